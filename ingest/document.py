@@ -1,0 +1,258 @@
+"""Document: the text of one file with a place for every character.
+
+Chapters nest: a chapter runs to the next one of its own or a higher level, so it holds its sub-chapters; the
+flat list is in reading order and `Document.place` names the innermost. Pages follow one another without gaps.
+Paragraphs are the blocks between blank lines; a chapter's heading is its block 0, so "paragraph 4" is the
+fourth below the heading. Every lookup is a bisection. All offsets count characters of `Document.text`.
+"""
+
+import json
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+
+from ingest.errors import BadInput
+from ingest.headings import short_name
+
+JSON_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One entry of the table of contents: `text[start:end]`, level 1 = outermost.
+
+    `kind` is "body", or "front"/"back" for title pages, imprints, indexes and their like.
+    """
+
+    title: str
+    start: int
+    end: int
+    level: int = 1
+    kind: str = "body"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its printed label ("xii", "12", "A-3") and `text[start:end]`."""
+
+    label: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a span stands in its source; `str(place)` is what `Document.position` reads back.
+
+    `chapter` is the index into `Document.chapters` (None before the first), `paragraph` counts from 1 within
+    that chapter (0 = its heading), `page` is a label. `last_…` differ only where the span crosses a border.
+    """
+
+    start: int
+    end: int
+    chapter: int | None
+    chapter_name: str | None
+    paragraph: int
+    page: str | None
+    last_chapter_name: str | None
+    last_paragraph: int
+    last_page: str | None
+
+    def __str__(self) -> str:
+        if self.page is not None:
+            if self.page == self.last_page:
+                return f"page {self.page}"
+            return f"pages {self.page}–{self.last_page}"
+        first = _within(self.chapter_name, self.paragraph)
+        if self.chapter_name != self.last_chapter_name:
+            return f"{first} – {_within(self.last_chapter_name, self.last_paragraph)}"
+        if self.paragraph == self.last_paragraph:
+            return first
+        if self.paragraph == 0:
+            return f"{first} – {_within(self.last_chapter_name, self.last_paragraph)}"
+        prefix = f"{self.chapter_name}, " if self.chapter_name else ""
+        return f"{prefix}paragraphs {self.paragraph}–{self.last_paragraph}"
+
+
+def _within(chapter: str | None, paragraph: int) -> str:
+    part = f"paragraph {paragraph}" if paragraph else "heading"
+    return f"{chapter}, {part}" if chapter else part
+
+
+@dataclass(frozen=True)
+class Document:
+    """Clean text of one file, and where everything in it stands.
+
+    `paragraphs` are (start, end) spans in order; left empty, they are found at the blank lines of the text.
+    `format` is the parser's name ("epub", "pdf", "text", "markdown", "html", "docx").
+    """
+
+    title: str
+    author: str
+    language: str
+    format: str
+    text: str
+    chapters: Sequence[Chapter] = ()
+    pages: Sequence[Page] = ()
+    paragraphs: Sequence[tuple[int, int]] = field(default=(), repr=False)
+    warnings: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("chapters", "pages", "warnings"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        paragraphs = tuple((start, end) for start, end in self.paragraphs) or split_paragraphs(self.text)
+        object.__setattr__(self, "paragraphs", paragraphs)
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def place(self, start: int, end: int | None = None) -> Place:
+        """The place of `text[start:end]` (of one character when `end` is left out)."""
+        first = max(0, min(start, len(self.text) - 1))
+        last = first if end is None else max(first, min(end, len(self.text)) - 1)
+        chapter, paragraph = self._address(first)
+        last_chapter, last_paragraph = self._address(last)
+        return Place(
+            start=first,
+            end=last + 1,
+            chapter=chapter,
+            chapter_name=None if chapter is None else self.chapter_names[chapter],
+            paragraph=paragraph,
+            page=self._page_label(first),
+            last_chapter_name=None if last_chapter is None else self.chapter_names[last_chapter],
+            last_paragraph=last_paragraph,
+            last_page=self._page_label(last),
+        )
+
+    def position(self, words: str) -> int:
+        """The character offset just after the place that a person named: everything before it was read.
+
+        Reads "page 12", "p. xii", "chapter 3", "Chapter III", "Chapter III, paragraph 4", "paragraph 9",
+        "Part 2, Chapter 3", a chapter title (or an unambiguous piece of it), "45%", "char 1234", "start",
+        "end", and whatever `str(place)` gives. Raises BadInput that names what exists.
+        """
+        from ingest.position import find_position
+
+        return find_position(self, words)
+
+    def chapter(self, words: str) -> Chapter:
+        """The chapter that a person named by number, title or piece of a title. Raises BadInput."""
+        from ingest.position import find_chapter
+
+        return self.chapters[find_chapter(self, words)]
+
+    def paragraph(self, chapter: int | None, number: int) -> tuple[int, int] | None:
+        """Span of the numbered paragraph of a chapter (by index; None = before the first); None if none."""
+        first, stop = self._paragraph_range(chapter)
+        # before the first chapter there is no heading to be number 0
+        index = first + number - (1 if chapter is None else 0)
+        return self.paragraphs[index] if first <= index < stop else None
+
+    def paragraph_count(self, chapter: int | None) -> int:
+        """How many numbered paragraphs stand directly in a chapter, heading and sub-chapters excluded."""
+        first, stop = self._paragraph_range(chapter)
+        return max(0, stop - first - (0 if chapter is None else 1))
+
+    @cached_property
+    def chapter_names(self) -> tuple[str, ...]:
+        """One unambiguous name per chapter: "Chapter III", "1660, January", "Notes (2)"."""
+        names = [short_name(chapter.title) for chapter in self.chapters]
+        taken = Counter(name.casefold() for name in names)
+        parents = self._parents
+        for index, name in enumerate(names):
+            # parents come first in the list, so theirs are final already
+            if taken[name.casefold()] > 1 and parents[index] is not None:
+                names[index] = f"{names[parents[index]]}, {name}"
+        seen: Counter[str] = Counter()
+        used = set()
+        for index, name in enumerate(names):
+            unique = name
+            while unique.casefold() in used:
+                seen[name.casefold()] += 1
+                unique = f"{name} ({seen[name.casefold()] + 1})"
+            used.add(unique.casefold())
+            names[index] = unique
+        return tuple(names)
+
+    def to_json(self) -> str:
+        """Everything as one line of JSON; `from_json` gives an equal document back."""
+        record = {"version": JSON_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
+        record["chapters"] = [asdict(chapter) for chapter in self.chapters]
+        record["pages"] = [[page.label, page.start, page.end] for page in self.pages]
+        return json.dumps(record, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> "Document":
+        """Read what `to_json` wrote. Raises BadInput when it is something else or of another version."""
+        try:
+            record = json.loads(line)
+            if record.pop("version") != JSON_VERSION:
+                raise BadInput("this document record was written by another version: add the file again")
+            record["chapters"] = [Chapter(**chapter) for chapter in record["chapters"]]
+            record["pages"] = [Page(*page) for page in record["pages"]]
+            return cls(**record)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, BadInput):
+                raise
+            raise BadInput("this document record is damaged: add the file again") from error
+
+    @cached_property
+    def _parents(self) -> tuple[int | None, ...]:
+        parents: list[int | None] = []
+        open_chapters: list[int] = []
+        for index, chapter in enumerate(self.chapters):
+            while open_chapters and self.chapters[open_chapters[-1]].level >= chapter.level:
+                open_chapters.pop()
+            parents.append(open_chapters[-1] if open_chapters else None)
+            open_chapters.append(index)
+        return tuple(parents)
+
+    @cached_property
+    def _chapter_starts(self) -> list[int]:
+        return [chapter.start for chapter in self.chapters]
+
+    @cached_property
+    def _page_starts(self) -> list[int]:
+        return [page.start for page in self.pages]
+
+    @cached_property
+    def _paragraph_starts(self) -> list[int]:
+        return [start for start, _ in self.paragraphs]
+
+    def _address(self, offset: int) -> tuple[int | None, int]:
+        """(innermost chapter, paragraph number in it) of one character; gaps belong to what precedes them."""
+        index = bisect_right(self._chapter_starts, offset) - 1
+        chapter = index if index >= 0 else None
+        first, _ = self._paragraph_range(chapter)
+        paragraph = max(first, bisect_right(self._paragraph_starts, offset) - 1)
+        return chapter, paragraph - first + (1 if chapter is None else 0)
+
+    def _paragraph_range(self, chapter: int | None) -> tuple[int, int]:
+        starts = self._chapter_starts
+        begin = 0 if chapter is None else starts[chapter]
+        following = 0 if chapter is None else chapter + 1
+        until = starts[following] if following < len(starts) else len(self.text) + 1
+        # the block in which the chapter begins is its heading, wherever in the block the mark stands
+        first = max(0, bisect_right(self._paragraph_starts, begin) - 1)
+        stop = bisect_right(self._paragraph_starts, until - 1)
+        return first, max(stop, first)
+
+    def _page_label(self, offset: int) -> str | None:
+        if not self.pages:
+            return None
+        return self.pages[max(0, bisect_right(self._page_starts, offset) - 1)].label
+
+
+def split_paragraphs(text: str) -> tuple[tuple[int, int], ...]:
+    """(start, end) of every block of text between blank lines."""
+    spans = []
+    at = 0
+    for block in text.split("\n\n"):
+        stripped = block.strip("\n")
+        if stripped:
+            start = at + block.index(stripped[0]) if block[0] == "\n" else at
+            spans.append((start, start + len(stripped)))
+        at += len(block) + 2
+    return tuple(spans)

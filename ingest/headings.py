@@ -1,0 +1,60 @@
+"""What a chapter heading says: its kind (chapter, part, book …) and its number, and how to call it in short.
+
+"CHAPTER XII. In which …", "XII: A Letter" and "Chapter the Twelfth" are all chapter 12, called "Chapter XII".
+"""
+
+import re
+from dataclasses import dataclass
+
+from ingest.numerals import numeral, roman
+
+KINDS = (
+    "chapter", "part", "book", "volume", "act", "scene", "canto", "letter", "stave", "section", "appendix",
+    "lecture", "psalm", "fit", "kapitel", "chapitre", "capitolo", "capítulo", "teil",
+)  # fmt: skip
+
+_NUMBER = r"(?:\d{1,4}|[ivxlcdm]+|(?:the\s+)?[a-z]+(?:[\s-][a-z]+)?)"
+_KINDED = re.compile(rf"({'|'.join(KINDS)})\s+(the\s+)?({_NUMBER})(?=$|[\s.:,;—–\-\]])", re.IGNORECASE)
+_BARE = re.compile(r"(\d{1,4}|[IVXLCDM]+|[ivxlcdm]+)(?:\.?$|\s*[:.—–]\s*\D|\s+[—–-]\s)")
+_INITIAL = re.compile(r"[LCDMlcdm]\.\s*\S")  # "C. Dickens" is a name, not chapter 100
+_TRUNCATE = 80
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Kind in lower case, number as a value, and the name a person would use."""
+
+    kind: str
+    number: int
+    name: str
+
+
+def read_heading(title: str) -> Heading | None:
+    """Read kind and number from a title; None when it has none ("Preface", "I am born")."""
+    title = " ".join(title.split())
+    match = _KINDED.match(title)
+    if match:
+        words = match[3]
+        # "chapter twenty three" takes two words, "chapter three begins" only one
+        for candidate in (words, words.rsplit(" ", 1)[0]):
+            number = numeral(candidate)
+            if number is not None and number >= 0:
+                shown = candidate.upper() if roman(candidate) is not None else candidate.title()
+                name = f"{match[1].capitalize()} {(match[2] or '').lower()}{shown}"
+                return Heading(match[1].lower(), number, name)
+        return None
+    match = _BARE.match(title)
+    if match and not _INITIAL.match(title):
+        number = numeral(match[1])
+        if number is not None:
+            return Heading("chapter", number, f"Chapter {match[1].upper()}")
+    return None
+
+
+def short_name(title: str) -> str:
+    """What a title is called in a place: "Chapter XII" where it is numbered, else the title, cut to 80."""
+    heading = read_heading(title)
+    if heading:
+        return heading.name
+    title = " ".join(title.split())
+    return title if len(title) <= _TRUNCATE else title[: _TRUNCATE - 1].rstrip() + "…"

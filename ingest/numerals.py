@@ -1,0 +1,90 @@
+"""Numbers as chapter headings write them: 12, XII, twelve, the twelfth."""
+
+import re
+
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
+_ROMAN_SHAPE = re.compile(r"(?=[ivxlcdm])m{0,3}(cm|cd|d?c{0,4})(xc|xl|l?x{0,4})(ix|iv|v?i{0,4})")
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_ORDINALS = [
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+]
+_WORDS = (
+    {word: number for number, word in enumerate(_UNITS)}
+    | {word: number for number, word in enumerate(_ORDINALS)}
+    | {word: 10 * number for number, word in enumerate(_TENS, 2)}
+    | {word[:-1] + "ieth": 10 * number for number, word in enumerate(_TENS, 2)}
+    | {"last": -1}
+)
+
+
+def roman(text: str) -> int | None:
+    """The value of a Roman numeral in either case ("XIV", "xiiii"), None for anything else."""
+    text = text.lower()
+    if not _ROMAN_SHAPE.fullmatch(text):
+        return None
+    total = 0
+    for letter, following in zip(text, text[1:] + " ", strict=True):
+        value = _ROMAN[letter]
+        total += -value if value < _ROMAN.get(following, 0) else value
+    return total
+
+
+def numeral(text: str) -> int | None:
+    """The value of digits, a Roman numeral or English number words; "last" is -1; None for anything else."""
+    text = text.strip().strip(".:").casefold()
+    if text.isascii() and text.isdigit():
+        return int(text) if len(text) <= 6 else None
+    digits = re.fullmatch(r"(\d{1,4})(st|nd|rd|th)", text)
+    if digits:
+        return int(digits[1])
+    value = roman(text)
+    if value is not None:
+        return value
+    words = re.split(r"[\s-]+", text.removeprefix("the "))
+    if not words or any(word not in _WORDS for word in words) or len(words) > 2:
+        return None
+    if len(words) == 2:
+        tens, unit = _WORDS[words[0]], _WORDS[words[1]]
+        return tens + unit if tens >= 20 and 0 < unit < 10 else None
+    return _WORDS[words[0]]

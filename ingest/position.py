@@ -1,0 +1,262 @@
+"""From a person's words to an offset or a chapter: what `--until` and `--within` accept."""
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from ingest.errors import BadInput
+from ingest.headings import KINDS, read_heading
+from ingest.numerals import numeral
+
+if TYPE_CHECKING:
+    from ingest.document import Document
+
+_PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:%|percent|per cent)")
+_CHARACTER = re.compile(r"(?:char(?:acter)?|offset)\s*(\d+)")
+_LINE = re.compile(r"line\s*(\d+)")
+_PAGE = re.compile(r"(?:pages?|pp?\.?)\s*(\S.*)")
+_PARAGRAPH = re.compile(
+    r"(?:(?P<chapter>.+?)[,:;]?\s+)??(?:paragraphs?|par\.?|¶)\s*(?:\d+\s*[–-]\s*)?(?P<number>\d+)"
+)
+_HEADING = re.compile(r"(?P<chapter>.+),\s*heading")
+_NUMBERED = re.compile(rf"(?P<kind>{'|'.join(KINDS)}|ch\.?|chap\.?|vol\.?)?\s*(?P<number>[\w\s-]+)")
+_KIND_SHORT = {"ch": "chapter", "chap": "chapter", "vol": "volume"}
+_SHOWN = 6
+
+
+def find_position(document: "Document", words: str) -> int:
+    """See `Document.position`."""
+    asked = _plain(words)
+    found = _simple_position(document, asked)
+    if found is None:
+        found = _chapter_position(document, asked)
+    if found is None and " – " in asked:
+        # a span over a border is named by both its ends; reading is done after the second
+        return find_position(document, asked.rsplit(" – ", 1)[1])
+    if found is None:
+        raise BadInput(f"no place called {_quoted(words)} in this document: {_what_exists(document)}")
+    return found
+
+
+def find_chapter(document: "Document", words: str) -> int:
+    """Index of the chapter that was named; raises BadInput naming what exists."""
+    found = _find_chapter(document, _plain(words))
+    if found is None:
+        raise BadInput(f"no chapter called {_quoted(words)} in this document: {_chapters_exist(document)}")
+    return found
+
+
+def _plain(words: str) -> str:
+    return " ".join(str(words).split()).casefold()
+
+
+def _quoted(words: str) -> str:
+    words = " ".join(str(words).split())
+    return repr(words if len(words) <= 60 else words[:59] + "…")
+
+
+def _simple_position(document: "Document", asked: str) -> int | None:
+    """Positions that need no chapter: ends, percentages, offsets, lines, pages."""
+    size = len(document.text)
+    if asked in ("start", "beginning", "the beginning"):
+        return 0
+    if asked in ("end", "the end"):
+        return size
+    match = _PERCENT.fullmatch(asked)
+    if match:
+        share = float(match[1].replace(",", "."))
+        if share > 100:
+            raise BadInput(f"{asked} is beyond the end: give a percentage from 0 to 100")
+        return min(size, math.ceil(size * share / 100))
+    match = _CHARACTER.fullmatch(asked)
+    if match:
+        if int(match[1]) > size:
+            raise BadInput(f"character {match[1]} is beyond the end: this document has {size:,} characters")
+        return int(match[1])
+    match = _LINE.fullmatch(asked)
+    if match:
+        return _line_end(document.text, int(match[1]))
+    match = _PAGE.fullmatch(asked)
+    return _page_end(document, match[1]) if match else None
+
+
+def _line_end(text: str, number: int) -> int:
+    end = -1
+    for _ in range(max(1, number)):
+        end = text.find("\n", end + 1)
+        if end < 0:
+            break
+    if number < 1 or (end < 0 and text.count("\n") + 1 < number):
+        raise BadInput(f"there is no line {number}: this document has {text.count(chr(10)) + 1:,} lines")
+    return len(text) if end < 0 else end
+
+
+def _page_end(document: "Document", label: str) -> int | None:
+    if not document.pages:
+        return None  # perhaps a chapter is called "Page 3"
+    ends = {page.label.casefold(): page.end for page in document.pages}
+    if label in ends:
+        return ends[label]
+    for dash in ("–", "-"):
+        last = label.rpartition(dash)[2].strip()
+        if dash in label and last in ends:
+            return ends[last]
+    if _find_chapter(document, f"page {label}") is not None:
+        return None
+    raise BadInput(f"there is no page {label}: {_pages_exist(document)}")
+
+
+def _chapter_position(document: "Document", asked: str) -> int | None:
+    """End of a chapter, of a paragraph or of a heading."""
+    chapter = _exact_chapter(document, asked)
+    if chapter is not None:
+        return document.chapters[chapter].end
+    match = _PARAGRAPH.fullmatch(asked)
+    if match:
+        return _paragraph_end(document, match["chapter"], int(match["number"]))
+    match = _HEADING.fullmatch(asked)
+    if match:
+        chapter = _find_chapter(document, match["chapter"])
+        span = None if chapter is None else document.paragraph(chapter, 0)
+        return span and span[1]
+    chapter = _find_chapter(document, asked)
+    return None if chapter is None else document.chapters[chapter].end
+
+
+def _paragraph_end(document: "Document", named: str | None, number: int) -> int | None:
+    chapter = None
+    if named is not None:
+        chapter = _find_chapter(document, named)
+        if chapter is None:
+            return None
+    span = document.paragraph(chapter, number)
+    if span is None or number < 1:
+        count = document.paragraph_count(chapter)
+        where = "before the first chapter" if chapter is None else f"in {document.chapter_names[chapter]}"
+        if not document.chapters:
+            where = "in this document"
+        raise BadInput(f"there is no paragraph {number} {where}: it has {count}")
+    return span[1]
+
+
+def _find_chapter(document: "Document", asked: str) -> int | None:
+    """Exact name or title, then number, then "outer, inner", then a piece of one title."""
+    for find in (_exact_chapter, _numbered_chapter, _nested_chapter, _partial_chapter):
+        found = find(document, asked)
+        if found is not None:
+            return found
+    return None
+
+
+def _exact_chapter(document: "Document", asked: str) -> int | None:
+    named = {name.casefold(): index for index, name in enumerate(document.chapter_names)}
+    if asked in named:
+        return named[asked]
+    return _only(
+        document, [i for i, chapter in enumerate(document.chapters) if _plain(chapter.title) == asked], asked
+    )
+
+
+def _numbered_chapter(document: "Document", asked: str) -> int | None:
+    asked = re.sub(r"(?:the )?last (\w+)", r"\1 last", asked)
+    match = _NUMBERED.fullmatch(asked)
+    number = numeral(match["number"]) if match else None
+    if number is None:
+        return None
+    kind = (match["kind"] or "chapter").rstrip(".")
+    kind = _KIND_SHORT.get(kind, kind)
+    headings = [read_heading(chapter.title) for chapter in document.chapters]
+    of_kind = [index for index, heading in enumerate(headings) if heading and heading.kind == kind]
+    if number == -1:
+        counted = of_kind or _body(document)
+        return counted[-1] if counted else None
+    fits = [index for index in of_kind if headings[index].number == number]
+    if fits:
+        return _only(document, fits, asked)
+    if kind == "chapter" and not of_kind:
+        # no title carries a number: count the chapters themselves
+        body = _body(document)
+        return body[number - 1] if 1 <= number <= len(body) else None
+    return None
+
+
+def _body(document: "Document") -> list[int]:
+    return [index for index, chapter in enumerate(document.chapters) if chapter.kind == "body"]
+
+
+def _nested_chapter(document: "Document", asked: str) -> int | None:
+    for mark in re.finditer(r"\s*[,/>›:]\s*", asked):
+        outer = _find_chapter(document, asked[: mark.start()])
+        if outer is None:
+            continue
+        inner = _inside(document, outer, asked[mark.end() :])
+        if inner is not None:
+            return inner
+    return None
+
+
+def _inside(document: "Document", outer: int, asked: str) -> int | None:
+    """A chapter below `outer`, named by its own title or number."""
+    around = document.chapters[outer]
+    below = [
+        index
+        for index, chapter in enumerate(document.chapters)
+        if index > outer and chapter.start < around.end and chapter.level > around.level
+    ]
+    exact = [index for index in below if _plain(document.chapters[index].title) == asked]
+    if exact:
+        return exact[0]
+    wanted = read_heading(asked)
+    number = wanted.number if wanted else numeral(asked)
+    kind = wanted.kind if wanted else "chapter"
+    for index in below:
+        heading = read_heading(document.chapters[index].title)
+        if heading and heading.number == number and heading.kind == kind:
+            return index
+    return None
+
+
+def _partial_chapter(document: "Document", asked: str) -> int | None:
+    if len(asked) < 3:
+        return None
+    titles = [_plain(chapter.title) for chapter in document.chapters]
+    starts = [index for index, title in enumerate(titles) if title.startswith(asked)]
+    if starts:
+        return _only(document, starts, asked)
+    holds = [index for index, title in enumerate(titles) if re.search(rf"\b{re.escape(asked)}\b", title)]
+    return _only(document, holds, asked)
+
+
+def _only(document: "Document", fits: list[int], asked: str) -> int | None:
+    if len(fits) > 1:
+        names = ", ".join(repr(document.chapter_names[index]) for index in fits[:_SHOWN])
+        more = ", …" if len(fits) > _SHOWN else ""
+        raise BadInput(f"{asked!r} could be any of {names}{more}: say which")
+    return fits[0] if fits else None
+
+
+def _what_exists(document: "Document") -> str:
+    if document.pages:
+        return f"{_pages_exist(document)}; a chapter, '45%' or 'char 1234' works too"
+    return f"{_chapters_exist(document)}; '45%' or 'char 1234' works too"
+
+
+def _pages_exist(document: "Document") -> str:
+    labels = [page.label for page in document.pages]
+    if not labels:
+        return "it has no pages"
+    return (
+        f"its pages run from {labels[0]} to {labels[-1]}"
+        if len(labels) > 1
+        else f"its only page is {labels[0]}"
+    )
+
+
+def _chapters_exist(document: "Document") -> str:
+    names = document.chapter_names
+    if not names:
+        return f"it has no chapters, only paragraphs 1 to {document.paragraph_count(None)}"
+    if len(names) <= _SHOWN:
+        return "its chapters are " + ", ".join(map(repr, names))
+    shown = ", ".join(map(repr, names[:3]))
+    return f"its {len(names)} chapters are {shown} … {names[-1]!r}"
