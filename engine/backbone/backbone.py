@@ -107,7 +107,9 @@ class Backbone:
         """Logits (…, vocabulary) of normed last states (…, width)."""
         return self.model.get_output_embeddings()(normed)
 
-    def rotary(self, start: int, length: int, device: torch.device | None = None) -> tuple[Tensor, Tensor] | None:
+    def rotary(
+        self, start: int, length: int, device: torch.device | None = None
+    ) -> tuple[Tensor, Tensor] | None:
         """cos and sin (1, length, rotary dimensions) of positions start … start+length−1; None without rotary."""
         if self.family.rotary is None:
             return None

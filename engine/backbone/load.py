@@ -92,7 +92,9 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
     paths.backbones.mkdir(parents=True, exist_ok=True)
     with _scratch(paths.backbones) as scratch:
         try:
-            model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+            model = AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+            )
             tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
             model.hf_quantizer = None  # the values are plain fp32 by now; only the label says "gguf"
             if hasattr(model.config, "quantization_config"):

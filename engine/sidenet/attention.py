@@ -1,0 +1,131 @@
+"""Joint attention: the local window with positions, the memory without, one gate per head between them.
+
+    A = softmax(q kᵀ/√d + position + causal) v                                 local
+    M = softmax([q K̃ᵀ/√d, q·k_null/√d + b_null]) [Ṽ, v_null]                   memory and null slot
+    O = (1 − σ(g_h)) · A + σ(g_h) · M                                          before W_o
+
+The null slot lets a token take nothing, and makes the empty bank the same computation as a full one.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What memory attention reads at one layer.
+
+    keys, values: (batch, time or 1, kv_heads or heads, slots, head_dim); time 1 serves every token (dense).
+    mask: (batch, time or 1, 1 or heads or kv_heads, slots) bool, True where a slot holds a token.
+    bias: None or (batch, time, 1 or heads, slots), added to the scaled scores.
+    chunks: None or (batch, time, heads or 1, k) the chunk ids behind the slots, −1 where too few.
+    """
+
+    keys: Tensor
+    values: Tensor
+    mask: Tensor
+    bias: Tensor | None = None
+    chunks: Tensor | None = None
+
+
+def rotate(x: Tensor, cos_sin: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Rotary position on x (batch, heads, time, head_dim); leaves dimensions beyond the rotary ones alone."""
+    if cos_sin is None:
+        return x
+    cos, sin = (table.unsqueeze(1) for table in cos_sin)
+    turned, rest = x[..., : cos.shape[-1]], x[..., cos.shape[-1] :]
+    first, second = turned.chunk(2, dim=-1)
+    turned = turned * cos + torch.cat((-second, first), dim=-1) * sin
+    return torch.cat((turned, rest), dim=-1) if rest.shape[-1] else turned
+
+
+def local_attention(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Causal attention of the last `time` positions over the window.
+
+    query (batch, heads, time, head_dim); keys, values (batch, kv_heads, window ≥ time, head_dim), with
+    positions applied. Returns (batch, heads, time, head_dim).
+    """
+    time, window = query.shape[2], keys.shape[2]
+    grouped = {"enable_gqa": query.shape[1] != keys.shape[1]}
+    if time == window:
+        return F.scaled_dot_product_attention(query, keys, values, is_causal=True, **grouped)
+    if time == 1:
+        return F.scaled_dot_product_attention(query, keys, values, **grouped)
+    mask = torch.ones(time, window, dtype=torch.bool, device=query.device).tril(window - time)
+    return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, **grouped)
+
+
+class MemoryAttention(nn.Module):
+    """Attention over retrieved tokens, with a learned null slot and a gate per head."""
+
+    def __init__(self, heads: int, kv_heads: int, head_dim: int, null_slot: bool, gate_start: float) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self.gate = nn.Parameter(torch.full((heads,), gate_start))
+        self.null_slot = null_slot
+        if null_slot:
+            self.null_key = nn.Parameter(torch.zeros(heads, head_dim))
+            self.null_bias = nn.Parameter(torch.zeros(heads))
+            self.null_value = nn.Parameter(torch.zeros(heads, head_dim))
+
+    def forward(self, query: Tensor, memory: Retrieved) -> tuple[Tensor, Tensor]:
+        """`M` (batch, time, heads, head_dim) and the attention mass (batch, time, heads, slots + 1).
+
+        query: (batch, time, heads, head_dim) without position. The last column of the mass is the null slot
+        (zero where the configuration has none).
+        """
+        scores = self._scores(query, memory)
+        null = self._null_scores(query)
+        if null is None:
+            # Without a null slot an empty bank contributes nothing, as in the paper's code.
+            mass = torch.nan_to_num(scores.softmax(-1)) if scores.shape[-1] else scores
+            return self._read(mass, memory), F.pad(mass, (0, 1))
+        mass = torch.cat((scores, null), dim=-1).softmax(-1)
+        read = self._read(mass[..., :-1], memory)
+        return read + mass[..., -1:] * self.null_value, mass
+
+    def combine(self, local: Tensor, memory: Tensor) -> Tensor:
+        """`(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim)."""
+        gate = self.gate.sigmoid()[:, None]
+        return (1 - gate) * local + gate * memory
+
+    def _null_scores(self, query: Tensor) -> Tensor | None:
+        if not self.null_slot:
+            return None
+        products = (query * self.null_key).sum(-1, keepdim=True) / self.head_dim**0.5
+        return products + self.null_bias[:, None]
+
+    def _grouped(self, x: Tensor, heads: int) -> Tensor:
+        """(batch, time, heads, …) seen as (batch, time, heads stored, query heads per stored head, …)."""
+        return x.unflatten(2, (heads, self.heads // heads))
+
+    def _scores(self, query: Tensor, memory: Retrieved) -> Tensor:
+        stored = memory.keys.shape[2]
+        grouped = self._grouped(query, stored)
+        if memory.keys.shape[1] == 1:  # one bank for every token: (b, kv, g·t, d) @ (b, kv, d, slots)
+            batch, time, _, group, dim = grouped.shape
+            flat = grouped.permute(0, 2, 3, 1, 4).reshape(batch, stored, group * time, dim)
+            scores = flat @ memory.keys[:, 0].transpose(-1, -2)
+            scores = scores.view(batch, stored, group, time, -1).permute(0, 3, 1, 2, 4)
+        else:
+            scores = grouped @ memory.keys.transpose(-1, -2)
+        scores = scores.flatten(2, 3) / self.head_dim**0.5
+        if memory.bias is not None:
+            scores = scores + memory.bias
+        mask = memory.mask
+        if mask.shape[2] not in (1, self.heads):
+            mask = mask.repeat_interleave(self.heads // mask.shape[2], dim=2)
+        return scores.masked_fill(~mask, float("-inf"))
+
+    def _read(self, mass: Tensor, memory: Retrieved) -> Tensor:
+        stored = memory.values.shape[2]
+        grouped = self._grouped(mass, stored)
+        if memory.values.shape[1] == 1:
+            batch, time, _, group, slots = grouped.shape
+            flat = grouped.permute(0, 2, 3, 1, 4).reshape(batch, stored, group * time, slots)
+            read = flat @ memory.values[:, 0]
+            return read.view(batch, stored, group, time, -1).permute(0, 3, 1, 2, 4).flatten(2, 3)
+        return (grouped @ memory.values).flatten(2, 3)

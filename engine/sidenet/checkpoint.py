@@ -1,0 +1,77 @@
+"""A SideNet on disk: `config.json` and `sidenet.safetensors`, holding only what training changed.
+
+Tensors that still equal the backbone's copy are left out, so a checkpoint is as large as what it learned.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from engine.backbone.backbone import Backbone
+from engine.paths import SIDENETS
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.sidenet import SideNet, changed_tensors
+from ingest.errors import BadInput
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "sidenet.safetensors"
+
+
+def save_sidenet(
+    sidenet: SideNet, backbone: Backbone, folder: Path, dtype: torch.dtype = torch.bfloat16
+) -> None:
+    """Write the configuration and every tensor that differs from the identity start, in `dtype`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = changed_tensors(sidenet, SideNet(sidenet.config, backbone))
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in changed.items()}
+    partial = folder / (WEIGHTS_FILE + ".partial")
+    save_file(tensors, partial)
+    (folder / CONFIG_FILE).write_text(sidenet.config.to_json())
+    partial.replace(folder / WEIGHTS_FILE)
+
+
+def load_sidenet(folder: Path, backbone: Backbone) -> SideNet:
+    """The SideNet of a checkpoint folder, ready to answer.
+
+    Raises
+    ------
+    BadInput
+        The folder is no checkpoint, or was trained beside another backbone (names the field).
+    """
+    try:
+        config = SideNetConfig.from_json((folder / CONFIG_FILE).read_text())
+        tensors = load_file(folder / WEIGHTS_FILE)
+    except (OSError, ValueError, SafetensorError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(
+            f"{folder} is not a SideNet checkpoint ({error}); name a folder with {CONFIG_FILE}"
+        ) from error
+    sidenet = SideNet(config, backbone)
+    try:
+        unexpected = sidenet.load_state_dict(tensors, strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise BadInput(
+            f"{folder} does not fit its own {CONFIG_FILE}; download the checkpoint again"
+        ) from error
+    if unexpected:
+        raise BadInput(f"{folder} holds tensors unknown to its {CONFIG_FILE}: {unexpected[0]}")
+    return sidenet.to(backbone.device, backbone.dtype).eval()
+
+
+def shipped_checkpoint(backbone: Backbone) -> Path | None:
+    """The checkpoint folder in `assets/sidenet` made beside this backbone, if there is one."""
+    for config in sorted(SIDENETS.glob(f"*/{CONFIG_FILE}")):
+        if SideNetConfig.from_json(config.read_text()).fingerprint == backbone.fingerprint:
+            return config.parent
+    return None
+
+
+def sidenet_for(backbone: Backbone, folder: Path | None = None) -> SideNet:
+    """A named checkpoint, else the shipped one, else the identity start (the backbone itself)."""
+    folder = folder or shipped_checkpoint(backbone)
+    if folder is not None:
+        return load_sidenet(folder, backbone)
+    return SideNet(SideNetConfig.for_backbone(backbone), backbone).to(backbone.device, backbone.dtype).eval()

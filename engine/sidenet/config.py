@@ -1,0 +1,109 @@
+"""Everything a SideNet checkpoint depends on. Loading refuses a mismatch and names the field."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from engine.backbone.backbone import Backbone
+from ingest.errors import BadInput
+
+FIXED_BY_BACKBONE = ("fingerprint", "tokenizer_hash", "blocks", "width", "heads", "kv_heads", "head_dim")
+
+
+@dataclass(frozen=True)
+class SideNetConfig:
+    """Shape and settings of a SideNet beside one backbone.
+
+    reduction: backbone blocks per side layer. memory_layers: 0-based side layers that read the bank.
+    branch_scale: "learned" vectors that start at zero (the identity start) or "unit" (the paper).
+    null_slot: whether memory attention may take nothing. search: "pooled" finds chunks by a learned map of
+    the mean hidden state entering `search_block`; "attention" by the mean attention key (the paper).
+    """
+
+    backbone: str
+    fingerprint: str
+    tokenizer_hash: str
+    blocks: int
+    width: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    reduction: int = 2
+    memory_layers: tuple[int, ...] = ()
+    branch_scale: str = "learned"
+    null_slot: bool = True
+    gate_start: float = 0.0
+    search: str = "attention"
+    search_block: int | None = None
+    search_dim: int = 128
+    chunk_size: int = 4
+    top_k: int = 16
+    dtype: str = "float16"
+
+    def __post_init__(self) -> None:
+        if self.branch_scale not in ("learned", "unit"):
+            raise BadInput(f"branch_scale is '{self.branch_scale}'; it must be 'learned' or 'unit'")
+        if self.search not in ("attention", "pooled"):
+            raise BadInput(f"search is '{self.search}'; it must be 'attention' or 'pooled'")
+        if self.search == "pooled" and self.search_block is None:
+            raise BadInput("search 'pooled' needs a search_block")
+        if any(not 0 <= layer < self.side_layers for layer in self.memory_layers):
+            raise BadInput(f"memory_layers must lie within 0 … {self.side_layers - 1}")
+
+    @property
+    def side_layers(self) -> int:
+        """Number of side layers; a last short span of blocks gets a layer of its own."""
+        return -(-self.blocks // self.reduction)
+
+    @property
+    def boundaries(self) -> tuple[int, ...]:
+        """Indices j of the `H_j` between side layers: side layer i spans boundaries[i] … boundaries[i+1]."""
+        return (*range(0, self.blocks, self.reduction), self.blocks)
+
+    def source_block(self, layer: int) -> int:
+        """The backbone block whose weights side layer `layer` starts from, and whose keys it reads."""
+        return self.boundaries[layer + 1] - 1
+
+    @property
+    def memory_blocks(self) -> tuple[int, ...]:
+        """The backbone blocks whose keys and values go into the bank."""
+        return tuple(self.source_block(layer) for layer in self.memory_layers)
+
+    @classmethod
+    def for_backbone(cls, backbone: Backbone, **settings: object) -> "SideNetConfig":
+        """The default SideNet beside `backbone`: one memory layer at three quarters of its depth."""
+        facts = {name: getattr(backbone, name) for name in FIXED_BY_BACKBONE}
+        side_layers = -(-backbone.blocks // settings.get("reduction", 2))
+        settings.setdefault("memory_layers", (min(side_layers - 1, round(side_layers * 0.7)),))
+        return cls(backbone=backbone.name, **facts, **settings)
+
+    def require(self, backbone: Backbone) -> None:
+        """Refuse a backbone that this checkpoint was not trained beside.
+
+        Raises
+        ------
+        BadInput
+            Names the first field that differs.
+        """
+        for name in FIXED_BY_BACKBONE:
+            ours, theirs = getattr(self, name), getattr(backbone, name)
+            if ours != theirs:
+                raise BadInput(
+                    f"this SideNet was trained beside {self.backbone}: its {name} is {ours}, that of "
+                    f"{backbone.name} is {theirs}; choose the checkpoint made for your model"
+                )
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "SideNetConfig":
+        """Raises BadInput for a field that this version does not know."""
+        values = json.loads(text)
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise BadInput(
+                f"the checkpoint has settings unknown here: {', '.join(unknown)}; update LongMem Reader"
+            )
+        values["memory_layers"] = tuple(values["memory_layers"])
+        return cls(**values)

@@ -1,0 +1,232 @@
+"""The SideNet: a residual network beside the frozen backbone that reads the memory bank.
+
+    X_0 = H_0
+    X_{i+1} = X_i + (H_{b(i+1)} − H_{b(i)}) + s_a ⊙ Attn_i(LN X_i) + s_m ⊙ MLP_i(LN X_i)
+    logits = head(LN_side(X_n))
+
+with b(i) = reduction · i. The backbone's residuals telescope, so X_i = H_{b(i)} + D_i where D only gathers the
+side branches; that is how it is computed. The learned scales s start at zero: D = 0, X_n = H_n, and an
+untrained SideNet *is* the backbone. A branch whose scale is still zero costs nothing when answering.
+
+Where the family runs attention and MLP one after the other, so does the side layer: its MLP reads
+LN(X_i + s_a ⊙ Attn_i), as the copied weights expect.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.backbone.backbone import Backbone
+from engine.sidenet.attention import MemoryAttention, Retrieved, local_attention, rotate
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.search import SearchMap
+
+
+class MemoryReader(Protocol):
+    """Whatever serves memory attention: banks on disk, or a ring of them while training."""
+
+    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+        """Keys and values for one memory layer.
+
+        query: (batch, time, heads, head_dim) before position. search: (batch, time, search_dim) queries of
+        the learned map, or None where attention keys are searched.
+        """
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """Where one memory layer read: chunk ids (batch, time, heads or 1, k), mass (batch, time, heads, slots + 1)."""
+
+    layer: int
+    chunks: Tensor | None
+    mass: Tensor
+
+
+@dataclass
+class SideCache:
+    """Positioned keys and values of every active side layer, (batch, kv_heads, window, head_dim) each."""
+
+    position: int = 0
+    layers: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append the new positions of one layer and return the whole window."""
+        if layer in self.layers:
+            old_keys, old_values = self.layers[layer]
+            keys, values = torch.cat((old_keys, keys), dim=2), torch.cat((old_values, values), dim=2)
+        self.layers[layer] = (keys, values)
+        return keys, values
+
+
+@dataclass(frozen=True)
+class SideOutput:
+    """normed: `LN_side(X_n)` (batch, time, width), ready for the head; traces: one per memory layer read."""
+
+    normed: Tensor
+    traces: tuple[LayerTrace, ...]
+
+
+class SideLayer(nn.Module):
+    """One side layer, started as a copy of a backbone block."""
+
+    def __init__(self, config: SideNetConfig, backbone: Backbone, layer: int) -> None:
+        super().__init__()
+        block = config.source_block(layer)
+        maps = copy.deepcopy(backbone.projections(block))
+        self.index = layer
+        self.parallel = backbone.parallel
+        self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
+        self.attention_norm = copy.deepcopy(backbone.block_part(block, "attention_norm"))
+        self.query, self.key, self.value, self.output = maps.query, maps.key, maps.value, maps.output
+        self.query_norm, self.key_norm = maps.query_norm, maps.key_norm
+        self.mlp_norm = copy.deepcopy(backbone.block_part(block, "mlp_norm"))
+        self.mlp = copy.deepcopy(backbone.block_part(block, "mlp"))
+        self.memory: MemoryAttention | None = None
+        if layer in config.memory_layers:
+            shape = (config.heads, config.kv_heads, config.head_dim)
+            self.memory = MemoryAttention(*shape, config.null_slot, config.gate_start)
+        self.attention_scale = self.mlp_scale = None
+        if config.branch_scale == "learned":
+            self.attention_scale = nn.Parameter(torch.zeros(config.width))
+            self.mlp_scale = nn.Parameter(torch.zeros(config.width))
+        self.requires_grad_(True)
+        self.attends = self.transforms = True
+
+    def note_inert_branches(self) -> None:
+        """Find the branches that multiply by zero, so that answering can leave them out."""
+        self.attends = self.attention_scale is None or bool(self.attention_scale.any())
+        self.transforms = self.mlp_scale is None or bool(self.mlp_scale.any())
+
+    @property
+    def active(self) -> bool:
+        return self.attends or self.transforms
+
+    def forward(
+        self,
+        x: Tensor,
+        cos_sin: tuple[Tensor, Tensor] | None,
+        memory: MemoryReader | None,
+        search: Tensor | None,
+        cache: SideCache | None,
+    ) -> tuple[Tensor, LayerTrace | None]:
+        """The sum of both branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave."""
+        branches, trace = torch.zeros_like(x), None
+        if self.attends:
+            attended, trace = self._attention(self.attention_norm(x), cos_sin, memory, search, cache)
+            branches = attended if self.attention_scale is None else self.attention_scale * attended
+        if self.transforms:
+            transformed = self.mlp(self.mlp_norm(x if self.parallel else x + branches))
+            branches = branches + (transformed if self.mlp_scale is None else self.mlp_scale * transformed)
+        return branches, trace
+
+    def _attention(
+        self,
+        normed: Tensor,
+        cos_sin: tuple[Tensor, Tensor] | None,
+        memory: MemoryReader | None,
+        search: Tensor | None,
+        cache: SideCache | None,
+    ) -> tuple[Tensor, LayerTrace | None]:
+        query, key, value = self._project(normed)
+        keys, values = rotate(key.transpose(1, 2), cos_sin), value.transpose(1, 2)
+        if cache is not None:
+            keys, values = cache.extend(self.index, keys, values)
+        attended = local_attention(rotate(query.transpose(1, 2), cos_sin), keys, values).transpose(1, 2)
+        trace = None
+        if self.memory is not None:
+            found = self._nothing(query) if memory is None else memory.read(self.index, query, search)
+            read, mass = self.memory(query, found)
+            attended = self.memory.combine(attended, read)
+            trace = LayerTrace(self.index, found.chunks, mass.detach())
+        return self.output(attended.flatten(2)), trace
+
+    def _project(self, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values (batch, time, heads, head_dim), before any position."""
+        query = self.query(normed).unflatten(-1, (self.heads, self.head_dim))
+        key = self.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
+        value = self.value(normed).unflatten(-1, (self.kv_heads, self.head_dim))
+        if self.query_norm is not None:
+            query, key = self.query_norm(query), self.key_norm(key)
+        return query, key, value
+
+    def _nothing(self, query: Tensor) -> Retrieved:
+        """The empty bank: no slots, the same computation."""
+        none = query.new_zeros(query.shape[0], 1, self.kv_heads, 0, self.head_dim)
+        return Retrieved(none, none, none.new_zeros(query.shape[0], 1, 1, 0, dtype=torch.bool))
+
+
+class SideNet(nn.Module):
+    """All side layers, their last norm and the search map. The head stays the backbone's."""
+
+    def __init__(self, config: SideNetConfig, backbone: Backbone) -> None:
+        config.require(backbone)
+        super().__init__()
+        self.config = config
+        self.rotary = backbone.rotary
+        self.layers = nn.ModuleList(SideLayer(config, backbone, i) for i in range(config.side_layers))
+        self.norm = copy.deepcopy(backbone.final_norm).requires_grad_(True)
+        self.search: SearchMap | None = None
+        if config.search == "pooled":
+            self.search = SearchMap(config.width, config.search_dim)
+
+    def train(self, mode: bool = True) -> "SideNet":
+        """Training runs every branch; answering leaves out those that are still zero."""
+        super().train(mode)
+        for layer in self.layers:
+            layer.attends = layer.transforms = True
+            if not mode:
+                layer.note_inert_branches()
+        return self
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """The `H_j` that `forward` needs."""
+        needed = {self.config.boundaries[layer.index] for layer in self.layers if layer.active}
+        needed.add(self.config.blocks)
+        if self.search is not None and self.reads_memory:
+            needed.add(self.config.search_block)
+        return tuple(sorted(needed))
+
+    @property
+    def reads_memory(self) -> bool:
+        """Whether any memory layer is more than the backbone's own computation."""
+        return any(layer.memory is not None and layer.attends for layer in self.layers)
+
+    def forward(
+        self, hidden: dict[int, Tensor], memory: MemoryReader | None = None, cache: SideCache | None = None
+    ) -> SideOutput:
+        """Run beside the backbone's states `{j: H_j}`, each (batch, time, width), after what `cache` holds."""
+        last = hidden[self.config.blocks]
+        start = cache.position if cache is not None else 0
+        cos_sin = self.rotary(start, last.shape[1], last.device)
+        search = None
+        if self.search is not None and memory is not None and self.reads_memory:
+            search = self.search.queries(hidden[self.config.search_block])
+        deviation: Tensor | None = None
+        traces: list[LayerTrace] = []
+        for layer in self.layers:
+            if not layer.active:
+                continue
+            state = hidden[self.config.boundaries[layer.index]]
+            x = state if deviation is None else state + deviation
+            branches, trace = layer(x, cos_sin, memory, search, cache)
+            deviation = branches if deviation is None else deviation + branches
+            if trace is not None:
+                traces.append(trace)
+        if cache is not None:
+            cache.position = start + last.shape[1]
+        return SideOutput(self.norm(last if deviation is None else last + deviation), tuple(traces))
+
+
+def changed_tensors(sidenet: SideNet, start: SideNet, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The tensors of `sidenet` that training moved away from `start`: what a checkpoint has to hold."""
+    origin = start.state_dict()
+    return {
+        name: tensor
+        for name, tensor in sidenet.state_dict().items()
+        if name in names or not torch.equal(tensor, origin[name])
+    }

@@ -1,0 +1,102 @@
+"""Every family: our hidden states, keys, values and logits are those of `transformers`."""
+
+import pytest
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.backbone.families import family_of, part
+from engine.backbone.load import load_backbone
+from engine.paths import Paths
+from ingest.errors import BadInput
+from tests.engine.families import TINY_FAMILIES, tiny_model
+
+CLOSE = {"atol": 1e-4, "rtol": 0}
+
+
+@pytest.fixture(params=TINY_FAMILIES)
+def family(request, tiny_tokenizer):
+    model = tiny_model(request.param)
+    return request.param, model, Backbone(model, tiny_tokenizer, request.param)
+
+
+def keys_seen_by(model, name: str, backbone: Backbone, ids: torch.Tensor, block: int) -> torch.Tensor:
+    """The keys that the model's own attention computes before it applies positions."""
+    seen = []
+    module = part(backbone.block(block), TINY_FAMILIES[name][2])
+    handle = module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    with torch.no_grad():
+        model(input_ids=ids)
+    handle.remove()
+    raw = seen[0]
+    if name == "gpt2":
+        raw = raw.chunk(3, dim=-1)[1]
+    elif name in ("pythia", "neox-sequential"):
+        raw = raw.unflatten(-1, (backbone.heads, 3, backbone.head_dim))[..., 1, :]
+    return raw.reshape(*ids.shape, backbone.kv_heads, backbone.head_dim)
+
+
+def test_hidden_states_keys_and_logits_are_those_of_transformers(family):
+    name, model, backbone = family
+    ids = torch.randint(3, 259, (2, 37))
+    encoding = backbone.encode(ids, memory_blocks=(1, 3))
+    with torch.no_grad():
+        theirs = model(input_ids=ids, output_hidden_states=True)
+    for j, state in enumerate(theirs.hidden_states[:-1]):
+        torch.testing.assert_close(encoding.hidden[j], state, **CLOSE)
+    torch.testing.assert_close(backbone.final_norm(encoding.hidden[5]), theirs.hidden_states[-1], **CLOSE)
+    torch.testing.assert_close(backbone.logits(encoding.hidden[5]), theirs.logits, **CLOSE)
+    for block in (1, 3):
+        theirs_keys = keys_seen_by(model, name, backbone, ids, block)
+        torch.testing.assert_close(encoding.keys[block], theirs_keys, **CLOSE)
+        assert encoding.values[block].shape == theirs_keys.shape
+
+
+def test_a_cut_stem_gives_the_same_states(family):
+    _, _, backbone = family
+    ids = torch.randint(3, 259, (1, 20))
+    whole = backbone.encode(ids, memory_blocks=(3,))
+    cut = backbone.encode(ids, hidden=(2,), memory_blocks=(3,))
+    assert set(cut.hidden) == {2, 3}
+    torch.testing.assert_close(cut.hidden[2], whole.hidden[2], **CLOSE)
+    torch.testing.assert_close(cut.values[3], whole.values[3], **CLOSE)
+
+
+def test_the_cache_continues_where_it_stopped(family):
+    _, _, backbone = family
+    ids = torch.randint(3, 259, (1, 24))
+    whole = backbone.encode(ids)
+    cache = backbone.new_cache()
+    pieces = [backbone.encode(ids[:, a:b], cache=cache) for a, b in ((0, 17), (17, 18), (18, 24))]
+    joined = torch.cat([piece.hidden[5] for piece in pieces], dim=1)
+    torch.testing.assert_close(joined, whole.hidden[5], **CLOSE)
+
+
+def test_fingerprints_tell_weights_and_tokenizers_apart(family, tiny_tokenizer):
+    name, model, backbone = family
+    again = Backbone(tiny_model(name), tiny_tokenizer, "again")
+    assert backbone.fingerprint == again.fingerprint
+    assert backbone.tokenizer_hash == again.tokenizer_hash
+    changed = tiny_model(name)
+    with torch.no_grad():
+        part(changed, backbone.family.blocks)[2].get_parameter(f"{backbone.family.mlp_norm}.weight").add_(0.5)
+    assert Backbone(changed, tiny_tokenizer, "changed").fingerprint != backbone.fingerprint
+
+
+def test_weights_cannot_be_trained(family):
+    _, model, _ = family
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_unknown_families_and_places_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="choose one of type"):
+        family_of("t5")
+    with pytest.raises(BadInput, match="there is no file"):
+        load_backbone(Paths(tmp_path), str(tmp_path / "none.gguf"))
+    with pytest.raises(BadInput, match="cannot load the model"):
+        load_backbone(Paths(tmp_path), str(tmp_path))
+
+
+def test_a_local_folder_can_be_the_backbone(tiny_folder, tmp_path):
+    backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
+    assert (backbone.blocks, backbone.width, backbone.kv_heads) == (6, 48, 2)
+    assert backbone.dtype == torch.float32
