@@ -110,7 +110,7 @@ class Backbone:
     def rotary(
         self, start: int, length: int, device: torch.device | None = None
     ) -> tuple[Tensor, Tensor] | None:
-        """cos and sin (1, length, rotary dimensions) of positions start … start+length−1; None without rotary."""
+        """cos and sin (1, length, rotary dimensions) from position `start` on; None without rotary."""
         if self.family.rotary is None:
             return None
         positions = torch.arange(start, start + length, device=device or self.device)[None]

@@ -74,7 +74,8 @@ def load_backbone(
         if isinstance(error, BadInput):
             raise
         reason = str(error).splitlines()[0][:160]
-        raise BadInput(f"cannot load the model '{model}': {reason}; give a hub name, a folder or a GGUF file")
+        message = f"cannot load the model '{model}': {reason}; give a hub name, a folder or a GGUF file"
+        raise BadInput(message) from error
     return Backbone(weights.to(device or "cpu"), tokenizer, name)
 
 

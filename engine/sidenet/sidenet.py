@@ -4,8 +4,8 @@
     X_{i+1} = X_i + (H_{b(i+1)} − H_{b(i)}) + s_a ⊙ Attn_i(LN X_i) + s_m ⊙ MLP_i(LN X_i)
     logits = head(LN_side(X_n))
 
-with b(i) = reduction · i. The backbone's residuals telescope, so X_i = H_{b(i)} + D_i where D only gathers the
-side branches; that is how it is computed. The learned scales s start at zero: D = 0, X_n = H_n, and an
+with b(i) = reduction · i. The backbone's residuals telescope, so X_i = H_{b(i)} + D_i where D only gathers
+the side branches; that is how it is computed. The learned scales s start at zero: D = 0, X_n = H_n, and an
 untrained SideNet *is* the backbone. A branch whose scale is still zero costs nothing when answering.
 
 Where the family runs attention and MLP one after the other, so does the side layer: its MLP reads
@@ -13,7 +13,6 @@ LN(X_i + s_a ⊙ Attn_i), as the copied weights expect.
 """
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,7 +38,10 @@ class MemoryReader(Protocol):
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """Where one memory layer read: chunk ids (batch, time, heads or 1, k), mass (batch, time, heads, slots + 1)."""
+    """Where one memory layer read.
+
+    chunks: ids (batch, time, heads or 1, k). mass: (batch, time, heads, slots + 1), the null slot last.
+    """
 
     layer: int
     chunks: Tensor | None
@@ -93,6 +95,9 @@ class SideLayer(nn.Module):
         if config.branch_scale == "learned":
             self.attention_scale = nn.Parameter(torch.zeros(config.width))
             self.mlp_scale = nn.Parameter(torch.zeros(config.width))
+        for module in self.mlp.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0  # answering and training compute the same
         self.requires_grad_(True)
         self.attends = self.transforms = True
 
@@ -113,7 +118,7 @@ class SideLayer(nn.Module):
         search: Tensor | None,
         cache: SideCache | None,
     ) -> tuple[Tensor, LayerTrace | None]:
-        """The sum of both branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave."""
+        """Sum of the branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave."""
         branches, trace = torch.zeros_like(x), None
         if self.attends:
             attended, trace = self._attention(self.attention_norm(x), cos_sin, memory, search, cache)
@@ -199,7 +204,7 @@ class SideNet(nn.Module):
     def forward(
         self, hidden: dict[int, Tensor], memory: MemoryReader | None = None, cache: SideCache | None = None
     ) -> SideOutput:
-        """Run beside the backbone's states `{j: H_j}`, each (batch, time, width), after what `cache` holds."""
+        """Run beside the backbone's `{j: H_j}`, each (batch, time, width), after what `cache` holds."""
         last = hidden[self.config.blocks]
         start = cache.position if cache is not None else 0
         cos_sin = self.rotary(start, last.shape[1], last.device)
@@ -222,11 +227,11 @@ class SideNet(nn.Module):
         return SideOutput(self.norm(last if deviation is None else last + deviation), tuple(traces))
 
 
-def changed_tensors(sidenet: SideNet, start: SideNet, names: Sequence[str] = ()) -> dict[str, Tensor]:
+def changed_tensors(sidenet: SideNet, start: SideNet) -> dict[str, Tensor]:
     """The tensors of `sidenet` that training moved away from `start`: what a checkpoint has to hold."""
     origin = start.state_dict()
     return {
         name: tensor
         for name, tensor in sidenet.state_dict().items()
-        if name in names or not torch.equal(tensor, origin[name])
+        if not torch.equal(tensor.cpu(), origin[name].cpu())
     }
