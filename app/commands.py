@@ -1,0 +1,370 @@
+"""The command line: parse arguments, call the engine, print.
+
+The standard library is enough to import this and to parse: launch.py does so before anything is installed.
+The engine is imported by the command that needs it. Results go to standard output, all else to standard
+error; exit codes: 0, 2 for what the user has to change, 1 for a failure, 130 for Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app import show
+from engine.errors import Failure
+from engine.paths import PROJECT, Paths
+from ingest.errors import BadInput
+
+PROGRAM = "python launch.py"
+DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
+DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """A command whose module gives `add_arguments(parser)` and `run(arguments) -> int` (the exit code)."""
+
+    module: str
+    help: str
+
+
+# A further command is one line here, for example "bench": Delegate("engine.bench.command", "measure speed").
+DELEGATES: dict[str, Delegate] = {}
+
+# The module whose `run(arguments) -> int` opens the page, once there is one.
+PAGE: str | None = None
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line and no guessing of shortened options."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message} (see: {self.prog} --help)\n")
+
+
+def number(kind: type, low: float, high: float = float("inf")) -> Callable[[str], float]:
+    """An argparse type: a number from low to high, both included."""
+
+    def parse(words: str) -> float:
+        try:
+            value = kind(words)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            bounds = f"{low} or more" if high == float("inf") else f"between {low} and {high}"
+            raise argparse.ArgumentTypeError(f"'{words}' is not a number that is {bounds}")
+        return value
+
+    return parse
+
+
+def build_parser(chosen: str | None = None) -> Parser:
+    """The parser of all commands. Only the chosen delegate's module is imported, for its arguments."""
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
+    as_json = Parser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    model = _model_arguments()
+    sampling = _sampling_arguments()
+
+    parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog="Without a command: open the page.")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+
+    def command(name: str, function: Callable | None, help: str, *parents: Parser) -> Parser:
+        made = commands.add_parser(name, help=help, description=help, parents=[common, *parents])
+        made.set_defaults(function=function)
+        return made
+
+    add = command("add", add_documents, "parse and encode files; goes on where it stopped", as_json, model)
+    add.add_argument("files", nargs="+", metavar="FILE")
+    add.add_argument("--password", help="of an encrypted file")
+    add.add_argument("--encoding", help="of a text file, where the guess is wrong")
+
+    command("shelf", list_shelf, "list the documents", as_json)
+
+    ask = command("ask", ask_document, "ask a document a question", as_json, model, sampling)
+    ask.add_argument("document", metavar="DOC", help=DOCUMENT_HELP)
+    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument(
+        "--until", metavar="PLACE", help="read nothing after this place: 'page 12', 'chapter 3', 45%%"
+    )
+    ask.add_argument("--within", metavar="CHAPTER", help="read this chapter only")
+    ask.add_argument("--max-tokens", type=number(int, 1), metavar="N", help="longest answer")
+
+    go_on = command("continue", continue_text, "continue the text of a document", as_json, model, sampling)
+    go_on.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
+    start = go_on.add_mutually_exclusive_group()
+    start.add_argument("--at", metavar="PLACE", help="where to go on (default: at the end)")
+    start.add_argument("--prompt", metavar="TEXT", help="go on from this text instead")
+    go_on.add_argument(
+        "--tokens", type=number(int, 1), default=200, metavar="N", help="how many (default: 200)"
+    )
+    go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
+
+    remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
+    remove.add_argument("document", metavar="DOC", help="an id, an unambiguous start of one, or a title")
+
+    for name, delegate in DELEGATES.items():
+        made = command(name, None, delegate.help)
+        if name == chosen:
+            module = importlib.import_module(delegate.module)
+            module.add_arguments(made)
+            made.set_defaults(function=module.run)
+
+    test = command("test", run_tests, "run the tests; arguments are pytest's")
+    test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
+    command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
+    return parser
+
+
+def _model_arguments() -> Parser:
+    parser = Parser(add_help=False)
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default=os.environ.get("LONGMEM_MODEL") or None,
+        help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes with the program)",
+    )
+    group.add_argument("--sidenet", metavar="FOLDER", help="checkpoint (default: the one in assets)")
+    group.add_argument("--threads", type=number(int, 1), metavar="N", help="CPU threads (default: all cores)")
+    return parser
+
+
+def _sampling_arguments() -> Parser:
+    parser = Parser(add_help=False)
+    group = parser.add_argument_group("sampling")
+    group.add_argument(
+        "--temperature", type=number(float, 0), metavar="T", help="0 takes the likeliest token"
+    )
+    group.add_argument("--top-p", type=number(float, 0, 1), metavar="P", help="share of the likeliest tokens")
+    group.add_argument("--repetition-penalty", type=number(float, 1), metavar="R", help="1 is none")
+    group.add_argument("--seed", type=number(int, 0), metavar="N", help="the same seed, the same text")
+    return parser
+
+
+def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
+    """Parse a command line; `--help` and errors end the process, as argparse does (exit codes 0 and 2).
+
+    Before set-up (`installed` false) a delegate takes anything: its module may need what is not there yet.
+    """
+    words = [word for word in argv if word != "--debug"]
+    chosen = words[0] if words else None
+    if chosen == "test" and words[1:] not in (["-h"], ["--help"]):
+        rest = argv[argv.index("test") + 1 :]
+        return argparse.Namespace(command="test", pytest=rest, function=run_tests, debug="--debug" in argv)
+    if chosen in DELEGATES and not installed:
+        return argparse.Namespace(command=chosen)
+    parser = build_parser(chosen)
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        arguments.function = open_page
+    if arguments.command == "continue" and arguments.document is None and arguments.prompt is None:
+        parser.error("continue needs a document or --prompt TEXT")
+    if arguments.command == "continue" and arguments.document is None and arguments.at is not None:
+        parser.error("--at needs a document")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
+    arguments = parse(argv)
+    arguments.out = sys.stdout
+    stay_local(getattr(arguments, "model", None))
+    aside = sys.stderr if getattr(arguments, "json", False) else sys.stdout
+    try:
+        with contextlib.redirect_stdout(aside):
+            code = arguments.function(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `… | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return fail("interrupted", 130, arguments.debug)
+    except BadInput as error:
+        return fail(str(error), 2, arguments.debug)
+    except Failure as error:
+        return fail(str(error), 1, arguments.debug)
+    except Exception as error:  # whatever it is, a user gets one line and a way to see more
+        what = f"{type(error).__name__}: {error}"
+        return fail(
+            f"{what} (a fault of the program or the machine; --debug shows where)", 1, arguments.debug
+        )
+
+
+def fail(message: str, code: int, debug: bool) -> int:
+    """Say what went wrong in one line, after the traceback where it was asked for."""
+    if debug:
+        traceback.print_exc()
+    print(show.plain(" ".join(message.split())), file=sys.stderr)
+    return code
+
+
+def stay_local(model: str | None) -> None:
+    """Keep every library from the network, unless the user named a model that has to come from there."""
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+    if model is None or model.endswith(".gguf") or Path(model).exists():
+        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+
+
+def assistant(arguments: argparse.Namespace):
+    """The engine's assistant over the user's data folder, with the parsers put in."""
+    from engine.assistant import Assistant
+    from ingest.parse import parse as parse_file
+
+    options = {name: getattr(arguments, name, None) for name in ("model", "sidenet", "threads")}
+    return Assistant(Paths.default(), parse_file, **options)
+
+
+def sampling(arguments: argparse.Namespace):
+    """The engine's sampling settings with what the user named; None where that is nothing."""
+    names = ("temperature", "top_p", "repetition_penalty", "seed", "max_tokens")
+    named = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    if not named:
+        return None
+    from engine.sampling import Sampling
+
+    return Sampling(**named)
+
+
+def add_documents(arguments: argparse.Namespace) -> int:
+    """Every file is tried; the exit code is that of the last one that could not be added."""
+    shelf, added, code = assistant(arguments), [], 0
+    for name in arguments.files:
+        progress, began = show.Progress(Path(name).name, sys.stderr), time.monotonic()
+        try:
+            entry = shelf.add(
+                Path(name), password=arguments.password, encoding=arguments.encoding, progress=progress
+            )
+        except (BadInput, Failure) as error:
+            code = fail(str(error), 2 if isinstance(error, BadInput) else 1, arguments.debug)
+            continue
+        finally:
+            progress.close()
+        seconds = round(time.monotonic() - began, 2)
+        added.append({**show.entry(entry), "seconds": seconds})
+        if not arguments.json:
+            print(show.added(entry, seconds))
+    if arguments.json:
+        show.print_json({"documents": added}, arguments.out)
+    return code
+
+
+def list_shelf(arguments: argparse.Namespace) -> int:
+    entries = assistant(arguments).shelf()
+    if arguments.json:
+        show.print_json({"documents": [show.entry(entry) for entry in entries]}, arguments.out)
+    elif entries:
+        print(show.table(entries))
+    else:
+        print(f"The shelf is empty; put a document there with: {PROGRAM} add FILE", file=sys.stderr)
+    return 0
+
+
+def ask_document(arguments: argparse.Namespace) -> int:
+    events = assistant(arguments).ask(
+        arguments.document,
+        arguments.question,
+        until=arguments.until,
+        within=arguments.within,
+        sampling=sampling(arguments),
+    )
+    return print_answer(events, arguments)
+
+
+def continue_text(arguments: argparse.Namespace) -> int:
+    events = assistant(arguments).continue_(
+        arguments.document,
+        at=arguments.at,
+        prompt=arguments.prompt,
+        tokens=arguments.tokens,
+        memory=not arguments.no_memory,
+        sampling=sampling(arguments),
+    )
+    return print_answer(events, arguments)
+
+
+def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
+    """Print an answer as it comes, or at its end as one JSON object."""
+    answer = None
+    for event in events:
+        answer = event.answer
+        if not arguments.json and event.text:
+            print(show.plain(event.text), end="", flush=True)
+    if answer is None:
+        raise Failure("the answer ended too early; ask again")
+    if arguments.json:
+        show.print_json(show.answer(answer), arguments.out)
+        return 0
+    print()
+    for line in show.citations(answer):
+        print(line)
+    print(show.footnote(answer), file=sys.stderr)
+    return 0
+
+
+def remove_document(arguments: argparse.Namespace) -> int:
+    freed = assistant(arguments).remove(arguments.document)
+    if arguments.json:
+        show.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.out)
+    else:
+        print(f"removed {arguments.document}, {show.size(freed)} freed")
+    return 0
+
+
+def run_tests(arguments: argparse.Namespace) -> int:
+    """pytest over the project, from wherever it is called; coverage where the run is not narrowed."""
+    command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments.pytest, Path.cwd())]
+    return subprocess.call(command, cwd=PROJECT)
+
+
+NARROWING = {"-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "--co", "--collect-only", "--sw",
+             "--stepwise", "--pyargs", "--cov", "--no-cov", "--version", "--markers"}  # fmt: skip
+WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore", "--durations", "--maxfail"}
+
+
+def pytest_arguments(words: list[str], here: Path) -> list[str]:
+    """What pytest gets: paths as seen from `here` made absolute, coverage added to a full run."""
+    result, narrowed = [], False
+    for before, word in zip(["", *words], words, strict=False):
+        path, colons, node = word.partition("::")
+        is_path = not word.startswith("-") and before not in WITH_VALUE
+        narrowed = narrowed or is_path or word.partition("=")[0] in NARROWING
+        seen_from_here = is_path and (here / path).exists()
+        result.append(f"{(here / path).resolve()}{colons}{node}" if seen_from_here else word)
+    return result if narrowed else ["--cov=engine", "--cov=ingest", "--cov-report=term", *result]
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    from app import doctor
+
+    checks = []
+    for check in doctor.examine(Paths.default()):
+        checks.append(check)
+        if not arguments.json:
+            print(check, flush=True)
+    broken = any(check.state == "broken" for check in checks)
+    if arguments.json:
+        show.print_json({"ok": not broken, "checks": [vars(check) for check in checks]}, arguments.out)
+    return 1 if broken else 0
+
+
+def open_page(arguments: argparse.Namespace) -> int:
+    if PAGE is None:
+        build_parser().print_help()
+        return 0
+    return importlib.import_module(PAGE).run(arguments)

@@ -1,0 +1,147 @@
+"""What is there and whether it works: one `Check` per line, with what to do where something is broken.
+
+`broken` stops the program from working, `note` is worth knowing, `ok` is as it should be.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from engine.paths import PROJECT, SIDENETS, Paths
+
+AGAIN = "delete the folder .venv and start again"
+SCARCE_BYTES = 10**9
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the doctor's report."""
+
+    name: str
+    state: str  # ok, note, broken
+    detail: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        advice = f" -> {self.advice}" if self.advice else ""
+        return f"{self.state:<7} {self.name}: {self.detail}{advice}"
+
+
+def examine(paths: Paths) -> Iterator[Check]:
+    """All checks, quick ones first."""
+    pins = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    yield python()
+    yield packages(pins["project"]["dependencies"])
+    yield test_packages(pins["project"]["optional-dependencies"]["dev"])
+    yield backbone_file(pins["tool"]["longmem"]["backbone"], Path(sysconfig.get_path("purelib")))
+    yield converted_copy(paths)
+    yield sidenet(SIDENETS)
+    yield data_folder(paths)
+    yield disk(paths)
+    yield chromium()
+
+
+def python() -> Check:
+    where = f"{platform.platform()}, {os.cpu_count()} cores"
+    return Check("Python", "ok", f"{platform.python_version()} on {where}, {sys.prefix}")
+
+
+def off_pin(requirements: list[str]) -> list[str]:
+    """What differs from `name==version`; a local label of the build, such as +cpu, may follow the version."""
+    wrong = []
+    for requirement in requirements:
+        name, _, pinned = requirement.partition("==")
+        try:
+            installed = metadata.version(name.partition("[")[0])
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{name} is missing")
+            continue
+        if installed.partition("+")[0] != pinned:
+            wrong.append(f"{name} is {installed}, pinned {pinned}")
+    return wrong
+
+
+def packages(requirements: list[str]) -> Check:
+    if wrong := off_pin(requirements):
+        return Check("packages", "broken", "; ".join(wrong), AGAIN)
+    return Check("packages", "ok", f"all {len(requirements)} as pinned, torch {metadata.version('torch')}")
+
+
+def test_packages(requirements: list[str]) -> Check:
+    if wrong := off_pin(requirements):
+        return Check("test packages", "note", "; ".join(wrong), "python launch.py test installs them")
+    return Check("test packages", "ok", f"all {len(requirements)} as pinned")
+
+
+def backbone_file(pinned: dict, site_packages: Path) -> Check:
+    """The model file of the backbone's wheel, by its SHA-256."""
+    file = site_packages / pinned["file"]
+    try:
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return Check("backbone", "broken", f"{file} is missing", AGAIN)
+    if found != pinned["file-sha256"]:
+        return Check("backbone", "broken", f"{file.name} has not the pinned SHA-256", AGAIN)
+    return Check("backbone", "ok", f"{pinned['requirement']}, {file.name}, SHA-256 {found[:12]}… as pinned")
+
+
+def converted_copy(paths: Paths) -> Check:
+    """The safetensors copy that loads at once; the engine makes it when it is first needed."""
+    copies = sorted(mark.parent.name for mark in paths.backbones.glob("*/complete"))
+    if not copies:
+        return Check("converted backbone", "note", "not yet made; the first question takes some 20 s longer")
+    return Check("converted backbone", "ok", ", ".join(copies))
+
+
+def sidenet(folder: Path) -> Check:
+    """The checkpoint that is used when none is named."""
+    found = sorted(config.parent.relative_to(folder).as_posix() for config in folder.rglob("config.json"))
+    if not found:
+        return Check(
+            "SideNet",
+            "note",
+            "no trained checkpoint: the identity start is used, which answers as the backbone does",
+        )
+    return Check("SideNet", "ok", ", ".join(found))
+
+
+def data_folder(paths: Paths) -> Check:
+    """Whether the data folder, or the nearest parent that exists, can be written."""
+    if not os.access(existing(paths.home), os.W_OK):
+        return Check(
+            "data folder", "broken", f"{paths.home} cannot be written", "set LONGMEM_HOME to another folder"
+        )
+    documents = sum(1 for folder in paths.documents.glob("[!.]*") if folder.is_dir())
+    return Check("data folder", "ok", f"{paths.home}, {documents} documents")
+
+
+def disk(paths: Paths) -> Check:
+    """A million tokens of memory need some gigabytes."""
+    free = shutil.disk_usage(existing(paths.home)).free
+    detail = f"{free / 1e9:.1f} GB free"
+    if free < SCARCE_BYTES:
+        return Check("disk", "broken", detail, "make room, or set LONGMEM_HOME to a folder on another disk")
+    return Check("disk", "ok", detail)
+
+
+def existing(folder: Path) -> Path:
+    """The folder or its nearest parent that exists."""
+    return next(one for one in (folder, *folder.parents) if one.exists())
+
+
+def chromium() -> Check:
+    """The browser that the tests of the page drive; the program itself needs none."""
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        return Check("chromium", "note", "not found; the tests of the page are skipped without it")
+    return Check("chromium", "ok", found)

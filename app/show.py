@@ -1,0 +1,124 @@
+"""What the command line prints: entries, answers, progress.
+
+Text of a document or of the model may hold control characters that would steer a terminal: `plain` takes them
+out wherever text is printed for people. JSON escapes them by itself.
+"""
+
+import json
+import re
+import time
+from typing import TextIO
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+QUOTE_LENGTH = 200
+REDRAW_SECONDS = 0.2
+
+
+def plain(text: str) -> str:
+    """The text without control characters (line breaks and tabs stay)."""
+    return CONTROL.sub("", text)
+
+
+def size(count: int) -> str:
+    """Bytes for people: 1234567 -> '1.2 MB'."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"
+
+
+def print_json(result: dict, out: TextIO) -> None:
+    """One JSON object on one line; escaped where the stream could not print it."""
+    readable = "utf" in (getattr(out, "encoding", None) or "").lower()
+    out.write(json.dumps(result, ensure_ascii=not readable) + "\n")
+    out.flush()
+
+
+def entry(entry) -> dict:
+    """A document of the shelf, for JSON."""
+    names = ("id", "title", "author", "tokens", "bank_bytes", "state")
+    return {name: getattr(entry, name) for name in names}
+
+
+def added(entry, seconds: float) -> str:
+    """The line of a document just added: id, title, tokens, bank size, seconds."""
+    return (
+        f"{entry.id}  {plain(entry.title or 'untitled')}: {entry.tokens:,} tokens, "
+        f"{size(entry.bank_bytes)} of memory, {seconds:.1f} s"
+    )
+
+
+def table(entries: list) -> str:
+    """The shelf, one line a document."""
+    rows = [("id", "title", "author", "tokens", "memory", "state")]
+    for one in entries:
+        title, author = plain(one.title or "untitled"), plain(one.author or "")
+        rows.append((one.id, title, author, f"{one.tokens:,}", size(one.bank_bytes), str(one.state)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def answer(answer) -> dict:
+    """An answer, for JSON."""
+    cited = [
+        {"text": one.text, "start": one.start, "end": one.end, "place": str(one.place), "score": one.score}
+        for one in answer.citations
+    ]
+    return {
+        "answer": answer.text,
+        "citations": cited,
+        "tokens": answer.tokens,
+        "seconds_to_first_token": answer.seconds_to_first_token,
+        "tokens_per_second": answer.tokens_per_second,
+        "memory_tokens": answer.memory_tokens,
+    }
+
+
+def citations(answer) -> list[str]:
+    """The places that an answer came from, one line each."""
+    lines = []
+    for number, one in enumerate(answer.citations, 1):
+        words = " ".join(plain(one.text).split())
+        quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
+        lines.append(f"[{number}] {plain(str(one.place))}: “{quote}”")
+    return lines
+
+
+def footnote(answer) -> str:
+    """Tokens and time under an answer."""
+    return (
+        f"{answer.tokens} tokens, the first after {answer.seconds_to_first_token:.2f} s, "
+        f"{answer.tokens_per_second:.1f} a second, over {answer.memory_tokens:,} tokens of memory"
+    )
+
+
+class Progress:
+    """A job's stage, percentage and remaining time: redrawn in place on a terminal, else a line per 10 %."""
+
+    def __init__(self, name: str, out: TextIO):
+        self.name, self.out = plain(name), out
+        self.terminal = out.isatty()
+        self.drawn = ("", -10.0)
+        self.drawn_at = 0.0
+
+    def __call__(self, job) -> None:
+        """Show a job (`.stage`, `.percentage` 0 to 100, `.eta` in seconds or None)."""
+        stage, percentage = self.drawn
+        changed = job.stage != stage
+        if self.terminal:
+            due = changed or time.monotonic() - self.drawn_at >= REDRAW_SECONDS
+        else:
+            due = changed or job.percentage >= percentage + 10
+        if not due:
+            return
+        rest = f", about {job.eta:.0f} s left" if job.eta is not None else ""
+        line = f"{self.name}: {job.stage} {job.percentage:.0f} %{rest}"
+        self.out.write(f"\r\x1b[K{line}" if self.terminal else f"{line}\n")
+        self.out.flush()
+        self.drawn, self.drawn_at = (job.stage, job.percentage), time.monotonic()
+
+    def close(self) -> None:
+        """End the line on a terminal."""
+        if self.terminal and self.drawn[0]:
+            self.out.write("\n")
+            self.out.flush()
