@@ -179,12 +179,12 @@ class SideNet(nn.Module):
             self.search = SearchMap(config.width, config.search_dim)
 
     def train(self, mode: bool = True) -> "SideNet":
-        """Training runs every branch; answering leaves out those that are still zero."""
+        """Leave out the branches that are zero and, unless they are being trained, will stay so."""
         super().train(mode)
         for layer in self.layers:
-            layer.attends = layer.transforms = True
-            if not mode:
-                layer.note_inert_branches()
+            layer.note_inert_branches()
+            if mode and any(parameter.requires_grad for parameter in layer.parameters()):
+                layer.attends = layer.transforms = True
         return self
 
     @property
