@@ -1,0 +1,28 @@
+"""Arrays mapped from disk, read-only: opening a bank of any length costs no memory."""
+
+from pathlib import Path
+
+import numpy as np
+
+from engine.bank.layout import ArraySpec
+from engine.bank.manifest import DAMAGED, Manifest
+from engine.errors import Failure
+
+
+def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A read-only view (shape) of the start of a file; nothing is read yet."""
+    if 0 in shape:
+        return np.empty(shape, dtype)  # an empty file cannot be mapped
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=shape))
+
+
+def open_array(folder: Path, manifest: Manifest, spec: ArraySpec) -> np.ndarray:
+    """The rows of one array that count. Raises Failure where the file holds fewer."""
+    path = folder / spec.file
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        raise Failure(DAMAGED.format(folder, f"{spec.file} is missing")) from None
+    if found < manifest.size(spec.name):
+        raise Failure(DAMAGED.format(folder, f"{spec.file} is too short"))
+    return map_array(path, spec.dtype, (getattr(manifest.counts, spec.rows), *spec.shape))

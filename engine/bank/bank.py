@@ -1,0 +1,261 @@
+"""Reads a bank: mapped, never loaded; complete segments only, also while another process writes on.
+
+What is open stays as it was when it was opened: a bank that grows is opened again.
+"""
+
+import sys
+import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.bank import manifest as manifests
+from engine.bank.arrays import open_array
+from engine.bank.derived import DerivedKeys, stored_keys
+from engine.bank.durable import clear_disk_errors
+from engine.bank.layout import BankIdentity, BankLayout
+from engine.bank.lock import FolderLock
+from engine.bank.manifest import DAMAGED, Manifest
+from engine.bank.probes import check_probes
+from engine.bank.writer import BUSY, LOCK
+from engine.errors import Failure
+from ingest.errors import BadInput
+
+CHECKSUM_BYTES = 1 << 24
+
+
+class MemoryBank:
+    """The memory of one document.
+
+    Arrays are read-only views of files:
+    token_ids (tokens,) int32; spans (tokens, 2) uint32 character offsets; chunk_starts (chunks,) uint32.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._arrays = {spec.name: open_array(folder, manifest, spec) for spec in manifest.layout.arrays}
+
+    @classmethod
+    def open(
+        cls, folder: Path | str, identity: BankIdentity | None = None, layout: BankLayout | None = None
+    ) -> Self:
+        """Opens the complete segments of the bank in `folder`.
+
+        Raises
+        ------
+        BankMismatch
+            Its format, identity or layout is not the wanted one; `field` names which.
+        BadInput
+            There is no bank.
+        Failure
+            A file is missing, too short, or answers a probe otherwise than when it was written.
+        """
+        folder = Path(folder)
+        manifest = Manifest.read(folder)
+        if manifest is None:
+            raise BadInput(f"there is no memory bank in {folder}: add the document first")
+        if identity is not None:
+            manifest.identity.require(identity)
+        if layout is not None:
+            manifest.layout.require(layout)
+        bank = cls(folder, manifest)
+        check_probes(folder, manifest, bank._arrays)
+        return bank
+
+    @property
+    def layout(self) -> BankLayout:
+        return self.manifest.layout
+
+    @property
+    def identity(self) -> BankIdentity:
+        return self.manifest.identity
+
+    @property
+    def published(self) -> bool:
+        """Whether encoding has finished."""
+        return self.manifest.published
+
+    @property
+    def tokens(self) -> int:
+        return self.manifest.counts.tokens
+
+    @property
+    def chunks(self) -> int:
+        return self.manifest.counts.chunks
+
+    @property
+    def segments(self) -> int:
+        return self.manifest.counts.segments
+
+    @property
+    def token_ids(self) -> np.ndarray:
+        return self._arrays["tokens"]
+
+    @property
+    def spans(self) -> np.ndarray:
+        return self._arrays["spans"]
+
+    @property
+    def chunk_starts(self) -> np.ndarray:
+        return self._arrays["chunk_starts"]
+
+    @property
+    def nbytes(self) -> int:
+        """Disk bytes of the arrays, learned search keys included."""
+        return self.manifest.nbytes + sum(keys.data.stat().st_size for keys in stored_keys(self.folder))
+
+    @property
+    def bytes_per_token(self) -> float:
+        """`nbytes` over tokens; 0 for an empty bank."""
+        return self.nbytes / self.tokens if self.tokens else 0.0
+
+    def chunk_keys(self, block: int) -> np.ndarray:
+        """Mean attention key of every chunk, (chunks, kv_heads, head_dim) fp16: what the paper searches."""
+        return self._arrays[f"chunk_keys.{self._stored(block)}"]
+
+    @property
+    def pooled(self) -> np.ndarray:
+        """Mean hidden state entering the search block, (chunks, width) fp16."""
+        if self.layout.search_block is None:
+            raise BadInput("this memory bank stores no hidden states to search by")
+        return self._arrays[f"pooled.{self.layout.search_block}"]
+
+    def search_keys(self, fingerprint: str, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The keys (chunks, dim) fp16 that a learned map makes of `pooled`; computed once and kept.
+
+        fingerprint: names the map. make: float32 (n, width) -> (n, dim); called only for what is missing.
+        """
+        return DerivedKeys(self.folder, fingerprint).keys(self.pooled, make)
+
+    def gather(self, block: int, chunk_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys and values of the tokens of chunks.
+
+        chunk_ids (…, k) int64, −1 for none. Returns float32 keys and values
+        (…, k · chunk_size, kv_heads, head_dim) and a mask (…, k · chunk_size), True where there is a token.
+        Slots without a token hold zeros.
+        """
+        unique, slots, mask = self._slots(chunk_ids)
+        keys = self._rows("keys", block, unique)[slots]
+        values = self._rows("values", block, unique)[slots]
+        return keys, values, mask
+
+    def gather_heads(self, block: int, chunk_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `gather`, for chunks found per query head: each head gets the keys of its own kv head only.
+
+        chunk_ids (…, heads, k), heads a multiple of kv_heads. Returns keys and values
+        (…, heads, k · chunk_size, head_dim) and a mask (…, heads, k · chunk_size).
+        """
+        kv_heads, heads = self.layout.kv_heads, chunk_ids.shape[-2]
+        if heads % kv_heads:
+            raise BadInput(f"{heads} query heads cannot share the {kv_heads} key/value heads of this bank")
+        unique, slots, mask = self._slots(chunk_ids)
+        # Row r of head h lies at r · kv_heads + h once tokens and heads share an axis.
+        flat = slots * kv_heads + (torch.arange(heads) // (heads // kv_heads))[:, None]
+        keys = self._rows("keys", block, unique).flatten(0, 1)[flat]
+        values = self._rows("values", block, unique).flatten(0, 1)[flat]
+        return keys, values, mask
+
+    def token_range(self, char_start: int, char_end: int) -> tuple[int, int]:
+        """Tokens [t0, t1) that lie wholly inside the characters [char_start, char_end)."""
+        first = bisect_left(self.spans[:, 0], char_start)
+        last = bisect_right(self.spans[:, 1], char_end)
+        return first, max(first, last)
+
+    def chunk_range(self, t0: int, t1: int) -> tuple[int, int]:
+        """Chunks [c0, c1) that lie wholly inside the tokens [t0, t1)."""
+        first = bisect_left(self.chunk_starts, t0)
+        # Chunk c ends where c + 1 starts; the last one at the end of the bank.
+        last = self.chunks if t1 >= self.tokens else bisect_right(self.chunk_starts, max(t1, 0)) - 1
+        return first, max(first, last)
+
+    def chunk_tokens(self, chunk: int) -> tuple[int, int]:
+        """Tokens [t0, t1) of one chunk."""
+        last = chunk + 1 == self.chunks
+        return int(self.chunk_starts[chunk]), self.tokens if last else int(self.chunk_starts[chunk + 1])
+
+    def verify(self) -> None:
+        """Reads everything against the checksums. Raises Failure naming the array that does not match."""
+        for spec in self.layout.arrays:
+            array, crc32 = self._arrays[spec.name], 0
+            step = max(1, CHECKSUM_BYTES // spec.row_bytes)
+            for lo in range(0, len(array), step):
+                crc32 = zlib.crc32(array[lo : lo + step], crc32)
+            if crc32 != self.manifest.crc32.get(spec.name, 0):
+                raise Failure(DAMAGED.format(self.folder, f"{spec.file} does not match its checksum"))
+        for keys in stored_keys(self.folder):
+            keys.verify()
+
+    def close(self) -> None:
+        """Lets go of the files; needed before deletion on Windows."""
+        self._arrays.clear()
+
+    def _stored(self, block: int) -> int:
+        if block not in self.layout.memory_blocks:
+            raise BadInput(f"this memory bank holds blocks {self.layout.memory_blocks}, not {block}")
+        return block
+
+    def _slots(self, chunk_ids: Tensor) -> tuple[np.ndarray, Tensor, Tensor]:
+        """Token ids to fetch (n,), where in them each slot (…, k · chunk_size) finds its row, and the mask.
+
+        Many tokens and heads find the same chunks: each is fetched once. Row 0 of what is fetched is zeros.
+        """
+        size = self.layout.chunk_size
+        unique, where = np.unique(np.asarray(chunk_ids), return_inverse=True)
+        if len(unique) and (unique[-1] >= self.chunks or unique[0] < -1):
+            raise BadInput(f"chunk ids must lie between −1 and {self.chunks - 1}")
+        none = unique < 0
+        starts = np.zeros(len(unique), np.int64)
+        ends = np.zeros(len(unique), np.int64)
+        found = unique[~none]
+        starts[~none] = self.chunk_starts[found]
+        last = found + 1 >= self.chunks
+        ends[~none] = np.where(last, self.tokens, self.chunk_starts[np.where(last, 0, found + 1)])
+        tokens = starts[:, None] + np.arange(size)
+        held = tokens < ends[:, None]
+        rows = np.where(held, np.cumsum(held).reshape(held.shape), 0)
+        shape = (*chunk_ids.shape[:-1], chunk_ids.shape[-1] * size)
+        slots = torch.from_numpy(rows[where.reshape(-1)].reshape(shape))
+        return tokens[held], slots, slots > 0
+
+    def _rows(self, kind: str, block: int, tokens: np.ndarray) -> Tensor:
+        """float32 (1 + n, kv_heads, head_dim): a row of zeros, then those of the tokens (n,)."""
+        stored = torch.from_numpy(self._arrays[f"{kind}.{self._stored(block)}"][tokens])
+        rows = torch.zeros(1 + len(tokens), *stored.shape[1:])
+        rows[1:] = stored
+        if self.layout.dtype == "int8":
+            scales = torch.from_numpy(self._arrays[f"{kind}_scale.{block}"][tokens])
+            rows[1:] *= scales.float()[..., None]
+        return rows
+
+
+def delete_bank(folder: Path | str) -> int:
+    """Removes a bank with all that was derived from it; returns the bytes freed, 0 where there was none.
+
+    The manifest goes first: a deletion cut short leaves no bank, and the next writer clears the rest.
+    Raises Failure while a writer is at work, or when a file is held open (Windows).
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        return 0
+    with clear_disk_errors(folder):
+        lock = FolderLock(folder / LOCK)
+        lock.acquire(BUSY.format(folder))
+        try:
+            freed = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+            (folder / manifests.FILE).unlink(missing_ok=True)
+            for path in folder.iterdir():
+                if path.name != LOCK:
+                    path.unlink()
+            if sys.platform != "win32":  # there, a file that is open cannot be unlinked
+                lock.path.unlink()
+        finally:
+            lock.release()
+        lock.path.unlink(missing_ok=True)
+        folder.rmdir()
+    return freed
