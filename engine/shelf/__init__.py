@@ -1,0 +1,8 @@
+"""The shelf: the documents of one data folder with their jobs, talks and full text.
+
+shelf.py        Shelf, Entry: add, find, rename, remove; document.json and the copy of the source file
+jobs.py         Job, Jobs: work that other processes can watch, pause and cancel; runner.py takes it in turn
+talks.py        Talk, Message, Talks; transcript.py exports one as Markdown
+fulltext.py     FullText: one FTS5 file per document; words.py cuts text and queries into words
+connections.py  SQLite connections (one per thread), migrations.py the schema, locks.py locks across processes
+"""

@@ -1,0 +1,341 @@
+"""Full-text search over the passages of documents: one small SQLite file each, never changed in place.
+
+The file is written under another name and renamed, then opened read-only and immutable: searching takes no
+lock and meets no half index, indexing never holds up the shelf, and deleting a document's folder deletes its
+words with it (a shared FTS5 table keeps deleted words for long).
+
+Scores are BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75) with every statistic taken over the searched
+range alone. FTS5's own bm25() counts the whole table: what a reader has not reached would shape the order of
+what he has, and a name that fills its book would count for nothing. So a search up to a place returns to the
+last bit what it would return if the book ended there.
+"""
+
+import contextlib
+import math
+import os
+import secrets
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlite_utils
+
+from engine.errors import Failure
+from engine.paths import Paths
+from engine.shelf.terms import Term, box_terms, question_terms
+from engine.shelf.words import Word, words
+
+FORMAT = 1
+FILE_NAME = "fulltext.db"
+K1, B = 1.2, 0.75
+
+SCHEMA = """
+CREATE TABLE passages (id INTEGER PRIMARY KEY, number INTEGER, start INTEGER, end INTEGER, words INTEGER);
+CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT);
+CREATE VIRTUAL TABLE exact USING fts5(words, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE stems USING fts5(words, content='', tokenize='porter ascii');
+CREATE VIRTUAL TABLE occurrences USING fts5vocab('stems', 'instance');
+"""
+
+# what to search: None = every indexed document; one id; ids; or ids with a character range (lo, hi) each
+Documents = str | Iterable[str] | Mapping[str, tuple[int, int | None]] | None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One passage found. All offsets count characters of the document; `spans` are the words that matched."""
+
+    document: str
+    index: int
+    start: int
+    end: int
+    score: float
+    text: str
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass
+class _Part:
+    """The passages of one document that are searched: rows `first` to `last`."""
+
+    document: str
+    first: int
+    last: int
+    rows: int
+    words: int
+
+
+class FullText:
+    """Search in the documents of one data folder."""
+
+    def __init__(self, paths: Paths):
+        self.paths = paths
+
+    def index(self, document: str, passages: Iterable[tuple[int, int, int, str]]) -> int:
+        """(Re)build an index from rows (index, start, end, text) in reading order; returns how many.
+
+        Raises ValueError when rows run backwards, Failure when the file cannot be written.
+        """
+        folder = self.paths.document(document)
+        temporary = folder / f".fulltext-{secrets.token_hex(4)}.db"
+        try:
+            count = _build(temporary, passages)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(folder / FILE_NAME)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise Failure(f"the full-text index of {document} cannot be written: {error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return count
+
+    def has(self, document: str) -> bool:
+        """Whether the document has an index that this program can read; if not, `index` it (again)."""
+        try:
+            with self._open(document) as db:
+                return db.execute("PRAGMA user_version").fetchone()[0] == FORMAT
+        except (Failure, sqlite3.DatabaseError):
+            return False
+
+    def remove(self, document: str) -> None:
+        """Delete the index alone."""
+        (self.paths.document(document) / FILE_NAME).unlink(missing_ok=True)
+
+    def rank(
+        self,
+        question: str,
+        documents: Documents = None,
+        *,
+        limit: int = 10,
+        lo: int = 0,
+        hi: int | None = None,
+    ) -> list[Hit]:
+        """The passages that share most with a question: any of its content words, stemmed; best first.
+
+        Only passages wholly inside the characters `lo` to `hi` are looked at (a mapping gives each document
+        its own range).
+        """
+        query = question_terms(question)
+        found: dict[tuple[str, int], dict[str, list[int]]] = {}
+        lengths: dict[tuple[str, int], int] = {}
+        parts = []
+        for part, db in self._parts(documents, lo, hi):
+            parts.append(part)
+            for row, places in _places(db, query, part).items():
+                found[part.document, row] = places
+                lengths[part.document, row] = _one(db, "SELECT words FROM passages WHERE id = ?", row)
+        weigh = _weigher(parts, found.values())
+        scores = {key: weigh(places, lengths[key]) for key, places in found.items()}
+        best = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
+        hits = {}
+        for document in dict.fromkeys(document for document, _ in best):
+            with self._open(document) as db:
+                for key in (key for key in best if key[0] == document):
+                    offsets = sorted({offset for places in found[key].values() for offset in places})
+                    hits[key] = _ranked_hit(db, key, scores[key], offsets)
+        return [hits[key] for key in best]
+
+    def search(
+        self,
+        query: str,
+        documents: Documents = None,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        lo: int = 0,
+        hi: int | None = None,
+    ) -> list[Hit]:
+        """The passages that hold all words of a query, in reading order: what a search box shows.
+
+        The last word may be unfinished; words in double quotes must stand together. Range as in `rank`.
+        """
+        terms = box_terms(query)
+        if not terms:
+            return []
+        hits: list[Hit] = []
+        parts, total = [], 0
+        for part, db in self._parts(documents, lo, hi):
+            parts.append(part)
+            rows = _matching_rows(db, terms, part)
+            first = max(0, offset - total)
+            shown = rows[first : first + limit - len(hits)]
+            hits += [_searched_hit(db, part.document, row, terms) for row in shown]
+            total += len(rows)
+        return _scored(hits, terms, parts, total)
+
+    def count(self, query: str, documents: Documents = None, *, lo: int = 0, hi: int | None = None) -> int:
+        """How many passages `search` would find without its limit."""
+        terms = box_terms(query)
+        if not terms:
+            return 0
+        return sum(len(_matching_rows(db, terms, part)) for part, db in self._parts(documents, lo, hi))
+
+    # inside
+
+    @contextlib.contextmanager
+    def _open(self, document: str) -> Iterator[sqlite3.Connection]:
+        path = self.paths.document(document) / FILE_NAME
+        if not path.is_file():
+            raise Failure(f"document {document} has no full-text index: add it again")
+        # immutable: nobody ever changes a file that has this name
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            yield db
+        finally:
+            db.close()
+
+    def _parts(
+        self, documents: Documents, lo: int, hi: int | None
+    ) -> Iterator[tuple[_Part, sqlite3.Connection]]:
+        for document, (low, high) in self._ranges(documents, lo, hi).items():
+            with self._open(document) as db:
+                part = _part(db, document, low, high)
+                if part.rows:
+                    yield part, db
+
+    def _ranges(self, documents: Documents, lo: int, hi: int | None) -> dict[str, tuple[int, int | None]]:
+        if documents is None:
+            indexes = sorted(self.paths.documents.glob(f"*/{FILE_NAME}"))
+            names = [path.parent.name for path in indexes if not path.parent.name.startswith(".")]
+            return {name: (lo, hi) for name in names if self.has(name)}
+        if isinstance(documents, Mapping):
+            return dict(documents)
+        if isinstance(documents, str):
+            documents = [documents]
+        return dict.fromkeys(documents, (lo, hi))
+
+
+def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:
+    """Weight of one term in one passage.
+
+    idf · f (k1 + 1) / (f + k1 (1 - b + b · length / mean length)), idf = ln(1 + (N - n + ½) / (n + ½)), which
+    stays positive for words in more than half of all passages. 2 of 100 passages, once, mean length: 3.70.
+    """
+    idf = math.log(1 + (rows - rows_with + 0.5) / (rows_with + 0.5))
+    return idf * frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * length / mean_length))
+
+
+def _build(path: Path, passages: Iterable[tuple[int, int, int, str]]) -> int:
+    count, last_start, last_end = 0, -1, -1
+    with sqlite_utils.Database(path) as db:
+        # nobody sees this file before it is whole
+        db.execute("PRAGMA journal_mode=OFF").fetchall()
+        db.execute("PRAGMA synchronous=OFF")
+        db.executescript(SCHEMA)
+        with db.atomic():
+            for number, start, end, text in passages:
+                if start < last_start or end < last_end:
+                    raise ValueError(f"passage {number} runs backwards")
+                count, last_start, last_end = count + 1, start, end
+                _insert(db.conn, count, number, start, end, text)
+        for table in ("exact", "stems"):
+            db.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+    return count
+
+
+def _insert(db: sqlite3.Connection, row: int, number: int, start: int, end: int, text: str) -> None:
+    found = words(text)
+    joined = " ".join(word.word for word in found)
+    storable = text.encode("utf-8", "replace").decode("utf-8")
+    db.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?)", (row, number, start, end, len(found)))
+    db.execute("INSERT INTO texts VALUES (?, ?)", (row, storable))
+    db.execute("INSERT INTO exact(rowid, words) VALUES (?, ?)", (row, joined))
+    db.execute("INSERT INTO stems(rowid, words) VALUES (?, ?)", (row, joined))
+
+
+def _one(db: sqlite3.Connection, sql: str, *values: object) -> int:
+    return db.execute(sql, values).fetchone()[0]
+
+
+def _part(db: sqlite3.Connection, document: str, lo: int, hi: int | None) -> _Part:
+    """Rows wholly inside the range: as rows are in reading order, they are a stretch of row numbers."""
+    sql = "SELECT min(id), max(id), count(*), sum(words) FROM passages WHERE start >= ? AND end <= ?"
+    first, last, rows, total = db.execute(sql, (lo, sqlite_end(hi))).fetchone()
+    return _Part(document, first or 0, last or -1, rows, total or 0)
+
+
+def sqlite_end(hi: int | None) -> int:
+    """No end is SQLite's greatest integer."""
+    return 2**63 - 1 if hi is None else hi
+
+
+def _places(db: sqlite3.Connection, query: list[str], part: _Part) -> dict[int, dict[str, list[int]]]:
+    """For each row that holds a stem of the query: the word numbers at which each stem stands."""
+    sql = 'SELECT doc, "offset" FROM occurrences WHERE term = ? AND doc BETWEEN ? AND ?'
+    rows: dict[int, dict[str, list[int]]] = {}
+    for stem in query:
+        for row, offset in db.execute(sql, (stem, part.first, part.last)):
+            rows.setdefault(row, {}).setdefault(stem, []).append(offset)
+    return rows
+
+
+def _weigher(parts: list[_Part], found: Iterable[dict[str, list[int]]]):
+    """Scoring function of one search: its statistics are those of the searched rows, of all documents."""
+    rows = sum(part.rows for part in parts)
+    mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0
+    rows_with: dict[str, int] = defaultdict(int)
+    for terms in found:
+        for term in terms:
+            rows_with[term] += 1
+
+    def weigh(terms: dict[str, list[int]], length: int) -> float:
+        return sum(
+            bm25(len(places), length, mean_length, rows, rows_with[term]) for term, places in terms.items()
+        )
+
+    return weigh
+
+
+def _ranked_hit(db: sqlite3.Connection, key: tuple[str, int], score: float, offsets: list[int]) -> Hit:
+    document, row = key
+    index, start, end, text = _passage(db, row)
+    found = words(text)
+    return Hit(document, index, start, end, score, text, _merged(found, offsets, start))
+
+
+def _passage(db: sqlite3.Connection, row: int) -> tuple[int, int, int, str]:
+    sql = "SELECT number, start, end, text FROM passages JOIN texts USING (id) WHERE id = ?"
+    return db.execute(sql, (row,)).fetchone()
+
+
+def _merged(found: list[Word], offsets: list[int], start: int) -> tuple[tuple[int, int], ...]:
+    return _joined([(found[offset].start, found[offset].end) for offset in offsets], start)
+
+
+def _joined(spans: list[tuple[int, int]], start: int) -> tuple[tuple[int, int], ...]:
+    """Spans of a passage as spans of the document; those that overlap become one."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if joined and first < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return tuple((first + start, last + start) for first, last in joined)
+
+
+def _matching_rows(db: sqlite3.Connection, terms: list[Term], part: _Part) -> list[int]:
+    expression = " AND ".join(term.expression for term in terms)
+    sql = "SELECT rowid FROM exact WHERE exact MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
+    return [row for (row,) in db.execute(sql, (expression, part.first, part.last))]
+
+
+def _searched_hit(db: sqlite3.Connection, document: str, row: int, terms: list[Term]) -> Hit:
+    index, start, end, text = _passage(db, row)
+    found = words(text)
+    spans = [span for term in terms for span in term.matches(found)]
+    return Hit(document, index, start, end, 0.0, text, _joined(spans, start))
+
+
+def _scored(hits: list[Hit], terms: list[Term], parts: list[_Part], total: int) -> list[Hit]:
+    """The hits with BM25 scores. Each holds all terms, so one count of rows serves them all."""
+    rows = sum(part.rows for part in parts)
+    mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0
+    scored = []
+    for hit in hits:
+        found = words(hit.text)
+        weights = [bm25(len(term.matches(found)), len(found), mean_length, rows, total) for term in terms]
+        scored.append(Hit(hit.document, hit.index, hit.start, hit.end, sum(weights), hit.text, hit.spans))
+    return scored

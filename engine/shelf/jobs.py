@@ -1,0 +1,359 @@
+"""Jobs: long work on a document that other processes can watch, pause, cancel and take over.
+
+A worker holds the document's lock for as long as its job is "running", and the kernel drops that lock when
+the worker dies: a running job whose lock is free is therefore dead, whatever its heartbeat says (machines
+sleep, process numbers come back). Heartbeat and process number are for display. Wishes (pause, cancel) are a
+column that the worker reads when it reports, about four times a second.
+
+The states of documents follow from their jobs of kind "add" and are written in the same transaction.
+"""
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import sqlite_utils
+
+from engine.errors import Failure
+from engine.shelf.connections import Connections
+from engine.shelf.locks import document_lock
+from engine.shelf.report import Heart, Report, Stopped
+from ingest.errors import BadInput
+
+STATES = ("queued", "running", "paused", "cancelled", "done", "failed")
+UNFINISHED = ("queued", "running", "paused")
+# how much of the whole each stage is, in order: encoding is nearly all of the time
+STAGE_SHARES = {"parse": 0.04, "encode": 0.94, "publish": 0.02}
+STALE_SECONDS = 15.0
+DOCUMENT_STATES = {
+    "queued": "waiting",
+    "paused": "paused",
+    "cancelled": "paused",
+    "done": "ready",
+    "failed": "failed",
+}
+
+Work = Callable[["Job", Report], None]
+Listener = Callable[["Job"], None]
+
+
+class Busy(Failure):
+    """Another process works on the document."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row of the jobs table; `done`, `total` and `rate` (per second) count what its stage counts."""
+
+    id: int
+    document: str
+    kind: str
+    options: dict[str, Any]
+    state: str
+    wish: str
+    stage: str
+    done: int
+    total: int
+    rate: float | None
+    message: str
+    created: float
+    started: float | None
+    finished: float | None
+    heartbeat: float | None
+    worker: str
+    pid: int | None
+    host: str
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is queued, running or paused."""
+        return self.state in UNFINISHED
+
+    @property
+    def percentage(self) -> float:
+        """How much of the whole job is done, 0 to 100; only a finished job shows 100."""
+        if self.state == "done":
+            return 100.0
+        share_before, share = 0.0, 1.0
+        if self.stage in STAGE_SHARES:
+            stages = list(STAGE_SHARES)
+            share_before = sum(STAGE_SHARES[stage] for stage in stages[: stages.index(self.stage)])
+            share = STAGE_SHARES[self.stage]
+        part = min(1.0, self.done / self.total) if self.total > 0 else 0.0
+        return min(99.9, 100.0 * (share_before + share * part))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate for the stage in hand; None when unknown."""
+        if self.state != "running" or not self.rate or self.total <= 0:
+            return None
+        return max(0.0, (self.total - self.done) / self.rate)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed of encoding; None in other stages."""
+        return self.rate if self.stage == "encode" else None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it calls itself running but looks dead: process gone or no heartbeat for long."""
+        if self.state != "running":
+            return False
+        if self.host == socket.gethostname() and self.pid is not None and not _process_exists(self.pid):
+            return True
+        return self.heartbeat is None or time.time() - self.heartbeat > STALE_SECONDS
+
+
+class Jobs:
+    """The jobs of one shelf."""
+
+    def __init__(self, connections: Connections, locks: Path):
+        self.connections = connections
+        self._locks = locks
+
+    def add(self, document: str, kind: str = "add", **options: Any) -> Job:
+        """Queue a job; an unfinished one of the same kind for the document is returned instead.
+
+        `options` (JSON values) are stored in plain text: never a password. Raises BadInput when the document
+        is not on the shelf.
+        """
+        with self.connections.writing() as db:
+            if not db.table("documents").count_where("id = ?", [document]):
+                raise BadInput(f"there is no document {document} on the shelf")
+            for job in self.all(document, kind=kind, unfinished=True):
+                return job
+            row = {"document": document, "kind": kind, "options": json.dumps(options), "created": time.time()}
+            identifier = db.table("jobs").insert(row, pk="id").last_pk
+            self._show(db, document, kind, DOCUMENT_STATES["queued"])
+        return self.get(identifier)
+
+    def get(self, identifier: int) -> Job:
+        """Raises BadInput when there is no such job (any more)."""
+        for row in self.connections.db.execute("SELECT * FROM jobs WHERE id = ?", [identifier]).fetchall():
+            return _job(row)
+        raise BadInput(f"there is no job {identifier}: its document was removed")
+
+    def all(
+        self, document: str | None = None, *, kind: str | None = None, unfinished: bool = False
+    ) -> list[Job]:
+        """Jobs in the order they were added."""
+        wheres, values = ["1"], []
+        if document is not None:
+            wheres.append("document = ?")
+            values.append(document)
+        if kind is not None:
+            wheres.append("kind = ?")
+            values.append(kind)
+        if unfinished:
+            wheres.append("state IN ('queued', 'running', 'paused')")
+        sql = f"SELECT * FROM jobs WHERE {' AND '.join(wheres)} ORDER BY id"
+        return [_job(row) for row in self.connections.db.execute(sql, values).fetchall()]
+
+    def latest(self, document: str) -> Job | None:
+        """The newest job of a document."""
+        jobs = self.all(document)
+        return jobs[-1] if jobs else None
+
+    # wishes, from any process
+
+    def pause(self, identifier: int) -> Job:
+        """Stop after the segment in hand; `resume` goes on there."""
+        return self._ask(identifier, wish="pause", at_once={"queued": "paused"})
+
+    def cancel(self, identifier: int) -> Job:
+        """Stop after the segment in hand, and don't take it up by itself again."""
+        return self._ask(identifier, wish="cancel", at_once={"queued": "cancelled", "paused": "cancelled"})
+
+    def resume(self, identifier: int) -> Job:
+        """Queue a paused, failed or cancelled job again; a pause not yet obeyed is taken back.
+
+        Raises BadInput when the job was done, or another one has taken its place.
+        """
+        with self.connections.writing() as db:
+            job = self.get(identifier)
+            if job.state == "done":
+                raise BadInput(f"job {identifier} is done: there is nothing to resume")
+            if not job.unfinished and self.all(job.document, kind=job.kind, unfinished=True):
+                raise BadInput(f"job {identifier} was followed by another: resume that one")
+            if job.state == "running":
+                db.execute("UPDATE jobs SET wish = '' WHERE id = ?", [identifier])
+            elif job.state != "queued":
+                self._requeue(db, job, "")
+        return self.get(identifier)
+
+    def cancel_all(self, document: str) -> None:
+        """Cancel whatever is unfinished for a document."""
+        for job in self.all(document, unfinished=True):
+            self.cancel(job.id)
+
+    # work
+
+    def recover(self) -> list[Job]:
+        """Queue again the jobs whose worker died (or obey the wish it did not live to see)."""
+        recovered = []
+        for job in self.all(unfinished=True):
+            if job.state != "running":
+                continue
+            lock = document_lock(self._locks, job.document)
+            if not lock.acquire(0):
+                continue
+            try:
+                recovered += self._recover(job.id)
+            finally:
+                lock.release()
+        return recovered
+
+    def run(
+        self,
+        identifier: int,
+        work: Work,
+        *,
+        timeout: float | None = None,
+        listen: Listener | None = None,
+        stopping: Event | None = None,
+    ) -> Job:
+        """Do a queued job here and now, and return what became of it. Also goes on with a dead worker's job.
+
+        `work(job, report)` calls `report(stage, done, total)` often (see Report); what it raises is recorded
+        and raised again. While another process works on the document, waits for it, showing *its* progress to
+        `listen`; raises Busy when that takes longer than `timeout` seconds. `stopping` puts the job back
+        into the queue.
+        """
+        document = self.get(identifier).document
+        lock = document_lock(self._locks, document)
+        show = None if listen is None else lambda: listen(self.get(identifier))
+        if not lock.acquire(timeout, show):
+            raise Busy(f"process {lock.holder()} is working on document {document}: wait for it or stop it")
+        try:
+            worker = secrets.token_hex(8)
+            job = self._claim(identifier, worker)
+            if job is None:
+                return self.get(identifier)
+            report = Report(self.connections, job.id, document, worker, stopping)
+            if listen is not None:
+                report.listeners.append(lambda: listen(self.get(identifier)))
+            report.show_state = job.kind == "add"
+            self._work(job, work, report)
+        finally:
+            lock.release()
+        return self.get(identifier)
+
+    # inside
+
+    def _work(self, job: Job, work: Work, report: Report) -> None:
+        state, message = "done", ""
+        try:
+            with Heart(self.connections, job.id, report.worker):
+                work(job, report)
+        except Stopped as stop:
+            state, message = stop.state, stop.message
+        except KeyboardInterrupt:
+            state, message = "paused", "stopped by hand; goes on from there when resumed"
+            raise
+        except (BadInput, Failure) as error:
+            state, message = "failed", _first_line(str(error))
+            raise
+        except BaseException as error:
+            state, message = "failed", _first_line(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._finish(job, report, state, message)
+
+    def _claim(self, identifier: int, worker: str) -> Job | None:
+        """Make the job ours; the caller holds the document's lock, so a "running" one is a dead worker's."""
+        with self.connections.writing() as db:
+            job = self.get(identifier)
+            if job.state not in ("queued", "running"):
+                return None
+            if job.wish:
+                self._recover(identifier)
+                return None
+            now = time.time()
+            db.execute(
+                "UPDATE jobs SET state = 'running', worker = ?, pid = ?, host = ?, heartbeat = ?,"
+                " started = coalesce(started, ?), finished = NULL, rate = NULL, message = '' WHERE id = ?",
+                [worker, os.getpid(), socket.gethostname(), now, now, identifier],
+            )
+        return self.get(identifier)
+
+    def _finish(self, job: Job, report: Report, state: str, message: str) -> None:
+        done, total = (report.total, report.total) if state == "done" else (report.done, report.total)
+        finished = None if state in UNFINISHED else time.time()
+        with self.connections.writing() as db:
+            written = db.execute(
+                "UPDATE jobs SET state = ?, message = ?, wish = '', done = ?, total = ?, rate = NULL,"
+                " pid = NULL, finished = ? WHERE id = ? AND worker = ?",
+                [state, message, done, total, finished, job.id, report.worker],
+            ).rowcount
+            if written:
+                self._show(db, job.document, job.kind, DOCUMENT_STATES[state])
+
+    def _recover(self, identifier: int) -> list[Job]:
+        """Take a dead worker's job out of "running"; the caller holds the document's lock."""
+        with self.connections.writing() as db:
+            job = self.get(identifier)
+            if job.state != "running" and not job.wish:
+                return []
+            if job.wish:
+                state = "paused" if job.wish == "pause" else "cancelled"
+                db.execute(
+                    "UPDATE jobs SET state = ?, wish = '', pid = NULL, rate = NULL WHERE id = ?",
+                    [state, identifier],
+                )
+                self._show(db, job.document, job.kind, DOCUMENT_STATES[state])
+            else:
+                self._requeue(db, job, "was interrupted; goes on from where it stopped")
+        return [self.get(identifier)]
+
+    def _requeue(self, db: sqlite_utils.Database, job: Job, message: str) -> None:
+        db.execute(
+            "UPDATE jobs SET state = 'queued', wish = '', message = ?, worker = '', pid = NULL, rate = NULL,"
+            " finished = NULL WHERE id = ?",
+            [message, job.id],
+        )
+        self._show(db, job.document, job.kind, DOCUMENT_STATES["queued"])
+
+    def _ask(self, identifier: int, wish: str, at_once: dict[str, str]) -> Job:
+        with self.connections.writing() as db:
+            job = self.get(identifier)
+            if job.state == "running":
+                db.execute("UPDATE jobs SET wish = ? WHERE id = ?", [wish, identifier])
+            elif job.state in at_once:
+                state = at_once[job.state]
+                db.execute("UPDATE jobs SET state = ?, message = '' WHERE id = ?", [state, identifier])
+                self._show(db, job.document, job.kind, DOCUMENT_STATES[state])
+        return self.get(identifier)
+
+    @staticmethod
+    def _show(db: sqlite_utils.Database, document: str, kind: str, state: str) -> None:
+        if kind == "add":
+            db.execute("UPDATE documents SET state = ? WHERE id = ?", [state, document])
+
+
+def _job(row: tuple) -> Job:
+    identifier, document, kind, options, *rest = row
+    return Job(identifier, document, kind, json.loads(options), *rest)
+
+
+def _first_line(text: str) -> str:
+    return " ".join(text.split())[:500]
+
+
+def _process_exists(pid: int) -> bool:
+    if os.name == "nt":
+        # asking needs rights there; the heartbeat decides
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

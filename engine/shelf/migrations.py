@@ -1,0 +1,153 @@
+"""The database schema as numbered steps; `PRAGMA user_version` says how many of them a file has seen.
+
+A step that was released is never edited: the next change is the next function in the list. Times are seconds
+since 1970, positions count characters of the document's text, JSON columns hold JSON text.
+"""
+
+import sqlite_utils
+
+from engine.errors import Failure
+
+
+def create_documents(db: sqlite_utils.Database) -> None:
+    """Documents, and how far each reader has read in them."""
+    db.execute(
+        """
+        CREATE TABLE documents (
+            id TEXT PRIMARY KEY,
+            content_hash TEXT NOT NULL UNIQUE,
+            title TEXT NOT NULL,
+            renamed INTEGER NOT NULL DEFAULT 0,
+            author TEXT NOT NULL DEFAULT '',
+            language TEXT NOT NULL DEFAULT '',
+            format TEXT NOT NULL DEFAULT '',
+            source_name TEXT NOT NULL,
+            source_file TEXT NOT NULL,
+            source_bytes INTEGER NOT NULL DEFAULT 0,
+            characters INTEGER NOT NULL DEFAULT 0,
+            tokens INTEGER NOT NULL DEFAULT 0,
+            bank_bytes INTEGER NOT NULL DEFAULT 0,
+            state TEXT NOT NULL DEFAULT 'waiting',
+            created REAL NOT NULL,
+            settings TEXT NOT NULL DEFAULT '{}'
+        )
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE readings (
+            document TEXT NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+            owner TEXT NOT NULL DEFAULT '',
+            position INTEGER NOT NULL DEFAULT 0,
+            opened REAL,
+            PRIMARY KEY (document, owner)
+        )
+        """
+    )
+
+
+def create_jobs(db: sqlite_utils.Database) -> None:
+    """Jobs; at most one unfinished job of a kind per document."""
+    db.execute(
+        """
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            document TEXT NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            options TEXT NOT NULL DEFAULT '{}',
+            state TEXT NOT NULL DEFAULT 'queued',
+            wish TEXT NOT NULL DEFAULT '',
+            stage TEXT NOT NULL DEFAULT '',
+            done INTEGER NOT NULL DEFAULT 0,
+            total INTEGER NOT NULL DEFAULT 0,
+            rate REAL,
+            message TEXT NOT NULL DEFAULT '',
+            created REAL NOT NULL,
+            started REAL,
+            finished REAL,
+            heartbeat REAL,
+            worker TEXT NOT NULL DEFAULT '',
+            pid INTEGER,
+            host TEXT NOT NULL DEFAULT ''
+        )
+        """
+    )
+    db.execute(
+        "CREATE UNIQUE INDEX jobs_unfinished ON jobs (document, kind)"
+        " WHERE state IN ('queued', 'running', 'paused')"
+    )
+    db.execute("CREATE INDEX jobs_state ON jobs (state, id)")
+
+
+def create_talks(db: sqlite_utils.Database) -> None:
+    """Talks (document NULL: about the whole shelf) and their messages."""
+    db.execute(
+        """
+        CREATE TABLE talks (
+            id TEXT PRIMARY KEY,
+            document TEXT REFERENCES documents(id) ON DELETE CASCADE,
+            owner TEXT NOT NULL DEFAULT '',
+            title TEXT NOT NULL DEFAULT '',
+            settings TEXT NOT NULL DEFAULT '{}',
+            created REAL NOT NULL,
+            changed REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX talks_document ON talks (document, owner)")
+    db.execute(
+        """
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            talk TEXT NOT NULL REFERENCES talks(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            role TEXT NOT NULL,
+            text TEXT NOT NULL,
+            citations TEXT NOT NULL DEFAULT '[]',
+            statistics TEXT NOT NULL DEFAULT '{}',
+            settings TEXT NOT NULL DEFAULT '{}',
+            created REAL NOT NULL,
+            UNIQUE (talk, position)
+        )
+        """
+    )
+
+
+MIGRATIONS = [create_documents, create_jobs, create_talks]
+
+
+def version(db: sqlite_utils.Database) -> int:
+    """How many migrations the file has seen."""
+    return db.execute("PRAGMA user_version").fetchone()[0]
+
+
+def is_current(db: sqlite_utils.Database) -> bool:
+    """Whether there is nothing to migrate."""
+    return version(db) == len(MIGRATIONS)
+
+
+def check_version(db: sqlite_utils.Database) -> None:
+    """Raises Failure when a newer program made this file: its tables may mean what we cannot know."""
+    found = version(db)
+    if found > len(MIGRATIONS):
+        raise Failure(
+            f"this shelf was made by a newer LongMem Reader (format {found}, this one knows"
+            f" {len(MIGRATIONS)}): update the program, or set LONGMEM_HOME to another folder"
+        )
+
+
+def migrate(db: sqlite_utils.Database, upto: int | None = None) -> None:
+    """Bring the file to the newest format, all steps in one transaction; `upto` stops earlier (tests)."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        check_version(db)
+        first = version(db)
+        last = len(MIGRATIONS) if upto is None else upto
+        for step in MIGRATIONS[first:last]:
+            step(db)
+        # a pragma takes no parameters; the number is ours
+        db.execute(f"PRAGMA user_version = {max(first, last)}")
+        db.conn.execute("COMMIT")
+    except BaseException:
+        db.rollback()
+        raise

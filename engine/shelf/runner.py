@@ -1,0 +1,80 @@
+"""JobRunner: the thread of a server that takes queued jobs one by one, also those that others left behind."""
+
+import contextlib
+import logging
+import threading
+
+from engine.shelf.jobs import Busy, Job, Jobs, Work
+
+POLL_SECONDS = 0.5
+RECOVER_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """Runs `work(job, report)` for each queued job, oldest first, one at a time."""
+
+    def __init__(self, jobs: Jobs, work: Work):
+        self._jobs = jobs
+        self._work = work
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Queue what was interrupted, then begin."""
+        self._jobs.recover()
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 30.0) -> bool:
+        """Put the job in hand back into the queue and end. False when it did not stop in time."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def wake(self) -> None:
+        """Look at the queue now (a job was just added)."""
+        self._woken.set()
+
+    def _loop(self) -> None:
+        idle = 0.0
+        while not self._stopping.is_set():
+            worked = False
+            try:
+                if idle >= RECOVER_SECONDS:
+                    self._jobs.recover()
+                    idle = 0.0
+                worked = self._take_one()
+            except Exception as error:  # the queue must outlive a full disk
+                log.warning("jobs: %s", error)
+            if not worked:
+                self._woken.wait(POLL_SECONDS)
+                self._woken.clear()
+                idle += POLL_SECONDS
+        self._jobs.connections.close_this_thread()
+
+    def _take_one(self) -> bool:
+        for job in self._queued():
+            # a document that another process works on is passed over for now
+            with contextlib.suppress(Busy):
+                self._run(job)
+                return True
+        return False
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._jobs.run(job.id, self._work, timeout=0, stopping=self._stopping)
+        except Busy:
+            raise
+        except Exception as error:
+            # its message is in the job's row, where the user sees it
+            log.info("job %d: %s", job.id, error)
+
+    def _queued(self) -> list[Job]:
+        return [job for job in self._jobs.all(unfinished=True) if job.state == "queued"]

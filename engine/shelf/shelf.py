@@ -1,0 +1,395 @@
+"""Shelf: the documents of one data folder, safe to use from several threads and processes at once.
+
+A document is known by the hash of its file, so the same file is on the shelf once, whatever its name. Its
+folder moves in and out of place by a rename inside the transaction that writes its row: whoever sees the row
+sees the files. What a crash leaves behind is either finished or undone by `sweep`.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Failure
+from engine.paths import Paths
+from engine.shelf.connections import Connections
+from engine.shelf.fulltext import FullText
+from engine.shelf.jobs import Jobs
+from engine.shelf.locks import FileLock, document_lock, holding
+from engine.shelf.talks import Talks
+from engine.shelf.titles import folded, one_line
+from ingest.document import Document
+from ingest.errors import BadInput
+
+STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
+ID_LENGTH = 12
+SHORTEST_ID_START = 3
+COPY_BYTES = 1 << 20
+LEFTOVER_SECONDS = 3600.0
+INCOMING = ".incoming-"
+REMOVED = ".removed-"
+CHANGEABLE = ("author", "language", "format", "characters", "tokens", "bank_bytes", "state")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One document of the shelf, as one reader (`owner`) sees it. Times are seconds since 1970."""
+
+    id: str
+    content_hash: str
+    title: str
+    author: str
+    language: str
+    format: str
+    source_name: str
+    source_file: str
+    source_bytes: int
+    characters: int
+    tokens: int
+    bank_bytes: int
+    state: str
+    created: float
+    settings: dict[str, Any]
+    position: int
+    opened: float | None
+
+
+class Shelf:
+    """All documents of one data folder; `jobs`, `talks` and `fulltext` are its other parts."""
+
+    def __init__(self, paths: Paths):
+        self.paths = paths
+        self.connections = Connections(paths.database, paths.locks)
+        self.jobs = Jobs(self.connections, paths.locks)
+        self.talks = Talks(self.connections, paths.talks)
+        self.fulltext = FullText(paths)
+
+    def close(self) -> None:
+        """Close every connection of this shelf; using it again opens new ones."""
+        self.connections.close()
+
+    # the documents
+
+    def add(self, source: Path, name: str | None = None) -> tuple[Entry, bool]:
+        """Copy a file in. Returns its entry and whether it is new; the same content again is the old entry.
+
+        `name` is what the user calls the file (default: the name of `source`); it is never used on disk.
+        Raises BadInput when there is no such file, Failure when it cannot be copied.
+        """
+        source = Path(source)
+        if not source.is_file():
+            raise BadInput(f"{one_line(str(source))}: there is no such file")
+        name = one_line(name or source.name) or "untitled"
+        file_name = "source" + _safe_suffix(name)
+        incoming = self.paths.documents / f"{INCOMING}{secrets.token_hex(8)}"
+        try:
+            incoming.mkdir(parents=True)
+            digest, size = _copy_and_hash(source, incoming / file_name)
+            return self._enter(incoming, digest, size, name, file_name)
+        except OSError as error:
+            raise Failure(f"{name} cannot be copied to the shelf: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+
+    def get(self, identifier: str, owner: str = "") -> Entry:
+        """The document with exactly this id. Raises BadInput."""
+        for entry in self._select("WHERE documents.id = :id", {"id": identifier, "owner": owner}):
+            return entry
+        raise BadInput(f"there is no document {one_line(identifier, 40)} on the shelf")
+
+    def entries(self, owner: str = "") -> list[Entry]:
+        """All documents, the one this reader opened last (or added last) first."""
+        order = "ORDER BY max(coalesce(readings.opened, 0), documents.created) DESC, documents.rowid DESC"
+        return list(self._select(order, {"owner": owner}))
+
+    def find(self, words: str, owner: str = "") -> Entry:
+        """The document that a person means: id, whole title or file name, start of an id, part of a title.
+
+        Raises BadInput that names the candidates when there are several, or says that there is none.
+        """
+        wanted = folded(words)
+        if not wanted:
+            raise BadInput("name a document: its id, the start of it, or its title")
+        entries = self.entries(owner)
+        for matches in (
+            [entry for entry in entries if entry.id == wanted],
+            [entry for entry in entries if wanted in (folded(entry.title), folded(entry.source_name))],
+            [entry for entry in entries if len(wanted) >= SHORTEST_ID_START and entry.id.startswith(wanted)],
+            [entry for entry in entries if wanted in folded(entry.title)],
+        ):
+            if len(matches) == 1:
+                return matches[0]
+            if matches:
+                raise BadInput(f'"{one_line(words, 60)}" may be {_names(matches)}: give the id')
+        shown = f"; there is {_names(entries)}" if entries else ": it is empty"
+        raise BadInput(f'no document "{one_line(words, 60)}" on the shelf{shown}')
+
+    def update(self, identifier: str, **values: str | int) -> Entry:
+        """Set columns out of `CHANGEABLE`. Raises BadInput when the document is gone."""
+        unknown = set(values) - set(CHANGEABLE)
+        if unknown or values.get("state", STATES[0]) not in STATES:
+            raise ValueError(f"cannot set {sorted(unknown) or values['state']}")
+        with self.connections.writing() as db:
+            self.get(identifier)
+            db.table("documents").update(identifier, values)
+        return self.get(identifier)
+
+    def rename(self, identifier: str, title: str) -> Entry:
+        """Give a document a title of one's own; parsing it again leaves that title alone."""
+        title = one_line(title)
+        if not title:
+            raise BadInput("a document needs a title")
+        with self.connections.writing() as db:
+            self.get(identifier)
+            db.table("documents").update(identifier, {"title": title, "renamed": 1})
+        return self.get(identifier)
+
+    def configure(self, identifier: str, **settings: Any) -> Entry:
+        """Merge settings (JSON values) into the document's; None removes one."""
+        with self.connections.writing() as db:
+            entry = self.get(identifier)
+            merged = {key: value for key, value in (entry.settings | settings).items() if value is not None}
+            db.table("documents").update(identifier, {"settings": json.dumps(merged)})
+        return self.get(identifier)
+
+    def read_to(self, identifier: str, position: int, owner: str = "") -> Entry:
+        """Remember how far a reader has read: all characters before `position`."""
+        self._note(identifier, owner, "position", max(0, int(position)))
+        return self.get(identifier, owner)
+
+    def opened(self, identifier: str, owner: str = "") -> Entry:
+        """Remember that a reader opened the document now."""
+        self._note(identifier, owner, "opened", time.time())
+        return self.get(identifier, owner)
+
+    def remove(self, identifier: str, timeout: float = 30.0) -> int:
+        """Delete the document and all that was made from it (bank, full text, talks). Returns bytes freed.
+
+        A job that works on it is told to stop, and waited for. Raises Failure when it does not within
+        `timeout` seconds, BadInput when there is no such document.
+        """
+        title = self.get(identifier).title
+        self.jobs.cancel_all(identifier)
+        lock = self.lock(identifier)
+        refusal = (
+            f'"{title}" is being worked on by process {lock.holder()}: pause or stop that, then remove it'
+        )
+        with holding(lock, timeout, refusal):
+            grave = self.paths.documents / f"{REMOVED}{identifier}-{secrets.token_hex(4)}"
+            talks = [self.paths.talks / talk for talk in self._delete_rows(identifier, grave)]
+            freed = sum(folder_bytes(folder) for folder in (grave, *talks))
+            for folder in (grave, *talks):
+                shutil.rmtree(folder, ignore_errors=True)
+            lock.release(delete=True)
+        self.connections.forget_deleted()
+        return freed
+
+    def sweep(self) -> None:
+        """Finish or undo what a crash left in the documents' folder; to be called at every start."""
+        if not self.paths.documents.is_dir():
+            return
+        for folder in list(self.paths.documents.iterdir()):
+            if folder.name.startswith(INCOMING):
+                self._sweep_incoming(folder)
+            elif folder.name.startswith(REMOVED):
+                self._sweep_removed(folder)
+            elif folder.is_dir():
+                self._sweep_orphan(folder)
+
+    # their files
+
+    def lock(self, identifier: str) -> FileLock:
+        """The lock to hold while changing a document's files."""
+        return document_lock(self.paths.locks, identifier)
+
+    def source(self, identifier: str) -> Path:
+        """Our copy of the file. Raises Failure when it is gone."""
+        path = self.paths.document(identifier) / self.get(identifier).source_file
+        if not path.is_file():
+            raise Failure(f"the file of document {identifier} is gone from the shelf: add it again")
+        return path
+
+    def store(self, identifier: str, document: Document) -> Entry:
+        """Write document.json (in one piece) and take over title, author, language, format and length."""
+        self.get(identifier)
+        path = self.paths.document(identifier) / "document.json"
+        try:
+            _write_whole(path, document.to_json())
+        except OSError as error:
+            raise Failure(f"{path.name} cannot be written: {error.strerror or error}") from error
+        with self.connections.writing() as db:
+            self.get(identifier)
+            db.execute(
+                "UPDATE documents SET title = CASE WHEN renamed OR ? = '' THEN title ELSE ? END,"
+                " author = ?, language = ?, format = ?, characters = ? WHERE id = ?",
+                [one_line(document.title)] * 2
+                + [one_line(document.author), one_line(document.language, 40), document.format]
+                + [len(document.text), identifier],
+            )
+        return self.get(identifier)
+
+    def is_stored(self, identifier: str) -> bool:
+        """Whether the document was parsed: `document` can read it."""
+        return (self.paths.document(identifier) / "document.json").is_file()
+
+    def document(self, identifier: str) -> Document:
+        """Read document.json. Raises Failure when the document has not been parsed yet."""
+        path = self.paths.document(identifier) / "document.json"
+        try:
+            return Document.from_json(path.read_text(encoding="utf-8", errors="surrogatepass"))
+        except FileNotFoundError:
+            raise Failure(f'"{self.get(identifier).title}" has not been parsed yet: add it again') from None
+
+    def nbytes(self, identifier: str) -> int:
+        """Bytes on disk of all that belongs to the document, talks' memory excluded."""
+        return folder_bytes(self.paths.document(identifier))
+
+    # inside
+
+    def _select(self, rest: str, values: dict[str, Any]) -> Iterator[Entry]:
+        # fetched at once: an unfinished query would pin the write-ahead log
+        rows = list(
+            self.connections.db.query(
+                "SELECT documents.*, coalesce(readings.position, 0) AS position, readings.opened AS opened"
+                " FROM documents LEFT JOIN readings"
+                f" ON readings.document = documents.id AND readings.owner = :owner {rest}",
+                values,
+            )
+        )
+        for row in rows:
+            del row["renamed"]
+            yield Entry(**row | {"settings": json.loads(row["settings"])})
+
+    def _note(self, identifier: str, owner: str, column: str, value: float) -> None:
+        with self.connections.writing() as db:
+            self.get(identifier)
+            db.table("readings").upsert(
+                {"document": identifier, "owner": owner, column: value}, pk=("document", "owner")
+            )
+
+    def _enter(self, incoming: Path, digest: str, size: int, name: str, file_name: str) -> tuple[Entry, bool]:
+        with self.connections.writing() as db:
+            known = db.execute("SELECT id, source_file FROM documents WHERE content_hash = ?", [digest])
+            for identifier, old_name in known.fetchall():
+                self._restore_source(incoming / file_name, self.paths.document(identifier) / old_name)
+                return self.get(identifier), False
+            identifier = self._free_id(digest)
+            folder = self.paths.document(identifier)
+            # no row owns it: left by a crash between rename and commit
+            shutil.rmtree(folder, ignore_errors=True)
+            incoming.rename(folder)
+            db.table("documents").insert(
+                {
+                    "id": identifier,
+                    "content_hash": digest,
+                    "title": Path(name).stem or name,
+                    "source_name": name,
+                    "source_file": file_name,
+                    "source_bytes": size,
+                    "created": time.time(),
+                }
+            )
+        return self.get(identifier), True
+
+    @staticmethod
+    def _restore_source(copy: Path, place: Path) -> None:
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            copy.replace(place)
+
+    def _free_id(self, digest: str) -> str:
+        for length in range(ID_LENGTH, len(digest) + 1):
+            taken = self.connections.db.table("documents").count_where("id = ?", [digest[:length]])
+            if not taken:
+                return digest[:length]
+        raise Failure("two documents have one hash")
+
+    def _delete_rows(self, identifier: str, grave: Path) -> list[str]:
+        """Delete the rows and move the folder to `grave`; returns the ids of the talks that went with it."""
+        folder = self.paths.document(identifier)
+        with self.connections.writing() as db:
+            self.get(identifier)
+            talks = [row["id"] for row in db.table("talks").rows_where("document = ?", [identifier])]
+            db.table("documents").delete(identifier)
+            if folder.exists():
+                try:
+                    folder.rename(grave)
+                except OSError as error:
+                    raise Failure(
+                        f"the files of document {identifier} are in use ({error.strerror}): close them"
+                    ) from error
+        return talks
+
+    def _sweep_incoming(self, folder: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep_removed(self, folder: Path) -> None:
+        identifier = folder.name.removeprefix(REMOVED).rpartition("-")[0]
+        home = self.paths.document(identifier)
+        with self.connections.writing() as db:
+            alive = db.table("documents").count_where("id = ?", [identifier])
+            if alive and not home.exists():
+                folder.rename(home)
+                return
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep_orphan(self, folder: Path) -> None:
+        with self.connections.writing() as db:
+            if not db.table("documents").count_where("id = ?", [folder.name]):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below `folder`; what vanishes meanwhile counts nothing."""
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(base, name)).st_size
+    return total
+
+
+def _names(entries: list[Entry]) -> str:
+    shown = [f'"{one_line(entry.title, 60)}" ({entry.id})' for entry in entries[:5]]
+    more = [f"{len(entries) - 5} more"] if len(entries) > 5 else []
+    return " or ".join(shown + more)
+
+
+def _safe_suffix(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    return suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ""
+
+
+def _copy_and_hash(source: Path, target: Path) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while block := reader.read(COPY_BYTES):
+            digest.update(block)
+            writer.write(block)
+            size += len(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return digest.hexdigest(), size
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write under another name, then rename: readers see the old text or the new one."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as writer:
+            writer.write(text)
+            writer.flush()
+            os.fsync(writer.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,246 @@
+"""Talks: conversations about one document, or about the whole shelf (document None), kept per reader.
+
+Every call names the reader (`owner`, '' without accounts) and sees that reader's talks only. Messages stand
+at positions 0, 1, 2 …; retry, edit and undo all cut the talk at a position and go on from there.
+"""
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.shelf.connections import Connections
+from engine.shelf.titles import one_line
+from ingest.errors import BadInput
+
+ROLES = ("user", "assistant", "system")
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One conversation. Times are seconds since 1970."""
+
+    id: str
+    document: str | None
+    owner: str
+    title: str
+    settings: dict[str, Any]
+    created: float
+    changed: float
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message. `citations`: [{text, start, end, place, score, …}]; `statistics`: {tokens, seconds, …}."""
+
+    id: int
+    talk: str
+    position: int
+    role: str
+    text: str
+    citations: list[dict[str, Any]]
+    statistics: dict[str, Any]
+    settings: dict[str, Any]
+    created: float
+
+
+class Talks:
+    """The talks of one shelf; `folder/<talk id>` is where a long talk's own memory may live."""
+
+    def __init__(self, connections: Connections, folder: Path):
+        self.connections = connections
+        self.folder = folder
+
+    def create(
+        self,
+        document: str | None = None,
+        owner: str = "",
+        title: str = "",
+        settings: dict[str, Any] | None = None,
+    ) -> Talk:
+        """Begin a talk. Raises BadInput when the document is not on the shelf."""
+        now = time.time()
+        identifier = secrets.token_hex(8)
+        with self.connections.writing() as db:
+            if document is not None and not db.table("documents").count_where("id = ?", [document]):
+                raise BadInput(f"there is no document {document} on the shelf")
+            db.execute(
+                "INSERT INTO talks VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [identifier, document, owner, one_line(title, 200), _json(settings or {}), now, now],
+            )
+        return self.get(identifier, owner)
+
+    def get(self, talk: str, owner: str = "") -> Talk:
+        """Raises BadInput when there is no such talk, or it is another reader's."""
+        rows = self._rows("SELECT * FROM talks WHERE id = ? AND owner = ?", [talk, owner])
+        if not rows:
+            raise BadInput("there is no such talk (any more)")
+        return _talk(rows[0])
+
+    def about(self, document: str | None, owner: str = "") -> list[Talk]:
+        """The reader's talks about a document (None: about the whole shelf), last changed first."""
+        sql = "SELECT * FROM talks WHERE document IS ? AND owner = ? ORDER BY changed DESC, created DESC"
+        return [_talk(row) for row in self._rows(sql, [document, owner])]
+
+    def rename(self, talk: str, title: str, owner: str = "") -> Talk:
+        """Give the talk a title."""
+        with self.connections.writing() as db:
+            self.get(talk, owner)
+            db.table("talks").update(talk, {"title": one_line(title, 200)})
+        return self.get(talk, owner)
+
+    def configure(self, talk: str, settings: dict[str, Any], owner: str = "") -> Talk:
+        """Merge settings into the talk's; None removes one."""
+        with self.connections.writing() as db:
+            merged = self.get(talk, owner).settings | settings
+            kept = {key: value for key, value in merged.items() if value is not None}
+            db.table("talks").update(talk, {"settings": _json(kept)})
+        return self.get(talk, owner)
+
+    def delete(self, talk: str, owner: str = "") -> None:
+        """Delete the talk, its messages and its memory."""
+        with self.connections.writing() as db:
+            self.get(talk, owner)
+            db.table("talks").delete(talk)
+        shutil.rmtree(self.folder / talk, ignore_errors=True)
+        self.connections.forget_deleted()
+
+    # messages
+
+    def messages(self, talk: str, owner: str = "") -> list[Message]:
+        """All messages in order."""
+        self.get(talk, owner)
+        rows = self._rows("SELECT * FROM messages WHERE talk = ? ORDER BY position", [talk])
+        return [_message(row) for row in rows]
+
+    def append(
+        self,
+        talk: str,
+        role: str,
+        text: str,
+        *,
+        citations: Sequence[dict[str, Any]] = (),
+        statistics: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+        owner: str = "",
+    ) -> Message:
+        """Add a message at the end; the first question gives an untitled talk its title."""
+        if role not in ROLES:
+            raise ValueError(f"no role {role!r}")
+        now = time.time()
+        with self.connections.writing() as db:
+            title = self.get(talk, owner).title
+            if not title and role == "user":
+                title = one_line(text, 80)
+            position = db.execute(
+                "SELECT coalesce(max(position) + 1, 0) FROM messages WHERE talk = ?", [talk]
+            ).fetchone()[0]
+            row = {
+                "talk": talk,
+                "position": position,
+                "role": role,
+                "text": _storable(text),
+                "citations": _json(list(citations)),
+                "statistics": _json(statistics or {}),
+                "settings": _json(settings or {}),
+                "created": now,
+            }
+            db.table("messages").insert(row, pk="id")
+            db.table("talks").update(talk, {"title": title, "changed": now})
+        return self.messages(talk, owner)[position]
+
+    def revise(
+        self,
+        talk: str,
+        position: int,
+        *,
+        text: str | None = None,
+        citations: Sequence[dict[str, Any]] | None = None,
+        statistics: dict[str, Any] | None = None,
+        owner: str = "",
+    ) -> Message:
+        """Change parts of a message where it stands (an answer that is still being written)."""
+        values: dict[str, str] = {}
+        if text is not None:
+            values["text"] = _storable(text)
+        if citations is not None:
+            values["citations"] = _json(list(citations))
+        if statistics is not None:
+            values["statistics"] = _json(statistics)
+        with self.connections.writing() as db:
+            message = self._at(talk, position, owner)
+            if values:
+                db.table("messages").update(message.id, values)
+                db.table("talks").update(talk, {"changed": time.time()})
+        return self._at(talk, position, owner)
+
+    def truncate(self, talk: str, position: int, owner: str = "") -> int:
+        """Delete the messages at `position` and after; returns how many."""
+        with self.connections.writing() as db:
+            self.get(talk, owner)
+            sql = "DELETE FROM messages WHERE talk = ? AND position >= ?"
+            deleted = db.execute(sql, [talk, position]).rowcount
+            db.table("talks").update(talk, {"changed": time.time()})
+        return deleted
+
+    def undo(self, talk: str, owner: str = "") -> str:
+        """Take back the last question and its answer; returns the question ('' when there was none)."""
+        with self.connections.writing():
+            question = self._last_question(talk, owner)
+            if question is None:
+                return ""
+            self.truncate(talk, question.position, owner)
+        return question.text
+
+    def retry(self, talk: str, owner: str = "") -> Message | None:
+        """Take back what followed the last question; returns that question, to be answered anew."""
+        with self.connections.writing():
+            question = self._last_question(talk, owner)
+            if question is not None:
+                self.truncate(talk, question.position + 1, owner)
+        return question
+
+    def edit(self, talk: str, position: int, text: str, owner: str = "") -> Message:
+        """Put other words into a question and take back what followed it."""
+        with self.connections.writing():
+            self._at(talk, position, owner)
+            self.truncate(talk, position + 1, owner)
+            return self.revise(talk, position, text=text, owner=owner)
+
+    # inside
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+        return list(self.connections.db.query(sql, values))
+
+    def _at(self, talk: str, position: int, owner: str) -> Message:
+        for message in self.messages(talk, owner):
+            if message.position == position:
+                return message
+        raise BadInput("there is no such message (any more)")
+
+    def _last_question(self, talk: str, owner: str) -> Message | None:
+        questions = [message for message in self.messages(talk, owner) if message.role == "user"]
+        return questions[-1] if questions else None
+
+
+def _talk(row: dict[str, Any]) -> Talk:
+    return Talk(**row | {"settings": json.loads(row["settings"])})
+
+
+def _message(row: dict[str, Any]) -> Message:
+    parsed = {name: json.loads(row[name]) for name in ("citations", "statistics", "settings")}
+    return Message(**row | parsed)
+
+
+def _storable(text: str) -> str:
+    """SQLite takes no half surrogate pairs, which a model may produce token by token."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _json(value: Any) -> str:
+    # ASCII, so that half surrogate pairs in quotes survive
+    return json.dumps(value)

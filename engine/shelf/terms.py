@@ -1,0 +1,87 @@
+"""What to look for: the stems of a question, or the words and phrases of a search box.
+
+User text never reaches FTS5's query syntax: it is cut into words of letters and digits first, so that quotes,
+stars, brackets, AND, NOT and NEAR are either gone or plain words.
+"""
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from functools import lru_cache
+
+from engine.shelf.words import Run, Word, content_words, runs
+
+# a pasted chapter is no query
+MOST_TERMS = 64
+
+
+@dataclass(frozen=True)
+class Term:
+    """Words that must stand next to one another; with `prefix`, the last of them may go on."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+
+    @property
+    def expression(self) -> str:
+        """FTS5 syntax. Words hold letters and digits only, so nothing in them can be an operator."""
+        return f'"{" ".join(self.words)}"' + (" *" if self.prefix else "")
+
+    def matches(self, found: list[Word]) -> list[tuple[int, int]]:
+        """Character spans of all occurrences in a passage's words."""
+        size = len(self.words)
+        return [
+            (found[at].start, found[at + size - 1].end)
+            for at in range(len(found) - size + 1)
+            if self._stands_at(found, at)
+        ]
+
+    def _stands_at(self, found: list[Word], at: int) -> bool:
+        *firsts, last = self.words
+        if any(found[at + offset].word != word for offset, word in enumerate(firsts)):
+            return False
+        end = found[at + len(firsts)].word
+        return end.startswith(last) if self.prefix else end == last
+
+
+def question_terms(question: str) -> list[str]:
+    """Stems to look for; one character of a script without blanks stays as it is."""
+    found: list[str] = []
+    for run in runs(question):
+        kept = run.words[:-1] if run.continuous and len(run.words) > 1 else run.words
+        found += [word.word for word in kept]
+    return list(dict.fromkeys(stems(tuple(content_words(found)[:MOST_TERMS]))))
+
+
+@lru_cache(maxsize=256)
+def stems(found: tuple[str, ...]) -> tuple[str, ...]:
+    """What FTS5's Porter stemmer makes of each word: "running" and "runs" are "run"."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE VIRTUAL TABLE given USING fts5(word, tokenize='porter ascii')")
+        db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab('given', 'instance')")
+        db.execute("INSERT INTO given VALUES (?)", (" ".join(found),))
+        return tuple(term for (term,) in db.execute('SELECT term FROM terms ORDER BY "offset"'))
+
+
+def box_terms(query: str) -> list[Term]:
+    """All words of a query; quoted ones together, and the last one unfinished unless it is quoted."""
+    terms: list[Term] = []
+    for number, piece in enumerate(query.split('"')):
+        pieces = list(runs(piece))
+        if number % 2:
+            terms += [_phrase(pieces)] if pieces else []
+        else:
+            terms += [_phrase([run]) for run in pieces]
+    if terms and query.count('"') % 2 == 0 and not query.rstrip().endswith('"'):
+        terms[-1] = Term(terms[-1].words, prefix=True)
+    return list(dict.fromkeys(terms))[:MOST_TERMS]
+
+
+def _phrase(pieces: list[Run]) -> Term:
+    """Runs that follow one another. Of a stretch without blanks the last single character is left open."""
+    found = [word.word for run in pieces for word in run.words]
+    if not pieces[-1].continuous:
+        return Term(tuple(found))
+    if len(pieces[-1].words) > 1:
+        return Term(tuple(found[:-1]))
+    return Term(tuple(found), prefix=True)

@@ -1,0 +1,22 @@
+"""One harmless line out of a title or a file name that came from outside."""
+
+import unicodedata
+
+# they reorder the text around them: a title could make a terminal or a page show something else
+BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F])
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """`text` without control characters, half surrogate pairs and runs of space; at most `limit` long."""
+    kept = "".join(
+        " " if character.isspace() else character
+        for character in text.translate(BIDI_CONTROLS)
+        if character.isspace() or unicodedata.category(character) not in ("Cc", "Cs")
+    )
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def folded(text: str) -> str:
+    """`text` for comparison by people: case and composition of letters do not matter."""
+    return unicodedata.normalize("NFC", one_line(text).casefold())
