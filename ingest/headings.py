@@ -58,3 +58,13 @@ def short_name(title: str) -> str:
         return heading.name
     title = " ".join(title.split())
     return title if len(title) <= _TRUNCATE else title[: _TRUNCATE - 1].rstrip() + "…"
+
+
+def is_number_only(title: str) -> bool:
+    """Whether a title is a number and nothing else: "IV.", "Chapter the Third", "BOOK II"."""
+    heading = read_heading(title)
+    plain = " ".join(title.split()).rstrip(".: ").casefold()
+    return bool(heading) and plain in (
+        heading.name.casefold(),
+        heading.name.casefold().removeprefix("chapter "),
+    )

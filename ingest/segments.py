@@ -85,7 +85,9 @@ def _tokenise(text: str, begin: int, end: int, tokenizer) -> tuple[list[int], li
     spans: list[tuple[int, int]] = []
     covered = 0
     for first, last in encoded["offset_mapping"]:
-        spans.append((begin + min(first, covered), begin + max(last, covered if last == first else last)))
+        if last <= first:  # a token of no character, such as a vocabulary's leading space
+            first = last = covered
+        spans.append((begin + min(first, covered), begin + last))
         covered = max(covered, last)
     if spans and covered < end - begin:
         spans[-1] = (spans[-1][0], end)

@@ -1,0 +1,99 @@
+"""Archive: a ZIP file read with caps counted while reading, so that a bomb ends at the cap and not in memory.
+
+Nothing is ever written to disk by an entry's own name, so a path with ".." can reach nothing.
+"""
+
+import io
+import posixpath
+import zipfile
+import zlib
+from urllib.parse import unquote
+
+from ingest.errors import BadInput
+from ingest.limits import Limits, megabytes
+
+_BLOCK = 1 << 16
+_RATIO_FLOOR = 1_000_000  # small entries may compress as well as they like
+
+
+class Archive:
+    """Entries by name. Raises BadInput when the file is no complete ZIP archive or has too many entries."""
+
+    def __init__(self, data: bytes, limits: Limits, what: str):
+        self.limits = limits
+        self.what = what
+        self._unpacked = 0
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(data))
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeError) as error:
+            raise BadInput(
+                f"this {what} is damaged (its ZIP archive is incomplete): get another copy"
+            ) from error
+        infos = self._zip.infolist()
+        if len(infos) > limits.entries:
+            raise BadInput(
+                f"this {what} holds too many files ({len(infos):,}; the limit is {limits.entries:,})"
+            )
+        self._entries = {info.filename.replace("\\", "/"): info for info in infos if not info.is_dir()}
+        self._folded = {name.casefold(): name for name in reversed(self._entries)}
+
+    def __contains__(self, name: str) -> bool:
+        return self.find(name) is not None
+
+    def names(self) -> list[str]:
+        return list(self._entries)
+
+    def find(self, name: str) -> str | None:
+        """The entry that a reference means: as written, %-decoded, or in other letter case."""
+        for candidate in (name, unquote(name)):
+            path = posixpath.normpath(candidate.replace("\\", "/")).lstrip("/")
+            if path in self._entries:
+                return path
+            if path.casefold() in self._folded:
+                return self._folded[path.casefold()]
+        return None
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of an entry; None when missing or damaged. Raises BadInput at a cap or a password."""
+        found = self.find(name)
+        if found is None:
+            return None
+        info = self._entries[found]
+        if info.flag_bits & 0x1:
+            raise BadInput(f"this {self.what} is encrypted: remove the protection first")
+        blocks, size = [], 0
+        try:
+            with self._zip.open(info) as stream:
+                while block := stream.read(_BLOCK):
+                    size += len(block)
+                    self._unpacked += len(block)
+                    self._check(size, info.compress_size)
+                    blocks.append(block)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            if isinstance(error, BadInput):
+                raise
+            return None
+        return b"".join(blocks)
+
+    def _check(self, size: int, packed: int) -> None:
+        limits = self.limits
+        if size > limits.entry_bytes:
+            raise BadInput(
+                f"a part of this {self.what} unpacks to more than {megabytes(limits.entry_bytes)}: refused"
+            )
+        if size > _RATIO_FLOOR and size > limits.ratio * max(1, packed):
+            raise BadInput(
+                f"this {self.what} unpacks to over {limits.ratio} times its size (a ZIP bomb): refused"
+            )
+        if self._unpacked > limits.unpacked_bytes:
+            raise BadInput(
+                f"this {self.what} unpacks to more than {megabytes(limits.unpacked_bytes)}: refused"
+            )

@@ -1,0 +1,49 @@
+"""Characters that no reader sees, taken out: controls, soft hyphens, marks that turn the writing direction.
+
+Zero-width joiners stay (emoji and Persian need them); tag characters go, they can hide text from the eye.
+"""
+
+import re
+import unicodedata
+
+_SPACES = "\u00a0\u1680\u2000-\u2009\u202f\u205f\u3000"
+_PLAIN_SPACE = re.compile(f"[{_SPACES}\\t]")
+_LINE_END = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_DROP = re.compile(
+    "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200a\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LIGATURE = re.compile("[\ufb00-\ufb06]")
+_PRIVATE_BULLET = re.compile("[\uf0a7\uf0b7\uf0d8\uf0fc\uf06e\uf076]")
+
+
+def clean(text: str) -> str:
+    """Plain characters only; spaces are U+0020, line ends "\\n"; indentation and blank lines stay."""
+    text = _LINE_END.sub("\n", text)
+    text = _PLAIN_SPACE.sub(" ", text)
+    text = _DROP.sub("", text)
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Clean text on one line, for titles and names."""
+    return " ".join(clean(text).split())
+
+
+def flow(text: str) -> str:
+    """Clean text with single spaces; line ends stay, blank lines do not."""
+    lines = (" ".join(line.split(" ")).strip() for line in clean(text).split("\n"))
+    return "\n".join(re.sub(" {2,}", " ", line) for line in lines if line)
+
+
+def layout(text: str) -> str:
+    """Clean text with its indentation, for code and tables; no blank line inside."""
+    lines = (line.rstrip() for line in clean(text.expandtabs(4)).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def typeset(text: str) -> str:
+    """Letters that a typesetter made: ligatures taken apart, symbol-font bullets named."""
+    text = _LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    return _PRIVATE_BULLET.sub("•", text)

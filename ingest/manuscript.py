@@ -1,0 +1,116 @@
+"""Manuscript: where a parser writes paragraphs, chapters and pages down, and the offsets come out exact."""
+
+from ingest.cleaning import flow, layout, one_line
+from ingest.document import Chapter, Document, Page
+from ingest.errors import BadInput
+from ingest.limits import Limits
+
+BREAK = "\n\n"
+
+
+class Manuscript:
+    """Grows from the front; `document()` closes it. A chapter or page begins at the paragraph written next."""
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self.warnings: list[str] = []
+        self._parts: list[str] = []
+        self._size = 0
+        self._paragraphs: list[tuple[int, int]] = []
+        self._chapters: list[tuple[str, int, str, int]] = []  # title, level, kind, start
+        self._pages: list[tuple[str, int]] = []
+
+    @property
+    def next_start(self) -> int:
+        """Offset at which the next paragraph will begin."""
+        return self._size + len(BREAK) if self._parts else 0
+
+    @property
+    def letters(self) -> int:
+        """Characters written so far."""
+        return self._size
+
+    def paragraph(self, text: str, keep_layout: bool = False) -> None:
+        """Write one block; white space is put in order, an empty one is left out."""
+        text = layout(text) if keep_layout else flow(text)
+        if not text.strip():
+            return
+        if self._parts:
+            self._parts.append(BREAK)
+        start = self.next_start
+        self._parts.append(text)
+        self._size = start + len(text)
+        self._paragraphs.append((start, self._size))
+        if self._size > self.limits.characters:
+            raise BadInput(
+                f"the text is too long (more than {self.limits.characters:,} characters): split the file"
+            )
+
+    def continue_paragraph(self, text: str) -> tuple[int, int]:
+        """Add to the last block (a paragraph that runs over a page); returns the span of what was added."""
+        start, end = self._paragraphs[-1]
+        self._parts.append(text)
+        self._size += len(text)
+        self._paragraphs[-1] = (start, self._size)
+        return end, self._size
+
+    def chapter(self, title: str, level: int = 1, kind: str = "body") -> None:
+        """A chapter begins with the next paragraph, which should be its heading."""
+        title = one_line(title)
+        if title:
+            self._chapters.append((title, max(1, level), kind, self.next_start))
+
+    def page(self, label: str) -> None:
+        """A page begins with the next paragraph (or with what continues the last one)."""
+        self._pages.append((label, self.next_start))
+
+    def page_here(self, label: str) -> None:
+        """A page begins right here, inside a paragraph that will be continued."""
+        self._pages.append((label, self._size))
+
+    def warn(self, words: str) -> None:
+        if words not in self.warnings:
+            self.warnings.append(words)
+
+    def document(self, *, title: str, author: str, language: str, format: str) -> Document:
+        """Close: chapter and page ends, levels without gaps. Raises BadInput when there is no text."""
+        text = "".join(self._parts)
+        if not text.strip():
+            raise BadInput("there is no text in this file: choose another copy")
+        return Document(
+            title=one_line(title) or "Untitled",
+            author=one_line(author),
+            language=one_line(language),
+            format=format,
+            text=text,
+            chapters=_close_chapters(self._chapters, len(text)),
+            pages=_close_pages(self._pages, len(text)),
+            paragraphs=self._paragraphs,
+            warnings=self.warnings,
+        )
+
+
+def _close_chapters(opened: list[tuple[str, int, str, int]], size: int) -> list[Chapter]:
+    opened = [entry for entry in opened if entry[3] < size]
+    levels = {level: rank for rank, level in enumerate(sorted({entry[1] for entry in opened}), 1)}
+    ends = [size] * len(opened)
+    waiting: list[int] = []
+    for index, (_, level, _, start) in enumerate(opened):
+        while waiting and opened[waiting[-1]][1] >= level:
+            ends[waiting.pop()] = start
+        waiting.append(index)
+    return [
+        Chapter(title, start, end, levels[level], kind)
+        for (title, level, kind, start), end in zip(opened, ends, strict=True)
+    ]
+
+
+def _close_pages(opened: list[tuple[str, int]], size: int) -> list[Page]:
+    """Pages without text hold nothing; labels that repeat are replaced by plain page numbers."""
+    starts = [min(start, size) for _, start in opened] + [size]
+    labels = [label.strip() for label, _ in opened]
+    if len({label.casefold() for label in labels}) < len(labels) or "" in labels:
+        labels = [str(number) for number in range(1, len(labels) + 1)]
+    if starts:
+        starts[0] = 0
+    return [Page(label, starts[index], starts[index + 1]) for index, label in enumerate(labels)]

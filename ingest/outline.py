@@ -1,0 +1,179 @@
+"""Outline: the chapter headings of a plain text, found by their wording and by the space around them.
+
+Headings that stand in a list with nothing between them are a table of contents and open no chapter.
+"""
+
+import re
+from dataclasses import dataclass
+
+from ingest.headings import is_number_only, read_heading
+from ingest.reflow import Paragraph
+
+_NAMED = frozenset(
+    ["preface", "introduction", "prologue", "prelude", "epilogue", "conclusion", "foreword", "afterword"]
+    + [
+        "postscript",
+        "appendix",
+        "footnotes",
+        "notes",
+        "glossary",
+        "index",
+        "interlude",
+        "dedication",
+        "envoi",
+    ]
+    + ["author's note", "dramatis personae", "introductory", "finale", "vorwort", "einleitung"]
+)
+_OUTER = frozenset(["volume", "part", "book", "act", "teil"])
+_BARE_NUMERAL = re.compile(r"(?:[IVXLC]+|\d{1,3})\.?")
+_NUMBERED_TITLE = re.compile(r"[IVXLC]+(?:\.|:| [—–-]+) *[\"“'‘]?[A-ZÀ-Þ\d]")
+_LONGEST = 120
+_LIST_GAP = 160  # fewer characters between two headings than any chapter has
+_RANKS = {"outer": 1, "title": 1, "kinded": 2, "bare": 3}
+
+
+@dataclass
+class Mark:
+    """A heading made of `count` paragraphs from number `index` on."""
+
+    index: int
+    count: int
+    title: str
+    form: str  # outer, kinded (Chapter 3), bare (III.), named (Preface), title (ALL CAPS)
+    key: tuple[str, int | str]
+    level: int = 1
+
+
+def find_outline(paragraphs: list[Paragraph]) -> list[Mark]:
+    """The headings in order, with levels from 1 on."""
+    marks = [mark for index in range(len(paragraphs)) if (mark := _read(paragraphs, index))]
+    marks = _without_title_list(marks, paragraphs)
+    offsets = _offsets(paragraphs)
+    marks = _without_contents(marks, offsets)
+    marks = _without_page_numbers(marks, offsets)
+    forms = {mark.form for mark in marks}
+    lowest = min((_RANKS[form] for form in forms if form in _RANKS), default=1)
+    for mark in marks:
+        mark.level = _RANKS.get(mark.form, lowest)
+    return marks
+
+
+def _read(paragraphs: list[Paragraph], index: int) -> Mark | None:
+    paragraph = paragraphs[index]
+    lines = [line.strip() for line in paragraph.lines]
+    if len(lines) > 3 or sum(map(len, lines)) > _LONGEST or not paragraph.blanks:
+        return None
+    form, key = _form(lines, paragraph)
+    if form is None:
+        return None
+    title, count = _join_title(lines), 1
+    if is_number_only(title) and index + 1 < len(paragraphs):
+        below = paragraphs[index + 1]
+        if _is_title(below):
+            title = _join_title([title, *below.lines])
+            count = 2
+    return Mark(index, count, title, form, key)
+
+
+def _form(lines: list[str], paragraph: Paragraph) -> tuple[str | None, tuple]:
+    first = lines[0].strip("[]* ")
+    heading = read_heading(first)
+    plain = first.rstrip(".:").casefold()
+    if heading and _BARE_NUMERAL.fullmatch(first):
+        return "bare", ("chapter", heading.number)
+    if heading and heading.name.startswith("Chapter") and _NUMBERED_TITLE.match(first):
+        if len(lines) < 3 and _looks_titled(first.partition(" ")[2]):
+            return "bare", ("chapter", heading.number)
+        return None, ()
+    if heading and not first[0].isdigit() and (first[0].isupper()) and _ends_like_heading(lines):
+        if not first.casefold().startswith(heading.kind):
+            return None, ()
+        return "outer" if heading.kind in _OUTER else "kinded", (heading.kind, heading.number)
+    if plain in _NAMED and len(lines) == 1 and first[0].isupper():
+        return "named", ("named", plain)
+    if paragraph.blanks >= 2 and _is_capitals(lines):
+        return "title", ("title", " ".join(lines).casefold().strip(". "))
+    return None, ()
+
+
+def _ends_like_heading(lines: list[str]) -> bool:
+    """Not the beginning of a sentence that happens to say "Part one of …"."""
+    rest = read_heading(lines[0]).name
+    tail = " ".join(lines)[len(rest) :].strip(" .:;,—–-")
+    return not tail or tail[0].isupper() or tail[0] in "\"“'‘(" or tail[0].isdigit() or len(tail) < 40
+
+
+def _looks_titled(words: str) -> bool:
+    parts = [word for word in re.split(r"[\s—-]+", words) if word[:1].isalpha()]
+    large = sum(word[0].isupper() or len(word) < 4 for word in parts)
+    return bool(parts) and large >= 0.6 * len(parts) and len(words) <= 80
+
+
+def _is_capitals(lines: list[str]) -> bool:
+    text = " ".join(lines)
+    letters = [letter for letter in text if letter.isalpha()]
+    return len(lines) <= 2 and len(text) <= 70 and len(letters) >= 4 and all(not c.islower() for c in letters)
+
+
+def _is_title(paragraph: Paragraph) -> bool:
+    """A short block below "Chapter II" that is its title, not its first sentence."""
+    text = " ".join(line.strip() for line in paragraph.lines)
+    if len(paragraph.lines) > 2 or len(text) > 90 or read_heading(text) or not text[0].isprintable():
+        return False
+    if _is_capitals([text[:70]]):
+        return True
+    return text[-1] not in ".,;:" and _looks_titled(text.strip("\"“”'‘’_"))
+
+
+def _join_title(lines: list[str]) -> str:
+    parts = [" ".join(line.split()) for line in lines]
+    title = parts[0]
+    for part in parts[1:]:
+        title += (" " if title[-1] in ".:—-" or not is_number_only(title) else ": ") + part
+    return title
+
+
+def _offsets(paragraphs: list[Paragraph]) -> list[int]:
+    """Characters before each paragraph; one more for the end."""
+    offsets = [0]
+    for paragraph in paragraphs:
+        offsets.append(offsets[-1] + sum(map(len, paragraph.lines)))
+    return offsets
+
+
+def _without_title_list(marks: list[Mark], paragraphs: list[Paragraph]) -> list[Mark]:
+    """Lines in capitals are headings only where no chapter is called a chapter."""
+    if sum(mark.form == "kinded" for mark in marks) > 1:
+        return [mark for mark in marks if mark.form != "title"]
+    skip = {"contents", "the end", "finis", "end", "by", "illustrations", "list of illustrations"}
+    return [mark for mark in marks if mark.form != "title" or mark.key[1] not in skip]
+
+
+def _without_contents(marks: list[Mark], offsets: list[int]) -> list[Mark]:
+    last = {mark.key: number for number, mark in enumerate(marks)}
+    ends = [mark.index for mark in marks[1:]] + [len(offsets) - 1]
+    kept, run = [], 0
+    for number, (mark, end) in enumerate(zip(marks, ends, strict=True)):
+        body = offsets[end] - offsets[min(end, mark.index + mark.count)]
+        following = marks[number + 1] if number + 1 < len(marks) else None
+        repeated = last[mark.key] > number
+        if repeated and (body < _LIST_GAP or run >= 2):
+            run += 1
+            continue
+        run = 0
+        opens = following is not None and _RANKS.get(following.form, 9) > _RANKS.get(mark.form, 0)
+        if mark.form == "title" and body < _LIST_GAP and not opens:
+            continue  # a line of a title page
+        kept.append(mark)
+    return kept
+
+
+def _without_page_numbers(marks: list[Mark], offsets: list[int]) -> list[Mark]:
+    """Bare figures close together are page numbers or a list."""
+    digits = [mark for mark in marks if mark.form == "bare" and mark.title[:1].isdigit()]
+    if len(digits) < 2:
+        return [mark for mark in marks if mark not in digits]
+    span = offsets[digits[-1].index] - offsets[digits[0].index]
+    if span / (len(digits) - 1) < 2000:
+        return [mark for mark in marks if mark not in digits]
+    return marks

@@ -1,0 +1,110 @@
+"""HTML pages: the text without menus, forms and scripts; headings are the chapters."""
+
+import re
+
+from ingest.document import Document
+from ingest.encoding import decode
+from ingest.errors import BadInput
+from ingest.manuscript import Manuscript
+from ingest.markup import Block, blocks, local_name, merge_headings, parse_markup
+from ingest.source import Source
+
+NAME = "html"
+
+_SUFFIXES = (".html", ".htm", ".xhtml")
+_OPENING = re.compile(
+    rb"^[\s\xef\xbb\xbf]*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
+)
+_TAG = re.compile(rb"<(?:p|div|body|h[1-6]|br|table|span|a|ul)\b[^>]*>", re.I)
+_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.I)
+_MAIN_SHARE = 0.5  # of a page's text, for <main> or <article> to stand for the page
+_CHAPTER_LEVELS = 3
+
+
+def accepts(source: Source) -> bool:
+    if _OPENING.match(source.head):
+        return True
+    return source.suffix in _SUFFIXES and _TAG.search(source.data[:100_000]) is not None
+
+
+def parse(source: Source) -> Document:
+    """Raises BadInput when no text is left without menus and scripts."""
+    declared = source.encoding or _declared(source.data)
+    text, warning = decode(source.data, declared)
+    root = parse_markup(text)
+    if root is None:
+        raise BadInput("this HTML page has no text: choose another file")
+    manuscript = Manuscript(source.limits)
+    if warning:
+        manuscript.warn(warning)
+    found = _main_blocks(root)
+    if not found:
+        raise BadInput(
+            "there is no text in this HTML page (it may be made by scripts): save it as text or PDF"
+        )
+    title = write_blocks(found, manuscript)
+    return manuscript.document(
+        title=title or _page_title(root) or source.stem,
+        author=_meta(root, "author"),
+        language=root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or "",
+        format=NAME,
+    )
+
+
+def write_blocks(found: list[Block], manuscript: Manuscript) -> str:
+    """Write blocks with their headings as chapters; returns the title where the first heading is one."""
+    found = merge_headings(found)
+    headings = [block for block in found if block.level]
+    top = min((block.level for block in headings), default=0)
+    title = ""
+    if headings and headings[0].level == top and sum(block.level == top for block in headings) == 1:
+        # one heading above all others names the document, not a chapter of it
+        title = headings[0].text
+        headings = headings[1:]
+        top = min((block.level for block in headings), default=0)
+    chapters = {id(block) for block in headings if block.level < top + _CHAPTER_LEVELS}
+    for block in found:
+        if id(block) in chapters:
+            manuscript.chapter(block.text, block.level)
+        manuscript.paragraph(block.text, block.keep_layout)
+    return title
+
+
+def _declared(data: bytes) -> str | None:
+    """The charset a page declares, where Python knows it and it fits; else None."""
+    match = _CHARSET.search(data[:4096])
+    if not match:
+        return None
+    name = match[1].decode("ascii")
+    if name.lower() in ("iso-8859-1", "latin1", "ascii", "us-ascii"):
+        name = "cp1252"  # as browsers read it
+    try:
+        data.decode(name)
+    except (LookupError, UnicodeError):
+        return None
+    return name
+
+
+def _main_blocks(root) -> list[Block]:
+    everything = blocks(root, web_page=True)
+    total = sum(len(block.text) for block in everything)
+    for name in ("main", "article"):
+        parts = [element for element in root.iter(f"{{*}}{name}") if local_name(element) == name]
+        if len(parts) == 1:
+            inside = blocks(parts[0], web_page=True)
+            if sum(len(block.text) for block in inside) >= _MAIN_SHARE * total > 0:
+                return inside
+    return everything or blocks(root)
+
+
+def _page_title(root) -> str:
+    element = root.find(".//{*}title")
+    return "" if element is None else " ".join("".join(element.itertext()).split())
+
+
+def _meta(root, name: str) -> str:
+    for element in root.iter("{*}meta"):
+        if element.get("name", "").lower() == name and element.get("content"):
+            return element.get("content")
+    return ""

@@ -1,0 +1,52 @@
+"""Markdown: rendered by markdown-it and read like HTML, so no mark-up is left in the text."""
+
+import re
+
+from markdown_it import MarkdownIt
+
+from ingest.document import Document
+from ingest.encoding import decode
+from ingest.errors import BadInput
+from ingest.manuscript import Manuscript
+from ingest.markup import blocks, parse_markup
+from ingest.parsers.html import write_blocks
+from ingest.parsers.text import refuse_binary
+from ingest.source import Source
+
+NAME = "markdown"
+
+_SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_FIELD = re.compile(
+    r"^(title|author|lang|language)\s*:\s*[\"']?(.+?)[\"']?\s*$", re.IGNORECASE | re.MULTILINE
+)
+
+
+def accepts(source: Source) -> bool:
+    return source.suffix in _SUFFIXES and b"\0" not in source.head.replace(b"\xff\xfe", b"")
+
+
+def parse(source: Source) -> Document:
+    """Title, author and language come from the front matter where there is one. Raises BadInput without text."""
+    text, warning = decode(source.data, source.encoding)
+    refuse_binary(text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
+    fields: dict[str, str] = {}
+    match = _FRONT_MATTER.match(text)
+    if match:
+        fields = {name.lower(): value for name, value in _FIELD.findall(match[1])}
+        text = text[match.end() :]
+    markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"])
+    root = parse_markup(f"<html><body>{markdown.render(text)}</body></html>")
+    manuscript = Manuscript(source.limits)
+    if warning:
+        manuscript.warn(warning)
+    title = "" if root is None else write_blocks(blocks(root), manuscript)
+    if not manuscript.letters:
+        raise BadInput("there is no text in this Markdown file: choose another copy")
+    return manuscript.document(
+        title=fields.get("title") or title or source.stem,
+        author=fields.get("author", ""),
+        language=fields.get("lang") or fields.get("language", ""),
+        format=NAME,
+    )

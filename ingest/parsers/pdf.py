@@ -1,0 +1,271 @@
+"""PDF: text by its place on the page, put in reading order, with page labels and the outline as chapters."""
+
+import re
+from collections import Counter
+
+import pymupdf
+
+from ingest.cleaning import one_line, typeset
+from ingest.document import Document
+from ingest.errors import BadInput
+from ingest.manuscript import Manuscript
+from ingest.pdf.columns import reading_order
+from ingest.pdf.furniture import without_furniture
+from ingest.pdf.line import page_lines
+from ingest.pdf.paragraphs import Paragraph, Vocabulary, build_paragraphs, continues
+from ingest.source import Source
+
+NAME = "pdf"
+
+_LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
+_SCANNED_SHARE = 0.1
+_UNMAPPED_SHARE = 0.2
+_JUNK_TITLE = re.compile(
+    r"^(?:Microsoft Word - |Microsoft PowerPoint - )|\.(?:docx?|tex|dvi|indd|pdf|odt|rtf|pptx?)$",
+    re.IGNORECASE,
+)
+_NO_TITLE = re.compile(
+    r"(?:untitled|document|title|\d+|slide \d+|print|\(?unspecified\)?)?\d*", re.IGNORECASE
+)
+_HEADING_SIZE = 1.15  # of the body's letters
+
+
+def accepts(source: Source) -> bool:
+    return b"%PDF-" in source.data[:1024]
+
+
+def parse(source: Source) -> Document:
+    """Raises BadInput for what is damaged, locked, scanned or in fonts without letters."""
+    book = _open(source)
+    try:
+        if book.page_count > source.limits.pages:
+            raise BadInput(
+                f"the PDF has too many pages ({book.page_count:,}; the limit is {source.limits.pages:,})"
+            )
+        manuscript = Manuscript(source.limits)
+        pages = _read_pages(book, manuscript)
+        _refuse_scans(pages, book, manuscript)
+        paragraphs = _join_pages(pages)
+        chapters = _outline(book, paragraphs) or _by_size(paragraphs)
+        _write(book, paragraphs, chapters, manuscript)
+        return manuscript.document(
+            title=_title(book, pages) or source.stem,
+            author=typeset(one_line((book.metadata or {}).get("author") or "")),
+            language=_language(book),
+            format=NAME,
+        )
+    finally:
+        book.close()
+
+
+def _open(source: Source) -> pymupdf.Document:
+    pymupdf.TOOLS.mupdf_display_errors(False)
+    pymupdf.TOOLS.mupdf_display_warnings(False)
+    damaged = "this PDF is damaged and cannot be opened: get another copy"
+    try:
+        book = pymupdf.open(stream=source.data, filetype="pdf")
+        if book.needs_pass:
+            if source.password is None:
+                raise BadInput("this PDF is encrypted: give its password (--password)")
+            if not book.authenticate(source.password):
+                raise BadInput("the password does not open this PDF: try another (--password)")
+        if book.page_count == 0:
+            raise BadInput("this PDF has no pages: get another copy")
+    except BadInput:
+        raise
+    except (RuntimeError, ValueError) as error:  # what pymupdf raises descends from these
+        raise BadInput(damaged) from error
+    return book
+
+
+def _read_pages(book: pymupdf.Document, manuscript: Manuscript) -> list[list[Paragraph]]:
+    raw = []
+    for number in range(book.page_count):
+        try:
+            lines, _, height = page_lines(book[number])
+        except (RuntimeError, ValueError):
+            manuscript.warn(f"page {number + 1} of the PDF is damaged and was left out")
+            lines, height = [], 1.0
+        raw.append((lines, height))
+    vocabulary = Vocabulary()
+    for lines, _ in raw:
+        for line in lines:
+            vocabulary.add(line.text)
+    return [
+        build_paragraphs(reading_order(lines), number, vocabulary)
+        for number, lines in enumerate(without_furniture(raw))
+    ]
+
+
+def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscript: Manuscript) -> None:
+    letters = [sum(sum(map(str.isalnum, item.text)) for item in page) for page in pages]
+    with_text = sum(count >= _LEAST_LETTERS for count in letters)
+    counted = f"{with_text} of {len(pages)} page{'s' if len(pages) != 1 else ''} {'have' if len(pages) != 1 else 'has'} text"
+    pictured = sum(
+        1 for page, count in zip(book, letters, strict=True) if count < _LEAST_LETTERS and page.get_images()
+    )
+    if sum(letters) == 0 and not pictured:
+        raise BadInput(
+            "there is no text in this PDF, its pages are empty or drawn: run text recognition (OCR) first"
+        )
+    if sum(letters) == 0 or (pictured and with_text <= _SCANNED_SHARE * len(pages)):
+        raise BadInput(
+            f"the PDF looks scanned: {counted}; run text recognition (OCR) first, ocrmypdf for example"
+        )
+    if pictured > 0.2 * len(pages):
+        manuscript.warn(f"the PDF looks scanned in part: {counted}")
+    text = "".join(item.text for page in pages for item in page)
+    unmapped = sum(1 for letter in text if letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff")
+    if unmapped > _UNMAPPED_SHARE * len(text):
+        raise BadInput(
+            "the fonts of this PDF do not say which letters they show: run text recognition (OCR) first"
+        )
+
+
+def _join_pages(pages: list[list[Paragraph]]) -> list[Paragraph]:
+    """All paragraphs; one that runs over a page break becomes one with a piece for each page."""
+    found: list[Paragraph] = []
+    vocabulary = Vocabulary()
+    for page in pages:
+        for item in page:
+            vocabulary.add(item.text)
+    for number, page in enumerate(pages):
+        for position, item in enumerate(page):
+            last = found[-1] if found else None
+            if position == 0 and last and last.pieces[-1][0] == number - 1 and continues(last, item):
+                before = last.pieces[-1][1]
+                joined = vocabulary.join(before, item.text)
+                # the cut stays where the page ended; a hyphen there is gone, a space stands before the next page
+                cut = len(joined) - len(item.text)
+                last.pieces[-1] = (number - 1, joined[:cut])
+                last.pieces.append((number, joined[cut:]))
+                last.lines += item.lines
+            else:
+                found.append(item)
+    return found
+
+
+def _outline(book: pymupdf.Document, paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]:
+    """Paragraph index -> chapters (title, level) that begin there, from the PDF's own outline."""
+    begins: dict[int, list[int]] = {}
+    for index, item in enumerate(paragraphs):
+        begins.setdefault(item.pieces[0][0], []).append(index)
+    chapters: dict[int, list[tuple[str, int]]] = {}
+    try:
+        entries = book.get_toc(simple=False)
+    except (RuntimeError, ValueError):
+        return {}
+    least = 0
+    for level, title, page, target in entries:
+        title = typeset(one_line(title))
+        if not title or not 1 <= page <= book.page_count:
+            continue
+        index = _target(paragraphs, begins, page - 1, title, target, least)
+        if index is not None:
+            chapters.setdefault(index, []).append((title, level))
+            least = index
+    return chapters
+
+
+def _target(paragraphs, begins, page: int, title: str, target: dict, least: int) -> int | None:
+    here = [index for index in begins.get(page, ()) if index >= least]
+    plain = _letters(title)
+    for index in here:
+        text = _letters(paragraphs[index].text[:300])
+        if (
+            plain
+            and text
+            and len(paragraphs[index].text) < 3 * len(title) + 60
+            and (plain in text or text in plain and len(text) > 3)
+        ):
+            return index
+    point = target.get("to")
+    if point is not None and here:
+        below = [index for index in here if paragraphs[index].y >= point.y - 15]
+        if below and point.y > 0:
+            return below[0]
+    if here:
+        return here[0]
+    return next(
+        (index for index, item in enumerate(paragraphs) if index >= least and item.pieces[0][0] > page), None
+    )
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _by_size(paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]:
+    """Chapters of a PDF without outline: short paragraphs in letters larger than the body's."""
+    sizes = Counter()
+    for item in paragraphs:
+        sizes[round(item.size)] += len(item.text)
+    body = sizes.most_common(1)[0][0] if sizes else 0
+    large = [
+        (index, round(item.size))
+        for index, item in enumerate(paragraphs)
+        if item.size >= _HEADING_SIZE * body
+        and len(item.text) <= 120
+        and sum(map(str.isalpha, item.text)) >= 3
+        and not item.rows
+    ]
+    if large and large[0][0] <= 2 and sum(size == large[0][1] for _, size in large) == 1:
+        large = large[1:]  # the title of the whole
+    if not 1 < len(large) <= max(3, len(paragraphs) // 3):
+        return {}
+    ranks = {size: rank for rank, size in enumerate(sorted({size for _, size in large}, reverse=True), 1)}
+    return {index: [(paragraphs[index].text, ranks[size])] for index, size in large if ranks[size] <= 3}
+
+
+def _write(
+    book: pymupdf.Document, paragraphs: list[Paragraph], chapters: dict, manuscript: Manuscript
+) -> None:
+    labels = _labels(book)
+    opened = 0
+    for index, item in enumerate(paragraphs):
+        first, text = item.pieces[0]
+        while opened <= first:
+            manuscript.page(labels[opened])
+            opened += 1
+        for title, level in chapters.get(index, ()):
+            manuscript.chapter(title, level)
+        manuscript.paragraph(text)
+        for page, text in item.pieces[1:]:
+            while opened <= page:
+                manuscript.page_here(labels[opened])
+                opened += 1
+            manuscript.continue_paragraph(text)
+    while opened < book.page_count:
+        manuscript.page(labels[opened])
+        opened += 1
+
+
+def _labels(book: pymupdf.Document) -> list[str]:
+    try:
+        labelled = bool(book.get_page_labels())
+        labels = [one_line(page.get_label()) if labelled else "" for page in book]
+    except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
+        labels = []
+    labels = labels or [""] * book.page_count
+    return [label or str(number) for number, label in enumerate(labels, 1)]
+
+
+def _title(book: pymupdf.Document, pages: list[list[Paragraph]]) -> str:
+    title = typeset(one_line((book.metadata or {}).get("title") or ""))
+    title = _JUNK_TITLE.sub("", title).strip()
+    if not _NO_TITLE.fullmatch(title) and "\ufffd" not in title:
+        return title
+    first = next((page for page in pages if page), [])
+    largest = max(first, key=lambda item: item.size, default=None)
+    others = [item.size for item in first if item is not largest]
+    if largest and others and len(largest.text) <= 150 and largest.size >= _HEADING_SIZE * min(others):
+        return largest.text
+    return ""
+
+
+def _language(book: pymupdf.Document) -> str:
+    try:
+        kind, value = book.xref_get_key(book.pdf_catalog(), "Lang")
+    except (RuntimeError, ValueError):
+        return ""
+    return value if kind == "string" else ""

@@ -1,0 +1,90 @@
+"""Plain text: any encoding, Gutenberg boilerplate off, wrapped lines re-flowed, chapters by heading."""
+
+import re
+import string
+
+from ingest.document import Document
+from ingest.encoding import decode
+from ingest.errors import BadInput
+from ingest.gutenberg import Gutenberg, strip_gutenberg
+from ingest.manuscript import Manuscript
+from ingest.outline import find_outline
+from ingest.reflow import Paragraph, reflow
+from ingest.source import Source
+
+NAME = "text"
+
+_CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
+_BY = re.compile(r"by(?:\s+(?P<author>\S.{1,60}))?", re.IGNORECASE)
+_TITLE_REACH = 6  # paragraphs in which a title page is looked for
+_BINARY_SHARE = 0.02
+
+
+def accepts(source: Source) -> bool:
+    return True  # the last of the equals: what is no text is refused when it is read
+
+
+def parse(source: Source) -> Document:
+    """Raises BadInput for binary data, and when an encoding was named that does not fit."""
+    text, warning = decode(source.data, source.encoding)
+    refuse_binary(text)
+    text = re.sub("\r\n?|[\x0b\x85\u2028\u2029]", "\n", text.replace("\0", ""))
+    book = strip_gutenberg(text) or Gutenberg(text)
+    paragraphs = reflow(book.text)
+    manuscript = Manuscript(source.limits)
+    if warning:
+        manuscript.warn(warning)
+    _write(paragraphs, manuscript)
+    if not manuscript.letters:
+        raise BadInput("there is no text in this file, only white space: choose another copy")
+    title, author = _title_page(paragraphs)
+    return manuscript.document(
+        title=book.title or title or source.stem,
+        author=book.author or author,
+        language=book.language,
+        format=NAME,
+    )
+
+
+def refuse_binary(text: str) -> None:
+    """Raise BadInput when decoded text is mostly not text."""
+    sample = text[:200_000].replace("\0", "")
+    if len(sample) < 0.5 * len(text[:200_000]) or len(_CONTROL.findall(sample)) > _BINARY_SHARE * len(sample):
+        raise BadInput(
+            "this is not a text file and no known document: give EPUB, PDF, text, Markdown, HTML or DOCX"
+        )
+
+
+def _write(paragraphs: list[Paragraph], manuscript: Manuscript) -> None:
+    marks = {mark.index: mark for mark in find_outline(paragraphs)}
+    heading_until = 0
+    for index, paragraph in enumerate(paragraphs):
+        if index in marks:
+            mark = marks[index]
+            manuscript.chapter(mark.title, mark.level)
+            manuscript.paragraph(mark.title)
+            heading_until = index + mark.count
+        elif index >= heading_until:
+            manuscript.paragraph(paragraph.text, keep_layout=not paragraph.prose)
+
+
+def _title_page(paragraphs: list[Paragraph]) -> tuple[str, str]:
+    """(title, author) where a text begins with a title and "by …"; a title alone must look like one."""
+    lines = [" ".join(paragraph.text.split()) for paragraph in paragraphs[:_TITLE_REACH]]
+    if len(paragraphs) < 3 or len(lines[0]) > 120:
+        return "", ""
+    for index, line in enumerate(lines[1:], 1):
+        match = _BY.fullmatch(line.strip("[]"))
+        if match:
+            author = match["author"] or (lines[index + 1] if index + 1 < len(lines) else "")
+            return _cased(lines[0]), _cased(author) if len(author) < 60 else ""
+    first = paragraphs[0]
+    alone = len(first.lines) == 1 and len(lines[0]) <= 80 and paragraphs[1].blanks > 0
+    if alone and lines[0][-1] not in ".,;:!?" and lines[0][0].isalnum() and len(lines[0].split()) <= 12:
+        return _cased(lines[0]), ""
+    return "", ""
+
+
+def _cased(words: str) -> str:
+    words = words.strip(" .")
+    return string.capwords(words) if words.isupper() else words

@@ -1,0 +1,161 @@
+"""Columns: the reading order of a page's lines.
+
+The page is cut into bands; the largest run of bands that a white gutter divides is read column by column, and
+what spans the page (a title, a wide table) is read where it stands. Rows of a table stay rows.
+"""
+
+from ingest.pdf.line import Line
+
+_LEAST_LINES = 3  # in each column
+_LEAST_LETTERS = 60
+_LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cells of a table
+
+
+def reading_order(lines: list[Line]) -> list[list[Line]]:
+    """Groups of lines in reading order; each group is one column or one band of the page."""
+    lines = sorted(lines, key=lambda line: (line.y0, line.x0))
+    if not _side_by_side(lines):
+        return [_rows(lines)] if lines else []
+    return [_rows(group) for group in _order(lines, 0)]
+
+
+def _side_by_side(lines: list[Line]) -> bool:
+    for above, below in zip(lines, lines[1:], strict=False):
+        if _overlap(above, below) > 0.5 and (above.x1 <= below.x0 or below.x1 <= above.x0):
+            return True
+    return False
+
+
+def _overlap(one: Line, other: Line) -> float:
+    """Share of the lower height in which two lines stand beside each other."""
+    shared = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return shared / max(0.1, min(one.height, other.height))
+
+
+def _order(lines: list[Line], depth: int) -> list[list[Line]]:
+    if depth > 6 or len(lines) < 2 * _LEAST_LINES:
+        return [lines]
+    bands = _bands(lines)
+    groups: list[list[Line]] = []
+    at = 0
+    loose: list[Line] = []
+    while at < len(bands):
+        until, columns = _largest_run(bands, at)
+        if columns is None:
+            loose += bands[at]
+            at += 1
+            continue
+        if loose:
+            groups.append(loose)
+            loose = []
+        for column in columns:
+            groups += _order(column, depth + 1)
+        at = until
+    if loose:
+        groups.append(loose)
+    return groups
+
+
+def _bands(lines: list[Line]) -> list[list[Line]]:
+    """Lines that no white line across the page tells apart, top to bottom."""
+    bands: list[list[Line]] = []
+    bottom = float("-inf")
+    for line in sorted(lines, key=lambda line: line.y0):
+        # boxes of neighbouring lines overlap by ascenders; half a line is still the next line
+        if line.y0 >= bottom - 0.35 * line.height:
+            bands.append([])
+        bands[-1].append(line)
+        bottom = max(bottom, line.y1) if len(bands[-1]) > 1 else line.y1
+    return bands
+
+
+def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]] | None]:
+    """The longest run of bands from `at` on that one gutter divides: (end of the run, its columns)."""
+    spans: list[tuple[float, float]] = []
+    best_end, best = at, None
+    gathered: list[Line] = []
+    for end in range(at, len(bands)):
+        gathered += bands[end]
+        for line in bands[end]:
+            spans = _merge(spans, line.x0, line.x1)
+        if len(spans) < 2:
+            break  # more lines can only close gutters
+        columns = _divide(gathered, spans)
+        if columns:
+            best_end, best = end + 1, columns
+    return best_end, best
+
+
+def _merge(spans: list[tuple[float, float]], x0: float, x1: float) -> list[tuple[float, float]]:
+    kept = []
+    for left, right in spans:
+        if right < x0 or left > x1:
+            kept.append((left, right))
+        else:
+            x0, x1 = min(x0, left), max(x1, right)
+    return sorted([*kept, (x0, x1)])
+
+
+def _divide(lines: list[Line], spans: list[tuple[float, float]]) -> list[list[Line]] | None:
+    """Columns of text left and right of gutters; None where the pieces are cells or just indented."""
+    columns: list[list[Line]] = []
+    edges: list[tuple[float, float]] = []
+    for left, right in spans:
+        if edges and left - edges[-1][1] < 5:
+            edges[-1] = (edges[-1][0], right)
+            columns[-1] += [line for line in lines if left <= line.x0 <= right]
+        else:
+            edges.append((left, right))
+            columns.append([line for line in lines if left <= line.x0 <= right])
+    if len(columns) < 2 or not all(map(_is_text_column, columns)):
+        return None
+    tops = [min(line.y0 for line in column) for column in columns]
+    bottoms = [max(line.y1 for line in column) for column in columns]
+    if max(tops) >= min(bottoms):
+        return None  # one below the other
+    return columns
+
+
+def _is_text_column(lines: list[Line]) -> bool:
+    lengths = sorted(len(line.text) for line in lines)
+    return (
+        len(lines) >= _LEAST_LINES
+        and sum(lengths) >= _LEAST_LETTERS
+        and lengths[len(lengths) // 2] >= _LEAST_LINE
+    )
+
+
+def _rows(lines: list[Line]) -> list[Line]:
+    """Join pieces that share a baseline into one line, left to right."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.y0, line.x0)):
+        if rows and _overlap(rows[-1][0], line) > 0.6 and not _stacked(rows[-1], line):
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [_join_row(sorted(row, key=lambda line: line.x0)) for row in rows]
+
+
+def _stacked(row: list[Line], line: Line) -> bool:
+    return any(
+        min(line.x1, other.x1) - max(line.x0, other.x0) > 0.5 * min(line.x1 - line.x0, other.x1 - other.x0)
+        for other in row
+    )
+
+
+def _join_row(row: list[Line]) -> Line:
+    if len(row) == 1:
+        return row[0]
+    text, cells = row[0].text, 1
+    for before, line in zip(row, row[1:], strict=False):
+        gap = line.x0 - before.x1
+        if gap > 1.6 * max(before.size, 6):
+            text += " | " + line.text
+            cells += 1
+        else:
+            text += ("" if gap < 0.12 * before.size else " ") + line.text
+    longest = max(row, key=lambda line: len(line.text))
+    return Line(
+        row[0].x0, min(line.y0 for line in row), max(line.x1 for line in row), max(line.y1 for line in row),
+        text, longest.size, longest.bold, longest.mono, cells,
+    )  # fmt: skip

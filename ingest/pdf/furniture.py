@@ -1,0 +1,76 @@
+"""Furniture: running headers, footers and page numbers, told by coming again at the same height."""
+
+import re
+from collections import defaultdict
+
+from ingest.pdf.line import Line
+
+_BAND = 0.13  # of the page's height, at the top and at the bottom
+_NUMBER = re.compile(
+    r"[\[(–—-]?\s*(?:page|p\.|seite|página|pagina)?\s*(?:\d{1,4}|[ivxlcdm]{1,8})(?:\s*(?:/|of|von|de|sur|di)\s*\d{1,4})?\s*[\])–—-]?",
+    re.IGNORECASE,
+)
+_VARYING = re.compile(r"\d+|\b[ivxlcdm]+\b", re.IGNORECASE)
+_SAME_HEIGHT = 6.0  # points
+
+
+def without_furniture(pages: list[tuple[list[Line], float]]) -> list[list[Line]]:
+    """`pages` are (lines, page height); the lines of each page without what is only printed around the text."""
+    repeated = _repeated(pages)
+    numbered = _numbered_edges(pages)
+    kept = []
+    for number, (lines, height) in enumerate(pages):
+        kept.append(
+            [
+                line
+                for line in lines
+                if (_key(line, height) not in repeated or not _in_band(line, height))
+                and (number, id(line)) not in numbered
+            ]
+        )
+    return kept
+
+
+def _in_band(line: Line, height: float) -> bool:
+    return line.y1 < height * _BAND or line.y0 > height * (1 - _BAND)
+
+
+def _key(line: Line, height: float) -> tuple[str, int]:
+    plain = _VARYING.sub("#", line.text.casefold())
+    side = line.y0 if line.y1 < height / 2 else height - line.y0
+    return " ".join(plain.split()), round(side / _SAME_HEIGHT)
+
+
+def _repeated(pages: list[tuple[list[Line], float]]) -> set[tuple[str, int]]:
+    """Texts that stand at the same height on enough pages (left and right pages may differ)."""
+    seen: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for number, (lines, height) in enumerate(pages):
+        for line in lines:
+            if _in_band(line, height):
+                seen[_key(line, height)].add(number)
+    with_text = sum(bool(lines) for lines, _ in pages)
+    repeated = set()
+    for (text, side), numbers in seen.items():
+        # a header may fall between two steps of height
+        near = numbers | seen.get((text, side + 1), set()) | seen.get((text, side - 1), set())
+        if len(near) >= 3 or (len(near) == 2 and with_text <= 5):
+            repeated.add((text, side))
+    return repeated
+
+
+def _numbered_edges(pages: list[tuple[list[Line], float]]) -> set[tuple[int, int]]:
+    """The outermost line of a page where it is a number, if most pages have one there."""
+    found = set()
+    for pick in (min, max):
+        hits = []
+        with_text = 0
+        for number, (lines, height) in enumerate(pages):
+            if not lines:
+                continue
+            with_text += 1
+            edge = pick(lines, key=lambda line: line.y0)
+            if _in_band(edge, height) and _NUMBER.fullmatch(edge.text):
+                hits.append((number, id(edge)))
+        if len(hits) >= 2 and len(hits) >= 0.3 * with_text:
+            found.update(hits)
+    return found

@@ -1,0 +1,147 @@
+"""Paragraphs: lines in reading order put together, hyphens at line ends and page breaks joined."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ingest.pdf.line import Line
+
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_HYPHEN_END = re.compile(r"([^\W\d_]+)[-\u2010\u00ad]$")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_TERMINAL = re.compile(r"[.!?…:;。！？؟۔।][\"'”’»)\]』」]*(?:\[?\d{0,3}\]?)$")
+_ITEM = re.compile(r"(?:[•●▪◦‣∙·■□➢–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
+_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+
+
+@dataclass
+class Paragraph:
+    """Pieces of text by page (index, text): more than one where the paragraph runs over a page break."""
+
+    pieces: list[tuple[int, str]]
+    size: float
+    bold: bool
+    y: float
+    rows: bool = False
+    lines: int = 1
+
+    @property
+    def text(self) -> str:
+        return "".join(text for _, text in self.pieces)
+
+
+@dataclass
+class Vocabulary:
+    """The words of the whole document: they tell a broken word from a compound at a line end."""
+
+    words: Counter = field(default_factory=Counter)
+
+    def add(self, text: str) -> None:
+        self.words.update(word.casefold() for word in _WORD.findall(text))
+
+    def join(self, before: str, after: str) -> str:
+        """Two lines as one text: "exam-" + "ple" gives "example", "well-" + "known" stays "well-known"."""
+        if _CJK.match(before[-1:]) and _CJK.match(after[:1]):
+            return before + after
+        match = _HYPHEN_END.search(before)
+        following = _FIRST_WORD.match(after)
+        if not match or not following:
+            return f"{before} {after}"
+        compound = f"{match[1]}-{following[0]}".casefold()
+        whole = (match[1] + following[0]).casefold()
+        if not after[0].islower() or (self.words[compound] > self.words[whole]):
+            return before + after  # the hyphen belongs to the word
+        return before[:-1] + after
+
+
+def build_paragraphs(groups: list[list[Line]], page: int, vocabulary: Vocabulary) -> list[Paragraph]:
+    """The paragraphs of one page from its groups of lines (columns and bands)."""
+    found: list[Paragraph] = []
+    for group in groups:
+        fresh = _paragraphs_of(group, page, vocabulary)
+        if found and fresh and continues(found[-1], fresh[0]):
+            # text that runs from one column into the next
+            joined = vocabulary.join(found[-1].text, fresh[0].text)
+            found[-1].pieces = [(page, joined)]
+            found[-1].lines += fresh[0].lines
+            fresh = fresh[1:]
+        found += fresh
+    return found
+
+
+def continues(before: Paragraph, after: Paragraph) -> bool:
+    """Whether a paragraph goes on in the next column or page."""
+    if before.rows or after.rows or abs(before.size - after.size) > 0.6 or before.bold != after.bold:
+        return False
+    if _TERMINAL.search(before.text) or _ITEM.match(after.text) or before.lines < 2:
+        return False
+    first = after.text[0]
+    return first.islower() or before.text[-1] in "-\u2010," or bool(_CJK.match(first) and before.lines > 1)
+
+
+def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list[Paragraph]:
+    if not lines:
+        return []
+    pitch = _pitch(lines)
+    left = _common([line.x0 for line in lines])
+    right = max(line.x1 for line in lines)
+    found: list[Paragraph] = []
+    for number, line in enumerate(lines):
+        before = lines[number - 1] if number else None
+        if before is None or _begins(before, line, found[-1], pitch, left, right):
+            found.append(Paragraph([(page, line.text)], line.size, line.bold, line.y0, line.cells > 1))
+            continue
+        paragraph = found[-1]
+        text = (
+            f"{paragraph.text}\n{line.text}"
+            if paragraph.rows or line.mono
+            else vocabulary.join(paragraph.text, line.text)
+        )
+        paragraph.pieces = [(page, text)]
+        paragraph.lines += 1
+    return found
+
+
+def _begins(before: Line, line: Line, paragraph: Paragraph, pitch: float, left: float, right: float) -> bool:
+    """Whether a line begins a new paragraph."""
+    if (line.cells > 1) != paragraph.rows:
+        return True
+    step = line.y0 - before.y0
+    if step > 1.45 * pitch or step < -1:
+        return True
+    if paragraph.rows:
+        return False
+    if abs(line.size - before.size) > max(0.8, 0.08 * before.size) or line.bold != before.bold:
+        return (
+            line.bold != before.bold and _splits_at_bold(before, line) or abs(line.size - before.size) > 0.8
+        )
+    if _ITEM.match(line.text) and (_TERMINAL.search(before.text) or line.x0 <= before.x0 + 1):
+        return True
+    indent = line.x0 - left
+    if indent > 0.7 * line.size and line.x0 - before.x0 > 0.7 * line.size and not _ITEM.match(before.text):
+        return True  # first line of an indented paragraph
+    return bool(before.x1 < right - 0.18 * (right - left) and _TERMINAL.search(before.text))
+
+
+def _splits_at_bold(before: Line, line: Line) -> bool:
+    """A bold line is a heading of its own, unless bold words only happen to fill a line of prose."""
+    bold = before if before.bold else line
+    return not _TERMINAL.search(bold.text) or bold is before
+
+
+def _pitch(lines: list[Line]) -> float:
+    """The usual distance from line to line."""
+    steps = [round(below.y0 - above.y0, 0) for above, below in zip(lines, lines[1:], strict=False)]
+    steps = [step for step in steps if step > 2]
+    if not steps:
+        return 1.3 * lines[0].size
+    common = Counter(steps).most_common()
+    # among the steps that are nearly as common as any, the smallest is the line pitch
+    return float(min(step for step, count in common if count >= 0.5 * common[0][1]))
+
+
+def _common(values: list[float]) -> float:
+    """The left edge: the smallest of the usual starts."""
+    counts = Counter(round(value) for value in values)
+    most = max(counts.values())
+    return float(min(value for value, count in counts.items() if count >= 0.4 * most))

@@ -1,0 +1,55 @@
+"""Source: one file as its parser gets it: the bytes, the name, and what the person said about it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ingest.errors import BadInput
+from ingest.limits import Limits, check_file_size
+
+
+@dataclass(frozen=True)
+class Source:
+    """`data` is the whole file; `suffix` is its extension in lower case and only ever a hint."""
+
+    name: str
+    data: bytes = field(repr=False)
+    password: str | None = field(default=None, repr=False)
+    encoding: str | None = None
+    limits: Limits = Limits()
+
+    @cached_property
+    def suffix(self) -> str:
+        return Path(self.name).suffix.lower()
+
+    @cached_property
+    def stem(self) -> str:
+        """The file name as a makeshift title."""
+        return " ".join(Path(self.name).stem.replace("_", " ").split()) or "Untitled"
+
+    @cached_property
+    def head(self) -> bytes:
+        return self.data[:4096]
+
+
+def read_source(path, *, password=None, encoding=None, limits=None) -> Source:
+    """Read a file within its size limit. Raises BadInput for what is not a readable file."""
+    limits = limits or Limits()
+    path = Path(path).expanduser()
+    try:
+        if path.is_dir():
+            raise BadInput(f"{path} is a folder: give a file")
+        if not path.is_file():
+            raise BadInput(f"there is no file {path}: check the name")
+        check_file_size(path.stat().st_size, limits)
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(
+            f"{path} cannot be read ({error.strerror or 'unreadable'}): check its permissions"
+        ) from error
+    except ValueError as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput("this file name cannot be used: rename the file") from error
+    check_file_size(len(data), limits)
+    return Source(path.name, data, password, encoding, limits)
