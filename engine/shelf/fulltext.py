@@ -24,7 +24,8 @@ import sqlite_utils
 
 from engine.errors import Failure
 from engine.paths import Paths
-from engine.shelf.terms import Term, box_terms, question_terms
+from engine.shelf.identifiers import SHAPE, checked
+from engine.shelf.terms import Stem, Term, box_terms, question_terms
 from engine.shelf.words import Word, words
 
 FORMAT = 1
@@ -41,6 +42,10 @@ CREATE VIRTUAL TABLE occurrences USING fts5vocab('stems', 'instance');
 
 # what to search: None = every indexed document; one id; ids; or ids with a character range (lo, hi) each
 Documents = str | Iterable[str] | Mapping[str, tuple[int, int | None]] | None
+
+
+# the word numbers at which stems stand in one passage
+Places = dict[Stem, list[int]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class _Part:
     words: int
 
 
+class NoIndex(Failure):
+    """The document was never indexed, or by another version of this program."""
+
+
 class FullText:
     """Search in the documents of one data folder."""
 
@@ -78,13 +87,13 @@ class FullText:
 
         Raises ValueError when rows run backwards, Failure when the file cannot be written.
         """
-        folder = self.paths.document(document)
-        temporary = folder / f".fulltext-{secrets.token_hex(4)}.db"
+        place = self._path(document)
+        temporary = place.with_name(f".fulltext-{secrets.token_hex(4)}.db")
         try:
             count = _build(temporary, passages)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            temporary.replace(folder / FILE_NAME)
+            temporary.replace(place)
         except (sqlite3.OperationalError, OSError) as error:
             raise Failure(f"the full-text index of {document} cannot be written: {error}") from error
         finally:
@@ -94,14 +103,14 @@ class FullText:
     def has(self, document: str) -> bool:
         """Whether the document has an index that this program can read; if not, `index` it (again)."""
         try:
-            with self._open(document) as db:
-                return db.execute("PRAGMA user_version").fetchone()[0] == FORMAT
-        except (Failure, sqlite3.DatabaseError):
+            with self._open(document):
+                return True
+        except NoIndex:
             return False
 
     def remove(self, document: str) -> None:
         """Delete the index alone."""
-        (self.paths.document(document) / FILE_NAME).unlink(missing_ok=True)
+        self._path(document).unlink(missing_ok=True)
 
     def rank(
         self,
@@ -118,7 +127,7 @@ class FullText:
         its own range).
         """
         query = question_terms(question)
-        found: dict[tuple[str, int], dict[str, list[int]]] = {}
+        found: dict[tuple[str, int], Places] = {}
         lengths: dict[tuple[str, int], int] = {}
         parts = []
         for part, db in self._parts(documents, lo, hi):
@@ -174,14 +183,22 @@ class FullText:
 
     # inside
 
+    def _path(self, document: str) -> Path:
+        return self.paths.document(checked(document)) / FILE_NAME
+
     @contextlib.contextmanager
     def _open(self, document: str) -> Iterator[sqlite3.Connection]:
-        path = self.paths.document(document) / FILE_NAME
-        if not path.is_file():
-            raise Failure(f"document {document} has no full-text index: add it again")
+        path = self._path(document)
         # immutable: nobody ever changes a file that has this name
         db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         try:
+            # the file is opened by the first question to it, and stays readable from then on
+            readable = _one(db, "PRAGMA user_version") == FORMAT
+        except sqlite3.DatabaseError:
+            readable = False
+        try:
+            if not readable:
+                raise NoIndex(f"document {document} has no full-text index of this version: add it again")
             yield db
         finally:
             db.close()
@@ -190,16 +207,17 @@ class FullText:
         self, documents: Documents, lo: int, hi: int | None
     ) -> Iterator[tuple[_Part, sqlite3.Connection]]:
         for document, (low, high) in self._ranges(documents, lo, hi).items():
-            with self._open(document) as db:
+            # of the whole shelf, those are searched that can be
+            tolerated = (NoIndex,) if documents is None else ()
+            with contextlib.suppress(*tolerated), self._open(document) as db:
                 part = _part(db, document, low, high)
                 if part.rows:
                     yield part, db
 
     def _ranges(self, documents: Documents, lo: int, hi: int | None) -> dict[str, tuple[int, int | None]]:
         if documents is None:
-            indexes = sorted(self.paths.documents.glob(f"*/{FILE_NAME}"))
-            names = [path.parent.name for path in indexes if not path.parent.name.startswith(".")]
-            return {name: (lo, hi) for name in names if self.has(name)}
+            indexes = sorted(self.paths.documents.glob(f"[!.]*/{FILE_NAME}"))
+            return {path.parent.name: (lo, hi) for path in indexes if SHAPE.fullmatch(path.parent.name)}
         if isinstance(documents, Mapping):
             return dict(documents)
         if isinstance(documents, str):
@@ -233,6 +251,7 @@ def _build(path: Path, passages: Iterable[tuple[int, int, int, str]]) -> int:
         for table in ("exact", "stems"):
             db.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")
         db.execute(f"PRAGMA user_version = {FORMAT}")
+        db.vacuum()
     return count
 
 
@@ -262,26 +281,26 @@ def sqlite_end(hi: int | None) -> int:
     return 2**63 - 1 if hi is None else hi
 
 
-def _places(db: sqlite3.Connection, query: list[str], part: _Part) -> dict[int, dict[str, list[int]]]:
+def _places(db: sqlite3.Connection, query: list[Stem], part: _Part) -> dict[int, Places]:
     """For each row that holds a stem of the query: the word numbers at which each stem stands."""
-    sql = 'SELECT doc, "offset" FROM occurrences WHERE term = ? AND doc BETWEEN ? AND ?'
-    rows: dict[int, dict[str, list[int]]] = {}
+    sql = 'SELECT doc, "offset" FROM occurrences WHERE term BETWEEN ? AND ? AND doc BETWEEN ? AND ?'
+    rows: dict[int, Places] = {}
     for stem in query:
-        for row, offset in db.execute(sql, (stem, part.first, part.last)):
+        for row, offset in db.execute(sql, (stem.text, stem.last, part.first, part.last)):
             rows.setdefault(row, {}).setdefault(stem, []).append(offset)
     return rows
 
 
-def _weigher(parts: list[_Part], found: Iterable[dict[str, list[int]]]):
+def _weigher(parts: list[_Part], found: Iterable[Places]):
     """Scoring function of one search: its statistics are those of the searched rows, of all documents."""
     rows = sum(part.rows for part in parts)
     mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0
-    rows_with: dict[str, int] = defaultdict(int)
+    rows_with: dict[Stem, int] = defaultdict(int)
     for terms in found:
         for term in terms:
             rows_with[term] += 1
 
-    def weigh(terms: dict[str, list[int]], length: int) -> float:
+    def weigh(terms: Places, length: int) -> float:
         return sum(
             bm25(len(places), length, mean_length, rows, rows_with[term]) for term, places in terms.items()
         )

@@ -24,14 +24,14 @@ import sqlite_utils
 from engine.errors import Failure
 from engine.shelf.connections import Connections
 from engine.shelf.locks import document_lock
-from engine.shelf.report import Heart, Report, Stopped
+from engine.shelf.report import STAGE_SHARES, Heart, Report, Stopped
 from ingest.errors import BadInput
 
 STATES = ("queued", "running", "paused", "cancelled", "done", "failed")
 UNFINISHED = ("queued", "running", "paused")
-# how much of the whole each stage is, in order: encoding is nearly all of the time
-STAGE_SHARES = {"parse": 0.04, "encode": 0.94, "publish": 0.02}
 STALE_SECONDS = 15.0
+# a job that takes its program down with it (out of memory, a crash in a library) is not tried for ever
+MOST_ATTEMPTS = 3
 DOCUMENT_STATES = {
     "queued": "waiting",
     "paused": "paused",
@@ -67,6 +67,7 @@ class Job:
     started: float | None
     finished: float | None
     heartbeat: float | None
+    attempts: int
     worker: str
     pid: int | None
     host: str
@@ -236,11 +237,8 @@ class Jobs:
             job = self._claim(identifier, worker)
             if job is None:
                 return self.get(identifier)
-            report = Report(self.connections, job.id, document, worker, stopping)
-            if listen is not None:
-                report.listeners.append(lambda: listen(self.get(identifier)))
-            report.show_state = job.kind == "add"
-            self._work(job, work, report)
+            mark = (job.stage, job.done)
+            self._work(job, work, Report(self.connections, job.id, worker, mark, stopping, show))
         finally:
             lock.release()
         return self.get(identifier)
@@ -272,13 +270,14 @@ class Jobs:
             job = self.get(identifier)
             if job.state not in ("queued", "running"):
                 return None
-            if job.wish:
+            if job.wish or job.attempts >= MOST_ATTEMPTS:
                 self._recover(identifier)
                 return None
             now = time.time()
             db.execute(
                 "UPDATE jobs SET state = 'running', worker = ?, pid = ?, host = ?, heartbeat = ?,"
-                " started = coalesce(started, ?), finished = NULL, rate = NULL, message = '' WHERE id = ?",
+                " started = coalesce(started, ?), finished = NULL, rate = NULL, message = '',"
+                " attempts = attempts + 1 WHERE id = ?",
                 [worker, os.getpid(), socket.gethostname(), now, now, identifier],
             )
         return self.get(identifier)
@@ -289,7 +288,7 @@ class Jobs:
         with self.connections.writing() as db:
             written = db.execute(
                 "UPDATE jobs SET state = ?, message = ?, wish = '', done = ?, total = ?, rate = NULL,"
-                " pid = NULL, finished = ? WHERE id = ? AND worker = ?",
+                " pid = NULL, attempts = 0, finished = ? WHERE id = ? AND worker = ?",
                 [state, message, done, total, finished, job.id, report.worker],
             ).rowcount
             if written:
@@ -299,7 +298,7 @@ class Jobs:
         """Take a dead worker's job out of "running"; the caller holds the document's lock."""
         with self.connections.writing() as db:
             job = self.get(identifier)
-            if job.state != "running" and not job.wish:
+            if job.state != "running":
                 return []
             if job.wish:
                 state = "paused" if job.wish == "pause" else "cancelled"
@@ -308,6 +307,15 @@ class Jobs:
                     [state, identifier],
                 )
                 self._show(db, job.document, job.kind, DOCUMENT_STATES[state])
+            elif job.attempts >= MOST_ATTEMPTS:
+                db.execute(
+                    "UPDATE jobs SET state = 'failed', message = ?, pid = NULL, attempts = 0 WHERE id = ?",
+                    [
+                        f"the program ended {job.attempts} times at this point: is there enough memory?",
+                        identifier,
+                    ],
+                )
+                self._show(db, job.document, job.kind, DOCUMENT_STATES["failed"])
             else:
                 self._requeue(db, job, "was interrupted; goes on from where it stopped")
         return [self.get(identifier)]

@@ -66,6 +66,7 @@ def create_jobs(db: sqlite_utils.Database) -> None:
             started REAL,
             finished REAL,
             heartbeat REAL,
+            attempts INTEGER NOT NULL DEFAULT 0,
             worker TEXT NOT NULL DEFAULT '',
             pid INTEGER,
             host TEXT NOT NULL DEFAULT ''

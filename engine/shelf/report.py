@@ -16,6 +16,8 @@ from engine.shelf.connections import Connections
 WRITE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
 RATE_SECONDS = 20.0
+# how much of the whole each stage is, in order: encoding is nearly all of the time
+STAGE_SHARES = {"parse": 0.04, "encode": 0.94, "publish": 0.02}
 STAGE_STATES = {"parse": "parsing", "encode": "encoding", "publish": "encoding"}
 
 
@@ -35,20 +37,21 @@ class Report:
         self,
         connections: Connections,
         job: int,
-        document: str,
         worker: str,
+        mark: tuple[str, int] = ("", 0),
         stopping: threading.Event | None = None,
+        show: Callable[[], None] | None = None,
     ):
+        """`mark` is the stage and count that earlier attempts reached, `show` is called after each write."""
         self.worker = worker
         self.stage = ""
         self.done = 0
         self.total = 0
-        self.show_state = False
-        self.listeners: list[Callable[[], None]] = []
         self._connections = connections
         self._job = job
-        self._document = document
+        self._mark = _reached(*mark)
         self._stopping = stopping
+        self._show = show
         self._written = 0.0
         self._history: deque[tuple[float, int]] = deque()
 
@@ -68,8 +71,8 @@ class Report:
         if changed or now - self._written >= WRITE_SECONDS:
             self._written = now
             self._write(message, changed)
-            for listener in self.listeners:
-                listener()
+            if self._show is not None:
+                self._show()
 
     @property
     def rate(self) -> float | None:
@@ -92,9 +95,14 @@ class Report:
                 " WHERE id = ? AND worker = ?",
                 [self.stage, self.done, self.total, self.rate, message, time.time(), self._job, self.worker],
             )
-            if changed and self.show_state and self.stage in STAGE_STATES:
-                state = STAGE_STATES[self.stage]
-                db.execute("UPDATE documents SET state = ? WHERE id = ?", [state, self._document])
+            if _reached(self.stage, self.done) > self._mark:
+                db.execute("UPDATE jobs SET attempts = 0 WHERE id = ?", [self._job])
+            if changed and self.stage in STAGE_STATES:
+                db.execute(
+                    "UPDATE documents SET state = ?"
+                    " WHERE id = (SELECT document FROM jobs WHERE id = ? AND worker = ? AND kind = 'add')",
+                    [STAGE_STATES[self.stage], self._job, self.worker],
+                )
             wish = db.execute("SELECT wish FROM jobs WHERE id = ? AND worker = ?", [self._job, self.worker])
             row = wish.fetchone()
         if row is None:
@@ -132,3 +140,9 @@ class Heart:
                 # a missed beat is only a missed beat; the work itself will meet the same trouble and say so
                 continue
         self._connections.close_this_thread()
+
+
+def _reached(stage: str, done: int) -> tuple[int, int]:
+    """How far a job has come, for comparison."""
+    stages = ["", *STAGE_SHARES]
+    return (stages.index(stage) if stage in stages else len(stages), done)

@@ -22,6 +22,7 @@ from engine.errors import Failure
 from engine.paths import Paths
 from engine.shelf.connections import Connections
 from engine.shelf.fulltext import FullText
+from engine.shelf.identifiers import SHAPE, checked, short_id
 from engine.shelf.jobs import Jobs
 from engine.shelf.locks import FileLock, document_lock, holding
 from engine.shelf.talks import Talks
@@ -30,7 +31,6 @@ from ingest.document import Document
 from ingest.errors import BadInput
 
 STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
-ID_LENGTH = 12
 SHORTEST_ID_START = 3
 COPY_BYTES = 1 << 20
 LEFTOVER_SECONDS = 3600.0
@@ -201,18 +201,18 @@ class Shelf:
                 self._sweep_incoming(folder)
             elif folder.name.startswith(REMOVED):
                 self._sweep_removed(folder)
-            elif folder.is_dir():
+            elif SHAPE.fullmatch(folder.name):
                 self._sweep_orphan(folder)
 
     # their files
 
     def lock(self, identifier: str) -> FileLock:
         """The lock to hold while changing a document's files."""
-        return document_lock(self.paths.locks, identifier)
+        return document_lock(self.paths.locks, checked(identifier))
 
     def source(self, identifier: str) -> Path:
         """Our copy of the file. Raises Failure when it is gone."""
-        path = self.paths.document(identifier) / self.get(identifier).source_file
+        path = self._folder(identifier) / self.get(identifier).source_file
         if not path.is_file():
             raise Failure(f"the file of document {identifier} is gone from the shelf: add it again")
         return path
@@ -220,7 +220,7 @@ class Shelf:
     def store(self, identifier: str, document: Document) -> Entry:
         """Write document.json (in one piece) and take over title, author, language, format and length."""
         self.get(identifier)
-        path = self.paths.document(identifier) / "document.json"
+        path = self._folder(identifier) / "document.json"
         try:
             _write_whole(path, document.to_json())
         except OSError as error:
@@ -238,11 +238,11 @@ class Shelf:
 
     def is_stored(self, identifier: str) -> bool:
         """Whether the document was parsed: `document` can read it."""
-        return (self.paths.document(identifier) / "document.json").is_file()
+        return (self._folder(identifier) / "document.json").is_file()
 
     def document(self, identifier: str) -> Document:
         """Read document.json. Raises Failure when the document has not been parsed yet."""
-        path = self.paths.document(identifier) / "document.json"
+        path = self._folder(identifier) / "document.json"
         try:
             return Document.from_json(path.read_text(encoding="utf-8", errors="surrogatepass"))
         except FileNotFoundError:
@@ -250,7 +250,7 @@ class Shelf:
 
     def nbytes(self, identifier: str) -> int:
         """Bytes on disk of all that belongs to the document, talks' memory excluded."""
-        return folder_bytes(self.paths.document(identifier))
+        return folder_bytes(self._folder(identifier))
 
     # inside
 
@@ -279,14 +279,15 @@ class Shelf:
         with self.connections.writing() as db:
             known = db.execute("SELECT id, source_file FROM documents WHERE content_hash = ?", [digest])
             for identifier, old_name in known.fetchall():
-                self._restore_source(incoming / file_name, self.paths.document(identifier) / old_name)
+                self._restore_source(incoming / file_name, self._folder(identifier) / old_name)
                 return self.get(identifier), False
-            identifier = self._free_id(digest)
-            folder = self.paths.document(identifier)
+            documents = db.table("documents")
+            identifier = short_id(digest, lambda start: documents.count_where("id = ?", [start]) > 0)
+            folder = self._folder(identifier)
             # no row owns it: left by a crash between rename and commit
             shutil.rmtree(folder, ignore_errors=True)
             incoming.rename(folder)
-            db.table("documents").insert(
+            documents.insert(
                 {
                     "id": identifier,
                     "content_hash": digest,
@@ -305,16 +306,12 @@ class Shelf:
             place.parent.mkdir(parents=True, exist_ok=True)
             copy.replace(place)
 
-    def _free_id(self, digest: str) -> str:
-        for length in range(ID_LENGTH, len(digest) + 1):
-            taken = self.connections.db.table("documents").count_where("id = ?", [digest[:length]])
-            if not taken:
-                return digest[:length]
-        raise Failure("two documents have one hash")
+    def _folder(self, identifier: str) -> Path:
+        return self.paths.document(checked(identifier))
 
     def _delete_rows(self, identifier: str, grave: Path) -> list[str]:
         """Delete the rows and move the folder to `grave`; returns the ids of the talks that went with it."""
-        folder = self.paths.document(identifier)
+        folder = self._folder(identifier)
         with self.connections.writing() as db:
             self.get(identifier)
             talks = [row["id"] for row in db.table("talks").rows_where("document = ?", [identifier])]

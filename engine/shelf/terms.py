@@ -5,6 +5,7 @@ stars, brackets, AND, NOT and NEAR are either gone or plain words.
 """
 
 import contextlib
+import re
 import sqlite3
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,9 @@ from engine.shelf.words import Run, Word, content_words, runs
 
 # a pasted chapter is no query
 MOST_TERMS = 64
+# sorts after every character that a word may go on with
+LAST = "\U0010ffff"
+HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,30 @@ class Term:
         return end.startswith(last) if self.prefix else end == last
 
 
-def question_terms(question: str) -> list[str]:
-    """Stems to look for; one character of a script without blanks stays as it is."""
+@dataclass(frozen=True)
+class Stem:
+    """One thing to look for among the stems; with `open`, anything that begins so."""
+
+    text: str
+    open: bool = False
+
+    @property
+    def last(self) -> str:
+        """The greatest word that matches."""
+        return self.text + LAST if self.open else self.text
+
+
+def question_terms(question: str) -> list[Stem]:
+    """The content words of a question, stemmed; of Chinese characters also each alone, for names of one."""
     found: list[str] = []
+    alone: list[str] = []
     for run in runs(question):
         kept = run.words[:-1] if run.continuous and len(run.words) > 1 else run.words
         found += [word.word for word in kept]
-    return list(dict.fromkeys(stems(tuple(content_words(found)[:MOST_TERMS]))))
+        if run.continuous:
+            alone += [character for word in kept for character in word.word if HAN.match(character)]
+    stemmed = [Stem(word) for word in stems(tuple(content_words(found)[:MOST_TERMS]))]
+    return list(dict.fromkeys(stemmed + [Stem(character, open=True) for character in alone[:MOST_TERMS]]))
 
 
 @lru_cache(maxsize=256)
@@ -64,7 +85,7 @@ def stems(found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def box_terms(query: str) -> list[Term]:
-    """All words of a query; quoted ones together, and the last one unfinished unless it is quoted."""
+    """All words of a query; quoted ones together, the last one unfinished unless its quote is closed."""
     terms: list[Term] = []
     for number, piece in enumerate(query.split('"')):
         pieces = list(runs(piece))
@@ -72,7 +93,8 @@ def box_terms(query: str) -> list[Term]:
             terms += [_phrase(pieces)] if pieces else []
         else:
             terms += [_phrase([run]) for run in pieces]
-    if terms and query.count('"') % 2 == 0 and not query.rstrip().endswith('"'):
+        unfinished = bool(pieces)
+    if unfinished:
         terms[-1] = Term(terms[-1].words, prefix=True)
     return list(dict.fromkeys(terms))[:MOST_TERMS]
 
