@@ -81,7 +81,7 @@ class Connections:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # other threads only ever close it, in close()
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
-            db = sqlite_utils.Database(connection)
+            db = sqlite_utils.Database(connection, execute_plugins=False)
             self._opened.add(db)
             check_version(db)
             if not is_current(db) or db.journal_mode != "wal":

@@ -188,20 +188,17 @@ class FullText:
 
     @contextlib.contextmanager
     def _open(self, document: str) -> Iterator[sqlite3.Connection]:
-        path = self._path(document)
+        missing = f"document {document} has no full-text index of this version: add it again"
         # immutable: nobody ever changes a file that has this name
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        address = f"{self._path(document).resolve().as_uri()}?mode=ro&immutable=1"
         try:
-            # the file is opened by the first question to it, and stays readable from then on
-            readable = _one(db, "PRAGMA user_version") == FORMAT
-        except sqlite3.DatabaseError:
-            readable = False
-        try:
-            if not readable:
-                raise NoIndex(f"document {document} has no full-text index of this version: add it again")
+            db = sqlite3.connect(address, uri=True)
+        except sqlite3.OperationalError:
+            raise NoIndex(missing) from None
+        with contextlib.closing(db):
+            if not _is_readable(db):
+                raise NoIndex(missing)
             yield db
-        finally:
-            db.close()
 
     def _parts(
         self, documents: Documents, lo: int, hi: int | None
@@ -237,7 +234,7 @@ def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: 
 
 def _build(path: Path, passages: Iterable[tuple[int, int, int, str]]) -> int:
     count, last_start, last_end = 0, -1, -1
-    with sqlite_utils.Database(path) as db:
+    with sqlite_utils.Database(path, execute_plugins=False) as db:
         # nobody sees this file before it is whole
         db.execute("PRAGMA journal_mode=OFF").fetchall()
         db.execute("PRAGMA synchronous=OFF")
@@ -267,6 +264,13 @@ def _insert(db: sqlite3.Connection, row: int, number: int, start: int, end: int,
 
 def _one(db: sqlite3.Connection, sql: str, *values: object) -> int:
     return db.execute(sql, values).fetchone()[0]
+
+
+def _is_readable(db: sqlite3.Connection) -> bool:
+    try:
+        return _one(db, "PRAGMA user_version") == FORMAT
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _part(db: sqlite3.Connection, document: str, lo: int, hi: int | None) -> _Part:
