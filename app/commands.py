@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,20 +53,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{message} (see: {self.prog} --help)\n")
 
 
-def number(kind: type, low: float, high: float = float("inf")) -> Callable[[str], float]:
-    """An argparse type: a number from low to high, both included."""
-
-    def parse(words: str) -> float:
-        try:
-            value = kind(words)
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            bounds = f"{low} or more" if high == float("inf") else f"between {low} and {high}"
-            raise argparse.ArgumentTypeError(f"'{words}' is not a number that is {bounds}")
-        return value
-
-    return parse
+def count(words: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    if not words.isdecimal() or int(words) < 1:
+        raise argparse.ArgumentTypeError(f"'{words}' is not a whole number from 1 on")
+    return int(words)
 
 
 def build_parser(chosen: str | None = None) -> Parser:
@@ -103,16 +94,14 @@ def build_parser(chosen: str | None = None) -> Parser:
         "--until", metavar="PLACE", help="read nothing after this place: 'page 12', 'chapter 3', 45%%"
     )
     ask.add_argument("--within", metavar="CHAPTER", help="read this chapter only")
-    ask.add_argument("--max-tokens", type=number(int, 1), metavar="N", help="longest answer")
+    ask.add_argument("--max-tokens", type=count, metavar="N", help="longest answer")
 
     go_on = command("continue", continue_text, "continue the text of a document", as_json, model, sampling)
     go_on.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
     start = go_on.add_mutually_exclusive_group()
     start.add_argument("--at", metavar="PLACE", help="where to go on (default: at the end)")
     start.add_argument("--prompt", metavar="TEXT", help="go on from this text instead")
-    go_on.add_argument(
-        "--tokens", type=number(int, 1), default=200, metavar="N", help="how many (default: 200)"
-    )
+    go_on.add_argument("--tokens", type=count, default=200, metavar="N", help="how many (default: 200)")
     go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
 
     remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
@@ -140,19 +129,17 @@ def _model_arguments() -> Parser:
         help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes with the program)",
     )
     group.add_argument("--sidenet", metavar="FOLDER", help="checkpoint (default: the one in assets)")
-    group.add_argument("--threads", type=number(int, 1), metavar="N", help="CPU threads (default: all cores)")
+    group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: all cores)")
     return parser
 
 
 def _sampling_arguments() -> Parser:
     parser = Parser(add_help=False)
     group = parser.add_argument_group("sampling")
-    group.add_argument(
-        "--temperature", type=number(float, 0), metavar="T", help="0 takes the likeliest token"
-    )
-    group.add_argument("--top-p", type=number(float, 0, 1), metavar="P", help="share of the likeliest tokens")
-    group.add_argument("--repetition-penalty", type=number(float, 1), metavar="R", help="1 is none")
-    group.add_argument("--seed", type=number(int, 0), metavar="N", help="the same seed, the same text")
+    group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
+    group.add_argument("--top-p", type=float, metavar="P", help="share of the likeliest tokens")
+    group.add_argument("--repetition-penalty", type=float, metavar="R", help="1 is none")
+    group.add_argument("--seed", type=int, metavar="N", help="the same seed, the same text")
     return parser
 
 
@@ -231,14 +218,12 @@ def assistant(arguments: argparse.Namespace):
 
 
 def sampling(arguments: argparse.Namespace):
-    """The engine's sampling settings with what the user named; None where that is nothing."""
+    """The engine's sampling settings for the command, changed by what the user named."""
+    from engine.sampling import ANSWERING, CONTINUING
+
     names = ("temperature", "top_p", "repetition_penalty", "seed", "max_tokens")
     named = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
-    if not named:
-        return None
-    from engine.sampling import Sampling
-
-    return Sampling(**named)
+    return replace(CONTINUING if arguments.command == "continue" else ANSWERING, **named)
 
 
 def add_documents(arguments: argparse.Namespace) -> int:

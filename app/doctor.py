@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from engine.errors import Failure
 from engine.paths import PROJECT, SIDENETS, Paths
 
 AGAIN = "delete the folder .venv and start again"
@@ -48,6 +49,7 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield data_folder(paths)
     yield disk(paths)
     yield chromium()
+    yield self_test(paths)
 
 
 def python() -> Check:
@@ -145,3 +147,15 @@ def chromium() -> Check:
     if found is None:
         return Check("chromium", "note", "not found; the tests of the page are skipped without it")
     return Check("chromium", "ok", found)
+
+
+def self_test(paths: Paths) -> Check:
+    """A tiny memory bank, all its life long, on the disk of the data folder."""
+    try:
+        from engine.bank.selftest import round_trip
+
+        return Check("self-test", "ok", round_trip(existing(paths.home)))
+    except ImportError as error:
+        return Check("self-test", "broken", f"the engine cannot be loaded: {error}", AGAIN)
+    except (OSError, Failure) as error:
+        return Check("self-test", "broken", str(error), "see to the disk of the data folder")

@@ -102,7 +102,7 @@ class Progress:
         self.drawn_at = 0.0
 
     def __call__(self, job) -> None:
-        """Show a job (`.stage`, `.percentage` 0 to 100, `.eta` in seconds or None)."""
+        """Show a job (`.stage`, `.percentage` 0 to 100, `.seconds_left` or None)."""
         stage, percentage = self.drawn
         changed = job.stage != stage
         if self.terminal:
@@ -111,7 +111,7 @@ class Progress:
             due = changed or job.percentage >= percentage + 10
         if not due:
             return
-        rest = f", about {job.eta:.0f} s left" if job.eta is not None else ""
+        rest = f", about {job.seconds_left:.0f} s left" if job.seconds_left is not None else ""
         line = f"{self.name}: {job.stage} {job.percentage:.0f} %{rest}"
         self.out.write(f"\r\x1b[K{line}" if self.terminal else f"{line}\n")
         self.out.flush()

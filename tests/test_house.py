@@ -1,0 +1,240 @@
+"""The house rules that a machine can hold: directions of imports, style, sizes, what the README promises."""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app import commands
+
+PROJECT = Path(__file__).resolve().parent.parent
+README = PROJECT / "README.md"
+PACKAGES = ("app", "engine", "ingest")
+LONGEST_FILE = 450
+TOP_LEVEL = {
+    *PACKAGES,
+    "assets",
+    "tests",
+    "pyproject.toml",
+    "launch.py",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+}
+
+PLAIN_DATA = {"ingest.document", "ingest.segments", "ingest.passages", "ingest.errors"}
+FORBIDDEN = {
+    "ingest": {
+        "app",
+        "engine",
+        "torch",
+        "transformers",
+        "tokenizers",
+        "safetensors",
+        "faiss",
+        "gradio",
+        "gguf",
+    },
+    "engine": {"app", "gradio", "pymupdf", "fitz", "ebooklib", "docx", "bs4"},
+    "app": {"torch", "transformers", "tokenizers", "safetensors", "faiss"},
+}
+
+
+def imports(source: str, package: str) -> set[str]:
+    """Full names of the modules a source imports, wherever in it; `from a import b` gives a and a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found.add(module)
+            found.update(f"{module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def wrong_imports(package: str, source: str, inside: str) -> set[str]:
+    """Imports that go against app -> engine -> ingest, of a source in the sub-package `inside`."""
+    found = imports(source, inside)
+    wrong = {name for name in found if name.partition(".")[0] in FORBIDDEN[package]}
+    if package == "engine":
+        from_ingest = {name for name in found if name.partition(".")[0] == "ingest" and name != "ingest"}
+        wrong |= {name for name in from_ingest if ".".join(name.split(".")[:2]) not in PLAIN_DATA}
+    return wrong
+
+
+SOURCES = [path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(PROJECT).as_posix())
+def test_imports_go_from_app_to_engine_to_ingest(path):
+    relative = path.relative_to(PROJECT)
+    package = ".".join(relative.parent.parts)
+    assert wrong_imports(relative.parts[0], path.read_text(encoding="utf-8"), package) == set()
+
+
+DIRECTIONS = [
+    ("ingest", "from engine.paths import Paths", {"engine.paths", "engine.paths.Paths"}),
+    ("ingest", "def f():\n    import torch.nn", {"torch.nn"}),
+    ("ingest", "import json\nfrom ingest.errors import BadInput", set()),
+    ("engine", "from ingest.document import Document\nfrom ingest import errors", set()),
+    ("engine", "from ingest.parse import parse", {"ingest.parse", "ingest.parse.parse"}),
+    ("engine", "from ingest import parse", {"ingest.parse"}),
+    ("engine", "import app.commands", {"app.commands"}),
+    ("engine", "from ...app import show", {"app", "app.show"}),
+    ("engine", "from ..errors import Failure", set()),
+    ("app", "from engine.paths import Paths\nfrom ingest.parse import parse", set()),
+    ("app", "import torch", {"torch"}),
+]
+
+
+@pytest.mark.parametrize(("package", "source", "wrong"), DIRECTIONS)
+def test_a_wrong_import_would_be_seen(package, source, wrong):
+    assert wrong_imports(package, source, f"{package}.inner") == wrong
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_nothing_of_their_own_accord(package):
+    assert imports((PROJECT / package / "__init__.py").read_text(encoding="utf-8"), package) == set()
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff(arguments):
+    found = subprocess.run(
+        [sys.executable, "-m", "ruff", *arguments, "."], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_no_file_of_the_packages_is_too_long_to_hold_in_the_head():
+    lines = {path.relative_to(PROJECT).as_posix(): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+
+
+def tracked_files() -> list[Path]:
+    """The files under version control, or all but the ignored folders where there is no git."""
+    if shutil.which("git") and (PROJECT / ".git").exists():
+        listing = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True
+        )
+        return [PROJECT / name for name in listing.stdout.split("\0") if name and (PROJECT / name).is_file()]
+    ignored = {".venv", "__pycache__"}
+    return [path for path in PROJECT.rglob("*") if path.is_file() and not ignored & set(path.parts)]
+
+
+def test_the_top_level_holds_what_belongs_there():
+    names = {path.relative_to(PROJECT).parts[0] for path in tracked_files()}
+    assert {name for name in names if not name.startswith(".")} <= TOP_LEVEL
+
+
+# written in pieces, so that this file does not find itself
+STRANGERS = re.compile("|".join(["py" + r"pi\.org", "python" + "hosted", r"--(extra-)?index" + "-url",
+                                 "anaconda" + r"\.org", "download" + r"\.pytorch", r"(?<![\w.])/ro" + r"ot/",
+                                 r"(?<![\w.])/wo" + r"rk/"]))  # fmt: skip
+
+
+def test_no_tracked_file_names_a_registry_or_a_path_of_some_machine():
+    found = {}
+    for path in tracked_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        if hit := STRANGERS.search(text):
+            found[path.relative_to(PROJECT).as_posix()] = hit.group()
+    assert found == {}
+
+
+def test_the_licence_is_the_whole_agpl():
+    text = (PROJECT / "LICENSE").read_text(encoding="utf-8")
+    assert text.split()[:5] == ["GNU", "AFFERO", "GENERAL", "PUBLIC", "LICENSE"]
+    assert len(text.splitlines()) == 661
+    assert "13. Remote Network Interaction" in text and "END OF TERMS AND CONDITIONS" in text
+
+
+@dataclass(frozen=True)
+class Example:
+    """A `python launch.py …` line of the README. quick: it is run, not only parsed."""
+
+    argv: tuple[str, ...]
+    quick: bool
+
+
+BLOCK = re.compile(r"(?P<mark><!-- quick -->\s*)?^```(?:console|bash|sh)\n(?P<body>.*?)^```", re.M | re.S)
+
+
+def examples(readme: str) -> list[Example]:
+    """The command lines of the README's console blocks; `<!-- quick -->` before a block marks it as quick."""
+    found = []
+    for block in BLOCK.finditer(readme):
+        for line in block["body"].replace("\\\n", " ").splitlines():
+            lexer = shlex.shlex(line.strip().removeprefix("$ "), posix=True, punctuation_chars="|&;<>")
+            lexer.whitespace_split = True
+            words = list(lexer)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):  # LONGMEM_HOME=… before the command
+                words.pop(0)
+            if words[:2] not in (["python", "launch.py"], ["python3", "launch.py"]):
+                continue
+            end = next((at for at, word in enumerate(words) if re.fullmatch(r"[|&;<>]+", word)), len(words))
+            found.append(Example(tuple(words[2:end]), block["mark"] is not None))
+    return found
+
+
+def test_examples_are_found_in_a_readme():
+    readme = (
+        "<!-- quick -->\n```console\n$ python launch.py doctor   # looks around\nok\n```\n"
+        "text `python launch.py no`\n```python\npython launch.py never\n```\n"
+        "```bash\nX=1 python launch.py ask 'a book.epub' \\\n    \"who?\" --json | head > out\nls\n```\n"
+    )
+    assert examples(readme) == [
+        Example(("doctor",), True),
+        Example(("ask", "a book.epub", "who?", "--json"), False),
+    ]
+
+
+def readme_examples() -> list[Example]:
+    return examples(README.read_text(encoding="utf-8")) if README.is_file() else []
+
+
+needs_readme = pytest.mark.skipif(not README.is_file(), reason="there is no README.md yet")
+
+
+@needs_readme
+def test_every_command_of_the_readme_is_understood(capsys):
+    for example in readme_examples():
+        try:
+            commands.parse(list(example.argv))
+        except SystemExit as end:
+            assert end.code == 0, f"python launch.py {shlex.join(example.argv)}: {capsys.readouterr().err}"
+
+
+@needs_readme
+def test_the_readme_shows_every_command(capsys):
+    with pytest.raises(SystemExit):
+        commands.parse(["--help"])
+    known = set(re.findall(r"^    (\w+) ", capsys.readouterr().out, re.M))
+    shown = {example.argv[0] for example in readme_examples() if example.argv}
+    assert known <= shown
+
+
+@needs_readme
+def test_the_quick_commands_of_the_readme_run_in_an_empty_data_folder(tmp_path):
+    quick = [example for example in readme_examples() if example.quick]
+    assert quick
+    for example in quick:
+        found = subprocess.run(
+            [sys.executable, str(PROJECT / "launch.py"), *example.argv],
+            cwd=PROJECT,
+            env={**os.environ, "LONGMEM_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert found.returncode == 0, f"python launch.py {shlex.join(example.argv)}: {found.stderr}"
