@@ -4,6 +4,7 @@ Zero-width joiners stay (emoji and Persian need them); tag characters go, they c
 """
 
 import re
+import textwrap
 import unicodedata
 
 _SPACES = "\u00a0\u1680\u2000-\u2009\u202f\u205f\u3000"
@@ -13,13 +14,20 @@ _DROP = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200a\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff\U000e0000-\U000e007f]"
 )
+_SUSPECT = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\xa0\u00ad\u061c\u1680\u180e\u2000-\u200b\u200e\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SPACES_RUN = re.compile(" {2,}")
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
-_PRIVATE_BULLET = re.compile("[\uf0a7\uf0b7\uf0d8\uf0fc\uf06e\uf076]")
+_PRIVATE_BULLET = re.compile("^[\ue000-\uf8ff](?= )|[\uf0a7\uf0b7\uf0d8\uf0fc\uf06e\uf076]")
 
 
 def clean(text: str) -> str:
     """Plain characters only; spaces are U+0020, line ends "\\n"; indentation and blank lines stay."""
+    if not _SUSPECT.search(text):
+        return text  # most text is clean, and one look is cheaper than four substitutions
     text = _LINE_END.sub("\n", text)
     text = _PLAIN_SPACE.sub(" ", text)
     text = _DROP.sub("", text)
@@ -33,14 +41,17 @@ def one_line(text: str) -> str:
 
 def flow(text: str) -> str:
     """Clean text with single spaces; line ends stay, blank lines do not."""
-    lines = (" ".join(line.split(" ")).strip() for line in clean(text).split("\n"))
-    return "\n".join(re.sub(" {2,}", " ", line) for line in lines if line)
+    text = clean(text)
+    if "  " in text:
+        text = _SPACES_RUN.sub(" ", text)
+    lines = (line.strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
 def layout(text: str) -> str:
     """Clean text with its indentation, for code and tables; no blank line inside."""
-    lines = (line.rstrip() for line in clean(text.expandtabs(4)).split("\n"))
-    return "\n".join(line for line in lines if line)
+    lines = [line.rstrip() for line in clean(text.expandtabs(4)).split("\n")]
+    return textwrap.dedent("\n".join(line for line in lines if line))
 
 
 def typeset(text: str) -> str:

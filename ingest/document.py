@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 
 from ingest.errors import BadInput
-from ingest.headings import short_name
+from ingest.headings import is_number_only, read_heading, short_name
 
 JSON_VERSION = 1
 
@@ -162,9 +162,14 @@ class Document:
         taken = Counter(name.casefold() for name in names)
         parents = self._parents
         for index, name in enumerate(names):
+            parent = parents[index]
+            if parent is None:
+                continue
             # parents come first in the list, so theirs are final already
-            if taken[name.casefold()] > 1 and parents[index] is not None:
-                names[index] = f"{names[parents[index]]}, {name}"
+            if is_section(self.chapters[parent], self.chapters[index]):
+                names[index] = f"{names[parent]}, {self.chapters[index].title.rstrip('. ')}"
+            elif taken[name.casefold()] > 1:
+                names[index] = f"{names[parent]}, {name}"
         seen: Counter[str] = Counter()
         used = set()
         for index, name in enumerate(names):
@@ -197,6 +202,15 @@ class Document:
             if isinstance(error, BadInput):
                 raise
             raise BadInput("this document record is damaged: add the file again") from error
+
+    @cached_property
+    def section_numbers(self) -> frozenset[int]:
+        """Indexes of chapters that are only numbered sections of a titled one."""
+        return frozenset(
+            index
+            for index, parent in enumerate(self._parents)
+            if parent is not None and is_section(self.chapters[parent], self.chapters[index])
+        )
 
     @cached_property
     def _parents(self) -> tuple[int | None, ...]:
@@ -243,6 +257,14 @@ class Document:
         if not self.pages:
             return None
         return self.pages[max(0, bisect_right(self._page_starts, offset) - 1)].label
+
+
+def is_section(parent: Chapter, chapter: Chapter) -> bool:
+    """A bare number below a chapter that has a title and no number: a section of a story, not chapter 3."""
+    bare = is_number_only(chapter.title) and not chapter.title[:3].casefold().startswith(
+        ("cha", "par", "boo")
+    )
+    return bare and parent.kind == "body" and read_heading(parent.title) is None
 
 
 def split_paragraphs(text: str) -> tuple[tuple[int, int], ...]:

@@ -3,6 +3,7 @@
 import codecs
 
 from charset_normalizer import from_bytes
+from charset_normalizer.utils import is_multi_byte_encoding
 
 from ingest.errors import BadInput
 
@@ -15,7 +16,8 @@ _MARKS = (
 )
 _SAMPLE = 60_000
 _SURE_COHERENCE = 0.3  # share of letters that the detector's language model finds in place
-_SURE_CHAOS = 0.05
+_SURE_CHAOS = 0.1
+_CENTRAL_EUROPEAN = frozenset(["cp1250", "iso8859_2", "cp852", "cp1254", "cp1257"])
 
 
 def decode(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
@@ -75,11 +77,37 @@ def _is_cut_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
 
 
 def _detect(data: bytes) -> str | None:
-    best = from_bytes(_telling_sample(data)).best()
-    if best is None or best.encoding in ("ascii", "utf_8"):
+    """The detector's guess where it can be trusted; None means cp1252, the likeliest by far."""
+    sample = _telling_sample(data)
+    matches = from_bytes(sample)
+    best = matches.best()
+    if best is None or best.encoding in ("ascii", "utf_8") or best.chaos > _SURE_CHAOS:
         return None
-    sure = best.coherence >= _SURE_COHERENCE and best.chaos <= _SURE_CHAOS
-    return best.encoding if sure else None
+    if is_multi_byte_encoding(best.encoding):
+        return best.encoding if _paired(sample) else None
+    if best.coherence < _SURE_COHERENCE:
+        return None
+    western = next((match for match in matches if match.encoding == "cp1252"), None)
+    # the Latin code pages differ in a few letters only: another one must fit clearly better
+    if western and western.chaos <= best.chaos + 0.02 and western.coherence >= best.coherence - 0.1:
+        return None
+    if _mostly_latin(sample, best.encoding) and best.encoding not in _CENTRAL_EUROPEAN:
+        return None
+    return best.encoding
+
+
+def _paired(sample: bytes) -> bool:
+    """High bytes come in pairs in Chinese, Japanese and Korean, one by one in Western text."""
+    high = [byte > 0x7F for byte in sample]
+    together = sum(
+        here and (before or after) for before, here, after in zip(high, high[1:], high[2:], strict=False)
+    )
+    return together > 0.6 * sum(high)
+
+
+def _mostly_latin(sample: bytes, encoding: str) -> bool:
+    letters = [letter for letter in sample.decode(encoding, errors="replace") if letter.isalpha()]
+    return sum(letter < "\u0250" for letter in letters) > 0.5 * len(letters)
 
 
 def _telling_sample(data: bytes) -> bytes:

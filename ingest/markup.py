@@ -18,6 +18,7 @@ _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _XML_ENTITIES = frozenset(["amp", "lt", "gt", "quot", "apos"])
 _XML_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_EMPTY_LINE = re.compile(r"\n[ ]*\n\s*")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 _SKIP = frozenset(
@@ -46,6 +47,7 @@ _BLOCKS = frozenset(
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTE_TYPES = frozenset(["footnote", "doc-footnote"])  # endnotes have a place of their own in the book
+_NO_TYPES: frozenset[str] = frozenset()
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
 _LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page rather than data
 
@@ -99,8 +101,10 @@ def local_name(element) -> str:
     return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
 
 
-def semantic_types(element) -> set[str]:
+def semantic_types(element) -> set[str] | frozenset[str]:
     """The words of `epub:type` and `role`."""
+    if not element.attrib:
+        return _NO_TYPES
     found = element.get("role", "").split()
     for name, value in element.attrib.items():
         if name == "epub:type" or name.endswith("}type") and "ops" in name:
@@ -131,6 +135,8 @@ def blocks(root, web_page: bool = False) -> list[Block]:
 
 
 def _is_hidden(element) -> bool:
+    if not element.attrib:
+        return False
     if element.get("hidden") is not None:
         return True
     style = element.get("style")
@@ -296,8 +302,18 @@ class _Walk:
         self._flush()
 
     def _flush(self) -> None:
+        if not self.gathered:
+            return
         text = clean("".join(self.gathered))
         self.gathered = []
+        if not self.preformatted and "\n" in text:
+            # an empty line inside a block is made of line breaks and means a new paragraph
+            *before, text = _EMPTY_LINE.split(text.strip())
+            for part in before:
+                self._emit(part)
+        self._emit(text)
+
+    def _emit(self, text: str) -> None:
         if not text.strip():
             return  # anchors wait for the next block
         block, self.current = self.current, Block("")

@@ -47,9 +47,8 @@ class Mark:
 def find_outline(paragraphs: list[Paragraph]) -> list[Mark]:
     """The headings in order, with levels from 1 on."""
     marks = [mark for index in range(len(paragraphs)) if (mark := _read(paragraphs, index))]
-    marks = _without_title_list(marks, paragraphs)
     offsets = _offsets(paragraphs)
-    marks = _without_contents(marks, offsets)
+    marks = _without_contents(_without_title_lines(marks), offsets)
     marks = _without_page_numbers(marks, offsets)
     forms = {mark.form for mark in marks}
     lowest = min((_RANKS[form] for form in forms if form in _RANKS), default=1)
@@ -141,9 +140,10 @@ def _offsets(paragraphs: list[Paragraph]) -> list[int]:
     return offsets
 
 
-def _without_title_list(marks: list[Mark], paragraphs: list[Paragraph]) -> list[Mark]:
-    """Lines in capitals are headings only where no chapter is called a chapter."""
-    if sum(mark.form == "kinded" for mark in marks) > 1:
+def _without_title_lines(marks: list[Mark]) -> list[Mark]:
+    """Lines in capitals are headings only where no chapter is called a chapter, and never alone."""
+    forms = [mark.form for mark in marks]
+    if forms.count("kinded") > 1 or forms.count("title") < 2:
         return [mark for mark in marks if mark.form != "title"]
     skip = {"contents", "the end", "finis", "end", "by", "illustrations", "list of illustrations"}
     return [mark for mark in marks if mark.form != "title" or mark.key[1] not in skip]
@@ -151,7 +151,7 @@ def _without_title_list(marks: list[Mark], paragraphs: list[Paragraph]) -> list[
 
 def _without_contents(marks: list[Mark], offsets: list[int]) -> list[Mark]:
     last = {mark.key: number for number, mark in enumerate(marks)}
-    ends = [mark.index for mark in marks[1:]] + [len(offsets) - 1]
+    ends = [mark.index for mark in marks[1:]] + [len(offsets) - 1] * bool(marks)
     kept, run = [], 0
     for number, (mark, end) in enumerate(zip(marks, ends, strict=True)):
         body = offsets[end] - offsets[min(end, mark.index + mark.count)]

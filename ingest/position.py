@@ -165,7 +165,11 @@ def _numbered_chapter(document: "Document", asked: str) -> int | None:
         return None
     kind = (match["kind"] or "chapter").rstrip(".")
     kind = _KIND_SHORT.get(kind, kind)
-    headings = [read_heading(chapter.title) for chapter in document.chapters]
+    sections = document.section_numbers
+    headings = [
+        None if index in sections else read_heading(chapter.title)
+        for index, chapter in enumerate(document.chapters)
+    ]
     of_kind = [index for index, heading in enumerate(headings) if heading and heading.kind == kind]
     if number == -1:
         counted = of_kind or _body(document)
@@ -176,6 +180,8 @@ def _numbered_chapter(document: "Document", asked: str) -> int | None:
     if kind == "chapter" and not of_kind:
         # no title carries a number: count the chapters themselves
         body = _body(document)
+        least = min((document.chapters[index].level for index in body), default=0)
+        body = [index for index in body if document.chapters[index].level == least]
         return body[number - 1] if 1 <= number <= len(body) else None
     return None
 

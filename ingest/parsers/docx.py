@@ -46,7 +46,7 @@ def parse(source: Source) -> Document:
     return manuscript.document(
         title=_property(properties, "title") or title or source.stem,
         author=_property(properties, "creator"),
-        language=_property(properties, "language"),
+        language=_property(properties, "language") or _default_language(archive),
         format=NAME,
     )
 
@@ -75,6 +75,12 @@ def _styles(archive: Archive) -> dict[str, int]:
         if match:
             levels[_value(style, "styleId")] = int(match[1]) + 1 if match[1] else 1
     return levels
+
+
+def _default_language(archive: Archive) -> str:
+    root = _part(archive, "word/styles.xml")
+    element = None if root is None else root.find("{*}docDefaults//{*}lang")
+    return "" if element is None else _value(element)
 
 
 def _notes(archive: Archive) -> dict[tuple[str, str], str]:

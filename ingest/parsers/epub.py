@@ -76,6 +76,9 @@ def parse(source: Source) -> Document:
     _refuse_protection(archive)
     package = _read_package(archive)
     entries = _read_navigation(archive, package) or _read_ncx(archive, package)
+    entries = [
+        entry for entry in entries if entry.title and not entry.title.lower().endswith((".html", ".xhtml"))
+    ]
     manuscript = Manuscript(source.limits)
     _write_spine(archive, package, entries, manuscript)
     if not manuscript.letters:
@@ -289,11 +292,12 @@ def _write_spine(archive: Archive, package: _Package, entries: list[_Entry], man
         if not found:
             continue
         path = archive.find(name) or name
-        kind = kinds.get(path) or _body_kind(root)
         named = pointed.get(path, [])
+        # the guide speaks of a place in the file: where a file holds several chapters it says nothing of them
+        kind = (kinds.get(path) or _body_kind(root)) if len(named) < 3 else "body"
         if not named:
             named = _own_headings(found, path, depth, whole=not entries, title=package.title)
-        elif named:
+        else:
             depth = named[0].level
         _write_document(found, named, kind, manuscript)
 

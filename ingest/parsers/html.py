@@ -7,6 +7,8 @@ from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
 from ingest.markup import Block, blocks, local_name, merge_headings, parse_markup
+from ingest.outline import find_outline
+from ingest.reflow import Paragraph
 from ingest.source import Source
 
 NAME = "html"
@@ -20,6 +22,7 @@ _TAG = re.compile(rb"<(?:p|div|body|h[1-6]|br|table|span|a|ul)\b[^>]*>", re.I)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.I)
 _MAIN_SHARE = 0.5  # of a page's text, for <main> or <article> to stand for the page
 _CHAPTER_LEVELS = 3
+_LONGEST_TITLE = 150
 
 
 def accepts(source: Source) -> bool:
@@ -63,12 +66,23 @@ def write_blocks(found: list[Block], manuscript: Manuscript) -> str:
         title = headings[0].text
         headings = headings[1:]
         top = min((block.level for block in headings), default=0)
-    chapters = {id(block) for block in headings if block.level < top + _CHAPTER_LEVELS}
+    chapters = {
+        id(block): (block.text, block.level)
+        for block in headings
+        if block.level < top + _CHAPTER_LEVELS and len(block.text) <= _LONGEST_TITLE
+    }
+    if not headings:
+        chapters = {id(found[mark.index]): (mark.title, mark.level) for mark in find_outline(_lines(found))}
     for block in found:
         if id(block) in chapters:
-            manuscript.chapter(block.text, block.level)
+            manuscript.chapter(*chapters[id(block)])
         manuscript.paragraph(block.text, block.keep_layout)
     return title
+
+
+def _lines(found: list[Block]) -> list[Paragraph]:
+    """Blocks as a plain text has them, to look for headings that are not marked as such."""
+    return [Paragraph(block.text.split("\n"), 1) for block in found]
 
 
 def _declared(data: bytes) -> str | None:

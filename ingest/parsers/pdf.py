@@ -1,5 +1,6 @@
 """PDF: text by its place on the page, put in reading order, with page labels and the outline as chapters."""
 
+import html
 import re
 from collections import Counter
 
@@ -19,7 +20,7 @@ NAME = "pdf"
 
 _LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
 _SCANNED_SHARE = 0.1
-_UNMAPPED_SHARE = 0.2
+_UNMAPPED_SHARE = 0.3
 _JUNK_TITLE = re.compile(
     r"^(?:Microsoft Word - |Microsoft PowerPoint - )|\.(?:docx?|tex|dvi|indd|pdf|odt|rtf|pptx?)$",
     re.IGNORECASE,
@@ -50,7 +51,7 @@ def parse(source: Source) -> Document:
         _write(book, paragraphs, chapters, manuscript)
         return manuscript.document(
             title=_title(book, pages) or source.stem,
-            author=typeset(one_line((book.metadata or {}).get("author") or "")),
+            author=_metadata(book, "author"),
             language=_language(book),
             format=NAME,
         )
@@ -115,10 +116,14 @@ def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscri
     if pictured > 0.2 * len(pages):
         manuscript.warn(f"the PDF looks scanned in part: {counted}")
     text = "".join(item.text for page in pages for item in page)
-    unmapped = sum(1 for letter in text if letter == "\ufffd" or "\ue000" <= letter <= "\uf8ff")
+    unmapped = text.count("\ufffd")
     if unmapped > _UNMAPPED_SHARE * len(text):
         raise BadInput(
             "the fonts of this PDF do not say which letters they show: run text recognition (OCR) first"
+        )
+    if unmapped:
+        manuscript.warn(
+            f"{unmapped:,} letters of the PDF could not be read (\ufffd): its fonts do not name them"
         )
 
 
@@ -204,17 +209,44 @@ def _by_size(paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]:
     large = [
         (index, round(item.size))
         for index, item in enumerate(paragraphs)
-        if item.size >= _HEADING_SIZE * body
-        and len(item.text) <= 120
-        and sum(map(str.isalpha, item.text)) >= 3
-        and not item.rows
+        if item.size >= _HEADING_SIZE * body and _looks_like_heading(item)
     ]
-    if large and large[0][0] <= 2 and sum(size == large[0][1] for _, size in large) == 1:
-        large = large[1:]  # the title of the whole
+    large = _without_title_page(large, paragraphs)
     if not 1 < len(large) <= max(3, len(paragraphs) // 3):
-        return {}
+        return _by_wording(paragraphs)
     ranks = {size: rank for rank, size in enumerate(sorted({size for _, size in large}, reverse=True), 1)}
     return {index: [(paragraphs[index].text, ranks[size])] for index, size in large if ranks[size] <= 3}
+
+
+def _looks_like_heading(item: Paragraph) -> bool:
+    text = item.text
+    return (
+        not item.rows
+        and len(text) <= 120
+        and sum(map(str.isalpha, text)) >= 3
+        and text[-1] not in ".,;，。；、"
+        and not text[0].islower()
+        and "@" not in text
+    )
+
+
+def _without_title_page(large: list[tuple[int, int]], paragraphs: list[Paragraph]) -> list[tuple[int, int]]:
+    """On the first page with text, large lines with no text between them are a title page."""
+    if not large or large[0][0] > 2:
+        return large
+    page = paragraphs[0].pieces[0][0]
+    while len(large) > 1 and large[1][0] == large[0][0] + 1 and paragraphs[large[1][0]].pieces[0][0] == page:
+        large = large[1:]
+    alone = sum(size == large[0][1] for _, size in large) == 1
+    if large[0][0] <= 2 and alone and large[0][1] == max(size for _, size in large):
+        return large[1:]  # the title of the whole
+    return large
+
+
+def _by_wording(paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]:
+    """Chapters by what their headings say ("Chapter III"), where all letters are of one size."""
+    plain = [PlainParagraph(item.text.split("\n"), 1) for item in paragraphs]
+    return {mark.index: [(mark.title, mark.level)] for mark in find_outline(plain)}
 
 
 def _write(
@@ -250,10 +282,14 @@ def _labels(book: pymupdf.Document) -> list[str]:
     return [label or str(number) for number, label in enumerate(labels, 1)]
 
 
+def _metadata(book: pymupdf.Document, name: str) -> str:
+    words = html.unescape(typeset(one_line((book.metadata or {}).get(name) or "")))
+    return "" if words.casefold() in ("none", "unknown", "anonymous") else words
+
+
 def _title(book: pymupdf.Document, pages: list[list[Paragraph]]) -> str:
-    title = typeset(one_line((book.metadata or {}).get("title") or ""))
-    title = _JUNK_TITLE.sub("", title).strip()
-    if not _NO_TITLE.fullmatch(title) and "\ufffd" not in title:
+    title = _JUNK_TITLE.sub("", _metadata(book, "title")).strip()
+    if not _NO_TITLE.fullmatch(title) and "\ufffd" not in title and any(map(str.isalpha, title)):
         return title
     first = next((page for page in pages if page), [])
     largest = max(first, key=lambda item: item.size, default=None)

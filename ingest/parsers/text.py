@@ -87,4 +87,4 @@ def _title_page(paragraphs: list[Paragraph]) -> tuple[str, str]:
 
 def _cased(words: str) -> str:
     words = words.strip(" .")
-    return string.capwords(words) if words.isupper() else words
+    return string.capwords(words) if words.isupper() and not any(map(str.isdigit, words)) else words

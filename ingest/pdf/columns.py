@@ -14,7 +14,8 @@ _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cel
 def reading_order(lines: list[Line]) -> list[list[Line]]:
     """Groups of lines in reading order; each group is one column or one band of the page."""
     lines = sorted(lines, key=lambda line: (line.y0, line.x0))
-    if not _side_by_side(lines):
+    # without lines of some length there are no columns of text to look for, only tables
+    if sum(len(line.text) >= _LEAST_LINE for line in lines) < 2 * _LEAST_LINES or not _side_by_side(lines):
         return [_rows(lines)] if lines else []
     return [_rows(group) for group in _order(lines, 0)]
 
@@ -72,18 +73,20 @@ def _bands(lines: list[Line]) -> list[list[Line]]:
 def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]] | None]:
     """The longest run of bands from `at` on that one gutter divides: (end of the run, its columns)."""
     spans: list[tuple[float, float]] = []
-    best_end, best = at, None
-    gathered: list[Line] = []
+    stages: list[tuple[int, list[tuple[float, float]]]] = []  # how far each set of gutters reaches
     for end in range(at, len(bands)):
-        gathered += bands[end]
         for line in bands[end]:
             spans = _merge(spans, line.x0, line.x1)
         if len(spans) < 2:
             break  # more lines can only close gutters
-        columns = _divide(gathered, spans)
+        if stages and len(stages[-1][1]) == len(spans):
+            stages.pop()
+        stages.append((end + 1, spans))
+    for end, gutters in reversed(stages):
+        columns = _divide([line for band in bands[at:end] for line in band], gutters)
         if columns:
-            best_end, best = end + 1, columns
-    return best_end, best
+            return end, columns
+    return at, None
 
 
 def _merge(spans: list[tuple[float, float]], x0: float, x1: float) -> list[tuple[float, float]]:

@@ -20,14 +20,13 @@ def without_furniture(pages: list[tuple[list[Line], float]]) -> list[list[Line]]
     numbered = _numbered_edges(pages)
     kept = []
     for number, (lines, height) in enumerate(pages):
-        kept.append(
-            [
-                line
-                for line in lines
-                if (_key(line, height) not in repeated or not _in_band(line, height))
-                and (number, id(line)) not in numbered
-            ]
-        )
+        inner = [
+            line
+            for line in lines
+            if (_key(line, height) not in repeated or not _in_band(line, height))
+            and (number, id(line)) not in numbered
+        ]
+        kept.append(inner or lines)  # a page of nothing but repeated lines holds them as its text
     return kept
 
 
@@ -71,6 +70,8 @@ def _numbered_edges(pages: list[tuple[list[Line], float]]) -> set[tuple[int, int
             edge = pick(lines, key=lambda line: line.y0)
             if _in_band(edge, height) and _NUMBER.fullmatch(edge.text):
                 hits.append((number, id(edge)))
+                if edge.text.strip("-–— ") == str(number + 1) and len(lines) > 1:
+                    found.add((number, id(edge)))  # a page that bears its own number
         if len(hits) >= 2 and len(hits) >= 0.3 * with_text:
             found.update(hits)
     return found

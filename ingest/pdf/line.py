@@ -8,6 +8,7 @@ import pymupdf
 from ingest.cleaning import clean, typeset
 
 _FLAGS = (pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP) & ~pymupdf.TEXT_PRESERVE_LIGATURES
+_LEADERS = re.compile(r"(?:\s?[.·…_]){6,}\s*")  # from a title to its page number in a table of contents
 _BOLD = 1 << 4
 _MONO = 1 << 3
 
@@ -61,13 +62,16 @@ def _line(line: dict) -> Line | None:
     spans = [span for span in line["spans"] if span["text"]]
     text = typeset(clean("".join(span["text"] for span in spans)))
     text = re.sub(r"[ \n]+", " ", text).strip()
+    leaders = _LEADERS.search(text)
+    if leaders:
+        text = _LEADERS.sub(" … ", text).strip()
     if not text or not spans:
         return None
     largest = max(spans, key=lambda span: len(span["text"].strip()))
     x0, y0, x1, y1 = line["bbox"]
     return Line(
         x0, y0, x1, y1, text, largest["size"],
-        bold=bool(largest["flags"] & _BOLD), mono=bool(largest["flags"] & _MONO),
+        bold=bool(largest["flags"] & _BOLD), mono=bool(largest["flags"] & _MONO), cells=2 if leaders else 1,
     )  # fmt: skip
 
 

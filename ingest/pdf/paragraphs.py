@@ -85,10 +85,11 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
     pitch = _pitch(lines)
     left = _common([line.x0 for line in lines])
     right = max(line.x1 for line in lines)
+    hanging = _is_hanging(lines, left)
     found: list[Paragraph] = []
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else None
-        if before is None or _begins(before, line, found[-1], pitch, left, right):
+        if before is None or _begins(before, line, found[-1], pitch, left, right, hanging):
             found.append(Paragraph([(page, line.text)], line.size, line.bold, line.y0, line.cells > 1))
             continue
         paragraph = found[-1]
@@ -102,12 +103,14 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
     return found
 
 
-def _begins(before: Line, line: Line, paragraph: Paragraph, pitch: float, left: float, right: float) -> bool:
+def _begins(
+    before: Line, line: Line, paragraph: Paragraph, pitch: float, left: float, right: float, hanging: bool
+) -> bool:
     """Whether a line begins a new paragraph."""
     if (line.cells > 1) != paragraph.rows:
         return True
     step = line.y0 - before.y0
-    if step > 1.45 * pitch or step < -1:
+    if step > max(1.45 * pitch, 1.35 * line.size) or step < -1:
         return True
     if paragraph.rows:
         return False
@@ -118,6 +121,10 @@ def _begins(before: Line, line: Line, paragraph: Paragraph, pitch: float, left: 
     if _ITEM.match(line.text) and (_TERMINAL.search(before.text) or line.x0 <= before.x0 + 1):
         return True
     indent = line.x0 - left
+    if hanging and (indent > 0.7 * line.size or indent < -1):
+        return False
+    if hanging and indent < 0.3 * line.size:
+        return True
     if indent > 0.7 * line.size and line.x0 - before.x0 > 0.7 * line.size and not _ITEM.match(before.text):
         return True  # first line of an indented paragraph
     return bool(before.x1 < right - 0.18 * (right - left) and _TERMINAL.search(before.text))
@@ -127,6 +134,17 @@ def _splits_at_bold(before: Line, line: Line) -> bool:
     """A bold line is a heading of its own, unless bold words only happen to fill a line of prose."""
     bold = before if before.bold else line
     return not _TERMINAL.search(bold.text) or bold is before
+
+
+def _is_hanging(lines: list[Line], left: float) -> bool:
+    """Whether first lines stand out to the left (lists, references) rather than in to the right."""
+    ended = {True: [], False: []}
+    for before, line in zip(lines, lines[1:], strict=False):
+        ended[line.x0 - left > 0.7 * line.size].append(bool(_TERMINAL.search(before.text)))
+    if len(ended[True]) < 2 or not ended[False]:
+        return False
+    share = {indented: sum(ends) / len(ends) for indented, ends in ended.items()}
+    return share[False] > share[True] + 0.3
 
 
 def _pitch(lines: list[Line]) -> float:
