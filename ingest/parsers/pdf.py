@@ -10,10 +10,12 @@ from ingest.cleaning import one_line, typeset
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
+from ingest.outline import find_outline
 from ingest.pdf.columns import reading_order
 from ingest.pdf.furniture import without_furniture
 from ingest.pdf.line import page_lines
 from ingest.pdf.paragraphs import Paragraph, Vocabulary, build_paragraphs, continues
+from ingest.reflow import Paragraph as PlainParagraph
 from ingest.source import Source
 
 NAME = "pdf"
