@@ -10,6 +10,7 @@ Nothing above the highest state asked for is computed: filling a bank from block
 import copy
 import hashlib
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Encoding:
 
 
 class Backbone:
-    """A frozen causal language model and its tokenizer. Its weights are never changed."""
+    """A frozen causal language model and its tokenizer; threads may encode side by side."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str) -> None:
         self.model = model.eval().requires_grad_(False)
@@ -56,6 +57,8 @@ class Backbone:
         self.parallel = self.family.parallel(config)
         self._modules = list(part(model, self.family.blocks))
         self._stems: dict[int, nn.Module] = {}
+        self._recording = threading.local()
+        self._listen()
 
     @property
     def device(self) -> torch.device:
@@ -136,8 +139,7 @@ class Backbone:
         """
         wanted = set(range(self.blocks + 1) if hidden is None else hidden) | set(memory_blocks)
         depth = self.blocks if cache is not None else max(wanted, default=0)
-        states: dict[int, Tensor] = {}
-        with self._listening(wanted, states):
+        with self._noting(wanted) as states:
             self._stem(max(depth, 1))(
                 input_ids=ids.to(self.device), past_key_values=cache, use_cache=cache is not None
             )
@@ -173,27 +175,28 @@ class Backbone:
             self._stems[depth] = stem
         return self._stems[depth]
 
-    @contextmanager
-    def _listening(self, wanted: set[int], states: dict[int, Tensor]) -> Iterator[None]:
-        """Collect the wanted `H_j` into `states` while the blocks run."""
+    def _listen(self) -> None:
+        """Let every block report its raw states to whichever thread is encoding."""
 
         def entering(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            states[0] = arguments[0]
+            self._note(0, arguments[0])
 
-        def leaving(index: int):
-            def hook(_module: nn.Module, _arguments: tuple, output: Tensor | tuple) -> None:
-                states[index] = output[0] if isinstance(output, tuple) else output
+        def leaving(index: int, output: Tensor | tuple) -> None:
+            self._note(index, output[0] if isinstance(output, tuple) else output)
 
-            return hook
+        self._modules[0].register_forward_pre_hook(entering)
+        for index, module in enumerate(self._modules, 1):
+            module.register_forward_hook(lambda _module, _inputs, output, j=index: leaving(j, output))
 
-        handles = [
-            self._modules[j - 1].register_forward_hook(leaving(j))
-            if j
-            else self._modules[0].register_forward_pre_hook(entering)
-            for j in wanted
-        ]
+    def _note(self, index: int, state: Tensor) -> None:
+        if index in getattr(self._recording, "wanted", ()):
+            self._recording.states[index] = state
+
+    @contextmanager
+    def _noting(self, wanted: set[int]) -> Iterator[dict[int, Tensor]]:
+        """The wanted `H_j` of the forward passes that this thread runs inside."""
+        self._recording.wanted, self._recording.states = wanted, {}
         try:
-            yield
+            yield self._recording.states
         finally:
-            for handle in handles:
-                handle.remove()
+            self._recording.wanted, self._recording.states = (), {}

@@ -1,5 +1,7 @@
 """Every family: our hidden states, keys, values and logits are those of `transformers`."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -100,3 +102,14 @@ def test_a_local_folder_can_be_the_backbone(tiny_folder, tmp_path):
     backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
     assert (backbone.blocks, backbone.width, backbone.kv_heads) == (6, 48, 2)
     assert backbone.dtype == torch.float32
+
+
+def test_threads_encode_side_by_side(tiny_tokenizer):
+    backbone = Backbone(tiny_model("llama"), tiny_tokenizer, "llama")
+    inputs = [torch.randint(3, 259, (1, 40 + 7 * n)) for n in range(8)]
+    alone = [backbone.encode(ids).hidden for ids in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda ids: backbone.encode(ids).hidden, inputs * 4))
+    for expected, found in zip(alone * 4, together, strict=True):
+        for j, state in expected.items():
+            torch.testing.assert_close(found[j], state, **CLOSE)

@@ -1,0 +1,163 @@
+"""Memory: the chunks of one or several banks that may be read, and their retrieval for memory attention.
+
+A stretch is a range of chunks of one bank: a whole book, a chapter, or "up to where I have read". What lies
+outside is not a candidate, is not fetched, and its bytes are never touched. Chunk ids in a trace count
+through all stretches of a memory in order; `locate` leads back to bank and tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.bank.bank import MemoryBank
+from engine.retrieval.index import SearchIndex, make_index
+from engine.sidenet.attention import Retrieved
+from engine.sidenet.sidenet import SideNet
+
+
+class SearchableBank:
+    """One open bank with the search keys of a SideNet, made at the first search and kept in memory."""
+
+    def __init__(self, bank: MemoryBank, sidenet: SideNet, name: str = "") -> None:
+        self.bank = bank
+        self.name = name
+        self._sidenet = sidenet
+        self._indices: dict[int | None, SearchIndex] = {}
+
+    def index(self, block: int | None) -> SearchIndex:
+        """Attention keys of a memory block, or (block None) the keys of the learned map."""
+        if block not in self._indices:
+            keys = self.learned_keys() if block is None else self.bank.chunk_keys(block)
+            self._indices[block] = make_index(keys)
+        return self._indices[block]
+
+    def learned_keys(self) -> np.ndarray:
+        """Search keys (chunks, search_dim) of the learned map, computed once and kept beside the bank."""
+        search = self._sidenet.search
+
+        @torch.inference_mode()
+        def make(pooled: np.ndarray) -> np.ndarray:
+            return search.keys(torch.from_numpy(pooled).to(search.mean)).cpu().numpy()
+
+        return self.bank.search_keys(search.fingerprint(), make)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Chunks [start, end) of one bank."""
+
+    source: SearchableBank
+    start: int
+    end: int
+
+    @classmethod
+    def of_characters(cls, source: SearchableBank, start: int, end: int) -> "Stretch":
+        """The chunks that lie wholly inside the characters [start, end)."""
+        return cls(source, *source.bank.chunk_range(*source.bank.token_range(start, end)))
+
+    @classmethod
+    def whole(cls, source: SearchableBank) -> "Stretch":
+        return cls(source, 0, source.bank.chunks)
+
+    @property
+    def tokens(self) -> int:
+        if self.end <= self.start:
+            return 0
+        bank = self.source.bank
+        return bank.chunk_tokens(self.end - 1)[1] - int(bank.chunk_starts[self.start])
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where one chunk of a memory stands: bank name, its tokens and characters there."""
+
+    name: str
+    chunk: int
+    tokens: tuple[int, int]
+    characters: tuple[int, int]
+
+
+class Memory:
+    """What the SideNet may read: implements `MemoryReader` for one row over stretches of banks."""
+
+    def __init__(self, stretches: Sequence[Stretch], sidenet: SideNet) -> None:
+        self.stretches = [stretch for stretch in stretches if stretch.end > stretch.start]
+        self.config = sidenet.config
+        sizes = [stretch.end - stretch.start for stretch in self.stretches]
+        self._offsets = np.cumsum([0, *sizes])
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens can be read."""
+        return sum(stretch.tokens for stretch in self.stretches)
+
+    @property
+    def chunks(self) -> int:
+        return int(self._offsets[-1])
+
+    def locate(self, chunk: int) -> Location:
+        """Bank, tokens and characters of a chunk id of this memory."""
+        which = int(np.searchsorted(self._offsets, chunk, side="right")) - 1
+        stretch = self.stretches[which]
+        bank = stretch.source.bank
+        local = stretch.start + chunk - int(self._offsets[which])
+        t0, t1 = bank.chunk_tokens(local)
+        characters = (int(bank.spans[t0, 0]), int(bank.spans[t1 - 1, 1]))
+        return Location(stretch.source.name, local, (t0, t1), characters)
+
+    def search(self, queries: Tensor, k: int, block: int | None) -> tuple[Tensor, Tensor]:
+        """The best k chunks over all stretches.
+
+        queries: (time, heads, dim) for attention keys of `block`, (time, 1, dim) for the learned map (None).
+        Returns ids (time, heads, k) of this memory, −1 where too few, and scores, −inf there.
+        """
+        shape = (*queries.shape[:2], k)
+        ids = torch.full(shape, -1, dtype=torch.int64)
+        scores = torch.full(shape, float("-inf"))
+        for stretch, offset in zip(self.stretches, self._offsets, strict=False):
+            found, found_scores = stretch.source.index(block).search(queries, k, stretch.start, stretch.end)
+            found = torch.where(found >= 0, found - stretch.start + int(offset), found)
+            scores, order = torch.cat((scores, found_scores), dim=-1).topk(k, dim=-1)
+            ids = torch.cat((ids, found), dim=-1).gather(-1, order)
+        return ids, scores
+
+    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+        """Keys and values of the best `top_k` chunks for every token of one row.
+
+        query: (1, time, heads, head_dim). search: (1, time, search_dim) or None.
+        """
+        block = self.config.source_block(layer)
+        if search is None:
+            chunks, _ = self.search(query[0].float(), self.config.top_k, block)
+        else:
+            chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)
+        keys, values, mask = self._gather(block, chunks)
+        like = {"dtype": query.dtype, "device": query.device}
+        return Retrieved(
+            keys[None].to(**like), values[None].to(**like), mask[None].to(query.device), chunks=chunks[None]
+        )
+
+    def _gather(self, block: int, chunks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys and values (time, heads or kv_heads, slots, head_dim) and mask (time, heads or 1, slots)."""
+        time, heads, k = chunks.shape
+        size, dim = self.config.chunk_size, self.config.head_dim
+        stored = self.config.heads if heads > 1 else self.config.kv_heads
+        keys = torch.zeros(time, stored, k * size, dim)
+        values = torch.zeros_like(keys)
+        mask = torch.zeros(time, heads, k * size, dtype=torch.bool)
+        for stretch, offset in zip(self.stretches, self._offsets, strict=False):
+            mine = (chunks >= offset) & (chunks < offset + stretch.end - stretch.start)
+            local = torch.where(mine, chunks - int(offset) + stretch.start, -1)
+            if heads > 1:
+                found_keys, found_values, held = stretch.source.bank.gather_heads(block, local)
+            else:
+                found_keys, found_values, held = stretch.source.bank.gather(block, local[:, 0])
+                found_keys, found_values = found_keys.transpose(1, 2), found_values.transpose(1, 2)
+                held = held[:, None]
+            keys += found_keys  # slots that belong to another stretch hold zeros
+            values += found_values
+            mask |= held
+        return keys, values, mask
