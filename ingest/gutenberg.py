@@ -9,7 +9,8 @@ _START = re.compile(
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 _END = re.compile(
-    r"^[ \t]*(?:\*\*\*\s?END OF (?:THE|THIS)? ?PROJECT GUTENBERG|\**\s?End of (?:The |This )?Project Gutenberg)",
+    r"^[ \t]*(?:\*\*\*\s?END OF (?:THE|THIS)? ?PROJECT GUTENBERG"
+    r"|\**\s?End of (?:The |This )?Project Gutenberg)",
     re.IGNORECASE | re.MULTILINE,
 )
 _CREDITS = re.compile(

@@ -9,7 +9,7 @@ BREAK = "\n\n"
 
 
 class Manuscript:
-    """Grows from the front; `document()` closes it. A chapter or page begins at the paragraph written next."""
+    """Grows from the front until `document()`. A chapter or page begins at the paragraph written next."""
 
     def __init__(self, limits: Limits):
         self.limits = limits

@@ -1,7 +1,7 @@
 """Markup: (X)HTML to blocks of plain text. EPUB, HTML and Markdown all come through here.
 
 Nothing is fetched and nothing is run: the DOCTYPE is cut off before parsing, so no document can define an
-entity; scripts, styles and forms are skipped with all they hold. The walk is iterative, so depth does no harm.
+entity; scripts, styles and forms are skipped with all they hold. The walk is iterative: depth does no harm.
 """
 
 import html.entities

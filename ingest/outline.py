@@ -46,7 +46,12 @@ class Mark:
 
 def find_outline(paragraphs: list[Paragraph]) -> list[Mark]:
     """The headings in order, with levels from 1 on."""
-    marks = [mark for index in range(len(paragraphs)) if (mark := _read(paragraphs, index))]
+    marks: list[Mark] = []
+    for index in range(len(paragraphs)):
+        inside = marks and index < marks[-1].index + marks[-1].count
+        mark = None if inside else _read(paragraphs, index)
+        if mark:
+            marks.append(mark)
     offsets = _offsets(paragraphs)
     marks = _without_contents(_without_title_lines(marks), offsets)
     marks = _without_page_numbers(marks, offsets)
@@ -62,7 +67,7 @@ def _read(paragraphs: list[Paragraph], index: int) -> Mark | None:
     lines = [line.strip() for line in paragraph.lines]
     if len(lines) > 3 or sum(map(len, lines)) > _LONGEST or not paragraph.blanks:
         return None
-    form, key = _form(lines, paragraph)
+    form, key = _form(lines, paragraph, index == 0)
     if form is None:
         return None
     title, count = _join_title(lines), 1
@@ -74,7 +79,7 @@ def _read(paragraphs: list[Paragraph], index: int) -> Mark | None:
     return Mark(index, count, title, form, key)
 
 
-def _form(lines: list[str], paragraph: Paragraph) -> tuple[str | None, tuple]:
+def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[str | None, tuple]:
     first = lines[0].strip("[]* ")
     heading = read_heading(first)
     plain = first.rstrip(".:").casefold()
@@ -84,21 +89,20 @@ def _form(lines: list[str], paragraph: Paragraph) -> tuple[str | None, tuple]:
         if len(lines) < 3 and _looks_titled(first.partition(" ")[2]):
             return "bare", ("chapter", heading.number)
         return None, ()
-    if heading and not first[0].isdigit() and (first[0].isupper()) and _ends_like_heading(lines):
+    if heading and not first[0].isdigit() and first[0].isupper() and _ends_like_heading(first, lines[1:]):
         if not first.casefold().startswith(heading.kind):
             return None, ()
         return "outer" if heading.kind in _OUTER else "kinded", (heading.kind, heading.number)
     if plain in _NAMED and len(lines) == 1 and first[0].isupper():
         return "named", ("named", plain)
-    if paragraph.blanks >= 2 and _is_capitals(lines):
+    if paragraph.blanks >= 2 and _is_capitals(lines) and not first_of_all:
         return "title", ("title", " ".join(lines).casefold().strip(". "))
     return None, ()
 
 
-def _ends_like_heading(lines: list[str]) -> bool:
+def _ends_like_heading(first: str, others: list[str]) -> bool:
     """Not the beginning of a sentence that happens to say "Part one of …"."""
-    rest = read_heading(lines[0]).name
-    tail = " ".join(lines)[len(rest) :].strip(" .:;,—–-")
+    tail = " ".join([first, *others])[len(read_heading(first).name) :].strip(" .:;,—–-")
     return not tail or tail[0].isupper() or tail[0] in "\"“'‘(" or tail[0].isdigit() or len(tail) < 40
 
 
@@ -143,7 +147,7 @@ def _offsets(paragraphs: list[Paragraph]) -> list[int]:
 def _without_title_lines(marks: list[Mark]) -> list[Mark]:
     """Lines in capitals are headings only where no chapter is called a chapter, and never alone."""
     forms = [mark.form for mark in marks]
-    if forms.count("kinded") > 1 or forms.count("title") < 2:
+    if forms.count("kinded") > 1 or forms.count("title") < 3:
         return [mark for mark in marks if mark.form != "title"]
     skip = {"contents", "the end", "finis", "end", "by", "illustrations", "list of illustrations"}
     return [mark for mark in marks if mark.form != "title" or mark.key[1] not in skip]
@@ -152,15 +156,18 @@ def _without_title_lines(marks: list[Mark]) -> list[Mark]:
 def _without_contents(marks: list[Mark], offsets: list[int]) -> list[Mark]:
     last = {mark.key: number for number, mark in enumerate(marks)}
     ends = [mark.index for mark in marks[1:]] + [len(offsets) - 1] * bool(marks)
-    kept, run = [], 0
+    kept: list[Mark] = []
+    run: list[Mark] = []
     for number, (mark, end) in enumerate(zip(marks, ends, strict=True)):
         body = offsets[end] - offsets[min(end, mark.index + mark.count)]
         following = marks[number + 1] if number + 1 < len(marks) else None
         repeated = last[mark.key] > number
-        if repeated and (body < _LIST_GAP or run >= 2):
-            run += 1
+        # the last line of a list has more behind it, but then the first heading of the list comes again
+        closes = len(run) >= 2 and following is not None and following.key == run[0].key
+        if repeated and (body < _LIST_GAP or closes):
+            run.append(mark)
             continue
-        run = 0
+        run = []
         opens = following is not None and _RANKS.get(following.form, 9) > _RANKS.get(mark.form, 0)
         if mark.form == "title" and body < _LIST_GAP and not opens:
             continue  # a line of a title page

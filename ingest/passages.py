@@ -21,8 +21,8 @@ _ABBREVIATIONS = frozenset(
     re.findall(
         r"\S+",
         """mr mrs ms dr prof st ste mt messrs mme mmes mlle mm capt col gen lt sgt maj cmdr adm rev hon esq
-        jr sr gov sen rep pres supt insp ft vs cf viz i.e e.g ie eg al vol vols ch chap p pp fig figs ed eds trans
-        approx ca c dept univ assn bros co corp inc ltd jan feb mar apr jun jul aug sept sep oct nov dec
+        jr sr gov sen rep pres supt insp ft vs cf viz i.e e.g ie eg al vol vols ch chap p pp fig figs ed eds
+        trans approx ca c dept univ assn bros co corp inc ltd jan feb mar apr jun jul aug sept sep oct nov dec
         z.b d.h u.a bzw usw hr fr nr str bd abb sog sig sra srta ud m art arts para sec inst ult""",
     )
 )

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 _COLUMNS = re.compile(r"\S {3,}\S|\t")
-_MARKED = re.compile(r"(?<![\w_])_(?=[^\s_])([^_]{1,400}?)(?<=[^\s_])_(?![\w_])")
+_MARKED = re.compile(r"(?<![\w_])_(?=[^\s_])([^_]{1,1500}?)(?<=[^\s_])_(?![\w_])")
 _ILLUSTRATION = re.compile(r"\[Illustration\]\s?", re.IGNORECASE)
 _LONG_LINE = 130  # no hard-wrapped text has many longer lines
 _FULL_SHARE = 0.7

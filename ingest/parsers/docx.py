@@ -198,7 +198,7 @@ def _owner(row):
 
 
 def _outermost(element, name: str):
-    """Elements of a name (text boxes) that stand in no other of it, alternatives for old programs left out."""
+    """Elements of a name (text boxes) in no other of it; alternatives for old programs are left out."""
     for item in element.iter():
         if local_name(item) == name and not any(
             local_name(parent) in (name, "fallback")

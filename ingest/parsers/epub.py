@@ -1,8 +1,8 @@
 """EPUB 2 and 3: the spine gives the order, the table of contents gives the titles.
 
-Titles come from the navigation document, else the NCX, else the headings. Documents of the spine that no table
-of contents names are kept. A missing file costs a warning, not the book. Footnotes follow the paragraph that
-refers to them; endnotes stay where the book has them.
+Titles come from the navigation document, else the NCX, else the headings. Documents of the spine that no
+table of contents names are kept. A missing file costs a warning, not the book. Footnotes follow the paragraph
+that refers to them; endnotes stay where the book has them.
 """
 
 import posixpath
@@ -311,7 +311,7 @@ def _body_kind(root) -> str:
 
 
 def _own_headings(found: list[Block], path: str, depth: int, whole: bool, title: str) -> list[_Entry]:
-    """Chapters of a document that no table of contents names: its first heading; all, where there is no table."""
+    """Chapters of a document that no table of contents names: its first heading, or all without any table."""
     headings = [(index, block) for index, block in enumerate(found) if block.level]
     if not whole:
         headings = [(index, block) for index, block in headings[:1] if index < 3 and block.text != title]

@@ -103,7 +103,7 @@ def _read_pages(book: pymupdf.Document, manuscript: Manuscript) -> list[list[Par
 def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscript: Manuscript) -> None:
     letters = [sum(sum(map(str.isalnum, item.text)) for item in page) for page in pages]
     with_text = sum(count >= _LEAST_LETTERS for count in letters)
-    counted = f"{with_text} of {len(pages)} page{'s' if len(pages) != 1 else ''} {'have' if len(pages) != 1 else 'has'} text"
+    counted = f"{with_text} of {len(pages)} pages have text" if len(pages) > 1 else "its one page has no text"
     pictured = sum(
         1 for page, count in zip(book, letters, strict=True) if count < _LEAST_LETTERS and page.get_images()
     )

@@ -15,7 +15,7 @@ _SAME_HEIGHT = 6.0  # points
 
 
 def without_furniture(pages: list[tuple[list[Line], float]]) -> list[list[Line]]:
-    """`pages` are (lines, page height); the lines of each page without what is only printed around the text."""
+    """`pages` are (lines, page height); the lines of each page without what is only printed around them."""
     repeated = _repeated(pages)
     numbered = _numbered_edges(pages)
     kept = []
