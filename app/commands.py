@@ -99,7 +99,7 @@ def build_parser(chosen: str | None = None) -> Parser:
     go_on = command("continue", continue_text, "continue the text of a document", as_json, model, sampling)
     go_on.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
     start = go_on.add_mutually_exclusive_group()
-    start.add_argument("--at", metavar="PLACE", help="where to go on (default: at the end)")
+    start.add_argument("--at", metavar="PLACE", help="go on from this place of the document")
     start.add_argument("--prompt", metavar="TEXT", help="go on from this text instead")
     go_on.add_argument("--tokens", type=count, default=200, metavar="N", help="how many (default: 200)")
     go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
@@ -125,7 +125,7 @@ def _model_arguments() -> Parser:
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        default=os.environ.get("LONGMEM_MODEL") or None,
+        default=named_model([]),
         help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes with the program)",
     )
     group.add_argument("--sidenet", metavar="FOLDER", help="checkpoint (default: the one in assets)")
@@ -168,9 +168,9 @@ def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
+    stay_local(named_model(argv))  # before any import: libraries read these settings when they are loaded
     arguments = parse(argv)
     arguments.out = sys.stdout
-    stay_local(getattr(arguments, "model", None))
     aside = sys.stderr if getattr(arguments, "json", False) else sys.stdout
     try:
         with contextlib.redirect_stdout(aside):
@@ -199,6 +199,13 @@ def fail(message: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     print(show.plain(" ".join(message.split())), file=sys.stderr)
     return code
+
+
+def named_model(argv: list[str]) -> str | None:
+    """What --model or LONGMEM_MODEL says."""
+    after = dict(zip(argv, argv[1:], strict=False))
+    joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]
+    return after.get("--model") or next(iter(joined), None) or os.environ.get("LONGMEM_MODEL") or None
 
 
 def stay_local(model: str | None) -> None:

@@ -259,6 +259,23 @@ def test_a_model_of_the_hub_opens_the_network_and_nothing_else_does(monkeypatch,
     assert not offline_after("someone/some-model")
 
 
+MODELS = [
+    (["ask", "a", "b"], None, None),
+    (["ask", "a", "b", "--model", "x/y"], None, "x/y"),
+    (["train", "--model=x/y"], "z", "x/y"),
+    (["ask", "a", "b"], "z", "z"),
+    (["ask", "a", "b"], "", None),
+]
+
+
+@pytest.mark.parametrize(("argv", "environment", "model"), MODELS)
+def test_the_model_is_known_before_anything_is_imported(monkeypatch, argv, environment, model):
+    monkeypatch.delenv("LONGMEM_MODEL", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("LONGMEM_MODEL", environment)
+    assert commands.named_model(argv) == model
+
+
 def test_a_delegate_is_one_line_of_the_registry(monkeypatch, tmp_path, capsys):
     (tmp_path / "a_delegate.py").write_text(
         "def add_arguments(parser):\n    parser.add_argument('--deep', action='store_true')\n"
