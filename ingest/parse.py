@@ -30,7 +30,7 @@ _FOREIGN = (
     (0, b"MM\0*", "a TIFF picture", "run text recognition (OCR) first"),
     (60, b"BOOKMOBI", "a Kindle book (MOBI/AZW)", "convert it to EPUB first"),
     (0, b"AT&TFORM", "a DjVu file", "convert it to PDF with text first"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or locked Office file", "save it as DOCX without a password"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1", "an old or locked Office file", "save it as DOCX without a password"),
     (0, b"{\\rtf", "a rich text file (RTF)", "save it as DOCX or plain text"),
     (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),

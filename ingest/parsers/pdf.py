@@ -46,9 +46,10 @@ def parse(source: Source) -> Document:
                 f"the PDF has too many pages ({book.page_count:,}; the limit is {source.limits.pages:,})"
             )
         manuscript = Manuscript(source.limits)
-        pages = _read_pages(book, manuscript)
+        vocabulary = Vocabulary()
+        pages = _read_pages(book, vocabulary, manuscript)
         _refuse_scans(pages, book, manuscript)
-        paragraphs = _join_pages(pages)
+        paragraphs = _join_pages(pages, vocabulary)
         chapters = _outline(book, paragraphs) or _by_size(paragraphs)
         _write(book, paragraphs, chapters, manuscript)
         return manuscript.document(
@@ -81,7 +82,9 @@ def _open(source: Source) -> pymupdf.Document:
     return book
 
 
-def _read_pages(book: pymupdf.Document, manuscript: Manuscript) -> list[list[Paragraph]]:
+def _read_pages(
+    book: pymupdf.Document, vocabulary: Vocabulary, manuscript: Manuscript
+) -> list[list[Paragraph]]:
     raw = []
     for number in range(book.page_count):
         try:
@@ -90,7 +93,6 @@ def _read_pages(book: pymupdf.Document, manuscript: Manuscript) -> list[list[Par
             manuscript.warn(f"page {number + 1} of the PDF is damaged and was left out")
             lines, height = [], 1.0
         raw.append((lines, height))
-    vocabulary = Vocabulary()
     for lines, _ in raw:
         for line in lines:
             vocabulary.add(line.text)
@@ -129,24 +131,22 @@ def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscri
         )
 
 
-def _join_pages(pages: list[list[Paragraph]]) -> list[Paragraph]:
+def _join_pages(pages: list[list[Paragraph]], vocabulary: Vocabulary) -> list[Paragraph]:
     """All paragraphs; one that runs over a page break becomes one with a piece for each page."""
     found: list[Paragraph] = []
-    vocabulary = Vocabulary()
-    for page in pages:
-        for item in page:
-            vocabulary.add(item.text)
     for number, page in enumerate(pages):
         for position, item in enumerate(page):
             last = found[-1] if found else None
             if position == 0 and last and last.pieces[-1][0] == number - 1 and continues(last, item):
                 before = last.pieces[-1][1]
                 joined = vocabulary.join(before, item.text)
-                # the cut stays where the page ended; a hyphen there is gone, a space stands before the next page
+                # cut where the page ended; a hyphen there is gone, a space opens the next page's piece
                 cut = len(joined) - len(item.text)
+                cut -= joined[cut - 1] == " "
                 last.pieces[-1] = (number - 1, joined[:cut])
                 last.pieces.append((number, joined[cut:]))
                 last.lines += item.lines
+                last.full = item.full
             else:
                 found.append(item)
     return found

@@ -18,16 +18,39 @@ def without_furniture(pages: list[tuple[list[Line], float]]) -> list[list[Line]]
     """`pages` are (lines, page height); the lines of each page without what is only printed around them."""
     repeated = _repeated(pages)
     numbered = _numbered_edges(pages)
+    slots = _header_slots(pages, repeated)
     kept = []
     for number, (lines, height) in enumerate(pages):
         inner = [
             line
             for line in lines
-            if (_key(line, height) not in repeated or not _in_band(line, height))
+            if not (_in_band(line, height) and _key(line, height) in repeated)
             and (number, id(line)) not in numbered
+            and not _fills_slot(line, lines, height, slots)
         ]
         kept.append(inner or lines)  # a page of nothing but repeated lines holds them as its text
     return kept
+
+
+def _header_slots(pages: list[tuple[list[Line], float]], repeated: set[tuple[str, int]]) -> set[int]:
+    """Heights at which most pages bear a repeated line: a short chapter's title there is a header as well."""
+    used: dict[int, set[int]] = defaultdict(set)
+    for number, (lines, height) in enumerate(pages):
+        for line in lines:
+            if _in_band(line, height) and _key(line, height) in repeated:
+                used[_key(line, height)[1]].add(number)
+    with_text = sum(bool(lines) for lines, _ in pages)
+    return {slot for slot, numbers in used.items() if len(numbers) >= max(4, 0.6 * with_text)}
+
+
+def _fills_slot(line: Line, lines: list[Line], height: float, slots: set[int]) -> bool:
+    """A short line at a header's height with nothing beyond it and white space before the text."""
+    if not _in_band(line, height) or _key(line, height)[1] not in slots or len(line.text) > 80:
+        return False
+    others = [other for other in lines if other is not line and abs(other.y0 - line.y0) > 0.5 * line.height]
+    if line.y1 < height / 2:
+        return all(other.y0 > line.y1 + 0.8 * line.height for other in others)
+    return all(other.y1 < line.y0 - 0.8 * line.height for other in others)
 
 
 def _in_band(line: Line, height: float) -> bool:

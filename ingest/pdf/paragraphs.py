@@ -16,7 +16,10 @@ _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 
 @dataclass
 class Paragraph:
-    """Pieces of text by page (index, text): more than one where the paragraph runs over a page break."""
+    """Pieces of text by page (index, text): more than one where the paragraph runs over a page break.
+
+    `indented` tells of its first line, `full` that its last line runs up to the right edge.
+    """
 
     pieces: list[tuple[int, str]]
     size: float
@@ -24,6 +27,8 @@ class Paragraph:
     y: float
     rows: bool = False
     lines: int = 1
+    indented: bool = False
+    full: bool = False
 
     @property
     def text(self) -> str:
@@ -35,12 +40,21 @@ class Vocabulary:
     """The words of the whole document: they tell a broken word from a compound at a line end."""
 
     words: Counter = field(default_factory=Counter)
+    broken: bool = False  # whether the line before ended inside a word
 
     def add(self, text: str) -> None:
-        self.words.update(word.casefold() for word in _WORD.findall(text))
+        """Count the words of the next line, leaving out pieces of words at line ends."""
+        found = _WORD.findall(text.casefold())
+        if self.broken:
+            found = found[1:]
+        self.broken = _HYPHEN_END.search(text) is not None
+        self.words.update(found[:-1] if self.broken else found)
 
     def join(self, before: str, after: str) -> str:
-        """Two lines as one text: "exam-" + "ple" gives "example", "well-" + "known" stays "well-known"."""
+        """Two lines as one text: "exam-" + "ple" gives "example", "well-" + "known" stays "well-known".
+
+        Where neither form occurs elsewhere, two parts that are words of their own keep the hyphen.
+        """
         if _CJK.match(before[-1:]) and _CJK.match(after[:1]):
             return before + after
         match = _HYPHEN_END.search(before)
@@ -49,8 +63,10 @@ class Vocabulary:
             return f"{before} {after}"
         compound = f"{match[1]}-{following[0]}".casefold()
         whole = (match[1] + following[0]).casefold()
-        if not after[0].islower() or (self.words[compound] > self.words[whole]):
-            return before + after  # the hyphen belongs to the word
+        pair = self.words[match[1].casefold()] and self.words[following[0].casefold()]
+        own_hyphen = self.words[compound] > self.words[whole] or (pair and not self.words[whole])
+        if not after[0].islower() or own_hyphen:
+            return before + after
         return before[:-1] + after
 
 
@@ -64,6 +80,7 @@ def build_paragraphs(groups: list[list[Line]], page: int, vocabulary: Vocabulary
             joined = vocabulary.join(found[-1].text, fresh[0].text)
             found[-1].pieces = [(page, joined)]
             found[-1].lines += fresh[0].lines
+            found[-1].full = fresh[0].full
             fresh = fresh[1:]
         found += fresh
     return found
@@ -73,7 +90,11 @@ def continues(before: Paragraph, after: Paragraph) -> bool:
     """Whether a paragraph goes on in the next column or page."""
     if before.rows or after.rows or abs(before.size - after.size) > 0.6 or before.bold != after.bold:
         return False
-    if _TERMINAL.search(before.text) or _ITEM.match(after.text) or before.lines < 2:
+    if _ITEM.match(after.text):
+        return False
+    if before.full and before.indented and not after.indented:
+        return True  # where paragraphs are indented, a first line at the edge is no first line
+    if _TERMINAL.search(before.text) or after.indented or before.lines < 2:
         return False
     first = after.text[0]
     return first.islower() or before.text[-1] in "-\u2010," or bool(_CJK.match(first) and before.lines > 1)
@@ -91,6 +112,8 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
         before = lines[number - 1] if number else None
         if before is None or _begins(before, line, found[-1], pitch, left, right, hanging):
             found.append(Paragraph([(page, line.text)], line.size, line.bold, line.y0, line.cells > 1))
+            found[-1].indented = line.x0 - left > 0.7 * line.size
+            found[-1].full = line.x1 > right - 0.03 * (right - left)
             continue
         paragraph = found[-1]
         text = (
@@ -100,6 +123,7 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
         )
         paragraph.pieces = [(page, text)]
         paragraph.lines += 1
+        paragraph.full = line.x1 > right - 0.03 * (right - left)
     return found
 
 
@@ -127,6 +151,8 @@ def _begins(
         return True
     if indent > 0.7 * line.size and line.x0 - before.x0 > 0.7 * line.size and not _ITEM.match(before.text):
         return True  # first line of an indented paragraph
+    if indent > 0.7 * line.size and abs(line.x0 - before.x0) < 1 and _TERMINAL.search(before.text):
+        return True  # one indented paragraph of a single line after another
     return bool(before.x1 < right - 0.18 * (right - left) and _TERMINAL.search(before.text))
 
 
