@@ -1,0 +1,142 @@
+"""What training needs of the frozen backbone, computed once per segment: hidden states, keys, values.
+
+The backbone never changes, so its activations never go stale: they can be kept on disk in fp16 and read again
+by every later epoch and every other experiment beside the same backbone.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.backbone.backbone import Backbone
+from engine.sidenet.config import SideNetConfig
+from ingest.segments import segments
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which activations: `H_j` of `hidden`, keys and values of `blocks`."""
+
+    hidden: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, config: SideNetConfig, states: Iterable[int]) -> "Wanted":
+        """Those of a SideNet whose active layers read `states`."""
+        extra = {config.search_block} if config.search == "pooled" else set()
+        return cls(tuple(sorted({*states, *extra})), config.memory_blocks)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """One segment: ids (time,), hidden {j: (time, width)}, keys and values {block: (time, kv_heads, head_dim)}."""
+
+    ids: Tensor
+    hidden: dict[int, Tensor]
+    keys: dict[int, Tensor]
+    values: dict[int, Tensor]
+
+
+class Source(Protocol):
+    """Books as frozen segments of equal length; what is left at a book's end is dropped."""
+
+    names: list[str]
+
+    def length(self, book: int) -> int:
+        """Segments of one book."""
+
+    def segment(self, book: int, index: int) -> Frozen:
+        """One segment of one book."""
+
+
+def freeze(backbone: Backbone, ids: Tensor, wanted: Wanted) -> Frozen:
+    """Run the backbone over one segment of token ids (time,); the tensors may enter a gradient."""
+    encoded = backbone.encode(ids[None], hidden=wanted.hidden, memory_blocks=wanted.blocks)
+    # Tensors made under inference_mode cannot be saved for a backward pass; copies can.
+    return Frozen(
+        ids.clone(),
+        {j: encoded.hidden[j][0].clone() for j in wanted.hidden},
+        {block: encoded.keys[block][0].clone() for block in wanted.blocks},
+        {block: encoded.values[block][0].clone() for block in wanted.blocks},
+    )
+
+
+class TextBooks:
+    """Books as texts, encoded when asked for and, with a folder, kept there.
+
+    texts: name -> function that gives the text (books are parsed one at a time). skip: segments left out at
+    the start of each book (title page, contents). limit: the most segments of one book, 0 for all.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        texts: dict[str, Callable[[], str]],
+        wanted: Wanted,
+        segment: int = 1024,
+        skip: int = 0,
+        limit: int = 0,
+        folder: Path | None = None,
+    ) -> None:
+        self.backbone, self.wanted, self.segment_tokens = backbone, wanted, segment
+        self.skip, self.limit, self.folder = skip, limit, folder
+        self.names = list(texts)
+        self._texts = list(texts.values())
+        self._ids: dict[int, list[list[int]]] = {}
+
+    def _tokens(self, book: int) -> list[list[int]]:
+        if book not in self._ids:
+            whole: list[list[int]] = []
+            for piece in segments(self._texts[book](), self.backbone.tokenizer, self.segment_tokens, self.skip):
+                if len(piece) < self.segment_tokens or (self.limit and len(whole) == self.limit):
+                    break
+                whole.append(piece.token_ids)
+            self._ids[book] = whole
+        return self._ids[book]
+
+    def length(self, book: int) -> int:
+        return len(self._tokens(book))
+
+    def segment(self, book: int, index: int) -> Frozen:
+        ids = self._tokens(book)[index]
+        if self.folder is None:
+            return freeze(self.backbone, torch.tensor(ids), self.wanted)
+        file = self.folder / self._key(book, index)
+        if not file.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            keep(freeze(self.backbone, torch.tensor(ids), self.wanted), file)
+        return recall(file)
+
+    def _key(self, book: int, index: int) -> str:
+        """File name of one segment: what its activations depend on, hashed."""
+        content = f"{self.backbone.fingerprint} {self.wanted} {self._tokens(book)[index]}"
+        return hashlib.blake2b(content.encode(), digest_size=12).hexdigest() + ".safetensors"
+
+
+def keep(frozen: Frozen, file: Path) -> None:
+    """Write one segment in fp16; whole or not at all."""
+    tensors = {"ids": frozen.ids.to(torch.int32)}
+    for letter, group in (("h", frozen.hidden), ("k", frozen.keys), ("v", frozen.values)):
+        tensors |= {f"{letter}{number}": x.half().contiguous() for number, x in group.items()}
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    save_file(tensors, partial)
+    partial.replace(file)
+
+
+def recall(file: Path) -> Frozen:
+    """Read what `keep` wrote, in fp32."""
+    groups: dict[str, dict[int, Tensor]] = {"h": {}, "k": {}, "v": {}}
+    with safe_open(file, "pt") as tensors:
+        ids = tensors.get_tensor("ids").long()
+        for name in tensors.keys():  # noqa: SIM118 (a safetensors handle is no dict)
+            if name != "ids":
+                groups[name[0]][int(name[1:])] = tensors.get_tensor(name).float()
+    return Frozen(ids, groups["h"], groups["k"], groups["v"])

@@ -1,0 +1,39 @@
+"""Checkpoints of a run in progress: all it needs to go on after a kill, replaced as a whole.
+
+Not what is shipped: that is `engine.sidenet.checkpoint`, which holds the learned tensors alone.
+"""
+
+from pathlib import Path
+
+import torch
+
+from engine.training.settings import TrainingSettings
+from ingest.errors import BadInput
+
+STATE_FILE = "state.pt"
+
+
+def save_state(folder: Path, state: dict, settings: TrainingSettings) -> None:
+    """Write the state of a run; an interrupted write leaves the one before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / (STATE_FILE + ".partial")
+    torch.save({"settings": settings.to_json(), **state}, partial)
+    partial.replace(folder / STATE_FILE)
+
+
+def load_state(folder: Path, settings: TrainingSettings) -> dict | None:
+    """The state kept in a run's folder, or None where there is none.
+
+    Raises
+    ------
+    BadInput
+        The run was started with other settings.
+    """
+    file = folder / STATE_FILE
+    if not file.is_file():
+        return None
+    # mmap is off: the file is replaced while the run goes on.
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    if state.pop("settings") != settings.to_json():
+        raise BadInput(f"the run in {folder} has other settings; give its own, or another --out folder")
+    return state

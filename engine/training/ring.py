@@ -1,0 +1,147 @@
+"""The memory of a training run: one ring of keys and values per row of the batch, in RAM.
+
+A bank belongs to one document: a row is cleared when its book ends. The order is retrieve, then append, so a
+segment never sees itself. Two ways to read: "dense" attends to every stored token, so that the gradient can
+raise what a search would not have found; "sparse" attends to the top chunks of each token, as answering does.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.sidenet.attention import Retrieved
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.search import SearchMap
+
+READINGS = ("dense", "sparse")
+
+
+class Ring:
+    """Banks of several rows; the newest `capacity` tokens of each.
+
+    Segments are written whole: capacity and segment length are multiples of the chunk size, and a segment
+    that would cross the end of the ring goes on at its start.
+    """
+
+    def __init__(self, config: SideNetConfig, rows: int, capacity: int, device: torch.device | str = "cpu"):
+        self.config, self.rows, self.capacity = config, rows, capacity
+        self.chunks = capacity // config.chunk_size
+        if capacity % config.chunk_size:
+            raise ValueError("a ring holds whole chunks")
+        shape = (rows, config.kv_heads, capacity, config.head_dim)
+        self.keys = {block: torch.zeros(shape, device=device) for block in config.memory_blocks}
+        self.values = {block: torch.zeros(shape, device=device) for block in config.memory_blocks}
+        self.pooled: Tensor | None = None
+        if config.search == "pooled":
+            self.pooled = torch.zeros(rows, self.chunks, config.width, device=device)
+        self.written = [0] * rows
+
+    def clear(self, row: int) -> None:
+        """Forget a row: its book has ended."""
+        self.written[row] = 0
+
+    def tokens(self, row: int) -> int:
+        """Tokens a row holds."""
+        return min(self.written[row], self.capacity)
+
+    def append(
+        self, row: int, keys: dict[int, Tensor], values: dict[int, Tensor], entering: Tensor | None = None
+    ) -> None:
+        """Store a segment of one row.
+
+        keys, values: {block: (time, kv_heads, head_dim)}; entering: (time, width), the hidden states that
+        enter the search block, where the search is pooled. `time` is a multiple of the chunk size.
+        """
+        time, size = next(iter(keys.values())).shape[0], self.config.chunk_size
+        if time % size:
+            raise ValueError("a ring stores whole chunks")
+        if time > self.capacity:
+            raise ValueError("a segment is longer than the ring")
+        at = (torch.arange(time) + self.written[row]) % self.capacity
+        for block in self.keys:
+            # Rounded to fp16, as banks on disk are.
+            self.keys[block][row, :, at] = keys[block].transpose(0, 1).half().to(self.keys[block])
+            self.values[block][row, :, at] = values[block].transpose(0, 1).half().to(self.values[block])
+        if self.pooled is not None and entering is not None:
+            chunks = entering.to(self.pooled).unflatten(0, (-1, size)).mean(1)
+            self.pooled[row, at[::size] // size] = chunks.half().to(chunks)
+        self.written[row] += time
+
+    def state(self) -> dict:
+        """What a checkpoint needs to go on: only the filled part of every row."""
+        rows = [self.tokens(row) for row in range(self.rows)]
+        return {
+            "written": list(self.written),
+            "keys": {b: [k[r, :, :n].half() for r, n in enumerate(rows)] for b, k in self.keys.items()},
+            "values": {b: [v[r, :, :n].half() for r, n in enumerate(rows)] for b, v in self.values.items()},
+            "pooled": None
+            if self.pooled is None
+            else [self.pooled[r, : n // self.config.chunk_size] for r, n in enumerate(rows)],
+        }
+
+    def restore(self, state: dict) -> None:
+        """Back to a state made by `state()`."""
+        self.written = list(state["written"])
+        for name in ("keys", "values"):
+            for block, stored in getattr(self, name).items():
+                for row, part in enumerate(state[name][block]):
+                    stored[row, :, : part.shape[1]] = part.to(stored)
+        if self.pooled is not None:
+            for row, part in enumerate(state["pooled"]):
+                self.pooled[row, : part.shape[0]] = part
+
+
+@dataclass
+class RingReader:
+    """Serves memory attention for one row (batch 1) from a `Ring`.
+
+    search_map: of the SideNet, where the search is pooled. top_k: chunks a token reads when sparse.
+    """
+
+    ring: Ring
+    row: int
+    reading: str = "dense"
+    search_map: SearchMap | None = None
+    top_k: int | None = None
+
+    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+        """Keys and values for a memory layer; query (1, time, heads, head_dim)."""
+        config = self.ring.config
+        block, count = config.source_block(layer), self.ring.tokens(self.row)
+        keys = self.ring.keys[block][self.row, :, :count]
+        values = self.ring.values[block][self.row, :, :count]
+        if self.reading == "dense" or count == 0:
+            mask = torch.ones(1, 1, 1, count, dtype=torch.bool, device=keys.device)
+            return Retrieved(keys[None, None], values[None, None], mask)
+        chunk_ids = self._best(query, keys, search, count)
+        return self._gather(keys, values, chunk_ids)
+
+    @torch.no_grad()
+    def _best(self, query: Tensor, keys: Tensor, search: Tensor | None, count: int) -> Tensor:
+        """The top chunks of every token: (time, heads or 1, k)."""
+        size = self.ring.config.chunk_size
+        k = min(self.top_k or self.ring.config.top_k, count // size)
+        if search is not None and self.search_map is not None:
+            index = self.search_map.keys(self.ring.pooled[self.row, : count // size])
+            return (search[0] @ index.T)[:, None].topk(k).indices
+        means = keys.unflatten(1, (-1, size)).mean(2)
+        kv_heads, heads = means.shape[0], query.shape[2]
+        grouped = query[0].unflatten(1, (kv_heads, heads // kv_heads)).permute(1, 2, 0, 3).flatten(1, 2)
+        found = (grouped @ means.transpose(1, 2)).topk(k).indices  # (kv_heads, group · time, k)
+        return found.view(kv_heads, heads // kv_heads, -1, k).flatten(0, 1).transpose(0, 1)
+
+    def _gather(self, keys: Tensor, values: Tensor, chunk_ids: Tensor) -> Retrieved:
+        """The tokens of the chosen chunks as slots; keys, values (kv_heads, count, head_dim)."""
+        size = self.ring.config.chunk_size
+        steps = torch.arange(size, device=keys.device)
+        slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)
+        if slots.shape[1] == 1:
+            found = [x[:, slots[:, 0]].transpose(0, 1)[None] for x in (keys, values)]
+        else:
+            owner = torch.arange(slots.shape[1], device=keys.device) // (slots.shape[1] // keys.shape[0])
+            found = [x[owner[None, :, None], slots][None] for x in (keys, values)]
+        mask = torch.ones(1, slots.shape[0], 1, slots.shape[-1], dtype=torch.bool, device=keys.device)
+        return Retrieved(*found, mask, chunks=chunk_ids[None])
+
+

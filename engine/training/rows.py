@@ -1,0 +1,60 @@
+"""Which segment each row of the batch reads next: consecutive segments of one book, then the next book.
+
+Books are dealt to rows as they fall free, in an order shuffled once per epoch. The position is a handful of
+numbers, so a run goes on exactly where it was.
+"""
+
+import random
+from dataclasses import dataclass
+
+from engine.training.activations import Frozen, Source
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next segment of one row; `fresh` where a book begins and the row's bank has to be cleared."""
+
+    frozen: Frozen
+    fresh: bool
+    book: int
+
+
+class Rows:
+    """Deals books to rows.
+
+    Raises
+    ------
+    ValueError
+        No book has a whole segment.
+    """
+
+    def __init__(self, source: Source, rows: int, seed: int) -> None:
+        self.source, self.seed = source, seed
+        self.epoch = 0
+        self.dealt = 0
+        self.places: list[tuple[int, int] | None] = [None] * rows
+
+    def next(self, row: int) -> Step:
+        """The row's next segment, from its book or from the next one in the deal."""
+        place = self.places[row]
+        fresh = place is None or place[1] >= self.source.length(place[0])
+        book, index = (self._deal(), 0) if fresh else place
+        self.places[row] = (book, index + 1)
+        return Step(self.source.segment(book, index), fresh, book)
+
+    def _deal(self) -> int:
+        for _ in range(2 * len(self.source.names)):
+            if self.dealt == len(self.source.names):
+                self.epoch, self.dealt = self.epoch + 1, 0
+            order = list(range(len(self.source.names)))
+            random.Random(f"{self.seed} {self.epoch}").shuffle(order)
+            self.dealt += 1
+            if self.source.length(order[self.dealt - 1]):
+                return order[self.dealt - 1]
+        raise ValueError("no book has a whole segment")
+
+    def state(self) -> dict:
+        return {"epoch": self.epoch, "dealt": self.dealt, "places": list(self.places)}
+
+    def restore(self, state: dict) -> None:
+        self.epoch, self.dealt, self.places = state["epoch"], state["dealt"], list(state["places"])

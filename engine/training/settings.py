@@ -1,0 +1,61 @@
+"""Settings of a training run. What is here decides the result; where files lie does not."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from engine.training.ring import READINGS
+from ingest.errors import BadInput
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """steps: optimiser steps, each over `rows` books times `accumulate` segments of `segment` tokens.
+
+    first_layer: side layers below stay the backbone's. capacity: tokens of each row's bank; 0 trains the
+    control without memory. reading: "dense" or "sparse". loss_share: share of the positions that the loss is
+    taken at (the language-model head is a fifth of a step's work). forget: share of the segments read with an
+    empty bank, so that the same weights also serve without a document. scale_rate, memory_rate: learning
+    rates of the branch scales, and of gates and null slots. kl_weight, kl_every: pull towards the backbone on
+    chat prompts without a document, every so many steps.
+    """
+
+    steps: int = 1000
+    rows: int = 2
+    accumulate: int = 1
+    segment: int = 1024
+    first_layer: int = 9
+    capacity: int = 16384
+    reading: str = "sparse"
+    rate: float = 2e-4
+    scale_rate: float = 5e-3
+    memory_rate: float = 5e-3
+    warmup: int = 20
+    final_share: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    loss_share: float = 0.33
+    forget: float = 0.1
+    kl_weight: float = 1.0
+    kl_every: int = 4
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.reading not in READINGS:
+            raise BadInput(f"reading is '{self.reading}'; choose one of {', '.join(READINGS)}")
+        if self.capacity and self.capacity < self.segment:
+            raise BadInput(f"a bank of {self.capacity} tokens holds no segment of {self.segment}")
+        if not 0 < self.loss_share <= 1:
+            raise BadInput("loss_share must be above 0 and at most 1")
+        if not 0 <= self.forget < 1:
+            raise BadInput("forget must be at least 0 and below 1")
+
+    def factor(self, step: int) -> float:
+        """Learning-rate factor of a step: linear warm-up, then linear decay to `final_share`."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return 1 - (1 - self.final_share) * min(1.0, done)
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

@@ -1,0 +1,357 @@
+"""Training: identity start, frozen backbone, rings that belong to a book, identical losses after a kill."""
+
+import argparse
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.sidenet.checkpoint import load_sidenet
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.sidenet import SideNet
+from engine.training import train as command
+from engine.training.activations import TextBooks, Wanted, freeze
+from engine.training.chats import prompts
+from engine.training.checkpoint import load_state
+from engine.training.curves import read_log, smoothed
+from engine.training.ring import Ring, RingReader
+from engine.training.rows import Rows
+from engine.training.settings import TrainingSettings
+from engine.training.trainer import Trainer, chat_divergence
+from ingest.errors import BadInput
+from tests.engine.families import tiny_model
+
+NAMES = ["Ishmael", "Queequeg", "Starbuck", "Pip", "Ahab"]
+TINY = TrainingSettings(
+    steps=6, rows=2, segment=32, first_layer=1, capacity=64, warmup=2, rate=1e-3, kl_every=2, loss_share=0.5
+)
+
+
+def text(number: int, words: int = 60) -> str:
+    return " ".join(f"{NAMES[(i * (number + 2)) % 5]} saw {i}." for i in range(words))
+
+
+@pytest.fixture
+def backbone(tiny_tokenizer) -> Backbone:
+    return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
+
+
+def make(backbone: Backbone, **settings) -> SideNet:
+    torch.manual_seed(0)
+    return SideNet(SideNetConfig.for_backbone(backbone, memory_layers=(1,), **settings), backbone)
+
+
+def books(backbone: Backbone, sidenet: SideNet, count: int = 3, **options) -> TextBooks:
+    texts = {f"book {n}": lambda n=n: text(n) for n in range(count)}
+    states = command.trained_states(sidenet, TINY)
+    return TextBooks(backbone, texts, Wanted.of(sidenet.config, states), segment=32, limit=5, **options)
+
+
+def trainer(backbone: Backbone, settings: TrainingSettings = TINY, chats=(), **config) -> Trainer:
+    sidenet = make(backbone, **config)
+    return Trainer(sidenet, backbone, Rows(books(backbone, sidenet), settings.rows, 1), settings, chats)
+
+
+def vectors(config: SideNetConfig, time: int, seed: int) -> dict[int, torch.Tensor]:
+    torch.manual_seed(seed)
+    return {block: torch.randn(time, config.kv_heads, config.head_dim) for block in config.memory_blocks}
+
+
+class TestRing:
+    @pytest.fixture
+    def sidenet(self, backbone) -> SideNet:
+        return make(backbone, search="pooled", search_block=1, search_dim=8, top_k=3)
+
+    def filled(self, sidenet: SideNet, capacity: int, segments: int) -> tuple[Ring, torch.Tensor]:
+        config = sidenet.config
+        ring, kept = Ring(config, 2, capacity), []
+        for number in range(segments):
+            keys, values = vectors(config, 8, number), vectors(config, 8, 100 + number)
+            ring.append(0, keys, values, torch.randn(8, config.width))
+            kept.append(keys[config.memory_blocks[0]])
+        return ring, torch.cat(kept).half().float()
+
+    def query(self, sidenet: SideNet, time: int = 5) -> torch.Tensor:
+        torch.manual_seed(9)
+        return torch.randn(1, time, sidenet.config.heads, sidenet.config.head_dim)
+
+    def test_dense_reads_what_was_stored(self, sidenet):
+        ring, kept = self.filled(sidenet, 32, 3)
+        found = RingReader(ring, 0).read(1, self.query(sidenet), None)
+        torch.testing.assert_close(found.keys[0, 0].transpose(0, 1), kept)
+        assert found.mask.all()
+
+    def test_keeps_the_newest(self, sidenet):
+        ring, kept = self.filled(sidenet, 16, 5)
+        found = RingReader(ring, 0).read(1, self.query(sidenet), None).keys[0, 0].transpose(0, 1)
+        stored = {tuple(token.flatten().tolist()) for token in found}
+        assert stored == {tuple(token.flatten().tolist()) for token in kept[-16:]}
+
+    def test_a_row_sees_only_its_own(self, sidenet):
+        ring, _ = self.filled(sidenet, 32, 3)
+        assert RingReader(ring, 1).read(1, self.query(sidenet), None).keys.shape[3] == 0
+
+    def test_cleared(self, sidenet):
+        ring, _ = self.filled(sidenet, 32, 3)
+        ring.clear(0)
+        assert RingReader(ring, 0, "sparse").read(1, self.query(sidenet), None).keys.shape[3] == 0
+
+    def test_sparse_by_attention_takes_the_best_chunks_of_each_head(self, sidenet):
+        ring, kept = self.filled(sidenet, 32, 3)
+        query = self.query(sidenet)
+        found = RingReader(ring, 0, "sparse", top_k=2).read(1, query, None)
+        means = kept.unflatten(0, (-1, 4)).mean(1)
+        per_kv = sidenet.config.heads // sidenet.config.kv_heads
+        for time, head in itertools.product(range(5), range(sidenet.config.heads)):
+            scores = means[:, head // per_kv] @ query[0, time, head]
+            assert set(found.chunks[0, time, head].tolist()) == set(scores.topk(2).indices.tolist())
+            expected = torch.cat([kept[c * 4 : c * 4 + 4, head // per_kv] for c in found.chunks[0, time, head]])
+            torch.testing.assert_close(found.keys[0, time, head], expected)
+
+    def test_sparse_by_the_learned_map_takes_one_set_for_all_heads(self, sidenet):
+        ring, kept = self.filled(sidenet, 32, 3)
+        search = torch.nn.functional.normalize(torch.randn(1, 5, 8), dim=-1)
+        found = RingReader(ring, 0, "sparse", sidenet.search).read(1, self.query(sidenet), search)
+        index = sidenet.search.keys(ring.pooled[0, :6])
+        for time in range(5):
+            best = (index @ search[0, time]).topk(3).indices
+            assert set(found.chunks[0, time, 0].tolist()) == set(best.tolist())
+        first = found.chunks[0, 0, 0, 0].item() * 4
+        torch.testing.assert_close(found.keys[0, 0, :, :4], kept[first : first + 4].transpose(0, 1))
+
+    def test_sparse_over_everything_is_dense(self, backbone, sidenet):
+        ring, _ = self.filled(sidenet, 32, 3)
+        torch.nn.init.normal_(sidenet.layers[1].memory.null_value)
+        query, attention = self.query(sidenet), sidenet.layers[1].memory
+        dense = attention(query, RingReader(ring, 0).read(1, query, None))[0]
+        sparse = attention(query, RingReader(ring, 0, "sparse", top_k=6).read(1, query, None))[0]
+        torch.testing.assert_close(dense, sparse)
+
+    def test_survives_a_checkpoint(self, sidenet):
+        ring, _ = self.filled(sidenet, 16, 5)
+        copy = Ring(sidenet.config, 2, 16)
+        copy.restore(ring.state())
+        for mine, other in ((ring.keys, copy.keys), (ring.values, copy.values)):
+            for block in mine:
+                assert torch.equal(mine[block], other[block])
+        assert torch.equal(ring.pooled, copy.pooled)
+        assert copy.written == ring.written
+
+    def test_refuses_what_does_not_fit(self, sidenet):
+        ring = Ring(sidenet.config, 1, 16)
+        with pytest.raises(ValueError, match="whole chunks"):
+            ring.append(0, vectors(sidenet.config, 6, 0), vectors(sidenet.config, 6, 1))
+        with pytest.raises(ValueError, match="longer than the ring"):
+            ring.append(0, vectors(sidenet.config, 20, 0), vectors(sidenet.config, 20, 1))
+
+
+class TestRows:
+    class Source:
+        names = ["a", "b", "c", "empty"]
+        lengths = [3, 1, 2, 0]
+
+        def length(self, book):
+            return self.lengths[book]
+
+        def segment(self, book, index):
+            return (book, index)
+
+    def test_consecutive_segments_of_one_book_then_the_next(self):
+        rows = Rows(self.Source(), 2, seed=3)
+        seen = [[rows.next(row) for row in (0, 1)] for _ in range(12)]
+        for row in (0, 1):
+            for before, after in itertools.pairwise(step[row] for step in seen):
+                if after.fresh:
+                    assert after.frozen[1] == 0
+                    assert before.frozen[1] == self.Source.lengths[before.book] - 1
+                else:
+                    assert after.frozen == (before.book, before.frozen[1] + 1)
+        assert {step[0].book for step in seen} == {0, 1, 2}
+
+    def test_goes_on_where_it_was(self):
+        rows = Rows(self.Source(), 2, seed=3)
+        for row in (0, 1, 0):
+            rows.next(row)
+        other = Rows(self.Source(), 2, seed=3)
+        other.restore(rows.state())
+        for row in (1, 0, 0, 1, 1, 0, 0, 1):
+            assert rows.next(row) == other.next(row)
+
+    def test_no_book_is_an_error(self):
+        source = self.Source()
+        source.lengths = [0, 0, 0, 0]
+        with pytest.raises(ValueError, match="whole segment"):
+            Rows(source, 1, seed=0).next(0)
+
+
+class TestActivations:
+    def test_kept_on_disk_in_half_precision(self, backbone, tmp_path):
+        sidenet = make(backbone)
+        live = books(backbone, sidenet)
+        kept = books(backbone, sidenet, folder=tmp_path)
+        fresh, first, again = live.segment(1, 2), kept.segment(1, 2), kept.segment(1, 2)
+        assert len(list(tmp_path.glob("*.safetensors"))) == 1
+        assert torch.equal(fresh.ids, first.ids)
+        for name in ("hidden", "keys", "values"):
+            for number, tensor in getattr(fresh, name).items():
+                torch.testing.assert_close(getattr(first, name)[number], tensor, atol=2e-2, rtol=1e-3)
+                assert torch.equal(getattr(first, name)[number], getattr(again, name)[number])
+
+    def test_skip_and_limit(self, backbone):
+        sidenet = make(backbone)
+        whole = books(backbone, sidenet)
+        later = books(backbone, sidenet, skip=2)
+        assert whole.length(0) == 5
+        assert torch.equal(later.segment(0, 0).ids, whole.segment(0, 2).ids)
+
+
+class TestTrainer:
+    @pytest.mark.parametrize("reading", ["dense", "sparse"])
+    def test_learns_and_leaves_the_backbone_alone(self, backbone, reading):
+        before = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
+        run = trainer(backbone, dataclasses.replace(TINY, steps=30, reading=reading, scale_rate=0.02))
+        losses = [run.step().loss for _ in range(30)]
+        assert sum(losses[-6:]) < sum(losses[:6]) - 0.3
+        for name, tensor in backbone.model.state_dict().items():
+            assert torch.equal(tensor, before[name])
+
+    def test_first_loss_is_the_backbones(self, backbone):
+        run = trainer(backbone, dataclasses.replace(TINY, loss_share=1.0, rows=1))
+        frozen = run.rows.source.segment(Rows(run.rows.source, 1, 1).next(0).book, 0)
+        logits = backbone.model(frozen.ids[None]).logits[0, :-1]
+        expected = torch.nn.functional.cross_entropy(logits, frozen.ids[1:]).item()
+        assert run.step().loss == pytest.approx(expected, abs=1e-4)
+
+    def test_lower_layers_stay_inert(self, backbone):
+        run = trainer(backbone)
+        for _ in range(3):
+            run.step()
+        assert not run.sidenet.layers[0].active
+        assert run.sidenet.layers[1].attention_scale.any()
+
+    def test_memory_is_cleared_when_a_book_ends(self, backbone):
+        run = trainer(backbone, dataclasses.replace(TINY, rows=1))
+        held = [run.step().memory_tokens for _ in range(6)]
+        assert held == [0, 32, 64, 64, 64, 0]
+
+    def test_control_reads_the_same_tokens_without_memory(self, backbone):
+        run = trainer(backbone, dataclasses.replace(TINY, capacity=0))
+        reports = [run.step() for _ in range(3)]
+        assert all(report.memory_tokens == 0 for report in reports)
+        assert torch.equal(run.sidenet.layers[1].memory.gate, make(backbone).layers[1].memory.gate)
+        other = trainer(backbone)
+        for _ in range(3):
+            other.step()
+        assert other.rows.state() == run.rows.state()
+
+    def test_chat_prompts_pull_towards_the_backbone(self, backbone):
+        sidenet = make(backbone).eval()
+        wanted = Wanted.of(sidenet.config, command.trained_states(sidenet, TINY))
+        ids = torch.tensor(backbone.tokenizer("Who is Pip? Tell me.")["input_ids"])
+        chat = freeze(backbone, ids, wanted)
+        assert chat_divergence(sidenet, backbone, chat).abs().max() < 1e-5
+        divergences = []
+        for weight in (0.0, 20.0):
+            settings = dataclasses.replace(TINY, steps=25, kl_weight=weight, kl_every=1, scale_rate=0.02)
+            run = trainer(backbone, settings, [chat])
+            for _ in range(25):
+                run.step()
+            divergences.append(chat_divergence(run.sidenet, backbone, chat).mean().item())
+        assert divergences[1] < 0.7 * divergences[0]
+
+    def test_learning_rate_rises_then_falls(self):
+        settings = TrainingSettings(steps=110, warmup=10, final_share=0.1)
+        factors = [settings.factor(step) for step in range(111)]
+        assert factors[0] == pytest.approx(0.1)
+        assert factors[10] == pytest.approx(1.0)
+        assert factors[60] == pytest.approx(0.55)
+        assert factors[110] == pytest.approx(0.1)
+
+
+class TestRun:
+    """The command, on a tiny model and three short texts."""
+
+    def arguments(self, tmp_path: Path, tiny_folder: Path, out: str, *more: str) -> argparse.Namespace:
+        folder = tmp_path / "books"
+        folder.mkdir(exist_ok=True)
+        for number in range(3):
+            (folder / f"{number}.txt").write_text(text(number, 40))
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        words = f"--books {folder} --out {tmp_path / out} --model {tiny_folder} --segment 32 --capacity 64"
+        words += " --steps 6 --first-layer 1 --memory-layers 1 --warmup 2 --save 2 --seed 4 --limit 4"
+        made = parser.parse_args([*words.split(), *more])
+        made.parse_file = lambda file: argparse.Namespace(text=file.read_text())
+        return made
+
+    def losses(self, folder: Path) -> list[tuple[str, str, str]]:
+        return [(row["step"], row["loss"], row["kl"]) for row in read_log(folder / "log.csv")]
+
+    def test_identical_after_a_kill(self, tmp_path, tiny_folder, monkeypatch):
+        assert command.run(self.arguments(tmp_path, tiny_folder, "whole")) == 0
+        step = Trainer.step
+
+        def killed(self):
+            if self.done == 5:
+                raise KeyboardInterrupt
+            return step(self)
+
+        monkeypatch.setattr(Trainer, "step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            command.run(self.arguments(tmp_path, tiny_folder, "cut"))
+        monkeypatch.setattr(Trainer, "step", step)
+        assert len(self.losses(tmp_path / "cut")) == 5  # one step after the last checkpoint, at 4
+        command.run(self.arguments(tmp_path, tiny_folder, "cut"))
+        assert self.losses(tmp_path / "cut") == self.losses(tmp_path / "whole")
+        assert (tmp_path / "cut" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+    def test_what_it_leaves_is_a_checkpoint(self, tmp_path, tiny_folder):
+        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
+        from engine.backbone.load import load_backbone
+        from engine.paths import Paths
+
+        sidenet = load_sidenet(tmp_path / "run", load_backbone(Paths(tmp_path), str(tiny_folder)))
+        assert sidenet.config.memory_layers == (1,)
+        assert sidenet.reads_memory
+
+    def test_other_settings_do_not_go_on(self, tmp_path, tiny_folder):
+        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
+        with pytest.raises(BadInput, match="other settings"):
+            command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--rate", "0.5"))
+
+    def test_no_books(self, tmp_path, tiny_folder):
+        made = self.arguments(tmp_path, tiny_folder, "run")
+        made.books = tmp_path / "nowhere"
+        with pytest.raises(BadInput, match="no books"):
+            command.run(made)
+
+
+def test_states_of_a_run_without_checkpoint(tmp_path):
+    assert load_state(tmp_path, TINY) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("reading", "loose", "reading"),
+        ("capacity", 16, "no segment"),
+        ("loss_share", 0.0, "loss_share"),
+        ("forget", 1.0, "forget"),
+    ],
+)
+def test_settings_are_checked(field, value, words):
+    with pytest.raises(BadInput, match=words):
+        dataclasses.replace(TINY, **{field: value})
+
+
+def test_running_mean():
+    assert smoothed([1, 3, 5], 2) == [1, 2, 4]
+
+
+def test_prompts_for_training_and_for_the_check_differ():
+    train, check = prompts(200, 1, half=0), prompts(200, 2, half=1)
+    assert len(set(check)) == 200
+    assert not set(train) & set(check)
