@@ -13,7 +13,7 @@ from ingest.manuscript import Manuscript
 from ingest.outline import find_outline
 from ingest.pdf.columns import reading_order
 from ingest.pdf.furniture import without_furniture
-from ingest.pdf.line import page_lines
+from ingest.pdf.line import Line, page_lines
 from ingest.pdf.paragraphs import Paragraph, Vocabulary, build_paragraphs, continues
 from ingest.reflow import Paragraph as PlainParagraph
 from ingest.source import Source
@@ -23,6 +23,7 @@ NAME = "pdf"
 _LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
 _SCANNED_SHARE = 0.1
 _UNMAPPED_SHARE = 0.3
+_UNREAD = "\ufffd"
 _JUNK_TITLE = re.compile(
     r"^(?:Microsoft Word - |Microsoft PowerPoint - )|\.(?:docx?|tex|dvi|indd|pdf|odt|rtf|pptx?)$",
     re.IGNORECASE,
@@ -93,6 +94,7 @@ def _read_pages(
             manuscript.warn(f"page {number + 1} of the PDF is damaged and was left out")
             lines, height = [], 1.0
         raw.append((lines, height))
+    raw = _drop_unread(raw, manuscript)
     for lines, _ in raw:
         for line in lines:
             vocabulary.add(line.text)
@@ -119,16 +121,24 @@ def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscri
         )
     if pictured > 0.2 * len(pages):
         manuscript.warn(f"the PDF looks scanned in part: {counted}")
-    text = "".join(item.text for page in pages for item in page)
-    unmapped = text.count("\ufffd")
-    if unmapped > _UNMAPPED_SHARE * len(text):
+
+
+def _drop_unread(
+    raw: list[tuple[list[Line], float]], manuscript: Manuscript
+) -> list[tuple[list[Line], float]]:
+    """Leave out lines whose fonts do not tell the letters. Raises BadInput where most of the text is such."""
+    total = sum(len(line.text) for lines, _ in raw for line in lines)
+    unread = sum(line.text.count(_UNREAD) for lines, _ in raw for line in lines)
+    if unread > _UNMAPPED_SHARE * total:
         raise BadInput(
             "the fonts of this PDF do not say which letters they show: run text recognition (OCR) first"
         )
-    if unmapped:
-        manuscript.warn(
-            f"{unmapped:,} letters of the PDF could not be read (\ufffd): its fonts do not name them"
-        )
+    if unread:
+        manuscript.warn(f"{unread:,} letters of the PDF could not be read: its fonts do not name them")
+    return [
+        ([line for line in lines if line.text.count(_UNREAD) <= len(line.text) / 2], height)
+        for lines, height in raw
+    ]
 
 
 def _join_pages(pages: list[list[Paragraph]], vocabulary: Vocabulary) -> list[Paragraph]:

@@ -8,16 +8,31 @@ from ingest.pdf.line import Line
 
 _LEAST_LINES = 3  # in each column
 _LEAST_LETTERS = 60
+_PROSE_LINE = 40  # letters; a line as long belongs to the text itself
 _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cells of a table
 
 
 def reading_order(lines: list[Line]) -> list[list[Line]]:
     """Groups of lines in reading order; each group is one column or one band of the page."""
-    lines = sorted(lines, key=lambda line: (line.y0, line.x0))
+    lines, margin = _margin_notes(sorted(lines, key=lambda line: (line.y0, line.x0)))
+    if margin:
+        return [*reading_order(lines), _rows(margin)]
     # without lines of some length there are no columns of text to look for, only tables
     if sum(len(line.text) >= _LEAST_LINE for line in lines) < 2 * _LEAST_LINES or not _side_by_side(lines):
         return [_rows(lines)] if lines else []
     return [_rows(group) for group in _order(lines, 0)]
+
+
+def _margin_notes(lines: list[Line]) -> tuple[list[Line], list[Line]]:
+    """(text, short lines outside its edges): a note in the margin must not break into the line beside it."""
+    long = [line for line in lines if len(line.text) >= _PROSE_LINE]
+    if len(long) < 8:
+        return lines, []
+    left, right = min(line.x0 for line in long), max(line.x1 for line in long)
+    outside = [line for line in lines if line.x0 > right - 1 or line.x1 < left + 1]
+    if len(outside) > len(lines) / 4 or any(len(line.text) > _PROSE_LINE for line in outside):
+        return lines, []
+    return [line for line in lines if line not in outside], outside
 
 
 def _side_by_side(lines: list[Line]) -> bool:

@@ -133,6 +133,8 @@ def _begins(
     """Whether a line begins a new paragraph."""
     if (line.cells > 1) != paragraph.rows:
         return True
+    if _HYPHEN_END.search(before.text) and line.text[0].islower() and abs(line.size - before.size) < 0.8:
+        return False  # in the middle of a word, whatever the lines look like
     step = line.y0 - before.y0
     if step > max(1.45 * pitch, 1.35 * line.size) or step < -1:
         return True
