@@ -13,11 +13,10 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-import sqlite_utils
-
 from engine.errors import Failure
 from engine.shelf.locks import FileLock
 from engine.shelf.migrations import check_version, is_current, migrate
+from engine.shelf.sqlite import sqlite_utils
 
 BUSY_SECONDS = 30.0
 

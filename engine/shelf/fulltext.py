@@ -20,11 +20,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlite_utils
-
 from engine.errors import Failure
 from engine.paths import Paths
 from engine.shelf.identifiers import SHAPE, checked
+from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.terms import Stem, Term, box_terms, question_terms
 from engine.shelf.words import Word, words
 

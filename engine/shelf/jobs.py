@@ -19,12 +19,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import sqlite_utils
-
 from engine.errors import Failure
 from engine.shelf.connections import Connections
 from engine.shelf.locks import document_lock
 from engine.shelf.report import STAGE_SHARES, Heart, Report, Stopped
+from engine.shelf.sqlite import sqlite_utils
 from ingest.errors import BadInput
 
 STATES = ("queued", "running", "paused", "cancelled", "done", "failed")
@@ -239,9 +238,10 @@ class Jobs:
                 return self.get(identifier)
             mark = (job.stage, job.done)
             self._work(job, work, Report(self.connections, job.id, worker, mark, stopping, show))
+            # still under the lock: whoever removes the document waits for it
+            return self.get(identifier)
         finally:
             lock.release()
-        return self.get(identifier)
 
     # inside
 

@@ -4,9 +4,8 @@ A step that was released is never edited: the next change is the next function i
 since 1970, positions count characters of the document's text, JSON columns hold JSON text.
 """
 
-import sqlite_utils
-
 from engine.errors import Failure
+from engine.shelf.sqlite import sqlite_utils
 
 
 def create_documents(db: sqlite_utils.Database) -> None:

@@ -291,7 +291,7 @@ class Shelf:
                 {
                     "id": identifier,
                     "content_hash": digest,
-                    "title": Path(name).stem or name,
+                    "title": one_line(Path(name).stem) or name,
                     "source_name": name,
                     "source_file": file_name,
                     "source_bytes": size,

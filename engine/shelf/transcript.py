@@ -11,8 +11,8 @@ from typing import Any
 
 from engine.shelf.talks import Message, Talk
 
-# the marks of inline Markdown and HTML; a colon or @ could start a bare link
-INLINE_MARKS = re.compile(r"([\\`*_{}\[\]<>&#|~!$])")
+# the marks of inline Markdown and HTML, and what makes a bare mail address a link
+INLINE_MARKS = re.compile(r"([\\`*_{}\[\]<>&#|~!$@])")
 LINE_MARKS = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
 SPEAKERS = {"user": "Question", "assistant": "Answer", "system": "Note"}
 

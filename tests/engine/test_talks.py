@@ -1,0 +1,288 @@
+"""Talks: messages in order, cut and continued, kept apart by reader, and exported without becoming markup."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from engine.paths import Paths
+from engine.shelf.shelf import Shelf
+from engine.shelf.talks import Message, Talk
+from engine.shelf.transcript import literal, quote, transcript
+from ingest.errors import BadInput
+
+CITATION = {
+    "text": "Call me Ishmael.",
+    "start": 10,
+    "end": 26,
+    "place": "Chapter 1, paragraph 1",
+    "score": 0.9,
+}
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    shelf = Shelf(Paths(tmp_path / "home"))
+    yield shelf
+    shelf.close()
+
+
+@pytest.fixture
+def document(shelf, tmp_path) -> str:
+    (tmp_path / "book.txt").write_text("content")
+    return shelf.add(tmp_path / "book.txt")[0].id
+
+
+@pytest.fixture
+def talk(shelf, document) -> str:
+    """A talk of two questions with answers."""
+    talk = shelf.talks.create(document).id
+    for number in (1, 2):
+        shelf.talks.append(talk, "user", f"question {number}")
+        shelf.talks.append(
+            talk, "assistant", f"answer {number}", citations=[CITATION], statistics={"tokens": number}
+        )
+    return talk
+
+
+def texts(shelf, talk, owner="") -> list[str]:
+    return [message.text for message in shelf.talks.messages(talk, owner)]
+
+
+def test_messages_come_back_as_they_were(shelf, talk):
+    shelf.close()
+    messages = shelf.talks.messages(talk)
+    assert [(message.position, message.role) for message in messages] == [
+        (0, "user"),
+        (1, "assistant"),
+        (2, "user"),
+        (3, "assistant"),
+    ]
+    assert messages[1].citations == [CITATION] and messages[1].statistics == {"tokens": 1}
+    assert messages[0].citations == [] and messages[0].settings == {}
+    added = shelf.talks.append(talk, "user", "third", settings={"until": 120})
+    assert added.position == 4 and shelf.talks.messages(talk)[4] == added
+    with pytest.raises(ValueError, match="role"):
+        shelf.talks.append(talk, "narrator", "once")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(st.characters(codec=None), max_size=50))
+def test_any_text_can_be_said(tmp_path_factory, text):
+    shelf = Shelf(Paths(tmp_path_factory.getbasetemp() / "any-text"))
+    talk = shelf.talks.create().id
+    citation = {"text": text}
+    said = shelf.talks.append(talk, "assistant", text, citations=[citation])
+    assert said.text == text.encode("utf-8", "replace").decode("utf-8")
+    assert said.citations == [citation]
+    shelf.close()
+
+
+def test_an_answer_grows_while_it_is_written(shelf, talk):
+    shelf.talks.append(talk, "user", "third")
+    shelf.talks.append(talk, "assistant", "")
+    shelf.talks.revise(talk, 5, text="It was")
+    done = shelf.talks.revise(
+        talk, 5, text="It was a whale.", citations=[CITATION], statistics={"seconds": 2.5}
+    )
+    assert (done.text, done.citations, done.statistics) == ("It was a whale.", [CITATION], {"seconds": 2.5})
+    assert shelf.talks.revise(talk, 5, text="It was.").citations == [CITATION], "what is not given stays"
+    with pytest.raises(BadInput, match="no such message"):
+        shelf.talks.revise(talk, 99, text="x")
+
+
+def test_undo_retry_edit_and_truncate(shelf, talk):
+    assert shelf.talks.retry(talk).text == "question 2"
+    assert texts(shelf, talk) == ["question 1", "answer 1", "question 2"]
+    assert shelf.talks.undo(talk) == "question 2"
+    assert texts(shelf, talk) == ["question 1", "answer 1"]
+    shelf.talks.append(talk, "user", "question 3")
+    edited = shelf.talks.edit(talk, 0, "better question 1")
+    assert (edited.position, edited.text) == (0, "better question 1")
+    assert texts(shelf, talk) == ["better question 1"]
+    assert shelf.talks.append(talk, "assistant", "better answer").position == 1
+    assert shelf.talks.truncate(talk, 0) == 2 and texts(shelf, talk) == []
+    assert shelf.talks.undo(talk) == "" and shelf.talks.retry(talk) is None
+    with pytest.raises(BadInput):
+        shelf.talks.edit(talk, 0, "nothing there")
+
+
+def test_an_edit_that_fails_takes_nothing_back(shelf, talk):
+    with pytest.raises(AttributeError):
+        shelf.talks.edit(talk, 0, None.text)  # type: ignore[attr-defined]
+    with pytest.raises(BadInput):
+        shelf.talks.edit(talk, 17, "new")
+    assert len(texts(shelf, talk)) == 4
+
+
+def test_several_talks_per_document_and_about_the_whole_shelf(shelf, document, talk):
+    second = shelf.talks.create(document, title="Whales").id
+    whole = shelf.talks.create(title="All books").id
+    assert [entry.id for entry in shelf.talks.about(document)] == [second, talk]
+    shelf.talks.append(talk, "user", "again")
+    assert [entry.id for entry in shelf.talks.about(document)] == [talk, second], "last changed first"
+    assert [entry.id for entry in shelf.talks.about(None)] == [whole]
+    assert shelf.talks.get(talk).title == "question 1", "the first question is the title"
+    assert shelf.talks.get(second).title == "Whales"
+    assert shelf.talks.rename(second, " On\nwhales ").title == "On whales"
+    assert shelf.talks.configure(second, {"seed": 1, "until": 5}).settings == {"seed": 1, "until": 5}
+    assert shelf.talks.configure(second, {"until": None}).settings == {"seed": 1}
+    with pytest.raises(BadInput, match="no document"):
+        shelf.talks.create("f" * 12)
+
+
+def test_readers_see_their_own_talks_only(shelf, document):
+    talk = shelf.talks.create(document, owner="ann").id
+    shelf.talks.append(talk, "user", "secret", owner="ann")
+    assert shelf.talks.about(document, "bob") == [] and shelf.talks.about(document) == []
+    for owner in ("bob", "", "ANN"):
+        for call in (
+            lambda owner=owner: shelf.talks.get(talk, owner),
+            lambda owner=owner: shelf.talks.messages(talk, owner),
+            lambda owner=owner: shelf.talks.append(talk, "user", "x", owner=owner),
+            lambda owner=owner: shelf.talks.revise(talk, 0, text="x", owner=owner),
+            lambda owner=owner: shelf.talks.edit(talk, 0, "x", owner=owner),
+            lambda owner=owner: shelf.talks.truncate(talk, 0, owner),
+            lambda owner=owner: shelf.talks.undo(talk, owner),
+            lambda owner=owner: shelf.talks.retry(talk, owner),
+            lambda owner=owner: shelf.talks.rename(talk, "x", owner),
+            lambda owner=owner: shelf.talks.configure(talk, {"x": 1}, owner),
+            lambda owner=owner: shelf.talks.delete(talk, owner),
+        ):
+            with pytest.raises(BadInput, match="no such talk"):
+                call()
+    assert texts(shelf, talk, "ann") == ["secret"]
+
+
+def test_deleting_a_talk_deletes_its_words_and_its_memory(shelf, talk):
+    shelf.talks.append(talk, "user", "sesquipedalian" * 100)
+    (shelf.paths.talks / talk).mkdir(parents=True)
+    (shelf.paths.talks / talk / "bank.bin").write_bytes(b"sesquipedalian")
+    shelf.talks.delete(talk)
+    with pytest.raises(BadInput):
+        shelf.talks.get(talk)
+    for path in shelf.paths.home.rglob("*"):
+        assert talk not in path.name
+        assert not path.is_file() or b"sesquipedalian" not in path.read_bytes(), path
+
+
+# export
+
+
+def message(role: str, text: str, **parts) -> Message:
+    values = {
+        "id": 1,
+        "talk": "t",
+        "position": 0,
+        "citations": [],
+        "statistics": {},
+        "settings": {},
+        "created": 0.0,
+    }
+    return Message(**values | {"role": role, "text": text} | parts)
+
+
+def test_a_talk_as_markdown():
+    talk = Talk("t", "d", "", "Who is he?", {}, 86400.0 * 365, 0.0)
+    messages = [
+        message("user", "Who tells\nthe story?"),
+        message(
+            "assistant",
+            "Ishmael does.",
+            citations=[CITATION, CITATION | {"title": "Moby Dick", "text": "Two\nlines."}],
+            statistics={"tokens": 12, "seconds": 1.24, "memory_tokens": 300000},
+        ),
+    ]
+    assert transcript(talk, messages, "Moby Dick", "Herman Melville") == (
+        "# Who is he?\n\n"
+        "A talk about *Moby Dick* by Herman Melville, 1971-01-01.\n\n"
+        "## Question\n\n"
+        "Who tells\nthe story?\n\n"
+        "## Answer\n\n"
+        "Ishmael does.\n\n"
+        "> Call me Ishmael.\n>\n> — Chapter 1, paragraph 1\n\n"
+        "> Two\n> lines.\n>\n> — Moby Dick, Chapter 1, paragraph 1\n\n"
+        "(12 tokens, 1.2 s, 300000 tokens of memory)\n"
+    )
+    assert transcript(talk, []) == "# Who is he?\n\nA talk about all books, 1971-01-01.\n"
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![picture](http://evil.example/track.png)",
+    "[click](javascript:alert(1))",
+    "[a]: http://evil.example\n[a]",
+    "<http://evil.example>",
+    "http://evil.example and www.evil.example",
+    "mail me@evil.example or mailto:me@evil.example",
+    "# heading\n\nunderlined\n=====\n---",
+    "* list\n- list\n+ list\n1. list\n1) list",
+    "    code block\n\tcode",
+    "```\nfence\n```\n~~~\nfence\n~~~",
+    "a | b\n--|--\n1 | 2",
+    "&lt;script&gt; &#60;b&#62;",
+    "`code` **bold** _emphasis_ ~~gone~~ $x$",
+    "line  \nbreak\\\nbreak",
+    "> quote\n>> quote",
+    "***\n___\n- - -",
+    "back\\slash \\< \\\\<b>",
+    "\r\n<b>\r</b>",
+]
+PLAIN = {"paragraph_open", "paragraph_close", "inline", "blockquote_open", "blockquote_close"}
+PLAIN_INLINE = {"text", "softbreak", "hardbreak", "text_special"}
+
+
+def shown(markdown: str) -> str:
+    """What a viewer shows of Markdown, after checking that nothing in it became more than text."""
+    viewer = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    said = []
+    for token in viewer.parse(markdown):
+        assert token.type in PLAIN, (token.type, token.content)
+        for child in token.children or []:
+            assert child.type in PLAIN_INLINE, (child.type, child.content)
+            said.append("\n" if "break" in child.type else child.content)
+        if token.type == "inline":
+            said.append("\n")
+    return "".join(said)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_words_stay_words(text):
+    assert squeezed(shown(literal(text))) == squeezed(text)
+    assert squeezed(shown(quote({"text": text, "place": ""}))) == squeezed(text)
+    talk = Talk("t", None, "", "", {}, 0.0, 0.0)
+    for line in transcript(
+        talk, [message("user", text), message("assistant", text)], text, text
+    ).splitlines():
+        assert not line.startswith(("<", "!", "[", "```", "~~~", "    ")), line
+
+
+def test_bare_addresses_do_not_become_links():
+    # viewers link these without any marks: see that the sequences they look for are gone
+    for address in (
+        "http://a.example",
+        "HTTPS://a.example",
+        "ftp://a.example",
+        "www.a.example",
+        "me@a.example",
+    ):
+        escaped = literal(f"go to {address} now")
+        assert (
+            "p://" not in escaped
+            and "S://" not in escaped
+            and "www." not in escaped.lower()
+            and "e@a" not in escaped
+        )
+        assert squeezed(shown(escaped)) == f"go to {address} now"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("<>[]()!*_`~#-+=|&;:/.@\\ \n\tab1wh"), max_size=30))
+def test_no_text_becomes_markup(text):
+    assert squeezed(shown(literal(text))) == squeezed(text)
+    assert squeezed(shown(quote({"text": text}))) == squeezed(text)
