@@ -1,0 +1,123 @@
+"""Exact search of chunk keys: one small interface, three ways behind it, the same results.
+
+    score(q, h, c) = q_h · K_c,h'      h' = h // (heads / kv_heads): query heads share the keys of their group
+
+The default was chosen by measurement (`bench retrieval`). A range of chunks is a slice: rows outside are
+never read.
+"""
+
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ingest.errors import BadInput
+
+# kind -> module and class; imported when asked for, since faiss brings an OpenMP of its own.
+KINDS = {
+    "mapped": ("engine.retrieval.mapped", "MappedIndex"),
+    "resident": ("engine.retrieval.resident", "ResidentIndex"),
+    "faiss": ("engine.retrieval.flat", "FlatIndex"),
+}
+DEFAULT = "resident"
+
+
+class SearchIndex(Protocol):
+    """chunks: rows; heads: key heads; dim: of a key; nbytes: memory held beyond the mapped file."""
+
+    chunks: int
+    heads: int
+    dim: int
+    nbytes: int
+
+    def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
+        """The k chunks of [lo, hi) with the largest inner product, best first.
+
+        queries: (q, heads, dim) float32, heads a multiple of the key heads. Returns ids (q, heads, k) int64,
+        −1 where there are fewer than k, and scores (q, heads, k) float32, −inf there. Raises BadInput for
+        queries of another shape or k < 1.
+        """
+
+
+def open_index(keys: np.ndarray, kind: str = DEFAULT) -> SearchIndex:
+    """An index of keys (chunks, kv_heads, dim) or (chunks, dim), fp16 or fp32, mapped or in memory.
+
+    Raises BadInput for an unknown kind.
+    """
+    if kind not in KINDS:
+        raise BadInput(f"there is no index '{kind}'; choose one of {', '.join(KINDS)}")
+    module, name = KINDS[kind]
+    return getattr(import_module(module), name)(keys)
+
+
+def per_head(keys: np.ndarray) -> np.ndarray:
+    """Keys as (chunks, kv_heads, dim)."""
+    if keys.ndim not in (2, 3):
+        raise BadInput(f"search keys are (chunks, dim) or (chunks, heads, dim), not {keys.shape}")
+    return keys if keys.ndim == 3 else keys[:, None]
+
+
+def by_key_head(index: SearchIndex, queries: Tensor, k: int) -> Tensor:
+    """Queries (q, heads, dim) as (kv_heads, q · group, dim), those of one key head together."""
+    if queries.ndim != 3 or queries.shape[2] != index.dim or queries.shape[1] % index.heads or k < 1:
+        raise BadInput(
+            f"queries are (q, a multiple of {index.heads}, {index.dim}) and k at least 1, "
+            f"not {tuple(queries.shape)} and {k}"
+        )
+    grouped = queries.detach().float().unflatten(1, (index.heads, -1))
+    return grouped.permute(1, 0, 2, 3).flatten(1, 2).contiguous()
+
+
+def by_query(rows: Tensor, queries: Tensor) -> Tensor:
+    """Back from (kv_heads, q · group, k) to (q, heads, k)."""
+    return rows.unflatten(1, (queries.shape[0], -1)).transpose(0, 1).flatten(1, 2).contiguous()
+
+
+def clipped(lo: int, hi: int | None, chunks: int) -> tuple[int, int]:
+    """The range within [0, chunks]; an empty one is (lo, lo)."""
+    lo = min(max(lo, 0), chunks)
+    return lo, chunks if hi is None else min(max(hi, lo), chunks)
+
+
+class Best:
+    """The k best of scores that come block by block, per row.
+
+    Selection is exact and cheap: the k largest of a row lie within the k groups of columns whose maxima are
+    largest, and a row whose block has nothing above its k-th best so far is left alone.
+    """
+
+    GROUP = 32
+
+    def __init__(self, heads: int, rows: int, k: int) -> None:
+        self.k = k
+        self.scores = torch.full((heads, rows, k), float("-inf"))
+        self.ids = torch.full((heads, rows, k), -1, dtype=torch.int64)
+
+    def add(self, block: Tensor, first: int) -> None:
+        """block (heads, rows, n): scores of the chunks first … first + n − 1."""
+        heads, rows, n = block.shape
+        if n < 4 * self.k * self.GROUP:
+            self._merge(..., block, torch.arange(first, first + n).expand_as(block))
+            return
+        whole = n - n % self.GROUP
+        # Columns stride apart form a group: the maximum then runs along contiguous memory.
+        groups = block[..., :whole].unflatten(2, (self.GROUP, -1))
+        maxima = groups.amax(2)
+        hope = maxima.amax(2) > self.scores[..., -1]
+        if hope.any():
+            columns = maxima[hope].topk(self.k, sorted=False).indices
+            offsets = torch.arange(self.GROUP)[:, None] * maxima.shape[2]
+            columns = (columns[:, None] + offsets).flatten(1)
+            self._merge(hope, block[hope].gather(1, columns), columns + first)
+        if whole < n:
+            tail = block[..., whole:]
+            self._merge(..., tail, torch.arange(first + whole, first + n).expand_as(tail))
+
+    def _merge(self, which, scores: Tensor, ids: Tensor) -> None:
+        scores = torch.cat((self.scores[which], scores), dim=-1)
+        ids = torch.cat((self.ids[which], ids), dim=-1)
+        top = scores.topk(self.k)
+        self.scores[which] = top.values
+        self.ids[which] = ids.gather(-1, top.indices)
