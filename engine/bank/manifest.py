@@ -115,6 +115,9 @@ class Manifest:
             values["published"],
             tuple(values["probes"]),
         )
+        counts = manifest.counts
+        if not 0 <= counts.segments <= counts.chunks <= counts.tokens:
+            raise ValueError("counts")
         for spec in manifest.layout.arrays:
             if values["arrays"][spec.name]["bytes"] != manifest.size(spec.name):
                 raise ValueError(f"size of {spec.name}")

@@ -189,12 +189,11 @@ class BankWriter:
         """Opens the arrays and cuts them to what the manifest counts."""
         for spec in self.layout.arrays:
             path = self.folder / spec.file
-            path.touch()
-            file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
-            self._files[spec.name] = file
-            wanted, found = self._manifest.size(spec.name), path.stat().st_size
+            wanted, found = self._manifest.size(spec.name), path.stat().st_size if path.exists() else -1
             if found < wanted:
                 raise Failure(DAMAGED.format(self.folder, f"{spec.file} is too short"))
+            file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
+            self._files[spec.name] = file
             if found > wanted:
                 file.truncate(wanted)
         sync_folder(self.folder)
@@ -260,6 +259,8 @@ def _fresh(folder: Path, layout: BankLayout, identity: BankIdentity) -> Manifest
         for path in folder.glob(pattern):
             path.unlink()
     manifest = Manifest(identity, layout)
+    for spec in layout.arrays:  # before the manifest, which promises them
+        (folder / spec.file).touch()
     manifest.write(folder)
     sync_folder(folder.parent)
     return manifest

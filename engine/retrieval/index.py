@@ -6,6 +6,7 @@ The default was chosen by measurement (`bench retrieval`). A range of chunks is 
 never read.
 """
 
+import warnings
 from importlib import import_module
 from typing import Protocol
 
@@ -22,6 +23,9 @@ KINDS = {
     "faiss": ("engine.retrieval.flat", "FlatIndex"),
 }
 DEFAULT = "resident"
+
+# Banks are mapped read-only, and nothing here writes to a key.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
 
 
 class SearchIndex(Protocol):
