@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:%|percent|per cent)")
 _CHARACTER = re.compile(r"(?:char(?:acter)?|offset)\s*(\d+)")
 _LINE = re.compile(r"line\s*(\d+)")
-_PAGE = re.compile(r"(?:pages?|pp?\.?)\s*(\S.*)")
+_PAGE = re.compile(r"(?:pages?|pg\.?|pp?\.?)(?:\s+(\S.*)|(\d+))")
 _PARAGRAPH = re.compile(
     r"(?:(?P<chapter>.+?)[,:;]?\s+)??(?:paragraphs?|par\.?|¶)\s*(?:\d+\s*[–-]\s*)?(?P<number>\d+)"
 )
@@ -27,15 +27,27 @@ _SHOWN = 6
 def find_position(document: "Document", words: str) -> int:
     """See `Document.position`."""
     asked = _plain(words)
+    chapter = _exact_chapter(document, asked)
+    if chapter is not None:
+        return document.chapters[chapter].end
     found = _simple_position(document, asked)
     if found is None:
         found = _chapter_position(document, asked)
-    if found is None and " – " in asked:
-        # a span over a border is named by both its ends; reading is done after the second
-        return find_position(document, asked.rsplit(" – ", 1)[1])
+    if found is None:
+        found = _span_end(document, asked)
     if found is None:
         raise BadInput(f"no place called {_quoted(words)} in this document: {_what_exists(document)}")
     return found
+
+
+def _span_end(document: "Document", asked: str) -> int | None:
+    """A span over a border is named by both its ends ("A – B"): the place after the second."""
+    for dash in re.finditer(" – ", asked):
+        try:
+            return find_position(document, asked[dash.end() :])
+        except BadInput:
+            continue  # the dash belongs to a title
+    return None
 
 
 def find_chapter(document: "Document", words: str) -> int:
@@ -77,7 +89,7 @@ def _simple_position(document: "Document", asked: str) -> int | None:
     if match:
         return _line_end(document.text, int(match[1]))
     match = _PAGE.fullmatch(asked)
-    return _page_end(document, match[1]) if match else None
+    return _page_end(document, match[1] or match[2]) if match else None
 
 
 def _line_end(text: str, number: int) -> int:
@@ -108,9 +120,6 @@ def _page_end(document: "Document", label: str) -> int | None:
 
 def _chapter_position(document: "Document", asked: str) -> int | None:
     """End of a chapter, of a paragraph or of a heading."""
-    chapter = _exact_chapter(document, asked)
-    if chapter is not None:
-        return document.chapters[chapter].end
     match = _PARAGRAPH.fullmatch(asked)
     if match:
         return _paragraph_end(document, match["chapter"], int(match["number"]))

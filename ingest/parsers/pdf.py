@@ -223,6 +223,10 @@ def _by_size(paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]:
         for index, item in enumerate(paragraphs)
         if item.size >= _HEADING_SIZE * body and _looks_like_heading(item)
     ]
+    often = Counter(paragraphs[index].text for index, _ in large)
+    large = [
+        entry for entry in large if often[paragraphs[entry[0]].text] < 3
+    ]  # repeated: a header in the margin
     large = _without_title_page(large, paragraphs)
     if not 1 < len(large) <= max(3, len(paragraphs) // 3):
         return _by_wording(paragraphs)

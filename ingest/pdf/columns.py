@@ -30,7 +30,10 @@ def _margin_notes(lines: list[Line]) -> tuple[list[Line], list[Line]]:
         return lines, []
     left, right = min(line.x0 for line in long), max(line.x1 for line in long)
     outside = [line for line in lines if line.x0 > right - 1 or line.x1 < left + 1]
-    if len(outside) > len(lines) / 4 or any(len(line.text) > _PROSE_LINE for line in outside):
+    letters = sum(letter.isalpha() for line in outside for letter in line.text)
+    if len(outside) > len(lines) / 4 or letters < 4 * len(outside):  # figures belong to a table
+        return lines, []
+    if any(len(line.text) > _PROSE_LINE for line in outside):
         return lines, []
     return [line for line in lines if line not in outside], outside
 

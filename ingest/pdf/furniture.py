@@ -1,8 +1,9 @@
 """Furniture: running headers, footers and page numbers, told by coming again at the same height."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
+from ingest.headings import read_heading
 from ingest.pdf.line import Line
 
 _BAND = 0.13  # of the page's height, at the top and at the bottom
@@ -66,9 +67,14 @@ def _key(line: Line, height: float) -> tuple[str, int]:
 def _repeated(pages: list[tuple[list[Line], float]]) -> set[tuple[str, int]]:
     """Texts that stand at the same height on enough pages (left and right pages may differ)."""
     seen: dict[tuple[str, int], set[int]] = defaultdict(set)
+    copies = Counter(line.text for lines, height in pages for line in lines if _in_band(line, height))
     for number, (lines, height) in enumerate(pages):
         for line in lines:
-            if _in_band(line, height):
+            # "Chapter 1", "Chapter 2" at the head of pages differ by a number too, but each comes once
+            heads_chapter = (
+                copies[line.text] == 1 and read_heading(line.text) and not _NUMBER.fullmatch(line.text)
+            )
+            if _in_band(line, height) and not heads_chapter:
                 seen[_key(line, height)].add(number)
     with_text = sum(bool(lines) for lines, _ in pages)
     repeated = set()

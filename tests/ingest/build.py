@@ -12,6 +12,7 @@ CONTAINER = (
     "</container>"
 )
 XHTML = '<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops">'
+METADATA = "<dc:title>A Book</dc:title><dc:creator>A. Writer</dc:creator><dc:language>en</dc:language>"
 PAGE = pymupdf.paper_rect("a5")
 
 
@@ -26,12 +27,12 @@ def epub(
     nav: str | None = None,
     ncx: str | None = None,
     spine: list[str] | None = None,
-    metadata: str = "<dc:title>A Book</dc:title><dc:creator>A. Writer</dc:creator><dc:language>en</dc:language>",
+    metadata: str = METADATA,
     guide: str = "",
     extra: dict[str, bytes] | None = None,
     version: str = "3.0",
 ) -> bytes:
-    """An EPUB: `files` are the documents in manifest order, `spine` their reading order (default the same)."""
+    """An EPUB: `files` are its documents in manifest order, `spine` their reading order (default the same)."""
     items = [(f"d{number}", name) for number, name in enumerate(files)]
     identities = {name: identity for identity, name in items}
     manifest = [
@@ -92,11 +93,11 @@ def docx(body: str, extra: dict[str, str] | None = None) -> bytes:
         "word/document.xml": f"<w:document {space}><w:body>{body}</w:body></w:document>",
         "word/styles.xml": f"<w:styles {space}>{styles}</w:styles>",
     }
-    return archive(entries | {name: text.replace("<w:", f"<w:", 1) for name, text in (extra or {}).items()})
+    return archive(entries | (extra or {}))
 
 
 def storybook(title: str, author: str, note: str, stories: list[tuple[str, list[str]]]) -> bytes:
-    """A book as a PDF: title page "i", then pages 1, 2 … with a running header, page numbers and an outline."""
+    """A book as a PDF: title page "i", then pages 1, 2 … with running header, page numbers and outline."""
     stream = io.BytesIO()
     writer = pymupdf.DocumentWriter(stream)
     outline: list[list] = []

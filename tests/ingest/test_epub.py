@@ -1,0 +1,204 @@
+"""EPUB files made on the spot: order, titles, notes, missing parts, hostile parts."""
+
+import pytest
+
+from ingest.errors import BadInput
+from ingest.limits import Limits
+from ingest.parse import parse
+from tests.ingest.build import archive, epub, page
+from tests.ingest.invariants import check_document
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_bytes(data: bytes, name: str = "book.epub", **options):
+        path = tmp_path / name
+        path.write_bytes(data)
+        document = parse(path, **options)
+        check_document(document)
+        return document
+
+    return read_bytes
+
+
+ONE = page("<body><h2>The Start</h2><p>It began&nbsp;here.</p></body>")
+TWO = page("<body><p id='a'>First part of two.</p><h3 id='b'>The Turn</h3><p>Second part of two.</p></body>")
+
+
+def test_spine_order_not_manifest_order(read):
+    document = read(epub({"two.xhtml": TWO, "one.xhtml": ONE}, spine=["one.xhtml", "two.xhtml"]))
+    assert document.text.index("It began here.") < document.text.index("Second part")
+    assert (document.title, document.author, document.language) == ("A Book", "A. Writer", "en")
+
+
+def test_titles_come_from_nav_with_levels_and_fragments(read):
+    nav = (
+        "<ol><li><a href='one.xhtml'>Part One</a><ol><li><a href='two.xhtml'>A Chapter</a></li>"
+        "<li><a href='two.xhtml#b'>The Turn</a></li></ol></li></ol>"
+    )
+    document = read(epub({"one.xhtml": ONE, "two.xhtml": TWO}, nav=nav))
+    assert [(chapter.title, chapter.level) for chapter in document.chapters] == [
+        ("Part One", 1), ("A Chapter", 2), ("The Turn", 2),
+    ]  # fmt: skip
+    # a title that stands in no heading is written where its chapter begins; one that does is not doubled
+    assert "A Chapter\n\nFirst part of two." in document.text
+    assert document.text.count("The Turn") == 1
+    assert document.text[document.chapters[2].start :].startswith("The Turn")
+    assert document.chapters[0].end == len(document.text)
+
+
+def test_epub2_titles_come_from_ncx(read):
+    point = "<navPoint><navLabel><text>{}</text></navLabel><content src='{}'/>{}</navPoint>"
+    inner = point.format("Turn", "two.xhtml#b", "")
+    ncx = point.format("Start", "one.xhtml", "") + point.format("Two", "two.xhtml", inner)
+    document = read(epub({"one.xhtml": ONE, "two.xhtml": TWO}, ncx=ncx, version="2.0"))
+    assert [(chapter.title, chapter.level) for chapter in document.chapters] == [
+        ("Start", 1),
+        ("Two", 1),
+        ("Turn", 2),
+    ]
+
+
+def test_documents_without_an_entry_are_kept_and_named_by_their_heading(read):
+    nav = "<ol><li><a href='two.xhtml'>Two</a></li></ol>"
+    document = read(epub({"two.xhtml": TWO, "one.xhtml": ONE}, nav=nav))
+    assert [chapter.title for chapter in document.chapters] == ["Two", "The Start"]
+    assert "It began here." in document.text
+
+
+def test_missing_file_is_a_warning_not_the_end(read):
+    document = read(epub({"one.xhtml": ONE}, spine=["one.xhtml", "lost.xhtml"]))
+    assert "It began here." in document.text
+    assert any("lost.xhtml is missing" in words for words in document.warnings)
+
+
+def test_names_with_spaces_and_percent_signs(read):
+    document = read(
+        epub(
+            {"chapter one.xhtml": ONE, "two.xhtml": TWO},
+            nav="<ol><li><a href='chapter%20one.xhtml'>Named</a></li></ol>",
+        )
+    )
+    assert document.chapters[0].title == "Named"
+
+
+def test_footnotes_follow_their_paragraph_and_endnotes_stay(read):
+    notes = page(
+        "<body epub:type='backmatter'><section epub:type='endnotes'><h2>Notes</h2><ol><li id='n1'><p>An endnote. "
+        "<a href='one.xhtml#r1' epub:type='backlink'>↩</a></p></li></ol></section></body>"
+    )
+    body = page(
+        "<body><h2>One</h2><p>Word<a epub:type='noteref' href='#f1'>1</a> and more<a epub:type='noteref' "
+        "href='notes.xhtml#n1'>2</a>.</p><p>Next.</p><aside epub:type='footnote' id='f1'><p>A footnote.</p></aside></body>"
+    )
+    nav = "<ol><li><a href='one.xhtml'>One</a></li><li><a href='notes.xhtml'>Notes</a></li></ol>"
+    document = read(epub({"one.xhtml": body, "notes.xhtml": notes}, nav=nav))
+    assert "Word[1] and more[2].\n\n[1] A footnote.\n\nNext." in document.text
+    assert document.text.endswith("Notes\n\n1. An endnote.")
+    assert [chapter.kind for chapter in document.chapters] == ["body", "back"]
+
+
+def test_landmarks_tell_front_matter(read):
+    landmarks = (
+        "</nav><nav epub:type='landmarks'><ol><li><a epub:type='dedication' href='one.xhtml'>D</a></li></ol>"
+    )
+    nav = "<ol><li><a href='one.xhtml'>For You</a></li><li><a href='two.xhtml'>Two</a></li></ol>" + landmarks
+    document = read(epub({"one.xhtml": ONE, "two.xhtml": TWO}, nav=nav))
+    assert [chapter.kind for chapter in document.chapters] == ["front", "body"]
+    assert document.chapter("chapter 1").title == "Two"
+
+
+def test_scripts_styles_hidden_text_and_comments_are_no_text(read):
+    body = page(
+        "<body onload='x()'><script>alert(1)</script><style>p{}</style><!-- secret --><?php no ?>"
+        "<p>Seen<script>evil()</script> text &lt;script&gt; &#x200b;.</p><p hidden=''>unseen</p>"
+        "<p style='display: none'>unseen</p><iframe src='http://x'>unseen</iframe><svg><text>unseen</text></svg></body>"
+    )
+    document = read(epub({"one.xhtml": body}))
+    assert document.text == "Seen text <script> ."
+
+
+def test_no_entity_of_a_doctype_is_resolved(read, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the secret", "utf-8")
+    lol = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 9))
+    body = (
+        f'<?xml version="1.0"?><!DOCTYPE html [<!ENTITY x SYSTEM "{secret.as_uri()}"><!ENTITY l0 "lol">{lol}]>'
+        '<html xmlns="http://www.w3.org/1999/xhtml"><body><p>Before &x; &l8; after.</p></body></html>'
+    )
+    document = read(epub({"one.xhtml": body}))
+    assert "the secret" not in document.text and "lollol" not in document.text
+    assert document.text.startswith("Before") and document.text.endswith("after.")
+
+
+def test_paths_that_climb_reach_nothing(read, tmp_path):
+    (tmp_path / "outside.xhtml").write_text(ONE, "utf-8")
+    document = read(epub({"one.xhtml": ONE}, spine=["../../outside.xhtml", "/etc/passwd.xhtml", "one.xhtml"]))
+    assert document.text == "The Start\n\nIt began here."
+    assert len(document.warnings) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.epub", "outside.xhtml"]
+
+
+def test_bombs_are_refused_while_reading(read):
+    body = page("<body><p>" + "a" * 6_000_000 + "</p></body>")
+    with pytest.raises(BadInput, match="ZIP bomb"):
+        read(epub({"one.xhtml": body}))
+    with pytest.raises(BadInput, match="a part of this EPUB unpacks to more than 0.1 MB"):
+        read(
+            epub({"one.xhtml": page("<body>" + "<p>x</p>" * 20_000 + "</body>")}),
+            limits=Limits(entry_bytes=100_000),
+        )
+    many = {f"{number}.xhtml": ONE for number in range(30)}
+    with pytest.raises(BadInput, match="too many files"):
+        read(epub(many), limits=Limits(entries=20))
+    with pytest.raises(BadInput, match="unpacks to more than"):
+        read(epub(many), limits=Limits(unpacked_bytes=4_000))
+
+
+def test_nesting_ten_thousand_deep_is_harmless(read):
+    body = page("<body>" + "<div>" * 10_000 + "deep" + "</div>" * 10_000 + "<p>Shallow.</p></body>")
+    try:
+        document = read(epub({"one.xhtml": body, "two.xhtml": TWO}))
+    except BadInput:
+        pytest.fail("one deep document failed the book")
+    assert "Second part of two." in document.text
+
+
+def test_a_chapter_of_ten_megabytes_arrives_whole(read):
+    words = " ".join(f"word{number}" for number in range(1_200_000))
+    document = read(epub({"one.xhtml": page(f"<body><p>{words}</p></body>")}))
+    assert document.text == words
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (archive({"mimetype": "application/epub+zip"}), "not a complete EPUB"),
+        (epub({"one.xhtml": page("<body><img src='x.png'/></body>")}), "no text in this EPUB"),
+        (epub({}, spine=["lost.xhtml"]), "lost.xhtml is missing"),
+        (epub({"one.xhtml": ONE})[:-60], "damaged"),
+        (
+            epub(
+                {"one.xhtml": ONE},
+                extra={
+                    "META-INF/encryption.xml": b"<encryption xmlns:enc='http://www.w3.org/2001/04/xmlenc#'>"
+                    b"<enc:EncryptedData><enc:EncryptionMethod Algorithm='http://www.w3.org/2001/04/xmlenc#aes128-cbc'/>"
+                    b"</enc:EncryptedData></encryption>"
+                },
+            ),
+            "protected \\(DRM\\)",
+        ),
+    ],
+    ids=["empty", "pictures", "nothing there", "cut off", "drm"],
+)
+def test_what_cannot_be_read_says_why(read, data, words):
+    with pytest.raises(BadInput, match=words):
+        read(data)
+
+
+def test_scrambled_fonts_are_not_drm(read):
+    extra = {
+        "META-INF/encryption.xml": b"<encryption xmlns:enc='http://www.w3.org/2001/04/xmlenc#'><enc:EncryptedData>"
+        b"<enc:EncryptionMethod Algorithm='http://www.idpf.org/2008/embedding'/></enc:EncryptedData></encryption>"
+    }
+    assert read(epub({"one.xhtml": ONE}, extra=extra)).text.startswith("The Start")
