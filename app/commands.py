@@ -257,7 +257,7 @@ def add_documents(arguments: argparse.Namespace) -> int:
 
 
 def list_shelf(arguments: argparse.Namespace) -> int:
-    entries = assistant(arguments).shelf()
+    entries = assistant(arguments).shelf.entries()
     if arguments.json:
         show.print_json({"documents": [show.entry(entry) for entry in entries]}, arguments.out)
     elif entries:

@@ -1,0 +1,60 @@
+"""What an answer is made of: text, citations, numbers, and where memory was read."""
+
+from dataclasses import dataclass, field
+
+from ingest.document import Place
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A sentence that an answer leans on: `text` is exactly the document's characters [start, end)."""
+
+    document: str
+    text: str
+    start: int
+    end: int
+    place: Place
+    score: float
+
+
+@dataclass(frozen=True)
+class Read:
+    """Memory mass (summed over layers and heads) on the characters [start, end) of a document."""
+
+    document: str
+    start: int
+    end: int
+    mass: float
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """Mean over heads of one memory layer for one token: its gate and what the null slot took."""
+
+    layer: int
+    gate: float
+    null: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A finished answer. Rates are 0 where nothing was generated."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    tokens: int = 0
+    seconds_to_first_token: float = 0.0
+    tokens_per_second: float = 0.0
+    memory_tokens: int = 0
+    passages: tuple[Read, ...] = ()
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class AnswerEvent:
+    """One step of an answer: the text it adds, what that token read; `answer` on the last step."""
+
+    text: str = ""
+    reads: tuple[Read, ...] = ()
+    layers: tuple[LayerSummary, ...] = ()
+    answer: Answer | None = field(default=None)

@@ -1,0 +1,43 @@
+"""How much of what was asked and answered stands in a piece of text: rare words count more than common ones.
+
+The weight of a stem is log((N + 1) / (n + ½)), n of N candidate passages holding it. A stem that no passage
+holds weighs most: a question about somebody the book never names must not find its evidence in common words.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from engine.shelf.terms import question_terms, stems
+from engine.shelf.words import words
+
+
+def stems_of(text: str) -> frozenset[str]:
+    """Stems of all words of a text."""
+    return frozenset(stems(tuple(word.word for word in words(text))))
+
+
+def content_stems(text: str) -> frozenset[str]:
+    """Stems of the content words of a question or an answer."""
+    return frozenset(term.text for term in question_terms(text))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Rarity of stems among candidate passages."""
+
+    counts: dict[str, int]
+    passages: int
+
+    @classmethod
+    def among(cls, terms: Iterable[str], candidates: Sequence[frozenset[str]]) -> "Weights":
+        return cls({term: sum(term in held for held in candidates) for term in terms}, len(candidates))
+
+    def of(self, term: str) -> float:
+        return math.log((self.passages + 1) / (self.counts.get(term, 0) + 0.5)) + 0.1
+
+    def coverage(self, wanted: Iterable[str], held: frozenset[str]) -> float:
+        """Share of the weight of `wanted` that `held` holds, 0 to 1; 0 when nothing is wanted."""
+        wanted = list(wanted)
+        total = sum(self.of(term) for term in wanted)
+        return sum(self.of(term) for term in wanted if term in held) / total if total > 0 else 0.0

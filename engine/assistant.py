@@ -1,0 +1,355 @@
+"""Assistant: everything that the command line and the page do, in one place.
+
+    file -> Library -> bank;   question -> passages + memory -> Reader -> tokens and traces -> citations
+
+`ask` and `continue_` are generators of `AnswerEvent`; closing one, or setting `stop`, ends the computation
+within a token.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+from engine.answering.answer import Answer, AnswerEvent, LayerSummary, Read
+from engine.answering.citing import citation, cite, gathered
+from engine.answering.prompt import (
+    INSTRUCTION,
+    NOT_TOLD,
+    TALKING,
+    Turn,
+    chat_ids,
+    question_with_passages,
+    recent_turns,
+)
+from engine.answering.reread import Chosen, choose_passages
+from engine.answering.structure import structure_answer
+from engine.library import Library, Parser
+from engine.paths import Paths
+from engine.reader import Reader, Token
+from engine.retrieval.memory import Memory, Stretch
+from engine.sampling import ANSWERING, CONTINUING, Sampling
+from engine.shelf.jobs import Listener
+from engine.shelf.shelf import Entry
+from engine.talkmemory import recalled, remember
+from ingest.errors import BadInput
+
+HISTORY_TOKENS = 256
+LEAST_COVERAGE = 0.4
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one question may read: characters [start, end) of each document."""
+
+    ranges: Mapping[str, tuple[int, int]]
+
+    @property
+    def single(self) -> str | None:
+        return next(iter(self.ranges)) if len(self.ranges) == 1 else None
+
+
+class Assistant:
+    """A reader's assistant over one data folder."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        parse: Parser,
+        model: str | None = None,
+        sidenet: str | Path | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.library = Library(paths, parse, model, sidenet, threads)
+        self.shelf = self.library.shelf
+        self._speaking = threading.Lock()
+
+    @property
+    def reader(self) -> Reader:
+        """The generation loop over the loaded model."""
+        return Reader(self.library.backbone, self.library.sidenet)
+
+    def add(
+        self,
+        path: Path,
+        *,
+        password: str | None = None,
+        encoding: str | None = None,
+        progress: Listener | None = None,
+    ) -> Entry:
+        """See `Library.add`."""
+        return self.library.add(path, password=password, encoding=encoding, progress=progress)
+
+    def remove(self, words: str) -> int:
+        """See `Library.remove`."""
+        return self.library.remove(words)
+
+    # asking
+
+    def scope(
+        self, words: str | None, until: str | None = None, within: str | None = None, owner: str = ""
+    ) -> Scope:
+        """The documents and characters a question may read; `words` None means the whole shelf.
+
+        Raises BadInput for an unknown document or place, or a place without a document.
+        """
+        if words is None:
+            if until or within:
+                raise BadInput("name a document to bound the answer by a place")
+            ready = [entry for entry in self.shelf.entries(owner) if entry.state == "ready"]
+            if not ready:
+                raise BadInput("the shelf holds no document that is ready; add one first")
+            return Scope({entry.id: (0, len(self.library.document(entry.id).text)) for entry in ready})
+        entry = self.library.find(words, owner)
+        document = self.library.document(entry.id)
+        start, end = 0, len(document.text)
+        if within:
+            chapter = document.chapter(within)
+            start, end = chapter.start, chapter.end
+        if until:
+            end = min(end, document.position(until))
+        return Scope({entry.id: (start, max(start, end))})
+
+    def ask(
+        self,
+        words: str | None,
+        question: str,
+        *,
+        until: str | None = None,
+        within: str | None = None,
+        sampling: Sampling | None = None,
+        talk: str | None = None,
+        owner: str = "",
+        stop: Event | None = None,
+    ) -> Iterator[AnswerEvent]:
+        """Answer a question about a document (or None: all of them) from memory and re-read passages.
+
+        until, within: a place and a chapter that bound what may be read. talk: whose history counts and which
+        keeps question and answer. The last event carries the `Answer`.
+        """
+        began = time.perf_counter()
+        if not question.strip():
+            raise BadInput("the question is empty; type one")
+        scope = self.scope(words, until, within, owner)
+        turns = self._turns(talk, owner)
+        if talk is not None:
+            self.shelf.talks.append(talk, "user", question, owner=owner)
+        answer = Answer("")
+        for event in self._answered(scope, question, turns, talk, sampling or ANSWERING, stop, began):
+            answer = event.answer or answer
+            yield event
+        if talk is not None:
+            self._keep(talk, answer, owner)
+
+    def continue_(
+        self,
+        words: str | None,
+        *,
+        at: str | None = None,
+        prompt: str | None = None,
+        tokens: int | None = None,
+        memory: bool = True,
+        sampling: Sampling | None = None,
+        owner: str = "",
+        stop: Event | None = None,
+    ) -> Iterator[AnswerEvent]:
+        """Continue a document's text at a place (default: its end), or a prompt of one's own.
+
+        The local window holds the text just before the place; memory holds all that came before that window.
+        """
+        began = time.perf_counter()
+        sampling = sampling or CONTINUING
+        if tokens is not None:
+            sampling = replace(sampling, max_tokens=tokens)
+        encode = self.library.backbone.tokenizer
+        stretches: list[Stretch] = []
+        if words is None:
+            if not (prompt or "").strip():
+                raise BadInput("there is nothing to continue: name a document or give a prompt")
+            ids = encode(prompt, add_special_tokens=False)["input_ids"]
+        else:
+            identifier = self.library.find(words, owner).id
+            document = self.library.document(identifier)
+            place = document.position(at) if at else len(document.text)
+            if place == 0 and not prompt:
+                raise BadInput("nothing stands before that place; choose a later one")
+            if prompt:
+                ids, known = encode(prompt, add_special_tokens=False)["input_ids"], place
+            else:
+                ids, known = self._text_before(document.text, place)
+            if memory:
+                stretches = [self.library.stretch(identifier, 0, known)]
+        yield from self._generated(ids, stretches, sampling, stop, began, chosen=None, scope=Scope({}))
+
+    # inside
+
+    def _answered(
+        self,
+        scope: Scope,
+        question: str,
+        turns: Sequence[Turn],
+        talk: str | None,
+        sampling: Sampling,
+        stop: Event | None,
+        began: float,
+    ) -> Iterator[AnswerEvent]:
+        if (known := self._structure(scope, question)) is not None:
+            yield from _told(known, began)
+            return
+        tokenizer = self.library.backbone.tokenizer
+        recent, older = recent_turns(tokenizer, turns, HISTORY_TOKENS)
+        stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
+        earlier: list[str] = []
+        if older:
+            folder = self.shelf.talks.folder / talk / "bank"
+            source = remember(turns[:older], folder, self.library.backbone, self.library.sidenet)
+            stretches.append(Stretch.whole(source))
+            earlier = recalled(question, turns[:older])
+        chosen = choose_passages(question, self.shelf.fulltext, scope.ranges)
+        if chosen.question and chosen.coverage < LEAST_COVERAGE and not earlier and not recent:
+            yield from _told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)), began)
+            return
+        about_book = bool(chosen.question) and bool(chosen.passages)
+        message = question_with_passages(question, chosen.passages if about_book else (), earlier)
+        ids = chat_ids(
+            tokenizer, INSTRUCTION if about_book else TALKING, recent, message if about_book else question
+        )
+        yield from self._generated(
+            ids, stretches, sampling, stop, began, chosen if about_book else None, scope
+        )
+
+    def _generated(
+        self,
+        ids: list[int],
+        stretches: Sequence[Stretch],
+        sampling: Sampling,
+        stop: Event | None,
+        began: float,
+        chosen: Chosen | None,
+        scope: Scope,
+    ) -> Iterator[AnswerEvent]:
+        """Run the reader; the last event carries the answer with its citations and numbers."""
+        stop = stop or Event()
+        memory = Memory(stretches, self.library.sidenet)
+        pieces: list[str] = []
+        reads: list[Read] = []
+        first = last = 0.0
+        count = 0
+        with self._speaking:
+            reader = self.reader
+            for token in reader.generate(ids, memory if stretches else None, sampling, stop):
+                last = time.perf_counter()
+                first = first or last
+                count += 1
+                pieces.append(token.text)
+                seen = self._reads(token, memory)
+                reads += seen
+                yield AnswerEvent(token.text, tuple(seen), self._layers(token))
+        text = "".join(pieces).strip("\n") if chosen is None else "".join(pieces).strip()
+        citations = ()
+        if chosen is not None and text:
+            citations = cite(text, chosen, gathered(reads), self.library.document, dict(scope.ranges))
+        yield AnswerEvent(
+            answer=Answer(
+                text=text,
+                citations=citations,
+                tokens=count,
+                seconds_to_first_token=round((first or time.perf_counter()) - began, 3),
+                tokens_per_second=round((count - 1) / (last - first), 2) if count > 1 else 0.0,
+                memory_tokens=memory.tokens,
+                passages=tuple(
+                    Read(hit.document, hit.start, hit.end, hit.score)
+                    for hit in (chosen.passages if chosen else ())
+                ),
+                stopped=stop.is_set(),
+            )
+        )
+
+    def _structure(self, scope: Scope, question: str) -> Answer | None:
+        """What the table of contents answers, with the heading as its citation."""
+        if scope.single is None:
+            return None
+        document = self.library.document(scope.single)
+        found = structure_answer(question, document, scope.ranges[scope.single][1])
+        if found is None:
+            return None
+        if found.chapter is None:
+            return Answer(found.text)
+        start = found.chapter.start
+        end = document.text.find("\n", start)
+        end = found.chapter.end if end < 0 else min(end, found.chapter.end)
+        return Answer(found.text, citations=(citation(document, scope.single, start, end, 1.0),))
+
+    def _text_before(self, text: str, place: int) -> tuple[list[int], int]:
+        """Token ids of the half window before a place, and the character where that window begins."""
+        half = self.reader.window // 2
+        begin = max(0, place - half * 8)
+        encoded = self.library.backbone.tokenizer(
+            text[begin:place], add_special_tokens=False, return_offsets_mapping=True
+        )
+        ids, spans = encoded["input_ids"][-half:], encoded["offset_mapping"][-half:]
+        return ids, begin + (spans[0][0] if spans else 0)
+
+    def _reads(self, token: Token, memory: Memory) -> list[Read]:
+        """The characters that a token read from, each with its mass over layers and heads."""
+        masses: dict[int, float] = {}
+        for layer in token.trace:
+            heads = layer.mass.shape[0]
+            chunks = layer.chunks.repeat(heads, axis=0) if layer.chunks.shape[0] == 1 else layer.chunks
+            for chunk, mass in zip(chunks.ravel().tolist(), layer.mass.ravel().tolist(), strict=True):
+                if chunk >= 0:
+                    masses[chunk] = masses.get(chunk, 0.0) + mass
+        reads = []
+        for chunk, mass in masses.items():
+            place = memory.locate(chunk)
+            if not place.name.startswith("talk-"):
+                reads.append(Read(place.name, *place.characters, mass))
+        return reads
+
+    def _layers(self, token: Token) -> tuple[LayerSummary, ...]:
+        layers = self.library.sidenet.layers
+        return tuple(
+            LayerSummary(
+                read.layer,
+                float(layers[read.layer].memory.gate.sigmoid().mean()),
+                float(read.null.mean()),
+            )
+            for read in token.trace
+        )
+
+    def _turns(self, talk: str | None, owner: str) -> list[Turn]:
+        if talk is None:
+            return []
+        messages = self.shelf.talks.messages(talk, owner)
+        return [Turn(one.role, one.text) for one in messages if one.role in ("user", "assistant")]
+
+    def _keep(self, talk: str, answer: Answer, owner: str) -> None:
+        citations = [
+            {
+                "document": one.document,
+                "text": one.text,
+                "start": one.start,
+                "end": one.end,
+                "place": str(one.place),
+                "score": one.score,
+            }
+            for one in answer.citations
+        ]
+        statistics = {
+            "tokens": answer.tokens,
+            "seconds_to_first_token": answer.seconds_to_first_token,
+            "tokens_per_second": answer.tokens_per_second,
+            "memory_tokens": answer.memory_tokens,
+            "stopped": answer.stopped,
+        }
+        self.shelf.talks.append(
+            talk, "assistant", answer.text, citations=citations, statistics=statistics, owner=owner
+        )
+
+
+def _told(answer: Answer, began: float) -> Iterator[AnswerEvent]:
+    """An answer that needed no generation."""
+    yield AnswerEvent(answer.text)
+    yield AnswerEvent(answer=replace(answer, seconds_to_first_token=round(time.perf_counter() - began, 3)))

@@ -1,0 +1,230 @@
+"""Library: from a file to a searchable bank, and back from a name to what is open.
+
+Knows the shelf, the backbone and the banks; the parser is put in from outside. Whatever is interrupted
+goes on where it stopped: parsing is repeated, encoding resumes at its last complete segment.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.bank.bank import MemoryBank, delete_bank
+from engine.bank.layout import BankMismatch
+from engine.encoding import bank_identity, bank_layout, encode_text
+from engine.paths import Paths
+from engine.retrieval.memory import SearchableBank, Stretch
+from engine.shelf.jobs import Job, Listener
+from engine.shelf.report import Report
+from engine.shelf.shelf import Entry, Shelf
+from engine.sidenet.checkpoint import sidenet_for
+from engine.sidenet.sidenet import SideNet
+from ingest.document import Document
+from ingest.errors import BadInput
+from ingest.passages import passages
+
+OPEN_DOCUMENTS = 16
+Parser = Callable[..., Document]
+
+
+class Library:
+    """The documents of one data folder, their banks, and the model that made them."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        parse: Parser,
+        model: str | None = None,
+        sidenet: str | Path | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.paths = paths
+        self.shelf = Shelf(paths)
+        self._parse = parse
+        self._model = model
+        self._checkpoint = Path(sidenet) if sidenet else None
+        self._passwords: dict[str, str] = {}
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._banks: OrderedDict[str, SearchableBank] = OrderedDict()
+        self._lock = threading.RLock()
+        if threads:
+            torch.set_num_threads(threads)
+
+    # the model, loaded when first needed
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The frozen language model."""
+        with self._lock:
+            return load_backbone(self.paths, self._model)
+
+    @cached_property
+    def sidenet(self) -> SideNet:
+        """The trained SideNet, or the identity start."""
+        backbone = self.backbone
+        with self._lock:
+            return sidenet_for(backbone, self._checkpoint)
+
+    # documents
+
+    def add(
+        self,
+        path: Path,
+        *,
+        password: str | None = None,
+        encoding: str | None = None,
+        progress: Listener | None = None,
+    ) -> Entry:
+        """Put a file on the shelf, parse and encode it here and now; the same file again goes on or is there.
+
+        Raises BadInput for a file that cannot be read (nothing stays on the shelf then), Busy or Failure when
+        the work cannot be done.
+        """
+        entry, new = self.shelf.add(path)
+        if entry.state == "ready" and self.is_current(entry.id):
+            return entry
+        job = self.enqueue(entry.id, password, encoding)
+        try:
+            self.shelf.jobs.run(job.id, self.work, listen=progress)
+        except BadInput:
+            if new:
+                self.shelf.remove(entry.id)
+            raise
+        return self.shelf.get(entry.id)
+
+    def enqueue(self, identifier: str, password: str | None = None, encoding: str | None = None) -> Job:
+        """Queue the job that parses and encodes a document; a password stays in this process' memory."""
+        if password is not None:
+            self._passwords[identifier] = password
+        job = self.shelf.jobs.add(identifier, encoding=encoding)
+        return self.shelf.jobs.resume(job.id) if job.state == "paused" else job
+
+    def work(self, job: Job, report: Report) -> None:
+        """One job: parse, encode, publish. Every stage that is done already is left out."""
+        began = time.monotonic()
+        identifier = job.document
+        report("parse", 0, 1)
+        document = self._parsed(job)
+        if not self.shelf.fulltext.has(identifier):
+            text = document.text
+            rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in passages(document))
+            self.shelf.fulltext.index(identifier, rows)
+        report("encode", 0, 0)
+        tokens = self._encode(identifier, document, report)
+        report("publish", 0, 1)
+        source = self._open_bank(identifier, document)
+        if self.sidenet.search is not None:
+            source.learned_keys()
+        seconds = self.shelf.get(identifier).settings.get("seconds", 0.0) + time.monotonic() - began
+        self.shelf.configure(identifier, seconds=round(seconds, 2))
+        self.shelf.update(identifier, tokens=tokens, bank_bytes=source.bank.nbytes)
+
+    def find(self, words: str, owner: str = "") -> Entry:
+        """The document that a person means: an id, the start of one, a title, or a file (added first)."""
+        path = Path(words).expanduser()
+        try:
+            return self.shelf.find(words, owner)
+        except BadInput:
+            if path.is_file():
+                return self.shelf.get(self.add(path).id, owner)
+            if path.suffix and ("/" in words or "\\" in words):
+                raise BadInput(f"{words}: there is no such file, and no such document on the shelf") from None
+            raise
+
+    def remove(self, words: str) -> int:
+        """Delete a document and all that was made from it; returns the bytes freed."""
+        identifier = self.shelf.find(words).id
+        with self._lock:
+            self._documents.pop(identifier, None)
+            if (source := self._banks.pop(identifier, None)) is not None:
+                source.bank.close()
+        return self.shelf.remove(identifier)
+
+    def document(self, identifier: str) -> Document:
+        """The parsed document, kept open for a while."""
+        with self._lock:
+            if identifier not in self._documents:
+                self._documents[identifier] = self.shelf.document(identifier)
+                while len(self._documents) > OPEN_DOCUMENTS:
+                    self._documents.popitem(last=False)
+            self._documents.move_to_end(identifier)
+            return self._documents[identifier]
+
+    def bank(self, identifier: str) -> SearchableBank:
+        """The open bank of a document that is ready.
+
+        Raises BadInput when it is still being encoded, or was made with another model (names the field).
+        """
+        entry = self.shelf.get(identifier)
+        if entry.state != "ready":
+            raise BadInput(
+                f'"{entry.title}" is not encoded yet ({entry.state}); wait for it, or run: '
+                f"python launch.py add with its file to go on"
+            )
+        with self._lock:
+            if identifier not in self._banks:
+                self._banks[identifier] = self._open_bank(identifier, self.document(identifier))
+                while len(self._banks) > OPEN_DOCUMENTS:
+                    self._banks.popitem(last=False)
+            self._banks.move_to_end(identifier)
+            return self._banks[identifier]
+
+    def stretch(self, identifier: str, start: int, end: int) -> Stretch:
+        """The part of a document's memory that lies inside the characters [start, end)."""
+        return Stretch.of_characters(self.bank(identifier), start, end)
+
+    def is_current(self, identifier: str) -> bool:
+        """Whether the bank of a document fits the model in use."""
+        try:
+            self._open_bank(identifier, self.document(identifier))
+        except BadInput:
+            return False
+        return True
+
+    # inside
+
+    def _parsed(self, job: Job) -> Document:
+        identifier = job.document
+        if not self.shelf.is_stored(identifier):
+            document = self._parse(
+                self.shelf.source(identifier),
+                password=self._passwords.pop(identifier, None),
+                encoding=job.options.get("encoding"),
+            )
+            self.shelf.store(identifier, document)
+        return self.document(identifier)
+
+    def _encode(self, identifier: str, document: Document, report: Report) -> int:
+        folder, layout = self.paths.bank(identifier), bank_layout(self.sidenet.config)
+
+        def fill() -> int:
+            return encode_text(
+                document.text,
+                folder,
+                self.backbone,
+                layout,
+                lambda done, total: report("encode", done, total),
+            )
+
+        try:
+            return fill()
+        except BankMismatch:
+            # made with another model or checkpoint: what it holds serves nobody now
+            with self._lock:
+                self._banks.pop(identifier, None)
+            delete_bank(folder)
+            return fill()
+
+    def _open_bank(self, identifier: str, document: Document) -> SearchableBank:
+        bank = MemoryBank.open(
+            self.paths.bank(identifier),
+            bank_identity(document.text, self.backbone),
+            bank_layout(self.sidenet.config),
+        )
+        return SearchableBank(bank, self.sidenet, identifier)
