@@ -12,6 +12,7 @@ import pytest
 
 from engine.errors import Failure
 from engine.paths import Paths
+from engine.shelf import locks as locks_module
 from engine.shelf import report as report_module
 from engine.shelf import runner as runner_module
 from engine.shelf.jobs import Busy, Job
@@ -517,6 +518,22 @@ def test_locks_exclude_threads_and_are_reusable(shelf, job):
         with pytest.raises(RuntimeError):
             lock.acquire(0)
     assert not first.held
+
+
+def test_a_lock_whose_file_was_deleted_while_it_was_opened_is_not_taken(shelf, job, monkeypatch):
+    first, second, third = (shelf.lock(job.document) for _ in range(3))
+    first.acquire(0)
+    real, calls = locks_module._try_lock, []
+
+    def delete_in_between(handle: int) -> bool:
+        calls.append(handle)
+        if len(calls) == 1:
+            first.release(delete=True)
+        return real(handle)
+
+    monkeypatch.setattr(locks_module, "_try_lock", delete_in_between)
+    assert not second.acquire(0), "it locked a file that nobody else can find"
+    assert second.acquire(0) and not third.acquire(0)
 
 
 def test_stopped_says_why():
