@@ -41,6 +41,7 @@ class FakeAssistant:
 
     def __init__(self):
         self.calls = []
+        self.shelf = SimpleNamespace(entries=lambda: [ENTRY])
 
     def add(self, path, *, password=None, encoding=None, progress=None):
         self.calls.append(("add", path.name, password, encoding))
@@ -50,9 +51,6 @@ class FakeAssistant:
             raise Failure("the disk is full; make room")
         progress(SimpleNamespace(stage="encode", percentage=50.0, seconds_left=12.0))
         return ENTRY
-
-    def shelf(self):
-        return [ENTRY]
 
     def ask(self, document, question, *, until=None, within=None, sampling=None):
         self.calls.append(("ask", document, question, until, within, sampling))
