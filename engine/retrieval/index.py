@@ -45,7 +45,7 @@ class SearchIndex(Protocol):
         """
 
 
-def open_index(keys: np.ndarray, kind: str = DEFAULT) -> SearchIndex:
+def make_index(keys: np.ndarray, kind: str = DEFAULT) -> SearchIndex:
     """An index of keys (chunks, kv_heads, dim) or (chunks, dim), fp16 or fp32, mapped or in memory.
 
     Raises BadInput for an unknown kind.

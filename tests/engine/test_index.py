@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.retrieval import mapped, resident
-from engine.retrieval.index import DEFAULT, KINDS, Best, open_index
+from engine.retrieval.index import DEFAULT, KINDS, Best, make_index
 from ingest.errors import BadInput
 
 SHAPES = [  # chunks, key heads, query heads, dim, queries, k
@@ -42,7 +42,7 @@ def reference(keys: np.ndarray, queries: torch.Tensor, k: int, lo: int, hi: int 
 def test_finds_the_k_largest_products_in_range(kind, shape, limits):
     chunks, key_heads, heads, dim, count, k = shape
     keys, queries = keys_of(chunks, key_heads, dim), queries_of(count, heads, dim)
-    ids, scores = open_index(keys, kind).search(queries, k, *limits)
+    ids, scores = make_index(keys, kind).search(queries, k, *limits)
     wanted, every = reference(keys, queries, k, *limits)
 
     assert ids.shape == scores.shape == (count, heads, k)
@@ -62,8 +62,8 @@ def test_finds_the_k_largest_products_in_range(kind, shape, limits):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_all_kinds_name_the_same_chunks(kind, dtype):
     keys, queries = keys_of(20_000, 3, 64).astype(dtype), queries_of(4, 9, 64)
-    ids, scores = open_index(keys, kind).search(queries, 16, 100, 19_000)
-    usual_ids, usual_scores = open_index(keys).search(queries, 16, 100, 19_000)
+    ids, scores = make_index(keys, kind).search(queries, 16, 100, 19_000)
+    usual_ids, usual_scores = make_index(keys).search(queries, 16, 100, 19_000)
     torch.testing.assert_close(scores, usual_scores, rtol=1e-5, atol=1e-4)
     apart = (usual_scores.diff(dim=-1).abs() > 1e-4).all(-1)  # rows without ties
     assert apart.any()
@@ -73,15 +73,15 @@ def test_all_kinds_name_the_same_chunks(kind, dtype):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(0, 2, 8), (0, 8)])
 def test_empty_index_finds_nothing(kind, shape):
-    ids, scores = open_index(np.empty(shape, np.float16), kind).search(torch.randn(3, 4, 8), 5)
+    ids, scores = make_index(np.empty(shape, np.float16), kind).search(torch.randn(3, 4, 8), 5)
     assert ids.shape == (3, 4, 5) and (ids == -1).all() and (scores == float("-inf")).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_without_heads_serve_every_query_head(kind):
     keys, queries = keys_of(300, 1, 16), queries_of(2, 3, 16)
-    ids, _ = open_index(keys[:, 0], kind).search(queries, 4)
-    again, _ = open_index(keys, kind).search(queries, 4)
+    ids, _ = make_index(keys[:, 0], kind).search(queries, 4)
+    again, _ = make_index(keys, kind).search(queries, 4)
     assert torch.equal(ids, again)
 
 
@@ -89,21 +89,31 @@ def test_keys_without_heads_serve_every_query_head(kind):
 def test_rows_outside_the_range_are_never_read(kind):
     """A single read of a poisoned row would make its score NaN, which sorts first."""
     keys, queries = keys_of(9000, 2, 16), queries_of(3, 4, 16)
-    clean = open_index(keys, kind).search(queries, 8, 1000, 7001)
+    clean = make_index(keys, kind).search(queries, 8, 1000, 7001)
     keys[:1000] = keys[7001:] = np.nan
-    ids, scores = open_index(keys, kind).search(queries, 8, 1000, 7001)
+    ids, scores = make_index(keys, kind).search(queries, 8, 1000, 7001)
     assert torch.equal(ids, clean[0]) and torch.equal(scores, clean[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_do_not_depend_on_block_sizes(kind, monkeypatch):
     keys, queries = keys_of(6000, 3, 16), queries_of(70, 9, 16)
-    ids, _ = open_index(keys, kind).search(queries, 16)
+    ids, _ = make_index(keys, kind).search(queries, 16)
     monkeypatch.setattr(mapped, "BLOCK_VALUES", 1)
     monkeypatch.setattr(resident, "ROWS_AT_ONCE", 513)
     monkeypatch.setattr(resident, "QUERIES_AT_ONCE", 9)
-    again, _ = open_index(keys, kind).search(queries, 16)
+    again, _ = make_index(keys, kind).search(queries, 16)
     assert (ids == again).float().mean() > 0.999  # equal up to near-ties
+
+
+def test_resident_copies_only_what_is_searched():
+    keys, queries = keys_of(9000, 2, 16), queries_of(3, 4, 16)
+    index = make_index(keys, "resident")
+    assert index.nbytes == 0
+    for limits, held in (((100, 300), 200), ((200, 500), 400), ((2000, 2100), 500), ((0, None), 9000)):
+        ids, _ = index.search(queries, 8, *limits)
+        assert index.nbytes == held * 2 * 16 * 4
+        assert torch.equal(ids, make_index(keys, "mapped").search(queries, 8, *limits)[0])
 
 
 def test_best_keeps_the_largest_over_blocks():
@@ -124,11 +134,11 @@ def test_the_default_is_one_of_the_kinds():
 @pytest.mark.parametrize("bad", [torch.randn(2, 4, 9), torch.randn(2, 3, 8), torch.randn(2, 8)])
 def test_queries_of_another_shape_are_refused(kind, bad):
     with pytest.raises(BadInput, match="queries are"):
-        open_index(keys_of(50, 2, 8), kind).search(bad, 3)
+        make_index(keys_of(50, 2, 8), kind).search(bad, 3)
 
 
 def test_unknown_kind_and_keys_are_refused():
     with pytest.raises(BadInput, match="no index 'hnsw'"):
-        open_index(keys_of(5, 1, 8), "hnsw")
+        make_index(keys_of(5, 1, 8), "hnsw")
     with pytest.raises(BadInput, match="search keys are"):
-        open_index(np.zeros(5, np.float16))
+        make_index(np.zeros(5, np.float16))
