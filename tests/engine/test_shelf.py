@@ -333,7 +333,9 @@ def test_removing_is_safe_while_another_process_reads(shelf, make):
 def test_removing_waits_for_the_worker_and_says_who_it_is(shelf, make):
     entry = make("content")
     holder = start(
-        shelf, "lock = shelf.lock(sys.argv[2]); lock.acquire(); print(1, flush=True); input()", entry.id
+        shelf,
+        "lock = shelf.lock(sys.argv[2]); lock.acquire(); print(1, flush=True); time.sleep(60)",
+        entry.id,
     )
     holder.stdout.readline()
     with pytest.raises(Failure, match=f"process {holder.pid}"):
