@@ -15,7 +15,7 @@ KINDS = (
 
 _NUMBER = r"(?:\d{1,4}|[ivxlcdm]+|(?:the\s+)?[a-z]+(?:[\s-][a-z]+)?)"
 _KINDED = re.compile(rf"({'|'.join(KINDS)})\s+(the\s+)?({_NUMBER})(?=$|[\s.:,;—–\-\]])", re.IGNORECASE)
-_BARE = re.compile(r"(\d{1,4}|[IVXLCDM]+|[ivxlcdm]+)(?:\.?$|\s*[:.—–]\s*\D|\s+[—–-]\s)")
+_BARE = re.compile(r"(\d{1,3}|[IVXLCDM]+|[ivxlcdm]+)(?:\.?$|\s*[:.—–]\s*\D|\s+[—–-]\s)")
 _INITIAL = re.compile(r"[LCDMlcdm]\.\s*\S")  # "C. Dickens" is a name, not chapter 100
 _TRUNCATE = 80
 

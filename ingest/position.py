@@ -5,7 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ingest.errors import BadInput
-from ingest.headings import KINDS, read_heading
+from ingest.headings import KINDS, is_number_only, read_heading
 from ingest.numerals import numeral
 
 if TYPE_CHECKING:
@@ -221,9 +221,11 @@ def _inside(document: "Document", outer: int, asked: str) -> int | None:
     exact = [index for index in below if _plain(document.chapters[index].title) == asked]
     if exact:
         return exact[0]
-    wanted = read_heading(asked)
+    wanted = read_heading(asked) if is_number_only(asked) else None
     number = wanted.number if wanted else numeral(asked)
     kind = wanted.kind if wanted else "chapter"
+    if number is None:
+        return None
     for index in below:
         heading = read_heading(document.chapters[index].title)
         if heading and heading.number == number and heading.kind == kind:

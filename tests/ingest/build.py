@@ -32,7 +32,7 @@ def epub(
     extra: dict[str, bytes] | None = None,
     version: str = "3.0",
 ) -> bytes:
-    """An EPUB: `files` are its documents in manifest order, `spine` their reading order (default the same)."""
+    """An EPUB: `files` are documents in manifest order, `spine` their reading order (default the same)."""
     items = [(f"d{number}", name) for number, name in enumerate(files)]
     identities = {name: identity for identity, name in items}
     manifest = [

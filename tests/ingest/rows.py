@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """`error` holds words of the BadInput; all other fields describe the Document ("" or None = not asked)."""
+    """`error` holds words of the BadInput; all else describes the Document ("" or None = not asked)."""
 
     file: str
     title: str = ""

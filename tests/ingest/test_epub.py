@@ -89,7 +89,8 @@ def test_footnotes_follow_their_paragraph_and_endnotes_stay(read):
     )
     body = page(
         "<body><h2>One</h2><p>Word<a epub:type='noteref' href='#f1'>1</a> and more<a epub:type='noteref' "
-        "href='notes.xhtml#n1'>2</a>.</p><p>Next.</p><aside epub:type='footnote' id='f1'><p>A footnote.</p></aside></body>"
+        "href='notes.xhtml#n1'>2</a>.</p><p>Next.</p>"
+        "<aside epub:type='footnote' id='f1'><p>A footnote.</p></aside></body>"
     )
     nav = "<ol><li><a href='one.xhtml'>One</a></li><li><a href='notes.xhtml'>Notes</a></li></ol>"
     document = read(epub({"one.xhtml": body, "notes.xhtml": notes}, nav=nav))
@@ -112,7 +113,8 @@ def test_scripts_styles_hidden_text_and_comments_are_no_text(read):
     body = page(
         "<body onload='x()'><script>alert(1)</script><style>p{}</style><!-- secret --><?php no ?>"
         "<p>Seen<script>evil()</script> text &lt;script&gt; &#x200b;.</p><p hidden=''>unseen</p>"
-        "<p style='display: none'>unseen</p><iframe src='http://x'>unseen</iframe><svg><text>unseen</text></svg></body>"
+        "<p style='display: none'>unseen</p><iframe src='http://x'>unseen</iframe>"
+        "<svg><text>unseen</text></svg></body>"
     )
     document = read(epub({"one.xhtml": body}))
     assert document.text == "Seen text <script> ."
