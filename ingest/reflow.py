@@ -94,11 +94,14 @@ def _is_prose(lines: list[str], width: int) -> bool:
     right = max(map(len, lines))
     # quotations are set narrower than the page, but their lines still run up to a common edge
     edge = min(width, right) if indent and len(lines) > 3 and right > 0.6 * width else width
-    full = 0
+    full = counted = 0
     for line, following in zip(lines, lines[1:], strict=False):
+        if 2 <= len(following) - len(following.lstrip()) - indent <= 8:
+            continue  # perhaps the last line of a paragraph before an indented first one
         word = following.split(None, 1)[0]
+        counted += 1
         full += len(line) + 1 + len(word) >= _SLACK * edge
-    return full >= _FULL_SHARE * (len(lines) - 1)
+    return counted > 0 and full >= _FULL_SHARE * counted
 
 
 def _indented_starts(lines: list[str]) -> list[tuple[bool, list[str]]]:

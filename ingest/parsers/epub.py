@@ -63,11 +63,9 @@ class _Package:
 def accepts(source: Source) -> bool:
     if not source.data.startswith(b"PK"):
         return False
-    return (
-        source.suffix == ".epub"
-        or b"application/epub+zip" in source.head[:200]
-        or b"META-INF/container.xml" in source.data
-    )
+    if b"application/epub+zip" in source.head[:200] or b"META-INF/container.xml" in source.data:
+        return True
+    return source.suffix == ".epub" and b"word/document.xml" not in source.data
 
 
 def parse(source: Source) -> Document:

@@ -1,0 +1,194 @@
+"""Plain text: encodings, Gutenberg, wrapped lines, headings without mark-up."""
+
+import pytest
+
+from ingest.encoding import decode
+from ingest.errors import BadInput
+from ingest.gutenberg import strip_gutenberg
+from ingest.parse import parse
+from ingest.reflow import reflow
+from tests.ingest.invariants import check_document
+
+FRENCH = "L’été était très chaud cette année — “voilà”, dit-elle, “ça suffit”. Un café coûte 3 €.\n" * 4
+RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. " * 6
+CHINESE = "汉语是世界上使用人数最多的语言之一，也是联合国的工作语言。" * 6
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_bytes(data: bytes | str, name: str = "book.txt", **options):
+        path = tmp_path / name
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        document = parse(path, **options)
+        check_document(document)
+        return document
+
+    return read_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "guessed"),
+    [
+        (FRENCH, "utf-8", ""),
+        (FRENCH, "utf-8-sig", ""),
+        (FRENCH, "utf-16", ""),
+        (FRENCH, "utf-32", ""),
+        (FRENCH, "utf-16-le", "utf-16-le"),
+        (FRENCH, "utf-16-be", "utf-16-be"),
+        (FRENCH, "cp1252", "cp1252"),
+        ("The boy’s café cost £3.", "cp1252", "cp1252"),
+        (RUSSIAN, "cp1251", "cp1251"),
+        (RUSSIAN, "koi8_r", "koi8_r"),
+        (CHINESE, "gb18030", "gb18030"),
+        (CHINESE.translate(str.maketrans("汉语联国", "漢語聯國")), "utf-8", ""),
+    ],
+)
+def test_encodings_are_found_and_guesses_are_told(text, encoding, guessed):
+    decoded, warning = decode(text.encode(encoding, "replace"))
+    assert decoded == text.encode(encoding, "replace").decode(encoding)
+    assert (guessed in warning and "--encoding" in warning) if guessed else warning is None
+
+
+def test_encoding_can_be_overridden(read):
+    data = "Łódź i źdźbło, zażółć gęślą jaźń".encode("iso8859_2")
+    assert "zażółć gęślą jaźń" in read(data, encoding="iso8859-2").text
+    with pytest.raises(BadInput, match="not valid utf-8"):
+        read(data, encoding="utf-8")
+    with pytest.raises(BadInput, match="no encoding called 'klingon'"):
+        read(data, encoding="klingon")
+
+
+def test_one_scratch_does_not_turn_utf8_into_something_else():
+    decoded, warning = decode(FRENCH.encode() * 5 + b"\xff" + FRENCH.encode())
+    assert "très chaud" in decoded and "replaced" in warning
+
+
+def test_nul_and_controls_are_stripped(read):
+    plain = "It was a long line of plain text and there was nothing in it that one could not see. " * 3
+    assert read(plain.encode() + b"One\0 line.\x07 And\x1b[31m more\x7f.").text.endswith(
+        "One line. And[31m more."
+    )
+
+
+GUTENBERG = """The Project Gutenberg eBook of A Tale
+
+Title: A Tale of
+      Two Lines
+Author: Ann Author
+Language: French
+
+*** START OF THE PROJECT GUTENBERG EBOOK A TALE ***
+
+Produced by Many Hands and the team at
+https://www.pgdp.net
+
+A TALE
+
+by Ann Author
+
+CONTENTS
+
+CHAPTER I. The Start
+
+CHAPTER II. The End
+
+
+CHAPTER I. The Start
+
+It was a _very_ dark night and the wind blew from the sea over the low
+hills and into the little town, where nobody was awake to hear it or to
+see the boat that came in without a light to be gone again before to-
+morrow, as quietly as it had come.
+
+    The sea is deep,
+    The night is long,
+
+and nothing more was seen.
+
+[Illustration]
+
+
+CHAPTER II. The End
+
+Morning came at last.
+
+*** END OF THE PROJECT GUTENBERG EBOOK A TALE ***
+
+Updated editions will replace the previous one.
+"""
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_gutenberg_text(read, ends):
+    document = read(GUTENBERG.replace("\n", ends))
+    assert (document.title, document.author, document.language) == ("A Tale of Two Lines", "Ann Author", "fr")
+    assert [chapter.title for chapter in document.chapters] == ["CHAPTER I. The Start", "CHAPTER II. The End"]
+    for words in ("Gutenberg", "Many Hands", "Updated editions", "[Illustration]", "_very_"):
+        assert words not in document.text
+    assert "a very dark night and the wind blew from the sea over the low hills and into" in document.text
+    assert "to be gone again before to-morrow, as quietly" in document.text
+    assert "\n\nThe sea is deep,\nThe night is long,\n\n" in document.text
+    assert document.text.endswith("Morning came at last.")
+
+
+def test_text_without_boilerplate_is_left_alone():
+    assert strip_gutenberg("He had read of the Project Gutenberg in his youth.\n" * 50) is None
+
+
+WRAPPED = """The old man had a boat and every morning he went out to the
+bay to see whether the fish had come, and every evening he came
+home again without a single one.
+    "It will be better in the spring," he said to the boy, who
+was waiting on the beach with the nets.
+    "It will," said the boy."""
+
+
+def test_indented_paragraphs_without_blank_lines_are_told_apart():
+    assert [paragraph.text[:12] for paragraph in reflow(WRAPPED)] == [
+        "The old man ",
+        '"It will be ',
+        '"It will," s',
+    ]
+
+
+def test_lines_that_are_paragraphs_stay_paragraphs():
+    long = (
+        "Nobody has wrapped this paragraph, because its writer sees it on a screen that does it for him. " * 2
+    )
+    found = reflow(f"{long}One.\n{long}Two.\nShort answer.\n{long}Three.")
+    assert [paragraph.text.split()[-1] for paragraph in found] == ["One.", "Two.", "answer.", "Three."]
+
+
+def test_tables_keep_their_lines(read):
+    table = "name      city      age\nAnna      Rome      31\nBert      Oslo      54"
+    text = read(f"{WRAPPED}\n\n{table}\n\nThe end of it.").text
+    assert f"\n\n{table}\n\nThe end of it." in text
+
+
+LISTED = "Chapter 1\n\nChapter 2\n\nChapter 3\n\n\nChapter 1\n\n{}\n\nChapter 2\n\n{}\n\nChapter 3\n\n{}"
+
+
+@pytest.mark.parametrize(
+    ("text", "titles"),
+    [
+        ("I\n\n{}\n\nII\n\n{}\n\nIII\n\n{}", ["I", "II", "III"]),
+        ("CHAPTER I\n\nA Dark Night\n\n{}\n\nCHAPTER II\n\n{}", ["CHAPTER I: A Dark Night", "CHAPTER II"]),
+        ("PART ONE\n\n\nChapter 1\n\n{}\n\nPART TWO\n\n{}", ["PART ONE", "Chapter 1", "PART TWO"]),
+        (LISTED, ["Chapter 1", "Chapter 2", "Chapter 3"]),
+        ("PREFACE\n\n{}\n\nCHAPTER I\n\n{}", ["PREFACE", "CHAPTER I"]),
+        ("Part of this is true.\n\n{}\n\n“I am,” he said.\n\n{}", []),
+    ],
+    ids=["numerals", "titles below", "parts", "contents", "preface", "none"],
+)  # fmt: skip
+def test_chapters_by_heading(read, text, titles):
+    body = "It went on like this for a long time, until nobody could say any more how it had begun. " * 5
+    document = read(text.format(*[body.strip()] * 3))
+    assert [chapter.title for chapter in document.chapters] == titles
+
+
+@pytest.mark.parametrize(
+    "data", [bytes(range(256)) * 40, b"\0" * 500, b"   \n\n \t "], ids=["bytes", "nul", "space"]
+)
+def test_what_is_no_text_says_so(read, data):
+    with pytest.raises(BadInput, match="not a text file|no text in this file"):
+        read(data)
