@@ -66,15 +66,7 @@ def parse(
         document = parser.parse(source)
     except BadInput as error:
         raise BadInput(f"{one_line(source.name)}: {one_line(str(error))}") from error
-    except (
-        RecursionError,
-        MemoryError,
-        ArithmeticError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-    ) as error:
+    except Exception as error:
         # a file that breaks a library is a damaged file to its owner; --debug shows the cause
         raise BadInput(
             f"{one_line(source.name)}: {NAMES[parser.NAME]} that is damaged or built in a way that cannot be "

@@ -20,6 +20,8 @@ from ingest.source import Source
 
 NAME = "pdf"
 
+# what a damaged file makes pymupdf raise, depending on how deep the damage lies
+_TROUBLE = (RuntimeError, ValueError, pymupdf.mupdf.FzErrorBase)
 _LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
 _SCANNED_SHARE = 0.1
 _UNMAPPED_SHARE = 0.3
@@ -52,7 +54,7 @@ def parse(source: Source) -> Document:
         _refuse_scans(pages, book, manuscript)
         paragraphs = _join_pages(pages, vocabulary)
         chapters = _outline(book, paragraphs) or _by_size(paragraphs)
-        _write(book, paragraphs, chapters, manuscript)
+        _write(paragraphs, chapters, _labels(book, len(pages)), manuscript)
         return manuscript.document(
             title=_title(book, pages) or source.stem,
             author=_metadata(book, "author"),
@@ -78,7 +80,7 @@ def _open(source: Source) -> pymupdf.Document:
             raise BadInput("this PDF has no pages: get another copy")
     except BadInput:
         raise
-    except (RuntimeError, ValueError) as error:  # what pymupdf raises descends from these
+    except _TROUBLE as error:
         raise BadInput(damaged) from error
     return book
 
@@ -90,7 +92,7 @@ def _read_pages(
     for number in range(book.page_count):
         try:
             lines, _, height = page_lines(book[number])
-        except (RuntimeError, ValueError):
+        except (*_TROUBLE, IndexError):
             manuscript.warn(f"page {number + 1} of the PDF is damaged and was left out")
             lines, height = [], 1.0
         raw.append((lines, height))
@@ -109,7 +111,7 @@ def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscri
     with_text = sum(count >= _LEAST_LETTERS for count in letters)
     counted = f"{with_text} of {len(pages)} pages have text" if len(pages) > 1 else "its one page has no text"
     pictured = sum(
-        1 for page, count in zip(book, letters, strict=True) if count < _LEAST_LETTERS and page.get_images()
+        count < _LEAST_LETTERS and _has_picture(book, number) for number, count in enumerate(letters)
     )
     if sum(letters) == 0 and not pictured:
         raise BadInput(
@@ -121,6 +123,13 @@ def _refuse_scans(pages: list[list[Paragraph]], book: pymupdf.Document, manuscri
         )
     if pictured > 0.2 * len(pages):
         manuscript.warn(f"the PDF looks scanned in part: {counted}")
+
+
+def _has_picture(book: pymupdf.Document, number: int) -> bool:
+    try:
+        return bool(book[number].get_images())
+    except (*_TROUBLE, IndexError):
+        return False  # the pages of a damaged file may be fewer than it said at first
 
 
 def _drop_unread(
@@ -170,7 +179,7 @@ def _outline(book: pymupdf.Document, paragraphs: list[Paragraph]) -> dict[int, l
     chapters: dict[int, list[tuple[str, int]]] = {}
     try:
         entries = book.get_toc(simple=False)
-    except (RuntimeError, ValueError):
+    except _TROUBLE:
         return {}
     least = 0
     for level, title, page, target in entries:
@@ -266,9 +275,11 @@ def _by_wording(paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]
 
 
 def _write(
-    book: pymupdf.Document, paragraphs: list[Paragraph], chapters: dict, manuscript: Manuscript
+    paragraphs: list[Paragraph],
+    chapters: dict[int, list[tuple[str, int]]],
+    labels: list[str],
+    manuscript: Manuscript,
 ) -> None:
-    labels = _labels(book)
     opened = 0
     for index, item in enumerate(paragraphs):
         first, text = item.pieces[0]
@@ -283,19 +294,20 @@ def _write(
                 manuscript.page_here(labels[opened])
                 opened += 1
             manuscript.continue_paragraph(text)
-    while opened < book.page_count:
+    while opened < len(labels):
         manuscript.page(labels[opened])
         opened += 1
 
 
-def _labels(book: pymupdf.Document) -> list[str]:
+def _labels(book: pymupdf.Document, count: int) -> list[str]:
+    """The printed label of each page, its number where the PDF names none."""
+    labels = [str(number) for number in range(1, count + 1)]
     try:
-        labelled = bool(book.get_page_labels())
-        labels = [one_line(page.get_label()) if labelled else "" for page in book]
-    except (RuntimeError, ValueError, IndexError, KeyError, TypeError):
-        labels = []
-    labels = labels or [""] * book.page_count
-    return [label or str(number) for number, label in enumerate(labels, 1)]
+        if book.get_page_labels():
+            labels = [one_line(book[index].get_label()) or label for index, label in enumerate(labels)]
+    except (*_TROUBLE, IndexError, KeyError, TypeError):
+        pass  # damaged labels are no labels
+    return labels
 
 
 def _metadata(book: pymupdf.Document, name: str) -> str:
@@ -318,6 +330,6 @@ def _title(book: pymupdf.Document, pages: list[list[Paragraph]]) -> str:
 def _language(book: pymupdf.Document) -> str:
     try:
         kind, value = book.xref_get_key(book.pdf_catalog(), "Lang")
-    except (RuntimeError, ValueError):
+    except _TROUBLE:
         return ""
     return value if kind == "string" else ""

@@ -210,6 +210,7 @@ def test_repeated_labels_fall_back_to_numbers(read):
     assert [page.label for page in read(book.tobytes()).pages] == ["1", "2", "3", "4"]
 
 
+DAMAGED = [printed(two_columns()), storybook("Tales", "Ann Author", "", [("One", tell(6, 12))])]
 LOCKED = {"encryption": pymupdf.PDF_ENCRYPT_AES_256, "user_pw": "open sesame", "owner_pw": "owner"}
 LINE = [[(40, 100, "A line of text that can be read.")]]
 
@@ -242,6 +243,18 @@ def test_a_few_scanned_pages_are_a_warning(read):
     picture_page(book)
     picture_page(book)
     assert "2 of 4 pages have text" in read(book.tobytes()).warnings[0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_never_shows_a_traceback(read, seed):
+    chance = random.Random(seed)
+    data = bytearray(DAMAGED[seed % 2])
+    for _ in range(chance.choice([1, 8, 60])):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    try:
+        read(bytes(data[: chance.randrange(len(data) // 2, len(data))]))
+    except BadInput as error:
+        assert "built in a way" not in str(error), repr(error.__cause__)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,10 @@ from tests.ingest.invariants import check_document
 from tests.ingest.rows import ROWS, Row
 
 SAMPLES = SHARED_DATA / "samples"
-FILES = sorted(path.relative_to(SAMPLES).as_posix() for path in SAMPLES.rglob("*") if path.is_file())
+IN_ROWS = {row.file for row in ROWS if row.password is None}
+FILES = sorted(
+    {path.relative_to(SAMPLES).as_posix() for path in SAMPLES.rglob("*") if path.is_file()} - IN_ROWS
+)
 
 
 @functools.cache
@@ -60,7 +63,7 @@ def test_row(shared_data, row: Row):
 
 
 @pytest.mark.parametrize("name", FILES or [pytest.param("", marks=pytest.mark.skip("no shared samples"))])
-def test_every_sample_reads_or_says_why_not(name):
+def test_every_other_sample_reads_or_says_why_not(name):
     document, _ = read(name)
     if isinstance(document, BadInput):
         words = one_clear_line(document)
