@@ -37,7 +37,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Frozen:
-    """One segment: ids (time,), hidden {j: (time, width)}, keys and values {block: (time, kv_heads, head_dim)}."""
+    """One segment.
+
+    ids: (time,). hidden: {j: (time, width)}. keys, values: {block: (time, kv_heads, head_dim)}.
+    """
 
     ids: Tensor
     hidden: dict[int, Tensor]
@@ -95,7 +98,9 @@ class TextBooks:
     def _tokens(self, book: int) -> list[list[int]]:
         if book not in self._ids:
             whole: list[list[int]] = []
-            for piece in segments(self._texts[book](), self.backbone.tokenizer, self.segment_tokens, self.skip):
+            for piece in segments(
+                self._texts[book](), self.backbone.tokenizer, self.segment_tokens, self.skip
+            ):
                 if len(piece) < self.segment_tokens or (self.limit and len(whole) == self.limit):
                     break
                 whole.append(piece.token_ids)
@@ -104,6 +109,11 @@ class TextBooks:
 
     def length(self, book: int) -> int:
         return len(self._tokens(book))
+
+    def tokens(self, book: int) -> int:
+        """Tokens of the whole book, whatever part of it is used."""
+        text = self._texts[book]()
+        return sum(len(piece) for piece in segments(text, self.backbone.tokenizer, self.segment_tokens))
 
     def segment(self, book: int, index: int) -> Frozen:
         ids = self._tokens(book)[index]

@@ -1,4 +1,4 @@
-"""Instruction-style prompts without any document, made from templates: where the SideNet must stay the backbone.
+"""Instruction-style prompts without any document: where the SideNet must stay the backbone.
 
 `prompts(n, seed)` for different seeds share templates but few prompts; training and the check use different
 seeds and different halves of the subjects.
@@ -35,7 +35,8 @@ SUBJECTS = (
     "antibiotics", "time management", "the human heart", "coral reefs", "democracy", "gardening", "football",
     "black holes", "the Renaissance", "vaccines", "cloud computing", "coffee", "rainforests", "the alphabet",
     "earthquakes", "meditation", "bicycles", "the ocean", "budgeting", "photography", "dinosaurs", "tea",
-    "a job interview", "electric cars", "the Great Wall of China", "swimming", "sorting algorithms", "glaciers",
+    "a job interview", "electric cars", "the Great Wall of China", "swimming", "sorting algorithms",
+    "glaciers",
     "teamwork", "the immune system", "libraries", "cheese", "satellites", "the Roman Empire", "knitting",
     "prime numbers", "wolves", "climate change", "a first aid kit", "the piano", "mountain hiking",
 )  # fmt: skip

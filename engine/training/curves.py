@@ -39,7 +39,9 @@ def read_log(file: Path) -> list[dict[str, str]]:
 
 def smoothed(values: list[float], over: int) -> list[float]:
     """Running mean of up to `over` values: smoothed([1, 3, 5], 2) = [1, 2, 4]."""
-    return [sum(part) / len(part) for part in (values[max(0, i + 1 - over) : i + 1] for i in range(len(values)))]
+    return [
+        sum(part) / len(part) for part in (values[max(0, i + 1 - over) : i + 1] for i in range(len(values)))
+    ]
 
 
 def draw_curves(file: Path, picture: Path) -> None:

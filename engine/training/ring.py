@@ -91,39 +91,55 @@ class Ring:
             for row, part in enumerate(state["pooled"]):
                 self.pooled[row, : part.shape[0]] = part
 
+    def reader(
+        self, row: int, reading: str = "dense", search_map: SearchMap | None = None, top_k: int | None = None
+    ) -> "TensorReader":
+        """Serves memory attention from what a row holds now."""
+        count = self.tokens(row)
+        return TensorReader(
+            self.config,
+            {block: keys[row, :, :count] for block, keys in self.keys.items()},
+            {block: values[row, :, :count] for block, values in self.values.items()},
+            None if self.pooled is None else self.pooled[row, : count // self.config.chunk_size],
+            reading,
+            search_map,
+            top_k,
+        )
 
-@dataclass
-class RingReader:
-    """Serves memory attention for one row (batch 1) from a `Ring`.
 
-    search_map: of the SideNet, where the search is pooled. top_k: chunks a token reads when sparse.
+@dataclass(frozen=True)
+class TensorReader:
+    """Serves memory attention for one row (batch 1) from tensors; implements `MemoryReader`.
+
+    keys, values: {block: (kv_heads, tokens, head_dim)}, whole chunks. pooled: (chunks, width) mean states
+    that enter the search block, or None. search_map: the SideNet's, where the search is pooled. top_k: chunks
+    that a token reads when sparse, by default the configuration's.
     """
 
-    ring: Ring
-    row: int
+    config: SideNetConfig
+    keys: dict[int, Tensor]
+    values: dict[int, Tensor]
+    pooled: Tensor | None = None
     reading: str = "dense"
     search_map: SearchMap | None = None
     top_k: int | None = None
 
     def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
         """Keys and values for a memory layer; query (1, time, heads, head_dim)."""
-        config = self.ring.config
-        block, count = config.source_block(layer), self.ring.tokens(self.row)
-        keys = self.ring.keys[block][self.row, :, :count]
-        values = self.ring.values[block][self.row, :, :count]
-        if self.reading == "dense" or count == 0:
-            mask = torch.ones(1, 1, 1, count, dtype=torch.bool, device=keys.device)
+        block = self.config.source_block(layer)
+        keys, values = self.keys[block], self.values[block]
+        if self.reading == "dense" or keys.shape[1] == 0:
+            mask = torch.ones(1, 1, 1, keys.shape[1], dtype=torch.bool, device=keys.device)
             return Retrieved(keys[None, None], values[None, None], mask)
-        chunk_ids = self._best(query, keys, search, count)
-        return self._gather(keys, values, chunk_ids)
+        return self._gather(keys, values, self._best(query, keys, search))
 
     @torch.no_grad()
-    def _best(self, query: Tensor, keys: Tensor, search: Tensor | None, count: int) -> Tensor:
+    def _best(self, query: Tensor, keys: Tensor, search: Tensor | None) -> Tensor:
         """The top chunks of every token: (time, heads or 1, k)."""
-        size = self.ring.config.chunk_size
-        k = min(self.top_k or self.ring.config.top_k, count // size)
+        size = self.config.chunk_size
+        k = min(self.top_k or self.config.top_k, keys.shape[1] // size)
         if search is not None and self.search_map is not None:
-            index = self.search_map.keys(self.ring.pooled[self.row, : count // size])
+            index = self.search_map.keys(self.pooled)
             return (search[0] @ index.T)[:, None].topk(k).indices
         means = keys.unflatten(1, (-1, size)).mean(2)
         kv_heads, heads = means.shape[0], query.shape[2]
@@ -132,8 +148,8 @@ class RingReader:
         return found.view(kv_heads, heads // kv_heads, -1, k).flatten(0, 1).transpose(0, 1)
 
     def _gather(self, keys: Tensor, values: Tensor, chunk_ids: Tensor) -> Retrieved:
-        """The tokens of the chosen chunks as slots; keys, values (kv_heads, count, head_dim)."""
-        size = self.ring.config.chunk_size
+        """The tokens of the chosen chunks as slots; keys, values (kv_heads, tokens, head_dim)."""
+        size = self.config.chunk_size
         steps = torch.arange(size, device=keys.device)
         slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)
         if slots.shape[1] == 1:
@@ -143,5 +159,3 @@ class RingReader:
             found = [x[owner[None, :, None], slots][None] for x in (keys, values)]
         mask = torch.ones(1, slots.shape[0], 1, slots.shape[-1], dtype=torch.bool, device=keys.device)
         return Retrieved(*found, mask, chunks=chunk_ids[None])
-
-

@@ -1,7 +1,7 @@
 """`python launch.py train`: train a SideNet on books. The same command goes on with an interrupted run.
 
-    --out gets settings.json, log.csv, curves.png, state.pt (to go on) and, every --save steps and at the end,
-    config.json and sidenet.safetensors: a checkpoint that --sidenet, ask and continue take.
+--out gets settings.json, log.csv, curves.png, state.pt (to go on) and, every --save steps and at the end,
+config.json and sidenet.safetensors: a checkpoint that --sidenet, ask and continue take.
 """
 
 import argparse
@@ -39,12 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
     parser.add_argument("--memory-layers", default="", metavar="I,J", help="side layers that read the bank")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
-    parser.add_argument("--skip", type=int, default=0, metavar="N", help="segments left out at a book's start")
+    parser.add_argument(
+        "--skip", type=int, default=0, metavar="N", help="segments left out at a book's start"
+    )
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="segments of one book (0: all)")
     parser.add_argument("--max-books", type=int, default=0, metavar="N", help="books to use (0: all)")
     parser.add_argument("--save", type=int, default=50, metavar="N", help="steps between two checkpoints")
     parser.add_argument("--bf16", action="store_true", help="the backbone and its activations in bfloat16")
-    parser.add_argument("--no-chats", action="store_true", help="no pull towards the backbone on chat prompts")
+    parser.add_argument(
+        "--no-chats", action="store_true", help="no pull towards the backbone on chat prompts"
+    )
     group = parser.add_argument_group("settings of the run")
     for field in dataclasses.fields(TrainingSettings):
         name = "--" + field.name.replace("_", "-")
@@ -70,9 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def start_sidenet(
-    backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace
-) -> SideNet:
+def start_sidenet(backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace) -> SideNet:
     """The identity start, or the checkpoint named by --start."""
     torch.manual_seed(settings.seed)
     if arguments.start is not None:
@@ -141,4 +143,6 @@ def train(
 def describe(report: Report) -> str:
     """One line of progress."""
     speed = report.tokens / max(1e-9, report.seconds)
-    return f"loss {report.loss:.3f}  null {report.null_mass:.2f}  gate {report.gate:.2f}  {speed:.0f} tokens/s"
+    return (
+        f"loss {report.loss:.3f}  null {report.null_mass:.2f}  gate {report.gate:.2f}  {speed:.0f} tokens/s"
+    )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.backbone.backbone import Backbone
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen
-from engine.training.ring import Ring, RingReader
+from engine.training.ring import Ring
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
 
@@ -133,7 +133,7 @@ class Trainer:
                 self.ring.clear(row)
             held = self.ring.tokens(row)
             if torch.rand((), generator=self.random) >= settings.forget:
-                reader = RingReader(self.ring, row, settings.reading, self.sidenet.search)
+                reader = self.ring.reader(row, settings.reading, self.sidenet.search)
         frozen = self._placed(step.frozen)
         output = self.sidenet({j: state[None] for j, state in frozen.hidden.items()}, reader)
         count = max(1, round(settings.loss_share * (len(frozen.ids) - 1)))
@@ -158,7 +158,10 @@ class Trainer:
 
     def _placed(self, frozen: Frozen) -> Frozen:
         device, dtype = self.backbone.device, self.backbone.dtype
-        groups = ({n: x.to(device, dtype) for n, x in g.items()} for g in (frozen.hidden, frozen.keys, frozen.values))
+        groups = (
+            {n: x.to(device, dtype) for n, x in g.items()}
+            for g in (frozen.hidden, frozen.keys, frozen.values)
+        )
         return Frozen(frozen.ids.to(device), *groups)
 
     def state(self) -> dict:
@@ -185,7 +188,7 @@ class Trainer:
 
 
 def chat_divergence(sidenet: SideNet, backbone: Backbone, chat: Frozen) -> Tensor:
-    """KL(backbone ‖ SideNet) in nats of every next-token distribution (time,) of a chat without a document."""
+    """KL(backbone ‖ SideNet) in nats, (time,): every next-token distribution of a chat without a document."""
     hidden = {j: state[None] for j, state in chat.hidden.items()}
     ours = backbone.head(sidenet(hidden).normed[0].to(backbone.dtype)).float().log_softmax(-1)
     with torch.no_grad():

@@ -17,7 +17,7 @@ from engine.training.activations import TextBooks, Wanted, freeze
 from engine.training.chats import prompts
 from engine.training.checkpoint import load_state
 from engine.training.curves import read_log, smoothed
-from engine.training.ring import Ring, RingReader
+from engine.training.ring import Ring
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
 from engine.training.trainer import Trainer, chat_divergence
@@ -80,41 +80,43 @@ class TestRing:
 
     def test_dense_reads_what_was_stored(self, sidenet):
         ring, kept = self.filled(sidenet, 32, 3)
-        found = RingReader(ring, 0).read(1, self.query(sidenet), None)
+        found = ring.reader(0).read(1, self.query(sidenet), None)
         torch.testing.assert_close(found.keys[0, 0].transpose(0, 1), kept)
         assert found.mask.all()
 
     def test_keeps_the_newest(self, sidenet):
         ring, kept = self.filled(sidenet, 16, 5)
-        found = RingReader(ring, 0).read(1, self.query(sidenet), None).keys[0, 0].transpose(0, 1)
+        found = ring.reader(0).read(1, self.query(sidenet), None).keys[0, 0].transpose(0, 1)
         stored = {tuple(token.flatten().tolist()) for token in found}
         assert stored == {tuple(token.flatten().tolist()) for token in kept[-16:]}
 
     def test_a_row_sees_only_its_own(self, sidenet):
         ring, _ = self.filled(sidenet, 32, 3)
-        assert RingReader(ring, 1).read(1, self.query(sidenet), None).keys.shape[3] == 0
+        assert ring.reader(1).read(1, self.query(sidenet), None).keys.shape[3] == 0
 
     def test_cleared(self, sidenet):
         ring, _ = self.filled(sidenet, 32, 3)
         ring.clear(0)
-        assert RingReader(ring, 0, "sparse").read(1, self.query(sidenet), None).keys.shape[3] == 0
+        assert ring.reader(0, "sparse").read(1, self.query(sidenet), None).keys.shape[3] == 0
 
     def test_sparse_by_attention_takes_the_best_chunks_of_each_head(self, sidenet):
         ring, kept = self.filled(sidenet, 32, 3)
         query = self.query(sidenet)
-        found = RingReader(ring, 0, "sparse", top_k=2).read(1, query, None)
+        found = ring.reader(0, "sparse", top_k=2).read(1, query, None)
         means = kept.unflatten(0, (-1, 4)).mean(1)
         per_kv = sidenet.config.heads // sidenet.config.kv_heads
         for time, head in itertools.product(range(5), range(sidenet.config.heads)):
             scores = means[:, head // per_kv] @ query[0, time, head]
             assert set(found.chunks[0, time, head].tolist()) == set(scores.topk(2).indices.tolist())
-            expected = torch.cat([kept[c * 4 : c * 4 + 4, head // per_kv] for c in found.chunks[0, time, head]])
+            expected = torch.cat(
+                [kept[c * 4 : c * 4 + 4, head // per_kv] for c in found.chunks[0, time, head]]
+            )
             torch.testing.assert_close(found.keys[0, time, head], expected)
 
     def test_sparse_by_the_learned_map_takes_one_set_for_all_heads(self, sidenet):
         ring, kept = self.filled(sidenet, 32, 3)
         search = torch.nn.functional.normalize(torch.randn(1, 5, 8), dim=-1)
-        found = RingReader(ring, 0, "sparse", sidenet.search).read(1, self.query(sidenet), search)
+        found = ring.reader(0, "sparse", sidenet.search).read(1, self.query(sidenet), search)
         index = sidenet.search.keys(ring.pooled[0, :6])
         for time in range(5):
             best = (index @ search[0, time]).topk(3).indices
@@ -126,8 +128,8 @@ class TestRing:
         ring, _ = self.filled(sidenet, 32, 3)
         torch.nn.init.normal_(sidenet.layers[1].memory.null_value)
         query, attention = self.query(sidenet), sidenet.layers[1].memory
-        dense = attention(query, RingReader(ring, 0).read(1, query, None))[0]
-        sparse = attention(query, RingReader(ring, 0, "sparse", top_k=6).read(1, query, None))[0]
+        dense = attention(query, ring.reader(0).read(1, query, None))[0]
+        sparse = attention(query, ring.reader(0, "sparse", top_k=6).read(1, query, None))[0]
         torch.testing.assert_close(dense, sparse)
 
     def test_survives_a_checkpoint(self, sidenet):

@@ -1,0 +1,44 @@
+"""Confidence intervals by resampling books: pages of one book are not independent, books are."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Total:
+    """Summed loss in nats over `tokens` scored tokens of one book."""
+
+    loss: float
+    tokens: int
+
+
+def mean_loss(books: Sequence[Total]) -> float:
+    """Nats per token over all books: mean_loss([Total(2, 1), Total(10, 3)]) = 3.0."""
+    return sum(book.loss for book in books) / sum(book.tokens for book in books)
+
+
+def interval(
+    books: Sequence[Total],
+    against: Sequence[Total] | None = None,
+    draws: int = 2000,
+    share: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean loss, or of its difference to `against` over the same books (paired).
+
+    One book gives no interval: both ends are NaN.
+    """
+    if len(books) < 2:
+        return math.nan, math.nan
+    choose, values = random.Random(seed), []
+    for _ in range(draws):
+        picked = [choose.randrange(len(books)) for _ in books]
+        value = mean_loss([books[i] for i in picked])
+        if against is not None:
+            value -= mean_loss([against[i] for i in picked])
+        values.append(value)
+    values.sort()
+    cut = int((1 - share) / 2 * draws)
+    return values[cut], values[-cut - 1]

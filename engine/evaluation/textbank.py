@@ -1,0 +1,69 @@
+"""Keys and values of one book in RAM, and what part of them a page may read.
+
+Filled segment by segment as a bank on disk is (1,024 tokens, no earlier context, fp16), so what is measured
+here is what answering reads; only the file format is left out.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.search import SearchMap
+from engine.training.activations import Frozen
+from engine.training.ring import TensorReader
+
+
+@dataclass
+class TextBank:
+    """keys, values: {block: (kv_heads, tokens, head_dim)}; pooled: (chunks, width) or None."""
+
+    config: SideNetConfig
+    keys: dict[int, Tensor] = field(default_factory=dict)
+    values: dict[int, Tensor] = field(default_factory=dict)
+    pooled: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        return next(iter(self.keys.values())).shape[1] if self.keys else 0
+
+    @classmethod
+    def of(cls, config: SideNetConfig, segments: list[Frozen]) -> "TextBank":
+        """The bank of consecutive segments, each of whole chunks."""
+        if not segments:
+            return cls(config)
+        keys, values = (
+            {
+                block: torch.cat([getattr(part, name)[block] for part in segments])
+                .half()
+                .float()
+                .transpose(0, 1)
+                for block in config.memory_blocks
+            }
+            for name in ("keys", "values")
+        )
+        pooled = None
+        if config.search == "pooled":
+            entering = torch.cat([part.hidden[config.search_block] for part in segments])
+            pooled = entering.unflatten(0, (-1, config.chunk_size)).mean(1).half().float()
+        return cls(config, keys, values, pooled)
+
+    def reader(
+        self, until: int, size: int = 0, search_map: SearchMap | None = None, top_k: int | None = None
+    ) -> TensorReader | None:
+        """What a page that begins at token `until` may read: the last `size` tokens before it, 0 for all."""
+        chunk = self.config.chunk_size
+        last = min(until, self.tokens) // chunk * chunk
+        first = max(0, last - size) // chunk * chunk if size else 0
+        if last <= first:
+            return None
+        return TensorReader(
+            self.config,
+            {block: keys[:, first:last] for block, keys in self.keys.items()},
+            {block: values[:, first:last] for block, values in self.values.items()},
+            None if self.pooled is None else self.pooled[first // chunk : last // chunk],
+            "sparse",
+            search_map,
+            top_k,
+        )
