@@ -148,15 +148,17 @@ def apart(readings: Iterable[Reading], held_out: Iterable[Reading]) -> list[Read
 # questions made by rule
 
 IRREGULAR = dict(
-    went="go", came="come", took="take", gave="give", made="make", saw="see", found="find", left="leave",
-    told="tell", knew="know", got="get", brought="bring", thought="think", felt="feel", heard="hear",
-    kept="keep", held="hold", stood="stand", sat="sit", ran="run", fell="fall", lost="lose", sent="send",
-    met="meet", led="lead", wrote="write", spoke="speak", rose="rise", drew="draw", threw="throw",
-    grew="grow", broke="break", bought="buy", sold="sell", caught="catch", wore="wear", bore="bear",
-    began="begin", won="win", struck="strike", flew="fly", drove="drive", rode="ride", chose="choose",
-    ate="eat", drank="drink", slept="sleep", spent="spend", built="build", hid="hide", shook="shake",
-    paid="pay", laid="lay", said="say", fought="fight", sought="seek", taught="teach", became="become",
-)  # fmt: skip
+    re.findall(
+        r"(\w+):(\w+)",
+        "went:go came:come took:take gave:give made:make saw:see found:find left:leave told:tell knew:know "
+        "got:get brought:bring thought:think felt:feel heard:hear kept:keep held:hold stood:stand sat:sit "
+        "ran:run fell:fall lost:lose sent:send met:meet led:lead wrote:write spoke:speak rose:rise "
+        "drew:draw threw:throw grew:grow broke:break bought:buy sold:sell caught:catch wore:wear bore:bear "
+        "began:begin won:win struck:strike flew:fly drove:drive rode:ride chose:choose ate:eat drank:drink "
+        "slept:sleep spent:spend built:build hid:hide shook:shake paid:pay laid:lay said:say fought:fight "
+        "sought:seek taught:teach became:become",
+    )
+)
 SUBJECT = (
     r"((?:Mr|Mrs|Miss|Dr|Sir|Lady|Lord|Captain|Colonel|King|Queen|Prince|Princess|Father|Aunt|Uncle)\.? "
     r"(?:[A-Z][\w'’-]+ ?){1,2}|(?:[A-Z][\w’'-]+ ){1,3}|(?:The|His|Her|My|Their|An?|This) (?:[a-z]+ ){1,3}"

@@ -1,0 +1,100 @@
+"""Questions in long documents: texts with known passages joined, then padded with books.
+
+One haystack serves every length: shorter documents are ranges of it, as when a reader asks within a chapter
+or up to where he has read. Passages are those of the product; a passage is right when its middle lies in a
+section that the question names, or when it holds the place of the answer.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.training.questions import Reading, apart, flowing, joined
+from ingest.document import Document
+from ingest.passages import passages
+
+
+@dataclass(frozen=True)
+class Needle:
+    """A question, its right passages (indices into the haystack's), and the characters it is asked within."""
+
+    question: str
+    gold: tuple[int, ...]
+    kind: str
+    reading: int
+
+
+@dataclass(frozen=True)
+class Haystack:
+    """A long text; spans (passages, 2) characters; borders: where its readings start, then where they end."""
+
+    name: str
+    text: str = field(repr=False)
+    spans: np.ndarray = field(repr=False)
+    needles: tuple[Needle, ...] = field(repr=False)
+    borders: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Characters [start, end) that make a document of about so many tokens, and the needles asked in it."""
+
+    start: int
+    end: int
+    needles: tuple[int, ...]
+
+
+def haystack(name: str, readings: Sequence[Reading], padding: Iterable[str], characters: int) -> Haystack:
+    """Join readings and pad with books to `characters`; books that share text with a reading are left out."""
+    whole = joined(readings)
+    text, borders = whole.text, _borders(readings)
+    for book in padding:
+        if len(text) >= characters:
+            break
+        book = flowing(book)
+        if apart([Reading("book", book, (), ())], readings):
+            text += "\n\n" + book
+    found = passages(Document(name, "", "en", "text", text))
+    spans = np.array([(one.start, one.end) for one in found]).reshape(-1, 2)
+    middles = spans.mean(axis=1)
+    needles = []
+    for question in whole.questions:
+        gold = []
+        for section in question.gold:
+            start, end = whole.spans[section]
+            gold += np.flatnonzero((middles >= start) & (middles < end)).tolist()
+        reading = bisect_right(borders, whole.spans[question.gold[0]][0]) - 1
+        needles.append(Needle(question.text, tuple(gold), question.kind, reading))
+    kept = tuple(needle for needle in needles if needle.gold)
+    return Haystack(name, text, spans, kept, borders)
+
+
+def _borders(readings: Sequence[Reading]) -> tuple[int, ...]:
+    borders, at = [], 0
+    for reading in readings:
+        borders.append(at)
+        at += len(reading.text) + 2
+    return (*borders, at - 2)
+
+
+def ranges(hay: Haystack, token_ends: np.ndarray, tokens: int) -> list[Range]:
+    """Documents of about `tokens` tokens: groups of readings, or all of them with padding.
+
+    token_ends: (tokens,) where each token of the haystack ends, in characters.
+    """
+    starts = np.searchsorted(token_ends, np.array(hay.borders), side="right")
+    if tokens >= starts[-1] - starts[0]:
+        end = len(hay.text) if tokens >= len(token_ends) else int(token_ends[tokens - 1])
+        return [Range(0, end, tuple(range(len(hay.needles))))]
+    made, first = [], 0
+    readings = len(hay.borders) - 1
+    while first < readings:
+        last = first + 1
+        while last < readings and starts[last + 1] - starts[first] <= tokens:
+            last += 1
+        inside = tuple(i for i, needle in enumerate(hay.needles) if first <= needle.reading < last)
+        made.append(Range(hay.borders[first], hay.borders[last], inside))
+        first = last
+    return made

@@ -1,0 +1,241 @@
+"""`evaluate retrieval`: which passages memory, full-text search and both together find for a question.
+
+Recall@1/4/8 and mean reciprocal rank of the first right passage, by length of the document. Every method
+ranks the same passages within the same range of characters; BM25 is the product's own full-text search.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.evaluation.haystack import Haystack, Range, haystack, ranges
+from engine.evaluation.rawkeys import RawKeys
+from engine.paths import Paths
+from engine.retrieval.votes import Ballot, ballot, owners, passage_scores, question_states
+from engine.shelf.fulltext import FullText
+from engine.sidenet.checkpoint import sidenet_for
+from engine.sidenet.search import SearchMap
+from engine.training.books import book_texts
+from engine.training.questions import sectioned
+from engine.training.search import freeze_text, load_map
+from ingest.errors import BadInput
+
+CUTS = (1, 4, 8)
+CHARACTERS_PER_TOKEN = 6  # more than enough to pad with; what is too long is cut at the token
+RECIPROCAL = 10.0
+DOCUMENT = "0" * 16
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    questions: str
+    tokens: int
+    method: str
+    count: int
+    passages: int
+    recall_1: float
+    recall_4: float
+    recall_8: float
+    mrr: float
+
+
+def first_rank(scores: np.ndarray, gold: Sequence[int]) -> float:
+    """Rank (0 is first) of the best right passage; ties stand before it by halves, −inf is never found."""
+    best = scores[list(gold)].max()
+    if np.isneginf(best):
+        return float("inf")
+    wrong = np.delete(scores, list(gold))
+    return float((wrong > best).sum() + 0.5 * (wrong == best).sum())
+
+
+def row(name: str, tokens: int, method: str, passages: int, ranks: Sequence[float]) -> Row:
+    """The line for the ranks of one method."""
+    values = np.array(ranks)
+    recall = [float((values < cut).mean()) for cut in CUTS]
+    return Row(name, tokens, method, len(values), passages, *recall, float((1 / (values + 1)).mean()))
+
+
+def standardised(scores: np.ndarray) -> np.ndarray:
+    """Zero mean and unit variance over the passages; passages that do not match count as 0 before."""
+    finite = np.where(np.isneginf(scores), 0.0, scores)
+    spread = finite.std()
+    return (finite - finite.mean()) / spread if spread > 0 else finite - finite.mean()
+
+
+def reciprocal(scores: np.ndarray) -> np.ndarray:
+    """1 / (10 + rank) of every passage, 0 for one that does not match."""
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    return np.where(np.isneginf(scores), 0.0, 1 / (RECIPROCAL + ranks))
+
+
+def fusions(memory: np.ndarray, words: np.ndarray) -> dict[str, np.ndarray]:
+    """Two ways to add the scores of memory and full-text search."""
+    return {
+        "fusion (z-scores)": standardised(memory) + standardised(words),
+        "fusion (reciprocal ranks)": reciprocal(memory) + reciprocal(words),
+    }
+
+
+class Words:
+    """BM25 over the passages of one haystack, by the shelf's full-text search."""
+
+    def __init__(self, hay: Haystack, home: Path) -> None:
+        paths = Paths(home)
+        paths.document(DOCUMENT).mkdir(parents=True, exist_ok=True)
+        self.fulltext, self.count = FullText(paths), len(hay.spans)
+        rows = ((i, int(a), int(b), hay.text[a:b]) for i, (a, b) in enumerate(hay.spans))
+        self.fulltext.index(DOCUMENT, rows)
+
+    def scores(self, question: str, within: Range) -> np.ndarray:
+        """(passages of the haystack,) −inf where no word matches or outside the range."""
+        scores = np.full(self.count, -np.inf)
+        for hit in self.fulltext.rank(question, DOCUMENT, limit=self.count, lo=within.start, hi=within.end):
+            scores[hit.index] = hit.score
+        return scores
+
+
+class Evaluation:
+    """One haystack, encoded once, and every method's ranking of its questions."""
+
+    def __init__(self, hay: Haystack, backbone: Backbone, search: SearchMap, block: int) -> None:
+        self.hay, self.backbone = hay, backbone
+        pooled, starts, spans = freeze_text(backbone, hay.text, block)
+        self.token_ends = spans[:, 1].numpy()
+        self.owner = owners(spans.numpy(), starts.numpy(), hay.spans)
+        with torch.inference_mode():
+            parts = [search.keys(part.float()).half() for part in pooled.split(8192)]
+        self.keys = torch.cat(parts).numpy()
+        self.asked: list[Ballot] = [
+            ballot(search, question_states(backbone, needle.question, block)) for needle in hay.needles
+        ]
+
+    def rows(self, tokens: int, words: Words, raw: RawKeys | None = None) -> list[Row]:
+        """All methods at one length."""
+        ranks: dict[str, list[float]] = {}
+        sizes = []
+        for within in ranges(self.hay, self.token_ends, tokens):
+            inside = (self.hay.spans[:, 0] >= within.start) & (self.hay.spans[:, 1] <= within.end)
+            first, last = np.flatnonzero(inside)[[0, -1]]
+            sizes.append(last + 1 - first)
+            chunks = slice(*np.searchsorted(_filled(self.owner), [first, last + 1]))
+            for number in within.needles:
+                needle = self.hay.needles[number]
+                gold = [index - first for index in needle.gold if first <= index <= last]
+                for method, scores in self._methods(number, within, chunks, words, raw, tokens).items():
+                    ranks.setdefault(method, []).append(first_rank(scores[first : last + 1], gold))
+        size = round(float(np.mean(sizes)))
+        return [row(self.hay.name, tokens, method, size, found) for method, found in ranks.items()]
+
+    def _methods(
+        self, number: int, within: Range, chunks: slice, words: Words, raw: RawKeys | None, tokens: int
+    ) -> dict[str, np.ndarray]:
+        count = len(self.hay.spans)
+        owner = self.owner[chunks]
+        memory = passage_scores(self.keys[chunks], owner, count, self.asked[number])
+        by_words = words.scores(self.hay.needles[number].question, within)
+        found = {}
+        if raw is not None and raw.chunks >= chunks.stop:
+            found["raw attention keys"] = raw.scores(number, chunks, owner, count)
+        found |= {"memory (trained search)": memory, "BM25": by_words}
+        inside = slice(*np.searchsorted(self.hay.spans[:, 0], [within.start, within.end]))
+        for name, fused in fusions(memory[inside], by_words[inside]).items():
+            found[name] = np.full(count, -np.inf)
+            found[name][inside] = fused
+        return found
+
+
+def _filled(owner: np.ndarray) -> np.ndarray:
+    """Owners with −1 replaced by the last passage before, so that they rise and can be searched."""
+    return np.maximum.accumulate(owner)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """One table for each set of questions."""
+    lines = []
+    for name in dict.fromkeys(one.questions for one in rows):
+        lines += [
+            f"\n{name}\n",
+            "| tokens | passages | questions | method | R@1 | R@4 | R@8 | MRR |",
+            "|---:|---:|---:|---|---:|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {one.tokens:,} | {one.passages:,} | {one.count} | {one.method} | {one.recall_1:.3f} "
+            f"| {one.recall_4:.3f} | {one.recall_8:.3f} | {one.mrr:.3f} |"
+            for one in rows
+            if one.questions == name
+        ]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "--sections", nargs=2, type=Path, action="append", required=True, metavar=("DOCUMENTS", "QUESTIONS"),
+        help="documents in sections, and questions that name them",
+    )  # fmt: skip
+    parser.add_argument("--padding", type=Path, metavar="DIR", help="books to make long documents with")
+    parser.add_argument("--lengths", default="10000,100000", metavar="N,N", help="document lengths in tokens")
+    parser.add_argument("--map", type=Path, metavar="DIR", help="search map of a training run")
+    parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")
+    parser.add_argument("--raw-block", type=int, metavar="B", help="also search block B's attention keys")
+    parser.add_argument("--raw-tokens", type=int, default=100_000, metavar="N", help="up to this length")
+    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for retrieval.md and retrieval.json")
+
+
+def search_of(arguments: argparse.Namespace, backbone: Backbone) -> tuple[SearchMap, int]:
+    """The search map that the command names, and its block.
+
+    Raises
+    ------
+    BadInput
+        The checkpoint has no search map.
+    """
+    if arguments.map is not None:
+        return load_map(arguments.map, backbone)
+    sidenet = sidenet_for(backbone, arguments.sidenet)
+    if sidenet.search is None:
+        raise BadInput("this SideNet has no search map; name one with --map")
+    return sidenet.search.float(), sidenet.config.search_block
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Encode, rank, print the table; the exit code is 0."""
+    backbone = load_backbone(Paths.default(), arguments.model)
+    search, block = search_of(arguments, backbone)
+    lengths = sorted(int(part) for part in arguments.lengths.split(","))
+    books = book_texts(arguments.padding, arguments.parse_file) if arguments.padding is not None else {}
+    rows: list[Row] = []
+    began = time.monotonic()
+    for documents, questions in arguments.sections:
+        padding = (text() for text in books.values())
+        size = CHARACTERS_PER_TOKEN * lengths[-1]
+        hay = haystack(documents.stem, sectioned(documents, questions), padding, size)
+        evaluation = Evaluation(hay, backbone, search, block)
+        raw = None
+        if arguments.raw_block is not None:
+            raw = RawKeys(hay, backbone, arguments.raw_block, arguments.raw_tokens)
+        with tempfile.TemporaryDirectory() as home:
+            words = Words(hay, Path(home))
+            for tokens in lengths:
+                rows += evaluation.rows(tokens, words, raw)
+    table = markdown(rows)
+    print(table)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "retrieval.md").write_text(table)
+        result = {"seconds": round(time.monotonic() - began), "rows": [asdict(one) for one in rows]}
+        (arguments.out / "retrieval.json").write_text(json.dumps(result, indent=2) + "\n")
+    return 0

@@ -1,0 +1,129 @@
+"""A memory layer that copies before it has learned anything: closed-form queries and outputs.
+
+Without training, the copied query finds nothing in position-free keys (see the change log). Two ridge
+regressions over some frozen segments give a start that does:
+
+    q_t ∝ Σ_K⁻¹ E[K_{t+1} | LN(H_t)]        the key that the next token would have, whitened, per head
+    W_o ∝ E[u(token_s) | V_s]                a value back to what raises its own token's logit
+
+so a token attends where the book went on as it may go on now, and what it reads there votes for that token.
+The null key is the mean key and the null's bias the log of the bank's size and more: a real choice at once.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.backbone.backbone import Backbone
+from engine.sidenet.sidenet import SideLayer, SideNet
+from engine.training.activations import Frozen
+
+TEMPERATURES = (1.0, 0.6, 1.5)  # of the query heads that share one key head, so that they are not the same
+GATE_OPEN = 30.0  # sigmoid is 1: the branch reads memory alone
+
+
+@dataclass
+class Moments:
+    """Running second moments of what the regressions need, one segment at a time."""
+
+    width: int
+    keys_width: int
+
+    def __post_init__(self) -> None:
+        zeros = torch.zeros
+        self.count = self.all_count = 0
+        self.h, self.k, self.y = zeros(self.width), zeros(self.keys_width), zeros(self.width)
+        self.hh, self.hk = zeros(self.width, self.width), zeros(self.width, self.keys_width)
+        self.kk, self.vv = zeros(self.keys_width, self.keys_width), zeros(self.keys_width, self.keys_width)
+        self.vy, self.v = zeros(self.keys_width, self.width), zeros(self.keys_width)
+
+    def add(self, states: Tensor, keys: Tensor, values: Tensor, votes: Tensor) -> None:
+        """states (time, width); keys, values (time, kv_heads · head_dim); votes (time, width)."""
+        now, following = states[:-1], keys[1:]
+        self.count += len(now)
+        self.all_count += len(values)
+        self.h += now.sum(0)
+        self.k += following.sum(0)
+        self.hh += now.T @ now
+        self.hk += now.T @ following
+        self.kk += following.T @ following
+        self.v += values.sum(0)
+        self.y += votes.sum(0)
+        self.vv += values.T @ values
+        self.vy += values.T @ votes
+
+
+@torch.no_grad()
+def copying_start(
+    sidenet: SideNet,
+    backbone: Backbone,
+    segments: Iterable[Frozen],
+    bank_tokens: int = 8192,
+    beta: float = 1.5,
+    scale: float = 0.6,
+    ridge: float = 0.1,
+) -> None:
+    """Set every memory layer to copy, from the activations of some segments; leaves the MLPs off.
+
+    beta: sharpness of the query. scale: what the branch scale starts at. bank_tokens: the size at which the
+    null slot weighs as much as a bank that fits badly.
+    """
+    votes = vote_directions(backbone)
+    layers = [layer for layer in sidenet.layers if layer.memory is not None]
+    moments = {
+        layer.index: Moments(backbone.width, backbone.kv_heads * backbone.head_dim) for layer in layers
+    }
+    for frozen in segments:
+        for layer in layers:
+            block = sidenet.config.source_block(layer.index)
+            states = layer.attention_norm(frozen.hidden[sidenet.config.boundaries[layer.index]].float())
+            keys, values = (x[block].float().flatten(1) for x in (frozen.keys, frozen.values))
+            moments[layer.index].add(states, keys, values, votes[frozen.ids])
+    for layer in layers:
+        _set_query(layer, moments[layer.index], beta, ridge)
+        _set_output(layer, moments[layer.index], scale)
+        layer.memory.gate.fill_(GATE_OPEN)
+        if layer.memory.null_slot:
+            layer.memory.null_bias.fill_(math.log(bank_tokens) + 5.0)
+            layer.memory.null_value.zero_()
+
+
+def vote_directions(backbone: Backbone) -> Tensor:
+    """u (vocabulary, width): what added to `H_n` raises one token's logit, against all tokens' mean."""
+    weight = backbone.model.get_output_embeddings().weight.detach().float()
+    directions = weight * backbone.final_norm.weight.detach().float()
+    return directions - directions.mean(0)
+
+
+def _set_query(layer: SideLayer, moments: Moments, beta: float, ridge: float) -> None:
+    n, dim = moments.count, layer.head_dim
+    mean_h, mean_k = moments.h / n, moments.k / n
+    hh = moments.hh / n - mean_h[:, None] * mean_h
+    hk = moments.hk / n - mean_h[:, None] * mean_k
+    kk = moments.kk / n - mean_k[:, None] * mean_k
+    predicted = torch.linalg.solve(hh + ridge * hh.diagonal().mean() * torch.eye(len(hh)), hk)
+    group = layer.heads // layer.kv_heads
+    for head in range(layer.heads):
+        part = slice(head // group * dim, head // group * dim + dim)
+        own = kk[part, part]
+        whiten = torch.linalg.inv(own + 0.02 * own.diagonal().mean() * torch.eye(dim))
+        sharp = beta * TEMPERATURES[head % group % len(TEMPERATURES)] * math.sqrt(dim)
+        layer.query.weight[head * dim : head * dim + dim] = (predicted[:, part] @ whiten).T * sharp
+        if layer.memory.null_slot:
+            layer.memory.null_key[head] = mean_k[part]
+
+
+def _set_output(layer: SideLayer, moments: Moments, scale: float) -> None:
+    n, dim, group = moments.all_count, layer.head_dim, layer.heads // layer.kv_heads
+    vy = moments.vy - moments.v[:, None] * (moments.y / n)
+    for head in range(layer.heads):
+        part = slice(head // group * dim, head // group * dim + dim)
+        own = moments.vv[part, part]
+        mean = moments.v[part] / n
+        spread = (own.diagonal() / n).mean() - (mean**2).mean() + mean.var(correction=0)
+        solved = torch.linalg.solve(own + 0.01 * n * spread * torch.eye(dim), vy[part])
+        layer.output.weight[:, head * dim : head * dim + dim] = solved.T / group
+    layer.attention_scale.fill_(scale)
