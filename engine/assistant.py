@@ -65,6 +65,7 @@ class Assistant:
         self.library = Library(paths, parse, model, sidenet, threads)
         self.shelf = self.library.shelf
         self._speaking = threading.Lock()
+        self.shelf.sweep()
 
     @property
     def reader(self) -> Reader:
@@ -246,6 +247,8 @@ class Assistant:
                 pieces.append(token.text)
                 seen = self._reads(token, memory)
                 reads += seen
+                if chosen is not None and _ends_paragraph(pieces):
+                    break
                 yield AnswerEvent(token.text, tuple(seen), self._layers(token))
         text = "".join(pieces).strip("\n") if chosen is None else "".join(pieces).strip()
         citations = ()
@@ -313,7 +316,7 @@ class Assistant:
         return tuple(
             LayerSummary(
                 read.layer,
-                float(layers[read.layer].memory.gate.sigmoid().mean()),
+                float(layers[read.layer].memory.gate.detach().sigmoid().mean()),
                 float(read.null.mean()),
             )
             for read in token.trace
@@ -347,6 +350,12 @@ class Assistant:
         self.shelf.talks.append(
             talk, "assistant", answer.text, citations=citations, statistics=statistics, owner=owner
         )
+
+
+def _ends_paragraph(pieces: Sequence[str]) -> bool:
+    """Whether an answer has come to a blank line: what a small model writes after one is seldom an answer."""
+    text = "".join(pieces[-8:])
+    return "\n\n" in text and bool("".join(pieces).split("\n\n")[0].strip())
 
 
 def _told(answer: Answer, began: float) -> Iterator[AnswerEvent]:

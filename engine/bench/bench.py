@@ -1,0 +1,31 @@
+"""`bench NAME`: how fast and how large, as ratios taken in one run.
+
+Adding a benchmark: one module with `add_arguments(parser)` and `run(arguments) -> int`, one row here.
+"""
+
+import argparse
+from importlib import import_module
+
+BENCHES = {
+    "encode": "filling a bank against the backbone's own forward pass",
+    "generation": "tokens per second against transformers' generate, by size of the bank",
+    "question": "seconds to the first token against dense prefill; bank size against a key/value cache",
+    "start": "from a cold start to the first token of an answer",
+    "retrieval": "exact search of 4k to 1M chunks per head, each index in turn",
+    "bank": "memory used while a bank of 100k and of 1M tokens is filled",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One sub-command a benchmark."""
+    commands = parser.add_subparsers(dest="bench", required=True, metavar="NAME")
+    for name, purpose in BENCHES.items():
+        module = import_module(f"engine.bench.{name}")
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        module.add_arguments(command)
+        command.set_defaults(bench_run=module.run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the chosen benchmark; returns its exit code."""
+    return arguments.bench_run(arguments)

@@ -1,0 +1,78 @@
+"""Generated tokens/s with banks of 0 to 1M tokens, against `transformers`' generate on the bare backbone."""
+
+import argparse
+import time
+
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.bench.subject import (
+    active_sidenet,
+    add_common_arguments,
+    default_backbone,
+    report,
+    synthetic_memory,
+)
+from engine.reader import Reader
+from engine.retrieval.memory import Memory
+from engine.sampling import Sampling
+from engine.sidenet.checkpoint import sidenet_for
+
+PROMPT = "The captain looked at the sea for a long time before he spoke, and when he did,"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser)
+    parser.add_argument("--tokens", type=int, default=48, help="tokens generated a round")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the best counts")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    backbone = default_backbone(arguments)
+    ids = backbone.tokenizer(PROMPT)["input_ids"]
+    shipped, active = Reader(backbone, sidenet_for(backbone)), Reader(backbone, active_sidenet(backbone))
+    count, rounds = arguments.tokens, arguments.rounds
+    bare = max(bare_rate(backbone, ids, count) for _ in range(rounds))
+    results = {"transformers generate, tokens/s": bare}
+    rates = {"shipped SideNet, no memory": rate(shipped, ids, None, count, rounds)}
+    rates["active SideNet, no memory"] = rate(active, ids, None, count, rounds)
+    for size in arguments.sizes:
+        with synthetic_memory(active.sidenet, size) as memory:
+            rates[f"active SideNet, {size:,} tokens of memory"] = rate(active, ids, memory, count, rounds)
+    again = max(bare_rate(backbone, ids, count) for _ in range(rounds))
+    for name, value in rates.items():
+        results[f"{name}, tokens/s"] = value
+        results[f"{name}, ratio to generate"] = value / max(bare, again)
+    first, last = (
+        rates[f"active SideNet, {size:,} tokens of memory"]
+        for size in arguments.sizes[:: len(arguments.sizes) - 1 or 1][:2]
+    )
+    results["cost of a token, largest bank against smallest (goal: 1.5)"] = first / last
+    return report(results, arguments.json)
+
+
+def bare_rate(backbone: Backbone, ids: list[int], count: int) -> float:
+    """Tokens/s of `transformers`' own greedy generation, prefill left out."""
+    times = []
+    for tokens in (1, count + 1):
+        began = time.perf_counter()
+        backbone.model.generate(
+            torch.tensor([ids]), max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False
+        )
+        times.append(time.perf_counter() - began)
+    return count / (times[1] - times[0])
+
+
+def rate(reader: Reader, ids: list[int], memory: Memory | None, count: int, rounds: int) -> float:
+    """The best tokens/s of our loop, prefill left out; end tokens are not allowed to end it."""
+    ends, reader.ends = reader.ends, set()
+    best = 0.0
+    for _ in range(rounds):
+        tokens = reader.generate(ids, memory, Sampling(max_tokens=count + 1))
+        next(tokens)
+        began = time.perf_counter()
+        made = sum(1 for _ in tokens)
+        best = max(best, made / (time.perf_counter() - began))
+    reader.ends = ends
+    return best

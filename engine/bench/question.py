@@ -1,0 +1,62 @@
+"""A question about a book of 100k tokens on the shelf: time to the first token, and what its memory weighs.
+
+The comparison is dense prefill of the same text, which ends at the backbone's own limit of 8k tokens.
+"""
+
+import argparse
+import time
+
+import torch
+
+from engine.bench.subject import (
+    active_sidenet,
+    add_common_arguments,
+    default_backbone,
+    report,
+    synthetic_memory,
+)
+from engine.encoding import bank_layout
+from engine.reader import Reader
+from engine.sampling import Sampling
+from engine.sidenet.checkpoint import sidenet_for
+
+QUESTION_TOKENS = 600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_common_arguments(parser)
+    parser.add_argument("--tokens", type=int, default=100_000, help="length of the book")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    backbone = default_backbone(arguments)
+    reader = Reader(backbone, active_sidenet(backbone))
+    torch.manual_seed(0)
+    ids = torch.randint(100, 40_000, (backbone.context,)).tolist()
+    with synthetic_memory(reader.sidenet, arguments.tokens) as memory:
+        next(reader.generate(ids[:32], memory, Sampling(max_tokens=1)))
+        began = time.perf_counter()
+        next(reader.generate(ids[:QUESTION_TOKENS], memory, Sampling(max_tokens=1)))
+        with_memory = time.perf_counter() - began
+    began = time.perf_counter()
+    with torch.inference_mode():
+        backbone.model(input_ids=torch.tensor([ids[:QUESTION_TOKENS]]), logits_to_keep=1)
+    question = time.perf_counter() - began
+    began = time.perf_counter()
+    with torch.inference_mode():
+        backbone.model(input_ids=torch.tensor([ids]), logits_to_keep=1)
+    dense = time.perf_counter() - began
+    cache = 2 * 2 * backbone.blocks * backbone.kv_heads * backbone.head_dim  # fp16 keys and values
+    ours = bank_layout(sidenet_for(backbone).config).bytes_per_token
+    results = {
+        "tokens in memory": arguments.tokens,
+        "question and passages, tokens": QUESTION_TOKENS,
+        "seconds to the first token": with_memory,
+        "seconds beyond the prefill of the question (goal: 2)": with_memory - question,
+        "dense prefill of the first 8k tokens, seconds": dense,
+        "dense prefill against ours": dense / with_memory,
+        "bank bytes per token": ours,
+        "full fp16 key/value cache, bytes per token": cache,
+        "bank against cache (goal: 0.1)": ours / cache,
+    }
+    return report(results, arguments.json)

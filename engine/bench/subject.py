@@ -1,0 +1,79 @@
+"""What is measured: the default backbone with a SideNet, a text to encode, banks of any size.
+
+Benchmarks that read memory also run an "active" SideNet, every branch small but not zero: the cost of a fully
+trained one, whatever the shipped checkpoint leaves out.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.bank.bank import MemoryBank
+from engine.bank.layout import BankIdentity
+from engine.bank.writer import BankWriter
+from engine.encoding import SEGMENT, bank_layout
+from engine.paths import Paths
+from engine.retrieval.memory import Memory, SearchableBank, Stretch
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.sidenet import SideNet
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def default_backbone(arguments: argparse.Namespace) -> Backbone:
+    torch.set_num_threads(arguments.threads)
+    return load_backbone(Paths.default())
+
+
+def active_sidenet(backbone: Backbone) -> SideNet:
+    """A SideNet whose every branch counts."""
+    torch.manual_seed(0)
+    sidenet = SideNet(SideNetConfig.for_backbone(backbone, search="pooled", search_block=8), backbone)
+    with torch.no_grad():
+        for layer in sidenet.layers:
+            layer.attention_scale.fill_(1e-3)
+            layer.mlp_scale.fill_(1e-3)
+    return sidenet.eval()
+
+
+@contextmanager
+def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[Memory]:
+    """A memory of random keys and values: as large as asked, and gone afterwards."""
+    layout = bank_layout(sidenet.config)
+    random = torch.Generator().manual_seed(tokens)
+    shape = (SEGMENT, layout.kv_heads, layout.head_dim)
+    with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
+        folder = Path(scratch) / "bank"
+        with BankWriter.open(folder, layout, BankIdentity("synthetic", "synthetic", "synthetic")) as writer:
+            for start in range(0, tokens, SEGMENT):
+                made = {block: torch.randn(shape, generator=random) for block in layout.memory_blocks}
+                hidden = torch.randn(SEGMENT, layout.width, generator=random)
+                spans = np.arange(start, start + SEGMENT)[:, None] + np.array([0, 1])
+                writer.append(np.zeros(SEGMENT, np.int64), spans, made, made, hidden)
+            writer.publish()
+        bank = MemoryBank.open(folder)
+        source = SearchableBank(bank, sidenet, "synthetic")
+        source.learned_keys()
+        yield Memory([Stretch.whole(source)], sidenet)
+        bank.close()
+
+
+def report(results: dict, as_json: bool) -> int:
+    """Print results as lines, or as one JSON object."""
+    if as_json:
+        print(json.dumps(results))
+    else:
+        for name, value in results.items():
+            print(f"{name:58} {value:,.3f}" if isinstance(value, float) else f"{name:58} {value}")
+    return 0

@@ -1,0 +1,284 @@
+"""The assistant over a tiny random model: real files, banks and database; only the words are nonsense."""
+
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+import torch
+
+from engine.answering.prompt import NOT_TOLD
+from engine.assistant import Assistant
+from engine.paths import Paths
+from engine.sampling import Sampling
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.sidenet import SideNet
+from ingest.errors import BadInput
+from ingest.parse import parse
+
+SHORT = Sampling(max_tokens=12)
+
+
+def chapter(number: int, names: str) -> str:
+    lines = [
+        f"{names} walked to the harbour on day {n} and counted {n * 3} grey gulls there." for n in range(12)
+    ]
+    return f"# Chapter {number}\n\n" + "\n\n".join(lines) + "\n\n"
+
+
+START = chapter(1, "Captain Farrow") + chapter(2, "Miss Amberley")
+FIRST_END = START + chapter(3, "Professor Quill found the hidden treasure and")
+OTHER_END = START + chapter(3, "Nobody at all, in quite another story,")
+
+
+@pytest.fixture
+def assistant(tiny_folder, tmp_path) -> Assistant:
+    made = Assistant(Paths(tmp_path / "home"), parse, model=str(tiny_folder))
+    made.library.__dict__["sidenet"] = stirred(made)
+    return made
+
+
+def stirred(assistant: Assistant, **settings) -> SideNet:
+    """A SideNet whose memory layers count, as after training."""
+    backbone = assistant.library.backbone
+    config = SideNetConfig.for_backbone(
+        backbone, memory_layers=(1, 2), search="pooled", search_block=2, **settings
+    )
+    sidenet = SideNet(config, backbone)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for name, parameter in sidenet.named_parameters():
+            if "scale" in name or "memory" in name:
+                parameter.copy_(0.3 * torch.randn_like(parameter))
+    return sidenet.eval()
+
+
+def put(assistant: Assistant, folder: Path, text: str, name: str = "book.md") -> str:
+    path = folder / name
+    path.write_text(text)
+    return assistant.add(path).id
+
+
+def outcome(events) -> tuple[str, list]:
+    events = list(events)
+    return events[-1].answer.text, [
+        (read.start, read.end, read.mass) for event in events for read in event.reads
+    ]
+
+
+def test_a_file_becomes_a_document_that_answers(assistant, tmp_path):
+    stages = []
+    path = tmp_path / "book.md"
+    path.write_text(FIRST_END)
+    entry = assistant.add(path, progress=lambda job: stages.append(job.stage))
+    assert entry.state == "ready"
+    assert entry.tokens > 2000
+    assert entry.bank_bytes > 0
+    assert {"parse", "encode"} <= set(stages)
+    *tokens, last = assistant.ask(entry.id, "What did Miss Amberley count?", sampling=SHORT)
+    assert last.answer.memory_tokens == pytest.approx(entry.tokens, abs=8)
+    assert last.answer.tokens > 0
+    assert "".join(event.text for event in tokens).strip().startswith(last.answer.text[:5])
+    assert any(event.reads for event in tokens)
+    assert all("Amberley" in FIRST_END[: read.end + 400] for read in last.answer.passages)
+
+
+def test_the_same_file_is_not_encoded_twice(assistant, tmp_path):
+    first = put(assistant, tmp_path, FIRST_END)
+    before = (assistant.library.paths.bank(first) / "manifest.json").stat().st_mtime_ns
+    assert put(assistant, tmp_path, FIRST_END, "copy.md") == first
+    assert (assistant.library.paths.bank(first) / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_path, monkeypatch):
+    from engine.encoding import BankWriter
+
+    path = tmp_path / "book.md"
+    path.write_text(FIRST_END)
+    append, calls = BankWriter.append, []
+
+    def failing(self, *args):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        append(self, *args)
+
+    monkeypatch.setattr(BankWriter, "append", failing)
+    with pytest.raises(KeyboardInterrupt):
+        assistant.add(path)
+    (entry,) = assistant.shelf.entries()
+    assert entry.state == "paused"
+    monkeypatch.setattr(BankWriter, "append", append)
+    assert assistant.add(path).state == "ready"
+    other = Assistant(Paths(tmp_path / "other"), parse, model=None)
+    other.library.__dict__.update(backbone=assistant.library.backbone, sidenet=assistant.library.sidenet)
+    whole = other.add(path)
+    for file in other.library.paths.bank(whole.id).glob("*.bin"):
+        assert file.read_bytes() == (assistant.library.paths.bank(entry.id) / file.name).read_bytes()
+
+
+def test_what_comes_after_the_bound_does_not_exist(assistant, tmp_path):
+    """Two books alike up to the bound give the same tokens, the same reads, the same masses."""
+    one = put(assistant, tmp_path, FIRST_END, "one.md")
+    two = put(assistant, tmp_path, OTHER_END, "two.md")
+    question = "What did Miss Amberley and Captain Farrow count?"
+    bounded = [outcome(assistant.ask(d, question, until="chapter 2", sampling=SHORT)) for d in (one, two)]
+    assert bounded[0] == bounded[1]
+    assert bounded[0][1]
+    free = [outcome(assistant.ask(d, question, sampling=SHORT)) for d in (one, two)]
+    assert free[0] != free[1]
+
+
+def test_bytes_after_the_bound_are_never_touched(assistant, tmp_path):
+    """Everything the bank holds after the bound is overwritten with NaN once it is open."""
+    document = put(assistant, tmp_path, FIRST_END)
+    ask = {"until": "chapter 2", "sampling": SHORT}
+    before = outcome(assistant.ask(document, "What did Captain Farrow count?", **ask))
+    assistant.library._banks.clear()
+    bank = assistant.library.bank(document).bank
+    limit = assistant.library.document(document).position("chapter 2")
+    t1 = bank.token_range(0, limit)[1]
+    c1 = bank.chunk_range(0, t1)[1]
+    folder = assistant.library.paths.bank(document)
+    spoiled = 0
+    for spec in bank.layout.arrays:
+        if spec.dtype == "<f2":
+            rows = (t1 if spec.rows == "tokens" else c1) * spec.row_bytes
+            size = (folder / spec.file).stat().st_size
+            with open(folder / spec.file, "r+b") as file:
+                file.seek(rows)
+                file.write(np.full((size - rows) // 2, np.nan, np.float16).tobytes())
+            spoiled += size - rows
+    assert spoiled > 10_000
+    assert outcome(assistant.ask(document, "What did Captain Farrow count?", **ask)) == before
+    assert np.isnan(np.asarray(bank.chunk_keys(bank.layout.memory_blocks[0])[c1:], np.float32)).all()
+
+
+def test_a_chapter_bounds_reads_passages_and_citations(assistant, tmp_path):
+    document = put(assistant, tmp_path, FIRST_END)
+    span = assistant.library.document(document).chapter("chapter 2")
+    *events, last = assistant.ask(document, "Who walked to the harbour?", within="chapter 2", sampling=SHORT)
+    reads = [read for event in events for read in event.reads]
+    assert reads
+    for one in (*reads, *last.answer.passages, *last.answer.citations):
+        assert span.start <= one.start <= one.end <= span.end
+
+
+def test_questions_about_structure_are_not_generated(assistant, tmp_path):
+    document = put(assistant, tmp_path, FIRST_END)
+    *_, last = assistant.ask(document, "How many chapters are there?")
+    assert "3 chapters" in last.answer.text
+    assert last.answer.tokens == 0
+    *_, last = assistant.ask(document, "List the chapters", until="chapter 2")
+    assert "Chapter 2" in last.answer.text
+    assert "Chapter 3" not in last.answer.text
+    *_, last = assistant.ask(document, "What is the title of chapter 2?")
+    (cited,) = last.answer.citations
+    assert cited.text == "Chapter 2"
+
+
+def test_what_the_book_does_not_hold_is_said(assistant, tmp_path):
+    document = put(assistant, tmp_path, FIRST_END)
+    *_, last = assistant.ask(document, "Which spaceship did Zorblax pilot to Jupiter?")
+    assert last.answer.text == NOT_TOLD
+    assert not last.answer.citations
+
+
+def test_citations_are_the_very_characters_and_lead_to_their_place(assistant, tmp_path):
+    document = put(assistant, tmp_path, FIRST_END)
+    *_, last = assistant.ask(document, "What did Miss Amberley count on day 7?", sampling=SHORT)
+    text = assistant.library.document(document).text
+    assert last.answer.citations
+    for cited in last.answer.citations:
+        assert cited.text == text[cited.start : cited.end]
+        assert assistant.library.document(document).position(str(cited.place)) >= cited.end
+    assert "Amberley" in last.answer.citations[0].text
+
+
+def test_the_whole_shelf_can_be_asked(assistant, tmp_path):
+    first = put(assistant, tmp_path, START, "first.md")
+    second = put(assistant, tmp_path, chapter(1, "Old Mother Tansy"), "second.md")
+    *_, last = assistant.ask(None, "What did Old Mother Tansy count?", sampling=SHORT)
+    assert {one.document for one in last.answer.passages} >= {second}
+    tokens = [assistant.shelf.get(one).tokens for one in (first, second)]
+    assert last.answer.memory_tokens == pytest.approx(sum(tokens), abs=16)
+    with pytest.raises(BadInput, match="name a document"):
+        list(assistant.ask(None, "What?", until="chapter 1"))
+
+
+def test_a_talk_is_kept_and_grows_into_a_memory_of_its_own(assistant, tmp_path):
+    document = put(assistant, tmp_path, START)
+    talk = assistant.shelf.talks.create(document).id
+    for number in range(4):
+        question = (
+            f"Question {number}: where did Captain Farrow walk on day {number}, and with whom, and why? "
+        )
+        list(assistant.ask(document, question, talk=talk, sampling=SHORT))
+    messages = assistant.shelf.talks.messages(talk)
+    assert [one.role for one in messages] == ["user", "assistant"] * 4
+    assert messages[1].statistics["memory_tokens"] > 0
+    assert (assistant.shelf.talks.folder / talk / "bank" / "manifest.json").is_file()
+    assert messages[-1].statistics["memory_tokens"] > messages[1].statistics["memory_tokens"]
+
+
+def test_stop_ends_an_answer(assistant, tmp_path):
+    document, stop = put(assistant, tmp_path, START), Event()
+    events = []
+    for event in assistant.ask(document, "What did Captain Farrow count?", stop=stop):
+        events.append(event)
+        stop.set()
+    assert events[-1].answer.stopped
+    assert events[-1].answer.tokens == 1
+
+
+def test_continuing_reads_what_came_before(assistant, tmp_path):
+    document = put(assistant, tmp_path, FIRST_END)
+    with_memory = list(assistant.continue_(document, at="chapter 2", tokens=10, sampling=Sampling()))
+    without = list(
+        assistant.continue_(document, at="chapter 2", tokens=10, memory=False, sampling=Sampling())
+    )
+    limit = assistant.library.document(document).position("chapter 2")
+    reads = [read for event in with_memory for read in event.reads]
+    assert reads
+    assert max(read.end for read in reads) <= limit
+    assert without[-1].answer.memory_tokens == 0
+    assert with_memory[-1].answer.memory_tokens > 1000
+    from_prompt = list(assistant.continue_(None, prompt="The gulls", tokens=5))
+    assert 0 < from_prompt[-1].answer.tokens <= 5
+
+
+def test_bad_input_leaves_nothing_behind(assistant, tmp_path):
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    with pytest.raises(BadInput):
+        assistant.add(empty)
+    assert assistant.shelf.entries() == []
+    with pytest.raises(BadInput, match="no such file"):
+        assistant.library.find("nowhere/none.epub")
+    document = put(assistant, tmp_path, START)
+    for call in (
+        lambda: list(assistant.ask(document, "  ")),
+        lambda: list(assistant.ask(document, "Who?", until="chapter 99")),
+        lambda: list(assistant.continue_(None, prompt=" ")),
+        lambda: list(assistant.continue_(document, at="start")),
+    ):
+        with pytest.raises(BadInput):
+            call()
+
+
+def test_removing_frees_the_disk(assistant, tmp_path):
+    document = put(assistant, tmp_path, START)
+    assert assistant.remove(document) > 10_000
+    assert assistant.shelf.entries() == []
+    assert not assistant.library.paths.document(document).exists()
+
+
+def test_another_checkpoint_encodes_again_instead_of_misreading(assistant, tmp_path):
+    document = put(assistant, tmp_path, START)
+    assistant.library.__dict__["sidenet"] = stirred(assistant, chunk_size=2)
+    assistant.library._banks.clear()
+    with pytest.raises(BadInput, match="chunk_size"):
+        list(assistant.ask(document, "What did Captain Farrow count?"))
+    assert put(assistant, tmp_path, START) == document
+    *_, last = assistant.ask(document, "What did Captain Farrow count?", sampling=SHORT)
+    assert last.answer.tokens > 0
