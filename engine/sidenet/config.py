@@ -18,6 +18,8 @@ class SideNetConfig:
     branch_scale: "learned" vectors that start at zero (the identity start) or "unit" (the paper).
     null_slot: whether memory attention may take nothing. search: "pooled" finds chunks by a learned map of
     the mean hidden state entering `search_block`; "attention" by the mean attention key (the paper).
+    reading: what memory attention finds its chunks by, where that is not `search`: the map that finds a
+    question's passages need not be the one that finds where a sentence goes on.
     """
 
     backbone: str
@@ -34,6 +36,7 @@ class SideNetConfig:
     null_slot: bool = True
     gate_start: float = 0.0
     search: str = "attention"
+    reading: str | None = None
     search_block: int | None = None
     search_dim: int = 128
     chunk_size: int = 4
@@ -45,6 +48,8 @@ class SideNetConfig:
             raise BadInput(f"branch_scale is '{self.branch_scale}'; it must be 'learned' or 'unit'")
         if self.search not in ("attention", "pooled"):
             raise BadInput(f"search is '{self.search}'; it must be 'attention' or 'pooled'")
+        if self.reading not in (None, "attention", self.search):
+            raise BadInput(f"reading is '{self.reading}'; it must be 'attention' or what search is")
         if self.search == "pooled" and self.search_block is None:
             raise BadInput("search 'pooled' needs a search_block")
         if any(not 0 <= layer < self.side_layers for layer in self.memory_layers):

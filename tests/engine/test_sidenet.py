@@ -221,3 +221,21 @@ def test_broken_checkpoints_are_refused_in_one_line(llama, tmp_path):
 
 def test_without_a_checkpoint_the_identity_start_serves(llama):
     assert sidenet_for(llama).states == (5,)
+
+
+def test_reading_may_leave_the_map_to_the_search(llama):
+    """Memory attention gets no map queries where the configuration reads by attention keys."""
+    seen = []
+
+    class Listening(FixedMemory):
+        def read(self, layer, query, search):
+            seen.append(search)
+            return super().read(layer, query, search)
+
+    ids = torch.randint(3, 200, (1, 8))
+    for reading in (None, "attention"):
+        sidenet = stir(make(llama, search="pooled", search_block=2, search_dim=8, reading=reading)).eval()
+        normed(sidenet, llama, ids, Listening(llama, 5))
+    assert [search is None for search in seen] == [False, False, True, True]
+    with pytest.raises(BadInput, match="reading"):
+        make(llama, reading="pooled")
