@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from engine.training.ring import READINGS
 from ingest.errors import BadInput
 
+PARTS = ("all", "memory")
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """steps: optimiser steps, each over `rows` books times `accumulate` segments of `segment` tokens.
 
+    parts: "all" trains whole side layers, "memory" only what reads the bank: queries, outputs, scale, null
+    slot.
     first_layer: side layers below stay the backbone's. capacity: tokens of each row's bank; 0 trains the
     control without memory. reading: "dense" or "sparse". loss_share: share of the positions that the loss is
     taken at (the language-model head is a fifth of a step's work). forget: share of the segments read with an
@@ -24,6 +28,7 @@ class TrainingSettings:
     rows: int = 2
     accumulate: int = 1
     segment: int = 1024
+    parts: str = "all"
     first_layer: int = 9
     capacity: int = 16384
     reading: str = "sparse"
@@ -43,6 +48,10 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.reading not in READINGS:
             raise BadInput(f"reading is '{self.reading}'; choose one of {', '.join(READINGS)}")
+        if self.parts not in PARTS:
+            raise BadInput(f"parts is '{self.parts}'; choose one of {', '.join(PARTS)}")
+        if self.parts == "memory" and not self.capacity:
+            raise BadInput("training the memory parts needs a bank; give a capacity")
         if self.capacity and self.capacity < self.segment:
             raise BadInput(f"a bank of {self.capacity} tokens holds no segment of {self.segment}")
         if not 0 < self.loss_share <= 1:

@@ -6,6 +6,8 @@ config.json and sidenet.safetensors: a checkpoint that --sidenet, ask and contin
 
 import argparse
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -25,6 +27,7 @@ from engine.training.checkpoint import load_state, save_state
 from engine.training.curves import StepLog, draw_curves
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
+from engine.training.start import copying_start
 from engine.training.trainer import Report, Trainer
 
 CHATS = 64
@@ -37,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
+    parser.add_argument(
+        "--copy-start",
+        type=int,
+        default=0,
+        metavar="N",
+        help="closed-form start from N segments (0: identity)",
+    )
     parser.add_argument("--memory-layers", default="", metavar="I,J", help="side layers that read the bank")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
     parser.add_argument(
@@ -69,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     source = TextBooks(
         backbone, texts, wanted, settings.segment, arguments.skip, arguments.limit, arguments.cache
     )
+    if arguments.copy_start and arguments.start is None:
+        copying_start(sidenet, backbone, first_segments(source, arguments.copy_start))
     chats = [] if arguments.no_chats else frozen_chats(backbone, wanted, settings.seed)
     train(sidenet, backbone, source, settings, arguments.out, chats, arguments.save)
     return 0
@@ -83,6 +95,14 @@ def start_sidenet(backbone: Backbone, settings: TrainingSettings, arguments: arg
     if arguments.memory_layers:
         layers["memory_layers"] = tuple(int(number) for number in arguments.memory_layers.split(","))
     return SideNet(SideNetConfig.for_backbone(backbone, **layers), backbone).to(backbone.device)
+
+
+def first_segments(source: Source, count: int) -> Iterator[Frozen]:
+    """Up to `count` segments: the first of every book, then the second of every book, and so on."""
+    deepest = max(source.length(book) for book in range(len(source.names)))
+    places = ((book, index) for index in range(deepest) for book in range(len(source.names)))
+    there = ((book, index) for book, index in places if index < source.length(book))
+    return (source.segment(book, index) for book, index in itertools.islice(there, count))
 
 
 def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, ...]:

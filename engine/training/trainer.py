@@ -36,15 +36,24 @@ class Report:
     seconds: float
 
 
-def open_layers(sidenet: SideNet, first: int, memory: bool) -> None:
+def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") -> None:
     """Let the side layers from `first` on and the last norm learn; without memory the memory parts stay."""
     sidenet.requires_grad_(False)
     sidenet.norm.requires_grad_(True)
     for layer in sidenet.layers[first:]:
-        layer.requires_grad_(True)
+        if parts == "all":
+            layer.requires_grad_(True)
+        elif layer.memory is not None:
+            for part in (layer.attention_norm, layer.query, layer.output, layer.memory):
+                part.requires_grad_(True)
+            layer.attention_scale.requires_grad_(True)
+            layer.memory.gate.requires_grad_(False)
         if layer.memory is not None and not memory:
             layer.memory.requires_grad_(False)
     sidenet.train()
+    if parts == "memory":
+        for layer in sidenet.layers:
+            layer.transforms = False  # the MLP's scale is zero and stays so
 
 
 def optimiser(sidenet: SideNet, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -89,7 +98,7 @@ class Trainer:
         self.sidenet, self.backbone, self.rows, self.settings, self.chats = (
             sidenet, backbone, rows, settings, list(chats),
         )  # fmt: skip
-        open_layers(sidenet, settings.first_layer, memory=settings.capacity > 0)
+        open_layers(sidenet, settings.first_layer, settings.capacity > 0, settings.parts)
         self.optimiser = optimiser(sidenet, settings)
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.ring: Ring | None = None

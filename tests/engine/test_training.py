@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.checkpoint import load_sidenet
@@ -319,6 +320,18 @@ class TestRun:
         assert sidenet.config.memory_layers == (1,)
         assert sidenet.reads_memory
 
+    def test_memory_parts_alone_from_the_closed_form_start(self, tmp_path, tiny_folder):
+        more = ["--copy-start", "6", "--parts", "memory", "--no-chats"]
+        command.run(self.arguments(tmp_path, tiny_folder, "run", *more))
+        tensors = load_file(tmp_path / "run" / "sidenet.safetensors")
+        parts = {name.removeprefix("layers.1.") for name in tensors}
+        assert parts == {
+            "attention_norm.weight", "query.weight", "output.weight", "attention_scale", "memory.gate",
+            "memory.null_key", "memory.null_bias", "memory.null_value", "norm.weight",
+        }  # fmt: skip
+        losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / "log.csv")]
+        assert losses[-1] < losses[0] + 0.5
+
     def test_other_settings_do_not_go_on(self, tmp_path, tiny_folder):
         command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
         with pytest.raises(BadInput, match="other settings"):
@@ -339,6 +352,7 @@ def test_states_of_a_run_without_checkpoint(tmp_path):
     ("field", "value", "words"),
     [
         ("reading", "loose", "reading"),
+        ("parts", "some", "parts"),
         ("capacity", 16, "no segment"),
         ("loss_share", 0.0, "loss_share"),
         ("forget", 1.0, "forget"),
