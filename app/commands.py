@@ -37,10 +37,14 @@ class Delegate:
 
 
 # A further command is one line here, for example "bench": Delegate("engine.bench.command", "measure speed").
-DELEGATES: dict[str, Delegate] = {}
+DELEGATES: dict[str, Delegate] = {
+    "train": Delegate("engine.training.command", "train a SideNet or its search map"),
+    "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
+    "bench": Delegate("engine.bench.command", "measure speed and size"),
+}
 
 # The module whose `run(arguments) -> int` opens the page, once there is one.
-PAGE: str | None = None
+PAGE: str | None = "app.page"
 
 
 class Parser(argparse.ArgumentParser):
@@ -73,6 +77,7 @@ def build_parser(chosen: str | None = None) -> Parser:
 
     parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog="Without a command: open the page.")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_page_arguments(parser)
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
 
     def command(name: str, function: Callable | None, help: str, *parents: Parser) -> Parser:
@@ -120,6 +125,29 @@ def build_parser(chosen: str | None = None) -> Parser:
     return parser
 
 
+def _add_page_arguments(parser: Parser) -> None:
+    """What the program takes without a command, for the page. None where it was not given."""
+    group = parser.add_argument_group("the page (without a command)")
+    group.add_argument("--host", metavar="ADDRESS", help="serve here (default: 127.0.0.1, this machine only)")
+    group.add_argument("--port", type=count, metavar="N", help="default: the first free one from 7860 on")
+    group.add_argument(
+        "--auth",
+        action="append",
+        metavar="USER:PASSWORD",
+        help="an account, or @FILE with one a line; needed for a --host that others can reach",
+    )
+    group.add_argument(
+        "--read-only", action="store_const", const=True, help="no book can be added, changed or removed"
+    )
+    group.add_argument("--mcp", action="store_const", const=True, help="offer the tools of an MCP server too")
+    group.add_argument("--model", dest="page_model", help="hub name, folder or GGUF file")
+    group.add_argument("--sidenet", dest="page_sidenet", metavar="FOLDER", help="checkpoint")
+    group.add_argument("--threads", dest="page_threads", type=count, metavar="N", help="CPU threads")
+
+
+PAGE_OPTIONS = ("host", "port", "auth", "read_only", "mcp", "page_model", "page_sidenet", "page_threads")
+
+
 def _model_arguments() -> Parser:
     parser = Parser(add_help=False)
     group = parser.add_argument_group("model")
@@ -159,6 +187,9 @@ def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     if arguments.command is None:
         arguments.function = open_page
+    elif given := [name for name in PAGE_OPTIONS if getattr(arguments, name) is not None]:
+        option = given[0].removeprefix("page_").replace("_", "-")
+        parser.error(f"--{option} stands after {arguments.command}, or belongs to the page")
     if arguments.command == "continue" and arguments.document is None and arguments.prompt is None:
         parser.error("continue needs a document or --prompt TEXT")
     if arguments.command == "continue" and arguments.document is None and arguments.at is not None:

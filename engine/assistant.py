@@ -31,7 +31,7 @@ from engine.paths import Paths
 from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
-from engine.shelf.jobs import Listener
+from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
 from engine.talkmemory import recalled, remember
 from ingest.errors import BadInput
@@ -82,6 +82,19 @@ class Assistant:
     ) -> Entry:
         """See `Library.add`."""
         return self.library.add(path, password=password, encoding=encoding, progress=progress)
+
+    def enqueue(
+        self, path: Path, name: str | None = None, *, password: str | None = None, encoding: str | None = None
+    ) -> tuple[Entry, Job | None]:
+        """Put a file on the shelf and queue its job for a JobRunner; no job where it is there and ready.
+
+        `name` is what the user calls the file. Raises BadInput for a missing file, Failure
+        when it cannot be copied.
+        """
+        entry, _ = self.shelf.add(path, name)
+        if entry.state == "ready" and self.library.is_current(entry.id):
+            return entry, None
+        return entry, self.library.enqueue(entry.id, password, encoding)
 
     def remove(self, words: str) -> int:
         """See `Library.remove`."""
@@ -208,7 +221,7 @@ class Assistant:
             source = remember(turns[:older], folder, self.library.backbone, self.library.sidenet)
             stretches.append(Stretch.whole(source))
             earlier = recalled(question, turns[:older])
-        chosen = choose_passages(question, self.shelf.fulltext, scope.ranges)
+        chosen = choose_passages(question, self.library, scope.ranges)
         if chosen.question and chosen.coverage < LEAST_COVERAGE and not earlier and not recent:
             yield from _told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)), began)
             return

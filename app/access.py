@@ -1,0 +1,68 @@
+"""Access: who may reach the page. Loopback by default; any other address only with a password."""
+
+import ipaddress
+import socket
+from pathlib import Path
+
+from ingest.errors import BadInput
+
+LEAST_PASSWORD = 8
+FIRST_PORT, PORTS = 7860, 40
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def accounts(words: list[str]) -> list[tuple[str, str]]:
+    """(user, password) pairs from "user:password" or "@file" with one such line for each. Raises BadInput."""
+    pairs = []
+    for word in words:
+        lines = _lines(word[1:]) if word.startswith("@") else [word]
+        for line in lines:
+            user, colon, password = line.partition(":")
+            if not (user and colon and password):
+                raise BadInput("--auth takes user:password, or @FILE with one such line for each account")
+            pairs.append((user, password))
+    return pairs
+
+
+def _lines(name: str) -> list[str]:
+    try:
+        text = Path(name).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"--auth @{name}: {error.strerror or error}") from error
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def check(host: str, pairs: list[tuple[str, str]]) -> None:
+    """Refuse a page that others could open without a (usable) password. Raises BadInput."""
+    if is_loopback(host):
+        return
+    if not pairs:
+        raise BadInput(f"{host} can be reached from other machines: give --auth user:password as well")
+    if any(len(password) < LEAST_PASSWORD for _, password in pairs):
+        raise BadInput(f"a page for other machines needs passwords of {LEAST_PASSWORD} characters or more")
+
+
+def free_port(host: str, wanted: int | None) -> int:
+    """The port asked for, or the first free one from 7860 on. Raises BadInput when there is none."""
+    ports = [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in ports:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return port
+            except OverflowError:
+                raise BadInput(f"there is no port {port}: give one from 1 to 65535") from None
+            except OSError:
+                continue
+    raise BadInput(f"port {wanted or FIRST_PORT} of {host} is in use or not ours: give another --port")

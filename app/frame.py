@@ -1,0 +1,60 @@
+"""Frame: what all tabs share: the view, what the browser keeps, the script of our panes, notices."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app import markup, show
+from engine.errors import Failure
+from engine.paths import ASSETS
+from ingest.errors import BadInput
+
+SCRIPT = (ASSETS / "page.js").read_text(encoding="utf-8")
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass
+class Frame:
+    """Components that belong to no tab."""
+
+    view: gr.State
+    kept: gr.BrowserState
+    tabs: gr.Tabs
+
+    @staticmethod
+    def exported(text: str) -> str:
+        """A Markdown file to be downloaded; it lies with the uploads and goes with them."""
+        folder = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(8)
+        folder.mkdir(parents=True)
+        path = folder / "talk.md"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+
+def owner_of(request: gr.Request | None) -> str:
+    """The reader's account name; '' where there are no accounts."""
+    return getattr(request, "username", None) or ""
+
+
+def event_values(event: gr.EventData) -> dict[str, Any]:
+    """What a pane's script sent."""
+    return event._data if isinstance(event._data, dict) else {}
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What the engine refuses becomes a notice; the page stays as it is."""
+    try:
+        yield
+    except (BadInput, Failure) as error:
+        words = markup.text(show.plain(str(error)))
+        raise gr.Error(words, title="That does not work", print_exception=False) from error
+    except (KeyError, TypeError, ValueError) as error:
+        # a message that our script would not send
+        raise gr.Error("The page sent something that does not fit; load it again.") from error

@@ -1,0 +1,135 @@
+"""The page: puts the tabs together and serves them. It shows what the engine does and decides nothing.
+
+Served on 127.0.0.1 unless told otherwise; nothing is loaded from elsewhere, nothing is reported anywhere.
+"""
+
+import argparse
+import atexit
+import os
+import sys
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr  # noqa: E402
+
+from app import access, interface, markup, uploads  # noqa: E402
+from app.continuetab import ContinueTab  # noqa: E402
+from app.frame import Frame, owner_of  # noqa: E402
+from app.readtab import ReadTab  # noqa: E402
+from app.settingstab import SettingsTab  # noqa: E402
+from app.shelftab import ShelfTab  # noqa: E402
+from app.view import Desk, View  # noqa: E402
+from engine.paths import ASSETS  # noqa: E402
+
+TITLE = "LongMem Reader"
+HEADLINE = markup.tag("h1", TITLE) + markup.tag("p", "Long books, read with a memory.")
+QUEUE = 64
+DAY = 24 * 3600
+# the browser's copy is no secret: which book and talk it showed
+BROWSER_KEY = "longmem-reader-view"
+SWITCH_LIGHT = """() => {
+  const dark = document.body.classList.toggle('dark');
+  localStorage.setItem('longmem-dark', dark ? '1' : '0');
+}"""
+START = """() => {
+  const kept = localStorage.getItem('longmem-dark');
+  if (kept !== null) document.body.classList.toggle('dark', kept === '1');
+  document.documentElement.lang = 'en';
+}"""
+
+
+def theme() -> gr.themes.Base:
+    """Fonts of the reader's own machine, so that none is fetched."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
+    return gr.themes.Soft(
+        primary_hue="orange", neutral_hue="stone", font=sans, font_mono=["ui-monospace", "monospace"]
+    ).set(
+        body_background_fill="#f2efe8", body_background_fill_dark="#151412",
+        button_primary_background_fill="#7a3b12", button_primary_background_fill_hover="#92481a",
+        button_primary_background_fill_dark="#e3a06f", button_primary_background_fill_hover_dark="#eeb48b",
+        button_primary_text_color="#ffffff", button_primary_text_color_dark="#1d1b18",
+    )  # fmt: skip
+
+
+def build(desk: Desk) -> gr.Blocks:
+    """The whole page over a desk."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DAY, DAY), fill_width=True) as page:
+        with gr.Row():
+            gr.HTML(HEADLINE, elem_classes="lm-head")
+            light = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
+        view = gr.State(View())
+        kept = gr.BrowserState({}, storage_key=BROWSER_KEY, secret=BROWSER_KEY)
+        with gr.Tabs(selected="shelf") as tabs:
+            frame = Frame(view, kept, tabs)
+            with gr.Tab("Shelf", id="shelf"):
+                shelf = ShelfTab(desk, frame)
+            with gr.Tab("Read and ask", id="read"):
+                read = ReadTab(desk, frame)
+            with gr.Tab("Write on", id="continue"):
+                written = ContinueTab(desk, frame)
+            with gr.Tab("Settings", id="settings") as settings_tab:
+                settings = SettingsTab(desk)
+        shelf.wire(read)
+        read.wire()
+        written.wire()
+        settings.wire(settings_tab)
+        light.click(None, js=SWITCH_LIGHT, api_visibility="private")
+
+        def opened(kept_view: dict | None, request: gr.Request) -> dict:
+            owner = owner_of(request)
+            restored = desk.restored(kept_view, owner)
+            shown = {shelf.cards: desk.cards(owner, restored.document)} | read.scene(restored, request)
+            if restored.document:
+                shown[tabs] = gr.Tabs(selected="read")
+            return shown
+
+        load = page.load(
+            opened, [kept], [shelf.cards, tabs, *read.scene_outputs], show_progress="hidden",
+            api_visibility="private", concurrency_limit=None,
+        )  # fmt: skip
+        load.then(
+            read.follow, [view], read.scene_outputs, show_progress="hidden", api_visibility="private",
+            concurrency_limit=None,
+        )  # fmt: skip
+        interface.declare(desk)
+    page.queue(max_size=QUEUE, default_concurrency_limit=8)
+    return page
+
+
+def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **options: Any) -> gr.Blocks:
+    """Start the server; returns at once, with the page being served."""
+    page = build(desk)
+    page.launch(
+        server_name=host, server_port=port, auth=accounts or None, share=False, prevent_thread_lock=True,
+        quiet=True, allowed_paths=[], max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
+        enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
+        js=START, **options,
+    )  # fmt: skip
+    return page
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the page and serve it until Ctrl-C. Raises BadInput for an address or account that cannot be."""
+    from app.commands import assistant, named_model
+
+    host = arguments.host or "127.0.0.1"
+    accounts = access.accounts(arguments.auth or [])
+    access.check(host, accounts)
+    port = access.free_port(host, arguments.port)
+    folder = uploads.folder()
+    atexit.register(uploads.clear, folder)
+    for name in ("model", "sidenet", "threads"):
+        setattr(arguments, name, getattr(arguments, f"page_{name}"))
+    arguments.model = arguments.model or named_model([])
+    desk = Desk(assistant(arguments), bool(arguments.read_only))
+    desk.start()
+    page = serve(desk, host, port, accounts, mcp_server=bool(arguments.mcp))
+    print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    try:
+        page.block_thread()
+    finally:
+        desk.stop()
+        page.close(verbose=False)
+        uploads.clear(folder)
+    return 0

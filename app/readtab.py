@@ -1,0 +1,271 @@
+"""Readtab: the book and beside it the talk. Events call the desk and show what it gives."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+
+from app import leaves, markup
+from app.frame import HIDDEN, SCRIPT, Frame, event_values, owner_of, told
+from app.memorymap import strip
+from app.view import BOUNDS, Desk, View
+
+CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
+
+
+class ReadTab:
+    """Components of the tab, and what fills them."""
+
+    def __init__(self, desk: Desk, frame: Frame):
+        self.desk, self.frame = desk, frame
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=330):
+                self._reader()
+            with gr.Column(scale=2, min_width=330):
+                self._talk()
+        self.pending = gr.State("")
+        self.scene_outputs = [
+            frame.view, frame.kept, self.title, self.contents, self.leaf, self.place, self.back, self.talks,
+            self.history, self.live, self.bound, self.map,
+        ]  # fmt: skip
+
+    def _reader(self) -> None:
+        self.title = gr.HTML(elem_classes="lm-head")
+        with gr.Row():
+            self.contents = gr.Dropdown(label="Contents", choices=[], scale=3, min_width=180)
+            self.query = gr.Textbox(
+                label="Search in this book", placeholder="words, or “an exact phrase”", elem_id="lm-search",
+                scale=2, min_width=180, max_lines=1,
+            )  # fmt: skip
+        self.hits = gr.HTML(js_on_load=SCRIPT)
+        self.map = gr.HTML(js_on_load=SCRIPT)
+        self.leaf = gr.HTML(js_on_load=SCRIPT, elem_id="lm-reader", elem_classes="lm-scroll", container=False)
+        self.place = gr.HTML(elem_classes="lm-facts")
+        with gr.Row():
+            self.previous = gr.Button("← Back a leaf", size="sm", min_width=110)
+            self.next = gr.Button("Next leaf →", size="sm", min_width=110)
+            self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
+            self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)
+
+    def _talk(self) -> None:
+        self.bound = gr.Radio(
+            list(BOUNDS.items()), value="book", label="Answers come from", elem_classes="lm-bounds"
+        )
+        with gr.Row():
+            self.talks = gr.Dropdown(label="Talks", choices=[], scale=3, min_width=160)
+            with gr.Column(scale=1, min_width=110):
+                self.fresh = gr.Button("New talk", size="sm", min_width=80)
+                self.delete = gr.Button("Delete talk", size="sm", min_width=80)
+        with gr.Group(elem_id="lm-talk", elem_classes="lm-scroll"):
+            self.history = gr.HTML(js_on_load=SCRIPT)
+            self.live = gr.HTML(js_on_load=SCRIPT)
+        self.question = gr.Textbox(
+            label="Your question", placeholder="Who is …? What happens when …?", lines=2, max_lines=6
+        )
+        with gr.Row():
+            self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
+            self.stop = gr.Button("Stop", size="md", min_width=90)
+            self.export = gr.DownloadButton("Export this talk", size="md", min_width=120)
+
+    # what is shown
+
+    def scene(self, view: View, request: gr.Request) -> dict:
+        """Everything on the tab, for a view."""
+        desk, owner = self.desk, owner_of(request)
+        entry = desk.entry(view, owner)
+        title = markup.tag("h1", markup.text(entry.title)) if entry else ""
+        if entry and entry.author:
+            title += markup.tag("p", markup.text(entry.author))
+        if entry:
+            document = desk.document(view.document)
+            choices = leaves.contents(document)
+            chapter = leaves.chapter_around(document, view.at)
+            contents = gr.Dropdown(
+                choices=choices,
+                value=None if chapter is None else document.chapters[chapter].start,
+                visible=bool(choices),
+            )
+        else:
+            contents = gr.Dropdown(choices=[], value=None)
+        return {self.title: title, self.contents: contents} | self.page(view, owner) | self.talk(view, owner)
+
+    def page(self, view: View, owner: str) -> dict:
+        """The leaf and what tells about it."""
+        return {
+            self.frame.view: view,
+            self.frame.kept: view.kept(),
+            self.leaf: self.desk.leaf_html(view, owner),
+            self.place: markup.text(self.desk.place_words(view, owner)),
+            self.back: gr.Button(visible=view.back is not None),
+        }
+
+    def talk(self, view: View, owner: str) -> dict:
+        """The talk with its list."""
+        choices = self.desk.talk_choices(view, owner)
+        known = view.talk if view.talk in [name for _, name in choices] else None
+        return {
+            self.frame.view: view,
+            self.frame.kept: view.kept(),
+            self.talks: gr.Dropdown(choices=choices, value=known),
+            self.history: self.desk.conversation(view, owner),
+            self.live: "",
+            self.bound: view.bound,
+            self.map: strip(self.desk, view, owner),
+        }
+
+    # events
+
+    def wire(self) -> None:
+        """Connect the tab's controls."""
+        frame, scene = self.frame, self.scene_outputs
+        quick = {**HIDDEN, "concurrency_limit": None}
+        self.leaf.click(self.on_leaf, [frame.view], scene, **quick)
+        self.map.click(self.on_leaf, [frame.view], scene, **quick)
+        self.hits.click(self.on_leaf, [frame.view], scene, **quick)
+        for button, action in ((self.previous, "previous"), (self.next, "next"), (self.read_to, "read_to"),
+                               (self.back, "back")):  # fmt: skip
+            button.click(self.moved(action), [frame.view], scene, **quick)
+        self.contents.input(self.on_contents, [frame.view, self.contents], scene, **quick)
+        gr.on([self.query.submit], self.on_search, [frame.view, self.query], [self.hits], **quick)
+        self.query.input(self.on_search, [frame.view, self.query], [self.hits], trigger_mode="always_last",
+                         **quick)  # fmt: skip
+        self.bound.input(self.on_bound, [frame.view, self.bound], scene, **quick)
+        self.talks.input(self.on_choose, [frame.view, self.talks], scene, **quick)
+        self.fresh.click(self.on_fresh, [frame.view], scene, **quick)
+        self.delete.click(
+            self.on_delete, [frame.view], scene,
+            js=CONFIRM_DELETE,
+            **quick,
+        )  # fmt: skip
+        self.export.click(self.on_export, [frame.view], [self.export], **quick)
+        begun = gr.on(
+            [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
+            [*scene, self.question], **quick,
+        )  # fmt: skip
+        begun.then(self.follow, [frame.view], scene, **quick)
+        again = self.history.click(self.on_talk, [frame.view], [*scene, self.question], **quick)
+        again.then(self.follow, [frame.view], scene, **quick)
+        self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
+
+    def moved(self, action: str):
+        """The event of one of the buttons below the leaf."""
+
+        def event(view: View, request: gr.Request) -> dict:
+            return self.move(view, action, {}, owner_of(request))
+
+        return event
+
+    def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+        values = event_values(event)
+        return self.move(view, str(values.get("action", "")), values, owner_of(request))
+
+    def move(self, view: View, action: str, values: dict, owner: str) -> dict:
+        """Change what is shown of the book."""
+        if self.desk.entry(view, owner) is None and action not in ("cite", "hit"):
+            return {self.frame.view: view}
+        with told():
+            view = self._moved(view, action, values, owner)
+        return self.page(view, owner)
+
+    def _moved(self, view: View, action: str, values: dict, owner: str) -> View:
+        if action in ("next", "previous"):
+            return self.desk.turned(view, 1 if action == "next" else -1, owner)
+        if action == "read_to":
+            return self.desk.read_to(view, owner)
+        if action == "back" and view.back is not None:
+            return replace(view, at=view.back, back=None, cited=None, found=(), cursor=None)
+        if action == "cursor":
+            return replace(view, cursor=int(values["start"]))
+        if action == "cite":
+            start, end = int(values["start"]), int(values["end"])
+            return self.desk.jumped(view, str(values["document"]), start, end, False, owner)
+        if action == "jump":
+            back = view.back if view.back is not None else view.at
+            return replace(view, at=int(values["start"]), back=back, cited=None, found=(), cursor=None)
+        if action == "hit":
+            start, end = int(values["from"]), int(values["to"])
+            return self.desk.jumped(view, str(values["document"]), start, end, True, owner)
+        return view
+
+    def on_contents(self, view: View, start: int | None, request: gr.Request) -> dict:
+        if start is None or not view.document:
+            return {self.frame.view: view}
+        view = replace(view, at=int(start), cursor=None, cited=None, found=())
+        return self.page(view, owner_of(request))
+
+    def on_search(self, view: View, query: str) -> str:
+        with told():
+            return self.desk.search(view, query)
+
+    def on_bound(self, view: View, bound: str, request: gr.Request) -> dict:
+        owner = owner_of(request)
+        return self.talk(self.desk.bounded(view, bound, owner), owner)
+
+    def on_choose(self, view: View, talk: str | None, request: gr.Request) -> dict:
+        return self.talk(replace(view, talk=talk or "", editing=None), owner_of(request))
+
+    def on_fresh(self, view: View, request: gr.Request) -> dict:
+        return self.talk(replace(view, talk="", editing=None), owner_of(request))
+
+    def on_delete(self, view: View, request: gr.Request) -> dict:
+        owner = owner_of(request)
+        with told():
+            if view.talk:
+                self.desk.speaker.stop(view.talk)
+                self.desk.shelf.talks.delete(view.talk, owner)
+        return self.talk(replace(view, talk="", editing=None), owner)
+
+    def on_export(self, view: View, request: gr.Request) -> str | None:
+        with told():
+            return self.frame.exported(self.desk.exported(view, owner_of(request)))
+
+    def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
+        owner = owner_of(request)
+        with told():
+            view = self.desk.ask(view, question, owner)
+        return self.talk(view, owner) | {self.question: ""}
+
+    def on_talk(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+        owner, values = owner_of(request), event_values(event)
+        action = values.get("action")
+        if action == "cite":
+            return self.move(view, "cite", values, owner) | self.titled(view, values, owner)
+        with told():
+            if action == "retry":
+                return self.talk(self.desk.again(view, owner), owner)
+            if action == "undo" and view.talk:
+                question = self.desk.shelf.talks.undo(view.talk, owner)
+                return self.talk(view, owner) | {self.question: question}
+            if action == "edit" and view.talk:
+                view, question = self.desk.editing(view, owner)
+                return {self.frame.view: view, self.question: question}
+        return {self.frame.view: view}
+
+    def titled(self, view: View, values: dict, owner: str) -> dict:
+        """Where a citation leads into another book, its title."""
+        entry = self.desk.entry(View(str(values.get("document", ""))), owner)
+        if entry is None or entry.id == view.document:
+            return {}
+        choices = leaves.contents(self.desk.document(entry.id))
+        return {self.title: markup.tag("h1", markup.text(entry.title)),
+                self.contents: gr.Dropdown(choices=choices, value=None)}  # fmt: skip
+
+    def follow(self, view: View, request: gr.Request) -> Iterator[dict]:
+        """Show an answer under way until it has ended; also after a refresh."""
+        owner = owner_of(request)
+        speech = self.desk.speaker.current(view.talk) if view.talk else None
+        if speech is None or not self.desk.may_hear(view, owner):
+            yield {self.live: ""}
+            return
+        for one in self.desk.speaker.follow(speech):
+            if not one.ended:
+                yield {self.live: self.desk.live(one)}
+        shown = self.talk(view, owner)
+        del shown[self.frame.view], shown[self.frame.kept]
+        if speech.error:
+            shown[self.live] = markup.tag("p", markup.text(speech.error), class_="lm-failed", role="alert")
+        yield shown
+
+    def on_stop(self, view: View, request: gr.Request) -> None:
+        if self.desk.may_hear(view, owner_of(request)):
+            self.desk.speaker.stop(view.talk)

@@ -1,0 +1,136 @@
+"""Shelfview: the documents and their jobs as cards. Plain functions from entries to HTML."""
+
+import time
+from datetime import datetime
+
+from app import markup, show
+from engine.shelf.jobs import Job
+from engine.shelf.shelf import Entry
+
+STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
+          "publish": "finishing"}  # fmt: skip
+STATES = {"waiting": "waiting", "paused": "paused", "failed": "failed", "ready": "ready"}
+
+
+def cards(entries: list[tuple[Entry, Job | None]], open_document: str = "", read_only: bool = False) -> str:
+    """All documents, or what to do when there is none."""
+    if not entries:
+        return empty(read_only)
+    return markup.tag(
+        "ul", *(card(entry, job, entry.id == open_document, read_only) for entry, job in entries),
+        class_="lm-cards",
+    )  # fmt: skip
+
+
+def empty(read_only: bool) -> str:
+    """The empty shelf."""
+    if read_only:
+        return markup.tag("p", "The shelf is empty, and this page is for reading only.", class_="lm-empty")
+    return markup.tag(
+        "div",
+        markup.tag("p", "Your shelf is empty. Drop a book above (EPUB, PDF, text, Markdown, HTML or Word), "
+                        "or begin with one that is here:"),
+        markup.button("Put a sample novel on the shelf", "sample", class_="lm-primary"),
+        class_="lm-empty",
+    )  # fmt: skip
+
+
+def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool) -> str:
+    """One document."""
+    title = entry.title or entry.source_name
+    ready = entry.state == "ready"
+    heading = markup.tag("h3", markup.text(title), class_="lm-title")
+    author = markup.tag("p", markup.text(entry.author), class_="lm-author") if entry.author else ""
+    lines = [heading, author, markup.tag("p", markup.text(facts(entry)), class_="lm-facts")]
+    if job is not None and entry.state != "ready":
+        lines.append(progress(job))
+    buttons = []
+    if ready or entry.characters:
+        label = "Open" if ready else "Read meanwhile"
+        buttons.append(markup.button(label, "open", document=entry.id, class_="lm-primary",
+                                     aria_label=f"{label}: {title}"))  # fmt: skip
+    if not read_only:
+        buttons += _controls(entry, job, title)
+    lines.append(markup.tag("div", *buttons, class_="lm-row"))
+    return markup.tag("li", *lines, class_=f"lm-card{' lm-open' if is_open else ''}", data_id=entry.id,
+                      data_state=entry.state)  # fmt: skip
+
+
+def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
+    buttons = []
+    if job is not None and job.state in ("queued", "running") and job.wish != "pause":
+        buttons.append(markup.button("Pause", "pause", job=job.id, aria_label=f"Pause: {title}"))
+    if job is not None and job.state in ("queued", "running"):
+        buttons.append(markup.button("Cancel", "cancel", job=job.id, aria_label=f"Cancel: {title}"))
+    if job is not None and (job.state in ("paused", "failed", "cancelled")):
+        label = "Go on" if job.state == "paused" else "Try again"
+        buttons.append(markup.button(label, "resume", job=job.id, aria_label=f"{label}: {title}"))
+    buttons.append(markup.button("Rename", "rename", document=entry.id, ask="A new title", preset=title,
+                                 aria_label=f"Rename: {title}"))  # fmt: skip
+    confirm = f"Delete “{title}” with its memory and all talks about it?"
+    buttons.append(markup.button("Delete", "remove", document=entry.id, confirm=confirm, class_="lm-danger",
+                                 aria_label=f"Delete: {title}"))  # fmt: skip
+    return buttons
+
+
+def facts(entry: Entry, now: float | None = None) -> str:
+    """Length, size on disk and when it was opened, in words."""
+    parts = [entry.format or "file"]
+    if entry.tokens:
+        parts.append(f"{entry.tokens:,} tokens")
+    elif entry.characters:
+        parts.append(f"{entry.characters:,} characters")
+    if entry.bank_bytes:
+        parts.append(f"{show.size(entry.bank_bytes)} of memory on disk")
+    if entry.characters and entry.position:
+        parts.append(f"read {100 * entry.position / entry.characters:.0f} %")
+    parts.append(f"opened {ago(entry.opened, now)}" if entry.opened else "not opened yet")
+    return " · ".join(parts)
+
+
+def ago(moment: float, now: float | None = None) -> str:
+    """A time in the past, in words."""
+    seconds = max(0.0, (time.time() if now is None else now) - moment)
+    if seconds < 90:
+        return "just now"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes ago"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.0f} hours ago"
+    return datetime.fromtimestamp(moment).strftime("%d %B %Y")
+
+
+def progress(job: Job) -> str:
+    """A job's bar and what it is doing."""
+    bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")
+    kind = "lm-job lm-failed" if job.state == "failed" else "lm-job"
+    return markup.tag("div", bar, markup.tag("p", markup.text(job_words(job))), class_=kind)
+
+
+def job_words(job: Job) -> str:
+    """Stage, percentage, speed and time left of a job; for one that stands still, why."""
+    if job.state == "failed":
+        return f"It failed: {job.message}"
+    if job.state == "cancelled":
+        return f"cancelled at {job.percentage:.0f} %"
+    if job.state == "paused":
+        return f"paused at {job.percentage:.0f} %" + (f" ({job.message})" if job.message else "")
+    if job.state == "queued":
+        return f"waiting for its turn, {job.percentage:.0f} % done"
+    parts = [STAGES.get(job.stage, job.stage), f"{job.percentage:.0f} %"]
+    if job.wish:
+        parts.append("stopping after the piece in hand")
+    if job.tokens_per_second:
+        parts.append(f"{job.tokens_per_second:,.0f} tokens a second")
+    if job.seconds_left is not None:
+        parts.append(f"about {duration(job.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,141 @@
+"""Speaking: one generation at a time, in the order asked, each going on when the browser that asked is gone.
+
+A page refresh kills the request that shows an answer, not the answer: a Speech runs in the speaker's own
+thread and collects what comes; whoever looks (again) follows it from there. Stopping sets the engine's event.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from engine.answering.answer import Answer, AnswerEvent, LayerSummary, Read
+from engine.errors import Failure
+from ingest.errors import BadInput
+
+LOOK_SECONDS = 0.08
+KEPT = 64
+
+Start = Callable[[threading.Event], Iterator[AnswerEvent]]
+
+
+@dataclass
+class Speech:
+    """One answer under way. `key` says whose and where it is: a talk's id, or a session's."""
+
+    key: str
+    question: str
+    start: Start
+    stop: threading.Event = field(default_factory=threading.Event)
+    began: bool = False
+    ended: bool = False
+    pieces: list[str] = field(default_factory=list)
+    reads: list[tuple[Read, ...]] = field(default_factory=list)
+    layers: list[tuple[LayerSummary, ...]] = field(default_factory=list)
+    answer: Answer | None = None
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was said so far; the finished answer where there is one."""
+        return self.answer.text if self.answer is not None else "".join(self.pieces).lstrip()
+
+    def run(self) -> None:
+        """Speak to the end, or until stopped."""
+        self.began = True
+        try:
+            if self.stop.is_set():
+                self.error = "stopped before it began"
+                return
+            for event in self.start(self.stop):
+                self.pieces.append(event.text)
+                self.reads.append(event.reads)
+                self.layers.append(event.layers)
+                self.answer = event.answer or self.answer
+        except (BadInput, Failure) as error:
+            self.error = str(error)
+        except Exception as error:  # whatever it is, the next one in the queue must get its turn
+            self.error = f"{type(error).__name__}: {error}"
+        finally:
+            self.ended = True
+
+
+class Speaker:
+    """The one voice of the page: a queue and its thread."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[Speech] = queue.Queue()
+        self._waiting: list[Speech] = []
+        self._known: dict[str, Speech] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._loop, name="speaker", daemon=True).start()
+
+    def say(self, key: str, question: str, start: Start) -> Speech:
+        """Queue an answer; one at a time for each key (raises BadInput)."""
+        with self._lock:
+            self.free(key)
+            speech = Speech(key, question, start)
+            self._known[key] = speech
+            self._waiting.append(speech)
+            for old in [name for name, one in self._known.items() if one.ended][: len(self._known) - KEPT]:
+                del self._known[old]
+        self._queue.put(speech)
+        return speech
+
+    def free(self, key: str) -> None:
+        """Raises BadInput while a speech of that key is under way."""
+        known = self._known.get(key)
+        if known is not None and not known.ended:
+            raise BadInput("an answer is on its way here already; wait for it or stop it")
+
+    def current(self, key: str) -> Speech | None:
+        """The newest speech of that key, under way or ended."""
+        return self._known.get(key)
+
+    def stop(self, key: str) -> bool:
+        """End that speech within a token; whether there was one to end."""
+        speech = self._known.get(key)
+        if speech is None or speech.ended:
+            return False
+        speech.stop.set()
+        return True
+
+    def stop_all(self) -> None:
+        """End whatever is said or waits to be."""
+        for speech in list(self._known.values()):
+            speech.stop.set()
+
+    def before(self, speech: Speech) -> int:
+        """How many have to be spoken before this one begins."""
+        with self._lock:
+            return self._waiting.index(speech) if speech in self._waiting else 0
+
+    def follow(self, speech: Speech) -> Iterator[Speech]:
+        """The speech whenever it has grown, until it has ended; the last time after its end."""
+        seen: tuple[int, int] | None = None
+        while not speech.ended:
+            now = (len(speech.pieces), -1 if speech.began else self.before(speech))
+            if now != seen:
+                seen = now
+                yield speech
+            time.sleep(LOOK_SECONDS)
+        yield speech
+
+    def _loop(self) -> None:
+        while True:
+            speech = self._queue.get()
+            try:
+                speech.run()
+            finally:
+                with self._lock:
+                    self._waiting.remove(speech)
+
+
+def waiting_words(speech: Speech, before: int) -> str:
+    """What a speech is doing, for people."""
+    if not speech.began and before:
+        return f"waiting: {before} {'answer' if before == 1 else 'answers'} before this one"
+    if not speech.pieces:
+        return "reading the memory …"
+    return f"{len(speech.pieces)} tokens so far"

@@ -1,0 +1,334 @@
+"""View: what one browser looks at, and the desk from which it is served. No Gradio here.
+
+A View is plain data; the Desk turns it into HTML with the Assistant's help, for one reader (`owner`) at a
+time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event, Lock
+
+from app import found, leaves, markup, shelfview, talkview
+from app.speaking import Speaker, Speech, waiting_words
+from engine.answering.answer import AnswerEvent
+from engine.assistant import Assistant
+from engine.errors import Failure
+from engine.paths import SAMPLES
+from engine.shelf.runner import JobRunner
+from engine.shelf.shelf import Entry
+from engine.shelf.transcript import transcript
+from ingest.document import Document
+from ingest.errors import BadInput
+
+BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
+          "All my books": "shelf"}  # fmt: skip
+HITS = 60
+KEPT_LEAVES = 16
+
+
+@dataclass(frozen=True)
+class View:
+    """Which document, leaf and talk a browser shows. `at`, `cursor` and `back` count characters."""
+
+    document: str = ""
+    at: int = 0
+    cursor: int | None = None
+    cited: tuple[int, int] | None = None
+    found: tuple[tuple[int, int], ...] = ()
+    back: int | None = None
+    talk: str = ""
+    bound: str = "book"
+    editing: int | None = None
+
+    def kept(self) -> dict:
+        """What the browser remembers over a refresh."""
+        return {"document": self.document, "at": self.at, "talk": self.talk, "bound": self.bound}
+
+
+class Desk:
+    """Everything the page asks of the program."""
+
+    def __init__(self, assistant: Assistant, read_only: bool = False):
+        self.assistant = assistant
+        self.shelf = assistant.shelf
+        self.read_only = read_only
+        self.speaker = Speaker()
+        self.runner = JobRunner(self.shelf.jobs, assistant.library.work)
+        self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
+        self._lock = Lock()
+
+    def start(self) -> None:
+        """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
+        if not self.read_only:
+            self.shelf.sweep()
+            self.runner.start()
+
+    def stop(self) -> None:
+        """End answers and put the job in hand back into its queue."""
+        self.speaker.stop_all()
+        if not self.read_only:
+            self.runner.stop()
+
+    # the shelf
+
+    def changeable(self) -> None:
+        """Raises BadInput where the page is for reading only."""
+        if self.read_only:
+            raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
+
+    def add(self, path: Path, password: str = "", encoding: str = "") -> Entry:
+        """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
+        self.changeable()
+        entry, _ = self.assistant.enqueue(path, password=password or None, encoding=encoding or None)
+        self.runner.wake()
+        return entry
+
+    def add_sample(self) -> Entry:
+        """Put the sample novel on the shelf."""
+        self.changeable()
+        samples = sorted(SAMPLES.glob("*.epub")) if SAMPLES.is_dir() else []
+        if not samples:
+            raise Failure("this copy of the program has no sample book in assets/samples")
+        entry, _ = self.assistant.enqueue(samples[0])
+        self.runner.wake()
+        return entry
+
+    def act(self, action: str, job: int, password: str = "") -> None:
+        """Pause, cancel or resume a job."""
+        self.changeable()
+        jobs = self.shelf.jobs
+        if action == "resume":
+            done = jobs.resume(job)
+            if password:
+                self.assistant.library.enqueue(done.document, password)
+            self.runner.wake()
+        else:
+            {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
+
+    def cards(self, owner: str, document: str = "") -> str:
+        """The shelf as HTML."""
+        entries = [(entry, self.shelf.jobs.latest(entry.id)) for entry in self.shelf.entries(owner)]
+        return shelfview.cards(entries, document, self.read_only)
+
+    # the open document
+
+    def entry(self, view: View, owner: str) -> Entry | None:
+        """The document of a view; None when there is none (any more)."""
+        try:
+            return self.shelf.get(view.document, owner) if view.document else None
+        except BadInput:
+            return None
+
+    def document(self, identifier: str) -> Document:
+        return self.assistant.library.document(identifier)
+
+    def starts(self, identifier: str) -> list[int]:
+        """Where the leaves of a document begin."""
+        document = self.document(identifier)
+        with self._lock:
+            known = self._starts.get(identifier)
+            if known is None or known[0] != len(document.text):
+                self._starts[identifier] = (len(document.text), leaves.leaf_starts(document))
+                while len(self._starts) > KEPT_LEAVES:
+                    self._starts.popitem(last=False)
+            return self._starts[identifier][1]
+
+    def open(self, identifier: str, owner: str, view: View | None = None) -> View:
+        """Show a document where its reader left it, with the talk that was last used."""
+        entry = self.shelf.opened(identifier, owner)
+        self.document(identifier)
+        talks = self.shelf.talks.about(identifier, owner)
+        bound = view.bound if view else "book"
+        return View(identifier, entry.position, talk=talks[0].id if talks else "",
+                    bound="book" if bound == "shelf" else bound)  # fmt: skip
+
+    def restored(self, kept: dict | None, owner: str) -> View:
+        """The view a browser had before a refresh, as far as it still exists."""
+        kept = kept if isinstance(kept, dict) else {}
+        identifier, talk, bound = (str(kept.get(name) or "") for name in ("document", "talk", "bound"))
+        view = View(identifier, bound=bound if bound in BOUNDS.values() else "book")
+        entry = self.entry(view, owner)
+        if entry is None or not self.shelf.is_stored(identifier):
+            view = replace(view, document="", bound="book")
+        else:
+            view = replace(view, at=_number(kept.get("at")))
+        try:
+            return replace(view, talk=self.shelf.talks.get(talk, owner).id if talk else "")
+        except BadInput:
+            return view
+
+    def leaf(self, view: View) -> leaves.Leaf:
+        return leaves.leaf_of(self.starts(view.document), len(self.document(view.document).text), view.at)
+
+    def turned(self, view: View, steps: int, owner: str) -> View:
+        """The next or previous leaf. Going on from a leaf, when all before it was read, is having read it."""
+        leaf = self.leaf(view)
+        starts, size = self.starts(view.document), len(self.document(view.document).text)
+        position = self.shelf.get(view.document, owner).position
+        if steps > 0 and leaf.start <= position < leaf.end:
+            self.shelf.read_to(view.document, leaf.end, owner)
+        at = leaves.leaf_at(starts, size, leaf.index + steps).start
+        return replace(view, at=at, cursor=None, cited=None, found=())
+
+    def read_to(self, view: View, owner: str) -> View:
+        """Set the reading position to the end of the chosen paragraph, or of the leaf."""
+        document, at = self.document(view.document), self.leaf(view).end
+        if view.cursor is not None:
+            at = next((end for start, end in document.paragraphs if start <= view.cursor < end), at)
+        self.shelf.read_to(view.document, at, owner)
+        return replace(view, cursor=None)
+
+    def jumped(self, view: View, identifier: str, start: int, end: int, words: bool, owner: str) -> View:
+        """Lead to a citation or to words found; the way back is kept, the reading position is not touched."""
+        if identifier != view.document:
+            opened = self.open(identifier, owner)
+            view = replace(opened, talk=view.talk, bound=view.bound)
+        size = len(self.document(identifier).text)
+        start, end = max(0, min(start, size)), max(0, min(end, size))
+        spans = {"found": ((start, end),), "cited": None} if words else {"cited": (start, end), "found": ()}
+        back = view.back if view.back is not None else view.at
+        return replace(view, at=start, cursor=None, back=back, **spans)
+
+    def leaf_html(self, view: View, owner: str) -> str:
+        """The leaf in view as HTML, or an invitation."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
+        document = self.document(view.document)
+        shown = leaves.Shown(view.cited, view.found, entry.position or None, view.cursor)
+        return leaves.leaf_html(document, self.leaf(view), shown)
+
+    def place_words(self, view: View, owner: str) -> str:
+        """Where the view is, and how far was read."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return ""
+        document, leaf = self.document(view.document), self.leaf(view)
+        place = document.place(leaf.start)
+        parts = [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
+        parts.append(f"leaf {leaf.index + 1} of {len(self.starts(view.document))}")
+        parts.append(f"you have read {leaves.share(document, entry.position)}")
+        return " · ".join(parts)
+
+    def search(self, view: View, query: str) -> str:
+        """Full-text hits in the open document."""
+        if not view.document:
+            return ""
+        hits = self.shelf.fulltext.search(query, view.document, limit=HITS)
+        total = self.shelf.fulltext.count(query, view.document) if hits else 0
+        document = self.document(view.document)
+        return found.hits_html(query, hits, total, lambda hit: str(document.place(hit.start)))
+
+    # talking
+
+    def talk_choices(self, view: View, owner: str) -> list[tuple[str, str]]:
+        """(title, id) of the talks about the open document, or about the shelf."""
+        about = None if view.bound == "shelf" else view.document or None
+        if about is None and view.bound != "shelf":
+            return []
+        return [(talk.title or "New talk", talk.id) for talk in self.shelf.talks.about(about, owner)]
+
+    def bounded(self, view: View, bound: str, owner: str) -> View:
+        """Change what answers may read; the shelf has talks of its own."""
+        changed = replace(view, bound=bound if bound in BOUNDS.values() else "book")
+        if (bound == "shelf") == (view.bound == "shelf"):
+            return changed
+        choices = self.talk_choices(changed, owner)
+        return replace(changed, talk=choices[0][1] if choices else "", editing=None)
+
+    def conversation(self, view: View, owner: str) -> str:
+        """The talk in view as HTML."""
+        if not view.document and view.bound != "shelf":
+            return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
+        messages = self.shelf.talks.messages(view.talk, owner) if view.talk else []
+        speech = self.speaker.current(view.talk) if view.talk else None
+        if speech and not speech.ended and messages and messages[-1].role == "user":
+            # it is shown with its answer, below
+            messages = messages[:-1]
+        return talkview.conversation(messages, self.titles(view, owner), "Ask this book anything."
+                                     if view.bound != "shelf" else "Ask all your books at once.")  # fmt: skip
+
+    def titles(self, view: View, owner: str) -> dict[str, str]:
+        """Titles of the documents a talk may cite."""
+        if view.bound == "shelf":
+            titles = {entry.id: entry.title for entry in self.shelf.entries(owner)}
+            return titles if len(titles) > 1 else titles | {"": ""}
+        return {view.document: ""}
+
+    def ask(self, view: View, question: str, owner: str) -> View:
+        """Begin an answer in the talk in view (a new talk where there is none)."""
+        if not question.strip():
+            raise BadInput("the question is empty; type one")
+        words, bounds = self._scope(view, owner)
+        self.speaker.free(view.talk)
+        talks = self.shelf.talks
+        talk = view.talk or talks.create(words, owner).id
+        if view.editing is not None:
+            talks.truncate(talk, view.editing, owner)
+
+        def begin(stop: Event) -> Iterator[AnswerEvent]:
+            return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
+
+        self.speaker.say(talk, question.strip(), begin)
+        return replace(view, talk=talk, editing=None)
+
+    def _scope(self, view: View, owner: str) -> tuple[str | None, dict[str, str]]:
+        if view.bound == "shelf":
+            return None, {}
+        entry = self.entry(view, owner)
+        if entry is None:
+            raise BadInput("open a book first, or choose to ask all books")
+        if view.bound == "read":
+            if not entry.position:
+                raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")
+            return entry.id, {"until": f"char {entry.position}"}
+        if view.bound == "chapter":
+            document = self.document(entry.id)
+            at = view.cursor if view.cursor is not None else max(view.at, self.leaf(view).start)
+            chapter = document.place(at).chapter
+            if chapter is None:
+                raise BadInput("no chapter begins before this place: choose another bound")
+            return entry.id, {"within": document.chapter_names[chapter]}
+        return entry.id, {}
+
+    def again(self, view: View, owner: str) -> View:
+        """Answer the last question anew."""
+        self._scope(view, owner)
+        self.speaker.free(view.talk)
+        question = self.shelf.talks.undo(view.talk, owner) if view.talk else ""
+        return self.ask(view, question, owner)
+
+    def editing(self, view: View, owner: str) -> tuple[View, str]:
+        """Take up the last question for other words: asking again will take its place."""
+        messages = self.shelf.talks.messages(view.talk, owner)
+        question = next((one for one in reversed(messages) if one.role == "user"), None)
+        if question is None:
+            return view, ""
+        return replace(view, editing=question.position), question.text
+
+    def may_hear(self, view: View, owner: str) -> bool:
+        """Whether the talk in view is this reader's."""
+        try:
+            return bool(view.talk) and self.shelf.talks.get(view.talk, owner) is not None
+        except BadInput:
+            return False
+
+    def exported(self, view: View, owner: str) -> str:
+        """The talk in view as Markdown, with quotes and places."""
+        if not view.talk:
+            raise BadInput("there is no talk to export yet; ask something first")
+        talk = self.shelf.talks.get(view.talk, owner)
+        entry = self.entry(replace(view, document=talk.document or ""), owner)
+        messages = self.shelf.talks.messages(view.talk, owner)
+        return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
+
+    def live(self, speech: Speech) -> str:
+        """What was said so far, as HTML."""
+        note = waiting_words(speech, self.speaker.before(speech))
+        return talkview.live(speech.question, speech.text, note)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
