@@ -1,8 +1,8 @@
 """Questions in long documents: texts with known passages joined, then padded with books.
 
 One haystack serves every length: shorter documents are ranges of it, as when a reader asks within a chapter
-or up to where he has read. Passages are those of the product; a passage is right when its middle lies in a
-section that the question names, or when it holds the place of the answer.
+or up to where he has read. Passages are those of the product; a passage is right when it shares half
+of itself with a section that the question names (or holds half of a short section).
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.training.questions import Reading, apart, flowing, joined
-from ingest.document import Document
+from ingest.document import Chapter, Document
 from ingest.passages import passages
 
 
@@ -50,25 +50,37 @@ def haystack(name: str, readings: Sequence[Reading], padding: Iterable[str], cha
     """Join readings and pad with books to `characters`; books that share text with a reading are left out."""
     whole = joined(readings)
     text, borders = whole.text, _borders(readings)
+    starts = list(borders[:-1])
     for book in padding:
         if len(text) >= characters:
             break
         book = flowing(book)
         if apart([Reading("book", book, (), ())], readings):
+            starts.append(len(text) + 2)
             text += "\n\n" + book
-    found = passages(Document(name, "", "en", "text", text))
+    # every reading and book is a chapter, so that no passage runs from one into the next
+    chapters = [
+        Chapter(f"{number}", start, end, 1)
+        for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True))
+    ]
+    found = passages(Document(name, "", "en", "text", text, chapters))
     spans = np.array([(one.start, one.end) for one in found]).reshape(-1, 2)
-    middles = spans.mean(axis=1)
     needles = []
     for question in whole.questions:
         gold = []
         for section in question.gold:
-            start, end = whole.spans[section]
-            gold += np.flatnonzero((middles >= start) & (middles < end)).tolist()
+            gold += overlapping(spans, *whole.spans[section])
         reading = bisect_right(borders, whole.spans[question.gold[0]][0]) - 1
         needles.append(Needle(question.text, tuple(gold), question.kind, reading))
     kept = tuple(needle for needle in needles if needle.gold)
     return Haystack(name, text, spans, kept, borders)
+
+
+def overlapping(spans: np.ndarray, start: int, end: int) -> list[int]:
+    """The passages that share with [start, end) at least half of the shorter of the two."""
+    shared = np.minimum(spans[:, 1], end) - np.maximum(spans[:, 0], start)
+    shorter = np.minimum(spans[:, 1] - spans[:, 0], end - start)
+    return np.flatnonzero(2 * shared >= shorter).tolist()
 
 
 def _borders(readings: Sequence[Reading]) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ from ingest.errors import BadInput
 CUTS = (1, 4, 8)
 CHARACTERS_PER_TOKEN = 6  # more than enough to pad with; what is too long is cut at the token
 RECIPROCAL = 10.0
-DOCUMENT = "0" * 16
+DOCUMENT = "0" * 12
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """The learned search map: one unit vector per chunk, one query per token, both from frozen hidden states.
 
-    c = unit(W_c (p − μ))        p: mean over the chunk of the hidden states entering the search block
-    q_t = unit(W_q (h_t − μ))    h_t: the same state of the token that asks
+    c = unit(W_c (p − μ))             p: mean over the chunk of the hidden states entering the search block
+    q_t = unit(W_q (h_t − μ) + b_q)   h_t: the same state of the token that asks
     w_t = softplus(a·(h_t − μ) + b)   how much the token's vote counts
+
+Questions in chat form have another mean than the text of a book, hence the shift b_q.
 
 The bank keeps p, so a better map searches books that were encoded long ago.
 """
@@ -20,7 +22,8 @@ class SearchMap(nn.Module):
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
         self.key = nn.Linear(width, dim, bias=False)
-        self.query = nn.Linear(width, dim, bias=False)
+        self.query = nn.Linear(width, dim)
+        nn.init.zeros_(self.query.bias)
         self.weight = nn.Linear(width, 1)
         self.register_buffer("mean", torch.zeros(width))
 
