@@ -38,7 +38,8 @@ class Delegate:
 
 # A further command is one line here, for example "bench": Delegate("engine.bench.command", "measure speed").
 DELEGATES: dict[str, Delegate] = {
-    "train": Delegate("engine.training.command", "train a SideNet or its search map"),
+    "train": Delegate("engine.training.train", "train a SideNet on books"),
+    "train-search": Delegate("engine.training.search", "train the search map on questions"),
     "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
     "bench": Delegate("engine.bench.command", "measure speed and size"),
 }

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -27,10 +28,11 @@ from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
 from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.passages import passages
+from ingest.passages import Passage, passages
 
 OPEN_DOCUMENTS = 16
 Parser = Callable[..., Document]
+Opened = TypeVar("Opened")
 
 
 class Library:
@@ -51,6 +53,7 @@ class Library:
         self._checkpoint = Path(sidenet) if sidenet else None
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._passages: OrderedDict[str, list[Passage]] = OrderedDict()
         self._banks: OrderedDict[str, SearchableBank] = OrderedDict()
         self._lock = threading.RLock()
         if threads:
@@ -113,7 +116,8 @@ class Library:
         document = self._parsed(job)
         if not self.shelf.fulltext.has(identifier):
             text = document.text
-            rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in passages(document))
+            found = self.passages(identifier)
+            rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in found)
             self.shelf.fulltext.index(identifier, rows)
         report("encode", 0, 0)
         tokens = self._encode(identifier, document, report)
@@ -142,19 +146,18 @@ class Library:
         identifier = self.shelf.find(words).id
         with self._lock:
             self._documents.pop(identifier, None)
+            self._passages.pop(identifier, None)
             if (source := self._banks.pop(identifier, None)) is not None:
                 source.bank.close()
         return self.shelf.remove(identifier)
 
     def document(self, identifier: str) -> Document:
         """The parsed document, kept open for a while."""
-        with self._lock:
-            if identifier not in self._documents:
-                self._documents[identifier] = self.shelf.document(identifier)
-                while len(self._documents) > OPEN_DOCUMENTS:
-                    self._documents.popitem(last=False)
-            self._documents.move_to_end(identifier)
-            return self._documents[identifier]
+        return self._opened(self._documents, identifier, lambda: self.shelf.document(identifier))
+
+    def passages(self, identifier: str) -> list[Passage]:
+        """The passages of a document, in order, kept open for a while."""
+        return self._opened(self._passages, identifier, lambda: passages(self.document(identifier)))
 
     def bank(self, identifier: str) -> SearchableBank:
         """The open bank of a document that is ready.
@@ -167,13 +170,9 @@ class Library:
                 f'"{entry.title}" is not encoded yet ({entry.state}); wait for it, or run: '
                 f"python launch.py add with its file to go on"
             )
-        with self._lock:
-            if identifier not in self._banks:
-                self._banks[identifier] = self._open_bank(identifier, self.document(identifier))
-                while len(self._banks) > OPEN_DOCUMENTS:
-                    self._banks.popitem(last=False)
-            self._banks.move_to_end(identifier)
-            return self._banks[identifier]
+        return self._opened(
+            self._banks, identifier, lambda: self._open_bank(identifier, self.document(identifier))
+        )
 
     def stretch(self, identifier: str, start: int, end: int) -> Stretch:
         """The part of a document's memory that lies inside the characters [start, end)."""
@@ -188,6 +187,18 @@ class Library:
         return True
 
     # inside
+
+    def _opened(
+        self, kept: "OrderedDict[str, Opened]", identifier: str, open_it: Callable[[], Opened]
+    ) -> Opened:
+        """What is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`."""
+        with self._lock:
+            if identifier not in kept:
+                kept[identifier] = open_it()
+                while len(kept) > OPEN_DOCUMENTS:
+                    kept.popitem(last=False)
+            kept.move_to_end(identifier)
+            return kept[identifier]
 
     def _parsed(self, job: Job) -> Document:
         identifier = job.document

@@ -1,14 +1,17 @@
 """Choosing the passages that the local window holds again beside the memory.
 
-One function, `choose_passages`. Until retrieval is trained the ranking is that of full-text search (BM25);
-a trained memory ranking joins it by reciprocal rank fusion.
+One function, `choose_passages`: full-text search (BM25) and the memory's trained search map each rank the
+passages, and reciprocal rank fusion joins them. Without a trained map full-text search ranks alone.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.answering.evidence import Weights, content_stems, stems_of
-from engine.shelf.fulltext import FullText, Hit
+from engine.library import Library
+from engine.retrieval.ranking import passage_scores, question_states
+from engine.shelf.fulltext import Hit
 
 CANDIDATES = 40
 FUSION_CONSTANT = 10.0
@@ -25,20 +28,38 @@ class Chosen:
     coverage: float
 
 
-def choose_passages(
-    question: str, fulltext: FullText, ranges: Ranges, votes: Sequence[Hit] = (), count: int = 3
-) -> Chosen:
-    """The `count` best passages of the documents in `ranges` (id -> characters that may be read).
-
-    votes: passages ranked by the memory, best first.
-    """
+def choose_passages(question: str, library: Library, ranges: Ranges, count: int = 3) -> Chosen:
+    """The `count` best passages of the documents in `ranges` (id -> characters that may be read)."""
     asked = content_stems(question)
-    ranked = fulltext.rank(question, ranges, limit=CANDIDATES) if asked else []
+    ranked = library.shelf.fulltext.rank(question, ranges, limit=CANDIDATES) if asked else []
     held = [stems_of(hit.text) for hit in ranked]
     weights = Weights.among(asked, held)
-    best = fused(ranked, votes)[:count]
+    best = fused(ranked, memory_ranking(question, library, ranges) if asked else [])[:count]
     together = frozenset().union(*(stems_of(hit.text) for hit in best))
     return Chosen(tuple(best), asked, weights, weights.coverage(asked, together))
+
+
+def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int = CANDIDATES) -> list[Hit]:
+    """Passages ranked by the trained search map, best first; none where the checkpoint has no map."""
+    search, block = library.sidenet.search, library.sidenet.config.search_block
+    if search is None:
+        return []
+    states = question_states(library.backbone, question, block)
+    hits: list[Hit] = []
+    for document, (start, end) in ranges.items():
+        every = library.passages(document)
+        first = bisect_left(every, start, key=lambda one: one.start)
+        last = len(every) if end is None else bisect_right(every, end, key=lambda one: one.end)
+        inside = every[first:last]
+        if not inside:
+            continue
+        scores = passage_scores(search, states, library.bank(document), inside)
+        text = library.document(document).text
+        for number in scores.argsort()[::-1][:limit].tolist():
+            one = inside[number]
+            words = text[one.start : one.end]
+            hits.append(Hit(document, one.index, one.start, one.end, float(scores[number]), words, ()))
+    return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
 
 def fused(*rankings: Sequence[Hit]) -> list[Hit]:

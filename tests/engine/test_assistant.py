@@ -80,7 +80,7 @@ def test_a_file_becomes_a_document_that_answers(assistant, tmp_path):
     assert last.answer.tokens > 0
     assert "".join(event.text for event in tokens).strip().startswith(last.answer.text[:5])
     assert any(event.reads for event in tokens)
-    assert all("Amberley" in FIRST_END[: read.end + 400] for read in last.answer.passages)
+    assert any("Amberley" in FIRST_END[read.start : read.end] for read in last.answer.passages)
 
 
 def test_the_same_file_is_not_encoded_twice(assistant, tmp_path):

@@ -4,7 +4,8 @@ Adding a benchmark: one module with `add_arguments(parser)` and `run(arguments) 
 """
 
 import argparse
-from importlib import import_module
+
+from engine.subcommands import add_subcommands, run_subcommand
 
 BENCHES = {
     "encode": "filling a bank against the backbone's own forward pass",
@@ -18,14 +19,9 @@ BENCHES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One sub-command a benchmark."""
-    commands = parser.add_subparsers(dest="bench", required=True, metavar="NAME")
-    for name, purpose in BENCHES.items():
-        module = import_module(f"engine.bench.{name}")
-        command = commands.add_parser(name, help=purpose, description=purpose)
-        module.add_arguments(command)
-        command.set_defaults(bench_run=module.run)
+    add_subcommands(parser, "engine.bench", BENCHES)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the chosen benchmark; returns its exit code."""
-    return arguments.bench_run(arguments)
+    return run_subcommand(arguments)

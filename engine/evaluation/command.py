@@ -1,0 +1,24 @@
+"""`evaluate NAME`: what the memory is worth, as tables in Markdown and JSON.
+
+Adding an evaluation: one module with `add_arguments(parser)` and `run(arguments) -> int`, one row here.
+"""
+
+import argparse
+
+from engine.subcommands import add_subcommands, run_subcommand
+
+EVALUATIONS = {
+    "perplexity": "token-level perplexity by length of book, with and without memory",
+    "chapterbreak": "six-way identification of the true next chapter",
+    "retrieval": "recall of the right passage: memory, full text, their fusion",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One sub-command an evaluation."""
+    add_subcommands(parser, "engine.evaluation", EVALUATIONS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the chosen evaluation; returns its exit code."""
+    return run_subcommand(arguments)
