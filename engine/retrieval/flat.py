@@ -40,7 +40,7 @@ class FlatIndex:
         scores = torch.from_numpy(np.stack([scores for scores, _ in found]))
         ids = torch.from_numpy(np.stack([ids for _, ids in found]))
         scores = scores.masked_fill(ids < 0, float("-inf"))
-        return by_query(ids, queries), by_query(scores, queries)
+        return by_query(ids, queries, self.heads), by_query(scores, queries, self.heads)
 
     def _empty(self, half: bool):
         if not half:

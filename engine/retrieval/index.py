@@ -74,9 +74,10 @@ def by_key_head(index: SearchIndex, queries: Tensor, k: int) -> Tensor:
     return grouped.permute(1, 0, 2, 3).flatten(1, 2).contiguous()
 
 
-def by_query(rows: Tensor, queries: Tensor) -> Tensor:
-    """Back from (kv_heads, q · group, k) to (q, heads, k)."""
-    return rows.unflatten(1, (queries.shape[0], -1)).transpose(0, 1).flatten(1, 2).contiguous()
+def by_query(rows: Tensor, queries: Tensor, heads: int) -> Tensor:
+    """Back from (kv_heads · q · group, k), flat or not, to (q, heads, k)."""
+    q, group = queries.shape[0], queries.shape[1] // heads
+    return rows.reshape(heads, q, group, -1).transpose(0, 1).flatten(1, 2).contiguous()
 
 
 def clipped(lo: int, hi: int | None, chunks: int) -> tuple[int, int]:
@@ -92,36 +93,34 @@ class Best:
     largest, and a row whose block has nothing above its k-th best so far is left alone.
     """
 
-    GROUP = 32
+    GROUP = 16
 
-    def __init__(self, heads: int, rows: int, k: int) -> None:
+    def __init__(self, rows: int, k: int) -> None:
         self.k = k
-        self.scores = torch.full((heads, rows, k), float("-inf"))
-        self.ids = torch.full((heads, rows, k), -1, dtype=torch.int64)
+        self.scores = torch.full((rows, k), float("-inf"))
+        self.ids = torch.full((rows, k), -1, dtype=torch.int64)
 
     def add(self, block: Tensor, first: int) -> None:
-        """block (heads, rows, n): scores of the chunks first … first + n − 1."""
-        heads, rows, n = block.shape
-        if n < 4 * self.k * self.GROUP:
-            self._merge(..., block, torch.arange(first, first + n).expand_as(block))
-            return
-        whole = n - n % self.GROUP
-        # Columns stride apart form a group: the maximum then runs along contiguous memory.
-        groups = block[..., :whole].unflatten(2, (self.GROUP, -1))
-        maxima = groups.amax(2)
-        hope = maxima.amax(2) > self.scores[..., -1]
-        if hope.any():
-            columns = maxima[hope].topk(self.k, sorted=False).indices
-            offsets = torch.arange(self.GROUP)[:, None] * maxima.shape[2]
+        """block (rows, n): scores of the chunks first … first + n − 1. It may be written over afterwards."""
+        n = block.shape[1]
+        whole = n - n % self.GROUP if n >= 4 * self.k * self.GROUP else 0
+        if whole:
+            # Columns a stride apart form a group: the maximum then runs along contiguous memory.
+            maxima = block[:, :whole].unflatten(1, (self.GROUP, -1)).amax(1)
+            rows = (maxima.amax(1) > self.scores[:, -1]).nonzero()
+            columns = maxima[rows[:, 0]].topk(self.k, sorted=False).indices
+            offsets = torch.arange(0, whole, maxima.shape[1])[:, None]
             columns = (columns[:, None] + offsets).flatten(1)
-            self._merge(hope, block[hope].gather(1, columns), columns + first)
+            self._merge(rows, block[rows, columns], columns + first)
         if whole < n:
-            tail = block[..., whole:]
-            self._merge(..., tail, torch.arange(first + whole, first + n).expand_as(tail))
+            rows = torch.arange(len(block))[:, None]
+            self._merge(rows, block[:, whole:], torch.arange(first + whole, first + n).expand(len(block), -1))
 
-    def _merge(self, which, scores: Tensor, ids: Tensor) -> None:
-        scores = torch.cat((self.scores[which], scores), dim=-1)
-        ids = torch.cat((self.ids[which], ids), dim=-1)
+    def _merge(self, rows: Tensor, scores: Tensor, ids: Tensor) -> None:
+        """rows (r, 1): which rows the scores and ids (r, n) belong to."""
+        rows = rows[:, 0]
+        scores = torch.cat((self.scores[rows], scores), dim=1)
+        ids = torch.cat((self.ids[rows], ids), dim=1)
         top = scores.topk(self.k)
-        self.scores[which] = top.values
-        self.ids[which] = ids.gather(-1, top.indices)
+        self.scores[rows] = top.values
+        self.ids[rows] = ids.gather(1, top.indices)

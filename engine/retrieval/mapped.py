@@ -6,8 +6,8 @@ from torch import Tensor
 
 from engine.retrieval.index import Best, by_key_head, by_query, clipped, per_head
 
-BLOCK_VALUES = 1 << 20  # keys turned to float32 at a time: 4 MB, which a second-level cache or two hold
-SCORES = 1 << 22
+BLOCK_VALUES = 1 << 19  # keys turned to float32 at a time: 2 MB, for the cache
+SCORES = 1 << 22  # held at a time: 16 MB
 
 
 class MappedIndex:
@@ -22,11 +22,19 @@ class MappedIndex:
     def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
         grouped = by_key_head(self, queries, k)
         lo, hi = clipped(lo, hi, self.chunks)
-        best = Best(self.heads, grouped.shape[1], k)
-        rows = self.heads * max(1, grouped.shape[1])
-        step = max(1024, min(BLOCK_VALUES // (self.heads * self.dim), SCORES // rows))
-        for start in range(lo, hi, step):
-            block = torch.from_numpy(np.asarray(self._keys[start : min(start + step, hi)]))
-            exact = torch.empty(self.heads, len(block), self.dim).copy_(block.transpose(0, 1))
-            best.add(grouped @ exact.transpose(1, 2), start)
-        return by_query(best.ids, queries), by_query(best.scores, queries)
+        rows = grouped.shape[1]
+        best = Best(self.heads * rows, k)
+        step = max(1024, BLOCK_VALUES // (self.heads * self.dim))
+        width = step * max(1, SCORES // (self.heads * max(1, rows) * step))
+        # One buffer each: fresh memory for every block would cost more than the product.
+        exact = torch.empty(self.heads, step, self.dim)
+        scores = torch.empty(self.heads, rows, min(width, max(hi - lo, 1)))
+        for first in range(lo, hi, width):
+            end = min(first + width, hi)
+            for start in range(first, end, step):
+                block = torch.from_numpy(np.asarray(self._keys[start : min(start + step, end)]))
+                keys = exact[:, : len(block)].copy_(block.transpose(0, 1))
+                columns = scores[..., start - first : start - first + len(block)]
+                torch.matmul(grouped, keys.transpose(1, 2), out=columns)
+            best.add(scores[..., : end - first].flatten(0, 1), first)
+        return by_query(best.ids, queries, self.heads), by_query(best.scores, queries, self.heads)

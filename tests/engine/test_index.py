@@ -100,7 +100,8 @@ def test_results_do_not_depend_on_block_sizes(kind, monkeypatch):
     keys, queries = keys_of(6000, 3, 16), queries_of(70, 9, 16)
     ids, _ = make_index(keys, kind).search(queries, 16)
     monkeypatch.setattr(mapped, "BLOCK_VALUES", 1)
-    monkeypatch.setattr(resident, "ROWS_AT_ONCE", 513)
+    monkeypatch.setattr(resident, "TILE", 513)
+    monkeypatch.setattr(resident, "SCORES", 513 * 3 * 27 * 2)
     monkeypatch.setattr(resident, "QUERIES_AT_ONCE", 9)
     again, _ = make_index(keys, kind).search(queries, 16)
     assert (ids == again).float().mean() > 0.999  # equal up to near-ties
@@ -117,11 +118,11 @@ def test_resident_copies_only_what_is_searched():
 
 
 def test_best_keeps_the_largest_over_blocks():
-    scores = torch.randn(2, 3, 9999, generator=torch.Generator().manual_seed(2))
-    best = Best(2, 3, 16)
+    scores = torch.randn(6, 9999, generator=torch.Generator().manual_seed(2))
+    best = Best(6, 16)
     for lo in (0, 4000, 4001, 9000):
         hi = {0: 4000, 4000: 4001, 4001: 9000, 9000: 9999}[lo]
-        best.add(scores[..., lo:hi], lo + 50)
+        best.add(scores[:, lo:hi], lo + 50)
     wanted = scores.topk(16)
     assert torch.equal(best.scores, wanted.values) and torch.equal(best.ids - 50, wanted.indices)
 

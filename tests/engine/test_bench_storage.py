@@ -1,0 +1,50 @@
+"""The storage benchmarks run, measure what they say, and refuse what makes no sense."""
+
+import argparse
+import json
+
+import pytest
+
+from engine.bench import bank, retrieval
+from engine.retrieval.index import KINDS
+from ingest.errors import BadInput
+
+
+def parsed(module, *words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    module.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_bench_retrieval_measures_every_index(tmp_path, capsys):
+    words = ("--chunks", "700", "--queries", "1", "3", "--seconds", "0", "--threads", "1")
+    assert retrieval.run(parsed(retrieval, *words, "--json", str(tmp_path / "rows.json"))) == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert {(row["index"], row["queries"]) for row in rows} == {
+        (kind, count) for kind in KINDS for count in (1, 3)
+    }
+    assert all(row["agrees"] > 0.99 and row["milliseconds"] > 0 for row in rows)
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(rows)
+
+
+def test_bench_retrieval_refuses_nonsense():
+    with pytest.raises(BadInput, match="no index 'hnsw'"):
+        retrieval.run(parsed(retrieval, "--index", "hnsw"))
+    with pytest.raises(BadInput, match="at least 1"):
+        retrieval.run(parsed(retrieval, "--chunks", "0"))
+
+
+def test_bench_bank_memory_does_not_grow_with_length(tmp_path, capsys):
+    words = ("--tokens", "2000", "20000", "--threads", "1", "--folder", str(tmp_path))
+    assert bank.run(parsed(bank, *words, "--json", str(tmp_path / "rows.json"))) == 0
+    short, long = json.loads((tmp_path / "rows.json").read_text())
+    assert long["bytes_per_token"] == pytest.approx(1229, rel=0.01)
+    assert long["writer_peak"] <= 1.05 * short["writer_peak"]
+    assert long["reader_own"] <= 1.15 * short["reader_own"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.json"]
+    assert "10.0 times the tokens" in capsys.readouterr().out
+
+
+def test_bench_bank_refuses_nonsense():
+    with pytest.raises(BadInput, match="at least 1"):
+        bank.run(parsed(bank, "--tokens", "0"))
