@@ -17,7 +17,7 @@ from engine.sidenet.config import SideNetConfig
 from ingest.segments import segments
 
 SEGMENT = 1024
-DEFAULT_SEARCH_BLOCK = 8
+DEFAULT_SEARCH_BLOCK = 4
 Progress = Callable[[int, int], None]
 
 
