@@ -118,7 +118,7 @@ def build_parser(chosen: str | None = None) -> Parser:
         if name == chosen:
             module = importlib.import_module(delegate.module)
             module.add_arguments(made)
-            made.set_defaults(function=module.run)
+            made.set_defaults(function=module.run, parse_file=parse_book)
 
     test = command("test", run_tests, "run the tests; arguments are pytest's")
     test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
@@ -147,6 +147,13 @@ def _add_page_arguments(parser: Parser) -> None:
 
 
 PAGE_OPTIONS = ("host", "port", "auth", "read_only", "mcp", "page_model", "page_sidenet", "page_threads")
+
+
+def parse_book(file: Path):
+    """The parser that a delegate gets: the engine knows no file format."""
+    from ingest.parse import parse
+
+    return parse(file)
 
 
 def _model_arguments() -> Parser:
