@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 
 from engine.answering.answer import Answer, AnswerEvent, LayerSummary, Read
@@ -33,7 +34,7 @@ from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
-from engine.talkmemory import recalled, remember
+from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
 
 HISTORY_TOKENS = 256
@@ -251,9 +252,14 @@ class Assistant:
         reads: list[Read] = []
         first = last = 0.0
         count = 0
-        with self._speaking:
-            reader = self.reader
-            for token in reader.generate(ids, memory if stretches else None, sampling, stop):
+        reader, sidenet = self.reader, self.library.sidenet
+        with self._speaking, TemporaryDirectory(prefix="longmem-") as scratch:
+            spill = (
+                Overflow(Path(scratch) / "bank", reader.backbone, sidenet, memory)
+                if sidenet.reads_memory
+                else None
+            )
+            for token in reader.generate(ids, memory if stretches else None, sampling, stop, spill):
                 last = time.perf_counter()
                 first = first or last
                 count += 1
@@ -320,7 +326,7 @@ class Assistant:
         reads = []
         for chunk, mass in masses.items():
             place = memory.locate(chunk)
-            if not place.name.startswith("talk-"):
+            if not place.name.startswith(TALK):
                 reads.append(Read(place.name, *place.characters, mass))
         return reads
 

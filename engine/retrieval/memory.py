@@ -84,8 +84,14 @@ class Memory:
     """What the SideNet may read: implements `MemoryReader` for one row over stretches of banks."""
 
     def __init__(self, stretches: Sequence[Stretch], sidenet: SideNet) -> None:
-        self.stretches = [stretch for stretch in stretches if stretch.end > stretch.start]
         self.config = sidenet.config
+        self.stretches: list[Stretch] = []
+        self._offsets = np.zeros(1, np.int64)
+        self.take(*stretches)
+
+    def take(self, *stretches: Stretch) -> None:
+        """Let more be read; chunk ids given out so far keep their meaning."""
+        self.stretches += [stretch for stretch in stretches if stretch.end > stretch.start]
         sizes = [stretch.end - stretch.start for stretch in self.stretches]
         self._offsets = np.cumsum([0, *sizes])
 

@@ -10,6 +10,8 @@ import torch
 from engine.answering.prompt import NOT_TOLD
 from engine.assistant import Assistant
 from engine.paths import Paths
+from engine.reader import Reader
+from engine.retrieval.memory import Memory
 from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
@@ -282,3 +284,18 @@ def test_another_checkpoint_encodes_again_instead_of_misreading(assistant, tmp_p
     assert put(assistant, tmp_path, START) == document
     *_, last = assistant.ask(document, "What did Captain Farrow count?", sampling=SHORT)
     assert last.answer.tokens > 0
+
+
+def test_a_long_text_remembers_what_left_its_window(assistant, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.assistant.Reader", lambda b, s: Reader(b, s, window=128))
+    document = put(assistant, tmp_path, START)
+    taken = []
+    monkeypatch.setattr(
+        Memory, "take", lambda self, *more, take=Memory.take: (taken.append(more), take(self, *more))
+    )
+    sampling = Sampling(temperature=2.0, top_p=1.0, seed=4)
+    *_, last = assistant.continue_(document, tokens=150, sampling=sampling)
+    spilled = [more for more in taken[1:] if more]
+    assert spilled, "nothing left the window"
+    assert last.answer.memory_tokens > len(START) - 80
+    assert all(one.source.name == "talk-overflow" for more in spilled for one in more)
