@@ -7,7 +7,7 @@ from threading import Event
 import gradio as gr
 
 from app import markup, talkview
-from app.frame import HIDDEN, SCRIPT, Frame, owner_of, told
+from app.frame import HIDDEN, PANE, Frame, owner_of, told
 from app.speaking import Speech, waiting_words
 from app.view import Desk, View
 from engine.answering.answer import AnswerEvent
@@ -39,9 +39,9 @@ class ContinueTab:
             self.keep = gr.Button("Keep in the talks", size="md", min_width=140)
         with gr.Row(equal_height=True):
             with gr.Column(min_width=300):
-                self.with_memory = gr.HTML(written("With the memory of the book", None), js_on_load=SCRIPT)
+                self.with_memory = gr.HTML(written("With the memory of the book", None), **PANE)
             with gr.Column(min_width=300):
-                self.without = gr.HTML(written("The same without memory", None), js_on_load=SCRIPT)
+                self.without = gr.HTML(written("The same without memory", None), **PANE)
         self.texts = gr.State(("", ""))
 
     def wire(self) -> None:

@@ -21,17 +21,19 @@ def strip(desk: Desk, view: View, owner: str) -> str:
     speech = desk.speaker.current(view.talk) if view.talk else None
     if speech is None or not speech.ended or not view.document or not desk.may_hear(view, owner):
         return ""
-    spans = [
-        (read.start, read.end, read.mass)
-        for reads in speech.reads for read in reads if read.document == view.document
-    ]  # fmt: skip
-    if not spans:
+    here = [read for reads in speech.reads for read in reads if read.document == view.document]
+    caption = "Where in the book the last answer was read from"
+    if not here and speech.answer is not None:
+        here = [read for read in speech.answer.passages if read.document == view.document]
+        caption = "The passages that were read again for the last answer"
+    if not here:
         return ""
     size = len(desk.document(view.document).text)
-    return strip_html(bins_of(spans, size), size, view.document)
+    heights = bins_of([(read.start, read.end, read.mass) for read in here], size)
+    return strip_html(heights, size, view.document, caption)
 
 
-def strip_html(heights: list[float], size: int, document: str) -> str:
+def strip_html(heights: list[float], size: int, document: str, words: str) -> str:
     """Bars of one strip; each leads to its stretch of the book."""
     bars = []
     for number, height in enumerate(heights):
@@ -44,6 +46,6 @@ def strip_html(heights: list[float], size: int, document: str) -> str:
                 aria_label=f"go to {label}", style=f"--h:{height:.2f}", **where,
             )
         )  # fmt: skip
-    caption = markup.tag("p", "Where in the book the last answer was read from", class_="lm-facts")
+    caption = markup.tag("p", markup.text(words), class_="lm-facts")
     row = markup.tag("div", *bars, class_="lm-bars")
     return markup.tag("div", row, caption, class_="lm-strip", role="group", aria_label="memory map")

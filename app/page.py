@@ -28,6 +28,29 @@ QUEUE = 64
 DAY = 24 * 3600
 # the browser's copy is no secret: which book and talk it showed
 BROWSER_KEY = "longmem-reader-view"
+# (light, dark) of what the style sheet does not reach
+COLOURS_OF = {
+    "body_background_fill": ("#f2efe8", "#151412"),
+    "body_text_color": ("#23201b", "#e6e1d6"),
+    "block_background_fill": ("#fbf9f4", "#1d1b18"),
+    "block_label_text_color": ("#655e52", "#aaa292"),
+    "block_title_text_color": ("#655e52", "#aaa292"),
+    "block_border_color": ("#d8d2c4", "#3b372f"),
+    "input_background_fill": ("#ffffff", "#151412"),
+    "link_text_color": ("#7a3b12", "#e3a06f"),
+    "button_primary_background_fill": ("#7a3b12", "#e3a06f"),
+    "button_primary_background_fill_hover": ("#92481a", "#eeb48b"),
+    "button_primary_text_color": ("#ffffff", "#1d1b18"),
+    "button_secondary_background_fill": ("#fbf9f4", "#26231f"),
+    "button_secondary_border_color": ("#d8d2c4", "#3b372f"),
+    "color_accent": ("#7a3b12", ""),
+}
+COLOURS = {
+    name + ending: colour
+    for name, both in COLOURS_OF.items()
+    for ending, colour in zip(("", "_dark"), both, strict=True)
+    if colour
+}
 SWITCH_LIGHT = """() => {
   const dark = document.body.classList.toggle('dark');
   localStorage.setItem('longmem-dark', dark ? '1' : '0');
@@ -42,21 +65,16 @@ START = """() => {
 def theme() -> gr.themes.Base:
     """Fonts of the reader's own machine, so that none is fetched."""
     sans = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
-    return gr.themes.Soft(
+    return gr.themes.Base(
         primary_hue="orange", neutral_hue="stone", font=sans, font_mono=["ui-monospace", "monospace"]
-    ).set(
-        body_background_fill="#f2efe8", body_background_fill_dark="#151412",
-        button_primary_background_fill="#7a3b12", button_primary_background_fill_hover="#92481a",
-        button_primary_background_fill_dark="#e3a06f", button_primary_background_fill_hover_dark="#eeb48b",
-        button_primary_text_color="#ffffff", button_primary_text_color_dark="#1d1b18",
-    )  # fmt: skip
+    ).set(**COLOURS)
 
 
 def build(desk: Desk) -> gr.Blocks:
     """The whole page over a desk."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DAY, DAY), fill_width=True) as page:
-        with gr.Row():
-            gr.HTML(HEADLINE, elem_classes="lm-head")
+        with gr.Row(elem_classes="lm-top"):
+            gr.HTML(HEADLINE, elem_id="lm-head", apply_default_css=False)
             light = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
         view = gr.State(View())
         kept = gr.BrowserState({}, storage_key=BROWSER_KEY, secret=BROWSER_KEY)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import gradio as gr
 
 from app import leaves, markup
-from app.frame import HIDDEN, SCRIPT, Frame, event_values, owner_of, told
+from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
 from app.memorymap import strip
 from app.view import BOUNDS, Desk, View
 
@@ -30,18 +30,18 @@ class ReadTab:
         ]  # fmt: skip
 
     def _reader(self) -> None:
-        self.title = gr.HTML(elem_classes="lm-head")
+        self.title = gr.HTML(elem_id="lm-book", apply_default_css=False)
         with gr.Row():
             self.contents = gr.Dropdown(label="Contents", choices=[], scale=3, min_width=180)
             self.query = gr.Textbox(
                 label="Search in this book", placeholder="words, or “an exact phrase”", elem_id="lm-search",
                 scale=2, min_width=180, max_lines=1,
             )  # fmt: skip
-        self.hits = gr.HTML(js_on_load=SCRIPT)
-        self.map = gr.HTML(js_on_load=SCRIPT)
-        self.leaf = gr.HTML(js_on_load=SCRIPT, elem_id="lm-reader", elem_classes="lm-scroll", container=False)
-        self.place = gr.HTML(elem_classes="lm-facts")
-        with gr.Row():
+        self.hits = gr.HTML(elem_id="lm-found", **PANE)
+        self.map = gr.HTML(elem_id="lm-map", **PANE)
+        self.leaf = gr.HTML(**PANE, elem_id="lm-reader")
+        self.place = gr.HTML(elem_id="lm-place", apply_default_css=False)
+        with gr.Row(elem_classes="lm-tools"):
             self.previous = gr.Button("← Back a leaf", size="sm", min_width=110)
             self.next = gr.Button("Next leaf →", size="sm", min_width=110)
             self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
@@ -51,14 +51,13 @@ class ReadTab:
         self.bound = gr.Radio(
             list(BOUNDS.items()), value="book", label="Answers come from", elem_classes="lm-bounds"
         )
-        with gr.Row():
-            self.talks = gr.Dropdown(label="Talks", choices=[], scale=3, min_width=160)
-            with gr.Column(scale=1, min_width=110):
-                self.fresh = gr.Button("New talk", size="sm", min_width=80)
-                self.delete = gr.Button("Delete talk", size="sm", min_width=80)
-        with gr.Group(elem_id="lm-talk", elem_classes="lm-scroll"):
-            self.history = gr.HTML(js_on_load=SCRIPT)
-            self.live = gr.HTML(js_on_load=SCRIPT)
+        with gr.Row(elem_classes="lm-talks"):
+            self.talks = gr.Dropdown(label="Talk", choices=[], scale=3, min_width=160)
+            self.fresh = gr.Button("New talk", size="sm", min_width=80, scale=0)
+            self.delete = gr.Button("Delete talk", size="sm", min_width=80, scale=0)
+        with gr.Column(elem_id="lm-talk"):
+            self.history = gr.HTML(**PANE)
+            self.live = gr.HTML(**PANE)
         self.question = gr.Textbox(
             label="Your question", placeholder="Who is …? What happens when …?", lines=2, max_lines=6
         )
@@ -126,9 +125,9 @@ class ReadTab:
                                (self.back, "back")):  # fmt: skip
             button.click(self.moved(action), [frame.view], scene, **quick)
         self.contents.input(self.on_contents, [frame.view, self.contents], scene, **quick)
-        gr.on([self.query.submit], self.on_search, [frame.view, self.query], [self.hits], **quick)
-        self.query.input(self.on_search, [frame.view, self.query], [self.hits], trigger_mode="always_last",
-                         **quick)  # fmt: skip
+        typed = {**quick, "trigger_mode": "always_last"}
+        search = [self.query.submit, self.query.change]
+        gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
         self.bound.input(self.on_bound, [frame.view, self.bound], scene, **quick)
         self.talks.input(self.on_choose, [frame.view, self.talks], scene, **quick)
         self.fresh.click(self.on_fresh, [frame.view], scene, **quick)

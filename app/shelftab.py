@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from app import markup, show, uploads
-from app.frame import HIDDEN, SCRIPT, Frame, event_values, owner_of, told
+from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
 from app.readtab import ReadTab
 from app.view import Desk, View
 from engine.errors import Failure
@@ -27,8 +27,8 @@ class ShelfTab:
         with gr.Accordion(question, open=False, visible=not desk.read_only), gr.Row():
             self.password = gr.Textbox(label="Password of the next file", type="password", max_lines=1)
             self.encoding = gr.Textbox(label="Encoding of the next text", placeholder="cp1251", max_lines=1)
-        self.notice = gr.HTML(elem_classes="lm-notice")
-        self.cards = gr.HTML(js_on_load=SCRIPT)
+        self.notice = gr.HTML(elem_id="lm-notice", apply_default_css=False)
+        self.cards = gr.HTML(**PANE)
         self.timer = gr.Timer(LOOK_SECONDS)
 
     def wire(self, read: ReadTab) -> None:

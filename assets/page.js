@@ -39,7 +39,7 @@ element.addEventListener("focusout", (event) => {
   if (event.relatedTarget) focused = null;
 });
 
-const scroller = element.closest(".lm-scroll");
+const scroller = element.closest("#lm-reader, #lm-talk");
 let leaf = "";
 const settle = () => {
   if (focused) {

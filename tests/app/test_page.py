@@ -1,0 +1,345 @@
+"""The page's plain functions: escaping, leaves, cards, talk, access, the queue of answers. No browser."""
+
+import html
+import re
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from app import access, commands, found, leaves, markup, memorymap, shelfview, talkview, uploads
+from app.speaking import Speaker, waiting_words
+from engine.answering.answer import Answer, AnswerEvent
+from engine.shelf.fulltext import Hit
+from engine.shelf.jobs import Job
+from engine.shelf.shelf import Entry
+from engine.shelf.talks import Message
+from ingest.document import Chapter, Document, Page
+from ingest.errors import BadInput
+from tests.app.conftest import book
+
+HOSTILE = "</p><script>window.bad=1</script><img src=x onerror=bad()>${bad()}{{bad}}`\"'&amp;\x07\u202e"
+TAG = re.compile(r"</?([a-z0-9]+)")
+
+
+def document(text: str, **more) -> Document:
+    return Document("T", "A", "en", "text", text, **more)
+
+
+def tags(markup_text: str) -> set[str]:
+    return set(TAG.findall(markup_text))
+
+
+def test_escaped_text_holds_no_sign_that_means_something_and_shows_the_same_characters():
+    escaped = markup.text(HOSTILE)
+    assert not set("<>\"'`{}$") & set(escaped)
+    assert html.unescape(escaped) == HOSTILE.replace("\x07", "").replace("\u202e", "")
+    assert markup.text("half \ud800 pair").encode("utf-8")
+
+
+def test_attributes_cannot_be_left():
+    made = markup.tag("b", "x", title='" onclick="bad()', hidden=True, lang=None)
+    assert made == '<b title="&#34; onclick=&#34;bad()" hidden>x</b>'
+
+
+def test_marks_lie_exactly_on_their_characters():
+    assert markup.marked("a<b> cd", [(12, 14), (15, 17)], 10) == (
+        'a&#60;<mark class="cited">b&#62;</mark> <mark class="cited">cd</mark>'
+    )
+    assert (
+        markup.marked("abc", [(0, 5), (2, 99)], 3)
+        == '<mark class="cited">ab</mark><mark class="cited">c</mark>'
+    )
+
+
+def novel_document() -> Document:
+    text = book()
+    starts = [match.start() for match in re.finditer(r"^## ", text, re.M)]
+    chapters = [Chapter(f"Chapter {n + 1}", at, end) for n, (at, end) in
+                enumerate(zip(starts, [*starts[1:], len(text)], strict=True))]  # fmt: skip
+    return document(text, chapters=chapters)
+
+
+def test_leaves_cover_the_whole_text_without_gaps_and_begin_where_chapters_do():
+    novel = novel_document()
+    starts = leaves.leaf_starts(novel)
+    pieces = [leaves.leaf_at(starts, len(novel.text), index) for index in range(len(starts))]
+    assert "".join(novel.text[leaf.start : leaf.end] for leaf in pieces) == novel.text
+    assert max(leaf.end - leaf.start for leaf in pieces) <= leaves.LONGEST + leaves.LEAF
+    assert {chapter.start for chapter in novel.chapters[1:]} <= set(starts)
+    for offset in (0, 5, 9_000, len(novel.text) - 1, len(novel.text) + 50):
+        leaf = leaves.leaf_of(starts, len(novel.text), offset)
+        assert leaf.start <= min(offset, len(novel.text) - 1) < leaf.end
+
+
+@pytest.mark.parametrize("text", ["", "x", "word " * 20_000, "x" * 50_000, "\n\n".join(["a b"] * 9_000)])
+def test_leaves_of_odd_texts_stay_small(text):
+    odd = document(text)
+    starts = leaves.leaf_starts(odd)
+    ends = [*starts[1:], len(text)]
+    assert starts[0] == 0 and all(a < b for a, b in zip(starts, ends, strict=True) if text)
+    assert all(end - start <= leaves.LONGEST + 1 for start, end in zip(starts, ends, strict=True))
+
+
+def test_a_leaf_shows_every_paragraph_once_and_no_other():
+    novel = novel_document()
+    starts = leaves.leaf_starts(novel)
+    leaf = leaves.leaf_at(starts, len(novel.text), 2)
+    shown = leaves.leaf_html(novel, leaf)
+    for start, end in novel.paragraphs:
+        inside = leaf.start <= start < leaf.end
+        assert (f'data-start="{start}"' in shown) == inside
+        if inside:
+            assert html.unescape(re.sub(r"<[^>]+>", "", shown)).count(novel.text[start:end]) == 1
+
+
+def test_a_citation_is_marked_to_the_character_over_paragraphs():
+    text = "First one. Second <b>one</b>.\n\nThird one here."
+    cited = (11, text.index(" one here"))
+    shown = leaves.leaf_html(document(text), leaves.Leaf(0, 0, len(text)), leaves.Shown(cited=cited))
+    marks = [html.unescape(one) for one in re.findall(r"<mark[^>]*>(.*?)</mark>", shown)]
+    assert marks == ["Second <b>one</b>.", "Third"]
+    assert tags(shown) == {"article", "p", "mark"}
+
+
+def test_hostile_text_adds_no_tag_anywhere():
+    text = f"{HOSTILE}\n\n{HOSTILE} more"
+    chapters, pages = [Chapter(HOSTILE, 0, len(text))], [Page(HOSTILE, 0, len(text))]
+    hostile = Document(HOSTILE, HOSTILE, '" onload="bad()', "text", text, chapters, pages)
+    whole = leaves.Leaf(0, 0, len(text))
+    shown = leaves.leaf_html(hostile, whole, leaves.Shown(found=((3, 9),), read_to=20))
+    assert tags(shown) == {"article", "p", "h2", "div", "mark"}
+    assert 'onload="bad' not in shown
+    hit = Hit("d", 0, 0, len(HOSTILE), 1.0, HOSTILE, ((4, 10),))
+    hits = found.hits_html(HOSTILE, [hit], 1, lambda _: HOSTILE)
+    assert tags(hits) == {"div", "p", "ol", "li", "button", "span", "mark"}
+    assert "script" not in tags(found.hits_html(HOSTILE, [], 0, str))
+    cards = shelfview.cards([(entry(title=HOSTILE, author=HOSTILE), job(state="failed", message=HOSTILE))])
+    assert tags(cards) == {"ul", "li", "h3", "p", "div", "button", "progress"}
+    citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
+    talk = talkview.conversation([message("user", HOSTILE), message("assistant", HOSTILE, [citation])], {})
+    assert tags(talk) == {"section", "h4", "div", "button"}
+    assert tags(talkview.live(HOSTILE, HOSTILE, HOSTILE)) == {"section", "h4", "div", "span", "p"}
+
+
+def entry(**more) -> Entry:
+    values = {
+        "id": "ab12cd34", "content_hash": "x", "title": "Emma", "author": "Jane Austen", "language": "en",
+        "format": "epub", "source_name": "emma.epub", "source_file": "source.epub", "source_bytes": 10,
+        "characters": 1000, "tokens": 250, "bank_bytes": 2_000_000, "state": "encoding", "created": 0.0,
+        "settings": {}, "position": 120, "opened": None,
+    }  # fmt: skip
+    return Entry(**values | more)
+
+
+def job(**more) -> Job:
+    values = {
+        "id": 7, "document": "ab12cd34", "kind": "add", "options": {}, "state": "running", "wish": "",
+        "stage": "encode", "done": 500, "total": 1000, "rate": 100.0, "message": "", "created": 0.0,
+        "started": 0.0, "finished": None, "heartbeat": time.time(), "attempts": 1, "worker": "w", "pid": 1,
+        "host": "h",
+    }  # fmt: skip
+    return Job(**values | more)
+
+
+def message(role: str, text: str, citations=(), position: int = 0, **statistics) -> Message:
+    return Message(1, "t", position, role, text, list(citations), statistics, {}, 0.0)
+
+
+JOBS = [
+    (job(), "filling the memory · 51 % · 100 tokens a second · about 5 s left"),
+    (job(state="paused"), "paused at 51 %"),
+    (job(state="queued", stage="", done=0), "waiting for its turn, 0 % done"),
+    (job(state="failed", message="no text in it"), "It failed: no text in it"),
+    (job(stage="parse", done=0, rate=None), "reading the file · 0 %"),
+    (job(wish="pause", rate=None), "filling the memory · 51 % · stopping after the piece in hand"),
+]
+
+
+@pytest.mark.parametrize(("one", "words"), JOBS)
+def test_a_job_in_words(one, words):
+    assert shelfview.job_words(one) == words
+
+
+def test_a_card_offers_what_its_state_allows():
+    def actions(*, read_only=False, state="encoding", **more):
+        one = shelfview.card(entry(state=state), job(**more), False, read_only)
+        return re.findall(r'data-action="(\w+)"', one)
+
+    assert actions() == ["open", "pause", "cancel", "rename", "remove"]
+    assert actions(state="paused") == ["open", "pause", "cancel", "rename", "remove"]
+    assert actions(state="failed") == ["open", "pause", "cancel", "rename", "remove"]
+    paused = shelfview.card(entry(state="paused"), job(state="paused"), False, False)
+    assert 'data-action="resume"' in paused and 'data-action="pause"' not in paused
+    assert actions(read_only=True) == ["open"]
+    assert "2.0 MB of memory on disk" in shelfview.card(entry(), None, False, False)
+
+
+def test_an_empty_shelf_says_what_to_do():
+    assert 'data-action="sample"' in shelfview.cards([])
+    assert "button" not in tags(shelfview.cards([], read_only=True))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3, "just now"), (600, "10 minutes ago"), (7200, "2 hours ago"), (10**6, "1970")]
+)
+def test_times_in_words(seconds, words):
+    assert words in shelfview.ago(0, seconds) or shelfview.ago(0, seconds).endswith(words)
+
+
+def test_a_footnote_tells_tokens_seconds_and_memory():
+    answer = Answer(
+        "x", tokens=41, seconds_to_first_token=0.521, tokens_per_second=20.13, memory_tokens=61204
+    )
+    words = talkview.footnote_words(talkview.statistics_of(answer))
+    assert words == "41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory"
+    assert talkview.footnote_words({"tokens": 0, "memory_tokens": 0}) == "read off the table of contents"
+    assert talkview.footnote_words({"tokens": 2, "stopped": True}).endswith("stopped")
+
+
+def test_the_last_question_alone_can_be_asked_again():
+    messages = [message("user", "a", position=0), message("assistant", "b", position=1),
+                message("user", "c", position=2)]  # fmt: skip
+    shown = talkview.conversation(messages, {})
+    assert shown.count('data-action="retry"') == 1
+    assert shown.index('data-action="retry"') > shown.index(">c<")
+
+
+def test_bins_of_a_memory_map():
+    assert memorymap.bins_of([(0, 10, 1.0), (10, 20, 3.0), (90, 100, 6.0)], 100, 5) == [4 / 6, 0, 0, 0, 1.0]
+    assert memorymap.bins_of([], 100, 3) == [0, 0, 0]
+    assert memorymap.bins_of([(500, 600, 1.0)], 100, 2) == [0, 0]
+
+
+HOSTS = [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
+         ("192.168.1.5", False), ("reader.example", False), ("", False)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("host", "loopback"), HOSTS)
+def test_only_loopback_goes_without_a_password(host, loopback):
+    assert access.is_loopback(host) == loopback
+    if loopback:
+        access.check(host, [])
+        return
+    with pytest.raises(BadInput, match="--auth"):
+        access.check(host, [])
+    with pytest.raises(BadInput, match="8 characters"):
+        access.check(host, [("ann", "short")])
+    access.check(host, [("ann", "long enough")])
+
+
+def test_accounts_from_words_and_files(tmp_path):
+    listing = tmp_path / "accounts"
+    listing.write_text("# readers\nbob:a:b\n\neve:pass word\n")
+    assert access.accounts(["ann:x", f"@{listing}"]) == [("ann", "x"), ("bob", "a:b"), ("eve", "pass word")]
+    for wrong in ("ann", ":x", "ann:", "@/nowhere"):
+        with pytest.raises(BadInput):
+            access.accounts([wrong])
+
+
+def test_a_port_in_use_is_refused_and_another_found():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(BadInput, match="--port"):
+            access.free_port("127.0.0.1", port)
+    assert access.free_port("127.0.0.1", None) >= access.FIRST_PORT
+
+
+def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    home = uploads.folder()
+    (home / "a1").mkdir()
+    upload, other = home / "a1" / "book.txt", tmp_path / "keep.txt"
+    upload.write_text("x")
+    other.write_text("x")
+    assert uploads.inside(upload) == upload
+    with pytest.raises(BadInput):
+        uploads.inside(other)
+    uploads.discard(upload)
+    uploads.discard(other)
+    assert not upload.parent.exists() and other.exists()
+    uploads.clear(home)
+    assert not home.exists()
+
+
+def events(*words, gate: threading.Event | None = None):
+    def start(stop):
+        for word in words:
+            if gate is not None:
+                assert gate.wait(10)
+            if stop.is_set():
+                break
+            yield AnswerEvent(word)
+        yield AnswerEvent(answer=Answer("".join(words), stopped=stop.is_set()))
+
+    return start
+
+
+def test_answers_are_spoken_one_at_a_time_in_order():
+    speaker, gate = Speaker(), threading.Event()
+    first = speaker.say("one", "q", events("a", "b", gate=gate))
+    second = speaker.say("two", "q", events("c"))
+    third = speaker.say("three", "q", events("d"))
+    assert [speaker.before(one) for one in (second, third)] == [1, 2]
+    assert waiting_words(third, 2) == "waiting: 2 answers before this one"
+    with pytest.raises(BadInput, match="already"):
+        speaker.say("one", "q", events("x"))
+    gate.set()
+    assert [one.text for one in speaker.follow(third)][-1] == "d"
+    assert first.ended and second.ended and first.answer.text == "ab"
+
+
+def test_stopping_reaches_the_engine_and_one_that_waits_never_begins():
+    speaker, gate = Speaker(), threading.Event()
+    first = speaker.say("one", "q", events("a", "b", "c", gate=gate))
+    second = speaker.say("two", "q", events("d"))
+    while not first.began:
+        time.sleep(0.01)
+    assert speaker.stop("one") and speaker.stop("two") and not speaker.stop("nobody")
+    gate.set()
+    list(speaker.follow(second))
+    assert first.answer.stopped and first.pieces == [""] and second.answer is None and second.error
+
+
+def test_an_error_of_the_engine_is_kept_and_the_next_gets_its_turn():
+    def broken(stop):
+        raise BadInput("no such chapter; name another")
+        yield
+
+    speaker = Speaker()
+    speech = speaker.say("one", "q", broken)
+    list(speaker.follow(speech))
+    assert speech.error == "no such chapter; name another"
+    again = speaker.say("one", "q", events("fine"))
+    assert [one.text for one in speaker.follow(again)][-1] == "fine"
+
+
+def test_options_of_the_page():
+    parsed = commands.parse(["--host", "0.0.0.0", "--port", "8000", "--auth", "a:b", "--read-only"])
+    assert parsed.function is commands.open_page
+    assert (parsed.host, parsed.port, parsed.auth, parsed.read_only) == ("0.0.0.0", 8000, ["a:b"], True)
+    assert commands.parse(["--model", "m.gguf"]).page_model == "m.gguf"
+    assert commands.parse(["ask", "d", "q", "--model", "m"]).model == "m"
+
+
+@pytest.mark.parametrize("argv", [["--port", "8000", "shelf"], ["--model", "m", "ask", "d", "q"]])
+def test_options_of_the_page_before_a_command_are_refused(argv, capsys):
+    with pytest.raises(SystemExit) as end:
+        commands.parse(argv)
+    assert end.value.code == 2
+    assert "belongs to the page" in capsys.readouterr().err
+
+
+def test_a_page_for_others_without_a_password_does_not_start(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
+    assert commands.main(["--host", "0.0.0.0"]) == 2
+    assert "--auth" in capsys.readouterr().err
+
+
+def test_an_answer_to_nobody_says_who_waits():
+    assert waiting_words(SimpleNamespace(began=True, pieces=[]), 0) == "reading the memory …"

@@ -1,0 +1,290 @@
+"""The page in a real, headless browser: what a reader does, with a tiny random model to be quick.
+
+A random model cites nothing; citations are tried with questions that the table of contents answers.
+"""
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--no-first-run"]  # fmt: skip
+PATIENCE = 60_000
+HOSTILE = (
+    "# <img src=x onerror=window.bad=1>\n\n"
+    "Words <script>window.bad=2</script> and <img src=x onerror=window.bad=3> and ${window.bad=4} and "
+    "{{window.bad}} and [a](javascript:window.bad=5) `window.bad=6`.\n\n"
+    "## Chapter 1 </p><svg onload=window.bad=7>\n\nThe zebra </article><iframe src='javascript:parent.bad=8'>"
+    "</iframe> sleeps.\n"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser, served):
+    """A fresh browser profile on the page; fails the test on an error in the page or a foreign request."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    faults, hosts = [], set()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    page.goto(served.url)
+    page.wait_for_selector(".lm-empty, .lm-card")
+    yield page
+    context.close()
+    assert faults == []
+    assert hosts - {None} == {"127.0.0.1"}
+
+
+def upload(page, path: Path, ready: bool = True) -> None:
+    page.set_input_files("input[type=file]", str(path))
+    page.wait_for_selector(".lm-card")
+    if ready:
+        page.wait_for_selector(".lm-card[data-state=ready]")
+
+
+def open_book(page, title: str = "") -> None:
+    page.locator(".lm-card", has_text=title).locator("[data-action=open]").first.click()
+    page.wait_for_selector(".lm-leaf")
+
+
+def ask(page, question: str) -> str:
+    """Ask, wait for the whole answer, return it."""
+    before = page.locator("#lm-talk .lm-assistant:not(.lm-live)").count()
+    page.get_by_label("Your question").fill(question)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    answers = page.locator("#lm-talk .lm-assistant:not(.lm-live)")
+    sync_api.expect(answers).to_have_count(before + 1, timeout=PATIENCE)
+    return answers.last.inner_text()
+
+
+def test_first_start_upload_read_ask_cite_and_delete(page, novel, served):
+    assert "Your shelf is empty" in page.inner_text(".lm-empty >> nth=0")
+    upload(page, novel)
+    assert "The Lighthouse of Amber Bay" in page.inner_text(".lm-card")
+    open_book(page)
+    assert "The Lighthouse of Amber Bay" in page.inner_text("#lm-book")
+    assert "keeper Marigold" in page.inner_text(".lm-leaf")
+
+    answer = ask(page, "What is told of the boat called Heron15?")
+    assert "tokens of memory" in answer and "first after" in answer
+
+    told = ask(page, "What is the title of chapter 3?")
+    assert "Chapter 3" in told
+    page.locator(".lm-chip").last.click()
+    page.wait_for_selector("mark.cited")
+    assert page.inner_text("mark.cited").startswith("Chapter 3")
+    assert page.locator("mark.cited").is_visible()
+    page.get_by_role("button", name="Back to where I was").click()
+    sync_api.expect(page.locator("mark.cited")).to_have_count(0)
+
+    page.get_by_role("tab", name="Shelf").click()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("[data-action=remove]")
+    page.wait_for_selector("text=was deleted with its memory and talks")
+    assert served.desk.shelf.entries() == [] and not list((served.home / "documents").glob("*"))
+
+
+def test_a_refresh_in_the_middle_loses_nothing(page, novel, served):
+    slow, work = threading.Event(), served.desk.runner._work
+
+    def held(job, report):
+        report("encode", 1, 10)
+        while not slow.wait(0.05):
+            report("encode", 3, 10)
+        work(job, report)
+
+    served.desk.runner._work = held
+    try:
+        upload(page, novel, ready=False)
+        page.wait_for_selector("text=filling the memory")
+        page.reload()
+        page.wait_for_selector("text=filling the memory")
+        page.click("[data-action=pause]")
+        page.wait_for_selector("text=paused at")
+        page.click("[data-action=resume]")
+        page.wait_for_selector("text=filling the memory")
+        slow.set()
+        page.wait_for_selector(".lm-card[data-state=ready]")
+    finally:
+        slow.set()
+        served.desk.runner._work = work
+    open_book(page)
+    ask(page, "How many chapters are there?")
+    page.reload()
+    page.wait_for_selector(".lm-leaf")
+    assert "Lighthouse" in page.inner_text("#lm-book")
+    assert "How many chapters" in page.inner_text("#lm-talk")
+
+
+@pytest.fixture
+def slow_answers(served, monkeypatch):
+    """Answers that never end of themselves: a word every 20 ms until they are stopped."""
+    from engine.answering.answer import Answer, AnswerEvent
+
+    said = []
+
+    def endless(words, question, *, talk=None, owner="", stop=None, **bounds):
+        served.desk.shelf.talks.append(talk, "user", question, owner=owner)
+        said.append(bounds)
+        for number in range(5000):
+            if stop.is_set():
+                break
+            time.sleep(0.02)
+            yield AnswerEvent(f"word{number} ")
+        served.desk.shelf.talks.append(talk, "assistant", "It was stopped.", owner=owner)
+        yield AnswerEvent(answer=Answer("It was stopped.", stopped=True))
+
+    monkeypatch.setattr(served.desk.assistant, "ask", endless)
+    yield said
+    served.desk.speaker.stop_all()
+
+
+def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
+    page, novel, served, slow_answers, browser
+):
+    upload(page, novel)
+    open_book(page)
+    page.get_by_label("Your question").fill("Go on for ever?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_selector(".lm-live >> text=word5")
+    page.reload()
+    page.wait_for_selector(".lm-live >> text=word")
+
+    other = browser.new_context().new_page()
+    other.goto(served.url)
+    other.get_by_role("tab", name="Shelf").click()
+    open_book(other)
+    other.get_by_role("button", name="Next leaf").click()
+    other.get_by_role("button", name="New talk").click()
+    other.get_by_label("Your question").fill("And I?")
+    other.get_by_role("button", name="Ask", exact=True).click()
+    other.wait_for_selector("text=waiting: 1 answer before this one")
+
+    page.get_by_role("button", name="Stop").first.click()
+    page.wait_for_selector("text=It was stopped.")
+    other.wait_for_selector(".lm-live >> text=word1")
+    other.get_by_role("button", name="Stop").first.click()
+    other.wait_for_selector("text=It was stopped.")
+    other.context.close()
+
+
+def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(page, novel, served, slow_answers):
+    upload(page, novel)
+    open_book(page)
+    page.get_by_label("Only what I have read").check()
+    page.get_by_role("button", name="New talk").click()
+    identifier = served.desk.shelf.entries()[0].id
+    served.desk.shelf.read_to(identifier, 0)
+    page.get_by_label("Your question").fill("Who?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_selector("text=you have not read anything yet")
+    page.get_by_role("button", name="I have read to here").click()
+    sync_api.expect(page.locator("#lm-place")).not_to_contain_text("you have read 0 %")
+    position = served.desk.shelf.get(identifier).position
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_selector(".lm-live >> text=word1")
+    page.get_by_role("button", name="Stop").first.click()
+    page.wait_for_selector("text=It was stopped.")
+    assert position > 0 and slow_answers[-1] == {"until": f"char {position}"}
+
+    page.get_by_label("This chapter").check()
+    page.get_by_label("Your question").fill("And here?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_selector(".lm-live >> text=word1")
+    page.get_by_role("button", name="Stop").first.click()
+    page.wait_for_selector(".lm-live", state="detached")
+    assert list(slow_answers[-1]) == ["within"]
+
+
+def test_turning_leaves_keys_search_and_reading_position(page, novel, served):
+    upload(page, novel)
+    open_book(page)
+    identifier = served.desk.shelf.entries()[0].id
+    served.desk.shelf.read_to(identifier, 0)
+    page.get_by_role("tab", name="Shelf").click()
+    open_book(page)
+    first = page.inner_text(".lm-leaf")
+    page.locator(".lm-leaf").focus()
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(page.locator("#lm-place")).to_contain_text("leaf 2 of")
+    assert page.inner_text(".lm-leaf") != first
+    assert served.desk.shelf.get(identifier).position > 0
+    page.keyboard.press("/")
+    page.keyboard.type("Heron47")
+    page.click(".lm-hit")
+    page.wait_for_selector("mark.found >> text=Heron47")
+    sync_api.expect(page.locator(".lm-leaf mark.found")).to_be_in_viewport()
+
+
+def test_writing_on_with_memory_beside_without(page, novel):
+    upload(page, novel)
+    open_book(page)
+    page.get_by_role("tab", name="Write on").click()
+    page.get_by_label("At its end").check()
+    page.get_by_role("button", name="Write on").click()
+    notes = page.locator(".lm-footnote", has_text="tokens of memory")
+    sync_api.expect(notes).to_have_count(2, timeout=PATIENCE)
+    assert "· 0 tokens of memory" in notes.nth(1).inner_text()
+    assert "· 0 tokens of memory" not in notes.nth(0).inner_text()
+
+
+@pytest.mark.parametrize("suffix", ["md", "txt"])
+def test_hostile_books_stay_text_everywhere(page, tmp_path, suffix):
+    path = tmp_path / f"<img src=x onerror=window.bad=9>.{suffix}"
+    path.write_text(HOSTILE, encoding="utf-8")
+    upload(page, path, ready=False)
+    card = page.locator(".lm-card", has_text="img src=x").first
+    sync_api.expect(card).to_have_attribute("data-state", "ready", timeout=PATIENCE)
+    open_book(page, "img src=x")
+    assert "<img src=x onerror=window.bad=3> and ${window.bad=4} and {{window.bad}}" in page.inner_text(
+        ".lm-leaf"
+    )
+    page.get_by_label("Search in this book").fill("zebra")
+    page.wait_for_selector(".lm-hit")
+    ask(page, "What is the title of chapter 1?")
+    ask(page, "Does the zebra <img src=x onerror=window.bad=10> sleep?")
+    page.get_by_label("This chapter").check()
+    page.reload()
+    page.wait_for_selector(".lm-leaf")
+    assert page.evaluate("window.bad") is None
+    assert (
+        page.locator(".lm-leaf script, .lm-leaf img, .lm-leaf iframe, .lm-leaf svg, .lm-leaf a").count() == 0
+    )
+
+
+def test_every_control_has_a_name(page, novel):
+    upload(page, novel)
+    open_book(page)
+    for tab in ("Shelf", "Read and ask", "Write on", "Settings"):
+        page.get_by_role("tab", name=tab).click()
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll('button, input:not([type=file]), textarea, select')]
+            .filter(one => one.offsetParent !== null)
+            .filter(one => !(one.innerText || one.getAttribute('aria-label') || one.title
+                             || (one.labels && one.labels.length)))
+            .map(one => one.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == []
+
+
+def test_a_phone_needs_no_sideways_scrolling(page, novel):
+    upload(page, novel)
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_book(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
