@@ -82,7 +82,7 @@ def build(desk: Desk) -> gr.Blocks:
             frame = Frame(view, kept, tabs)
             with gr.Tab("Shelf", id="shelf"):
                 shelf = ShelfTab(desk, frame)
-            with gr.Tab("Read and ask", id="read"):
+            with gr.Tab("Read", id="read"):
                 read = ReadTab(desk, frame)
             with gr.Tab("Write on", id="continue"):
                 written = ContinueTab(desk, frame)

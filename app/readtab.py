@@ -59,12 +59,12 @@ class ReadTab:
             self.history = gr.HTML(**PANE)
             self.live = gr.HTML(**PANE)
         self.question = gr.Textbox(
-            label="Your question", placeholder="Who is …? What happens when …?", lines=2, max_lines=6
+            label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6
         )
         with gr.Row():
             self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
             self.stop = gr.Button("Stop", size="md", min_width=90)
-            self.export = gr.DownloadButton("Export this talk", size="md", min_width=120)
+            self.export = gr.DownloadButton("Export", size="md", min_width=90)
 
     # what is shown
 
@@ -75,18 +75,20 @@ class ReadTab:
         title = markup.tag("h1", markup.text(entry.title)) if entry else ""
         if entry and entry.author:
             title += markup.tag("p", markup.text(entry.author))
+        contents = gr.Dropdown(choices=[])
         if entry:
-            document = desk.document(view.document)
-            choices = leaves.contents(document)
-            chapter = leaves.chapter_around(document, view.at)
-            contents = gr.Dropdown(
-                choices=choices,
-                value=None if chapter is None else document.chapters[chapter].start,
-                visible=bool(choices),
-            )
-        else:
-            contents = gr.Dropdown(choices=[], value=None)
-        return {self.title: title, self.contents: contents} | self.page(view, owner) | self.talk(view, owner)
+            choices = leaves.contents(desk.document(view.document))
+            contents = gr.Dropdown(choices=choices, value=self.chapter(view, owner), visible=bool(choices))
+        shown = self.page(view, owner) | self.talk(view, owner)
+        return shown | {self.title: title, self.contents: contents}
+
+    def chapter(self, view: View, owner: str) -> int | None:
+        """Where the chapter in view begins, as the list of contents knows it."""
+        if self.desk.entry(view, owner) is None:
+            return None
+        document = self.desk.document(view.document)
+        chapter = leaves.chapter_around(document, self.desk.leaf(view).start if view.at == 0 else view.at)
+        return None if chapter is None else document.chapters[chapter].start
 
     def page(self, view: View, owner: str) -> dict:
         """The leaf and what tells about it."""
@@ -94,6 +96,7 @@ class ReadTab:
             self.frame.view: view,
             self.frame.kept: view.kept(),
             self.leaf: self.desk.leaf_html(view, owner),
+            self.contents: self.chapter(view, owner),
             self.place: markup.text(self.desk.place_words(view, owner)),
             self.back: gr.Button(visible=view.back is not None),
         }

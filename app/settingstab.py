@@ -15,7 +15,7 @@ class SettingsTab:
 
     def __init__(self, desk: Desk):
         self.desk = desk
-        self.look = gr.Button("Look again", size="md")
+        self.look = gr.Button("Look again", size="sm", scale=0, min_width=120)
         self.facts = gr.HTML(markup.tag("p", "Press the button to look.", class_="lm-empty"))
         gr.HTML(
             markup.tag("p", KEYS, class_="lm-facts")
@@ -42,8 +42,11 @@ def state(desk: Desk) -> list[tuple[str, str]]:
         rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}"))
     except Exception as error:  # whatever it is, the page says it
         rows.append(("Model", f"cannot be loaded: {error}"))
-    checks = (doctor.sidenet(SIDENETS), doctor.data_folder(paths), doctor.disk(paths))
-    return rows + [(check.name, " ".join(filter(None, (check.detail, check.advice)))) for check in checks]
+    checks = (doctor.sidenet(SIDENETS), doctor.disk(paths))
+    return rows + [
+        (check.name[:1].upper() + check.name[1:], " ".join(filter(None, (check.detail, check.advice))))
+        for check in checks
+    ]
 
 
 def facts_html(rows: list[tuple[str, str]]) -> str:
