@@ -38,7 +38,8 @@ from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
 
 HISTORY_TOKENS = 256
-LEAST_COVERAGE = 0.4
+# on FairytaleQA this refuses 3 of 100 questions about the story and 61 of 100 about another story
+LEAST_COVERAGE = 0.3
 
 
 @dataclass(frozen=True)

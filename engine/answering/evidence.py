@@ -1,7 +1,7 @@
 """How much of what was asked and answered stands in a piece of text: rare words count more than common ones.
 
-The weight of a stem is log((N + 1) / (n + ½)), n of N candidate passages holding it. A stem that no passage
-holds weighs most: a question about somebody the book never names must not find its evidence in common words.
+The weight of a stem is log((N + 1) / (n + ½)), n of N candidate passages holding it. A stem that none holds
+weighs like one that a single passage holds: "sell" is not missing from a book that says "sold".
 """
 
 import math
@@ -34,7 +34,7 @@ class Weights:
         return cls({term: sum(term in held for held in candidates) for term in terms}, len(candidates))
 
     def of(self, term: str) -> float:
-        return math.log((self.passages + 1) / (self.counts.get(term, 0) + 0.5)) + 0.1
+        return math.log((self.passages + 1) / (max(1, self.counts.get(term, 0)) + 0.5)) + 0.1
 
     def coverage(self, wanted: Iterable[str], held: frozenset[str]) -> float:
         """Share of the weight of `wanted` that `held` holds, 0 to 1; 0 when nothing is wanted."""
