@@ -20,8 +20,8 @@ class ShelfTab:
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
         self.upload = gr.File(
-            label=f"Drop books here: EPUB, PDF, text, Markdown, HTML, Word; up to {uploads.LIMIT_WORDS} each",
-            file_count="multiple", file_types=uploads.SUFFIXES, height=130, visible=not desk.read_only,
+            label=f"Books (EPUB, PDF, text, Markdown, HTML, Word; {uploads.LIMIT_WORDS} each)",
+            file_count="multiple", file_types=uploads.SUFFIXES, height=150, visible=not desk.read_only,
         )  # fmt: skip
         question = "An encrypted PDF, or a text with wrong letters?"
         with gr.Accordion(question, open=False, visible=not desk.read_only), gr.Row():
