@@ -36,7 +36,10 @@ class Shape:
     dim: int
 
 
-SHAPES = (Shape("attention 9/3 x 64", 9, 3, 64), Shape("learned 1 x 128", 1, 1, 128))
+SHAPES = {
+    "learned": Shape("learned 1 x 128", 1, 1, 128),
+    "attention": Shape("attention 9/3 x 64", 9, 3, 64),
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=CHUNKS, help="chunks per head")
     parser.add_argument("--queries", type=int, nargs="+", default=QUERIES, help="queries per search")
     parser.add_argument("--index", nargs="+", default=list(KINDS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--keys", nargs="+", choices=SHAPES, default=list(SHAPES), help="kind of search key")
     parser.add_argument("--threads", type=int, default=2, help="processor threads")
     parser.add_argument("--seconds", type=float, default=1.5, help="time for repetitions of each measurement")
     parser.add_argument("--json", type=Path, help="also write the measurements to this file")
@@ -89,9 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
                 "agrees",
             )
         )
-        for shape in SHAPES:
+        for name in arguments.keys:
             for chunks in arguments.chunks:
-                for row in measure(shape, chunks, arguments):
+                for row in measure(SHAPES[name], chunks, arguments):
                     rows.append(row)
                     _print(_cells(row))
     finally:
