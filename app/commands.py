@@ -209,7 +209,7 @@ def main(argv: list[str]) -> int:
     """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
     stay_local(named_model(argv))  # before any import: libraries read these settings when they are loaded
     arguments = parse(argv)
-    arguments.out = sys.stdout
+    arguments.results = sys.stdout
     aside = sys.stderr if getattr(arguments, "json", False) else sys.stdout
     try:
         with contextlib.redirect_stdout(aside):
@@ -291,14 +291,14 @@ def add_documents(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             print(show.added(entry, seconds))
     if arguments.json:
-        show.print_json({"documents": added}, arguments.out)
+        show.print_json({"documents": added}, arguments.results)
     return code
 
 
 def list_shelf(arguments: argparse.Namespace) -> int:
     entries = assistant(arguments).shelf.entries()
     if arguments.json:
-        show.print_json({"documents": [show.entry(entry) for entry in entries]}, arguments.out)
+        show.print_json({"documents": [show.entry(entry) for entry in entries]}, arguments.results)
     elif entries:
         print(show.table(entries))
     else:
@@ -339,7 +339,7 @@ def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
     if answer is None:
         raise Failure("the answer ended too early; ask again")
     if arguments.json:
-        show.print_json(show.answer(answer), arguments.out)
+        show.print_json(show.answer(answer), arguments.results)
         return 0
     print()
     for line in show.citations(answer):
@@ -351,7 +351,7 @@ def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
 def remove_document(arguments: argparse.Namespace) -> int:
     freed = assistant(arguments).remove(arguments.document)
     if arguments.json:
-        show.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.out)
+        show.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.results)
     else:
         print(f"removed {arguments.document}, {show.size(freed)} freed")
     return 0
@@ -390,7 +390,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
             print(check, flush=True)
     broken = any(check.state == "broken" for check in checks)
     if arguments.json:
-        show.print_json({"ok": not broken, "checks": [vars(check) for check in checks]}, arguments.out)
+        show.print_json({"ok": not broken, "checks": [vars(check) for check in checks]}, arguments.results)
     return 1 if broken else 0
 
 

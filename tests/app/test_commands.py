@@ -381,3 +381,15 @@ SIZES = [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (98_765_432, "98.
 @pytest.mark.parametrize(("count", "words"), SIZES)
 def test_sizes_are_for_people(count, words):
     assert show.size(count) == words
+
+
+def test_out_of_a_delegate_stays_the_folder_it_was_given(tmp_path, monkeypatch):
+    """`--out` belongs to evaluate and train; the command line's own stream has another name."""
+    from engine.evaluation import perplexity
+
+    seen = []
+    monkeypatch.setattr(perplexity, "run", lambda arguments: seen.append(arguments) or 0)
+    words = ["evaluate", "perplexity", "--books", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert commands.main(words) == 0
+    assert seen[0].out == tmp_path / "out"
+    assert callable(seen[0].parse_file)
