@@ -70,8 +70,11 @@ def _candidates(
     """(document, start, end) of every sentence to be considered, each once."""
     found: dict[tuple[str, int, int], None] = {}
     for hit in chosen.passages:
-        for start, end in sentences(document_of(hit.document).text, hit.start, hit.end):
-            found[hit.document, start, end] = None
+        document = document_of(hit.document)
+        for start, end in sentences(document.text, hit.start, hit.end):
+            place = document.place(start)
+            if place.chapter is None or place.paragraph:  # a heading says nothing
+                found[hit.document, start, end] = None
     for read in reads[:TRACED]:
         low, high = limits.get(read.document, (0, 0))
         text = document_of(read.document).text
