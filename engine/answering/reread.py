@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from engine.answering.evidence import Weights, content_stems, stems_of
 from engine.library import Library
-from engine.retrieval.ranking import passage_scores, question_states
+from engine.retrieval.ranking import passage_scores
+from engine.retrieval.votes import question_states
 from engine.shelf.fulltext import Hit
 
 CANDIDATES = 40

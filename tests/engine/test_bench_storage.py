@@ -35,12 +35,13 @@ def test_bench_retrieval_refuses_nonsense():
 
 
 def test_bench_bank_memory_does_not_grow_with_length(tmp_path, capsys):
-    words = ("--tokens", "2000", "20000", "--threads", "1", "--folder", str(tmp_path))
+    words = ("--tokens", "8000", "80000", "--threads", "1", "--folder", str(tmp_path))
     assert bank.run(parsed(bank, *words, "--json", str(tmp_path / "rows.json"))) == 0
     short, long = json.loads((tmp_path / "rows.json").read_text())
     assert long["bytes_per_token"] == pytest.approx(1229, rel=0.01)
-    assert long["writer_peak"] <= 1.05 * short["writer_peak"]
-    assert long["reader_own"] <= 1.15 * short["reader_own"]
+    added = 72_000 * 1229 / 1e6  # megabytes that would stay if a bank were held in memory
+    assert long["writer_peak"] - short["writer_peak"] < 0.25 * added
+    assert long["reader_own"] - short["reader_own"] < 0.25 * added
     assert [path.name for path in tmp_path.iterdir()] == ["rows.json"]
     assert "10.0 times the tokens" in capsys.readouterr().out
 

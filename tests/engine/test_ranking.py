@@ -8,7 +8,8 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
 from engine.encoding import bank_layout, encode_text
 from engine.retrieval.memory import SearchableBank
-from engine.retrieval.ranking import passage_scores, question_states
+from engine.retrieval.ranking import passage_scores
+from engine.retrieval.votes import question_states
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from ingest.passages import Passage
