@@ -38,8 +38,8 @@ from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
 
 HISTORY_TOKENS = 256
-# on FairytaleQA this refuses 3 of 100 questions about the story and 61 of 100 about another story
-LEAST_COVERAGE = 0.3
+# on FairytaleQA this refuses 2 of 100 questions about the story and 49 of 100 about another story
+LEAST_COVERAGE = 0.25
 
 
 @dataclass(frozen=True)
