@@ -257,10 +257,11 @@ def stay_local(model: str | None) -> None:
 def assistant(arguments: argparse.Namespace):
     """The engine's assistant over the user's data folder, with the parsers put in."""
     from engine.assistant import Assistant
+    from engine.library import Library
     from ingest.parse import parse as parse_file
 
     options = {name: getattr(arguments, name, None) for name in ("model", "sidenet", "threads")}
-    return Assistant(Paths.default(), parse_file, **options)
+    return Assistant(Library(Paths.default(), parse_file, **options))
 
 
 def sampling(arguments: argparse.Namespace):

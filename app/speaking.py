@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from engine.answering.answer import Answer, AnswerEvent, LayerSummary, Read
+from engine.answering.answer import Answer, AnswerEvent, Read
 from engine.errors import Failure
 from ingest.errors import BadInput
 
@@ -32,7 +32,6 @@ class Speech:
     ended: bool = False
     pieces: list[str] = field(default_factory=list)
     reads: list[tuple[Read, ...]] = field(default_factory=list)
-    layers: list[tuple[LayerSummary, ...]] = field(default_factory=list)
     answer: Answer | None = None
     error: str = ""
 
@@ -51,7 +50,6 @@ class Speech:
             for event in self.start(self.stop):
                 self.pieces.append(event.text)
                 self.reads.append(event.reads)
-                self.layers.append(event.layers)
                 self.answer = event.answer or self.answer
         except (BadInput, Failure) as error:
             self.error = str(error)

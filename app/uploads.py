@@ -11,7 +11,6 @@ from ingest.errors import BadInput
 LIMIT_BYTES = 200 * 1024**2
 LIMIT_WORDS = "200 MB"
 SUFFIXES = [".epub", ".pdf", ".txt", ".md", ".markdown", ".html", ".htm", ".docx"]
-KEPT_SECONDS = 3600
 
 
 def folder() -> Path:

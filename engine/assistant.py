@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from engine.answering.answer import Answer, AnswerEvent, LayerSummary, Read
+from engine.answering.answer import Answer, AnswerEvent, Read
 from engine.answering.citing import citation, cite, gathered
 from engine.answering.prompt import (
     INSTRUCTION,
@@ -27,8 +27,7 @@ from engine.answering.prompt import (
 )
 from engine.answering.reread import Chosen, choose_passages
 from engine.answering.structure import structure_answer
-from engine.library import Library, Parser
-from engine.paths import Paths
+from engine.library import Library
 from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
@@ -56,16 +55,9 @@ class Scope:
 class Assistant:
     """A reader's assistant over one data folder."""
 
-    def __init__(
-        self,
-        paths: Paths,
-        parse: Parser,
-        model: str | None = None,
-        sidenet: str | Path | None = None,
-        threads: int | None = None,
-    ) -> None:
-        self.library = Library(paths, parse, model, sidenet, threads)
-        self.shelf = self.library.shelf
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.shelf = library.shelf
         self._speaking = threading.Lock()
         self.shelf.sweep()
 
@@ -269,7 +261,7 @@ class Assistant:
                 reads += seen
                 if chosen is not None and _ends_paragraph(pieces):
                     break
-                yield AnswerEvent(token.text, tuple(seen), self._layers(token))
+                yield AnswerEvent(token.text, tuple(seen))
         text = "".join(pieces).strip("\n") if chosen is None else "".join(pieces).strip()
         citations = ()
         if chosen is not None and text:
@@ -330,17 +322,6 @@ class Assistant:
             if not place.name.startswith(TALK):
                 reads.append(Read(place.name, *place.characters, mass))
         return reads
-
-    def _layers(self, token: Token) -> tuple[LayerSummary, ...]:
-        layers = self.library.sidenet.layers
-        return tuple(
-            LayerSummary(
-                read.layer,
-                float(layers[read.layer].memory.gate.detach().sigmoid().mean()),
-                float(read.null.mean()),
-            )
-            for read in token.trace
-        )
 
     def _turns(self, talk: str | None, owner: str) -> list[Turn]:
         if talk is None:

@@ -181,7 +181,7 @@ class Library:
     def is_current(self, identifier: str) -> bool:
         """Whether the bank of a document fits the model in use."""
         try:
-            self._open_bank(identifier, self.document(identifier))
+            self.bank(identifier)
         except BadInput:
             return False
         return True

@@ -12,7 +12,6 @@ PROJECT = Path(__file__).resolve().parent.parent
 ASSETS = PROJECT / "assets"
 SIDENETS = ASSETS / "sidenet"
 SAMPLES = ASSETS / "samples"
-DEMONSTRATIONS = ASSETS / "demonstrations"
 
 
 def user_data_folder() -> Path:
@@ -51,10 +50,6 @@ class Paths:
     @property
     def talks(self) -> Path:
         return self.home / "talks"
-
-    @property
-    def demonstrations(self) -> Path:
-        return self.home / "demonstrations"
 
     @property
     def locks(self) -> Path:

@@ -121,12 +121,6 @@ class Reader:
             else:
                 state.feed([token_id])
 
-    @torch.inference_mode()
-    def read(self, ids: Sequence[int], memory: MemoryReader | None) -> SideOutput:
-        """One pass over a window without generating, for traces and likelihoods."""
-        tensor = torch.tensor([list(ids)])
-        return self.sidenet(self.backbone.encode(tensor, hidden=self.sidenet.states).hidden, memory)
-
     def _fitted(self, ids: list[int], spill: Spill | None) -> list[int]:
         """The part of a prompt that the window holds with room to go on; the older part is spilled."""
         if len(ids) < self.window:

@@ -6,7 +6,7 @@ like length: 5 Chinese characters count as 3 words, 5 Thai letters as one.
 """
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from ingest.document import Document
@@ -191,9 +191,3 @@ def _append_trimmed(spans: list, text: str, start: int, end: int) -> None:
         end -= 1
     if end > start:
         spans.append((start, end))
-
-
-def passage_at(found: list[Passage], offset: int) -> Passage | None:
-    """The passage that holds an offset (or the last one before it); None when there is none."""
-    index = bisect_right(found, offset, key=lambda passage: passage.start) - 1
-    return found[index] if index >= 0 else None

@@ -28,15 +28,6 @@ class Read:
 
 
 @dataclass(frozen=True)
-class LayerSummary:
-    """Mean over heads of one memory layer for one token: its gate and what the null slot took."""
-
-    layer: int
-    gate: float
-    null: float
-
-
-@dataclass(frozen=True)
 class Answer:
     """A finished answer. Rates are 0 where nothing was generated."""
 
@@ -56,5 +47,4 @@ class AnswerEvent:
 
     text: str = ""
     reads: tuple[Read, ...] = ()
-    layers: tuple[LayerSummary, ...] = ()
     answer: Answer | None = field(default=None)

@@ -8,10 +8,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from engine.answering.evidence import Weights, content_stems, stems_of
 from engine.library import Library
-from engine.retrieval.ranking import passage_scores
-from engine.retrieval.votes import question_states
+from engine.retrieval.votes import bank_scores, question_states
 from engine.shelf.fulltext import Hit
 
 CANDIDATES = 40
@@ -54,9 +55,11 @@ def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int =
         inside = every[first:last]
         if not inside:
             continue
-        scores = passage_scores(search, states, library.bank(document), inside)
+        scores = bank_scores(search, states, library.bank(document), inside)
         text = library.document(document).text
         for number in scores.argsort()[::-1][:limit].tolist():
+            if scores[number] == -np.inf:
+                break
             one = inside[number]
             words = text[one.start : one.end]
             hits.append(Hit(document, one.index, one.start, one.end, float(scores[number]), words, ()))

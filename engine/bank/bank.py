@@ -3,7 +3,6 @@
 What is open stays as it was when it was opened: a bank that grows is opened again.
 """
 
-import sys
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
@@ -19,11 +18,12 @@ from engine.bank.arrays import open_array
 from engine.bank.derived import DerivedKeys, stored_keys
 from engine.bank.durable import clear_disk_errors
 from engine.bank.layout import BankIdentity, BankLayout
-from engine.bank.lock import FolderLock
 from engine.bank.manifest import DAMAGED, Manifest
 from engine.bank.probes import check_probes
+from engine.bank.quantise import dequantise
 from engine.bank.writer import BUSY, LOCK
 from engine.errors import Failure
+from engine.locks import FileLock, holding
 from ingest.errors import BadInput
 
 CHECKSUM_BYTES = 1 << 24
@@ -225,12 +225,11 @@ class MemoryBank:
 
     def _rows(self, kind: str, block: int, tokens: np.ndarray) -> Tensor:
         """float32 (1 + n, kv_heads, head_dim): a row of zeros, then those of the tokens (n,)."""
-        stored = torch.from_numpy(self._arrays[f"{kind}.{self._stored(block)}"][tokens])
-        rows = torch.zeros(1 + len(tokens), *stored.shape[1:])
-        rows[1:] = stored
+        stored = self._arrays[f"{kind}.{self._stored(block)}"][tokens]
         if self.layout.dtype == "int8":
-            scales = torch.from_numpy(self._arrays[f"{kind}_scale.{block}"][tokens])
-            rows[1:] *= scales.float()[..., None]
+            stored = dequantise(stored, self._arrays[f"{kind}_scale.{block}"][tokens])
+        rows = torch.zeros(1 + len(tokens), *stored.shape[1:])
+        rows[1:] = torch.from_numpy(stored)
         return rows
 
 
@@ -244,18 +243,14 @@ def delete_bank(folder: Path | str) -> int:
     if not folder.is_dir():
         return 0
     with clear_disk_errors(folder):
-        lock = FolderLock(folder / LOCK)
-        lock.acquire(BUSY.format(folder))
-        try:
+        lock = FileLock(folder / LOCK)
+        with holding(lock, 0, BUSY.format(folder)):
             freed = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
             (folder / manifests.FILE).unlink(missing_ok=True)
             for path in folder.iterdir():
                 if path.name != LOCK:
                     path.unlink()
-            if sys.platform != "win32":  # there, a file that is open cannot be unlinked
-                lock.path.unlink()
-        finally:
-            lock.release()
-        lock.path.unlink(missing_ok=True)
+            lock.release(delete=True)
+        lock.path.unlink(missing_ok=True)  # Windows unlinks no file that is open
         folder.rmdir()
     return freed

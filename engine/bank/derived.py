@@ -17,8 +17,8 @@ import numpy as np
 
 from engine.bank.arrays import map_array
 from engine.bank.durable import publish_file, write_at
-from engine.bank.lock import FolderLock
 from engine.errors import Failure
+from engine.locks import FileLock, holding
 from ingest.errors import BadInput
 
 FORMAT = 1
@@ -47,7 +47,7 @@ class DerivedKeys:
             raise BadInput(f"'{fingerprint}' cannot name search keys: use letters, digits, '-' and '_'")
         self.data = folder / f"derived.{fingerprint}.bin"
         self.record = folder / f"derived.{fingerprint}.json"
-        self._lock = FolderLock(folder / f"derived.{fingerprint}.lock")
+        self._lock = FileLock(folder / f"derived.{fingerprint}.lock")
 
     def keys(self, pooled: np.ndarray, make: Map) -> np.ndarray:
         """(chunks, dim) fp16 of pooled (chunks, width); computes what is missing, in blocks of 8,192 chunks.
@@ -74,16 +74,12 @@ class DerivedKeys:
             )
 
     def _extend(self, pooled: np.ndarray, make: Map) -> Committed:
-        self._lock.acquire(
-            f"another process is still writing {self.data.name}: try again later", WAIT_SECONDS
-        )
-        try:
+        refusal = f"another process is still writing {self.data.name}: try again later"
+        with holding(self._lock, WAIT_SECONDS, refusal):
             committed = self._committed()
             if committed is not None and committed.chunks >= len(pooled):
                 return committed  # another process was quicker
             return self._append(pooled, make, committed)
-        finally:
-            self._lock.release()
 
     def _append(self, pooled: np.ndarray, make: Map, committed: Committed | None) -> Committed:
         chunks, dim, crc32 = (committed.chunks, committed.dim, committed.crc32) if committed else (0, None, 0)

@@ -18,11 +18,11 @@ from torch import Tensor
 from engine.bank import manifest as manifests
 from engine.bank.durable import clear_disk_errors, sync_folder, write_at
 from engine.bank.layout import BankIdentity, BankLayout
-from engine.bank.lock import FolderLock
 from engine.bank.manifest import DAMAGED, Counts, Manifest
 from engine.bank.probes import make_probes
 from engine.bank.quantise import FP16_LARGEST, quantise
 from engine.errors import Failure
+from engine.locks import FileLock
 from ingest.errors import BadInput
 
 LOCK = "writer.lock"
@@ -38,7 +38,7 @@ class BankWriter:
     where encoding goes on.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, lock: FolderLock) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, lock: FileLock) -> None:
         self.folder = folder
         self._manifest = manifest
         self._lock = lock
@@ -64,8 +64,9 @@ class BankWriter:
         folder = Path(folder)
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = FolderLock(folder / LOCK)
-            lock.acquire(BUSY.format(folder))
+            lock = FileLock(folder / LOCK)
+            if not lock.acquire(0):
+                raise Failure(BUSY.format(folder))
             try:
                 manifest = _existing(folder, layout, identity) or _fresh(folder, layout, identity)
                 return cls(folder, manifest, lock)

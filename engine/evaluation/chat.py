@@ -4,11 +4,17 @@ The prompts are made from templates over subjects that training's pull towards t
 is followed by the first tokens of the backbone's own greedy answer, where a change would be heard.
 """
 
-from dataclasses import dataclass
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
 from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.paths import Paths
+from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Wanted, freeze
 from engine.training.chats import chat_ids, prompts
@@ -49,3 +55,17 @@ def _chat(backbone: Backbone, prompt: str, answer: int, wanted: Wanted) -> Froze
             pad_token_id=backbone.tokenizer.eos_token_id,
         )
     return freeze(backbone, ids[0], wanted)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
+    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
+    parser.add_argument("--prompts", type=int, default=200, metavar="N")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print as JSON; the exit code is 0."""
+    backbone = load_backbone(Paths.default(), arguments.model)
+    check = check_chat(sidenet_for(backbone, arguments.sidenet), backbone, arguments.prompts)
+    print(json.dumps(asdict(check)))
+    return 0

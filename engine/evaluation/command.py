@@ -10,6 +10,7 @@ from engine.subcommands import add_subcommands, run_subcommand
 EVALUATIONS = {
     "perplexity": "token-level perplexity by length of book, with and without memory",
     "chapterbreak": "six-way identification of the true next chapter",
+    "chat": "divergence from the backbone on chat prompts without a document",
     "retrieval": "recall of the right passage: memory, full text, their fusion",
 }
 

@@ -7,6 +7,7 @@ top k, and a passage scores the same in a short document and in a long one. Meas
 mass that a token puts on a passage, the maximum is far better, trained and untrained.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
+from engine.retrieval.memory import SearchableBank
 from engine.sidenet.search import SearchMap
+from ingest.passages import Passage
 
 MARK = "\x01"  # stands for the question while its template is cut in two
 ROWS_AT_ONCE = 32_768
@@ -90,3 +93,22 @@ def passage_scores(
     weights = asked.weights.numpy()
     total = float(weights.sum())
     return best @ weights / total if total > 0 else best.mean(axis=1)
+
+
+def bank_scores(
+    search: SearchMap, states: Tensor, source: SearchableBank, passages: Sequence[Passage]
+) -> np.ndarray:
+    """Scores (passages,) of consecutive passages of one bank for a question's states (tokens, width).
+
+    Only chunks that lie wholly between the first passage's start and the last one's end are read; a passage
+    without any scores −inf.
+    """
+    bank = source.bank
+    lo, hi = bank.chunk_range(*bank.token_range(passages[0].start, passages[-1].end))
+    if hi <= lo:
+        return np.full(len(passages), -np.inf, np.float32)
+    first, end = bank.chunk_tokens(lo)[0], bank.chunk_tokens(hi - 1)[1]
+    starts = bank.chunk_starts[lo:hi].astype(np.int64) - first
+    owner = owners(bank.spans[first:end], starts, np.array([[one.start, one.end] for one in passages]))
+    keys = source.learned_keys()[lo:hi]
+    return passage_scores(keys, owner, len(passages), ballot(search, states), lowest=-np.inf)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import Failure
-from engine.shelf.locks import FileLock
+from engine.locks import FileLock
 from engine.shelf.migrations import check_version, is_current, migrate
 from engine.shelf.sqlite import sqlite_utils
 

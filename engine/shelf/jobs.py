@@ -20,8 +20,8 @@ from threading import Event
 from typing import Any
 
 from engine.errors import Failure
+from engine.locks import document_lock
 from engine.shelf.connections import Connections
-from engine.shelf.locks import document_lock
 from engine.shelf.report import STAGE_SHARES, Heart, Report, Stopped
 from engine.shelf.sqlite import sqlite_utils
 from ingest.errors import BadInput

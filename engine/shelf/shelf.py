@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Failure
+from engine.locks import FileLock, document_lock, holding
 from engine.paths import Paths
 from engine.shelf.connections import Connections
 from engine.shelf.fulltext import FullText
 from engine.shelf.identifiers import SHAPE, checked, short_id
 from engine.shelf.jobs import Jobs
-from engine.shelf.locks import FileLock, document_lock, holding
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line
 from ingest.document import Document

@@ -43,12 +43,13 @@ def served(tmp_path_factory, tiny_folder, monkeypatch_module) -> Iterator[Served
     from app import access, page, uploads
     from app.view import Desk
     from engine.assistant import Assistant
+    from engine.library import Library
     from ingest.parse import parse
 
     home = tmp_path_factory.mktemp("home")
     monkeypatch_module.setenv("GRADIO_TEMP_DIR", "")
     folder = uploads.folder()
-    desk = Desk(Assistant(Paths(home), parse, model=str(tiny_folder)))
+    desk = Desk(Assistant(Library(Paths(home), parse, model=str(tiny_folder))))
     desk.start()
     opened = page.serve(desk, "127.0.0.1", access.free_port("127.0.0.1", None), [])
     yield Served(opened.local_url, desk, home)

@@ -9,6 +9,7 @@ import torch
 
 from engine.answering.prompt import NOT_TOLD
 from engine.assistant import Assistant
+from engine.library import Library
 from engine.paths import Paths
 from engine.reader import Reader
 from engine.retrieval.memory import Memory
@@ -35,7 +36,7 @@ OTHER_END = START + chapter(3, "Nobody at all, in quite another story,")
 
 @pytest.fixture
 def assistant(tiny_folder, tmp_path) -> Assistant:
-    made = Assistant(Paths(tmp_path / "home"), parse, model=str(tiny_folder))
+    made = Assistant(Library(Paths(tmp_path / "home"), parse, model=str(tiny_folder)))
     made.library.__dict__["sidenet"] = stirred(made)
     return made
 
@@ -112,7 +113,7 @@ def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_
     assert entry.state == "paused"
     monkeypatch.setattr(BankWriter, "append", append)
     assert assistant.add(path).state == "ready"
-    other = Assistant(Paths(tmp_path / "other"), parse, model=None)
+    other = Assistant(Library(Paths(tmp_path / "other"), parse))
     other.library.__dict__.update(backbone=assistant.library.backbone, sidenet=assistant.library.sidenet)
     whole = other.add(path)
     for file in other.library.paths.bank(whole.id).glob("*.bin"):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import locks as locks_module
 from engine.errors import Failure
 from engine.paths import Paths
-from engine.shelf import locks as locks_module
 from engine.shelf import report as report_module
 from engine.shelf import runner as runner_module
 from engine.shelf.jobs import Busy, Job

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Chapter, Document
-from ingest.passages import passage_at, passages, sentences, word_count
+from ingest.passages import passages, sentences, word_count
 
 
 def cut(text: str) -> list[str]:
@@ -94,10 +94,3 @@ def test_passages_leave_out_nothing_but_white_space(text, lo, more):
     assert "".join("".join(text[p.start : p.end].split()) for p in found) == "".join(text.split())
     assert all(before.end <= after.start for before, after in zip(found, found[1:], strict=False))
     assert all(word_count(text, p.start, p.end) <= max(lo + more, 1) for p in found)
-
-
-def test_the_passage_of_an_offset():
-    text = "One.\n\nTwo."
-    found = passages(document(text, 0, 6))
-    assert [passage_at(found, offset).index for offset in (0, 4, 6, 9)] == [0, 0, 1, 1]
-    assert passage_at([], 3) is None

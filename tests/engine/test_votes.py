@@ -1,4 +1,4 @@
-"""Passage scores are the late interaction of the equation, over the chunks that begin inside each passage."""
+"""Scores over a bank are the equation, and what lies outside the passages is never read."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,7 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
 from engine.encoding import bank_layout, encode_text
 from engine.retrieval.memory import SearchableBank
-from engine.retrieval.ranking import passage_scores
-from engine.retrieval.votes import question_states
+from engine.retrieval.votes import bank_scores, question_states
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from ingest.passages import Passage
@@ -34,36 +33,37 @@ def test_scores_are_the_equation(setting):
     states = question_states(backbone, "Which sentence tells of item 7?", 2)
     cuts = [100, 221, 222, 640, 1500]
     passages = [Passage(n, a, b) for n, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]
-    scores = passage_scores(search, states, source, passages)
+    scores = bank_scores(search, states, source, passages)
     keys = torch.from_numpy(np.array(source.learned_keys(), np.float32))
-    begins = source.bank.spans[:, 0][source.bank.chunk_starts]
+    begins = source.bank.spans[:, 0][source.bank.chunk_starts].astype(int)
+    middles, within = begins + 2, (begins >= 100) & (begins + 4 <= 1500)  # four bytes a chunk
     with torch.no_grad():
         products, weights = search.queries(states) @ keys.T, search.weights(states)
     for passage, score in zip(passages, scores, strict=True):
-        inside = torch.from_numpy((begins >= passage.start) & (begins < passage.end))
+        inside = torch.from_numpy(within & (middles >= passage.start) & (middles < passage.end))
         if not inside.any():
             assert score == -np.inf
             continue
-        expected = (weights * products[:, inside].max(dim=1).values).sum()
+        expected = (weights * products[:, inside].max(dim=1).values).sum() / weights.sum()
         assert float(score) == pytest.approx(float(expected), rel=1e-4)
-    assert np.isinf(scores).sum() == 1  # the passage of one character holds no chunk's beginning
+    assert np.isinf(scores).sum() == 1  # the passage of one character holds no chunk's middle
 
 
 def test_the_system_part_of_the_chat_does_not_vote(setting):
     backbone, _, _ = setting
     question = "Which sentence tells of item 7?"
     states = question_states(backbone, question, 2)
-    after = len("<|im_end|>") and 1 + 1 + 1 + len("assistant") + 1  # marks are one token each here
-    assert len(states) == len(question) + after
+    after = ["<|im_end|>", "\n", "<|im_start|>", *"assistant", "\n"]  # one token each here
+    assert len(states) == len(question) + len(after)
 
 
-def test_rows_outside_the_passages_are_not_read(setting):
+def test_rows_outside_the_passages_are_not_read(setting, monkeypatch):
     backbone, search, source = setting
     states = question_states(backbone, "item", 2)
-    passages = [Passage(0, 400, 800), Passage(1, 800, 1200)]
-    before = passage_scores(search, states, source, passages)
+    passages = [Passage(0, 401, 800), Passage(1, 800, 1203)]  # chunks straddle both ends
+    before = bank_scores(search, states, source, passages)
     keys = np.array(source.learned_keys())
-    begins = source.bank.spans[:, 0][source.bank.chunk_starts]
-    keys[(begins < 400) | (begins >= 1200)] = np.nan
-    source.learned_keys = lambda: keys
-    assert np.array_equal(before, passage_scores(search, states, source, passages))
+    begins = source.bank.spans[:, 0][source.bank.chunk_starts].astype(int)
+    keys[(begins < 401) | (begins + 4 > 1203)] = np.nan
+    monkeypatch.setattr(source, "learned_keys", lambda: keys)
+    assert np.array_equal(before, bank_scores(search, states, source, passages))

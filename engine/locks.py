@@ -99,10 +99,11 @@ class FileLock:
         if not _try_lock(handle) or not self._is_current(handle):
             os.close(handle)
             return False
-        os.ftruncate(handle, 0)
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, str(os.getpid()).encode())
         self._handle = handle
+        with contextlib.suppress(OSError):  # a full disk must not keep anybody from deleting
+            os.ftruncate(handle, 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, str(os.getpid()).encode())
         return True
 
     def _is_current(self, handle: int) -> bool:
