@@ -90,6 +90,9 @@ def build_parser(chosen: str | None = None) -> Parser:
     add.add_argument("files", nargs="+", metavar="FILE")
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
+    add.add_argument(
+        "--int8", action="store_true", help="keep the memory in half the space, slightly rounded"
+    )
 
     command("shelf", list_shelf, "list the documents", as_json)
 
@@ -280,7 +283,11 @@ def add_documents(arguments: argparse.Namespace) -> int:
         progress, began = show.Progress(Path(name).name, sys.stderr), time.monotonic()
         try:
             entry = shelf.add(
-                Path(name), password=arguments.password, encoding=arguments.encoding, progress=progress
+                Path(name),
+                password=arguments.password,
+                encoding=arguments.encoding,
+                dtype="int8" if arguments.int8 else None,
+                progress=progress,
             )
         except (BadInput, Failure) as error:
             code = fail(str(error), 2 if isinstance(error, BadInput) else 1, arguments.debug)

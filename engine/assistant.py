@@ -72,10 +72,11 @@ class Assistant:
         *,
         password: str | None = None,
         encoding: str | None = None,
+        dtype: str | None = None,
         progress: Listener | None = None,
     ) -> Entry:
         """See `Library.add`."""
-        return self.library.add(path, password=password, encoding=encoding, progress=progress)
+        return self.library.add(path, password=password, encoding=encoding, dtype=dtype, progress=progress)
 
     def enqueue(
         self, path: Path, name: str | None = None, *, password: str | None = None, encoding: str | None = None

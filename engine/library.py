@@ -17,7 +17,7 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank, delete_bank
-from engine.bank.layout import BankMismatch
+from engine.bank.layout import BankLayout, BankMismatch
 from engine.encoding import bank_identity, bank_layout, encode_text
 from engine.paths import Paths
 from engine.retrieval.memory import SearchableBank, Stretch
@@ -82,14 +82,19 @@ class Library:
         *,
         password: str | None = None,
         encoding: str | None = None,
+        dtype: str | None = None,
         progress: Listener | None = None,
     ) -> Entry:
         """Put a file on the shelf, parse and encode it here and now; the same file again goes on or is there.
 
+        dtype: "float16" or "int8" for the keys and values of its bank; None leaves what it has.
         Raises BadInput for a file that cannot be read (nothing stays on the shelf then), Busy or Failure when
         the work cannot be done.
         """
         entry, new = self.shelf.add(path)
+        if dtype is not None:
+            self.shelf.configure(entry.id, dtype=dtype)
+            self._let_go(entry.id)
         if entry.state == "ready" and self.is_current(entry.id):
             return entry
         job = self.enqueue(entry.id, password, encoding)
@@ -144,11 +149,10 @@ class Library:
     def remove(self, words: str) -> int:
         """Delete a document and all that was made from it; returns the bytes freed."""
         identifier = self.shelf.find(words).id
+        self._let_go(identifier)
         with self._lock:
             self._documents.pop(identifier, None)
             self._passages.pop(identifier, None)
-            if (source := self._banks.pop(identifier, None)) is not None:
-                source.bank.close()
         return self.shelf.remove(identifier)
 
     def document(self, identifier: str) -> Document:
@@ -200,6 +204,16 @@ class Library:
             kept.move_to_end(identifier)
             return kept[identifier]
 
+    def _layout(self, identifier: str) -> BankLayout:
+        """How the bank of a document is laid out for the model in use."""
+        return bank_layout(self.sidenet.config, self.shelf.get(identifier).settings.get("dtype"))
+
+    def _let_go(self, identifier: str) -> None:
+        """Close the bank of a document, which is about to change or go."""
+        with self._lock:
+            if (source := self._banks.pop(identifier, None)) is not None:
+                source.bank.close()
+
     def _parsed(self, job: Job) -> Document:
         identifier = job.document
         if not self.shelf.is_stored(identifier):
@@ -212,7 +226,7 @@ class Library:
         return self.document(identifier)
 
     def _encode(self, identifier: str, document: Document, report: Report) -> int:
-        folder, layout = self.paths.bank(identifier), bank_layout(self.sidenet.config)
+        folder, layout = self.paths.bank(identifier), self._layout(identifier)
 
         def fill() -> int:
             return encode_text(
@@ -227,8 +241,7 @@ class Library:
             return fill()
         except BankMismatch:
             # made with another model or checkpoint: what it holds serves nobody now
-            with self._lock:
-                self._banks.pop(identifier, None)
+            self._let_go(identifier)
             delete_bank(folder)
             return fill()
 
@@ -236,6 +249,6 @@ class Library:
         bank = MemoryBank.open(
             self.paths.bank(identifier),
             bank_identity(document.text, self.backbone),
-            bank_layout(self.sidenet.config),
+            self._layout(identifier),
         )
         return SearchableBank(bank, self.sidenet, identifier)

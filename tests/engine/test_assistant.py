@@ -300,3 +300,18 @@ def test_a_long_text_remembers_what_left_its_window(assistant, tmp_path, monkeyp
     assert spilled, "nothing left the window"
     assert last.answer.memory_tokens > len(START) - 80
     assert all(one.source.name == "talk-overflow" for more in spilled for one in more)
+
+
+def test_a_bank_in_int8_is_smaller_and_answers(assistant, tmp_path):
+    path = tmp_path / "book.md"
+    path.write_text(START)
+    entry = assistant.add(path)
+    small = assistant.add(path, dtype="int8")
+    assert small.id == entry.id
+    assert small.bank_bytes < entry.bank_bytes
+    assert assistant.library.bank(entry.id).bank.layout.dtype == "int8"
+    assert assistant.add(path).bank_bytes == small.bank_bytes  # said once, it stays
+    *events, last = assistant.ask(entry.id, "What did Captain Farrow count?", sampling=SHORT)
+    assert last.answer.tokens > 0
+    assert any(event.reads for event in events)
+    assert assistant.add(path, dtype="float16").bank_bytes == entry.bank_bytes
