@@ -106,6 +106,11 @@ class Backbone:
         """The norm between `H_n` and the language-model head."""
         return part(self.model, self.family.final_norm)
 
+    @property
+    def head_weight(self) -> Tensor:
+        """The language-model head (vocabulary, width): row y is the direction that raises y's logit."""
+        return self.model.get_output_embeddings().weight.detach()
+
     def head(self, normed: Tensor) -> Tensor:
         """Logits (…, vocabulary) of normed last states (…, width)."""
         return self.model.get_output_embeddings()(normed)

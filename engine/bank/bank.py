@@ -151,15 +151,31 @@ class MemoryBank:
         chunk_ids (…, heads, k), heads a multiple of kv_heads. Returns keys and values
         (…, heads, k · chunk_size, head_dim) and a mask (…, heads, k · chunk_size).
         """
-        kv_heads, heads = self.layout.kv_heads, chunk_ids.shape[-2]
-        if heads % kv_heads:
-            raise BadInput(f"{heads} query heads cannot share the {kv_heads} key/value heads of this bank")
         unique, slots, mask = self._slots(chunk_ids)
-        # Row r of head h lies at r · kv_heads + h once tokens and heads share an axis.
-        flat = slots * kv_heads + (torch.arange(heads) // (heads // kv_heads))[:, None]
+        flat = self._per_head(slots)
         keys = self._rows("keys", block, unique).flatten(0, 1)[flat]
         values = self._rows("values", block, unique).flatten(0, 1)[flat]
         return keys, values, mask
+
+    def gather_following(self, block: int, chunk_ids: Tensor, end: int) -> tuple[Tensor, Tensor, Tensor]:
+        """As `gather_heads`, with the token after each slot's (…, heads, k · chunk_size) in place of values.
+
+        end: no token from here on is looked at; a slot whose follower lies there is masked.
+        """
+        unique, slots, mask = self._slots(chunk_ids)
+        keys = self._rows("keys", block, unique).flatten(0, 1)[self._per_head(slots)]
+        following = np.full(1 + len(unique), -1, np.int64)
+        known = unique + 1 < min(end, self.tokens)
+        following[1:][known] = self.token_ids[unique[known] + 1]
+        tokens = torch.from_numpy(following)[slots]
+        return keys, tokens.clamp(min=0), mask & (tokens >= 0)
+
+    def _per_head(self, slots: Tensor) -> Tensor:
+        """Slots (…, heads, n) as rows where tokens and kv heads share an axis: r · kv_heads + h."""
+        kv_heads, heads = self.layout.kv_heads, slots.shape[-2]
+        if heads % kv_heads:
+            raise BadInput(f"{heads} query heads cannot share the {kv_heads} key/value heads of this bank")
+        return slots * kv_heads + (torch.arange(heads) // (heads // kv_heads))[:, None]
 
     def token_range(self, char_start: int, char_end: int) -> tuple[int, int]:
         """Tokens [t0, t1) that lie wholly inside the characters [char_start, char_end)."""

@@ -17,11 +17,12 @@ from engine.training.ring import TensorReader
 
 @dataclass
 class TextBank:
-    """keys, values: {block: (kv_heads, tokens, head_dim)}; pooled: (chunks, width) or None."""
+    """keys, values: {block: (kv_heads, tokens, head_dim)}; ids: (tokens,); pooled: (chunks, width) or None."""
 
     config: SideNetConfig
     keys: dict[int, Tensor] = field(default_factory=dict)
     values: dict[int, Tensor] = field(default_factory=dict)
+    ids: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
     pooled: Tensor | None = None
 
     @property
@@ -47,7 +48,7 @@ class TextBank:
         if config.search == "pooled":
             entering = torch.cat([part.hidden[config.search_block] for part in segments])
             pooled = entering.unflatten(0, (-1, config.chunk_size)).mean(1).half().float()
-        return cls(config, keys, values, pooled)
+        return cls(config, keys, values, torch.cat([part.ids for part in segments]), pooled)
 
     def reader(
         self, until: int, size: int = 0, search_map: SearchMap | None = None, top_k: int | None = None
@@ -58,10 +59,13 @@ class TextBank:
         first = max(0, last - size) // chunk * chunk if size else 0
         if last <= first:
             return None
+        following = self.ids[first:last].roll(-1)
+        following[-1] = -1
         return TensorReader(
             self.config,
             {block: keys[:, first:last] for block, keys in self.keys.items()},
             {block: values[:, first:last] for block, values in self.values.items()},
+            following,
             None if self.pooled is None else self.pooled[first // chunk : last // chunk],
             "sparse",
             search_map,

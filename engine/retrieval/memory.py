@@ -135,11 +135,13 @@ class Memory:
 
         query: (1, time, heads, head_dim). search: (1, time, search_dim) or None.
         """
-        block = self.config.source_block(layer)
+        block = self.config.read_block(layer)
         if search is None:
             chunks, _ = self.search(query[0].float(), self.config.top_k, block)
         else:
             chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)
+        if self.config.memory_values == "following":
+            return self._following(block, chunks, query)
         keys, values, mask = self._gather(block, chunks)
         like = {"dtype": query.dtype, "device": query.device}
         return Retrieved(
@@ -167,3 +169,24 @@ class Memory:
             values += found_values
             mask |= held
         return keys, values, mask
+
+    def _following(self, block: int, chunks: Tensor, query: Tensor) -> Retrieved:
+        """Keys of the chosen chunks, per query head, and the tokens that came next within their stretch."""
+        time, _, k = chunks.shape
+        shape = (time, self.config.heads, k * self.config.chunk_size)
+        keys, mask = torch.zeros(*shape, self.config.head_dim), torch.zeros(shape, dtype=torch.bool)
+        tokens = torch.zeros(shape, dtype=torch.int64)
+        wanted = chunks.expand(-1, self.config.heads, -1)
+        for stretch, offset in zip(self.stretches, self._offsets, strict=False):
+            mine = (wanted >= offset) & (wanted < offset + stretch.end - stretch.start)
+            local = torch.where(mine, wanted - int(offset) + stretch.start, -1)
+            bank = stretch.source.bank
+            found = bank.gather_following(block, local, bank.chunk_tokens(stretch.end - 1)[1])
+            keys += found[0]
+            tokens += found[1] * found[2]
+            mask |= found[2]
+        device = query.device
+        return Retrieved(
+            keys[None].to(device, query.dtype), None, mask[None].to(device),
+            chunks=chunks[None], following=tokens[None].to(device),
+        )  # fmt: skip

@@ -22,13 +22,16 @@ class Retrieved:
     mask: (batch, time or 1, 1 or heads or kv_heads, slots) bool, True where a slot holds a token.
     bias: None or (batch, time, 1 or heads, slots), added to the scaled scores.
     chunks: None or (batch, time, heads or 1, k) the chunk ids behind the slots, −1 where too few.
+    following: the token after each slot's, (batch, time or 1, 1 or heads, slots), where the memory gives
+    tokens and no values; what has no follower is masked.
     """
 
     keys: Tensor
-    values: Tensor
+    values: Tensor | None
     mask: Tensor
     bias: Tensor | None = None
     chunks: Tensor | None = None
+    following: Tensor | None = None
 
 
 def rotate(x: Tensor, cos_sin: tuple[Tensor, Tensor] | None) -> Tensor:
@@ -58,45 +61,29 @@ def local_attention(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, **grouped)
 
 
-class MemoryAttention(nn.Module):
-    """Attention over retrieved tokens, with a learned null slot and a gate per head."""
+class SlotAttention(nn.Module):
+    """Attention mass over retrieved tokens and a learned null slot; what it weighs is the subclass's."""
 
-    def __init__(self, heads: int, kv_heads: int, head_dim: int, null_slot: bool, gate_start: float) -> None:
+    def __init__(self, heads: int, kv_heads: int, head_dim: int, null_slot: bool) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
-        self.gate = nn.Parameter(torch.full((heads,), gate_start))
         self.null_slot = null_slot
         if null_slot:
             self.null_key = nn.Parameter(torch.zeros(heads, head_dim))
             self.null_bias = nn.Parameter(torch.zeros(heads))
-            self.null_value = nn.Parameter(torch.zeros(heads, head_dim))
 
-    def forward(self, query: Tensor, memory: Retrieved) -> tuple[Tensor, Tensor]:
-        """`M` (batch, time, heads, head_dim) and the attention mass (batch, time, heads, slots + 1).
+    def mass(self, query: Tensor, memory: Retrieved) -> Tensor:
+        """Mass (batch, time, heads, slots + 1) for queries (batch, time, heads, head_dim) without position.
 
-        query: (batch, time, heads, head_dim) without position. The last column of the mass is the null slot
-        (zero where the configuration has none).
+        The last column is the null slot, zero where the configuration has none.
         """
         scores = self._scores(query, memory)
-        null = self._null_scores(query)
-        if null is None:
-            # Without a null slot an empty bank contributes nothing, as in the paper's code.
-            mass = torch.nan_to_num(scores.softmax(-1)) if scores.shape[-1] else scores
-            return self._read(mass, memory), F.pad(mass, (0, 1))
-        mass = torch.cat((scores, null), dim=-1).softmax(-1)
-        read = self._read(mass[..., :-1], memory)
-        return read + mass[..., -1:] * self.null_value, mass
-
-    def combine(self, local: Tensor, memory: Tensor) -> Tensor:
-        """`(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim)."""
-        gate = self.gate.sigmoid()[:, None]
-        return (1 - gate) * local + gate * memory
-
-    def _null_scores(self, query: Tensor) -> Tensor | None:
         if not self.null_slot:
-            return None
+            # An empty bank contributes nothing, as in the paper's code.
+            mass = torch.nan_to_num(scores.softmax(-1)) if scores.shape[-1] else scores
+            return F.pad(mass, (0, 1))
         products = (query * self.null_key).sum(-1, keepdim=True) / self.head_dim**0.5
-        return products + self.null_bias[:, None]
+        return torch.cat((scores, products + self.null_bias[:, None]), dim=-1).softmax(-1)
 
     def _grouped(self, x: Tensor, heads: int) -> Tensor:
         """(batch, time, heads, …) seen as (batch, time, heads stored, query heads per stored head, …)."""
@@ -119,6 +106,34 @@ class MemoryAttention(nn.Module):
         if mask.shape[2] not in (1, self.heads):
             mask = mask.repeat_interleave(self.heads // mask.shape[2], dim=2)
         return scores.masked_fill(~mask, float("-inf"))
+
+
+class MemoryAttention(SlotAttention):
+    """Attention over retrieved keys and values, and a gate per head between it and the local window."""
+
+    def __init__(self, heads: int, kv_heads: int, head_dim: int, null_slot: bool, gate_start: float) -> None:
+        super().__init__(heads, kv_heads, head_dim, null_slot)
+        self.gate = nn.Parameter(torch.full((heads,), gate_start))
+        if null_slot:
+            self.null_value = nn.Parameter(torch.zeros(heads, head_dim))
+
+    def openness(self) -> Tensor:
+        """How much each head's reading counts (heads,): the share σ(g_h) of memory in its output."""
+        return self.gate.sigmoid()
+
+    def forward(self, query: Tensor, memory: Retrieved) -> tuple[Tensor, Tensor]:
+        """`M` (batch, time, heads, head_dim) and the attention mass (batch, time, heads, slots + 1).
+
+        query: (batch, time, heads, head_dim) without position.
+        """
+        mass = self.mass(query, memory)
+        read = self._read(mass[..., :-1], memory)
+        return read + mass[..., -1:] * self.null_value if self.null_slot else read, mass
+
+    def combine(self, local: Tensor, memory: Tensor) -> Tensor:
+        """`(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim)."""
+        gate = self.openness()[:, None]
+        return (1 - gate) * local + gate * memory
 
     def _read(self, mass: Tensor, memory: Retrieved) -> Tensor:
         stored = memory.values.shape[2]

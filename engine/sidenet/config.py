@@ -18,6 +18,8 @@ class SideNetConfig:
     branch_scale: "learned" vectors that start at zero (the identity start) or "unit" (the paper).
     null_slot: whether memory attention may take nothing. search: "pooled" finds chunks by a learned map of
     the mean hidden state entering `search_block`; "attention" by the mean attention key (the paper).
+    memory_values: what a memory slot gives: "attention" (its value vector, the paper) or "following" (the
+    token that came next). memory_block: the block whose keys memory layers read; None: each its own source.
     reading: what memory attention finds its chunks by, where that is not `search`: the map that finds a
     question's passages need not be the one that finds where a sentence goes on.
     """
@@ -32,6 +34,8 @@ class SideNetConfig:
     head_dim: int
     reduction: int = 2
     memory_layers: tuple[int, ...] = ()
+    memory_block: int | None = None
+    memory_values: str = "attention"
     branch_scale: str = "learned"
     null_slot: bool = True
     gate_start: float = 0.0
@@ -52,6 +56,10 @@ class SideNetConfig:
             raise BadInput(f"reading is '{self.reading}'; it must be 'attention' or what search is")
         if self.search == "pooled" and self.search_block is None:
             raise BadInput("search 'pooled' needs a search_block")
+        if self.memory_values not in ("attention", "following"):
+            raise BadInput(f"memory_values is '{self.memory_values}'; it must be 'attention' or 'following'")
+        if self.memory_block is not None and not 0 <= self.memory_block < self.blocks:
+            raise BadInput(f"memory_block must lie within 0 … {self.blocks - 1}")
         if any(not 0 <= layer < self.side_layers for layer in self.memory_layers):
             raise BadInput(f"memory_layers must lie within 0 … {self.side_layers - 1}")
 
@@ -66,13 +74,17 @@ class SideNetConfig:
         return (*range(0, self.blocks, self.reduction), self.blocks)
 
     def source_block(self, layer: int) -> int:
-        """The backbone block whose weights side layer `layer` starts from, and whose keys it reads."""
+        """The backbone block whose weights side layer `layer` starts from."""
         return self.boundaries[layer + 1] - 1
+
+    def read_block(self, layer: int) -> int:
+        """The backbone block whose keys (and values) memory layer `layer` reads."""
+        return self.source_block(layer) if self.memory_block is None else self.memory_block
 
     @property
     def memory_blocks(self) -> tuple[int, ...]:
         """The backbone blocks whose keys and values go into the bank."""
-        return tuple(self.source_block(layer) for layer in self.memory_layers)
+        return tuple(dict.fromkeys(self.read_block(layer) for layer in self.memory_layers))
 
     @classmethod
     def for_backbone(cls, backbone: Backbone, **settings: object) -> "SideNetConfig":

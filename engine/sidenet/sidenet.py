@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from engine.backbone.backbone import Backbone
 from engine.sidenet.attention import MemoryAttention, Retrieved, local_attention, rotate
 from engine.sidenet.config import SideNetConfig
+from engine.sidenet.following import FollowingMemory
 from engine.sidenet.search import SearchMap
 
 
@@ -87,10 +88,7 @@ class SideLayer(nn.Module):
         self.query_norm, self.key_norm = maps.query_norm, maps.key_norm
         self.mlp_norm = copy.deepcopy(backbone.block_part(block, "mlp_norm"))
         self.mlp = copy.deepcopy(backbone.block_part(block, "mlp"))
-        self.memory: MemoryAttention | None = None
-        if layer in config.memory_layers:
-            shape = (config.heads, config.kv_heads, config.head_dim)
-            self.memory = MemoryAttention(*shape, config.null_slot, config.gate_start)
+        self.memory = memory_of(config, backbone) if layer in config.memory_layers else None
         self.attention_scale = self.mlp_scale = None
         if config.branch_scale == "learned":
             self.attention_scale = nn.Parameter(torch.zeros(config.width))
@@ -99,16 +97,20 @@ class SideLayer(nn.Module):
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # answering and training compute the same
         self.requires_grad_(True)
-        self.attends = self.transforms = True
+        self.attends = self.transforms = self.reads = True
 
     def note_inert_branches(self) -> None:
         """Find the branches that multiply by zero, so that answering can leave them out."""
         self.attends = self.attention_scale is None or bool(self.attention_scale.any())
         self.transforms = self.mlp_scale is None or bool(self.mlp_scale.any())
+        if isinstance(self.memory, FollowingMemory):
+            self.reads = self.memory.is_open
+        else:
+            self.reads = self.memory is not None and self.attends
 
     @property
     def active(self) -> bool:
-        return self.attends or self.transforms
+        return self.attends or self.transforms or self.reads
 
     def forward(
         self,
@@ -123,6 +125,9 @@ class SideLayer(nn.Module):
         if self.attends:
             attended, trace = self._attention(self.attention_norm(x), cos_sin, memory, search, cache)
             branches = attended if self.attention_scale is None else self.attention_scale * attended
+        if self.reads and isinstance(self.memory, FollowingMemory):
+            followed, trace = self._following(x, memory, search)
+            branches = branches + followed
         if self.transforms:
             transformed = self.mlp(self.mlp_norm(x if self.parallel else x + branches))
             branches = branches + (transformed if self.mlp_scale is None else self.mlp_scale * transformed)
@@ -142,12 +147,21 @@ class SideLayer(nn.Module):
             keys, values = cache.extend(self.index, keys, values)
         attended = local_attention(rotate(query.transpose(1, 2), cos_sin), keys, values).transpose(1, 2)
         trace = None
-        if self.memory is not None:
+        if isinstance(self.memory, MemoryAttention):
             found = self._nothing(query) if memory is None else memory.read(self.index, query, search)
             read, mass = self.memory(query, found)
             attended = self.memory.combine(attended, read)
             trace = LayerTrace(self.index, found.chunks, mass.detach())
         return self.output(attended.flatten(2)), trace
+
+    def _following(
+        self, x: Tensor, memory: MemoryReader | None, search: Tensor | None
+    ) -> tuple[Tensor, LayerTrace]:
+        """What the tokens that followed in the book add (batch, time, width)."""
+        query = self._project(self.attention_norm(x))[0]
+        found = self._nothing(query) if memory is None else memory.read(self.index, query, search)
+        followed, mass = self.memory(query, found)
+        return followed, LayerTrace(self.index, found.chunks, mass.detach())
 
     def _project(self, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (batch, time, heads, head_dim), before any position."""
@@ -161,7 +175,16 @@ class SideLayer(nn.Module):
     def _nothing(self, query: Tensor) -> Retrieved:
         """The empty bank: no slots, the same computation."""
         none = query.new_zeros(query.shape[0], 1, self.kv_heads, 0, self.head_dim)
-        return Retrieved(none, none, none.new_zeros(query.shape[0], 1, 1, 0, dtype=torch.bool))
+        mask = none.new_zeros(query.shape[0], 1, 1, 0, dtype=torch.bool)
+        return Retrieved(none, none, mask, following=mask.long())
+
+
+def memory_of(config: SideNetConfig, backbone: Backbone) -> MemoryAttention | FollowingMemory:
+    """What a memory layer reads with."""
+    shape = (config.heads, config.kv_heads, config.head_dim, config.null_slot)
+    if config.memory_values == "attention":
+        return MemoryAttention(*shape, config.gate_start)
+    return FollowingMemory(*shape, backbone.head_weight, backbone.final_norm.weight)
 
 
 class SideNet(nn.Module):
@@ -185,6 +208,7 @@ class SideNet(nn.Module):
             layer.note_inert_branches()
             if mode and any(parameter.requires_grad for parameter in layer.parameters()):
                 layer.attends = layer.transforms = True
+                layer.reads = layer.memory is not None
         return self
 
     @property
@@ -199,7 +223,12 @@ class SideNet(nn.Module):
     @property
     def reads_memory(self) -> bool:
         """Whether any memory layer is more than the backbone's own computation."""
-        return any(layer.memory is not None and layer.attends for layer in self.layers)
+        return any(layer.reads for layer in self.layers)
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether no active branch attends to the local window: each position then stands alone."""
+        return not any(layer.attends for layer in self.layers)
 
     def forward(
         self, hidden: dict[int, Tensor], memory: MemoryReader | None = None, cache: SideCache | None = None

@@ -32,6 +32,7 @@ class Ring:
         shape = (rows, config.kv_heads, capacity, config.head_dim)
         self.keys = {block: torch.zeros(shape, device=device) for block in config.memory_blocks}
         self.values = {block: torch.zeros(shape, device=device) for block in config.memory_blocks}
+        self.ids = torch.zeros(rows, capacity, dtype=torch.int64, device=device)
         self.pooled: Tensor | None = None
         if config.search == "pooled":
             self.pooled = torch.zeros(rows, self.chunks, config.width, device=device)
@@ -46,12 +47,17 @@ class Ring:
         return min(self.written[row], self.capacity)
 
     def append(
-        self, row: int, keys: dict[int, Tensor], values: dict[int, Tensor], entering: Tensor | None = None
+        self,
+        row: int,
+        ids: Tensor,
+        keys: dict[int, Tensor],
+        values: dict[int, Tensor],
+        entering: Tensor | None = None,
     ) -> None:
         """Store a segment of one row.
 
-        keys, values: {block: (time, kv_heads, head_dim)}; entering: (time, width), the hidden states that
-        enter the search block, where the search is pooled. `time` is a multiple of the chunk size.
+        ids: (time,). keys, values: {block: (time, kv_heads, head_dim)}; entering: (time, width), the hidden
+        states that enter the search block, where the search is pooled. `time` is a multiple of the chunk size.
         """
         time, size = next(iter(keys.values())).shape[0], self.config.chunk_size
         if time % size:
@@ -59,6 +65,7 @@ class Ring:
         if time > self.capacity:
             raise ValueError("a segment is longer than the ring")
         at = (torch.arange(time) + self.written[row]) % self.capacity
+        self.ids[row, at] = ids.to(self.ids)
         for block in self.keys:
             # Rounded to fp16, as banks on disk are.
             self.keys[block][row, :, at] = keys[block].transpose(0, 1).half().to(self.keys[block])
@@ -73,6 +80,7 @@ class Ring:
         rows = [self.tokens(row) for row in range(self.rows)]
         return {
             "written": list(self.written),
+            "ids": [self.ids[row, :count].clone() for row, count in enumerate(rows)],
             "keys": {b: [k[r, :, :n].half() for r, n in enumerate(rows)] for b, k in self.keys.items()},
             "values": {b: [v[r, :, :n].half() for r, n in enumerate(rows)] for b, v in self.values.items()},
             "pooled": None
@@ -83,6 +91,8 @@ class Ring:
     def restore(self, state: dict) -> None:
         """Back to a state made by `state()`."""
         self.written = list(state["written"])
+        for row, part in enumerate(state["ids"]):
+            self.ids[row, : part.shape[0]] = part
         for name in ("keys", "values"):
             for block, stored in getattr(self, name).items():
                 for row, part in enumerate(state[name][block]):
@@ -96,10 +106,14 @@ class Ring:
     ) -> "TensorReader":
         """Serves memory attention from what a row holds now."""
         count = self.tokens(row)
+        following = self.ids[row, :count].roll(-1)
+        if count:
+            following[(self.written[row] - 1) % self.capacity] = -1
         return TensorReader(
             self.config,
             {block: keys[row, :, :count] for block, keys in self.keys.items()},
             {block: values[row, :, :count] for block, values in self.values.items()},
+            following,
             None if self.pooled is None else self.pooled[row, : count // self.config.chunk_size],
             reading,
             search_map,
@@ -111,7 +125,8 @@ class Ring:
 class TensorReader:
     """Serves memory attention for one row (batch 1) from tensors; implements `MemoryReader`.
 
-    keys, values: {block: (kv_heads, tokens, head_dim)}, whole chunks. pooled: (chunks, width) mean states
+    keys, values: {block: (kv_heads, tokens, head_dim)}, whole chunks. following: (tokens,) the token after
+    each, −1 where there is none. pooled: (chunks, width) mean states
     that enter the search block, or None. search_map: the SideNet's, where the search is pooled. top_k: chunks
     that a token reads when sparse, by default the configuration's.
     """
@@ -119,6 +134,7 @@ class TensorReader:
     config: SideNetConfig
     keys: dict[int, Tensor]
     values: dict[int, Tensor]
+    following: Tensor
     pooled: Tensor | None = None
     reading: str = "dense"
     search_map: SearchMap | None = None
@@ -126,10 +142,13 @@ class TensorReader:
 
     def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
         """Keys and values for a memory layer; query (1, time, heads, head_dim)."""
-        block = self.config.source_block(layer)
+        block = self.config.read_block(layer)
         keys, values = self.keys[block], self.values[block]
         if self.reading == "dense" or keys.shape[1] == 0:
             mask = torch.ones(1, 1, 1, keys.shape[1], dtype=torch.bool, device=keys.device)
+            if self.config.memory_values == "following":
+                tokens = self.following[None, None, None]
+                return Retrieved(keys[None, None], None, mask & (tokens >= 0), following=tokens.clamp(min=0))
             return Retrieved(keys[None, None], values[None, None], mask)
         return self._gather(keys, values, self._best(query, keys, search))
 
@@ -152,10 +171,14 @@ class TensorReader:
         size = self.config.chunk_size
         steps = torch.arange(size, device=keys.device)
         slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)
+        wanted = (keys,) if self.config.memory_values == "following" else (keys, values)
         if slots.shape[1] == 1:
-            found = [x[:, slots[:, 0]].transpose(0, 1)[None] for x in (keys, values)]
+            found = [x[:, slots[:, 0]].transpose(0, 1)[None] for x in wanted]
         else:
             owner = torch.arange(slots.shape[1], device=keys.device) // (slots.shape[1] // keys.shape[0])
-            found = [x[owner[None, :, None], slots][None] for x in (keys, values)]
+            found = [x[owner[None, :, None], slots][None] for x in wanted]
+        if self.config.memory_values == "following":
+            tokens = self.following[slots][None]
+            return Retrieved(*found, None, tokens >= 0, chunks=chunk_ids[None], following=tokens.clamp(min=0))
         mask = torch.ones(1, slots.shape[0], 1, slots.shape[-1], dtype=torch.bool, device=keys.device)
         return Retrieved(*found, mask, chunks=chunk_ids[None])

@@ -8,6 +8,10 @@ regressions over some frozen segments give a start that does:
 
 so a token attends where the book went on as it may go on now, and what it reads there votes for that token.
 The null key is the mean key and the null's bias the log of the bank's size and more: a real choice at once.
+
+Where memory gives the tokens that followed, the query looks for the place itself and no output is needed:
+
+    q_t ∝ Σ_K⁻¹ E[K_t | LN(H_t)]            the key of a place like this one
 """
 
 import math
@@ -18,10 +22,12 @@ import torch
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
+from engine.sidenet.following import FollowingMemory
 from engine.sidenet.sidenet import SideLayer, SideNet
 from engine.training.activations import Frozen
 
 TEMPERATURES = (1.0, 0.6, 1.5)  # of the query heads that share one key head, so that they are not the same
+FOLLOWING_GATE, FOLLOWING_NULL = 0.17, 16.0  # little of each head, and only where a place fits well
 GATE_OPEN = 30.0  # sigmoid is 1: the branch reads memory alone
 
 
@@ -31,6 +37,7 @@ class Moments:
 
     width: int
     keys_width: int
+    ahead: int = 1
 
     def __post_init__(self) -> None:
         zeros = torch.zeros
@@ -41,8 +48,11 @@ class Moments:
         self.vy, self.v = zeros(self.keys_width, self.width), zeros(self.keys_width)
 
     def add(self, states: Tensor, keys: Tensor, values: Tensor, votes: Tensor) -> None:
-        """states (time, width); keys, values (time, kv_heads · head_dim); votes (time, width)."""
-        now, following = states[:-1], keys[1:]
+        """states (time, width); keys, values (time, kv_heads · head_dim); votes (time, width).
+
+        The key regressed on is that of `ahead` tokens later.
+        """
+        now, following = states[: len(states) - self.ahead], keys[self.ahead :]
         self.count += len(now)
         self.all_count += len(values)
         self.h += now.sum(0)
@@ -73,17 +83,23 @@ def copying_start(
     """
     votes = vote_directions(backbone)
     layers = [layer for layer in sidenet.layers if layer.memory is not None]
+    ahead = 0 if sidenet.config.memory_values == "following" else 1
     moments = {
-        layer.index: Moments(backbone.width, backbone.kv_heads * backbone.head_dim) for layer in layers
+        layer.index: Moments(backbone.width, backbone.kv_heads * backbone.head_dim, ahead) for layer in layers
     }
     for frozen in segments:
         for layer in layers:
-            block = sidenet.config.source_block(layer.index)
+            block = sidenet.config.read_block(layer.index)
             states = layer.attention_norm(frozen.hidden[sidenet.config.boundaries[layer.index]].float())
             keys, values = (x[block].float().flatten(1) for x in (frozen.keys, frozen.values))
             moments[layer.index].add(states, keys, values, votes[frozen.ids])
     for layer in layers:
         _set_query(layer, moments[layer.index], beta, ridge)
+        if isinstance(layer.memory, FollowingMemory):
+            layer.memory.gate.fill_(FOLLOWING_GATE)
+            if layer.memory.null_slot:
+                layer.memory.null_bias.fill_(FOLLOWING_NULL)
+            continue
         _set_output(layer, moments[layer.index], scale)
         layer.memory.gate.fill_(GATE_OPEN)
         if layer.memory.null_slot:

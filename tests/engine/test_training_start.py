@@ -37,7 +37,7 @@ def songs(backbone: Backbone, sidenet: SideNet, count: int, seed: int = 0) -> li
 def mass_on_next(sidenet: SideNet, frozen, bank) -> float:
     """Share of what is not null that falls on bank tokens equal to the true next token."""
     ring = Ring(sidenet.config, 1, 240)
-    ring.append(0, bank.keys, bank.values)
+    ring.append(0, bank.ids, bank.keys, bank.values)
     with torch.no_grad():
         sidenet.train()
         output = sidenet({j: state[None] for j, state in frozen.hidden.items()}, ring.reader(0))
