@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.backbone.backbone import Backbone
 from ingest.errors import BadInput
 
+MEMORY_VALUES = ("attention", "following")
 FIXED_BY_BACKBONE = ("fingerprint", "tokenizer_hash", "blocks", "width", "heads", "kv_heads", "head_dim")
 
 
@@ -56,8 +57,10 @@ class SideNetConfig:
             raise BadInput(f"reading is '{self.reading}'; it must be 'attention' or what search is")
         if self.search == "pooled" and self.search_block is None:
             raise BadInput("search 'pooled' needs a search_block")
-        if self.memory_values not in ("attention", "following"):
-            raise BadInput(f"memory_values is '{self.memory_values}'; it must be 'attention' or 'following'")
+        if self.memory_values not in MEMORY_VALUES:
+            raise BadInput(
+                f"memory_values is '{self.memory_values}'; choose one of {', '.join(MEMORY_VALUES)}"
+            )
         if self.memory_block is not None and not 0 <= self.memory_block < self.blocks:
             raise BadInput(f"memory_block must lie within 0 … {self.blocks - 1}")
         if any(not 0 <= layer < self.side_layers for layer in self.memory_layers):

@@ -57,7 +57,7 @@ class Ring:
         """Store a segment of one row.
 
         ids: (time,). keys, values: {block: (time, kv_heads, head_dim)}; entering: (time, width), the hidden
-        states that enter the search block, where the search is pooled. `time` is a multiple of the chunk size.
+        states that enter the search block, if search is pooled. `time` is a multiple of the chunk size.
         """
         time, size = next(iter(keys.values())).shape[0], self.config.chunk_size
         if time % size:

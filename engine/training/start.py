@@ -27,8 +27,8 @@ from engine.sidenet.sidenet import SideLayer, SideNet
 from engine.training.activations import Frozen
 
 TEMPERATURES = (1.0, 0.6, 1.5)  # of the query heads that share one key head, so that they are not the same
-FOLLOWING_GATE, FOLLOWING_NULL = 0.17, 16.0  # little of each head, and only where a place fits well
-GATE_OPEN = 30.0  # sigmoid is 1: the branch reads memory alone
+FOLLOWING_BETA, FOLLOWING_GATE, FOLLOWING_NULL = 0.4, 0.1, 18.0  # a little of what fits well, else nothing
+BETA, GATE_OPEN = 1.5, 30.0  # sigmoid is 1: the branch reads memory alone
 
 
 @dataclass
@@ -72,14 +72,14 @@ def copying_start(
     backbone: Backbone,
     segments: Iterable[Frozen],
     bank_tokens: int = 8192,
-    beta: float = 1.5,
+    beta: float | None = None,
     scale: float = 0.6,
     ridge: float = 0.1,
 ) -> None:
     """Set every memory layer to copy, from the activations of some segments; leaves the MLPs off.
 
-    beta: sharpness of the query. scale: what the branch scale starts at. bank_tokens: the size at which the
-    null slot weighs as much as a bank that fits badly.
+    beta: sharpness of the query, by default what measured best for the kind of memory. scale: what the branch
+    scale starts at. bank_tokens: the size at which the null slot weighs as much as a bank that fits badly.
     """
     votes = vote_directions(backbone)
     layers = [layer for layer in sidenet.layers if layer.memory is not None]
@@ -87,15 +87,20 @@ def copying_start(
     moments = {
         layer.index: Moments(backbone.width, backbone.kv_heads * backbone.head_dim, ahead) for layer in layers
     }
+    size, seen = 0.0, 0
     for frozen in segments:
+        size += frozen.hidden[backbone.blocks].float().pow(2).mean(-1).sqrt().mean().item()
+        seen += 1
         for layer in layers:
             block = sidenet.config.read_block(layer.index)
             states = layer.attention_norm(frozen.hidden[sidenet.config.boundaries[layer.index]].float())
             keys, values = (x[block].float().flatten(1) for x in (frozen.keys, frozen.values))
             moments[layer.index].add(states, keys, values, votes[frozen.ids])
     for layer in layers:
-        _set_query(layer, moments[layer.index], beta, ridge)
-        if isinstance(layer.memory, FollowingMemory):
+        follows = isinstance(layer.memory, FollowingMemory)
+        _set_query(layer, moments[layer.index], beta or (FOLLOWING_BETA if follows else BETA), ridge)
+        if follows:
+            layer.memory.size.fill_(size / max(1, seen))
             layer.memory.gate.fill_(FOLLOWING_GATE)
             if layer.memory.null_slot:
                 layer.memory.null_bias.fill_(FOLLOWING_NULL)

@@ -38,6 +38,7 @@ def opened(sidenet: SideNet) -> SideNet:
     with torch.no_grad():
         for parameter in sidenet.layers[LAYER].memory.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
+        sidenet.layers[LAYER].memory.size.fill_(2.0)
     return sidenet.eval()
 
 
@@ -69,17 +70,18 @@ def test_the_branch_is_the_sum_of_its_tokens(backbone):
     mask = torch.rand(1, 3, memory.heads, 5) > 0.3
     with torch.no_grad():
         added, mass = memory(query, Retrieved(keys, None, mask, following=following))
-        table = backbone.head_weight
+        table = backbone.head_weight - backbone.head_weight.mean(0)
+        table = table * backbone.final_norm.weight
+        table = table / table[::16].norm(dim=1).mean()
         for time in range(3):
             votes = sum(
-                memory.gate[head]
-                * mass[0, time, head, slot]
-                * (table[following[0, time, head, slot]] - table.mean(0))
+                memory.gate[head] * mass[0, time, head, slot] * table[following[0, time, head, slot]]
                 for head in range(memory.heads)
                 for slot in range(5)
             )
             null = (mass[0, time, :, -1:] * memory.null_value).sum(0)
-            torch.testing.assert_close(added[0, time], memory.output(votes) + null, atol=1e-5, rtol=1e-4)
+            expected = memory.size * (memory.output(votes) + null)
+            torch.testing.assert_close(added[0, time], expected, atol=1e-5, rtol=1e-4)
     assert (mass[..., :-1][~mask] == 0).all()
 
 
