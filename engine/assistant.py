@@ -27,12 +27,14 @@ from engine.answering.prompt import (
 )
 from engine.answering.reread import Chosen, choose_passages
 from engine.answering.structure import structure_answer
+from engine.answering.trace import Recorder, Trace
 from engine.library import Library
 from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
+from engine.shelf.talks import Message
 from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
 
@@ -142,15 +144,51 @@ class Assistant:
         if not question.strip():
             raise BadInput("the question is empty; type one")
         scope = self.scope(words, until, within, owner)
-        turns = self._turns(talk, owner)
+        turns = [] if talk is None else _turns(self.shelf.talks.messages(talk, owner))
         if talk is not None:
-            self.shelf.talks.append(talk, "user", question, owner=owner)
+            bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
+            self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
         answer = Answer("")
         for event in self._answered(scope, question, turns, talk, sampling or ANSWERING, stop, began):
             answer = event.answer or answer
             yield event
         if talk is not None:
             self._keep(talk, answer, owner)
+
+    def without_memory(
+        self,
+        talk: str,
+        position: int,
+        *,
+        reread: bool = True,
+        sampling: Sampling | None = None,
+        owner: str = "",
+        stop: Event | None = None,
+    ) -> Iterator[AnswerEvent]:
+        """The question whose answer stands at `position` of a talk once more, without the bank.
+
+        reread: whether the window holds the passages again, as it did (False: the bare backbone). The text is
+        kept in the answer's settings as `without["passages"]` or `without["nothing"]`. Raises BadInput where
+        there is no such answer.
+        """
+        began = time.perf_counter()
+        talks = self.shelf.talks
+        messages = talks.messages(talk, owner)
+        pair = messages[position - 1 : position + 1] if position > 0 else []
+        if [one.role for one in pair] != ["user", "assistant"]:
+            raise BadInput("there is no such answer (any more)")
+        question, answered = pair
+        until, within = question.settings.get("until"), question.settings.get("within")
+        scope = self.scope(talks.get(talk, owner).document, until, within, owner)
+        turns, text = _turns(messages[: position - 1]), None
+        for event in self._generated_without(
+            scope, question.text, turns, reread, sampling or ANSWERING, stop, began
+        ):
+            text = event.answer.text if event.answer else text
+            yield event
+        if text is not None:
+            kept = answered.settings.get("without", {}) | {"passages" if reread else "nothing": text}
+            talks.revise(talk, position, settings=answered.settings | {"without": kept}, owner=owner)
 
     def continue_(
         self,
@@ -229,6 +267,26 @@ class Assistant:
             ids, stretches, sampling, stop, began, chosen if about_book else None, scope
         )
 
+    def _generated_without(
+        self,
+        scope: Scope,
+        question: str,
+        turns: Sequence[Turn],
+        reread: bool,
+        sampling: Sampling,
+        stop: Event | None,
+        began: float,
+    ) -> Iterator[AnswerEvent]:
+        """An answer by the backbone alone, over the passages (reread) or nothing."""
+        tokenizer = self.library.backbone.tokenizer
+        recent, older = recent_turns(tokenizer, turns, HISTORY_TOKENS)
+        earlier = recalled(question, turns[:older]) if older else []
+        chosen = choose_passages(question, self.library, scope.ranges) if reread else None
+        passages = chosen.passages if chosen is not None and chosen.question else ()
+        message = question_with_passages(question, passages, earlier) if reread else question
+        ids = chat_ids(tokenizer, INSTRUCTION if passages else TALKING, recent, message)
+        yield from self._generated(ids, [], sampling, stop, began, chosen if passages else None, scope)
+
     def _generated(
         self,
         ids: list[int],
@@ -244,6 +302,7 @@ class Assistant:
         memory = Memory(stretches, self.library.sidenet)
         pieces: list[str] = []
         reads: list[Read] = []
+        recorder = Recorder()
         first = last = 0.0
         count = 0
         reader, sidenet = self.reader, self.library.sidenet
@@ -260,11 +319,15 @@ class Assistant:
                 pieces.append(token.text)
                 seen = self._reads(token, memory)
                 reads += seen
+                recorder.take(token.text, seen, token.trace)
                 if chosen is not None and _ends_paragraph(pieces):
                     break
                 yield AnswerEvent(token.text, tuple(seen))
         text = "".join(pieces).strip("\n") if chosen is None else "".join(pieces).strip()
         citations = ()
+        passages = tuple(
+            Read(hit.document, hit.start, hit.end, hit.score) for hit in (chosen.passages if chosen else ())
+        )
         if chosen is not None and text:
             citations = cite(text, chosen, gathered(reads), self.library.document, dict(scope.ranges))
         yield AnswerEvent(
@@ -275,11 +338,9 @@ class Assistant:
                 seconds_to_first_token=round((first or time.perf_counter()) - began, 3),
                 tokens_per_second=round((count - 1) / (last - first), 2) if count > 1 else 0.0,
                 memory_tokens=memory.tokens,
-                passages=tuple(
-                    Read(hit.document, hit.start, hit.end, hit.score)
-                    for hit in (chosen.passages if chosen else ())
-                ),
+                passages=passages,
                 stopped=stop.is_set(),
+                trace=recorder.finished(text, sidenet.gates, passages) if stretches else None,
             )
         )
 
@@ -324,11 +385,10 @@ class Assistant:
                 reads.append(Read(place.name, *place.characters, mass))
         return reads
 
-    def _turns(self, talk: str | None, owner: str) -> list[Turn]:
-        if talk is None:
-            return []
-        messages = self.shelf.talks.messages(talk, owner)
-        return [Turn(one.role, one.text) for one in messages if one.role in ("user", "assistant")]
+    def trace(self, talk: str, position: int, owner: str = "") -> Trace | None:
+        """Where the answer at `position` of a talk was read from; None where that is not known."""
+        packed = self.shelf.talks.trace(talk, position, owner)
+        return None if packed is None else Trace.unpacked(packed)
 
     def _keep(self, talk: str, answer: Answer, owner: str) -> None:
         citations = [
@@ -350,8 +410,14 @@ class Assistant:
             "stopped": answer.stopped,
         }
         self.shelf.talks.append(
-            talk, "assistant", answer.text, citations=citations, statistics=statistics, owner=owner
-        )
+            talk, "assistant", answer.text, citations=citations, statistics=statistics, owner=owner,
+            trace=answer.trace.packed() if answer.trace else None,
+        )  # fmt: skip
+
+
+def _turns(messages: Sequence[Message]) -> list[Turn]:
+    """What was said so far, as the model is told it."""
+    return [Turn(one.role, one.text) for one in messages if one.role in ("user", "assistant")]
 
 
 def _ends_paragraph(pieces: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,10 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
+from engine.bank.manifest import Manifest
 from engine.encoding import bank_identity, bank_layout, encode_text
+from engine.errors import Failure
+from engine.locks import holding
 from engine.paths import Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.shelf.jobs import Job, Listener
@@ -33,6 +37,13 @@ from ingest.passages import Passage, passages
 OPEN_DOCUMENTS = 16
 Parser = Callable[..., Document]
 Opened = TypeVar("Opened")
+
+
+def fault_words(error: Exception) -> str:
+    """Why a bank cannot be used, without advice."""
+    if isinstance(error, BankMismatch):
+        return f"it was made with another model or checkpoint (another {error.field.replace('_', ' ')})"
+    return str(error).partition(": remove the document")[0]
 
 
 class Library:
@@ -55,7 +66,9 @@ class Library:
         self._documents: OrderedDict[str, Document] = OrderedDict()
         self._passages: OrderedDict[str, list[Passage]] = OrderedDict()
         self._banks: OrderedDict[str, SearchableBank] = OrderedDict()
-        self._lock = threading.RLock()
+        self._faults: dict[str, str] = {}
+        # reading waits neither for the model nor for a bank: each has a lock of its own
+        self._lock, self._banks_lock, self._model_lock = (threading.RLock() for _ in range(3))
         if threads:
             torch.set_num_threads(threads)
 
@@ -64,15 +77,20 @@ class Library:
     @cached_property
     def backbone(self) -> Backbone:
         """The frozen language model."""
-        with self._lock:
+        with self._model_lock:
             return load_backbone(self.paths, self._model)
 
     @cached_property
     def sidenet(self) -> SideNet:
         """The trained SideNet, or the identity start."""
         backbone = self.backbone
-        with self._lock:
+        with self._model_lock:
             return sidenet_for(backbone, self._checkpoint)
+
+    @property
+    def threads(self) -> int:
+        """How many processor threads the model may use."""
+        return torch.get_num_threads()
 
     # documents
 
@@ -133,6 +151,7 @@ class Library:
         seconds = self.shelf.get(identifier).settings.get("seconds", 0.0) + time.monotonic() - began
         self.shelf.configure(identifier, seconds=round(seconds, 2))
         self.shelf.update(identifier, tokens=tokens, bank_bytes=source.bank.nbytes)
+        self._faults.pop(identifier, None)
 
     def find(self, words: str, owner: str = "") -> Entry:
         """The document that a person means: an id, the start of one, a title, or a file (added first)."""
@@ -150,6 +169,7 @@ class Library:
         """Delete a document and all that was made from it; returns the bytes freed."""
         identifier = self.shelf.find(words).id
         self._let_go(identifier)
+        self._faults.pop(identifier, None)
         with self._lock:
             self._documents.pop(identifier, None)
             self._passages.pop(identifier, None)
@@ -157,11 +177,13 @@ class Library:
 
     def document(self, identifier: str) -> Document:
         """The parsed document, kept open for a while."""
-        return self._opened(self._documents, identifier, lambda: self.shelf.document(identifier))
+        return self._opened(self._lock, self._documents, identifier, lambda: self.shelf.document(identifier))
 
     def passages(self, identifier: str) -> list[Passage]:
         """The passages of a document, in order, kept open for a while."""
-        return self._opened(self._passages, identifier, lambda: passages(self.document(identifier)))
+        return self._opened(
+            self._lock, self._passages, identifier, lambda: passages(self.document(identifier))
+        )
 
     def bank(self, identifier: str) -> SearchableBank:
         """The open bank of a document that is ready.
@@ -174,9 +196,16 @@ class Library:
                 f'"{entry.title}" is not encoded yet ({entry.state}); wait for it, or run: '
                 f"python launch.py add with its file to go on"
             )
-        return self._opened(
-            self._banks, identifier, lambda: self._open_bank(identifier, self.document(identifier))
-        )
+        try:
+            opened = self._opened(
+                self._banks_lock, self._banks, identifier,
+                lambda: self._open_bank(identifier, self.document(identifier)),
+            )  # fmt: skip
+        except (BadInput, Failure) as error:
+            self._faults[identifier] = fault_words(error)
+            raise
+        self._faults.pop(identifier, None)
+        return opened
 
     def stretch(self, identifier: str, start: int, end: int) -> Stretch:
         """The part of a document's memory that lies inside the characters [start, end)."""
@@ -190,13 +219,49 @@ class Library:
             return False
         return True
 
+    def fault(self, identifier: str) -> str:
+        """Why the bank of a document could not be opened when last tried or inspected; '' where it could."""
+        return self._faults.get(identifier, "")
+
+    def inspect(self) -> None:
+        """Compare the manifests of all banks that are ready with the model in use, for `fault` to tell."""
+        for entry in self.shelf.entries():
+            if entry.state != "ready":
+                continue
+            try:
+                manifest = Manifest.read(self.paths.bank(entry.id))
+                if manifest is None:
+                    raise Failure("its memory is gone from the disk")
+                manifest.layout.require(self._layout(entry.id))
+                made = replace(manifest.identity, content="")
+                made.require(replace(bank_identity("", self.backbone), content=""))
+            except (BadInput, Failure) as error:
+                self._faults[entry.id] = fault_words(error)
+
+    def renew(self, identifier: str) -> Job:
+        """Delete the bank of a document and queue the job that makes it again from the text that is there.
+
+        Raises Failure while a job works on the document.
+        """
+        title = self.shelf.get(identifier).title
+        refusal = f'"{title}" is being worked on: wait until that is done'
+        with holding(self.shelf.lock(identifier), 0, refusal):
+            self._let_go(identifier)
+            delete_bank(self.paths.bank(identifier))
+        self._faults.pop(identifier, None)
+        return self.enqueue(identifier)
+
     # inside
 
+    @staticmethod
     def _opened(
-        self, kept: "OrderedDict[str, Opened]", identifier: str, open_it: Callable[[], Opened]
+        lock: threading.RLock,
+        kept: "OrderedDict[str, Opened]",
+        identifier: str,
+        open_it: Callable[[], Opened],
     ) -> Opened:
         """What is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`."""
-        with self._lock:
+        with lock:
             if identifier not in kept:
                 kept[identifier] = open_it()
                 while len(kept) > OPEN_DOCUMENTS:
@@ -210,7 +275,7 @@ class Library:
 
     def _let_go(self, identifier: str) -> None:
         """Close the bank of a document, which is about to change or go."""
-        with self._lock:
+        with self._banks_lock:
             if (source := self._banks.pop(identifier, None)) is not None:
                 source.bank.close()
 

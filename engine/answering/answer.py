@@ -1,8 +1,12 @@
 """What an answer is made of: text, citations, numbers, and where memory was read."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ingest.document import Place
+
+if TYPE_CHECKING:
+    from engine.answering.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Answer:
     memory_tokens: int = 0
     passages: tuple[Read, ...] = ()
     stopped: bool = False
+    trace: "Trace | None" = None
 
 
 @dataclass(frozen=True)

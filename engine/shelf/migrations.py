@@ -113,7 +113,71 @@ def create_talks(db: sqlite_utils.Database) -> None:
     )
 
 
-MIGRATIONS = [create_documents, create_jobs, create_talks]
+def create_demonstrations(db: sqlite_utils.Database) -> None:
+    """Demonstration libraries and their examples; jobs may now work on a library as on a document."""
+    db.execute(
+        """
+        CREATE TABLE libraries (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            description TEXT NOT NULL DEFAULT '',
+            template TEXT NOT NULL,
+            words TEXT NOT NULL,
+            source_name TEXT NOT NULL DEFAULT '',
+            text_column TEXT NOT NULL DEFAULT '',
+            label_column TEXT NOT NULL DEFAULT '',
+            created REAL NOT NULL,
+            changed REAL NOT NULL,
+            settings TEXT NOT NULL DEFAULT '{}'
+        )
+        """
+    )
+    db.execute(
+        """
+        CREATE TABLE examples (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            library TEXT NOT NULL REFERENCES libraries(id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            label TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            part TEXT NOT NULL DEFAULT 'memory',
+            UNIQUE (library, digest)
+        )
+        """
+    )
+    db.execute("CREATE INDEX examples_part ON examples (library, part, label)")
+    # a column's reference cannot be dropped in place: the table is made again, and triggers do the cascade
+    columns = ", ".join(column.name for column in db.table("jobs").columns)
+    create = db.table("jobs").schema.replace("REFERENCES documents(id) ON DELETE CASCADE", "")
+    db.execute(create.replace("jobs", "jobs_without_reference", 1))
+    db.execute(f"INSERT INTO jobs_without_reference ({columns}) SELECT {columns} FROM jobs")
+    db.execute("DROP TABLE jobs")
+    db.execute("ALTER TABLE jobs_without_reference RENAME TO jobs")
+    db.execute(
+        "CREATE UNIQUE INDEX jobs_unfinished ON jobs (document, kind)"
+        " WHERE state IN ('queued', 'running', 'paused')"
+    )
+    db.execute("CREATE INDEX jobs_state ON jobs (state, id)")
+    for table in ("documents", "libraries"):
+        db.execute(
+            f"CREATE TRIGGER {table}_jobs AFTER DELETE ON {table}"
+            " BEGIN DELETE FROM jobs WHERE document = OLD.id; END"
+        )
+
+
+def create_traces(db: sqlite_utils.Database) -> None:
+    """Where each token of an answer was read from, packed (`engine.answering.trace`)."""
+    db.execute(
+        """
+        CREATE TABLE traces (
+            message INTEGER PRIMARY KEY REFERENCES messages(id) ON DELETE CASCADE,
+            trace BLOB NOT NULL
+        )
+        """
+    )
+
+
+MIGRATIONS = [create_documents, create_jobs, create_talks, create_demonstrations, create_traces]
 
 
 def version(db: sqlite_utils.Database) -> int:

@@ -126,9 +126,13 @@ class Talks:
         citations: Sequence[dict[str, Any]] = (),
         statistics: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        trace: bytes | None = None,
         owner: str = "",
     ) -> Message:
-        """Add a message at the end; the first question gives an untitled talk its title."""
+        """Add a message at the end; the first question gives an untitled talk its title.
+
+        trace: where an answer was read from, packed; read again with `trace`.
+        """
         if role not in ROLES:
             raise ValueError(f"no role {role!r}")
         now = time.time()
@@ -149,7 +153,9 @@ class Talks:
                 "settings": _json(settings or {}),
                 "created": now,
             }
-            db.table("messages").insert(row, pk="id")
+            identifier = db.table("messages").insert(row, pk="id").last_pk
+            if trace is not None:
+                db.execute("INSERT INTO traces VALUES (?, ?)", [identifier, trace])
             db.table("talks").update(talk, {"title": title, "changed": now})
         return self.messages(talk, owner)[position]
 
@@ -161,6 +167,7 @@ class Talks:
         text: str | None = None,
         citations: Sequence[dict[str, Any]] | None = None,
         statistics: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
         owner: str = "",
     ) -> Message:
         """Change parts of a message where it stands (an answer that is still being written)."""
@@ -171,6 +178,8 @@ class Talks:
             values["citations"] = _json(list(citations))
         if statistics is not None:
             values["statistics"] = _json(statistics)
+        if settings is not None:
+            values["settings"] = _json(settings)
         with self.connections.writing() as db:
             message = self._at(talk, position, owner)
             if values:
@@ -210,6 +219,27 @@ class Talks:
             self._at(talk, position, owner)
             self.truncate(talk, position + 1, owner)
             return self.revise(talk, position, text=text, owner=owner)
+
+    # where answers were read from
+
+    def trace(self, talk: str, position: int, owner: str = "") -> bytes | None:
+        """The packed trace of the message at `position`; None where there is none."""
+        self.get(talk, owner)
+        sql = (
+            "SELECT trace FROM traces JOIN messages ON messages.id = traces.message"
+            " WHERE talk = ? AND position = ?"
+        )
+        rows = self._rows(sql, [talk, position])
+        return rows[0]["trace"] if rows else None
+
+    def traced(self, talk: str, owner: str = "") -> list[int]:
+        """The positions of the messages that have a trace, in order."""
+        self.get(talk, owner)
+        sql = (
+            "SELECT position FROM traces JOIN messages ON messages.id = traces.message"
+            " WHERE talk = ? ORDER BY position"
+        )
+        return [row["position"] for row in self._rows(sql, [talk])]
 
     # inside
 

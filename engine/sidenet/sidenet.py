@@ -226,6 +226,15 @@ class SideNet(nn.Module):
         return any(layer.reads for layer in self.layers)
 
     @property
+    def gates(self) -> dict[int, tuple[tuple[float, ...], bool]]:
+        """{memory layer: (how much each head's reading counts, whether as a share of window and memory)}."""
+        return {
+            layer.index: (tuple(layer.memory.openness().tolist()), isinstance(layer.memory, MemoryAttention))
+            for layer in self.layers
+            if layer.memory is not None
+        }
+
+    @property
     def pointwise(self) -> bool:
         """Whether no active branch attends to the local window: each position then stands alone."""
         return not any(layer.attends for layer in self.layers)
