@@ -110,13 +110,16 @@ class TextBooks:
     def length(self, book: int) -> int:
         return len(self._tokens(book))
 
-    def tokens(self, book: int) -> int:
-        """Tokens of the whole book, whatever part of it is used."""
-        text = self._texts[book]()
-        return sum(len(piece) for piece in segments(text, self.backbone.tokenizer, self.segment_tokens))
+    def ids(self, book: int, index: int) -> list[int]:
+        """Token ids of one segment."""
+        return self._tokens(book)[index]
+
+    def forget(self, book: int) -> None:
+        """Let go of a book's token ids."""
+        self._ids.pop(book, None)
 
     def segment(self, book: int, index: int) -> Frozen:
-        ids = self._tokens(book)[index]
+        ids = self.ids(book, index)
         if self.folder is None:
             return freeze(self.backbone, torch.tensor(ids), self.wanted)
         file = self.folder / self._key(book, index)

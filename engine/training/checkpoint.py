@@ -34,6 +34,6 @@ def load_state(folder: Path, settings: TrainingSettings) -> dict | None:
         return None
     # mmap is off: the file is replaced while the run goes on.
     state = torch.load(file, map_location="cpu", weights_only=True)
-    if state.pop("settings") != settings.to_json():
+    if TrainingSettings.from_json(state.pop("settings")) != settings:
         raise BadInput(f"the run in {folder} has other settings; give its own, or another --out folder")
     return state

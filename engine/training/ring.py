@@ -15,6 +15,7 @@ from engine.sidenet.config import SideNetConfig
 from engine.sidenet.search import SearchMap
 
 READINGS = ("dense", "sparse")
+SCORES = 1 << 24  # held at a time while searching: 64 MB
 
 
 class Ring:
@@ -163,7 +164,9 @@ class TensorReader:
         means = keys.unflatten(1, (-1, size)).mean(2)
         kv_heads, heads = means.shape[0], query.shape[2]
         grouped = query[0].unflatten(1, (kv_heads, heads // kv_heads)).permute(1, 2, 0, 3).flatten(1, 2)
-        found = (grouped @ means.transpose(1, 2)).topk(k).indices  # (kv_heads, group · time, k)
+        at_once = max(1, SCORES // (kv_heads * means.shape[1]))
+        parts = [(part @ means.transpose(1, 2)).topk(k).indices for part in grouped.split(at_once, dim=1)]
+        found = torch.cat(parts, dim=1)  # (kv_heads, group · time, k)
         return found.view(kv_heads, heads // kv_heads, -1, k).flatten(0, 1).transpose(0, 1)
 
     def _gather(self, keys: Tensor, values: Tensor, chunk_ids: Tensor) -> Retrieved:

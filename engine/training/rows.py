@@ -14,7 +14,7 @@ from engine.training.activations import Frozen, Source
 class Step:
     """The next segment of one row; `fresh` where a book begins and the row's bank has to be cleared."""
 
-    frozen: Frozen
+    frozen: Frozen | None
     fresh: bool
     book: int
 
@@ -34,13 +34,13 @@ class Rows:
         self.dealt = 0
         self.places: list[tuple[int, int] | None] = [None] * rows
 
-    def next(self, row: int) -> Step:
-        """The row's next segment, from its book or from the next one in the deal."""
+    def next(self, row: int, read: bool = True) -> Step:
+        """The row's next segment, from its book or from the next one in the deal; not read, it is None."""
         place = self.places[row]
         fresh = place is None or place[1] >= self.source.length(place[0])
         book, index = (self._deal(), 0) if fresh else place
         self.places[row] = (book, index + 1)
-        return Step(self.source.segment(book, index), fresh, book)
+        return Step(self.source.segment(book, index) if read else None, fresh, book)
 
     def _deal(self) -> int:
         for _ in range(2 * len(self.source.names)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.training.ring import READINGS
 from ingest.errors import BadInput
 
+METHODS = ("sidenet", "memtrm")
 PARTS = ("all", "memory")
 
 
@@ -14,16 +15,18 @@ PARTS = ("all", "memory")
 class TrainingSettings:
     """steps: optimiser steps, each over `rows` books times `accumulate` segments of `segment` tokens.
 
-    parts: "all" trains whole side layers, "memory" only what reads the bank: queries, outputs, scale, null
-    slot.
-    first_layer: side layers below stay the backbone's. capacity: tokens of each row's bank; 0 trains the
-    control without memory. reading: "dense" or "sparse". loss_share: share of the positions that the loss is
-    taken at (the language-model head is a fifth of a step's work). forget: share of the segments read with an
-    empty bank, so that the same weights also serve without a document. scale_rate, memory_rate: learning
-    rates of the branch scales, and of gates and null slots. kl_weight, kl_every: pull towards the backbone on
-    chat prompts without a document, every so many steps.
+    method: "sidenet" is LongMem; "memtrm" the baseline that tunes the backbone's own blocks from the memory
+    block on. parts: "all" trains whole side layers, "memory" only what reads the bank: queries, outputs,
+    scale, null slot. first_layer: side layers below stay the backbone's. capacity: tokens of each row's bank;
+    0 trains the control: the same segments and positions, memory withheld. reading: "dense" or "sparse".
+    loss_share: share of the positions that the loss is taken at (the language-model head is a fifth of a
+    step's work). forget: share of the segments read with an empty bank, so that the same weights also serve
+    without a document. scale_rate, memory_rate: learning rates of the branch scales, and of gates and null
+    slots. kl_weight, kl_every: pull towards the backbone on chat prompts without a document, every so many
+    steps.
     """
 
+    method: str = "sidenet"
     steps: int = 1000
     rows: int = 2
     accumulate: int = 1
@@ -50,8 +53,10 @@ class TrainingSettings:
             raise BadInput(f"reading is '{self.reading}'; choose one of {', '.join(READINGS)}")
         if self.parts not in PARTS:
             raise BadInput(f"parts is '{self.parts}'; choose one of {', '.join(PARTS)}")
-        if self.parts == "memory" and not self.capacity:
-            raise BadInput("training the memory parts needs a bank; give a capacity")
+        if self.method not in METHODS:
+            raise BadInput(f"method is '{self.method}'; choose one of {', '.join(METHODS)}")
+        if self.method == "memtrm" and self.parts != "all":
+            raise BadInput("memtrm tunes whole blocks; leave --parts at 'all'")
         if self.capacity and self.capacity < self.segment:
             raise BadInput(f"a bank of {self.capacity} tokens holds no segment of {self.segment}")
         if not 0 < self.loss_share <= 1:
@@ -65,6 +70,11 @@ class TrainingSettings:
             return (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
         return 1 - (1 - self.final_share) * min(1.0, done)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainingSettings":
+        """What `to_json` wrote, by this version or by one that knew fewer settings."""
+        return cls(**json.loads(text))
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

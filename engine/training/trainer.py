@@ -1,23 +1,31 @@
 """One optimiser step at a time: retrieve, predict, learn, then append to the bank.
 
-Gradients reach the SideNet only: the backbone's states and the bank are constants. The loss is taken at a
-random share of the positions, and no logits of the backbone are computed but those the KL term compares with.
+Gradients reach the model in training only: the backbone's states and the bank are constants. The loss is
+taken at a random share of the positions, and no logits of the backbone are computed but those the KL term
+compares with. One loop for every method and control: with the same settings and seed they see the same
+segments and score the same positions.
 """
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
-from engine.sidenet.sidenet import SideNet
+from engine.sidenet.sidenet import MemoryReader
 from engine.training.activations import Frozen
+from engine.training.learners import learner_for, optimiser, trained
 from engine.training.ring import Ring
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
+from engine.training.team import Team
+
+ALONE = Team()
 
 
 @dataclass(frozen=True)
@@ -36,74 +44,29 @@ class Report:
     seconds: float
 
 
-def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") -> None:
-    """Let the side layers from `first` on and the last norm learn; without memory the memory parts stay."""
-    sidenet.requires_grad_(False)
-    sidenet.norm.requires_grad_(True)
-    for layer in sidenet.layers[first:]:
-        if parts == "all":
-            layer.requires_grad_(True)
-        elif layer.memory is not None:
-            for part in (layer.attention_norm, layer.query, layer.output, layer.memory):
-                part.requires_grad_(True)
-            layer.attention_scale.requires_grad_(True)
-            layer.memory.gate.requires_grad_(False)
-        if layer.memory is not None and not memory:
-            layer.memory.requires_grad_(False)
-    sidenet.train()
-    if parts == "memory":
-        for layer in sidenet.layers:
-            layer.transforms = False  # the MLP's scale is zero and stays so
-
-
-def optimiser(sidenet: SideNet, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with rates of their own for branch scales and memory parts, which do not decay."""
-    groups: dict[str, list[nn.Parameter]] = {"scales": [], "memory": [], "matrices": [], "norms": []}
-    for name, parameter in sidenet.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        kind = "matrices" if parameter.dim() > 1 else "norms"
-        if name.endswith("_scale"):
-            kind = "scales"
-        elif ".memory." in name:
-            kind = "memory"
-        groups[kind].append(parameter)
-    rates = {"scales": settings.scale_rate, "memory": settings.memory_rate}
-    return torch.optim.AdamW(
-        [
-            {
-                "params": parameters,
-                "lr": rates.get(kind, settings.rate),
-                "base_rate": rates.get(kind, settings.rate),
-                "weight_decay": settings.weight_decay if kind == "matrices" else 0.0,
-            }
-            for kind, parameters in groups.items()
-            if parameters
-        ],
-        betas=(0.9, 0.98),
-    )
-
-
 class Trainer:
-    """The state of one run: SideNet, optimiser, rows and rings, random numbers."""
+    """The state of one run: model, optimiser, rows and rings, random numbers."""
 
     def __init__(
         self,
-        sidenet: SideNet,
+        model: nn.Module,
         backbone: Backbone,
         rows: Rows,
         settings: TrainingSettings,
         chats: list[Frozen] = (),
+        team: Team = ALONE,
     ) -> None:
-        self.sidenet, self.backbone, self.rows, self.settings, self.chats = (
-            sidenet, backbone, rows, settings, list(chats),
+        self.model, self.backbone, self.rows, self.settings, self.chats = (
+            model, backbone, rows, settings, list(chats),
         )  # fmt: skip
-        open_layers(sidenet, settings.first_layer, settings.capacity > 0, settings.parts)
-        self.optimiser = optimiser(sidenet, settings)
+        self.team, self.own = team, team.rows(settings.rows)
+        self.learner = learner_for(model)
+        self.learner.open(settings)
+        self.optimiser = optimiser(model, settings)
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.ring: Ring | None = None
         if settings.capacity:
-            self.ring = Ring(sidenet.config, settings.rows, settings.capacity, backbone.device)
+            self.ring = Ring(model.config, len(self.own), settings.capacity, backbone.device)
         self.random = torch.Generator().manual_seed(settings.seed)
         self.done = 0
 
@@ -114,56 +77,81 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base_rate"] * factor
         parts = settings.rows * settings.accumulate
-        losses, tokens, gates, nulls, held = [], 0, [], [], []
-        for row in [row for _ in range(settings.accumulate) for row in range(settings.rows)]:
-            loss, traces, memory_tokens = self._segment(row, 1 / parts)
-            losses.append(loss)
-            tokens += settings.segment
-            held.append(memory_tokens)
-            nulls += [trace.mass[..., -1].mean().item() for trace in traces]
+        rows = [row for _ in range(settings.accumulate) for row in range(settings.rows)]
+        mine = [done for row in rows if (done := self._segment(row, 1 / parts)) is not None]
         kl = self._kl() if self.chats and settings.kl_weight and self.done % settings.kl_every == 0 else None
+        self.team.sum_gradients(self.parameters)
         gradient = nn.utils.clip_grad_norm_(self.parameters, settings.clip).item()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        for layer in self.sidenet.layers[settings.first_layer :]:
-            if layer.memory is not None:
-                gates.append(layer.memory.gate.sigmoid().mean().item())
+        gates = [memory.openness().mean().item() for memory in self.learner.memories(settings)]
+        done = [one for part in self.team.gather(mine) for one in part]
         self.done += 1
         return Report(
-            self.done, _mean(losses), kl, _mean(gates), _mean(nulls), _mean(held), gradient,
-            settings.rate * factor, tokens, time.monotonic() - began,
+            self.done, _mean([one.loss for one in done]), kl, _mean(gates),
+            _mean([mass for one in done for mass in one.null]), _mean([one.held for one in done]), gradient,
+            settings.rate * factor, parts * settings.segment, time.monotonic() - began,
         )  # fmt: skip
 
-    def _segment(self, row: int, weight: float) -> tuple[float, tuple, int]:
-        settings, step = self.settings, self.rows.next(row)
+    def _segment(self, row: int, weight: float) -> "Done | None":
+        """Learn from the next segment of a row; a row of another process costs its random draws only."""
+        settings, mine = self.settings, row in self.own
+        step = self.rows.next(row, mine)
+        # Drawn with and without a bank, so that a control scores the same positions.
+        forgotten = torch.rand((), generator=self.random) < settings.forget
+        order = torch.randperm(settings.segment - 1, generator=self.random)
+        if not mine:
+            return None
+        frozen, place = self._placed(step.frozen), row // self.team.size
         reader, held = None, 0
         if self.ring is not None:
             if step.fresh:
-                self.ring.clear(row)
-            held = self.ring.tokens(row)
-            if torch.rand((), generator=self.random) >= settings.forget:
-                reader = self.ring.reader(row, settings.reading, self.sidenet.search)
-        frozen = self._placed(step.frozen)
-        output = self.sidenet({j: state[None] for j, state in frozen.hidden.items()}, reader)
-        count = max(1, round(settings.loss_share * (len(frozen.ids) - 1)))
-        chosen = torch.randperm(len(frozen.ids) - 1, generator=self.random)[:count].to(frozen.ids.device)
-        logits = self.backbone.head(output.normed[0, chosen].to(self.backbone.dtype))
+                self.ring.clear(place)
+            held = self.ring.tokens(place)
+            if not forgotten:
+                reader = self.ring.reader(place, settings.reading, self.model.search)
+        chosen = order[: max(1, round(settings.loss_share * len(order)))].to(frozen.ids.device)
+        # Where no branch looks at the local window, only the positions that are scored have to be read.
+        pointwise = self.model.pointwise
+        read = chosen if pointwise else slice(None)
+        with self._precision():
+            output = self.model({j: state[None, read] for j, state in frozen.hidden.items()}, reader)
+            normed = output.normed[0] if pointwise else output.normed[0, chosen]
+            logits = self.backbone.head(normed.to(self.backbone.dtype))
         loss = F.cross_entropy(logits.float(), frozen.ids[chosen + 1])
         (loss * weight).backward()
         if self.ring is not None:
-            block = self.sidenet.config.search_block
+            block = self.model.config.search_block
             entering = frozen.hidden.get(block) if block is not None else None
-            self.ring.append(row, frozen.keys, frozen.values, entering)
-        return loss.item(), output.traces if reader is not None else (), held
+            with self._precision():
+                self.ring.append(place, frozen.ids, *self.learner.store(frozen), entering)
+        nulls = [trace.mass[..., -1].mean().item() for trace in output.traces] if reader is not None else []
+        return Done(loss.item(), nulls, held)
 
     def _kl(self) -> float:
-        """KL(backbone ‖ SideNet) on one batch of chat prompts, memory empty; adds its gradient."""
+        """KL(backbone ‖ model) on one chat prompt; the leading process adds its gradient.
+
+        Half of them are read beside the first row's book, so that a question that is not about a book is not
+        answered with its prose.
+        """
         pick = int(torch.randint(len(self.chats), (), generator=self.random))
-        chat = self._placed(self.chats[pick])
-        divergence = chat_divergence(self.sidenet, self.backbone, chat).mean()
+        beside = torch.rand((), generator=self.random) < 0.5
+        if not self.team.leads:
+            return 0.0
+        reader = None
+        if self.ring is not None and beside:
+            reader = self.ring.reader(0, self.settings.reading, self.model.search)
+        with self._precision():
+            chat = self._placed(self.chats[pick])
+            divergence = chat_divergence(self.model, self.backbone, chat, reader).mean()
         # Taken every kl_every steps, so that the pull does not depend on how often it is computed.
         (divergence * self.settings.kl_weight * math.sqrt(self.settings.kl_every)).backward()
         return divergence.item()
+
+    def _precision(self) -> torch.autocast:
+        """Weights in training stay fp32; beside a bf16 backbone the products are taken in bf16."""
+        half = self.backbone.dtype == torch.bfloat16
+        return torch.autocast(self.backbone.device.type, torch.bfloat16, enabled=half)
 
     def _placed(self, frozen: Frozen) -> Frozen:
         device, dtype = self.backbone.device, self.backbone.dtype
@@ -174,32 +162,58 @@ class Trainer:
         return Frozen(frozen.ids.to(device), *groups)
 
     def state(self) -> dict:
-        """Everything a resumed run needs to go on with identical losses."""
-        trained = {n: p.detach().clone() for n, p in self.sidenet.named_parameters() if p.requires_grad}
+        """Everything a resumed run needs to go on with identical losses, by any number of processes."""
         return {
             "done": self.done,
-            "trained": trained,
+            "trained": {name: p.detach().clone() for name, p in trained(self.model)},
             "optimiser": self.optimiser.state_dict(),
             "rows": self.rows.state(),
-            "ring": None if self.ring is None else self.ring.state(),
+            "ring": None if self.ring is None else joined(self.ring.state(), self.team),
             "random": self.random.get_state(),
         }
 
     def restore(self, state: dict) -> None:
         """Back to a state made by `state()` under the same settings."""
         self.done = state["done"]
-        self.sidenet.load_state_dict(state["trained"], strict=False)
+        self.model.load_state_dict(state["trained"], strict=False)
         self.optimiser.load_state_dict(state["optimiser"])
         self.rows.restore(state["rows"])
         if self.ring is not None:
-            self.ring.restore(state["ring"])
+            self.ring.restore(rows_of(state["ring"], self.own))
         self.random.set_state(state["random"])
 
 
-def chat_divergence(sidenet: SideNet, backbone: Backbone, chat: Frozen) -> Tensor:
-    """KL(backbone ‖ SideNet) in nats, (time,): every next-token distribution of a chat without a document."""
+@dataclass(frozen=True)
+class Done:
+    """One segment: loss in nats, null mass of each memory layer that read, tokens its bank held."""
+
+    loss: float
+    null: list[float]
+    held: int
+
+
+def joined(ring: dict, team: Team) -> dict:
+    """The ring states of all processes as one, its rows in the order of the batch."""
+    return _each_list(ring, team.interleave)
+
+
+def rows_of(ring: dict, rows: list[int]) -> dict:
+    """The part of a ring's state that holds these rows."""
+    return _each_list(ring, lambda values: [values[row] for row in rows])
+
+
+def _each_list(value: Any, change: Callable[[list], list]) -> Any:
+    if isinstance(value, dict):
+        return {key: _each_list(part, change) for key, part in value.items()}
+    return change(value) if isinstance(value, list) else value
+
+
+def chat_divergence(
+    model: nn.Module, backbone: Backbone, chat: Frozen, memory: MemoryReader | None = None
+) -> Tensor:
+    """KL(backbone ‖ model) in nats, (time,): every next-token distribution of a chat beside a memory."""
     hidden = {j: state[None] for j, state in chat.hidden.items()}
-    ours = backbone.head(sidenet(hidden).normed[0].to(backbone.dtype)).float().log_softmax(-1)
+    ours = backbone.head(model(hidden, memory).normed[0].to(backbone.dtype)).float().log_softmax(-1)
     with torch.no_grad():
         theirs = backbone.logits(hidden[backbone.blocks][0]).float().log_softmax(-1)
     return F.kl_div(ours, theirs, log_target=True, reduction="none").sum(-1)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.multiprocessing as multiprocessing
 from safetensors.torch import load_file
 
 from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.paths import Paths
 from engine.sidenet.checkpoint import load_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
@@ -18,9 +21,12 @@ from engine.training.activations import TextBooks, Wanted, freeze
 from engine.training.chats import prompts
 from engine.training.checkpoint import load_state
 from engine.training.curves import read_log, smoothed
+from engine.training.learners import trained_states
+from engine.training.memtrm import load_memtrm
 from engine.training.ring import Ring
 from engine.training.rows import Rows
-from engine.training.settings import TrainingSettings
+from engine.training.settings import METHODS, TrainingSettings
+from engine.training.team import Team
 from engine.training.trainer import Trainer, chat_divergence
 from ingest.errors import BadInput
 from tests.engine.families import tiny_model
@@ -47,7 +53,7 @@ def make(backbone: Backbone, **settings) -> SideNet:
 
 def books(backbone: Backbone, sidenet: SideNet, count: int = 3, **options) -> TextBooks:
     texts = {f"book {n}": lambda n=n: text(n) for n in range(count)}
-    states = command.trained_states(sidenet, TINY)
+    states = trained_states(sidenet, TINY)
     return TextBooks(backbone, texts, Wanted.of(sidenet.config, states), segment=32, limit=5, **options)
 
 
@@ -71,7 +77,7 @@ class TestRing:
         ring, kept = Ring(config, 2, capacity), []
         for number in range(segments):
             keys, values = vectors(config, 8, number), vectors(config, 8, 100 + number)
-            ring.append(0, keys, values, torch.randn(8, config.width))
+            ring.append(0, torch.arange(8), keys, values, torch.randn(8, config.width))
             kept.append(keys[config.memory_blocks[0]])
         return ring, torch.cat(kept).half().float()
 
@@ -146,9 +152,9 @@ class TestRing:
     def test_refuses_what_does_not_fit(self, sidenet):
         ring = Ring(sidenet.config, 1, 16)
         with pytest.raises(ValueError, match="whole chunks"):
-            ring.append(0, vectors(sidenet.config, 6, 0), vectors(sidenet.config, 6, 1))
+            ring.append(0, torch.arange(6), vectors(sidenet.config, 6, 0), vectors(sidenet.config, 6, 1))
         with pytest.raises(ValueError, match="longer than the ring"):
-            ring.append(0, vectors(sidenet.config, 20, 0), vectors(sidenet.config, 20, 1))
+            ring.append(0, torch.arange(20), vectors(sidenet.config, 20, 0), vectors(sidenet.config, 20, 1))
 
 
 class TestRows:
@@ -215,9 +221,9 @@ class TestTrainer:
     @pytest.mark.parametrize("reading", ["dense", "sparse"])
     def test_learns_and_leaves_the_backbone_alone(self, backbone, reading):
         before = {name: tensor.clone() for name, tensor in backbone.model.state_dict().items()}
-        run = trainer(backbone, dataclasses.replace(TINY, steps=30, reading=reading, scale_rate=0.02))
-        losses = [run.step().loss for _ in range(30)]
-        assert sum(losses[-6:]) < sum(losses[:6]) - 0.3
+        run = trainer(backbone, dataclasses.replace(TINY, steps=16, reading=reading, scale_rate=0.04))
+        losses = [run.step().loss for _ in range(16)]
+        assert sum(losses[-4:]) < sum(losses[:4]) - 0.2
         for name, tensor in backbone.model.state_dict().items():
             assert torch.equal(tensor, before[name])
 
@@ -232,8 +238,8 @@ class TestTrainer:
         run = trainer(backbone)
         for _ in range(3):
             run.step()
-        assert not run.sidenet.layers[0].active
-        assert run.sidenet.layers[1].attention_scale.any()
+        assert not run.model.layers[0].active
+        assert run.model.layers[1].attention_scale.any()
 
     def test_memory_is_cleared_when_a_book_ends(self, backbone):
         run = trainer(backbone, dataclasses.replace(TINY, rows=1))
@@ -244,25 +250,61 @@ class TestTrainer:
         run = trainer(backbone, dataclasses.replace(TINY, capacity=0))
         reports = [run.step() for _ in range(3)]
         assert all(report.memory_tokens == 0 for report in reports)
-        assert torch.equal(run.sidenet.layers[1].memory.gate, make(backbone).layers[1].memory.gate)
-        other = trainer(backbone)
-        for _ in range(3):
-            other.step()
-        assert other.rows.state() == run.rows.state()
+        assert torch.equal(run.model.layers[1].memory.gate, make(backbone).layers[1].memory.gate)
+
+    @pytest.mark.parametrize("parts", ["all", "memory"])
+    def test_control_sees_the_same_segments_and_positions(self, backbone, monkeypatch, parts):
+        """Every target that the loss is taken at, in order, with memory and without."""
+        seen: list[torch.Tensor] = []
+        loss = torch.nn.functional.cross_entropy
+
+        def noting(logits, targets):
+            seen.append(targets.clone())
+            return loss(logits, targets)
+
+        monkeypatch.setattr("engine.training.trainer.F.cross_entropy", noting)
+        chat = self.chat(backbone)
+        for capacity in (64, 0):
+            run = trainer(backbone, dataclasses.replace(TINY, capacity=capacity, parts=parts), [chat, chat])
+            for _ in range(5):
+                run.step()
+        with_memory, without = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+        assert len(without) == 10
+        assert all(torch.equal(a, b) for a, b in zip(with_memory, without, strict=True))
+
+    def test_control_of_the_memory_parts_learns_the_same_parts(self, backbone):
+        """With memory withheld only the last norm and what the null slot gives can move the loss."""
+        settings = dataclasses.replace(TINY, parts="memory", weight_decay=0.0)
+        run, other = trainer(backbone, dataclasses.replace(settings, capacity=0)), trainer(backbone, settings)
+        layer = run.model.layers[1]
+        with torch.no_grad():  # as the closed-form start leaves them
+            layer.memory.gate.fill_(30.0)
+            layer.attention_scale.fill_(0.5)
+        names = [[n for n, p in one.model.named_parameters() if p.requires_grad] for one in (run, other)]
+        assert names[0] == names[1]
+        query = layer.query.weight.clone()
+        before = run.model.norm.weight.clone()
+        for _ in range(4):
+            run.step()
+        assert torch.equal(layer.query.weight, query)
+        assert not torch.equal(run.model.norm.weight, before)
+        assert layer.memory.null_value.any()
+
+    def chat(self, backbone: Backbone):
+        sidenet = make(backbone).eval()
+        wanted = Wanted.of(sidenet.config, trained_states(sidenet, TINY))
+        return freeze(backbone, torch.tensor(backbone.tokenizer("Who is Pip? Tell me.")["input_ids"]), wanted)
 
     def test_chat_prompts_pull_towards_the_backbone(self, backbone):
-        sidenet = make(backbone).eval()
-        wanted = Wanted.of(sidenet.config, command.trained_states(sidenet, TINY))
-        ids = torch.tensor(backbone.tokenizer("Who is Pip? Tell me.")["input_ids"])
-        chat = freeze(backbone, ids, wanted)
-        assert chat_divergence(sidenet, backbone, chat).abs().max() < 1e-5
+        chat = self.chat(backbone)
+        assert chat_divergence(make(backbone).eval(), backbone, chat).abs().max() < 1e-5
         divergences = []
         for weight in (0.0, 20.0):
-            settings = dataclasses.replace(TINY, steps=25, kl_weight=weight, kl_every=1, scale_rate=0.02)
+            settings = dataclasses.replace(TINY, steps=12, kl_weight=weight, kl_every=1, scale_rate=0.02)
             run = trainer(backbone, settings, [chat])
-            for _ in range(25):
+            for _ in range(12):
                 run.step()
-            divergences.append(chat_divergence(run.sidenet, backbone, chat).mean().item())
+            divergences.append(chat_divergence(run.model, backbone, chat).mean().item())
         assert divergences[1] < 0.7 * divergences[0]
 
     def test_learning_rate_rises_then_falls(self):
@@ -272,6 +314,16 @@ class TestTrainer:
         assert factors[10] == pytest.approx(1.0)
         assert factors[60] == pytest.approx(0.55)
         assert factors[110] == pytest.approx(0.1)
+
+
+def process(rank: int, arguments: argparse.Namespace, meeting: Path) -> None:
+    """One of two processes at the same run, as `accelerate launch` would start them."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+    arguments.parse_file = lambda file: argparse.Namespace(text=file.read_text())
+    command.Team.here = classmethod(lambda cls: Team(rank, 2))
+    command.draw_curves = lambda *_: None
+    command.run(arguments)
+    torch.distributed.destroy_process_group()
 
 
 class TestRun:
@@ -286,6 +338,7 @@ class TestRun:
         command.add_arguments(parser)
         words = f"--books {folder} --out {tmp_path / out} --model {tiny_folder} --segment 32 --capacity 64"
         words += " --steps 6 --first-layer 1 --memory-layers 1 --warmup 2 --save 2 --seed 4 --limit 4"
+        words += " --chats 2 --kl-every 2"
         made = parser.parse_args([*words.split(), *more])
         made.parse_file = lambda file: argparse.Namespace(text=file.read_text())
         return made
@@ -293,8 +346,18 @@ class TestRun:
     def losses(self, folder: Path) -> list[tuple[str, str, str]]:
         return [(row["step"], row["loss"], row["kl"]) for row in read_log(folder / "log.csv")]
 
-    def test_identical_after_a_kill(self, tmp_path, tiny_folder, monkeypatch):
-        assert command.run(self.arguments(tmp_path, tiny_folder, "whole")) == 0
+    @pytest.fixture(autouse=True)
+    def no_pictures(self, request, monkeypatch):
+        """Curves take longer than the tiny training; the one test that looks at them draws them."""
+        if "curves" not in request.node.name:
+            monkeypatch.setattr(command, "draw_curves", lambda *_: None)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_identical_after_a_kill(self, tmp_path, tiny_folder, monkeypatch, method):
+        def arguments(out: str) -> argparse.Namespace:
+            return self.arguments(tmp_path, tiny_folder, out, "--method", method)
+
+        assert command.run(arguments("whole")) == 0
         step = Trainer.step
 
         def killed(self):
@@ -304,18 +367,53 @@ class TestRun:
 
         monkeypatch.setattr(Trainer, "step", killed)
         with pytest.raises(KeyboardInterrupt):
-            command.run(self.arguments(tmp_path, tiny_folder, "cut"))
+            command.run(arguments("cut"))
         monkeypatch.setattr(Trainer, "step", step)
         assert len(self.losses(tmp_path / "cut")) == 5  # one step after the last checkpoint, at 4
-        command.run(self.arguments(tmp_path, tiny_folder, "cut"))
+        command.run(arguments("cut"))
         assert self.losses(tmp_path / "cut") == self.losses(tmp_path / "whole")
-        assert (tmp_path / "cut" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+    def test_curves_are_drawn(self, tmp_path, tiny_folder):
+        command.run(self.arguments(tmp_path, tiny_folder, "run", "--steps", "2"))
+        assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_bf16_runs(self, tmp_path, tiny_folder, method):
+        """Weights in training stay fp32: steps too small for bf16 still add up."""
+        out = tmp_path / "run"
+        more = ["--bf16", "--method", method, "--rate", "1e-4", "--steps", "4"]
+        command.run(self.arguments(tmp_path, tiny_folder, "run", *more))
+        losses = [float(row["loss"]) for row in read_log(out / "log.csv")]
+        assert all(0 < loss < 20 for loss in losses)
+        state = torch.load(out / "state.pt", weights_only=True)
+        assert {tensor.dtype for tensor in state["trained"].values()} == {torch.float32}
+
+    def test_memtrm_leaves_a_checkpoint(self, tmp_path, tiny_folder):
+        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--method", "memtrm"))
+        model = load_memtrm(tmp_path / "run", load_backbone(Paths(tmp_path), str(tiny_folder)))
+        assert model.block == 3  # whose keys side layer 1 of reduction 2 reads
+        with pytest.raises(BadInput, match="copy-start"):
+            more = ["--no-chats", "--method", "memtrm", "--copy-start", "2"]
+            command.run(self.arguments(tmp_path, tiny_folder, "other", *more))
+
+    def test_two_processes_take_the_steps_of_one(self, tmp_path, tiny_folder):
+        more = ["--rows", "3", "--steps", "4", "--save", "4"]
+        command.run(self.arguments(tmp_path, tiny_folder, "one", *more))
+        made = self.arguments(tmp_path, tiny_folder, "two", *more)
+        del made.parse_file
+        (tmp_path / "port").mkdir()
+        multiprocessing.spawn(process, (made, tmp_path / "port" / "meeting"), nprocs=2)
+        one, two = (read_log(tmp_path / name / "log.csv") for name in ("one", "two"))
+        for single, shared in zip(one, two, strict=True):
+            for column in ("loss", "kl", "gate", "null_mass", "memory_tokens", "gradient"):
+                assert float(shared[column] or 0) == pytest.approx(float(single[column] or 0), rel=1e-3)
+        states = [torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("one", "two")]
+        assert states[0]["ring"]["written"] == states[1]["ring"]["written"]
+        assert states[0]["rows"] == states[1]["rows"]
+        assert torch.equal(states[0]["random"], states[1]["random"])
 
     def test_what_it_leaves_is_a_checkpoint(self, tmp_path, tiny_folder):
         command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
-        from engine.backbone.load import load_backbone
-        from engine.paths import Paths
-
         sidenet = load_sidenet(tmp_path / "run", load_backbone(Paths(tmp_path), str(tiny_folder)))
         assert sidenet.config.memory_layers == (1,)
         assert sidenet.reads_memory
