@@ -57,7 +57,7 @@ class FollowingMemory(SlotAttention):
     def _vote(self, weights: Tensor, following: Tensor) -> Tensor:
         """Σ_h Σ_s w_hs u(y_s): weights (batch, time, heads, slots) -> (batch, time, width)."""
         directions, mean, scale = self._table
-        if following.shape[1] == 1:  # one bank for every token
+        if following.shape[1:3] == (1, 1):  # one bank for every token and head
             votes = weights.sum(2) @ F.embedding(following[:, 0, 0], directions)
         elif not weights.shape[-1]:
             votes = weights.new_zeros(*weights.shape[:2], len(mean))
