@@ -26,9 +26,11 @@ from engine.sidenet.following import FollowingMemory
 from engine.sidenet.sidenet import SideLayer, SideNet
 from engine.training.activations import Frozen
 
-TEMPERATURES = (1.0, 0.6, 1.5)  # of the query heads that share one key head, so that they are not the same
-FOLLOWING_BETA, FOLLOWING_GATE, FOLLOWING_NULL = 0.4, 0.1, 18.0  # a little of what fits well, else nothing
-BETA, GATE_OPEN = 1.5, 30.0  # sigmoid is 1: the branch reads memory alone
+# Sharpness of the queries, and how it differs among the query heads that share one key head.
+BETA, TEMPERATURES = 1.5, (1.0, 0.6, 1.5)
+FOLLOWING_BETA, FOLLOWING_TEMPERATURES = 0.4, (1.0, 1.25, 1.5)
+FOLLOWING_GATE, FOLLOWING_NULL = 0.07, 18.0  # a little of what fits well, else nothing
+GATE_OPEN = 30.0  # sigmoid is 1: the branch reads memory alone
 
 
 @dataclass
@@ -98,7 +100,9 @@ def copying_start(
             moments[layer.index].add(states, keys, values, votes[frozen.ids])
     for layer in layers:
         follows = isinstance(layer.memory, FollowingMemory)
-        _set_query(layer, moments[layer.index], beta or (FOLLOWING_BETA if follows else BETA), ridge)
+        sharpness = beta or (FOLLOWING_BETA if follows else BETA)
+        temperatures = FOLLOWING_TEMPERATURES if follows else TEMPERATURES
+        _set_query(layer, moments[layer.index], [sharpness * factor for factor in temperatures], ridge)
         if follows:
             layer.memory.size.fill_(size / max(1, seen))
             layer.memory.gate.fill_(FOLLOWING_GATE)
@@ -119,7 +123,7 @@ def vote_directions(backbone: Backbone) -> Tensor:
     return directions - directions.mean(0)
 
 
-def _set_query(layer: SideLayer, moments: Moments, beta: float, ridge: float) -> None:
+def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: float) -> None:
     n, dim = moments.count, layer.head_dim
     mean_h, mean_k = moments.h / n, moments.k / n
     hh = moments.hh / n - mean_h[:, None] * mean_h
@@ -131,7 +135,7 @@ def _set_query(layer: SideLayer, moments: Moments, beta: float, ridge: float) ->
         part = slice(head // group * dim, head // group * dim + dim)
         own = kk[part, part]
         whiten = torch.linalg.inv(own + 0.02 * own.diagonal().mean() * torch.eye(dim))
-        sharp = beta * TEMPERATURES[head % group % len(TEMPERATURES)] * math.sqrt(dim)
+        sharp = betas[head % group % len(betas)] * math.sqrt(dim)
         layer.query.weight[head * dim : head * dim + dim] = (predicted[:, part] @ whiten).T * sharp
         if layer.memory.null_slot:
             layer.memory.null_key[head] = mean_k[part]
