@@ -5,9 +5,10 @@ or up to where he has read. Passages are those of the product; a passage is righ
 of itself with a section that the question names (or holds half of a short section).
 """
 
+import random
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,23 +19,41 @@ from ingest.passages import passages
 
 @dataclass(frozen=True)
 class Needle:
-    """A question, its right passages (indices into the haystack's), and the characters it is asked within."""
+    """A question, its right passages (indices into the haystack's), its reading, and accepted answers."""
 
     question: str
     gold: tuple[int, ...]
     kind: str
     reading: int
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Haystack:
-    """A long text; spans (passages, 2) characters; borders: where its readings start, then where they end."""
+    """A long document, every reading a chapter; spans (passages, 2) characters of its passages.
+
+    borders: where its readings start, then where the last one ends.
+    """
 
     name: str
-    text: str = field(repr=False)
+    document: Document = field(repr=False)
     spans: np.ndarray = field(repr=False)
     needles: tuple[Needle, ...] = field(repr=False)
     borders: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        return self.document.text
+
+    def of(self, questions: int, seed: int = 0) -> "Haystack":
+        """The same with so many of its questions, drawn by the seed and left in order; 0 leaves all."""
+        if not 0 < questions < len(self.needles):
+            return self
+        return self.only(sorted(random.Random(seed).sample(range(len(self.needles)), questions)))
+
+    def only(self, numbers: Iterable[int]) -> "Haystack":
+        """The same with these of its questions."""
+        return replace(self, needles=tuple(self.needles[number] for number in numbers))
 
 
 @dataclass(frozen=True)
@@ -63,7 +82,8 @@ def haystack(name: str, readings: Sequence[Reading], padding: Iterable[str], cha
         Chapter(f"{number}", start, end, 1)
         for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(text)], strict=True))
     ]
-    found = passages(Document(name, "", "en", "text", text, chapters))
+    document = Document(name, "", "en", "text", text, chapters)
+    found = passages(document)
     spans = np.array([(one.start, one.end) for one in found]).reshape(-1, 2)
     needles = []
     for question in whole.questions:
@@ -71,9 +91,9 @@ def haystack(name: str, readings: Sequence[Reading], padding: Iterable[str], cha
         for section in question.gold:
             gold += overlapping(spans, *whole.spans[section])
         reading = bisect_right(borders, whole.spans[question.gold[0]][0]) - 1
-        needles.append(Needle(question.text, tuple(gold), question.kind, reading))
+        needles.append(Needle(question.text, tuple(gold), question.kind, reading, question.answers))
     kept = tuple(needle for needle in needles if needle.gold)
-    return Haystack(name, text, spans, kept, borders)
+    return Haystack(name, document, spans, kept, borders)
 
 
 def overlapping(spans: np.ndarray, start: int, end: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 Recall@1/4/8 and mean reciprocal rank of the first right passage, by length of the document. Every method
 ranks the same passages within the same range of characters; BM25 is the product's own full-text search.
+Two outside neighbours on request: raw attention keys as in the paper, and a sentence-embedding model.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.evaluation.embedder import Embedder, Embeddings
 from engine.evaluation.haystack import Haystack, Range, haystack, ranges
 from engine.evaluation.rawkeys import RawKeys
 from engine.paths import Paths
@@ -121,7 +123,9 @@ class Evaluation:
             ballot(search, question_states(backbone, needle.question, block)) for needle in hay.needles
         ]
 
-    def rows(self, tokens: int, words: Words, raw: RawKeys | None = None) -> list[Row]:
+    def rows(
+        self, tokens: int, words: Words, raw: RawKeys | None = None, embeddings: Embeddings | None = None
+    ) -> list[Row]:
         """All methods at one length."""
         ranks: dict[str, list[float]] = {}
         sizes = []
@@ -133,13 +137,16 @@ class Evaluation:
             for number in within.needles:
                 needle = self.hay.needles[number]
                 gold = [index - first for index in needle.gold if first <= index <= last]
-                for method, scores in self._methods(number, within, chunks, words, raw, tokens).items():
+                scored = self._methods(number, within, chunks, words, raw)
+                if embeddings is not None:
+                    scored["sentence embeddings"] = embeddings.scores(number, within)
+                for method, scores in scored.items():
                     ranks.setdefault(method, []).append(first_rank(scores[first : last + 1], gold))
         size = round(float(np.mean(sizes)))
         return [row(self.hay.name, tokens, method, size, found) for method, found in ranks.items()]
 
     def _methods(
-        self, number: int, within: Range, chunks: slice, words: Words, raw: RawKeys | None, tokens: int
+        self, number: int, within: Range, chunks: slice, words: Words, raw: RawKeys | None
     ) -> dict[str, np.ndarray]:
         count = len(self.hay.spans)
         owner = self.owner[chunks]
@@ -191,6 +198,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")
     parser.add_argument("--raw-block", type=int, metavar="B", help="also search block B's attention keys")
     parser.add_argument("--raw-tokens", type=int, default=100_000, metavar="N", help="up to this length")
+    parser.add_argument("--embeddings", action="store_true", help="also a sentence-embedding model")
+    parser.add_argument(
+        "--questions", type=int, default=0, metavar="N", help="only N of each set, drawn by a seed"
+    )
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for retrieval.md and retrieval.json")
 
@@ -217,20 +228,22 @@ def run(arguments: argparse.Namespace) -> int:
     search, block = search_of(arguments, backbone)
     lengths = sorted(int(part) for part in arguments.lengths.split(","))
     books = book_texts(arguments.padding, arguments.parse_file) if arguments.padding is not None else {}
+    embedder = Embedder() if arguments.embeddings else None
     rows: list[Row] = []
     began = time.monotonic()
     for documents, questions in arguments.sections:
         padding = (text() for text in books.values())
         size = CHARACTERS_PER_TOKEN * lengths[-1]
-        hay = haystack(documents.stem, sectioned(documents, questions), padding, size)
+        hay = haystack(documents.stem, sectioned(documents, questions), padding, size).of(arguments.questions)
         evaluation = Evaluation(hay, backbone, search, block)
         raw = None
         if arguments.raw_block is not None:
             raw = RawKeys(hay, backbone, arguments.raw_block, arguments.raw_tokens)
+        embeddings = Embeddings(hay, embedder) if embedder is not None else None
         with tempfile.TemporaryDirectory() as home:
             words = Words(hay, Path(home))
             for tokens in lengths:
-                rows += evaluation.rows(tokens, words, raw)
+                rows += evaluation.rows(tokens, words, raw, embeddings)
     table = markdown(rows)
     print(table)
     if arguments.out is not None:
