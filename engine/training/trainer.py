@@ -208,14 +208,22 @@ def _each_list(value: Any, change: Callable[[list], list]) -> Any:
     return change(value) if isinstance(value, list) else value
 
 
-def chat_divergence(
+def chat_distributions(
     model: nn.Module, backbone: Backbone, chat: Frozen, memory: MemoryReader | None = None
-) -> Tensor:
-    """KL(backbone ‖ model) in nats, (time,): every next-token distribution of a chat beside a memory."""
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities (time, vocabulary) of model and backbone after every token of a chat."""
     hidden = {j: state[None] for j, state in chat.hidden.items()}
     ours = backbone.head(model(hidden, memory).normed[0].to(backbone.dtype)).float().log_softmax(-1)
     with torch.no_grad():
         theirs = backbone.logits(hidden[backbone.blocks][0]).float().log_softmax(-1)
+    return ours, theirs
+
+
+def chat_divergence(
+    model: nn.Module, backbone: Backbone, chat: Frozen, memory: MemoryReader | None = None
+) -> Tensor:
+    """KL(backbone ‖ model) in nats, (time,): every next-token distribution of a chat beside a memory."""
+    ours, theirs = chat_distributions(model, backbone, chat, memory)
     return F.kl_div(ours, theirs, log_target=True, reduction="none").sum(-1)
 
 
