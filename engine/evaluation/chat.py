@@ -27,7 +27,7 @@ from ingest.errors import BadInput
 
 @dataclass(frozen=True)
 class ChatCheck:
-    """mean, highest: KL(backbone ‖ SideNet), nats, over all tokens. same: share with the same likeliest token.
+    """mean, highest: KL(backbone ‖ SideNet) in nats over all tokens. same: share with one likeliest token.
 
     memory_tokens: size of the book that was in memory, 0 for none.
     """
