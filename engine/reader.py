@@ -146,7 +146,10 @@ class WindowState:
         backbone, sidenet = self.reader.backbone, self.reader.sidenet
         tensor = torch.tensor([list(ids)], device=backbone.device)
         encoding = backbone.encode(tensor, hidden=sidenet.states, cache=self.backbone_cache)
-        self.output = sidenet(encoding.hidden, self.memory, self.side_cache)
+        hidden = encoding.hidden
+        if sidenet.pointwise:  # what memory gave to earlier tokens changes nothing now
+            hidden = {j: states[:, -1:] for j, states in hidden.items()}
+        self.output = sidenet(hidden, self.memory, self.side_cache)
 
     def logits(self) -> Tensor:
         """Logits (vocabulary,) after the newest token."""

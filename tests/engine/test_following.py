@@ -6,7 +6,9 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
 from engine.encoding import bank_layout, encode_text
+from engine.reader import Reader
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
+from engine.sampling import Sampling
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.checkpoint import load_sidenet, save_sidenet
 from engine.sidenet.config import SideNetConfig
@@ -176,6 +178,21 @@ def test_start_finds_the_place_and_votes_for_what_followed(backbone):
     right = songs[6].ids[1:, None] == ring.reader(0).following[None]
     mass = output.traces[0].mass[0, :-1, :, :-1]
     assert ((mass * right[:, None]).sum(-1) / mass.sum(-1)).mean() > 4 / 40  # chance 1 in 40
+
+
+def test_the_reader_looks_memory_up_for_the_newest_token_only(backbone, tmp_path):
+    sidenet = opened(made(backbone, top_k=4))
+    encode_text(TEXT, tmp_path, backbone, bank_layout(sidenet.config))
+    memory = Memory([Stretch.whole(SearchableBank(MemoryBank.open(tmp_path), sidenet))], sidenet)
+    prompt = backbone.tokenizer("Sentence 7 tells", add_special_tokens=False)["input_ids"]
+    said = [token.id for token in Reader(backbone, sidenet).generate(prompt, memory, Sampling(max_tokens=6))]
+    ids = list(prompt)
+    with torch.no_grad():
+        for token in said:
+            normed = sidenet(backbone.encode(torch.tensor([ids])).hidden, memory).normed
+            assert int(backbone.head(normed[0, -1]).argmax()) == token
+            ids.append(token)
+    assert len(said) == 6
 
 
 def test_checkpoint_keeps_it_without_the_table(backbone, tmp_path):
