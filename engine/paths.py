@@ -12,6 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 ASSETS = PROJECT / "assets"
 SIDENETS = ASSETS / "sidenet"
 SAMPLES = ASSETS / "samples"
+DEMONSTRATIONS = ASSETS / "demonstrations"
 
 
 def user_data_folder() -> Path:
@@ -52,6 +53,10 @@ class Paths:
         return self.home / "talks"
 
     @property
+    def demonstrations(self) -> Path:
+        return self.home / "demonstrations"
+
+    @property
     def locks(self) -> Path:
         return self.home / "locks"
 
@@ -62,3 +67,7 @@ class Paths:
     def bank(self, identifier: str) -> Path:
         """Memory bank of one document."""
         return self.document(identifier) / "bank"
+
+    def demonstration(self, identifier: str) -> Path:
+        """Folder of one demonstration library: bank/, states, runs/."""
+        return self.demonstrations / identifier

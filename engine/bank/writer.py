@@ -8,6 +8,7 @@ import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -105,6 +106,7 @@ class BankWriter:
         keys: Mapping[int, Tensor],
         values: Mapping[int, Tensor],
         hidden: Tensor | None = None,
+        breaks: Sequence[int] = (),
     ) -> None:
         """Adds one segment: all of it, or, whatever happens, nothing of it.
 
@@ -114,6 +116,7 @@ class BankWriter:
         spans: (time, 2) character offsets, neither starts nor ends ever going back.
         keys, values: per memory block (time, kv_heads, head_dim), before any position.
         hidden: (time, width) entering the search block; None when the layout stores none.
+        breaks: tokens of the segment, rising, where a chunk must begin, so that none holds parts of two texts.
 
         Raises
         ------
@@ -122,7 +125,7 @@ class BankWriter:
         Failure
             Not finite, too large for fp16, or the disk is full: the bank stays at the segments it had.
         """
-        rows = self._rows(token_ids, spans, keys, values, hidden)
+        rows = self._rows(token_ids, spans, keys, values, hidden, breaks)
         self._commit(rows)
         self._last_span = tuple(int(offset) for offset in rows["spans"][-1])
 
@@ -202,7 +205,7 @@ class BankWriter:
             self._files["spans"].seek(self._manifest.size("spans") - 8)
             self._last_span = tuple(int(n) for n in np.frombuffer(self._files["spans"].read(8), "<u4"))
 
-    def _rows(self, token_ids, spans, keys, values, hidden) -> dict[str, np.ndarray]:
+    def _rows(self, token_ids, spans, keys, values, hidden, breaks=()) -> dict[str, np.ndarray]:
         """The new rows of every array, in the dtype of its file."""
         layout, head = self.layout, (self.layout.kv_heads, self.layout.head_dim)
         ids = np.asarray(token_ids)
@@ -220,7 +223,7 @@ class BankWriter:
             raise BadInput(
                 f"this bank stores hidden states of block {layout.search_block}: hidden must fit that"
             )
-        starts = np.arange(0, time, layout.chunk_size)
+        starts = _chunk_starts(time, layout.chunk_size, breaks)
         rows = {"tokens": ids.astype("<i4"), "spans": self._checked_spans(spans, time)}
         rows["chunk_starts"] = (starts + self.tokens).astype("<u4")
         for block in layout.memory_blocks:
@@ -245,6 +248,14 @@ class BankWriter:
         if (np.diff(array, axis=0, prepend=[self._last_span]) < 0).any():
             raise BadInput("spans must not go back: the bank finds a place by bisection")
         return array.astype("<u4")
+
+
+def _chunk_starts(time: int, size: int, breaks: Sequence[int]) -> np.ndarray:
+    """Where chunks begin: _chunk_starts(10, 4, [6]) = [0, 4, 6]."""
+    edges = [0, *breaks, time]
+    if any(later <= earlier for earlier, later in pairwise(edges)):
+        raise BadInput(f"breaks of a segment must rise and lie between 1 and {time - 1}")
+    return np.concatenate([np.arange(start, end, size) for start, end in pairwise(edges)])
 
 
 def _existing(folder: Path, layout: BankLayout, identity: BankIdentity) -> Manifest | None:

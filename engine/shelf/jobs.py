@@ -121,11 +121,12 @@ class Jobs:
     def add(self, document: str, kind: str = "add", **options: Any) -> Job:
         """Queue a job; an unfinished one of the same kind for the document is returned instead.
 
-        `options` (JSON values) are stored in plain text: never a password. Raises BadInput when the document
-        is not on the shelf.
+        `document` may be a demonstration library's id. `options` (JSON values) are stored in plain text: never
+        a password. Raises BadInput when there is neither on the shelf.
         """
         with self.connections.writing() as db:
-            if not db.table("documents").count_where("id = ?", [document]):
+            tables = (db.table("documents"), db.table("libraries"))
+            if not any(table.count_where("id = ?", [document]) for table in tables):
                 raise BadInput(f"there is no document {document} on the shelf")
             for job in self.all(document, kind=kind, unfinished=True):
                 return job

@@ -1,0 +1,1 @@
+"""Demonstration libraries: labelled examples of one task in a memory bank, and classification with them."""

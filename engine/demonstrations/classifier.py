@@ -1,0 +1,271 @@
+"""Classifier: a window of demonstrations, all others in memory, and the label of a text.
+
+    log p(label) = v · vote(label) + l · [log p(label | window, memory, text) − log p(label | window, ∅)]
+
+The second part is the language model's, calibrated by content-free inputs ∅; the first is the vote of every
+demonstration. What is not wanted (Settings) is left out. The window of "random" is read once for all texts.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from engine.backbone.backbone import Backbone
+from engine.demonstrations.encoding import batches, padded, voting_blocks, voting_state, written
+from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
+from engine.demonstrations.mixture import HELD_OUT, LIKELIHOOD_ALONE, VOTE_ALONE, Mixture, fit_mixture
+from engine.demonstrations.settings import Settings
+from engine.demonstrations.shots import fitting, random_rows
+from engine.demonstrations.task import Task
+from engine.demonstrations.vote import Vote
+from engine.demonstrations.window import LabelScorer, Prefix, Scores
+from engine.sidenet.sidenet import SideNet
+from ingest.errors import BadInput
+
+CONTENT_FREE = ("N/A", "", "[MASK]")
+WINDOW = 2_048  # tokens of demonstrations and text
+READ_SHOWN = 8
+NEIGHBOURS = 4
+
+
+@dataclass(frozen=True)
+class ReadDemonstration:
+    """One demonstration behind a label. where: "window", "memory" (the SideNet's attention) or "vote" (the
+    nearest of those that voted); weight: 0 … 1 within its kind."""
+
+    example: int
+    text: str
+    label: str
+    weight: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The label of one text. probabilities: in the order of the task's labels, adding up to 1."""
+
+    label: str
+    probabilities: dict[str, float]
+    read: tuple[ReadDemonstration, ...]
+    seconds: float
+    memory_examples: int
+
+
+class Classifier:
+    """One library with one setting, over the demonstrations at `rows` of its memory."""
+
+    def __init__(
+        self,
+        memory: DemonstrationMemory,
+        task: Task,
+        backbone: Backbone,
+        sidenet: SideNet,
+        settings: Settings | None = None,
+        rows: np.ndarray | None = None,
+    ) -> None:
+        """Raises BadInput when there is no demonstration to learn from."""
+        self.memory, self.task, self.backbone, self.sidenet = memory, task, backbone, sidenet
+        self.settings = settings or Settings()
+        self.rows = memory.rows() if rows is None else rows
+        if not len(self.rows):
+            raise BadInput(
+                "this library has no example in memory: add some, or take them back from the held-out part"
+            )
+        place = {label: at for at, label in enumerate(task.labels)}
+        self.labels = np.array([place[one.label] for one in memory.examples])
+        tokenise = backbone.tokenizer
+        answers = [
+            tokenise(task.answer(label), add_special_tokens=False)["input_ids"] for label in task.labels
+        ]
+        self.scorer = LabelScorer(backbone, sidenet if self.settings.memory else None, answers)
+        self._answer_tokens = max(map(len, answers))
+
+    # what it is made of
+
+    @cached_property
+    def vote(self) -> Vote:
+        """Fitted on every demonstration in memory."""
+        return Vote.fit(self.memory.states[self.rows], self.labels[self.rows], len(self.task.labels))
+
+    @cached_property
+    def reader(self) -> DemonstrationReader | None:
+        """What the SideNet may read: all demonstrations in memory."""
+        return self._reader(self.rows)
+
+    @cached_property
+    def window_rows(self) -> np.ndarray:
+        """The demonstrations of the shared window, chosen at random, each label in turn."""
+        return random_rows(self.rows, self.labels, self.settings.shots, self.settings.seed)
+
+    @cached_property
+    def mixture(self) -> Mixture:
+        """Weights of vote and likelihood, from demonstrations left out of window and memory."""
+        if not self.settings.vote:
+            return LIKELIHOOD_ALONE
+        rest = np.setdiff1d(self.rows, self.window_rows)
+        held = random_rows(
+            rest, self.labels, min(HELD_OUT, len(rest) // 2), self.settings.seed + 1, evenly=False
+        )
+        if not len(held):
+            return VOTE_ALONE
+        reader = self._reader(np.setdiff1d(self.rows, held))
+        texts = [self.memory.examples[row].text for row in held]
+        likelihood = self._likelihood(texts, reader, self.memory.states[held], held)[0]
+        left_out = self.vote.left_out_scores[np.searchsorted(self.rows, held)]
+        return fit_mixture(left_out, likelihood, self.labels[held])
+
+    # classifying
+
+    def classify(self, texts: Sequence[str]) -> list[Classification]:
+        """The label of each text, with the demonstrations behind it."""
+        began = time.perf_counter()
+        states = self.states(texts) if self.settings.vote or self.settings.choose == "similar" else None
+        mixture = self.mixture
+        likelihood, masses, windows = self._likelihood(texts, self.reader, states)
+        vote = self.vote.scores(states) if self.settings.vote else np.zeros_like(likelihood)
+        probabilities = np.exp(mixture.scores(vote, likelihood))
+        seconds = (time.perf_counter() - began) / max(1, len(texts))
+        near = self._near(states) if self.settings.vote else [[] for _ in texts]
+        return [
+            Classification(
+                self.task.labels[int(row.argmax())],
+                {label: float(p) for label, p in zip(self.task.labels, row, strict=True)},
+                self._read(masses[at], near[at], windows[at]),
+                seconds,
+                len(self.rows),
+            )
+            for at, row in enumerate(probabilities)
+        ]
+
+    def states(self, texts: Sequence[str]) -> np.ndarray:
+        """The voting states (texts, dim) of texts, read by themselves as demonstrations are."""
+        prompts = [self._prompt(text) for text in texts]
+        blocks = voting_blocks(self.backbone)
+        found = np.zeros((len(texts), len(blocks) * self.backbone.width), np.float32)
+        for batch in batches(prompts):
+            hidden = self.backbone.encode(padded([prompts[at] for at in batch]), blocks).hidden
+            for row, at in enumerate(batch):
+                found[at] = voting_state([hidden[block][row] for block in blocks], len(prompts[at]))
+        return found
+
+    def likelihoods(
+        self, texts: Sequence[str], readers: Sequence[DemonstrationReader | None]
+    ) -> list[Scores]:
+        """Uncalibrated label scores with the shared window, one for each memory."""
+        return self.scorer.score(self.prefix, [self._prompt(text) for text in texts], readers)
+
+    @cached_property
+    def prefix(self) -> Prefix:
+        """The shared window, read once."""
+        return self._prefix(self.window_rows)
+
+    # inside
+
+    def _reader(self, rows: np.ndarray) -> DemonstrationReader | None:
+        if not self.settings.memory or not self.sidenet.reads_memory:
+            return None
+        return DemonstrationReader(self.memory, rows, self.sidenet)
+
+    def _prompt(self, text: str) -> list[int]:
+        ids = self.backbone.tokenizer(self.task.prompt(text), add_special_tokens=False)["input_ids"]
+        most = self.backbone.context - self._answer_tokens
+        if len(ids) > most:
+            raise BadInput(
+                f"a text has {len(ids):,} tokens, more than the {most:,} that the model reads: shorten it"
+            )
+        return ids
+
+    def _prefix(self, rows: Sequence[int], longest: int = 0) -> Prefix:
+        """The window with as many of these demonstrations as it holds beside a text of `longest` tokens."""
+        shots = [written(self.memory.examples[row], self.task, self.backbone.tokenizer).ids for row in rows]
+        room = min(WINDOW, self.backbone.context) - max(longest, 256) - self._answer_tokens
+        return self.scorer.prefix([token for shot in fitting(shots, room) for token in shot])
+
+    def _likelihood(
+        self,
+        texts: Sequence[str],
+        reader: DemonstrationReader | None,
+        states: np.ndarray | None,
+        without: Sequence[int] | None = None,
+    ) -> tuple[np.ndarray, list[dict[int, float]], list[np.ndarray]]:
+        """Calibrated label scores (texts, labels), what memory read of each, and the rows of each window.
+
+        without: of each text, the demonstration that it is itself.
+        """
+        if self.settings.choose == "random":
+            found = self._window_scores(self.prefix, texts, reader)
+            return *found, [self.window_rows] * len(texts)
+        parts, masses, windows = [], [], []
+        for at, text in enumerate(texts):
+            rows = self._nearest(states[at], None if without is None else without[at])
+            likelihood, read = self._window_scores(
+                self._prefix(rows, len(self._prompt(text))), [text], reader
+            )
+            parts.append(likelihood)
+            masses += read
+            windows.append(rows)
+        return np.concatenate(parts), masses, windows
+
+    def _window_scores(
+        self, prefix: Prefix, texts: Sequence[str], reader: DemonstrationReader | None
+    ) -> tuple[np.ndarray, list[dict[int, float]]]:
+        prompts = [self._prompt(text) for text in texts]
+        scores = self.scorer.score(prefix, prompts, (reader,))[0]
+        labels = scores.labels.double().numpy()
+        if self.settings.calibrate:
+            labels = labels - self._content_free(prefix, reader)
+        masses = [
+            reader.masses(trace, row) if reader is not None and trace is not None else {}
+            for trace, row in ((traces[0] if traces else None, row) for traces, row in scores.traces)
+        ]
+        return labels - _log_sum(labels), masses
+
+    def _content_free(self, prefix: Prefix, reader: DemonstrationReader | None) -> np.ndarray:
+        """log of the mean probability (labels,) of each label after content-free inputs."""
+        key = (prefix.ids, id(reader))
+        if getattr(self, "_empty", (None, None))[0] != key:
+            scores = self.scorer.score(prefix, [self._prompt(text) for text in CONTENT_FREE], (reader,))[0]
+            labels = scores.labels.double()
+            mean = (labels - labels.logsumexp(-1, keepdim=True)).exp().mean(0).log().numpy()
+            self._empty = key, mean
+        return self._empty[1]
+
+    def _nearest(self, state: np.ndarray, without: int | None) -> np.ndarray:
+        """Rows of the most similar demonstrations, the nearest last, where the model heeds it most."""
+        likeness = self.vote.likeness(state[None], self.memory.states[self.rows])[0]
+        order = self.rows[np.argsort(-likeness)]
+        return order[order != (-1 if without is None else without)][: self.settings.shots][::-1]
+
+    def _near(self, states: np.ndarray) -> list[list[tuple[int, float]]]:
+        likeness = self.vote.likeness(states, self.memory.states[self.rows])
+        best = np.argsort(-likeness, axis=1)[:, :NEIGHBOURS]
+        return [
+            [(int(self.rows[at]), float(row[at])) for at in order]
+            for row, order in zip(likeness, best, strict=True)
+        ]
+
+    def _read(
+        self, masses: dict[int, float], near: list[tuple[int, float]], window: np.ndarray
+    ) -> tuple[ReadDemonstration, ...]:
+        """What is behind a label: nearest voters, then what the memory layer read, then the window."""
+        total = sum(masses.values()) or 1.0
+        heavy = sorted(masses.items(), key=lambda one: -one[1])[: READ_SHOWN - len(near)]
+        share = 1 / max(1, len(window))
+        found = [(row, max(0.0, weight), "vote") for row, weight in near]
+        found += [(row, mass / total, "memory") for row, mass in heavy]
+        found += [(int(row), share, "window") for row in window]
+        examples = self.memory.examples
+        return tuple(
+            ReadDemonstration(
+                examples[row].id, examples[row].text, examples[row].label, round(weight, 4), where
+            )
+            for row, weight, where in found
+        )
+
+
+def _log_sum(scores: np.ndarray) -> np.ndarray:
+    highest = scores.max(-1, keepdims=True)
+    return highest + np.log(np.exp(scores - highest).sum(-1, keepdims=True))

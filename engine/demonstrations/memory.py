@@ -1,0 +1,102 @@
+"""The memory of a library: which demonstrations may be read, and how the SideNet reads them.
+
+Any set of examples can be chosen (those not held out, 2,000 at random): chunks of others are no candidates.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.bank.bank import MemoryBank
+from engine.demonstrations.states import read_states
+from engine.demonstrations.store import Example
+from engine.retrieval.index import make_index
+from engine.sidenet.attention import Retrieved
+from engine.sidenet.search import SearchMap
+from engine.sidenet.sidenet import LayerTrace, SideNet
+from ingest.errors import BadInput
+
+
+class DemonstrationMemory:
+    """The encoded examples of one library, in the bank's order.
+
+    examples: (n) alive and encoded; states: (n, dim) float32, what votes; chunks: (n, 2) chunk ranges.
+    """
+
+    def __init__(self, folder: Path, bank: MemoryBank, examples: Sequence[Example], dim: int) -> None:
+        self.bank = bank
+        ids, first = np.unique(bank.spans[:, 0], return_index=True)
+        alive = {one.id: one for one in examples}
+        rows = [row for row, identifier in enumerate(ids.tolist()) if identifier in alive]
+        self.examples = [alive[int(ids[row])] for row in rows]
+        edges = np.append(np.searchsorted(bank.chunk_starts, first), bank.chunks)
+        self.chunks = np.stack((edges[:-1], edges[1:]), axis=1)[rows]
+        self.states = read_states(folder, len(ids), dim)[rows]
+
+    def rows(self, part: str = "memory") -> np.ndarray:
+        """Rows of the examples of one part."""
+        return np.array([row for row, one in enumerate(self.examples) if one.part == part], dtype=np.int64)
+
+
+class DemonstrationReader:
+    """What the SideNet may read: the demonstrations at `rows`. Serves batches (implements `MemoryReader`)."""
+
+    def __init__(self, memory: DemonstrationMemory, rows: np.ndarray, sidenet: SideNet) -> None:
+        self.memory, self.rows, self.config = memory, np.sort(rows), sidenet.config
+        ranges = memory.chunks[self.rows]
+        self._chunks = np.concatenate([np.arange(lo, hi) for lo, hi in ranges] or [np.zeros(0, np.int64)])
+        self._owner = np.repeat(self.rows, ranges[:, 1] - ranges[:, 0])
+        self._search = sidenet.search if sidenet.config.reading in (None, "pooled") else None
+        self._indices: dict[int | None, object] = {}
+
+    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+        """The best `top_k` chunks for every token of a batch; see `MemoryReader`."""
+        batch, time = query.shape[:2]
+        block = self.config.source_block(layer)
+        asked = query if search is None else search[:, :, None]
+        found, _ = self._index(block if search is None else None).search(
+            asked.flatten(0, 1).float(), self.config.top_k
+        )
+        chunks = torch.from_numpy(np.where(found >= 0, np.append(self._chunks, 0)[found], -1))
+        if search is None:
+            keys, values, mask = self.memory.bank.gather_heads(block, chunks)
+        else:
+            keys, values, mask = self.memory.bank.gather(block, chunks[:, 0])
+            keys, values, mask = keys.transpose(1, 2), values.transpose(1, 2), mask[:, None]
+        shaped = [part.unflatten(0, (batch, time)) for part in (keys, values, mask, found)]
+        like = {"dtype": query.dtype, "device": query.device}
+        return Retrieved(
+            shaped[0].to(**like), shaped[1].to(**like), shaped[2].to(query.device), chunks=shaped[3]
+        )
+
+    def masses(self, trace: LayerTrace, row: int, time: int = -1) -> dict[int, float]:
+        """Attention mass on each demonstration (row of the memory) from one token, summed over heads."""
+        per_chunk = trace.mass[row, time, :, :-1].unflatten(-1, (-1, self.config.chunk_size)).sum(-1)
+        chunks = trace.chunks[row, time].expand(len(per_chunk), -1)
+        masses: dict[int, float] = {}
+        for chunk, mass in zip(chunks.flatten().tolist(), per_chunk.flatten().tolist(), strict=True):
+            if chunk >= 0 and mass > 0:
+                owner = int(self._owner[chunk])
+                masses[owner] = masses.get(owner, 0.0) + mass
+        return masses
+
+    def _index(self, block: int | None) -> object:
+        if block not in self._indices:
+            bank = self.memory.bank
+            source = bank.chunk_keys(block) if block is not None else _learned(bank, self._search)
+            self._indices[block] = make_index(np.asarray(source[self._chunks]))
+        return self._indices[block]
+
+
+def _learned(bank: MemoryBank, search: SearchMap | None) -> np.ndarray:
+    if search is None:
+        raise BadInput("this SideNet reads by attention keys, not by a learned map")
+
+    @torch.inference_mode()
+    def make(pooled: np.ndarray) -> np.ndarray:
+        return search.keys(torch.from_numpy(pooled).to(search.mean)).cpu().numpy()
+
+    return bank.search_keys(search.fingerprint(), make)

@@ -1,0 +1,207 @@
+"""The local window: demonstrations as a prefix that is read once, and the likelihood of labels after a text.
+
+    log p(label | shots, text) = Σ_i log p(l_i | shots, text, l_1 … l_{i−1})    over the whole vocabulary
+
+Texts of equal length form a batch, so that none is padded; labels share the cache of their text.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from engine.backbone.backbone import Backbone
+from engine.demonstrations.encoding import padded
+from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideNet
+
+ALONE = "backbone alone"  # in the place of a memory: what the backbone itself says, in the same pass
+ROWS = 16  # of one batch of label continuations
+BATCH_TOKENS = 512
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Caches of both networks after the demonstrations of a window (batch of one)."""
+
+    ids: tuple[int, ...]
+    backbone: DynamicCache
+    side: SideCache
+
+
+@dataclass(frozen=True)
+class Scores:
+    """labels: log-likelihood (texts, labels) of each label; top: (texts,) the likeliest first token of all;
+    traces: per text what its last token read, one entry a memory layer, and the row of its batch."""
+
+    labels: Tensor
+    top: Tensor
+    traces: list[tuple[tuple[LayerTrace, ...], int]]
+
+
+class LabelScorer:
+    """Backbone (and SideNet, where given) over windows of one task."""
+
+    def __init__(self, backbone: Backbone, sidenet: SideNet | None, answers: Sequence[Sequence[int]]) -> None:
+        """answers: token ids of each label's word, none empty."""
+        self.backbone, self.sidenet = backbone, sidenet
+        self.answers = [tuple(answer) for answer in answers]
+        # of each label that has more than one token, all but the last: what has to be read to score it
+        longer = sorted({answer[:-1] for answer in self.answers if len(answer) > 1}, key=len, reverse=True)
+        self._paths = [
+            one for at, one in enumerate(longer) if not any(_starts(big, one) for big in longer[:at])
+        ]
+        self._path_of = [
+            next(
+                (at for at, path in enumerate(self._paths) if len(answer) > 1 and _starts(path, answer[:-1])),
+                None,
+            )
+            for answer in self.answers
+        ]
+
+    @torch.inference_mode()
+    def prefix(self, ids: Sequence[int]) -> Prefix:
+        """Read the demonstrations of a window once; without any the caches are empty."""
+        backbone_cache, side_cache = self.backbone.new_cache(), SideCache()
+        if ids:
+            encoding = self.backbone.encode(torch.tensor([list(ids)]), self._states, (), backbone_cache)
+            if self.sidenet is not None:
+                self.sidenet(encoding.hidden, None, side_cache)
+        return Prefix(tuple(ids), backbone_cache, side_cache)
+
+    @torch.inference_mode()
+    def score(
+        self,
+        prefix: Prefix,
+        texts: Sequence[Sequence[int]],
+        memories: Sequence[MemoryReader | str | None] = (None,),
+    ) -> list[Scores]:
+        """Scores of texts (token ids of prompts) for each memory; the backbone runs once for all memories."""
+        found = [_Collected(len(texts), len(self.answers)) for _ in memories]
+        for group in _equal_lengths(texts, BATCH_TOKENS):
+            ids = torch.tensor([list(texts[at]) for at in group])
+            caches = [
+                _branched(prefix.backbone, len(group)),
+                [_side(prefix.side, len(group)) for _ in memories],
+            ]
+            first = self._read(ids, caches, memories)
+            for collected, (logits, traces) in zip(found, first, strict=True):
+                collected.begin(group, logits, self.answers, traces)
+            if self._paths:
+                self._continue(group, caches, memories, found)
+        return [one.scores() for one in found]
+
+    @property
+    def _states(self) -> tuple[int, ...]:
+        return (self.backbone.blocks,) if self.sidenet is None else self.sidenet.states
+
+    def _read(
+        self, ids: Tensor, caches: list, memories: Sequence[MemoryReader | str | None], every: bool = False
+    ) -> list:
+        """[(log-probabilities (batch, time or 1, vocabulary), traces)] for each memory, after new tokens."""
+        encoding = self.backbone.encode(ids, self._states, (), caches[0])
+        results = []
+        for memory, side in zip(memories, caches[1], strict=True):
+            if self.sidenet is None or memory is ALONE:
+                last = encoding.hidden[self.backbone.blocks]
+                normed, traces = self.backbone.final_norm(last if every else last[:, -1:]), ()
+            else:
+                normed, traces = self._side_read(encoding.hidden, memory, side, every)
+            logits = self.backbone.head(normed.to(self.backbone.dtype)).float()
+            results.append((logits.log_softmax(-1), traces))
+        return results
+
+    def _side_read(
+        self, hidden: dict, memory: MemoryReader | None, cache: SideCache, every: bool
+    ) -> tuple[Tensor, tuple]:
+        """What the SideNet makes of new tokens. Where no layer above the reading one could tell, tokens whose
+        output nobody asks for are read without memory: the result is the same, the search is saved."""
+        if not every and hidden[self.backbone.blocks].shape[1] > 1 and not self._read_above:
+            self.sidenet({j: state[:, :-1] for j, state in hidden.items()}, None, cache)
+            hidden = {j: state[:, -1:] for j, state in hidden.items()}
+        output = self.sidenet(hidden, memory, cache)
+        return (output.normed if every else output.normed[:, -1:]), output.traces
+
+    @property
+    def _read_above(self) -> bool:
+        """Whether an active side layer stands above a memory layer."""
+        active = [layer for layer in self.sidenet.layers if layer.active]
+        reading = [at for at, layer in enumerate(active) if layer.memory is not None and layer.attends]
+        return bool(reading) and reading[0] != len(active) - 1
+
+    def _continue(
+        self, group: list[int], caches: list, memories: Sequence, found: Sequence["_Collected"]
+    ) -> None:
+        """Read the labels of more than one token after the texts of a group, some rows at a time."""
+        for row, at in enumerate(group):
+            for lo in range(0, len(self._paths), ROWS):
+                paths = self._paths[lo : lo + ROWS]
+                branch = [
+                    _branched(caches[0], len(paths), row),
+                    [_side(side, len(paths), row) for side in caches[1]],
+                ]
+                results = self._read(padded(paths), branch, memories, every=True)
+                for label, path in enumerate(self._path_of):
+                    if path is not None and lo <= path < lo + ROWS:
+                        for collected, (logits, _) in zip(found, results, strict=True):
+                            rest = self.answers[label][1:]
+                            steps = logits[path - lo, torch.arange(len(rest)), list(rest)]
+                            collected.sums[at, label] += steps.sum().item()
+
+
+class _Collected:
+    """Sums of the log-likelihoods of labels while their tokens are being read."""
+
+    def __init__(self, texts: int, labels: int) -> None:
+        self.sums = torch.zeros(texts, labels)
+        self.top = torch.zeros(texts, dtype=torch.int64)
+        self.traces: list = [((), 0)] * texts
+
+    def begin(
+        self, group: list[int], logits: Tensor, answers: Sequence[tuple[int, ...]], traces: tuple
+    ) -> None:
+        last = logits[:, -1].cpu()
+        self.sums[group] = last[:, [answer[0] for answer in answers]]
+        self.top[group] = last.argmax(-1)
+        for row, at in enumerate(group):
+            self.traces[at] = (traces, row)
+
+    def scores(self) -> Scores:
+        return Scores(self.sums, self.top, self.traces)
+
+
+def _starts(long: tuple[int, ...], start: tuple[int, ...]) -> bool:
+    return long[: len(start)] == start
+
+
+def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:
+    """Positions of texts of one length each, up to `tokens` together."""
+    groups: dict[int, list[int]] = {}
+    for at, text in enumerate(texts):
+        groups.setdefault(len(text), []).append(at)
+    return [
+        group[lo : lo + max(1, tokens // length)]
+        for length, group in groups.items()
+        for lo in range(0, len(group), max(1, tokens // length))
+    ]
+
+
+def _branched(cache: DynamicCache, rows: int, of: int = 0) -> DynamicCache:
+    """A cache that goes on from row `of` of another `rows` times; the other stays as it is."""
+    made = copy.copy(cache)
+    made.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in made.layers:
+        if layer.is_initialized:
+            layer.keys = layer.keys[of : of + 1].expand(rows, -1, -1, -1)
+            layer.values = layer.values[of : of + 1].expand(rows, -1, -1, -1)
+    return made
+
+
+def _side(cache: SideCache, rows: int, of: int = 0) -> SideCache:
+    layers = {
+        layer: tuple(part[of : of + 1].expand(rows, -1, -1, -1) for part in pair)
+        for layer, pair in cache.layers.items()
+    }
+    return SideCache(cache.position, layers)

@@ -1,0 +1,557 @@
+"""Demonstration libraries over a tiny random model: import, bank, jobs, classification, files."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.demonstrations.demonstrations import Demonstrations
+from engine.demonstrations.encoding import encoded_ids, packed, written
+from engine.demonstrations.heldout import wilson
+from engine.demonstrations.importing import Row
+from engine.demonstrations.memory import DemonstrationReader
+from engine.demonstrations.settings import Settings
+from engine.demonstrations.task import Task, guessed_template, guessed_words
+from engine.demonstrations.window import ALONE, LabelScorer
+from engine.library import Library
+from engine.paths import Paths
+from engine.shelf.runner import JobRunner
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.sidenet import SideNet
+from ingest.errors import BadInput
+from ingest.parse import parse
+from ingest.tables import pasted_table, read_table
+
+GOOD = ("lovely", "splendid", "charming", "delightful", "brilliant")
+BAD = ("dreary", "tedious", "clumsy", "hollow", "dismal")
+
+
+def review(number: int) -> tuple[str, str]:
+    words, label = (GOOD, "positive") if number % 2 else (BAD, "negative")
+    return f"a {words[number % 5]} and {words[number // 5 % 5]} film, seen on day {number}", label
+
+
+def csv_of(numbers) -> str:
+    return "text,label\n" + "".join('"{}",{}\n'.format(*review(number)) for number in numbers)
+
+
+def stirred(backbone, **settings) -> SideNet:
+    """A SideNet whose memory layer counts, as after training."""
+    sidenet = SideNet(SideNetConfig.for_backbone(backbone, memory_layers=(1,), **settings), backbone)
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in sidenet.named_parameters():
+            if "layers.1." in name and ("scale" in name or "memory" in name):
+                parameter.copy_(0.3 * torch.randn_like(parameter))
+    return sidenet.eval()
+
+
+@pytest.fixture
+def demos(tiny_folder, tmp_path) -> Demonstrations:
+    library = Library(Paths(tmp_path / "home"), parse, model=str(tiny_folder))
+    library.__dict__["sidenet"] = stirred(library.backbone)
+    return Demonstrations(library, read_table)
+
+
+@pytest.fixture
+def films(demos):
+    """A library of 40 encoded examples."""
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
+    demos.encode(made.id)
+    return demos.store.get(made.id)
+
+
+# the task
+
+TEMPLATES = [
+    ("Review: {} Sentiment: {}", "Review: fine Sentiment:", " positive", "\n"),
+    ("{}\nLabel:\t{}.", "fine\nLabel:", "\tpositive", ".\n"),
+    ("“{}” is {} !", "“fine” is", " positive", " !\n"),
+]
+
+
+@pytest.mark.parametrize(("template", "prompt", "answer", "tail"), TEMPLATES)
+def test_a_template_becomes_prompt_answer_and_tail(template, prompt, answer, tail):
+    task = Task(template, {"1": "positive", "0": "negative"})
+    assert (task.prompt("fine"), task.answer("1"), task.tail) == (prompt, answer, tail)
+
+
+WRONG_TASKS = [
+    ("Review: {}", {"a": "a", "b": "b"}, "two places"),
+    ("{}{}", {"a": "a", "b": "b"}, "words between"),
+    ("{} is {}", {"a": "a"}, "2 to 100 labels"),
+    ("{} is {}", {str(n): str(n) for n in range(101)}, "2 to 100 labels"),
+    ("{} is {}", {"a": "same", "b": " same "}, 'share the word "same"'),
+    ("{} is {}", {"a": " ", "b": "b"}, "needs a word"),
+]
+
+
+@pytest.mark.parametrize(("template", "words", "message"), WRONG_TASKS)
+def test_a_task_that_cannot_work_is_refused(template, words, message):
+    with pytest.raises(BadInput, match=message):
+        Task(template, words)
+
+
+def test_template_and_words_are_guessed_from_the_columns():
+    assert guessed_template("review_text", "sentiment") == "Review text: {} Sentiment: {}"
+    assert guessed_words(["not_spam", "spam"]) == {"not_spam": "not spam", "spam": "spam"}
+    assert guessed_words(["a_b", "a b"]) == {"a_b": "a_b", "a b": "a b"}
+
+
+# importing
+
+COLUMNS = [
+    ("label,text\nx,long enough\ny,another text\n", "text", "label"),
+    (
+        "id\tquestion\tkind\n1\twho is it\twho\n2\twho was it\twho\n3\twhere is it\twhere\n",
+        "question",
+        "kind",
+    ),
+    ("a;b\nthis is a longer sentence;yes\nand this one too;no\nor this;yes\n", "a", "b"),
+    ("a fine day\tgood\na dull day\tbad\nthe best day\tgood\n", "column 1", "column 2"),
+    ('{"Body": "one two", "y": 1}\n{"Body": "three", "y": 0}\n', "Body", "y"),
+]
+
+
+@pytest.mark.parametrize(("pasted", "text", "label"), COLUMNS)
+def test_columns_are_guessed(demos, pasted, text, label):
+    found = demos.preview(pasted_table(pasted))
+    assert (found.text_column, found.label_column) == (text, label)
+    assert not found.problems
+
+
+def test_the_user_may_choose_other_columns(demos):
+    table = pasted_table("text,label,mood\nab,x,glad\ncd,y,sad\nef,x,sad\n")
+    assert demos.preview(table, label_column="mood").counts == {"glad": 1, "sad": 2}
+    with pytest.raises(BadInput, match='no column "colour"'):
+        demos.preview(table, label_column="colour")
+    with pytest.raises(BadInput, match="same column"):
+        demos.preview(table, "text", "text")
+
+
+def test_what_is_wrong_is_told_row_by_row_and_nothing_is_imported(demos, films):
+    pasted = 'text,label\n"",positive\nnew and good,\nnew\ufffd letters,positive\nseen before,positive\n' + (
+        f"Seen   before,negative\nof another kind,mixed\n{review(3)[0]!r},positive\n".replace("'", '"')
+    )
+    found = demos.preview(pasted_table(pasted), into=films.id)
+    assert [str(one) for one in found.problems] == [
+        "row 2: the text is empty",
+        "row 3: the label is empty",
+        "row 4: wrong encoding: some letters could not be read; name the file's encoding",
+        "row 6: duplicate: the same text stands in row 5",
+        'row 7: unknown label "mixed"; this library has negative, positive',
+        "row 8: duplicate: the same text stands in the library",
+    ]
+    with pytest.raises(BadInput, match=r"row 2: .*row 3: .*row 4: .*and 3 more.*nothing was imported"):
+        demos.extend(films.id, found)
+    assert demos.store.get(films.id).size == 40
+    assert demos.extend(films.id, found, skip=True) == 1
+
+
+def test_a_label_column_of_one_value_or_hundreds_is_refused(demos):
+    with pytest.raises(BadInput, match="has 1 label in"):
+        demos.preview(pasted_table("text,label\na b,x\nc d,x\n"))
+    many = "text,label\n" + "".join(f"text {n},label {n}\n" for n in range(150))
+    with pytest.raises(BadInput, match="150 different values"):
+        demos.preview(pasted_table(many))
+
+
+def test_a_name_is_given_once(demos, films):
+    with pytest.raises(BadInput, match="already"):
+        demos.create("FILMS", demos.preview(pasted_table(csv_of(range(4)))))
+    assert demos.store.find("film").id == demos.store.find(films.id).id == films.id
+    with pytest.raises(BadInput, match='there is "Films"'):
+        demos.store.find("books")
+
+
+# the bank
+
+
+def test_whole_demonstrations_are_packed_and_nothing_is_dropped(demos, films):
+    task, tokenizer = films.task, demos.library.backbone.tokenizer
+    every = [written(one, task, tokenizer) for one in demos.store.examples(films.id)]
+    segments = list(packed(every))
+    assert [one for segment in segments for one in segment] == every
+    assert all(sum(len(one.ids) for one in segment) <= 1024 for segment in segments)
+    bank = demos._open_bank(films)
+    assert bank.token_ids.tolist() == [token for one in every for token in one.ids]
+    owners = bank.spans[:, 0]
+    for start, end in zip(bank.chunk_starts, [*bank.chunk_starts[1:], bank.tokens], strict=True):
+        assert len(set(owners[start:end])) == 1
+
+
+def test_what_is_stored_of_an_example_does_not_depend_on_its_neighbours(demos, films):
+    alone = demos.create(
+        "One",
+        demos.preview(
+            pasted_table(
+                "text,label\n{},{}\n{},{}\n".format(
+                    *(part.replace(",", " ") for number in (7, 8) for part in review(number))
+                )
+            )
+        ),
+    )
+    demos.encode(alone.id)
+    texts = [one.text for one in demos.store.examples(alone.id)]
+    long = demos.create(
+        "Long",
+        demos.preview(
+            pasted_table(f"text,label\n{texts[0]},positive\n{'word ' * 60},negative\n{texts[1]},negative\n")
+        ),
+    )
+    demos.encode(long.id)
+    first, second = (demos._memory(demos.store.get(one.id)) for one in (alone, long))
+    np.testing.assert_allclose(first.states[0], second.states[0], atol=2e-2)
+    np.testing.assert_allclose(first.states[1], second.states[2], atol=2e-2)
+
+
+def test_adding_encodes_only_the_new_ones(demos, films, monkeypatch):
+    before = (demos.folder(films.id) / "bank" / "tokens.bin").read_bytes()
+    demos.extend(films.id, demos.preview(pasted_table(csv_of(range(38, 45))), into=films.id), skip=True)
+    assert demos.state(films.id) == "waiting"
+    assert demos.encoded(films.id) == (40, 45)
+    passes = []
+    encode = type(demos.library.backbone).encode
+    monkeypatch.setattr(
+        type(demos.library.backbone),
+        "encode",
+        lambda self, ids, *rest: passes.append(len(ids)) or encode(self, ids, *rest),
+    )
+    demos.encode(films.id)
+    assert sum(passes) == 5
+    after = (demos.folder(films.id) / "bank" / "tokens.bin").read_bytes()
+    assert after.startswith(before) and demos.encoded(films.id) == (45, 45)
+    assert demos.enqueue(films.id) is None
+
+
+def test_edited_and_removed_examples_are_not_read(demos, films):
+    first, second, *_ = demos.store.examples(films.id)
+    changed = demos.store.edit(films.id, first.id, "quite another text", "positive")
+    assert changed.id != first.id and changed.label == "positive"
+    demos.store.discard(films.id, [second.id])
+    demos.encode(films.id)
+    alive = {one.id for one in demos._memory(demos.store.get(films.id)).examples}
+    assert alive == {one.id for one in demos.store.examples(films.id)}
+    assert {first.id, second.id} <= set(encoded_ids(demos.folder(films.id)).tolist())
+    demos.store.discard(films.id, [one.id for one in demos.store.examples(films.id)[:25]])
+    demos.store.add(films.id, [Row(0, "one more", "negative")])
+    demos.encode(films.id)
+    held = encoded_ids(demos.folder(films.id)).tolist()
+    assert held == [one.id for one in demos.store.examples(films.id)]
+
+
+def test_another_template_encodes_again(demos, films):
+    demos.store.configure(films.id, task=Task("Film: {} It was {}", films.task.words))
+    assert demos.enqueue(films.id) is not None
+    demos.encode(films.id)
+    assert demos.classify(films.id, "a lovely film").label in films.task.labels
+    with pytest.raises(BadInput, match='unknown label "positive"'):
+        demos.store.configure(films.id, task=Task("Film: {} It was {}", {"negative": "bad", "fine": "fine"}))
+
+
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from engine.demonstrations import encoding
+from engine.demonstrations.demonstrations import Demonstrations
+from engine.library import Library
+from engine.paths import Paths
+encoding.BLOCK_TOKENS = 200
+library = Library(Paths(Path(sys.argv[1])), None, model=sys.argv[2])
+demos = Demonstrations(library, None)
+append = encoding.BankWriter.append
+def slow(self, *parts, **named):
+    append(self, *parts, **named)
+    print("segment", flush=True)
+    time.sleep(0.2)
+encoding.BankWriter.append = slow
+demos.encode(demos.store.libraries()[0].id)
+"""
+
+
+def test_a_killed_encoding_goes_on_where_it_was(demos, tiny_folder, tmp_path):
+    demos.library.__dict__.pop("sidenet")
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "home"), str(tiny_folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    for _ in range(3):
+        assert child.stdout.readline() == "segment\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    held = len(encoded_ids(demos.folder(made.id)))
+    assert 0 < held < 40
+    dones = []
+    demos.encode(made.id, progress=lambda job: dones.append(job.done) if job.stage == "encode" else None)
+    assert demos.encoded(made.id) == (40, 40) and demos.state(made.id) == "ready"
+    again = demos.create("Again", demos.preview(pasted_table(csv_of(range(40)))))
+    demos.encode(again.id)
+    first, second = (demos._memory(demos.store.get(one.id)) for one in (made, again))
+    np.testing.assert_array_equal(first.states, second.states)
+    np.testing.assert_array_equal(first.bank.token_ids, second.bank.token_ids)
+
+
+# reading memory
+
+
+def test_only_chosen_demonstrations_are_read(demos, films):
+    memory, sidenet = demos._memory(films), demos.library.sidenet
+    rows = np.array([3, 17, 30])
+    reader = DemonstrationReader(memory, rows, sidenet)
+    query = torch.randn(2, 3, sidenet.config.heads, sidenet.config.head_dim)
+    found = reader.read(1, query, None)
+    assert found.mask.any() and found.keys.shape[:2] == (2, 3)
+    owners = {int(reader._owner[chunk]) for chunk in found.chunks.flatten().tolist() if chunk >= 0}
+    assert owners <= set(rows.tolist())
+    spans = memory.bank.spans[:, 0]
+    for chunk in found.chunks.flatten().tolist():
+        if chunk >= 0:
+            t0, _ = memory.bank.chunk_tokens(int(reader._chunks[chunk]))
+            assert spans[t0] == memory.examples[int(reader._owner[chunk])].id
+
+
+# likelihoods
+
+
+@pytest.fixture
+def scorer(demos) -> LabelScorer:
+    answers = [[5], [9, 4], [9, 4, 7], [9, 6], [11, 3]]
+    return LabelScorer(demos.library.backbone, demos.library.sidenet, answers)
+
+
+def by_hand(scorer, ids, answer, memory) -> float:
+    """log p of an answer after ids, in one pass without any cache."""
+    whole = torch.tensor([[*ids, *answer]])
+    backbone = scorer.backbone
+    if memory is ALONE:
+        normed = backbone.final_norm(backbone.encode(whole).hidden[backbone.blocks])
+    else:
+        normed = scorer.sidenet(backbone.encode(whole).hidden, memory).normed
+    steps = backbone.head(normed).log_softmax(-1)[0, len(ids) - 1 : -1]
+    return steps[torch.arange(len(answer)), answer].sum().item()
+
+
+@torch.inference_mode()
+def test_the_likelihood_of_labels_of_several_tokens_is_that_of_one_whole_pass(demos, films, scorer):
+    reader = DemonstrationReader(demos._memory(films), np.arange(20), demos.library.sidenet)
+    shots, texts = [20, 21, 22, 23], [[30, 31, 32], [33], [34, 35, 36], [40, 41]]
+    prefix = scorer.prefix(shots)
+    found = scorer.score(prefix, texts, (ALONE, None, reader))
+    for scores, memory in zip(found[:2], (ALONE, None), strict=True):
+        for at, text in enumerate(texts):
+            for label, answer in enumerate(scorer.answers):
+                assert scores.labels[at, label].item() == pytest.approx(
+                    by_hand(scorer, shots + text, answer, memory), abs=1e-3
+                )
+    # with memory the shots were read without it: only the first token can be compared, with the same cache
+    alone = scorer.score(prefix, [texts[0]], (reader,))[0]
+    assert torch.allclose(alone.labels[0], found[2].labels[0], atol=1e-4)
+    assert not torch.allclose(found[1].labels, found[2].labels, atol=1e-3)
+
+
+def test_a_prefix_serves_again_and_again(scorer):
+    prefix = scorer.prefix([20, 21])
+    first = scorer.score(prefix, [[30, 31]])[0].labels
+    scorer.score(prefix, [[32]])
+    assert torch.equal(first, scorer.score(prefix, [[30, 31]])[0].labels)
+    assert prefix.backbone.get_seq_length() == 2
+
+
+# classifying
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(shots=4),
+        Settings(shots=4, choose="similar"),
+        Settings(shots=0, memory=False, vote=False, calibrate=False),
+        Settings(shots=200),
+        Settings(shots=2, vote=False),
+    ],
+    ids=str,
+)
+def test_a_text_gets_a_label_with_probabilities_and_what_was_read(demos, films, settings):
+    found = demos.classify(films.id, "a splendid and charming film", settings)
+    assert found.label == max(found.probabilities, key=found.probabilities.get)
+    assert sum(found.probabilities.values()) == pytest.approx(1)
+    assert list(found.probabilities) == list(films.task.labels)
+    known = {one.id: one for one in demos.store.examples(films.id)}
+    for read in found.read:
+        assert (read.text, read.label) == (known[read.example].text, known[read.example].label)
+        assert 0 <= read.weight <= 1
+    kinds = {read.where for read in found.read}
+    assert ("vote" in kinds) == settings.vote
+    assert ("window" in kinds) == (settings.shots > 0)
+    assert ("memory" in kinds) == settings.memory
+
+
+def test_the_vote_learns_the_task_even_from_a_random_model(demos):
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(100)))))
+    demos.encode(made.id)
+    demos.store.split(made.id, 0.2)
+    seen = []
+    report = demos.evaluate(
+        made.id, Settings(shots=2), progress=lambda done, total: seen.append((done, total))
+    )
+    assert report.examples == 20 and report.accuracy >= 0.9
+    assert report.accuracy == report.right / 20 and seen[-1] == (20, 20)
+    assert report.interval[0] < report.accuracy <= report.interval[1]
+    assert sum(map(sum, report.confusion)) == 20 and report.majority == 0.5
+
+
+def test_a_library_needs_examples_in_memory_and_a_bank(demos):
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(6)))))
+    with pytest.raises(BadInput, match="not encoded yet"):
+        demos.classify(made.id, "a film")
+    demos.encode(made.id)
+    demos.store.move(made.id, "aside", [one.id for one in demos.store.examples(made.id)])
+    with pytest.raises(BadInput, match="no example in memory"):
+        demos.classify(made.id, "a film")
+    with pytest.raises(BadInput, match="empty"):
+        demos.classify(made.id, " \n")
+
+
+def test_a_hundred_labels_of_several_words(demos):
+    rows = "".join(
+        f"a text about subject {n} and part {m}\tkind number {n}\n" for n in range(100) for m in range(2)
+    )
+    made = demos.create("Many", demos.preview(pasted_table("text\tlabel\n" + rows)))
+    demos.encode(made.id)
+    found = demos.classify(made.id, "a text about subject 77", Settings(shots=3))
+    assert len(found.probabilities) == 100 and sum(found.probabilities.values()) == pytest.approx(1)
+
+
+def test_split_and_balance_only_move_examples(demos):
+    made = demos.create("Films", demos.preview(pasted_table(csv_of([*range(20), *range(21, 61, 2)]))))
+    assert demos.store.balance(made.id) == 20
+    assert demos.store.split(made.id, 0.2) == 4
+    counts = demos.store.get(made.id).counts
+    assert counts["negative"] == {"memory": 8, "held-out": 2}
+    assert counts["positive"] == {"memory": 8, "held-out": 2, "aside": 20}
+    assert demos.store.split(made.id, 0) == 0
+    assert demos.store.get(made.id).held("memory") == 20
+    with pytest.raises(BadInput, match="between 0 and 1"):
+        demos.store.split(made.id, 1.5)
+
+
+def test_a_balanced_library_uses_what_it_keeps(demos, films):
+    demos.store.move(films.id, "held-out", [one.id for one in demos.store.examples(films.id)[:10]])
+    classifier = demos.classifier(films.id)
+    assert len(classifier.rows) == 30
+    assert set(classifier.window_rows) <= set(classifier.rows)
+
+
+# files
+
+
+def texts_file(tmp_path, numbers=range(100, 170)) -> Path:
+    path = tmp_path / "texts.csv"
+    path.write_text("text\n" + "".join(f'"{review(number)[0]}"\n' for number in numbers))
+    return path
+
+
+def test_a_file_is_classified_by_the_server_and_downloaded(demos, films, tmp_path):
+    run, job = demos.start_run(films.id, read_table(texts_file(tmp_path)))
+    runner = JobRunner(demos.jobs, demos.work_any)
+    runner.start()
+    deadline = time.monotonic() + 60
+    while demos.jobs.get(job.id).unfinished and time.monotonic() < deadline:
+        time.sleep(0.05)
+    runner.stop()
+    assert demos.jobs.get(job.id).state == "done"
+    (run,) = demos.runs(films.id)
+    assert (run.done, run.rows) == (70, 70)
+    results = demos.run_results(run)
+    assert [one.row for one in results] == list(range(2, 72))
+    assert demos.export_run(run, tmp_path / "out.csv") == 70
+    table = read_table(tmp_path / "out.csv")
+    assert table.columns == (
+        "row",
+        "text",
+        "label",
+        "p(negative)",
+        "p(positive)",
+        "read 1",
+        "read 2",
+        "read 3",
+    )
+    demos.export_run(run, tmp_path / "out.jsonl")
+    first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert first["label"] in films.task.labels and first["read 1"].endswith("]")
+    with pytest.raises(BadInput, match="must end in"):
+        demos.export_run(run, tmp_path / "out.xlsx")
+    demos.remove_run(run)
+    assert demos.runs(films.id) == []
+
+
+def test_a_paused_file_goes_on_and_comes_out_the_same(demos, films, tmp_path):
+    table = read_table(texts_file(tmp_path))
+    run, job = demos.start_run(films.id, table)
+
+    def pause(now):
+        if now.done >= 32:
+            demos.jobs.pause(job.id)
+
+    demos.run(films.id, job, progress=pause)
+    assert demos.jobs.get(job.id).state in ("paused", "done")
+    part = demos.run_results(run)
+    if demos.jobs.get(job.id).state == "paused":
+        results = demos.folder(films.id) / "runs" / run.id / "results.jsonl"
+        with results.open("a") as handle:
+            handle.write('{"row": 99, "te')  # what a crash leaves
+        again, job = demos.start_run(films.id, table)
+        assert again.id == run.id and job.state == "queued"
+        demos.run(films.id, job)
+    whole = demos.run_results(run)
+    assert len(whole) == 70 and whole[: len(part)] == part
+    other, _ = demos.start_run(films.id, table, settings=Settings(shots=3))
+    assert other.id != run.id
+
+
+def test_an_empty_text_in_a_file_is_named(demos, films, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,text\n1,good\n2,\n")
+    with pytest.raises(BadInput, match="row 3: the text is empty"):
+        demos.start_run(films.id, read_table(path))
+    with pytest.raises(BadInput, match='no column "words"'):
+        demos.start_run(films.id, read_table(path), "words")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_an_export_can_be_imported_again(demos, films, tmp_path, suffix):
+    demos.store.add(films.id, [Row(0, "=1+2 is no formula, but a review", "negative")])
+    path = tmp_path / f"films{suffix}"
+    assert demos.export(films.id, path) == 41
+    again = demos.preview(read_table(path))
+    assert len(again.rows) == 41 and not again.problems
+    assert again.counts == {"negative": 21, "positive": 20}
+
+
+def test_a_file_named_as_a_library_is_imported_once(demos, tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text(csv_of(range(10)))
+    first = demos.find(str(path))
+    assert demos.find(str(path)).id == first.id and first.size == 10
+    path.write_text(csv_of(range(12)))
+    assert demos.find(str(path)).size == 12
+    with pytest.raises(BadInput, match="no such file"):
+        demos.find(str(tmp_path / "none.csv"))
+
+
+def test_removing_a_library_removes_everything(demos, films):
+    demos.start_run(films.id, pasted_table("text,x\nab,1\ncd,2\n"))
+    assert demos.store.remove(films.id) > 0
+    assert demos.store.libraries() == [] and demos.jobs.all() == []
+    assert not demos.folder(films.id).exists()
+    assert demos.library.shelf.connections.db.execute("SELECT count(*) FROM examples").fetchone() == (0,)
+
+
+def test_wilson_interval():
+    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+    assert wilson(0, 5)[0] == 0 and wilson(5, 5)[1] == 1
