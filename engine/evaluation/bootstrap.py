@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -25,9 +25,11 @@ def interval(
     draws: int = 2000,
     share: float = 0.95,
     seed: int = 0,
+    scale: Callable[[float], float] = float,
 ) -> tuple[float, float]:
     """Bootstrap interval of the mean loss, or of its difference to `against` over the same books (paired).
 
+    scale: what is taken of a mean loss, such as math.exp for perplexity.
     One book gives no interval: both ends are NaN.
     """
     if len(books) < 2:
@@ -35,9 +37,9 @@ def interval(
     choose, values = random.Random(seed), []
     for _ in range(draws):
         picked = [choose.randrange(len(books)) for _ in books]
-        value = mean_loss([books[i] for i in picked])
+        value = scale(mean_loss([books[i] for i in picked]))
         if against is not None:
-            value -= mean_loss([against[i] for i in picked])
+            value -= scale(mean_loss([against[i] for i in picked]))
         values.append(value)
     values.sort()
     cut = int((1 - share) / 2 * draws)

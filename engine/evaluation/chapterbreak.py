@@ -4,29 +4,35 @@ As the benchmark defines it: the context ends where a chapter ends; the true beg
 stands against the beginnings of five other chapters of the same book; the one whose tokens are likelier
 (mean log-likelihood given the context) is chosen. Chance is 1 in 6. Instances are built from the books
 themselves, with the chapters that the parser found.
+
+A book's bank is filled once and read up to each boundary; the context is read once for its six suffixes, and
+the window of 1k once for all rows.
 """
 
 import argparse
-import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.evaluation.bootstrap import Total, interval
+from engine.evaluation.chapterreport import Score, write_result
+from engine.evaluation.kept import Kept
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
+from engine.sidenet.attention import Retrieved
 from engine.sidenet.checkpoint import sidenet_for
-from engine.sidenet.sidenet import SideNet
-from engine.training.activations import Wanted, freeze
+from engine.sidenet.sidenet import MemoryReader, SideCache, SideNet
+from engine.training.activations import TextBooks, Wanted
 from engine.training.books import Parse, book_files
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.segments import segments
 
 CHOICES = 6
 SUFFIX = 128
@@ -78,78 +84,153 @@ def instances(document: Document, count: int, seed: int) -> list[Instance]:
 
 @dataclass(frozen=True)
 class Reader:
-    """One row: "backbone" reads a local window; "sidenet" one with memory of `memory` tokens (None: off)."""
+    """One row: the backbone, or a SideNet with memory of `memory` tokens (None: off, 0: the whole past).
+
+    context: tokens before the suffixes that it reads densely; 0 for the window of 1k that all share.
+    """
 
     name: str
-    context: int = LOCAL
+    context: int = 0
     sidenet: SideNet | None = None
     memory: int | None = None
 
+    @property
+    def costly(self) -> bool:
+        return self.context > 0
 
-def readers(sidenet: SideNet, contexts: tuple[int, ...]) -> list[Reader]:
-    """The rows of the table."""
+
+def readers(sidenet: SideNet, contexts: tuple[int, ...], dense: bool = True) -> list[Reader]:
+    """The rows of the table, the backbone with the window of 1k first."""
     rows = [Reader("backbone, window of 1k")]
-    rows += [Reader(f"backbone, dense {context}", context - SUFFIX) for context in contexts]
+    if dense:
+        rows += [Reader(f"backbone, dense {context}", context - SUFFIX) for context in contexts]
     rows.append(Reader("SideNet, memory off", sidenet=sidenet))
     rows += [Reader(f"SideNet, memory {size}", sidenet=sidenet, memory=size) for size in contexts]
     rows.append(Reader("SideNet, memory whole past", sidenet=sidenet, memory=0))
     return rows
 
 
-@torch.inference_mode()
-def suffix_scores(
-    backbone: Backbone, reader: Reader, context: Tensor, suffixes: Tensor, bank: TextBank
-) -> Tensor:
-    """Mean log-likelihood (choices,) of suffixes (choices, time) after context (tokens,).
+@dataclass(frozen=True)
+class Batched:
+    """Serves a batch from a memory of one row: every position asks for itself."""
 
-    Memory holds what lies before the local window.
+    memory: MemoryReader
+
+    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+        """query: (batch, time, heads, head_dim), as `MemoryReader.read`."""
+        shape = query.shape[:2]
+        flat = None if search is None else search.flatten(0, 1)[None]
+        found = self.memory.read(layer, query.flatten(0, 1)[None], flat)
+
+        def back(x: Tensor | None) -> Tensor | None:
+            if x is None:
+                return None
+            return x.expand(shape[0], *x.shape[1:]) if x.shape[1] == 1 else x[0].unflatten(0, shape)
+
+        parts = (found.keys, found.values, found.mask, found.bias, found.chunks, found.following)
+        return Retrieved(*map(back, parts))
+
+
+class Context:
+    """The end of a context, read once, and its suffixes after it in one batch.
+
+    local: (tokens,); suffixes: (choices, time). Hidden states: `{j: H_j}` of the states asked for.
     """
-    local = context[-reader.context :]
-    scores = []
-    for suffix in suffixes:
-        ids = torch.cat((local, suffix)).to(backbone.device)
-        states = (backbone.blocks,) if reader.sidenet is None else reader.sidenet.states
-        hidden = backbone.encode(ids[None], hidden=states).hidden
+
+    def __init__(self, backbone: Backbone, local: Tensor, suffixes: Tensor, states: tuple[int, ...]) -> None:
+        self.backbone, self.suffixes = backbone, suffixes.to(backbone.device)
+        cache = backbone.new_cache()
+        self.before = backbone.encode(local[None], hidden=states, cache=cache).hidden
+        cache.batch_repeat_interleave(len(suffixes))
+        self.after = backbone.encode(suffixes[:, :-1], hidden=states, cache=cache).hidden
+
+    def scores(self, reader: Reader, memory: MemoryReader | None) -> Tensor:
+        """Mean log-likelihood (choices,) of the suffixes."""
         if reader.sidenet is None:
-            normed = backbone.final_norm(hidden[backbone.blocks][0])
+            last, rest = (x[self.backbone.blocks] for x in (self.before, self.after))
+            last, rest = self.backbone.final_norm(last[:, -1:]), self.backbone.final_norm(rest)
         else:
-            memory = None
-            if reader.memory is not None:
-                until = len(context) - len(local)
-                memory = bank.reader(until, reader.memory, reader.sidenet.search)
-            normed = reader.sidenet(hidden, memory).normed[0]
-        first = len(local) - 1
-        logits = backbone.head(normed[first:-1].to(backbone.dtype)).float()
-        scores.append(-F.cross_entropy(logits, ids[first + 1 :]))
-    return torch.stack(scores)
+            last, rest = self._beside(reader.sidenet, memory)
+        normed = torch.cat((last.expand(len(rest), -1, -1), rest), dim=1)
+        logits = self.backbone.head(normed.to(self.backbone.dtype)).float()
+        losses = F.cross_entropy(logits.flatten(0, 1), self.suffixes.flatten(), reduction="none")
+        return -losses.view(self.suffixes.shape).mean(1)
+
+    def _beside(self, sidenet: SideNet, memory: MemoryReader | None) -> tuple[Tensor, Tensor]:
+        """Normed states of the context's last token (1, 1, width), and of the suffixes."""
+        many = None if memory is None else Batched(memory)
+        if sidenet.pointwise:  # no position looks at another: the last one is enough
+            before = {j: state[:, -1:] for j, state in self.before.items()}
+            return sidenet(before, memory).normed, sidenet(self.after, many).normed
+        cache = SideCache()
+        last = sidenet(self.before, memory, cache).normed[:, -1:]
+        count = len(self.suffixes)
+        layers = {
+            i: (k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1))
+            for i, (k, v) in cache.layers.items()
+        }
+        return last, sidenet(self.after, many, SideCache(cache.position, layers)).normed
 
 
+class Book:
+    """A document as tokens with its bank, filled as far as the questions need."""
+
+    def __init__(self, document: Document, backbone: Backbone, sidenet: SideNet, cache: Path | None) -> None:
+        self.backbone, self.config = backbone, sidenet.config
+        pieces = list(segments(document.text, backbone.tokenizer, SEGMENT))
+        self.ids = torch.tensor([token for piece in pieces for token in piece.token_ids])
+        self._starts = np.array([start for piece in pieces for start, _ in piece.spans])
+        wanted = Wanted.of(sidenet.config, ())
+        if (sidenet.config.reading or sidenet.config.search) == "attention":
+            # With a cache, what `evaluate perplexity` keeps serves here as well.
+            wanted = Wanted(sidenet.config.memory_blocks if cache else (), sidenet.config.memory_blocks)
+        self._source = TextBooks(backbone, {"": lambda: document.text}, wanted, SEGMENT, folder=cache)
+
+    def token(self, character: int) -> int:
+        """The first token that begins at or after a character."""
+        return int(np.searchsorted(self._starts, character))
+
+    def bank(self, until: int) -> TextBank:
+        """The bank of the whole segments before a token."""
+        parts = [self._source.segment(0, number) for number in range(until // SEGMENT)]
+        return TextBank.of(self.config, parts)
+
+
+@torch.inference_mode()
 def score_book(
-    document: Document, backbone: Backbone, rows: list[Reader], sidenet: SideNet, count: int, seed: int
-) -> tuple[list[int], int]:
-    """Right answers of every row, and the number of questions."""
-    right, asked = [0] * len(rows), 0
-    for instance in instances(document, count, seed):
-        context = torch.tensor(_ids(backbone, document.text[: instance.boundary]))
-        suffixes = torch.tensor(
-            [_ids(backbone, document.text[start : start + 12 * SUFFIX])[:SUFFIX] for start in instance.starts]
-        )
-        bank = _bank(backbone, sidenet, context)
-        for number, row in enumerate(rows):
-            best = int(suffix_scores(backbone, row, context, suffixes, bank).argmax())
-            right[number] += best == instance.answer
-        asked += 1
-    return right, asked
+    document: Document, backbone: Backbone, rows: list[Reader], sidenet: SideNet, count: int, seed: int,
+    kept: Kept | None = None, cache: Path | None = None, dense_count: int = 0,
+) -> list[Score]:  # fmt: skip
+    """Right answers and questions of every row; costly rows answer the first `dense_count` (0: all)."""
+    asked = instances(document, count, seed)
+    kept, right = kept or Kept(None, ""), [[] for _ in rows]
+    if asked:
+        book = Book(document, backbone, sidenet, cache)
+        bank = book.bank(book.token(max(question.boundary for question in asked)))
+    for number, question in enumerate(asked):
+        at = book.token(question.boundary)
+        suffixes = torch.stack([book.ids[i : i + SUFFIX] for i in map(book.token, question.starts)])
+        states = tuple(sorted({*sidenet.states, backbone.blocks}))
+        near = Context(backbone, book.ids[max(0, at - LOCAL) : at], suffixes, states)
+        for place, row in enumerate(rows):
+            if row.costly and dense_count and number >= dense_count:
+                continue
+            if row.costly:
+                context = book.ids[max(0, at - row.context) : at]
+                key = f"{backbone.fingerprint} {row.name} {context.tolist()} {suffixes.tolist()}"
+                best = kept.get(key, lambda: _dense(backbone, context, suffixes, row))  # noqa: B023
+            else:
+                memory = None
+                if row.memory is not None:
+                    until = at - min(at, LOCAL)
+                    memory = bank.reader(until, row.memory, sidenet.search)
+                best = int(near.scores(row, memory).argmax())
+            right[place].append(best == question.answer)
+    return [Score(sum(answers), len(answers)) for answers in right]
 
 
-def _ids(backbone: Backbone, text: str) -> list[int]:
-    return backbone.tokenizer(text, add_special_tokens=False)["input_ids"]
-
-
-def _bank(backbone: Backbone, sidenet: SideNet, context: Tensor) -> TextBank:
-    whole = context[: len(context) // SEGMENT * SEGMENT].split(SEGMENT) if len(context) >= SEGMENT else ()
-    wanted = Wanted.of(sidenet.config, ())
-    return TextBank.of(sidenet.config, [freeze(backbone, ids, wanted) for ids in whole])
+def _dense(backbone: Backbone, context: Tensor, suffixes: Tensor, row: Reader) -> int:
+    return int(Context(backbone, context, suffixes, (backbone.blocks,)).scores(row, None).argmax())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,8 +241,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
     parser.add_argument("--contexts", default="4096,6144,8192", metavar="N,M", help="context lengths")
     parser.add_argument("--per-book", type=int, default=8, metavar="N", help="questions of one book")
+    parser.add_argument(
+        "--dense-per-book",
+        type=int,
+        metavar="N",
+        help="of them for dense contexts, 0 for none (default: all)",
+    )
     parser.add_argument("--max-books", type=int, default=0, metavar="N", help="0 (default): all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what the backbone computes here")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -169,15 +257,16 @@ def run(arguments: argparse.Namespace) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = load_backbone(Paths.default(), arguments.model, device)
     sidenet = sidenet_for(backbone, arguments.sidenet)
-    rows = readers(sidenet, tuple(int(n) for n in arguments.contexts.split(",") if n))
+    contexts = tuple(int(n) for n in arguments.contexts.split(",") if n)
+    rows = readers(sidenet, contexts, arguments.dense_per_book != 0)
     results = score_books(arguments, backbone, sidenet, rows, arguments.parse_file)
-    print(write_result(arguments.out, rows, results))
+    print(write_result(arguments.out, [row.name for row in rows], results, CHOICES))
     return 0
 
 
 def score_books(
     arguments: argparse.Namespace, backbone: Backbone, sidenet: SideNet, rows: list[Reader], parse: Parse
-) -> list[tuple[list[int], int]]:
+) -> list[list[Score]]:
     """`score_book` over a folder.
 
     Raises
@@ -185,32 +274,16 @@ def score_books(
     BadInput
         No book has enough chapters.
     """
-    results = []
+    results, kept = [], Kept(arguments.cache, "answers")
     for file in book_files(arguments.books)[: arguments.max_books or None]:
-        right, asked = score_book(parse(file), backbone, rows, sidenet, arguments.per_book, arguments.seed)
-        if asked:
-            results.append((right, asked))
-            print(f"{file.name}: {asked} questions, right {right}", flush=True)
+        scores = score_book(
+            parse(file), backbone, rows, sidenet, arguments.per_book, arguments.seed, kept, arguments.cache,
+            arguments.dense_per_book or 0,
+        )  # fmt: skip
+        if scores[0].asked:
+            results.append(scores)
+            right = [score.right for score in scores]
+            print(f"{file.name}: {scores[0].asked} questions, right {right}", flush=True)
     if not results:
         raise BadInput(f"no book in {arguments.books} has {CHOICES + 1} chapters; give books with chapters")
     return results
-
-
-def write_result(folder: Path, rows: list[Reader], results: list[tuple[list[int], int]]) -> str:
-    """Accuracy of every row in percent, with an interval over books; returns the Markdown."""
-    questions = sum(asked for _, asked in results)
-    lines = [f"{questions} questions from {len(results)} books; chance {100 / CHOICES:.1f} %\n"]
-    lines += ["| | right (%) | 95 % over books |", "|---|---|---|"]
-    values = []
-    for number, row in enumerate(rows):
-        totals = [Total(100 * right[number], asked) for right, asked in results]
-        share, (low, high) = sum(t.loss for t in totals) / questions, interval(totals)
-        known = low == low  # one book gives NaN
-        lines.append(f"| {row.name} | {share:.1f} | {f'{low:.1f} to {high:.1f}' if known else '-'} |")
-        values.append({"name": row.name, "right": share, "interval": [low, high] if known else None})
-    folder.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines) + "\n"
-    (folder / "chapterbreak.md").write_text(text)
-    content = {"questions": questions, "books": len(results), "rows": values}
-    (folder / "chapterbreak.json").write_text(json.dumps(content, indent=2) + "\n")
-    return text

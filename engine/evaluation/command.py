@@ -11,6 +11,7 @@ EVALUATIONS = {
     "perplexity": "token-level perplexity by length of book, with and without memory",
     "chapterbreak": "six-way identification of the true next chapter",
     "chat": "divergence from the backbone on chat prompts without a document",
+    "staleness": "a bank before and after training steps: LongMem's and MemTRM's",
     "retrieval": "recall of the right passage: memory, full text, their fusion",
 }
 

@@ -1,28 +1,90 @@
-"""The result of an evaluation, three ways: a Markdown table, JSON, a plot."""
+"""The result of the perplexity evaluation, three ways: Markdown tables, JSON, a plot.
+
+Every row stands against two others: the backbone with the window alone (in perplexity: the total), and the
+same model with less context (in nats: what the memory or the dense context alone is worth). A row scored on
+fewer pages is compared on those pages.
+"""
 
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from engine.evaluation.bootstrap import Total, interval, mean_loss
+
+GOAL = (
+    "total: 1.62 of perplexity below the backbone; memory alone: at least what dense 8192 gives, and growing"
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One book: targets of a page, and per row and page the summed loss, None where it was left out."""
+
+    split: str
+    tokens: int
+    losses: list[list[float | None]]
+
+    def totals(self, row: int, like: int) -> tuple[Total, Total] | None:
+        """Totals of two rows over the pages that both scored."""
+        pairs = [
+            (a, b) for a, b in zip(self.losses[row], self.losses[like], strict=True)
+            if a is not None and b is not None
+        ]  # fmt: skip
+        if not pairs:
+            return None
+        tokens = self.tokens * len(pairs)
+        return Total(sum(a for a, _ in pairs), tokens), Total(sum(b for _, b in pairs), tokens)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of one split: loss in nats per token, its interval over books, and against "memory off"."""
+    """One row of one split. Losses in nats per token, intervals over books.
+
+    total: perplexity against the backbone with the window alone. alone: nats against the row `base`.
+    """
 
     name: str
+    base: str
     split: str
     books: int
     tokens: int
     loss: float
     loss_interval: tuple[float, float]
-    against_off: float
-    against_off_interval: tuple[float, float]
+    total: float
+    total_interval: tuple[float, float]
+    alone: float
+    alone_interval: tuple[float, float]
 
     @property
     def perplexity(self) -> float:
         return math.exp(self.loss)
+
+
+def table(rows: Sequence[tuple[str, str]], results: Sequence[Scored]) -> list[Row]:
+    """One row per (name, base) and split, and over all books; the first row is the backbone alone."""
+    names = [name for name, _ in rows]
+    made = []
+    for split in dict.fromkeys([*(book.split for book in results), "all"]):
+        inside = [book for book in results if split in ("all", book.split)]
+        for number, (name, base) in enumerate(rows):
+            with_first = [pair for book in inside if (pair := book.totals(number, 0))]
+            with_base = [pair for book in inside if (pair := book.totals(number, names.index(base)))]
+            if not with_first:
+                continue
+            mine, first = zip(*with_first, strict=True)
+            same, less = zip(*with_base, strict=True)
+            made.append(
+                Row(
+                    name, base, split, len(mine), sum(total.tokens for total in mine), mean_loss(mine),
+                    interval(mine), math.exp(mean_loss(mine)) - math.exp(mean_loss(first)),
+                    interval(mine, first, scale=math.exp), mean_loss(same) - mean_loss(less),
+                    interval(same, less),
+                )
+            )  # fmt: skip
+    return made
 
 
 def span(interval: tuple[float, float], digits: int = 4) -> str:
@@ -33,21 +95,44 @@ def span(interval: tuple[float, float], digits: int = 4) -> str:
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table, one part per split."""
+    """The table, one part per split, then the goals."""
     lines = []
     for split in dict.fromkeys(row.split for row in rows):
         part = [row for row in rows if row.split == split]
         lines += [
-            f"\n{split} ({part[0].books} books, {part[0].tokens:,} tokens scored)\n",
-            "| | loss (nats) | perplexity | against memory off (nats) | 95 % over books |",
-            "|---|---|---|---|---|",
+            f"\n{split} ({part[0].books} books)\n",
+            "| | tokens scored | loss (nats) | perplexity | total: perplexity against the backbone "
+            "| 95 % over books | memory or context alone (nats) | 95 % over books |",
+            "|---|---:|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {row.name} | {row.loss:.4f} | {row.perplexity:.2f} | {row.against_off:+.4f} "
-            f"| {span(row.against_off_interval)} |"
+            f"| {row.name} | {row.tokens:,} | {row.loss:.4f} | {row.perplexity:.2f} | {row.total:+.2f} "
+            f"| {span(row.total_interval, 2)} | {row.alone:+.4f} | {span(row.alone_interval)} |"
             for row in part
         ]
-    return "\n".join(lines).lstrip() + "\n"
+    return "\n".join([*lines, *goals(rows)]).lstrip() + "\n"
+
+
+def goals(rows: list[Row]) -> list[str]:
+    """One line a split: total and memory alone of the largest memory, beside dense context and MemTRM."""
+    found = {(row.split, row.name): row for row in rows}
+    lines = [
+        f"\nGoals ({GOAL})\n",
+        "| split | total | 95 % | memory alone: smallest | largest | dense | MemTRM total | alone |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for split in dict.fromkeys(row.split for row in rows):
+        names = [name for where, name in found if where == split]
+        read = [found[split, name] for name in names if name.startswith("SideNet, memory ")][1:]
+        dense = [found[split, name] for name in names if name.startswith("backbone, dense")]
+        other = [found[split, name] for name in names if name.startswith("MemTRM")]
+        if not read:
+            continue
+        cells = [f"{read[-1].total:+.2f}", span(read[-1].total_interval, 2), f"{read[0].alone:+.4f}"]
+        cells += [f"{read[-1].alone:+.4f}", f"{dense[-1].alone:+.4f}" if dense else "-"]
+        cells += [f"{other[-1].total:+.2f}", f"{other[-1].alone:+.4f}"] if other else ["-", "-"]
+        lines.append(f"| {split} | " + " | ".join(cells) + " |")
+    return lines if len(lines) > 3 else []
 
 
 def write_report(folder: Path, name: str, setup: dict, rows: list[Row]) -> str:
@@ -73,23 +158,28 @@ def _plain(value):
 
 
 def draw(rows: list[Row], picture: Path) -> None:
-    """Difference to "memory off" of every row, over all books, with intervals."""
+    """Total and memory alone of every row, over all books, with intervals."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     part = [row for row in rows if row.split == "all"]
-    figure, axis = pyplot.subplots(figsize=(8, 0.5 * len(part) + 1.2))
-    for place, row in enumerate(part):
-        low, high = row.against_off_interval
-        axis.plot([row.against_off], [place], "o", color="tab:blue")
-        if not math.isnan(low):
-            axis.plot([low, high], [place, place], color="tab:blue")
-    axis.set_yticks(range(len(part)), [row.name for row in part])
-    axis.invert_yaxis()
-    axis.axvline(0, color="grey", linewidth=0.8)
-    axis.set_xlabel("nats per token against the same SideNet with memory off (left is better)")
+    figure, axes = pyplot.subplots(1, 2, figsize=(12, 0.4 * len(part) + 1.2), sharey=True)
+    panels = (
+        ("perplexity against the backbone (left is better)", "total"),
+        ("nats against the same with less context (left is better)", "alone"),
+    )
+    for axis, (title, field) in zip(axes, panels, strict=True):
+        for place, row in enumerate(part):
+            low, high = getattr(row, f"{field}_interval")
+            axis.plot([getattr(row, field)], [place], "o", color="tab:blue")
+            if not math.isnan(low):
+                axis.plot([low, high], [place, place], color="tab:blue")
+        axis.axvline(0, color="grey", linewidth=0.8)
+        axis.set_xlabel(title)
+    axes[0].set_yticks(range(len(part)), [row.name for row in part])
+    axes[0].invert_yaxis()
     figure.tight_layout()
     figure.savefig(picture, dpi=110)
     pyplot.close(figure)

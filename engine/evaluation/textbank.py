@@ -17,7 +17,7 @@ from engine.training.ring import TensorReader
 
 @dataclass
 class TextBank:
-    """keys, values: {block: (kv_heads, tokens, head_dim)}; ids: (tokens,); pooled: (chunks, width) or None."""
+    """keys, values: {block: (kv_heads, tokens, head_dim)}; ids: (tokens,); pooled: (chunks, width), if any."""
 
     config: SideNetConfig
     keys: dict[int, Tensor] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class TextBank:
             for name in ("keys", "values")
         )
         pooled = None
-        if config.search == "pooled":
+        if (config.reading or config.search) == "pooled":
             entering = torch.cat([part.hidden[config.search_block] for part in segments])
             pooled = entering.unflatten(0, (-1, config.chunk_size)).mean(1).half().float()
         return cls(config, keys, values, torch.cat([part.ids for part in segments]), pooled)

@@ -8,10 +8,11 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.evaluation import chapterbreak
-from engine.evaluation.chapterbreak import CHOICES, Reader, chapter_starts, instances, suffix_scores
+from engine.evaluation.chapterbreak import CHOICES, Context, Reader, chapter_starts, instances
 from engine.evaluation.textbank import TextBank
-from engine.sidenet.config import SideNetConfig
+from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
 from engine.sidenet.sidenet import SideNet
+from engine.training.activations import Wanted, freeze
 from ingest.document import Chapter
 from ingest.errors import BadInput
 from tests.engine.families import tiny_model
@@ -63,31 +64,56 @@ def test_too_few_chapters_give_no_question():
     assert instances(book(6), 5, seed=1) == []
 
 
+def scores(backbone: Backbone, context, suffixes, sidenet: SideNet | None = None, memory=None):
+    states = tuple(range(backbone.blocks + 1))
+    with torch.inference_mode():
+        return Context(backbone, context, suffixes, states).scores(Reader("", sidenet=sidenet), memory)
+
+
 def test_the_likelier_suffix_wins(backbone):
-    context = torch.randint(3, 200, (40,))
+    context = torch.randint(3, 200, (32,))
     last = context[None]
     following = []
     for _ in range(6):  # what the model itself would write next
         following.append(backbone.model(last).logits[0, -1].argmax())
         last = torch.cat((last, following[-1].view(1, 1)), dim=1)
     suffixes = torch.stack([torch.randint(3, 200, (6,)), torch.stack(following)])
-    config = SideNetConfig.for_backbone(backbone, memory_layers=(1,))
-    scores = suffix_scores(backbone, Reader("backbone", 32), context, suffixes, TextBank(config))
-    assert scores.argmax() == 1
-    logits = backbone.model(torch.cat((context[-32:], suffixes[0]))[None]).logits[0, 31:-1]
-    expected = -torch.nn.functional.cross_entropy(logits, suffixes[0])
-    assert scores[0].item() == pytest.approx(expected.item(), abs=1e-4)
+    found = scores(backbone, context, suffixes)
+    assert found.argmax() == 1
+    for suffix, score in zip(suffixes, found, strict=True):
+        logits = backbone.model(torch.cat((context, suffix))[None]).logits[0, 31:-1]
+        expected = -torch.nn.functional.cross_entropy(logits, suffix)
+        assert score.item() == pytest.approx(expected.item(), abs=1e-4)
 
 
-def test_untrained_sidenet_scores_as_the_backbone(backbone):
-    sidenet = SideNet(SideNetConfig.for_backbone(backbone, memory_layers=(1,)), backbone).eval()
-    context, suffixes = torch.randint(3, 200, (40,)), torch.randint(3, 200, (3, 6))
-    bank = TextBank(sidenet.config)
-    pair = [
-        suffix_scores(backbone, Reader("", 32, net, memory), context, suffixes, bank)
-        for net, memory in ((None, None), (sidenet, 0))
-    ]
-    torch.testing.assert_close(*pair, atol=1e-4, rtol=0)
+def trained(backbone: Backbone, values: str) -> SideNet:
+    torch.manual_seed(0)
+    config = SideNetConfig.for_backbone(backbone, memory_layers=(1,), memory_values=values, top_k=2)
+    sidenet = SideNet(config, backbone)
+    with torch.no_grad():
+        if values == "following":
+            sidenet.layers[1].memory.gate.fill_(0.5)
+        else:
+            sidenet.layers[1].attention_scale.fill_(0.5)
+    return sidenet.eval()
+
+
+@pytest.mark.parametrize("values", MEMORY_VALUES)
+@pytest.mark.parametrize("remembers", [False, True])
+def test_shared_context_gives_what_whole_windows_give(backbone, values, remembers):
+    sidenet, past = trained(backbone, values), torch.randint(3, 200, (32,))
+    context, suffixes = torch.randint(3, 200, (20,)), torch.randint(3, 200, (3, 6))
+    memory = None
+    if remembers:
+        wanted = Wanted.of(sidenet.config, ())
+        memory = TextBank.of(sidenet.config, [freeze(backbone, past, wanted)]).reader(32)
+    found = scores(backbone, context, suffixes, sidenet, memory)
+    for suffix, score in zip(suffixes, found, strict=True):
+        ids = torch.cat((context, suffix))
+        with torch.inference_mode():
+            logits = backbone.head(sidenet(backbone.encode(ids[None]).hidden, memory).normed[0, 19:-1])
+        expected = -torch.nn.functional.cross_entropy(logits, suffix)
+        assert score.item() == pytest.approx(expected.item(), abs=1e-4)
 
 
 def test_command(tmp_path, tiny_folder, monkeypatch):
@@ -97,7 +123,8 @@ def test_command(tmp_path, tiny_folder, monkeypatch):
     (tmp_path / "book.txt").write_text("stand-in")
     parser = argparse.ArgumentParser()
     chapterbreak.add_arguments(parser)
-    words = f"--books {tmp_path} --out {tmp_path / 'out'} --model {tiny_folder} --contexts 96 --per-book 2"
+    words = f"--books {tmp_path / 'book.txt'} --out {tmp_path / 'out'} --model {tiny_folder}"
+    words += " --contexts 96 --per-book 2"
     arguments = parser.parse_args(words.split())
     arguments.parse_file = lambda file: book(8)
     assert chapterbreak.run(arguments) == 0
@@ -107,6 +134,15 @@ def test_command(tmp_path, tiny_folder, monkeypatch):
     rights = {row["name"]: row["right"] for row in made["rows"]}
     # Without a trained checkpoint in this folder the SideNet is the backbone, with memory or without.
     assert rights["SideNet, memory off"] == rights["SideNet, memory whole past"]
+    assert made["rows"][-1]["points"] == 0
+    thin = [*words.split(), "--dense-per-book", "1", "--cache", str(tmp_path / "cache")]
+    arguments = parser.parse_args(thin)
+    arguments.parse_file = lambda file: book(8)
+    assert chapterbreak.run(arguments) == 0
+    made = json.loads((tmp_path / "out" / "chapterbreak.json").read_text())
+    asked = {row["name"]: row["questions"] for row in made["rows"]}
+    assert asked["backbone, dense 96"] == 1
+    assert asked["SideNet, memory off"] == 2
     arguments.parse_file = lambda file: book(3)
     with pytest.raises(BadInput, match="chapters"):
         chapterbreak.run(arguments)

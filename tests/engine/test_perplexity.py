@@ -9,19 +9,23 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.evaluation import perplexity
+from engine.evaluation import perplexity, readings
 from engine.evaluation.bootstrap import Total, interval, mean_loss
+from engine.evaluation.kept import Kept
 from engine.evaluation.pages import choose_books, chosen_pages, spaced, split_of
-from engine.evaluation.perplexity import Reading, Window, sidenet_reading, windows
-from engine.evaluation.report import Row, markdown, span
+from engine.evaluation.readings import Reading, dense_context, memtrm_reading, sidenet_reading, windows
+from engine.evaluation.report import Scored, markdown, span, table
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.sidenet.checkpoint import save_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
+from engine.training.memtrm import MemTRM, memtrm_config, save_memtrm
 from ingest.errors import BadInput
 from tests.engine.families import tiny_model
+
+BLOCK = 3  # the source of side layer 1
 
 
 @pytest.fixture
@@ -39,20 +43,52 @@ def trained(backbone: Backbone, **settings) -> SideNet:
     return sidenet.eval()
 
 
+def pointwise(backbone: Backbone) -> SideNet:
+    """A SideNet whose memory gives the tokens that followed, and nothing else."""
+    torch.manual_seed(0)
+    config = SideNetConfig.for_backbone(
+        backbone, memory_layers=(1,), memory_values="following", memory_block=BLOCK, top_k=2
+    )
+    sidenet = SideNet(config, backbone)
+    with torch.no_grad():
+        sidenet.layers[1].memory.gate.fill_(0.5)
+    return sidenet.eval()
+
+
+def memtrm(backbone: Backbone) -> MemTRM:
+    torch.manual_seed(0)
+    return MemTRM(memtrm_config(backbone, BLOCK, gate_start=0.0, top_k=2), backbone).eval()
+
+
 def bank(backbone: Backbone, sidenet: SideNet, ids: torch.Tensor) -> TextBank:
     wanted = Wanted.of(sidenet.config, ())
     return TextBank.of(sidenet.config, [freeze(backbone, part, wanted) for part in ids.split(16)])
 
 
-@pytest.mark.parametrize("protocol", perplexity.PROTOCOLS)
-def test_every_protocol_scores_the_same_targets(protocol):
-    parts = windows(3, protocol, 8)
-    assert [target for w in parts for target in range(w.scored, w.end)] == list(range(25, 32))
+@pytest.fixture
+def small_pages(monkeypatch):
+    """Pages of 16 tokens instead of 1,024."""
+    monkeypatch.setattr(readings, "PAGE", 16)
+    monkeypatch.setattr(perplexity, "PAGE", 16)
+
+
+def reading(backbone: Backbone, ids: torch.Tensor, sidenet, **options) -> Reading:
+    """A text of 16-token pages, all but the last in its bank."""
+    wanted = Wanted((BLOCK,), (*sidenet.config.memory_blocks,))
+    parts = [freeze(backbone, part, wanted) for part in ids.split(16)[:-1]]
+    return Reading(backbone, ids, parts, tuple(range(backbone.blocks + 1)), **options)
+
+
+@pytest.mark.parametrize("protocol", readings.PROTOCOLS)
+@pytest.mark.parametrize("every", [1, 3])
+def test_every_protocol_scores_the_same_targets(protocol, every):
+    parts = windows(3, protocol, 8, every)
+    assert [target for window in parts for target in window.targets] == list(range(25, 32, every))
     assert all(window.end - window.start == 8 for window in parts)
 
 
 def test_sliding_leaves_half_a_page_of_context():
-    assert all(window.scored - window.start >= 512 for window in windows(5, "sliding"))
+    assert all(window.targets[0] - window.start >= 512 for window in windows(5, "sliding"))
 
 
 class TestTextBank:
@@ -66,27 +102,6 @@ class TestTextBank:
         assert torch.equal(whole.reader(40, 8).keys[block], whole.keys[block][:, 32:40])
         assert whole.reader(42, 8).keys[block].shape[1] == 8  # whole chunks of 4 before token 42
         assert whole.reader(0) is None
-
-    def test_what_comes_after_the_window_changes_nothing(self, backbone):
-        sidenet = trained(backbone)
-        ids = torch.randint(3, 200, (64,))
-        other = torch.cat((ids[:48], torch.randint(3, 200, (16,))))
-        window = Window(32, 48, 33)
-        losses = [
-            sidenet_reading(sidenet, 0)(
-                Reading(backbone, text, bank(backbone, sidenet, text), sidenet.states), window
-            )
-            for text in (ids, other)
-        ]
-        assert losses[0] == pytest.approx(losses[1], abs=1e-5)
-
-    def test_the_past_changes_something(self, backbone):
-        sidenet = trained(backbone)
-        ids = torch.randint(3, 200, (64,))
-        reading = Reading(backbone, ids, bank(backbone, sidenet, ids), sidenet.states)
-        window = Window(32, 48, 33)
-        with_memory = sidenet_reading(sidenet, 0)(reading, window)
-        assert abs(with_memory - sidenet_reading(sidenet, None)(reading, window)) > 1e-3
 
     def test_reads_what_a_bank_on_disk_gives(self, backbone, tmp_path):
         from engine.bank.bank import MemoryBank
@@ -106,6 +121,68 @@ class TestTextBank:
         with torch.inference_mode():
             pair = [sidenet(hidden, memory).normed for memory in (ours, theirs)]
         torch.testing.assert_close(*pair, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("small_pages")
+class TestReadings:
+    """Every row that reads a memory, on pages of 16 tokens."""
+
+    ROWS = {
+        "SideNet": lambda backbone, size: sidenet_reading(trained(backbone), size),
+        "SideNet, one position alone": lambda backbone, size: sidenet_reading(pointwise(backbone), size),
+        "MemTRM": lambda backbone, size: memtrm_reading(memtrm(backbone), size),
+    }
+
+    @pytest.mark.parametrize("name", ROWS)
+    @pytest.mark.parametrize("protocol", readings.PROTOCOLS)
+    def test_memory_is_the_past_alone(self, backbone, name, protocol):
+        ids = torch.randint(3, 200, (64,))
+        later = torch.cat((ids[:48], torch.randint(3, 200, (16,))))
+        earlier = torch.cat((torch.randint(3, 200, (16,)), ids[16:]))
+        row = self.ROWS[name](backbone, 0)
+        losses = [
+            row(reading(backbone, text, trained(backbone), protocol=protocol), 2)
+            for text in (ids, later, earlier)
+        ]
+        assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+        assert abs(losses[0] - losses[2]) > 1e-3
+
+    @pytest.mark.parametrize("name", ROWS)
+    def test_off_is_not_on(self, backbone, name):
+        book = reading(backbone, torch.randint(3, 200, (64,)), trained(backbone))
+        on, off = (self.ROWS[name](backbone, size)(book, 2) for size in (0, None))
+        assert abs(on - off) > 1e-3
+
+    def test_positions_alone_give_what_whole_windows_give(self, backbone):
+        sidenet = pointwise(backbone)
+        book = reading(backbone, torch.randint(3, 200, (64,)), sidenet)
+        assert sidenet.pointwise
+        few = sidenet_reading(sidenet, 0)(book, 2)
+        sidenet.layers[1].attends = True  # multiplied by zero
+        assert sidenet_reading(sidenet, 0)(book, 2) == pytest.approx(few, abs=1e-3)
+
+    def test_dense_context_of_everything(self, backbone):
+        ids = torch.randint(3, 200, (64,))
+        book = reading(backbone, ids, trained(backbone))
+        logits = backbone.model(ids[None, :48]).logits[0]
+        expected = torch.nn.functional.cross_entropy(logits[32:47], ids[33:48], reduction="sum").item()
+        assert dense_context(64)(book, 2) == pytest.approx(expected, rel=1e-4)
+
+    def test_other_chunks_read_the_same_tokens(self, backbone):
+        """With every chunk chosen, the size of chunks cannot matter."""
+        sidenet = trained(backbone)
+        book = reading(backbone, torch.randint(3, 200, (64,)), sidenet, protocol="block")
+        losses = [sidenet_reading(sidenet, 0, 32 // chunk, chunk)(book, 2) for chunk in (2, 4, 8)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-4) == pytest.approx(losses[2], rel=1e-4)
+
+
+def test_kept_numbers_are_made_once(tmp_path):
+    made = []
+    for _ in range(2):
+        kept = Kept(tmp_path, "losses")
+        assert kept.get("a", lambda: made.append("a") or 1.5) == 1.5
+    assert made == ["a"]
+    assert Kept(None, "losses").get("a", lambda: 2) == 2
 
 
 class TestPages:
@@ -147,12 +224,23 @@ class TestBootstrap:
 
 
 def test_table():
-    rows = [
-        Row("SideNet, memory off", "all", 2, 100, 3.0, (2.9, 3.1), 0.0, (0.0, 0.0)),
-        Row("SideNet, memory 8192", "all", 2, 100, 2.9, (2.8, 3.0), -0.1, (-0.12, -0.08)),
+    rows = [(readings.ALONE, readings.ALONE), ("dense", readings.ALONE), ("off", "off"), ("on", "off")]
+    books = [
+        Scored("10-100k", 10, [[30.0, 32.0], [None, 31.0], [30.0, 32.0], [29.0, 31.0]]),
+        Scored("10-100k", 10, [[34.0, 36.0], [None, 34.0], [34.0, 36.0], [33.0, 35.0]]),
     ]
-    text = markdown(rows)
-    assert "| SideNet, memory 8192 | 2.9000 | 18.17 | -0.1000 | [-0.1200, -0.0800] |" in text
+    made = {row.name: row for row in table(rows, books) if row.split == "all"}
+    assert made["on"].loss == pytest.approx(3.2)
+    assert made["on"].alone == pytest.approx(-0.1)
+    assert made["on"].alone_interval == pytest.approx((-0.1, -0.1))
+    assert made["on"].total == pytest.approx(math.exp(3.2) - math.exp(3.3))
+    assert made["on"].tokens == 40
+    # A row scored on fewer pages is compared on those.
+    assert made["dense"].tokens == 20
+    assert made["dense"].alone == pytest.approx((31 + 34 - 32 - 36) / 20)
+    text = markdown(list(made.values()))
+    assert "| on | 40 | 3.2000 | 24.53 | -2.58 |" in text
+    assert "| -0.1000 | [-0.1000, -0.1000] |" in text
     assert span((math.nan, math.nan)) == "-"
 
 
@@ -170,26 +258,42 @@ class TestCommand:
         made.parse_file = lambda file: argparse.Namespace(text=file.read_text())
         return made
 
-    @pytest.mark.parametrize("protocol", perplexity.PROTOCOLS)
+    @pytest.mark.parametrize("protocol", readings.PROTOCOLS)
     def test_writes_the_report(self, tmp_path, tiny_folder, monkeypatch, protocol):
         monkeypatch.setattr(perplexity, "PAGE", 32)
-        monkeypatch.setattr(perplexity, "windows", lambda page, way: windows(page, way, 32))
+        monkeypatch.setattr(readings, "PAGE", 32)
         backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
         save_sidenet(trained(backbone), backbone, tmp_path / "sidenet", torch.float32)
         control = trained(backbone)
         save_sidenet(control, backbone, tmp_path / "control", torch.float32)
+        save_memtrm(memtrm(backbone), backbone, tmp_path / "memtrm")
         options = ["--sidenet", str(tmp_path / "sidenet"), "--control", str(tmp_path / "control")]
+        options += ["--memtrm", str(tmp_path / "memtrm"), "--cache", str(tmp_path / "cache")]
+        options += ["--chunk-sizes", "2,8", "--top-ks", "1,2", "--dense-pages", "1", "--every", "2"]
         arguments = self.arguments(tmp_path, tiny_folder, *options, "--pages", "2", "--protocol", protocol)
         assert perplexity.run(arguments) == 0
         made = json.loads((tmp_path / "out" / "perplexity.json").read_text())
         rows = {row["name"]: row for row in made["rows"] if row["split"] == "all"}
-        assert rows["SideNet, memory off"]["against_off"] == 0
-        assert len({row["tokens"] for row in rows.values()}) == 1
+        assert rows["SideNet, memory off"]["alone"] == 0
+        dense = rows.pop("backbone, dense 64")
+        assert {2 * dense["tokens"]} == {row["tokens"] for row in rows.values()}
+        assert rows["MemTRM, memory whole past"]["alone"] != 0
+        assert rows["SideNet, whole past, top 2 chunks of 4"]["loss"] == pytest.approx(
+            rows["SideNet, memory whole past"]["loss"], abs=1e-4
+        )
         same = "control: SideNet trained without memory"
         assert rows[same]["loss"] == pytest.approx(rows["SideNet, memory off"]["loss"], abs=1e-5)
         assert rows["backbone, window alone"]["loss"] != pytest.approx(rows[same]["loss"], abs=1e-4)
         assert rows["SideNet, memory whole past"]["loss"] != pytest.approx(rows[same]["loss"], abs=1e-5)
+        assert "Goals" in (tmp_path / "out" / "perplexity.md").read_text()
         assert (tmp_path / "out" / "perplexity.png").read_bytes()[:4] == b"\x89PNG"
+        # Again from the cache: the frozen rows are not computed, and nothing differs.
+        monkeypatch.setattr(readings, "backbone_alone", None)
+        monkeypatch.setattr("engine.training.activations.freeze", None)
+        assert perplexity.run(arguments) == 0
+        again = json.loads((tmp_path / "out" / "perplexity.json").read_text())
+        for old, new in zip(made["rows"], again["rows"], strict=True):
+            assert new["loss"] == pytest.approx(old["loss"], abs=2e-3)
 
     def test_too_short(self, tmp_path, tiny_folder):
         with pytest.raises(BadInput, match="two pages"):

@@ -1,0 +1,31 @@
+"""Small results kept between runs: what does not change need not be counted or scored again."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Value = TypeVar("Value", int, float)
+
+
+class Kept:
+    """A JSON file of numbers by key; without a folder they are kept for this run alone."""
+
+    def __init__(self, folder: Path | None, name: str) -> None:
+        self.file = None if folder is None else folder / f"{name}.json"
+        there = self.file is not None and self.file.is_file()
+        self.values: dict[str, float] = json.loads(self.file.read_text()) if there else {}
+
+    def get(self, key: str, make: Callable[[], Value]) -> Value:
+        """The number kept under a key, made and kept at the first call."""
+        name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
+        if name not in self.values:
+            self.values[name] = make()
+            if self.file is not None:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                partial = self.file.with_suffix(f".{os.getpid()}.partial")
+                partial.write_text(json.dumps(self.values))
+                partial.replace(self.file)
+        return self.values[name]
