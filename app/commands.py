@@ -38,10 +38,11 @@ class Delegate:
 
 # A further command is one line here, for example "bench": Delegate("engine.bench.command", "measure speed").
 DELEGATES: dict[str, Delegate] = {
+    "classify": Delegate("app.classify", "label texts with thousands of demonstrations in memory"),
     "train": Delegate("engine.training.train", "train a SideNet on books"),
     "train-search": Delegate("engine.training.search", "train the search map on questions"),
     "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
-    "bench": Delegate("engine.bench.command", "measure speed and size"),
+    "bench": Delegate("app.bench", "measure speed and size"),
 }
 
 # The module whose `run(arguments) -> int` opens the page, once there is one.

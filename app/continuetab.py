@@ -1,5 +1,6 @@
 """Continuetab: a book, or words of one's own, written on; with memory beside the same without."""
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
@@ -16,7 +17,8 @@ from ingest.errors import BadInput
 
 PLACES = {"After the paragraph I chose": "cursor", "Where I have read to": "read", "At its end": "end"}
 MOODS = {"Always the likeliest word": 0.0, "Careful": 0.5, "Natural": 0.8, "Daring": 1.1}
-SEED = 1
+HINT = "Choose where to go on, and press “Write on”."
+BESIDE = "Here stands the same text as the model goes on without the book."
 
 
 class ContinueTab:
@@ -24,7 +26,7 @@ class ContinueTab:
 
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
-        with gr.Row():
+        with gr.Row(equal_height=True):
             with gr.Column(scale=2, min_width=300):
                 self.place = gr.Radio(list(PLACES.items()), value="read", label="Go on in the open book")
                 self.prompt = gr.Textbox(
@@ -33,15 +35,15 @@ class ContinueTab:
             with gr.Column(scale=1, min_width=260):
                 self.mood = gr.Dropdown(list(MOODS.items()), value=0.8, label="How the words are chosen")
                 self.length = gr.Slider(20, 400, value=120, step=20, label="Length in tokens")
-        with gr.Row():
-            self.go = gr.Button("Write on", variant="primary", size="md", min_width=110)
-            self.stop = gr.Button("Stop", size="md", min_width=90)
-            self.keep = gr.Button("Keep in the talks", size="md", min_width=140)
+        with gr.Row(elem_classes="lm-tools"):
+            self.go = gr.Button("Write on", variant="primary", size="md", min_width=90)
+            self.stop = gr.Button("Stop", size="md", min_width=70)
+            self.keep = gr.Button("Keep in the talks", size="md", min_width=130)
         with gr.Row(equal_height=True):
             with gr.Column(min_width=300):
-                self.with_memory = gr.HTML(written("With the memory of the book", None), **PANE)
+                self.with_memory = gr.HTML(written("With the memory of the book", None, HINT), **PANE)
             with gr.Column(min_width=300):
-                self.without = gr.HTML(written("The same without memory", None), **PANE)
+                self.without = gr.HTML(written("The same without memory", None, BESIDE), **PANE)
         self.texts = gr.State(("", ""))
 
     def wire(self) -> None:
@@ -61,7 +63,8 @@ class ContinueTab:
             document = view.document or None
             if document is None and not prompt.strip():
                 raise BadInput("open a book first, or type words to go on from")
-            speeches = [self.say(request, name, document, at, prompt, mood, length, owner)
+            seed = secrets.randbelow(2**31)
+            speeches = [self.say(request, name, document, at, prompt, mood, length, seed, owner)
                         for name in (("memory", "plain") if document else ("plain",))]  # fmt: skip
         panes = [self.with_memory, self.without] if document else [self.without]
         labels = {self.with_memory: "With the memory of the book", self.without: "The same without memory"}
@@ -78,10 +81,10 @@ class ContinueTab:
 
     def say(
         self, request: gr.Request, name: str, document: str | None, at: str | None, prompt: str, mood: float,
-        length: int, owner: str,
+        length: int, seed: int, owner: str,
     ) -> Speech:  # fmt: skip
         """Queue one of the two continuations; both draw with the same seed."""
-        sampling = replace(CONTINUING, temperature=float(mood), seed=SEED)
+        sampling = replace(CONTINUING, temperature=float(mood), seed=seed)
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
             return self.desk.assistant.continue_(
@@ -127,7 +130,7 @@ def written(label: str, speech: Speech | None, note: str = "") -> str:
     """One continuation so far."""
     parts = [markup.tag("h3", markup.text(label), class_="lm-title")]
     if speech is None:
-        parts.append(markup.tag("div", class_="lm-said lm-written", aria_live="off"))
+        parts.append(markup.tag("p", markup.text(note), class_="lm-empty"))
         return markup.tag("section", *parts)
     caret = "" if speech.ended else markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
     words = "".join(speech.pieces) if speech.answer is None else speech.answer.text

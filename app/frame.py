@@ -16,7 +16,7 @@ from engine.paths import ASSETS
 from ingest.errors import BadInput
 
 SCRIPT = (ASSETS / "page.js").read_text(encoding="utf-8")
-PANE: dict[str, Any] = {"js_on_load": SCRIPT, "apply_default_css": False}
+PANE: dict[str, Any] = {"js_on_load": SCRIPT, "apply_default_css": False, "padding": False}
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 

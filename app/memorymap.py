@@ -1,51 +1,169 @@
-"""Memorymap: a strip of the whole book that shows where the last answer was read from."""
+"""Memorymap: a strip of the whole book that shows where an answer, or one token of it, was read from.
+
+The strip and the tokens belong to the answer that was chosen in the talk. What a token read stands in its
+attributes, so that pointing at it asks nothing of the server.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app import markup
-from app.view import Desk, View
+from engine.answering.answer import Read
+from engine.answering.trace import LayerShare, TokenReads
+from engine.errors import Failure
+from ingest.document import Document
+from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from app.view import Desk, View
 
 BINS = 120
+HINT = "Point at a word of the answer to see where it was read."
+WITHOUT_TOKENS = "The passages that were read again for this answer."
+PlaceOf = Callable[[Read], str]
 
 
-def bins_of(spans: list[tuple[int, int, float]], size: int, bins: int = BINS) -> list[float]:
-    """Mass of (start, end, mass) spans over equal stretches of `size` characters, the most being 1."""
+@dataclass(frozen=True)
+class AnswerRead:
+    """What the talk shows of the chosen answer: its tokens as HTML, and what each memory layer did."""
+
+    position: int
+    tokens: str
+    layers: tuple[LayerShare, ...]
+
+
+def bin_of(read: Read, size: int, bins: int = BINS) -> int:
+    """The stretch of the book in whose middle a read lies."""
+    return min(bins - 1, max(0, (read.start + read.end) // 2 * bins // max(1, size)))
+
+
+def bins_of(reads: Sequence[Read], size: int, bins: int = BINS) -> list[float]:
+    """Mass of reads over equal stretches of `size` characters, the most being 1."""
     heights = [0.0] * bins
-    for start, end, mass in spans:
-        if size > 0 and 0 <= start < size:
-            heights[min(bins - 1, (start + end) // 2 * bins // size)] += mass
+    for read in reads:
+        if 0 <= read.start < size:
+            heights[bin_of(read, size, bins)] += read.mass
     most = max(heights, default=0.0)
     return [height / most for height in heights] if most > 0 else heights
 
 
-def strip(desk: Desk, view: View, owner: str) -> str:
-    """The strip for the talk in view; empty where no answer of this program run is known."""
-    speech = desk.speaker.current(view.talk) if view.talk else None
-    if speech is None or not speech.ended or not view.document or not desk.may_hear(view, owner):
-        return ""
-    here = [read for reads in speech.reads for read in reads if read.document == view.document]
-    caption = "Where in the book the last answer was read from"
-    if not here and speech.answer is not None:
-        here = [read for read in speech.answer.passages if read.document == view.document]
-        caption = "The passages that were read again for the last answer"
-    if not here:
-        return ""
-    size = len(desk.document(view.document).text)
-    heights = bins_of([(read.start, read.end, read.mass) for read in here], size)
-    return strip_html(heights, size, view.document, caption)
+def book_of(reads: Sequence[Read], document: str) -> str:
+    """The book whose strip is shown: the open one if it was read, else the one that was read most."""
+    masses: dict[str, float] = {}
+    for read in reads:
+        masses[read.document] = masses.get(read.document, 0.0) + read.mass
+    if not masses or document in masses:
+        return document
+    return max(masses, key=masses.__getitem__)
 
 
-def strip_html(heights: list[float], size: int, document: str, words: str) -> str:
-    """Bars of one strip; each leads to its stretch of the book."""
-    bars = []
-    for number, height in enumerate(heights):
-        start, end = number * size // len(heights), (number + 1) * size // len(heights)
-        label = f"{100 * start // max(1, size)} % of the book"
-        where = {"data_document": document, "data_start": start, "data_end": end}
-        bars.append(
+def answer_read(desk: "Desk", view: "View", owner: str) -> AnswerRead | None:
+    """The chosen answer's tokens and layers; None where no answer of the talk has a trace."""
+    chosen = desk.chosen(view, owner)
+    if chosen is None:
+        return None
+    position, trace = chosen
+    book = book_of(trace.reads or trace.passages, view.document)
+    titles = desk.titles(view, owner)
+
+    def place_of(read: Read) -> str:
+        try:
+            place = str(desk.document(read.document).place(read.start))
+        except (BadInput, Failure):
+            return "a removed book"
+        title = titles.get(read.document, "")
+        return f"{title}, {place}" if title and len(titles) > 1 else place
+
+    known = book and desk.shelf.is_stored(book)
+    size = len(desk.document(book).text) if known else 0
+    return AnswerRead(position, tokens_html(trace.tokens, book, size, place_of), trace.layers)
+
+
+def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: PlaceOf) -> str:
+    """The answer; each token that read something knows where: bins of the strip, place, way there."""
+    parts = []
+    for token in tokens:
+        if not token.reads:
+            parts.append(markup.text(token.text))
+            continue
+        first, total = token.reads[0], sum(read.mass for read in token.reads)
+        heights: dict[int, float] = {}
+        for read in token.reads:
+            if read.document == book and size:
+                bin_ = bin_of(read, size)
+                heights[bin_] = heights.get(bin_, 0.0) + read.mass
+        most = max(heights.values(), default=1.0)
+        bins = " ".join(f"{one}:{height / most:.2f}" for one, height in heights.items())
+        parts.append(
             markup.tag(
-                "button", type="button", class_="lm-bar", data_action="jump", tabindex="-1", title=label,
-                aria_label=f"go to {label}", style=f"--h:{height:.2f}", **where,
+                "span", markup.text(token.text), class_="lm-token", tabindex="-1", data_action="token",
+                data_document=first.document, data_start=first.start, data_end=first.end, data_bins=bins,
+                data_where=f"{place_of(first)} ({100 * first.mass / total:.0f} % of what it read)",
             )
         )  # fmt: skip
-    caption = markup.tag("p", markup.text(words), class_="lm-facts")
-    row = markup.tag("div", *bars, class_="lm-bars")
-    return markup.tag("div", row, caption, class_="lm-strip", role="group", aria_label="memory map")
+    return "".join(parts)
+
+
+def strip(desk: "Desk", view: "View", owner: str) -> str:
+    """The strip for the chosen answer; empty where there is none."""
+    chosen = desk.chosen(view, owner)
+    if chosen is None:
+        return ""
+    position, trace = chosen
+    book = book_of(trace.reads or trace.passages, view.document)
+    if not book or not desk.shelf.is_stored(book):
+        return ""
+    document = desk.document(book)
+    here = [read for read in trace.reads if read.document == book]
+    passages = [read for read in trace.passages if read.document == book]
+    if not here and not passages:
+        return ""
+    hint = HINT if here else WITHOUT_TOKENS
+    if book != view.document:
+        hint = f"“{desk.shelf.get(book).title}”. {hint}"
+    at = view.at if book == view.document else None
+    return strip_html(document, book, here, passages, hint, at)
+
+
+def strip_html(
+    document: Document, name: str, reads: Sequence[Read], passages: Sequence[Read], hint: str, at: int | None
+) -> str:
+    """Bars of the whole book, each leading there; below them chapters, passages read again, the view."""
+    size = max(1, len(document.text))
+    heights, bars = bins_of(reads, size), []
+    for number, height in enumerate(heights):
+        start, end = number * size // len(heights), (number + 1) * size // len(heights)
+        label = f"{document.place(start)}, {100 * start // size} % of the book"
+        bars.append(
+            markup.tag(
+                "button", type="button", class_="lm-bar", data_action="jump", title=label,
+                tabindex="-1" if number else "0", aria_label=f"go to {label}",
+                style=f"--h:{height**0.5:.2f}", data_document=name, data_start=start, data_end=end,
+            )
+        )  # fmt: skip
+    marks = [_mark("lm-tick", start / size) for start in openings(document)]
+    marks += [_mark("lm-again", read.start / size, (read.end - read.start) / size) for read in passages]
+    if at is not None:
+        marks.append(_mark("lm-here", at / size))
+    inside = [
+        markup.tag("div", *bars, class_="lm-bars lm-roving", role="toolbar",
+                   aria_label="The whole book; arrow keys move along it"),
+        markup.tag("div", *marks, class_="lm-marks", aria_hidden="true"),
+        markup.tag("p", markup.text(hint), class_="lm-facts lm-note", data_rest=hint, aria_live="polite"),
+    ]  # fmt: skip
+    return markup.tag("div", *inside, class_="lm-strip", role="group", aria_label="Memory map")
+
+
+def openings(document: Document) -> list[int]:
+    """Where the chapters begin, of the deepest level that a strip has room for."""
+    levels = sorted({one.level for one in document.chapters}, reverse=True)
+    for deepest in levels:
+        starts = [one.start for one in document.chapters if one.level <= deepest and one.start]
+        if len(starts) <= BINS // 2:
+            return starts
+    return []
+
+
+def _mark(kind: str, left: float, width: float = 0.0) -> str:
+    return markup.tag("span", class_=kind, style=f"left:{100 * left:.2f}%;width:{100 * width:.2f}%")

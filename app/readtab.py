@@ -18,10 +18,10 @@ class ReadTab:
 
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=3, min_width=330):
+        with gr.Row(equal_height=False, elem_id="lm-desk"):
+            with gr.Column(scale=3, min_width=330, elem_classes="lm-side"):
                 self._reader()
-            with gr.Column(scale=2, min_width=330):
+            with gr.Column(scale=2, min_width=330, elem_classes="lm-side"):
                 self._talk()
         self.pending = gr.State("")
         self.scene_outputs = [
@@ -30,8 +30,8 @@ class ReadTab:
         ]  # fmt: skip
 
     def _reader(self) -> None:
-        self.title = gr.HTML(elem_id="lm-book", apply_default_css=False)
-        with gr.Row():
+        self.title = gr.HTML(elem_id="lm-book", apply_default_css=False, padding=False)
+        with gr.Row(elem_classes="lm-find"):
             self.contents = gr.Dropdown(label="Contents", choices=[], scale=3, min_width=180)
             self.query = gr.Textbox(
                 label="Search in this book", placeholder="words, or “an exact phrase”", elem_id="lm-search",
@@ -40,7 +40,7 @@ class ReadTab:
         self.hits = gr.HTML(elem_id="lm-found", **PANE)
         self.map = gr.HTML(elem_id="lm-map", **PANE)
         self.leaf = gr.HTML(**PANE, elem_id="lm-reader")
-        self.place = gr.HTML(elem_id="lm-place", apply_default_css=False)
+        self.place = gr.HTML(elem_id="lm-place", apply_default_css=False, padding=False)
         with gr.Row(elem_classes="lm-tools"):
             self.previous = gr.Button("← Back a leaf", size="sm", min_width=110)
             self.next = gr.Button("Next leaf →", size="sm", min_width=110)
@@ -52,8 +52,8 @@ class ReadTab:
             list(BOUNDS.items()), value="book", label="Answers come from", elem_classes="lm-bounds"
         )
         with gr.Row(elem_classes="lm-talks"):
-            self.talks = gr.Dropdown(label="Talk", choices=[], scale=3, min_width=160)
-            self.fresh = gr.Button("New talk", size="sm", min_width=80, scale=0)
+            self.talks = gr.Dropdown(label="Talk", choices=[], scale=3, min_width=110)
+            self.fresh = gr.Button("New talk", size="sm", min_width=70, scale=0)
             self.delete = gr.Button("Delete talk", size="sm", min_width=80, scale=0)
         with gr.Column(elem_id="lm-talk"):
             self.history = gr.HTML(**PANE)
@@ -61,7 +61,7 @@ class ReadTab:
         self.question = gr.Textbox(
             label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6
         )
-        with gr.Row():
+        with gr.Row(elem_classes="lm-tools"):
             self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
             self.stop = gr.Button("Stop", size="md", min_width=90)
             self.export = gr.DownloadButton("Export", size="md", min_width=90)
@@ -99,6 +99,7 @@ class ReadTab:
             self.contents: self.chapter(view, owner),
             self.place: markup.text(self.desk.place_words(view, owner)),
             self.back: gr.Button(visible=view.back is not None),
+            self.map: strip(self.desk, view, owner),
         }
 
     def talk(self, view: View, owner: str) -> dict:
@@ -122,7 +123,7 @@ class ReadTab:
         frame, scene = self.frame, self.scene_outputs
         quick = {**HIDDEN, "concurrency_limit": None}
         self.leaf.click(self.on_leaf, [frame.view], scene, **quick)
-        self.map.click(self.on_leaf, [frame.view], scene, **quick)
+        self.map.click(self.on_map, [frame.view], scene, **quick)
         self.hits.click(self.on_leaf, [frame.view], scene, **quick)
         for button, action in ((self.previous, "previous"), (self.next, "next"), (self.read_to, "read_to"),
                                (self.back, "back")):  # fmt: skip
@@ -161,9 +162,15 @@ class ReadTab:
         values = event_values(event)
         return self.move(view, str(values.get("action", "")), values, owner_of(request))
 
+    def on_map(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+        owner, values = owner_of(request), event_values(event)
+        return self.move(view, str(values.get("action", "")), values, owner) | self.titled(
+            view, values, owner
+        )
+
     def move(self, view: View, action: str, values: dict, owner: str) -> dict:
         """Change what is shown of the book."""
-        if self.desk.entry(view, owner) is None and action not in ("cite", "hit"):
+        if self.desk.entry(view, owner) is None and action not in ("cite", "hit", "jump"):
             return {self.frame.view: view}
         with told():
             view = self._moved(view, action, values, owner)
@@ -182,8 +189,11 @@ class ReadTab:
             start, end = int(values["start"]), int(values["end"])
             return self.desk.jumped(view, str(values["document"]), start, end, False, owner)
         if action == "jump":
-            back = view.back if view.back is not None else view.at
-            return replace(view, at=int(values["start"]), back=back, cited=None, found=(), cursor=None)
+            start = int(values["start"])
+            view = self.desk.jumped(
+                view, str(values.get("document") or view.document), start, start, True, owner
+            )
+            return replace(view, found=())
         if action == "hit":
             start, end = int(values["from"]), int(values["to"])
             return self.desk.jumped(view, str(values["document"]), start, end, True, owner)
@@ -204,7 +214,7 @@ class ReadTab:
         return self.talk(self.desk.bounded(view, bound, owner), owner)
 
     def on_choose(self, view: View, talk: str | None, request: gr.Request) -> dict:
-        return self.talk(replace(view, talk=talk or "", editing=None), owner_of(request))
+        return self.talk(replace(view, talk=talk or "", editing=None, answer=None), owner_of(request))
 
     def on_fresh(self, view: View, request: gr.Request) -> dict:
         return self.talk(replace(view, talk="", editing=None), owner_of(request))
@@ -230,16 +240,21 @@ class ReadTab:
     def on_talk(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
         owner, values = owner_of(request), event_values(event)
         action = values.get("action")
-        if action == "cite":
+        if action in ("cite", "token"):
             return self.move(view, "cite", values, owner) | self.titled(view, values, owner)
         with told():
+            if action == "choose":
+                return self.talk(replace(view, answer=int(values["position"])), owner)
+            if action == "without" and view.talk:
+                reread = values["kind"] == "passages"
+                return self.talk(self.desk.without(view, int(values["position"]), reread, owner), owner)
             if action == "retry":
                 return self.talk(self.desk.again(view, owner), owner)
             if action == "undo" and view.talk:
                 question = self.desk.shelf.talks.undo(view.talk, owner)
                 return self.talk(view, owner) | {self.question: question}
             if action == "edit" and view.talk:
-                view, question = self.desk.editing(view, owner)
+                view, question = self.desk.editing(view, int(values["position"]), owner)
                 return {self.frame.view: view, self.question: question}
         return {self.frame.view: view}
 
@@ -265,7 +280,10 @@ class ReadTab:
         shown = self.talk(view, owner)
         del shown[self.frame.view], shown[self.frame.kept]
         if speech.error:
-            shown[self.live] = markup.tag("p", markup.text(speech.error), class_="lm-failed", role="alert")
+            words = speech.error
+            if view.document and self.desk.assistant.library.fault(view.document):
+                words += ". On the shelf, “Encode anew” makes the memory again."
+            shown[self.live] = markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
         yield shown
 
     def on_stop(self, view: View, request: gr.Request) -> None:

@@ -2,12 +2,17 @@
 
 import gradio as gr
 
-from app import doctor, markup, show
+from app import doctor, markup, show, uploads
 from app.frame import HIDDEN
 from app.view import Desk
 from engine.paths import SIDENETS
+from engine.shelf.shelf import folder_bytes
 
-KEYS = "Keys while reading: → or n next leaf, ← or p back, / search. Click a paragraph to choose it."
+KEYS = (
+    "Keys while reading: → or n next leaf, ← or p back, / search. Click a paragraph to choose it. In an "
+    "answer, arrow keys lead from word to word, and Enter to the place where that was read."
+)
+LOOKING = "Looking …"
 
 
 class SettingsTab:
@@ -15,11 +20,10 @@ class SettingsTab:
 
     def __init__(self, desk: Desk):
         self.desk = desk
-        self.look = gr.Button("Look again", size="sm", scale=0, min_width=120)
-        self.facts = gr.HTML(markup.tag("p", "Press the button to look.", class_="lm-empty"))
-        gr.HTML(
-            markup.tag("p", KEYS, class_="lm-facts")
-        )  # fmt: skip
+        words = markup.tag("p", LOOKING, class_="lm-empty")
+        self.facts = gr.HTML(words, apply_default_css=False, padding=False, elem_id="lm-facts")
+        self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look")
+        gr.HTML(markup.tag("p", KEYS, class_="lm-facts"), apply_default_css=False, padding=False)
 
     def wire(self, tab: gr.Tab) -> None:
         """Look when the tab is chosen."""
@@ -32,21 +36,60 @@ class SettingsTab:
 
 def state(desk: Desk) -> list[tuple[str, str]]:
     """(what, how it is) in the order shown."""
-    paths = desk.assistant.library.paths
-    rows = [("Data folder", str(paths.home))]
-    entries = desk.shelf.entries()
-    memory = sum(entry.bank_bytes for entry in entries)
-    rows.append(("Books", f"{len(entries)}, {show.size(memory)} of memory on disk"))
+    library = desk.assistant.library
+    paths, entries = library.paths, desk.shelf.entries()
+    rows = []
     try:
-        backbone = desk.assistant.library.backbone
-        rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}"))
+        backbone, sidenet = library.backbone, library.sidenet
+        rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}, frozen"))
+        rows.append(("Checkpoint", f"{_named(doctor.sidenet(SIDENETS))} {memory_words(sidenet)}"))
+        rows.append(("Runs on", f"{device_words(str(backbone.device))}, {library.threads} of its threads"))
     except Exception as error:  # whatever it is, the page says it
-        rows.append(("Model", f"cannot be loaded: {error}"))
-    checks = (doctor.sidenet(SIDENETS), doctor.disk(paths))
-    return rows + [
-        (check.name[:1].upper() + check.name[1:], " ".join(filter(None, (check.detail, check.advice))))
-        for check in checks
-    ]
+        advice = "“python launch.py doctor” says what is missing"
+        rows.append(("Model", f"It cannot be loaded: {show.plain(str(error))} ({advice})."))
+    memory = sum(entry.bank_bytes for entry in entries)
+    files = folder_bytes(paths.documents) - memory
+    rows.append(
+        (
+            "Books",
+            f"{len(entries)}: {show.size(memory)} of memory, {show.size(max(0, files))} of files and text",
+        )
+    )
+    rows.append(("Talks and list", show.size(folder_bytes(paths.talks) + _size(paths.database))))
+    rows.append(("Model files", show.size(folder_bytes(paths.backbones))))
+    rows.append(("Free on the disk", _named(doctor.disk(paths))))
+    rows.append(("Data folder", _named(doctor.data_folder(paths))))
+    rows.append(
+        (
+            "Uploads",
+            f"up to {uploads.LIMIT_WORDS} a file; the uploaded copy is deleted once the shelf has its own",
+        )
+    )
+    faults = [entry.title for entry in entries if library.fault(entry.id)]
+    if faults:
+        rows.append(("To be encoded anew", ", ".join(faults)))
+    return rows
+
+
+def memory_words(sidenet) -> str:
+    """What a SideNet's memory layers are."""
+    if not sidenet.reads_memory:
+        return "(no trained memory layer: it answers as the model does, over the passages it finds)"
+    layers = ", ".join(str(layer) for layer in sidenet.config.memory_layers)
+    return f"(reads memory in layer {layers} of its {sidenet.config.side_layers})"
+
+
+def device_words(device: str) -> str:
+    """A torch device for people."""
+    return {"cpu": "the processor"}.get(device, f"the graphics card ({device})")
+
+
+def _named(check: doctor.Check) -> str:
+    return " -> ".join(filter(None, (check.detail, check.advice)))
+
+
+def _size(path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def facts_html(rows: list[tuple[str, str]]) -> str:

@@ -1,5 +1,9 @@
-"""Shelftab: uploads, and the cards of all documents, looked at anew every second or so."""
+"""Shelftab: uploads, and the cards of all documents, looked at anew while something is under way.
 
+The page asks often while a job runs and seldom while none does; what has not changed is not sent again.
+"""
+
+import hashlib
 from pathlib import Path
 
 import gradio as gr
@@ -11,7 +15,7 @@ from app.view import Desk, View
 from engine.errors import Failure
 from ingest.errors import BadInput
 
-LOOK_SECONDS = 1.5
+BUSY_SECONDS, IDLE_SECONDS = 1.5, 6.0
 
 
 class ShelfTab:
@@ -20,16 +24,20 @@ class ShelfTab:
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
         self.upload = gr.File(
-            label=f"Books (EPUB, PDF, text, Markdown, HTML, Word; {uploads.LIMIT_WORDS} each)",
-            file_count="multiple", file_types=uploads.SUFFIXES, height=150, visible=not desk.read_only,
+            label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=150,
+            visible=not desk.read_only, elem_id="lm-upload",
         )  # fmt: skip
+        words = f"EPUB, PDF, text, Markdown, HTML or Word, up to {uploads.LIMIT_WORDS} each."
+        hint = markup.tag("p", markup.text(words), class_="lm-facts")
+        gr.HTML(hint, apply_default_css=False, padding=False, visible=not desk.read_only)
         question = "An encrypted PDF, or a text with wrong letters?"
         with gr.Accordion(question, open=False, visible=not desk.read_only), gr.Row():
             self.password = gr.Textbox(label="Password of the next file", type="password", max_lines=1)
             self.encoding = gr.Textbox(label="Encoding of the next text", placeholder="cp1251", max_lines=1)
-        self.notice = gr.HTML(elem_id="lm-notice", apply_default_css=False)
-        self.cards = gr.HTML(**PANE)
-        self.timer = gr.Timer(LOOK_SECONDS)
+        self.notice = gr.HTML(elem_id="lm-notice", apply_default_css=False, padding=False)
+        self.cards = gr.HTML(**PANE, elem_id="lm-shelf")
+        self.timer = gr.Timer(BUSY_SECONDS)
+        self.seen = gr.State("")
 
     def wire(self, read: ReadTab) -> None:
         """Connect the tab's controls; opening a book fills the reading tab."""
@@ -38,30 +46,40 @@ class ShelfTab:
         self.read = read
         self.upload.upload(
             self.on_upload, [self.upload, self.password, self.encoding, frame.view],
-            [self.upload, self.password, self.notice, self.cards], **quick,
+            [self.upload, self.password, self.notice, self.cards, self.timer, frame.tabs, *scene], **quick,
         )  # fmt: skip
         self.cards.click(
-            self.on_card, [frame.view, self.password], [self.notice, self.cards, frame.tabs, *scene], **quick
+            self.on_card, [frame.view, self.password],
+            [self.notice, self.cards, self.timer, frame.tabs, *scene], **quick,
+        )  # fmt: skip
+        self.timer.tick(
+            self.on_tick, [frame.view, self.seen, self.timer], [self.cards, self.seen, self.timer], **quick
         )
-        self.timer.tick(self.on_tick, [frame.view, self.cards], [self.cards], **quick)
 
     def on_upload(
         self, files: list[str] | None, password: str, encoding: str, view: View, request: gr.Request
     ) -> dict:
-        said = []
+        said, there = [], []
         for name in files or []:
             path = Path(name)
             try:
                 entry = self.desk.add(uploads.inside(path), password, encoding)
-                there = entry.state == "ready"
-                said.append(f"“{entry.title}” " + ("is on the shelf already." if there else "was added."))
+                known = entry.state == "ready"
+                there += [entry.id] if known else []
+                said.append(f"“{entry.title}” " + ("is on the shelf already." if known else "was added."))
             except (BadInput, Failure) as error:
                 said.append(f"{path.name}: {show.plain(str(error))}")
             finally:
                 uploads.discard(path)
         lines = [markup.tag("p", markup.text(line), role="status") for line in said]
-        return {self.upload: None, self.password: "", self.notice: "".join(lines),
-                self.cards: self.desk.cards(owner_of(request), view.document)}  # fmt: skip
+        shown = {self.upload: None, self.password: "", self.notice: "".join(lines)}
+        if len(files or []) == 1 and there:
+            # the same file again opens what is there
+            with told():
+                view = self.desk.open(there[0], owner_of(request), view)
+            shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request)
+        cards = self.desk.cards(owner_of(request), view.document)
+        return shown | {self.cards: cards, self.timer: gr.Timer(BUSY_SECONDS)}
 
     def on_card(self, view: View, password: str, event: gr.EventData, request: gr.Request) -> dict:
         values, owner = event_values(event), owner_of(request)
@@ -76,11 +94,13 @@ class ShelfTab:
             elif action == "rename":
                 self.desk.changeable()
                 self.desk.shelf.rename(document, str(values.get("answer", "")))
+            elif action == "renew":
+                self.desk.renew(document)
             elif action == "remove":
                 shown |= self.removed(document, view, request)
             elif action in ("pause", "cancel", "resume"):
                 self.desk.act(action, int(values["job"]), password)
-        return shown | {self.cards: self.desk.cards(owner, view.document)}
+        return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
     def removed(self, document: str, view: View, request: gr.Request) -> dict:
         """Delete a document and say what that freed."""
@@ -93,6 +113,13 @@ class ShelfTab:
             shown |= self.read.scene(View(), request)
         return shown
 
-    def on_tick(self, view: View, before: str | None, request: gr.Request):
-        now = self.desk.cards(owner_of(request), view.document)
-        return gr.skip() if now == before else now
+    def on_tick(self, view: View, seen: str, seconds: float, request: gr.Request) -> dict:
+        cards = self.desk.cards(owner_of(request), view.document)
+        wanted = BUSY_SECONDS if self.desk.is_busy() else IDLE_SECONDS
+        now = hashlib.blake2b(cards.encode(), digest_size=8).hexdigest()
+        shown: dict = {self.seen: now}
+        if now != seen:
+            shown[self.cards] = cards
+        if wanted != seconds:
+            shown[self.timer] = gr.Timer(wanted)
+        return shown

@@ -1,6 +1,7 @@
 """Shelfview: the documents and their jobs as cards. Plain functions from entries to HTML."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 
 from app import markup, show
@@ -9,17 +10,31 @@ from engine.shelf.shelf import Entry
 
 STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
           "publish": "finishing"}  # fmt: skip
-STATES = {"waiting": "waiting", "paused": "paused", "failed": "failed", "ready": "ready"}
+FORMATS = {
+    "epub": "EPUB",
+    "pdf": "PDF",
+    "text": "Text",
+    "markdown": "Markdown",
+    "html": "HTML",
+    "docx": "Word",
+}
 
 
-def cards(entries: list[tuple[Entry, Job | None]], open_document: str = "", read_only: bool = False) -> str:
-    """All documents, or what to do when there is none."""
+def cards(
+    entries: list[tuple[Entry, Job | None]],
+    open_document: str = "",
+    read_only: bool = False,
+    faults: Mapping[str, str] | None = None,
+) -> str:
+    """All documents, or what to do when there is none. faults: {id: why its memory cannot be used}."""
     if not entries:
         return empty(read_only)
-    return markup.tag(
-        "ul", *(card(entry, job, entry.id == open_document, read_only) for entry, job in entries),
-        class_="lm-cards",
-    )  # fmt: skip
+    faults = faults or {}
+    made = [
+        card(entry, job, entry.id == open_document, read_only, faults.get(entry.id, ""))
+        for entry, job in entries
+    ]
+    return markup.tag("ul", *made, class_="lm-cards")
 
 
 def empty(read_only: bool) -> str:
@@ -35,7 +50,7 @@ def empty(read_only: bool) -> str:
     )  # fmt: skip
 
 
-def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool) -> str:
+def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: str = "") -> str:
     """One document."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
@@ -45,10 +60,19 @@ def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool) -> str:
     if job is not None and entry.state != "ready":
         lines.append(progress(job))
     buttons = []
+    if fault and ready:
+        words = (
+            f"Its memory cannot be used: {fault}. You can read it, but not ask it, until it is encoded anew."
+        )
+        lines.append(markup.tag("p", markup.text(words), class_="lm-job lm-failed", role="alert"))
+        if not read_only:
+            confirm = f"Make the memory of “{title}” again? The text, talks and your place stay."
+            buttons.append(markup.button("Encode anew", "renew", document=entry.id, confirm=confirm,
+                                         aria_label=f"Encode anew: {title}"))  # fmt: skip
     if ready or entry.characters:
         label = "Open" if ready else "Read meanwhile"
-        buttons.append(markup.button(label, "open", document=entry.id, class_="lm-primary",
-                                     aria_label=f"{label}: {title}"))  # fmt: skip
+        buttons.insert(0, markup.button(label, "open", document=entry.id, class_="lm-primary",
+                                        aria_label=f"{label}: {title}"))  # fmt: skip
     if not read_only:
         buttons += _controls(entry, job, title)
     lines.append(markup.tag("div", *buttons, class_="lm-row"))
@@ -67,7 +91,8 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
         buttons.append(markup.button(label, "resume", job=job.id, aria_label=f"{label}: {title}"))
     buttons.append(markup.button("Rename", "rename", document=entry.id, ask="A new title", preset=title,
                                  aria_label=f"Rename: {title}"))  # fmt: skip
-    confirm = f"Delete “{title}” with its memory and all talks about it?"
+    size = show.size(entry.bank_bytes + entry.source_bytes)
+    confirm = f"Delete “{title}” with its memory and all talks about it? That frees about {size}."
     buttons.append(markup.button("Delete", "remove", document=entry.id, confirm=confirm, class_="lm-danger",
                                  aria_label=f"Delete: {title}"))  # fmt: skip
     return buttons
@@ -75,7 +100,7 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
 
 def facts(entry: Entry, now: float | None = None) -> str:
     """Length, size on disk and when it was opened, in words."""
-    parts = [entry.format or "file"]
+    parts = [FORMATS.get(entry.format, entry.format) or "file"]
     if entry.tokens:
         parts.append(f"{entry.tokens:,} tokens")
     elif entry.characters:

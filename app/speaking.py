@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from engine.answering.answer import Answer, AnswerEvent, Read
+from engine.answering.answer import Answer, AnswerEvent
 from engine.errors import Failure
 from ingest.errors import BadInput
 
@@ -22,16 +22,19 @@ Start = Callable[[threading.Event], Iterator[AnswerEvent]]
 
 @dataclass
 class Speech:
-    """One answer under way. `key` says whose and where it is: a talk's id, or a session's."""
+    """One answer under way. `key` says whose and where it is: a talk's id, or a session's.
+
+    heading: what it is, where it is no answer to a question just asked.
+    """
 
     key: str
     question: str
     start: Start
+    heading: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     began: bool = False
     ended: bool = False
     pieces: list[str] = field(default_factory=list)
-    reads: list[tuple[Read, ...]] = field(default_factory=list)
     answer: Answer | None = None
     error: str = ""
 
@@ -49,7 +52,6 @@ class Speech:
                 return
             for event in self.start(self.stop):
                 self.pieces.append(event.text)
-                self.reads.append(event.reads)
                 self.answer = event.answer or self.answer
         except (BadInput, Failure) as error:
             self.error = str(error)
@@ -69,11 +71,11 @@ class Speaker:
         self._lock = threading.Lock()
         threading.Thread(target=self._loop, name="speaker", daemon=True).start()
 
-    def say(self, key: str, question: str, start: Start) -> Speech:
+    def say(self, key: str, question: str, start: Start, heading: str = "") -> Speech:
         """Queue an answer; one at a time for each key (raises BadInput)."""
         with self._lock:
             self.free(key)
-            speech = Speech(key, question, start)
+            speech = Speech(key, question, start, heading)
             self._known[key] = speech
             self._waiting.append(speech)
             for old in [name for name, one in self._known.items() if one.ended][: len(self._known) - KEPT]:

@@ -1,41 +1,132 @@
 """Talkview: questions, answers, citation chips and footnotes as HTML. Plain functions, all text escaped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from app import markup
+from app.memorymap import AnswerRead
 from engine.answering.answer import Answer
+from engine.answering.trace import LayerShare
 from engine.shelf.talks import Message
 
 SPEAKERS = {"user": "You", "assistant": "The book", "system": "Note"}
 SHOWN_QUOTE = 160
+WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
+LAYER_WORDS = (
+    "Gate: how much of what this layer adds comes from the book's memory, over its heads. Took nothing: "
+    "the share of its attention that chose the empty slot over the book. Without memory, the passages "
+    "found by search stay; without the book, the model answers alone."
+)
 
 
-def conversation(messages: Sequence[Message], titles: Mapping[str, str], waiting: str = "") -> str:
-    """All messages of a talk, oldest first; `waiting` is shown where there is none."""
+def conversation(
+    messages: Sequence[Message],
+    titles: Mapping[str, str],
+    waiting: str = "",
+    traced: Collection[int] = (),
+    read: AnswerRead | None = None,
+) -> str:
+    """All messages of a talk, oldest first; `waiting` is shown where there is none.
+
+    traced: positions of the answers whose memory map can be shown. read: the one whose map is shown.
+    """
     if not messages:
         return markup.tag("p", markup.text(waiting), class_="lm-empty") if waiting else ""
     last_question = max((one.position for one in messages if one.role == "user"), default=-1)
-    return "".join(message(one, titles, one.position == last_question) for one in messages)
+    shown = []
+    for one in messages:
+        if one.role == "assistant":
+            own = read if read is not None and read.position == one.position else None
+            shown.append(answer(one, titles, one.position in traced, own))
+        else:
+            shown.append(question(one, one.position == last_question))
+    return "".join(shown)
 
 
-def message(one: Message, titles: Mapping[str, str], is_last_question: bool = False) -> str:
-    """One message with what belongs below it."""
-    parts = [markup.tag("h4", SPEAKERS[one.role]), markup.tag("div", markup.text(one.text), class_="lm-said")]
-    if one.role == "assistant":
-        parts.append(chips(one.citations, titles))
-        parts.append(footnote(one.statistics))
-    if is_last_question:
-        parts.append(
-            markup.tag(
-                "div",
-                markup.button("Ask again", "retry"),
-                markup.button("Edit", "edit", text=one.text),
-                markup.button("Take back", "undo"),
-                class_="lm-row lm-small",
+def question(one: Message, is_last: bool = False) -> str:
+    """A question with what can be done about it."""
+    buttons = [markup.button("Edit", "edit", position=one.position, title="Ask with other words")]
+    if is_last:
+        buttons = [markup.button("Ask again", "retry"), *buttons, markup.button("Take back", "undo")]
+    row = markup.tag("div", *buttons, class_="lm-row lm-small")
+    return _message(one.role, markup.text(one.text), row if one.role == "user" else "")
+
+
+def answer(
+    one: Message, titles: Mapping[str, str], has_map: bool = False, read: AnswerRead | None = None
+) -> str:
+    """An answer with its citations and numbers; the chosen one with its tokens and how it was read."""
+    buttons = [markup.button("Copy", "copy")]
+    if has_map:
+        buttons.append(
+            markup.button(
+                "Memory map", "choose", position=one.position, aria_pressed="true" if read else "false",
+                title="Where in the book this answer was read from",
             )
+        )  # fmt: skip
+    said = markup.text(one.text)
+    if read is not None and read.tokens:
+        label = "The answer; arrow keys lead from word to word and show where each was read"
+        said = markup.tag(
+            "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
         )
-    return markup.tag("section", *parts, class_=f"lm-message lm-{one.role}")
+    below = [chips(one.citations, titles), footnote(one.statistics)]
+    below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
+    if read is not None:
+        below.append(details(one, read))
+    return _message("assistant lm-chosen" if read else "assistant", said, *below, speaker="assistant")
+
+
+def details(one: Message, read: AnswerRead) -> str:
+    """For the curious: gates and null mass of each memory layer; beside it the same without memory."""
+    parts = [markup.tag("summary", "How this was read")]
+    if read.layers:
+        heads = "".join(
+            markup.tag("th", name, scope="col") for name in ("Memory layer", "Gate", "Took nothing")
+        )
+        rows = [_layer_row(layer) for layer in read.layers]
+        parts.append(markup.tag("table", markup.tag("tr", heads), *rows))
+        parts.append(markup.tag("p", markup.text(LAYER_WORDS), class_="lm-facts"))
+    kept = one.settings.get("without", {})
+    columns = [_column("With memory", one.text)] if kept else []
+    columns += [_column(label, str(kept[name])) for name, label in WITHOUT.items() if name in kept]
+    buttons = [
+        markup.button(label, "without", position=one.position, kind=name)
+        for name, label in WITHOUT.items()
+        if name not in kept
+    ]
+    if columns:
+        parts.append(markup.tag("div", *columns, class_="lm-beside"))
+    if buttons:
+        parts.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
+    return markup.tag("details", *parts, class_="lm-more", data_name=f"read {one.position}")
+
+
+def _layer_row(layer: LayerShare) -> str:
+    cells = [markup.tag("td", gate_words(layer)), markup.tag("td", spread_words(layer.null, percent=True))]
+    return markup.tag("tr", markup.tag("th", str(layer.layer), scope="row"), *cells)
+
+
+def _column(label: str, words: str) -> str:
+    return markup.tag("div", markup.tag("h5", markup.text(label)),
+                      markup.tag("div", markup.text(words or "(nothing)"), class_="lm-said"))  # fmt: skip
+
+
+def gate_words(layer: LayerShare) -> str:
+    """How much a layer's reading counts: '35 % memory (10 to 80)', or as a factor '× 0.42 (-0.1 to 1.2)'."""
+    if layer.is_share:
+        return f"{spread_words(layer.gate, percent=True)} memory"
+    return f"× {spread_words(layer.gate)}"
+
+
+def spread_words(values: Sequence[float], percent: bool = False) -> str:
+    """Mean over the heads, and from least to most where they differ."""
+    scale, form = (100, "{:.0f}") if percent else (1, "{:.2f}")
+    mean, low, high = (
+        form.format(scale * one) for one in (sum(values) / len(values), min(values), max(values))
+    )
+    spread = f" ({low} to {high})" if low != high else ""
+    return f"{mean}{' %' if percent else ''}{spread}"
 
 
 def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
@@ -86,19 +177,15 @@ def statistics_of(answer: Answer) -> dict[str, Any]:
     return {name: getattr(answer, name) for name in names}
 
 
-def live(question: str, words: str, note: str, said_already: bool = False) -> str:
-    """A question and the part of its answer that has come so far."""
-    asked = "" if said_already else _said("user", question)
+def live(asked: str, words: str, note: str, heading: str = "") -> str:
+    """A question (or, with a heading, that) and the part of the answer that has come so far."""
     body = markup.text(words) + markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
-    answer = markup.tag(
-        "section", markup.tag("h4", SPEAKERS["assistant"]), markup.tag("div", body, class_="lm-said"),
-        markup.tag("p", markup.text(note), class_="lm-footnote", role="status") if note else "",
-        class_="lm-message lm-assistant lm-live",
-    )  # fmt: skip
-    return asked + answer
+    below = markup.tag("p", markup.text(note), class_="lm-footnote", role="status") if note else ""
+    above = "" if heading else _message("user", markup.text(asked))
+    return above + _message("assistant lm-live", body, below, speaker="assistant", heading=heading)
 
 
-def _said(role: str, words: str) -> str:
-    return markup.tag("section", markup.tag("h4", SPEAKERS[role]),
-                      markup.tag("div", markup.text(words), class_="lm-said"),
-                      class_=f"lm-message lm-{role}")  # fmt: skip
+def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> str:
+    title = markup.tag("h4", markup.text(heading or SPEAKERS[speaker or kind]))
+    return markup.tag("section", title, markup.tag("div", said, class_="lm-said"), *below,
+                      class_=f"lm-message lm-{kind}")  # fmt: skip

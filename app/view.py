@@ -4,15 +4,18 @@ A View is plain data; the Desk turns it into HTML with the Assistant's help, for
 time.
 """
 
+import contextlib
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
 
-from app import found, leaves, markup, shelfview, talkview
+from app import found, leaves, markup, memorymap, shelfview, talkview
 from app.speaking import Speaker, Speech, waiting_words
 from engine.answering.answer import AnswerEvent
+from engine.answering.trace import Trace
 from engine.assistant import Assistant
 from engine.errors import Failure
 from engine.paths import SAMPLES
@@ -30,7 +33,11 @@ KEPT_LEAVES = 16
 
 @dataclass(frozen=True)
 class View:
-    """Which document, leaf and talk a browser shows. `at`, `cursor` and `back` count characters."""
+    """Which document, leaf and talk a browser shows. `at`, `cursor` and `back` count characters.
+
+    `editing` and `answer` are positions in the talk: the question that is being put otherwise, and the
+    answer whose memory map is shown (None: the last one that has one).
+    """
 
     document: str = ""
     at: int = 0
@@ -41,10 +48,12 @@ class View:
     talk: str = ""
     bound: str = "book"
     editing: int | None = None
+    answer: int | None = None
 
     def kept(self) -> dict:
         """What the browser remembers over a refresh."""
-        return {"document": self.document, "at": self.at, "talk": self.talk, "bound": self.bound}
+        names = ("document", "at", "talk", "bound", "answer")
+        return {name: getattr(self, name) for name in names}
 
 
 class Desk:
@@ -64,6 +73,19 @@ class Desk:
         if not self.read_only:
             self.shelf.sweep()
             self.runner.start()
+
+    def look(self) -> None:
+        """Load the model and compare the banks with it, in a thread of its own: nobody waits for that."""
+        threading.Thread(target=self._look, name="look", daemon=True).start()
+
+    def _look(self) -> None:
+        # what fails here fails again, and is told, where somebody asks for it
+        with contextlib.suppress(Exception):
+            self.assistant.library.inspect()
+
+    def _warm(self, identifier: str) -> None:
+        with contextlib.suppress(Exception):
+            self.assistant.library.bank(identifier)
 
     def stop(self) -> None:
         """End answers and put the job in hand back into its queue."""
@@ -107,10 +129,22 @@ class Desk:
         else:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
 
+    def renew(self, identifier: str) -> None:
+        """Make the memory of a document anew, from the text that is there."""
+        self.changeable()
+        self.assistant.library.renew(identifier)
+        self.runner.wake()
+
     def cards(self, owner: str, document: str = "") -> str:
         """The shelf as HTML."""
-        entries = [(entry, self.shelf.jobs.latest(entry.id)) for entry in self.shelf.entries(owner)]
-        return shelfview.cards(entries, document, self.read_only)
+        entries = self.shelf.entries(owner)
+        faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
+        rows = [(entry, self.shelf.jobs.latest(entry.id)) for entry in entries]
+        return shelfview.cards(rows, document, self.read_only, faults)
+
+    def is_busy(self) -> bool:
+        """Whether a job is queued or running."""
+        return any(job.state != "paused" for job in self.shelf.jobs.all(unfinished=True))
 
     # the open document
 
@@ -139,6 +173,8 @@ class Desk:
         """Show a document where its reader left it, with the talk that was last used."""
         entry = self.shelf.opened(identifier, owner)
         self.document(identifier)
+        if entry.state == "ready":
+            threading.Thread(target=self._warm, args=(identifier,), name="warm", daemon=True).start()
         talks = self.shelf.talks.about(identifier, owner)
         bound = view.bound if view else "book"
         return View(identifier, entry.position, talk=talks[0].id if talks else "",
@@ -153,7 +189,10 @@ class Desk:
         if entry is None or not self.shelf.is_stored(identifier):
             view = replace(view, document="", bound="book")
         else:
-            view = replace(view, at=_number(kept.get("at")))
+            answer = kept.get("answer")
+            view = replace(
+                view, at=_number(kept.get("at")), answer=answer if isinstance(answer, int) else None
+            )
         try:
             return replace(view, talk=self.shelf.talks.get(talk, owner).id if talk else "")
         except BadInput:
@@ -236,7 +275,7 @@ class Desk:
         if (bound == "shelf") == (view.bound == "shelf"):
             return changed
         choices = self.talk_choices(changed, owner)
-        return replace(changed, talk=choices[0][1] if choices else "", editing=None)
+        return replace(changed, talk=choices[0][1] if choices else "", editing=None, answer=None)
 
     def conversation(self, view: View, owner: str) -> str:
         """The talk in view as HTML."""
@@ -247,8 +286,19 @@ class Desk:
         if speech and not speech.ended and messages and messages[-1].role == "user":
             # it is shown with its answer, below
             messages = messages[:-1]
-        return talkview.conversation(messages, self.titles(view, owner), "Ask this book anything."
-                                     if view.bound != "shelf" else "Ask all your books at once.")  # fmt: skip
+        waiting = "Ask all your books at once." if view.bound == "shelf" else "Ask this book anything."
+        read = memorymap.answer_read(self, view, owner)
+        traced = self.shelf.talks.traced(view.talk, owner) if view.talk else []
+        return talkview.conversation(messages, self.titles(view, owner), waiting, traced, read)
+
+    def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
+        """The answer whose memory map is shown: its position in the talk, and where it was read from."""
+        traced = self.shelf.talks.traced(view.talk, owner) if view.talk and self.may_hear(view, owner) else []
+        if not traced:
+            return None
+        position = view.answer if view.answer in traced else traced[-1]
+        trace = self.assistant.trace(view.talk, position, owner)
+        return None if trace is None else (position, trace)
 
     def titles(self, view: View, owner: str) -> dict[str, str]:
         """Titles of the documents a talk may cite."""
@@ -272,7 +322,18 @@ class Desk:
             return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
 
         self.speaker.say(talk, question.strip(), begin)
-        return replace(view, talk=talk, editing=None)
+        return replace(view, talk=talk, editing=None, answer=None)
+
+    def without(self, view: View, position: int, reread: bool, owner: str) -> View:
+        """Begin the answer at `position` once more without memory, to stand beside it."""
+        self.speaker.free(view.talk)
+        self.shelf.talks.get(view.talk, owner)
+
+        def begin(stop: Event) -> Iterator[AnswerEvent]:
+            return self.assistant.without_memory(view.talk, position, reread=reread, owner=owner, stop=stop)
+
+        self.speaker.say(view.talk, "", begin, talkview.WITHOUT["passages" if reread else "nothing"])
+        return replace(view, answer=position)
 
     def _scope(self, view: View, owner: str) -> tuple[str | None, dict[str, str]]:
         if view.bound == "shelf":
@@ -300,10 +361,10 @@ class Desk:
         question = self.shelf.talks.undo(view.talk, owner) if view.talk else ""
         return self.ask(view, question, owner)
 
-    def editing(self, view: View, owner: str) -> tuple[View, str]:
-        """Take up the last question for other words: asking again will take its place."""
+    def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
+        """Take up a question for other words: asking again will take its place, and that of what followed."""
         messages = self.shelf.talks.messages(view.talk, owner)
-        question = next((one for one in reversed(messages) if one.role == "user"), None)
+        question = next((one for one in messages if one.role == "user" and one.position == position), None)
         if question is None:
             return view, ""
         return replace(view, editing=question.position), question.text
@@ -322,12 +383,16 @@ class Desk:
         talk = self.shelf.talks.get(view.talk, owner)
         entry = self.entry(replace(view, document=talk.document or ""), owner)
         messages = self.shelf.talks.messages(view.talk, owner)
+        if talk.document is None:
+            titles = {one.id: one.title for one in self.shelf.entries(owner)}
+            messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
+                                                for cited in one.citations]) for one in messages]  # fmt: skip
         return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
 
     def live(self, speech: Speech) -> str:
         """What was said so far, as HTML."""
         note = waiting_words(speech, self.speaker.before(speech))
-        return talkview.live(speech.question, speech.text, note)
+        return talkview.live(speech.question, speech.text, note, speech.heading)
 
 
 def _number(value: object) -> int:

@@ -1,12 +1,19 @@
 // What every pane of ours does: buttons send their data to the server, the reader follows keys and clicks.
 // `element`, `trigger` and `watch` are given by the page. Nothing here builds markup.
 let focused = null;
+const opened = new Set();
 
 const send = (target, extra) => trigger("click", Object.assign({}, target.dataset, extra || {}));
 
 element.addEventListener("click", (event) => {
   const target = event.target.closest("[data-action]");
   if (target && element.contains(target)) {
+    if (target.classList.contains("lm-token")) {
+      // the first tap of a finger shows where a word was read, the second goes there
+      const known = shown === target;
+      show(target);
+      if ((event.pointerType === "touch" && !known) || String(window.getSelection())) return;
+    }
     if (target.dataset.action === "copy") {
       const source = target.closest("section").querySelector(".lm-said");
       navigator.clipboard && navigator.clipboard.writeText(source.innerText);
@@ -23,6 +30,12 @@ element.addEventListener("click", (event) => {
     send(target);
     return;
   }
+  const answer = event.target.closest(".lm-assistant:not(.lm-live) .lm-said");
+  const choose = answer && answer.closest("section").querySelector("[data-action=choose][aria-pressed=false]");
+  if (choose && !String(window.getSelection())) {
+    send(choose);
+    return;
+  }
   const paragraph = event.target.closest(".lm-leaf [data-start]");
   if (paragraph && !String(window.getSelection())) {
     trigger("click", { action: "cursor", start: paragraph.dataset.start });
@@ -30,7 +43,10 @@ element.addEventListener("click", (event) => {
 });
 
 // a pane is drawn anew when it changes: what had the focus gets it back
-const nameOf = (node) => node.dataset.action + "|" + (node.dataset.document || node.dataset.job || "");
+const nameOf = (node) => {
+  const { action, document, job, start, position, kind } = node.dataset;
+  return [action, document, job, start, position, kind].join("|");
+};
 element.addEventListener("focusin", (event) => {
   const target = event.target.closest("[data-action]");
   focused = target ? nameOf(target) : null;
@@ -39,9 +55,77 @@ element.addEventListener("focusout", (event) => {
   if (event.relatedTarget) focused = null;
 });
 
+element.addEventListener("toggle", (event) => {
+  const name = event.target.dataset.name;
+  if (name) event.target.open ? opened.add(name) : opened.delete(name);
+}, true);
+
+// words of an answer and the strip of the book: what is pointed at shows on the strip
+let shown = null;
+const show = (token) => {
+  shown = token;
+  const strip = document.querySelector("#lm-map .lm-strip");
+  element.querySelectorAll(".lm-token.lm-shown").forEach((one) => one.classList.remove("lm-shown"));
+  if (token) token.classList.add("lm-shown");
+  if (!strip) return;
+  const bars = strip.querySelectorAll(".lm-bar");
+  const note = strip.querySelector(".lm-note");
+  bars.forEach((bar) => bar.style.removeProperty("--t"));
+  strip.classList.toggle("lm-picked", Boolean(token));
+  for (const pair of token && token.dataset.bins ? token.dataset.bins.split(" ") : []) {
+    const [bin, height] = pair.split(":");
+    if (bars[bin]) bars[bin].style.setProperty("--t", height);
+  }
+  note.textContent = token ? "“" + token.textContent.trim() + "”: " + token.dataset.where : note.dataset.rest;
+};
+element.addEventListener("pointerover", (event) => {
+  if (event.pointerType === "touch") return;
+  const token = event.target.closest(".lm-token");
+  if (token !== shown) show(token);
+});
+element.addEventListener("pointerleave", (event) => {
+  if (event.pointerType !== "touch" && shown) show(null);
+});
+element.addEventListener("focusin", (event) => {
+  const token = event.target.closest(".lm-token");
+  if (token) show(token);
+});
+element.addEventListener("focusout", () => {
+  if (shown) show(null);
+});
+
+// arrow keys lead along the words of an answer and the bars of the strip, Enter goes there
+element.addEventListener("keydown", (event) => {
+  const row = event.target.closest(".lm-roving");
+  if (!row) return;
+  const stops = [...row.querySelectorAll("[data-action]")];
+  const at = stops.indexOf(document.activeElement);
+  const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1,
+               Home: 0, End: stops.length - 1 }[event.key];
+  if (to !== undefined) {
+    event.preventDefault();
+    event.stopPropagation();
+    const next = stops[Math.max(0, Math.min(stops.length - 1, to))];
+    if (next) next.focus();
+  } else if (event.key === "Enter" && event.target.classList.contains("lm-token")) {
+    event.preventDefault();
+    send(event.target);
+  }
+});
+
 const scroller = element.closest("#lm-reader, #lm-talk");
 let leaf = "";
+let messages = -1;
+let atEnd = true;
+if (scroller) {
+  scroller.addEventListener("scroll", () => {
+    atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+  });
+}
 const settle = () => {
+  element.querySelectorAll("details[data-name]").forEach((one) => {
+    if (opened.has(one.dataset.name)) one.open = true;
+  });
   if (focused) {
     const again = [...element.querySelectorAll("[data-action]")].find((node) => nameOf(node) === focused);
     if (again && document.activeElement === document.body) again.focus({ preventScroll: true });
@@ -49,19 +133,23 @@ const settle = () => {
   if (!scroller) return;
   const article = element.querySelector(".lm-leaf");
   if (!article) {
-    scroller.scrollTop = scroller.scrollHeight; // a talk shows its end
+    // a talk shows its end when something is said, unless its reader has scrolled away
+    const count = element.querySelectorAll(".lm-message").length;
+    const live = Boolean(element.querySelector(".lm-live"));
+    if (count !== messages ? count > messages || !live : live && atEnd) scroller.scrollTop = scroller.scrollHeight;
+    messages = count;
     return;
   }
   const mark = article.querySelector("mark.cited, mark.found") || article.querySelector(".lm-goal");
-  const shown = article.dataset.key || "";
-  if (mark && shown !== leaf) {
+  const key = article.dataset.key || "";
+  if (mark && key !== leaf) {
     const top = mark.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
     scroller.scrollTop += top - scroller.clientHeight / 3;
     if (window.innerWidth < 800) scroller.scrollIntoView({ block: "start" });
-  } else if (shown !== leaf) {
+  } else if (key !== leaf) {
     scroller.scrollTop = 0;
   }
-  leaf = shown;
+  leaf = key;
 };
 watch("value", () => requestAnimationFrame(settle));
 requestAnimationFrame(settle);
@@ -70,7 +158,7 @@ if (element.closest("#lm-reader")) {
   document.addEventListener("keydown", (event) => {
     if (!element.isConnected || element.offsetParent === null) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable], [role=tab], [role=slider]")) return;
+    if (event.target.closest("input, textarea, select, [contenteditable], [role=tab], [role=slider], .lm-roving")) return;
     const action = { ArrowRight: "next", ArrowLeft: "previous", n: "next", p: "previous" }[event.key];
     if (action) {
       event.preventDefault();

@@ -5,7 +5,7 @@ Adding a benchmark: one module with `add_arguments(parser)` and `run(arguments) 
 
 import argparse
 
-from engine.subcommands import add_subcommands, run_subcommand
+from engine.subcommands import Rows, add_subcommands, run_subcommand
 
 BENCHES = {
     "encode": "filling a bank against the backbone's own forward pass",
@@ -17,9 +17,9 @@ BENCHES = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One sub-command a benchmark."""
-    add_subcommands(parser, "engine.bench", BENCHES)
+def add_arguments(parser: argparse.ArgumentParser) -> Rows:
+    """One sub-command a benchmark; returns them, for more to be added."""
+    return add_subcommands(parser, "engine.bench", BENCHES)
 
 
 def run(arguments: argparse.Namespace) -> int:

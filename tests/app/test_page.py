@@ -4,13 +4,15 @@ import html
 import re
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from app import access, commands, found, leaves, markup, memorymap, shelfview, talkview, uploads
 from app.speaking import Speaker, waiting_words
-from engine.answering.answer import Answer, AnswerEvent
+from engine.answering.answer import Answer, AnswerEvent, Read
+from engine.answering.trace import LayerShare, TokenReads
 from engine.shelf.fulltext import Hit
 from engine.shelf.jobs import Job
 from engine.shelf.shelf import Entry
@@ -120,6 +122,7 @@ def test_hostile_text_adds_no_tag_anywhere():
     citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
     talk = talkview.conversation([message("user", HOSTILE), message("assistant", HOSTILE, [citation])], {})
     assert tags(talk) == {"section", "h4", "div", "button"}
+    assert "script" not in tags(talkview.live(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
     assert tags(talkview.live(HOSTILE, HOSTILE, HOSTILE)) == {"section", "h4", "div", "span", "p"}
 
 
@@ -203,13 +206,79 @@ def test_the_last_question_alone_can_be_asked_again():
                 message("user", "c", position=2)]  # fmt: skip
     shown = talkview.conversation(messages, {})
     assert shown.count('data-action="retry"') == 1
+    assert re.findall(r'data-action="edit" data-position="(\d)"', shown) == ["0", "2"]
     assert shown.index('data-action="retry"') > shown.index(">c<")
 
 
 def test_bins_of_a_memory_map():
-    assert memorymap.bins_of([(0, 10, 1.0), (10, 20, 3.0), (90, 100, 6.0)], 100, 5) == [4 / 6, 0, 0, 0, 1.0]
+    reads = [Read("d", 0, 10, 1.0), Read("d", 10, 20, 3.0), Read("d", 90, 100, 6.0)]
+    assert memorymap.bins_of(reads, 100, 5) == [4 / 6, 0, 0, 0, 1.0]
     assert memorymap.bins_of([], 100, 3) == [0, 0, 0]
-    assert memorymap.bins_of([(500, 600, 1.0)], 100, 2) == [0, 0]
+    assert memorymap.bins_of([Read("d", 500, 600, 1.0)], 100, 2) == [0, 0]
+
+
+def test_the_strip_is_of_the_open_book_if_that_was_read_else_of_the_one_read_most():
+    reads = [Read("a", 0, 1, 0.2), Read("b", 0, 1, 0.5), Read("c", 0, 1, 0.1)]
+    assert memorymap.book_of(reads, "c") == "c" and memorymap.book_of(reads, "z") == "b"
+    assert memorymap.book_of([], "z") == "z"
+
+
+def test_a_strip_leads_to_every_stretch_and_marks_chapters_passages_and_the_view():
+    novel = novel_document()
+    size = len(novel.text)
+    reads, passages = [Read("d", size - 9, size - 1, 0.5)], [Read("d", 100, 300, 1.0)]
+    shown = memorymap.strip_html(novel, "d", reads, passages, HOSTILE, size // 2)
+    bars = re.findall(r'data-action="jump"[^>]*data-start="(\d+)" data-end="(\d+)"', shown)
+    assert len(bars) == memorymap.BINS and bars[0][0] == "0" and bars[-1][1] == str(size)
+    assert all(before[1] == after[0] for before, after in zip(bars, bars[1:], strict=False))
+    assert re.findall(r"--h:([\d.]+)", shown)[-1] == "1.00"
+    assert shown.count("lm-tick") == 4 and shown.count("lm-again") == 1
+    assert 'class="lm-here" style="left:50' in shown
+    assert tags(shown) == {"div", "button", "span", "p"}
+
+
+def test_each_token_of_an_answer_knows_where_it_was_read():
+    tokens = [TokenReads("The ", ()), TokenReads("<b>", (Read("d", 90, 94, 0.3), Read("d", 10, 14, 0.1),
+                                                         Read("e", 0, 4, 0.1)))]  # fmt: skip
+    shown = memorymap.tokens_html(tokens, "d", 100, lambda read: f"page {read.start}")
+    assert tags(shown) == {"span"} and shown.count("<span") == 1
+    assert html.unescape(re.sub("<[^>]+>", "", shown)) == "The <b>"
+    assert 'data-bins="110:1.00 14:0.33"' in shown
+    assert 'data-where="page 90 (60 % of what it read)"' in shown
+    assert 'data-document="d" data-start="90" data-end="94"' in shown
+
+
+def test_gate_and_null_mass_in_words():
+    assert talkview.gate_words(LayerShare(3, (0.1, 0.5), (0.0, 1.0), True)) == "30 % (10 to 50) memory"
+    assert talkview.gate_words(LayerShare(3, (0.5, -0.25), (0.0, 1.0), False)) == "× 0.12 (-0.25 to 0.50)"
+    assert talkview.spread_words((0.25, 0.25), percent=True) == "25 %"
+
+
+def test_the_chosen_answer_shows_its_tokens_and_how_it_was_read():
+    answers = [message("assistant", "One.", position=1), message("assistant", "Two.", position=3)]
+    layers = (LayerShare(3, (1.0,), (0.5,), True),)
+    read = memorymap.AnswerRead(3, '<span class="lm-token">Two.</span>', layers)
+    shown = talkview.conversation(answers, {}, "", [1, 3], read)
+    assert re.findall(r'data-action="choose" data-position="(\d)" aria-pressed="(\w+)"', shown) == [
+        ("1", "false"), ("3", "true"),
+    ]  # fmt: skip
+    assert shown.count("<details") == shown.count("lm-tokens") == 1
+    assert shown.count('data-action="without"') == 2
+    kept = replace(answers[1], settings={"without": {"nothing": HOSTILE}})
+    beside = talkview.answer(kept, {}, True, read)
+    assert beside.count("<h5") == 2 and beside.count('data-action="without"') == 1
+    assert "script" not in tags(beside)
+
+
+def test_a_memory_that_cannot_be_used_is_said_with_what_to_do():
+    fault = {"ab12cd34": "it was made with another model"}
+    ready = [(entry(state="ready"), job(state="done"))]
+    shown = shelfview.cards(ready, faults=fault)
+    assert "It was" not in shown and "it was made with another model" in shown
+    assert 'data-action="renew"' in shown and 'data-action="open"' in shown
+    assert 'data-action="renew"' not in shelfview.cards(ready, read_only=True, faults=fault)
+    assert 'data-action="renew"' not in shelfview.cards(ready)
+    assert "frees about 2.0 MB" in shelfview.cards(ready)
 
 
 HOSTS = [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),

@@ -9,6 +9,7 @@ import torch
 
 from engine.answering.prompt import NOT_TOLD
 from engine.assistant import Assistant
+from engine.errors import Failure
 from engine.library import Library
 from engine.paths import Paths
 from engine.reader import Reader
@@ -315,3 +316,54 @@ def test_a_bank_in_int8_is_smaller_and_answers(assistant, tmp_path):
     assert last.answer.tokens > 0
     assert any(event.reads for event in events)
     assert assistant.add(path, dtype="float16").bank_bytes == entry.bank_bytes
+
+
+def test_an_answer_keeps_its_trace_and_can_be_had_again_without_memory(assistant, tmp_path):
+    identifier = put(assistant, tmp_path, FIRST_END)
+    talks = assistant.shelf.talks
+    talk = talks.create(identifier).id
+    question = "Who counted grey gulls on day 7?"
+    list(assistant.ask(identifier, question, talk=talk, until="chapter 2", sampling=SHORT))
+    answer = talks.messages(talk)[1]
+    trace = assistant.trace(talk, 1)
+    assert "".join(token.text for token in trace.tokens) == answer.text
+    end = assistant.library.document(identifier).position("chapter 2")
+    assert trace.reads and max(read.end for read in trace.reads) <= end
+    assert [layer.layer for layer in trace.layers] == [1, 2]
+    heads = assistant.library.sidenet.config.heads
+    assert all(len(layer.null) == len(layer.gate) == heads for layer in trace.layers)
+
+    for reread, name in ((True, "passages"), (False, "nothing")):
+        events = list(assistant.without_memory(talk, 1, reread=reread, sampling=SHORT))
+        assert events[-1].answer.memory_tokens == 0
+        assert bool(events[-1].answer.passages) == reread
+        kept = talks.messages(talk)[1].settings["without"]
+        assert kept[name] == events[-1].answer.text
+    assert set(talks.messages(talk)[1].settings["without"]) == {"passages", "nothing"}
+    assert len(talks.messages(talk)) == 2
+    with pytest.raises(BadInput, match="no such answer"):
+        next(assistant.without_memory(talk, 0))
+
+
+def test_a_bank_that_cannot_be_used_is_told_and_made_anew(assistant, tmp_path):
+    identifier = put(assistant, tmp_path, FIRST_END)
+    library = assistant.library
+    bank = library.paths.bank(identifier)
+    assert library.fault(identifier) == ""
+    library._let_go(identifier)
+    library.__dict__["sidenet"] = stirred(assistant, top_k=3, chunk_size=2)
+    library.inspect()
+    assert "made with another model or checkpoint (another chunk size)" in library.fault(identifier)
+
+    job = library.renew(identifier)
+    assert not (bank / "manifest.json").exists() and library.fault(identifier) == ""
+    assistant.shelf.jobs.run(job.id, library.work)
+    assert library.bank(identifier).bank.layout.chunk_size == 2
+    library.inspect()
+    assert library.fault(identifier) == ""
+
+    library._let_go(identifier)
+    (bank / "manifest.json").write_text("{}")
+    with pytest.raises(Failure):
+        library.bank(identifier)
+    assert "damaged" in library.fault(identifier) and "remove" not in library.fault(identifier)

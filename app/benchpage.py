@@ -1,0 +1,216 @@
+"""`bench page`: the program as its reader meets it, in a real headless browser over a data folder of its own.
+
+Seconds from `python launch.py` to a usable page, bytes of the first load, a million-token book to its first
+words, how fast Stop stops, and what showing an answer token by token costs against the bare engine.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app import access, doctor
+from engine.bench.subject import report
+from engine.paths import PROJECT, SAMPLES, Paths
+from engine.sampling import CONTINUING
+from ingest.errors import BadInput
+
+LONG_CHARACTERS = 4_400_000
+LONG, SHORT = "A million tokens", "The Lamp"
+TEXT = (
+    f"# {SHORT}\n\nOld Tobias kept the lamp of the northern lighthouse for forty years. "
+    "He had a grey cat called Pepper, who slept beside the great lens.\n\n"
+    "In the winter of the great storm the supply ship Meridian came too close to the rocks. "
+    "Tobias rang the iron bell all night, and the ship turned away in time.\n"
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE = 300_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, default=3, help="starts and continuations; the best counts")
+    parser.add_argument("--tokens", type=int, default=100, help="length of a continuation (default: 100)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure everything once. Raises BadInput where there is no browser to measure with."""
+    with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch, browser() as chromium:
+        home = Path(scratch) / "home"
+        assistant = prepared(home, Path(scratch), arguments)
+        results: dict[str, Any] = {}
+        starts = [started(home, chromium, arguments.threads) for _ in range(arguments.rounds)]
+        results["seconds from `python launch.py` to the shelf (goal: 10)"] = min(one for one, _ in starts)
+        results["kilobytes of the first load"] = starts[0][1] / 1000
+        with served(home, arguments.threads) as url:
+            page = opened(chromium, url)
+            results["seconds to the first words of a million-token book (goal: 1)"] = first_words(page)
+            results["the same once more"] = first_words(page)
+            results |= continued(page, assistant, arguments)
+            results["seconds from Stop to the end of the computation"] = stopped(page)
+            page.context.close()
+    return report(results, arguments.json)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    found = next(filter(None, map(shutil.which, doctor.BROWSERS)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        found = None
+    if found is None:
+        raise BadInput(
+            "bench page needs chromium and playwright: `python launch.py test` installs the latter"
+        )
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def prepared(home: Path, scratch: Path, arguments: argparse.Namespace) -> Any:
+    """A shelf with a small book that is encoded and a long one that is only parsed; the assistant over it."""
+    from engine.assistant import Assistant
+    from engine.library import Library
+    from ingest.parse import parse
+
+    if Paths.default().backbones.is_dir():  # conversion belongs to set-up
+        shutil.copytree(Paths.default().backbones, home / "backbones")
+    assistant = Assistant(Library(Paths(home), parse, threads=arguments.threads))
+    short, long = scratch / "short.md", scratch / "long.md"
+    short.write_text(TEXT, encoding="utf-8")
+    assistant.add(short)
+    novel = parse(next(iter(sorted(SAMPLES.glob("*.epub"))))).text
+    copies = range(1, LONG_CHARACTERS // len(novel) + 2)
+    parts = [f"# {LONG}", *(f"## Part {number}\n\n{novel}" for number in copies)]
+    long.write_text("\n\n".join(parts), encoding="utf-8")
+    entry, _ = assistant.shelf.add(long)
+    assistant.shelf.store(entry.id, parse(long))
+    assistant.shelf.update(entry.id, state="paused")
+    return assistant
+
+
+@contextmanager
+def served(home: Path, threads: int) -> Iterator[str]:
+    """The program in a process of its own, ended afterwards; its address (which may not answer yet)."""
+    port = access.free_port("127.0.0.1", None)
+    command = [sys.executable, str(PROJECT / "launch.py"), "--port", str(port), "--threads", str(threads)]
+    environment = {**os.environ, "LONGMEM_HOME": str(home)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def started(home: Path, chromium: Any, threads: int) -> tuple[float, int]:
+    """Seconds until a new process shows its shelf, and the bytes that the browser took for it."""
+    began = time.perf_counter()
+    with served(home, threads) as url:
+        page, received = chromium.new_context().new_page(), []
+        page.set_default_timeout(PATIENCE)
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
+        while True:
+            try:
+                page.goto(url)
+                break
+            except Exception:  # not listening yet
+                if time.perf_counter() - began > PATIENCE / 1000:
+                    raise
+                time.sleep(0.05)
+        page.wait_for_selector(".lm-card")
+        seconds = time.perf_counter() - began
+        page.wait_for_timeout(1000)
+        page.context.close()
+    return seconds, int(sum(received))
+
+
+def opened(chromium: Any, url: str) -> Any:
+    """The page, once it answers."""
+    page = chromium.new_context(viewport={"width": 1360, "height": 900}).new_page()
+    page.set_default_timeout(PATIENCE)
+    end = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < end:
+        try:
+            page.goto(url)
+            break
+        except Exception:  # not listening yet
+            time.sleep(0.1)
+    page.wait_for_selector(".lm-card")
+    return page
+
+
+def open_book(page: Any, title: str) -> None:
+    page.get_by_role("tab", name="Shelf").click()
+    page.locator(".lm-card", has_text=title).locator("[data-action=open]").click()
+    page.wait_for_function("title => document.querySelector('#lm-book').innerText.includes(title)", arg=title)
+    page.wait_for_selector(".lm-leaf >> nth=0")
+
+
+def first_words(page: Any) -> float:
+    """Seconds from the click on the long book to its text, another book being open before."""
+    open_book(page, SHORT)
+    page.wait_for_timeout(2000)
+    page.get_by_role("tab", name="Shelf").click()
+    began = time.perf_counter()
+    open_book(page, LONG)
+    return time.perf_counter() - began
+
+
+def continued(page: Any, assistant: Any, arguments: argparse.Namespace) -> dict[str, float]:
+    """Tokens a second of the same work through the page and by the bare engine, in turns."""
+    open_book(page, SHORT)
+    page.get_by_role("tab", name="Write on").click()
+    page.get_by_label("At its end").check()
+    page.get_by_label("number input for Length in tokens").fill(str(arguments.tokens))
+    shown, bare = [], []
+    for _ in range(arguments.rounds):
+        page.get_by_role("button", name="Write on").click()
+        page.wait_for_selector(".lm-footnote >> text=tokens so far")
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.lm-footnote')]"
+            ".filter(one => one.innerText.includes('tokens of memory')).length === 2"
+        )
+        note = page.locator(".lm-footnote", has_text="tokens of memory").first.inner_text()
+        shown.append(float(note.split(" a second")[0].rsplit(" ", 1)[1]))
+        bare.append(bare_rate(assistant, arguments.tokens))
+    return {
+        "tokens a second through the page": max(shown),
+        "tokens a second by the bare engine": max(bare),
+        "share that the page costs (goal: 0.1)": 1 - max(shown) / max(bare),
+    }
+
+
+def bare_rate(assistant: Any, tokens: int) -> float:
+    """Tokens a second of the same continuation without a page."""
+    sampling = replace(CONTINUING, seed=1)
+    answer = None
+    for event in assistant.continue_(SHORT, tokens=tokens, sampling=sampling):
+        answer = event.answer
+    return answer.tokens_per_second
+
+
+def stopped(page: Any) -> float:
+    """Seconds from the click on Stop until the page says that it has stopped."""
+    page.get_by_label("number input for Length in tokens").fill("400")
+    page.get_by_role("button", name="Write on").click()
+    page.wait_for_selector(".lm-footnote >> text=tokens so far")
+    page.wait_for_timeout(1500)
+    began = time.perf_counter()
+    page.get_by_role("button", name="Stop").last.click()
+    page.wait_for_selector(".lm-footnote >> text=stopped")
+    return time.perf_counter() - began
