@@ -138,11 +138,11 @@ def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, .
 
 
 def optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with rates of their own for branch scales and memory parts, which do not decay."""
+    """AdamW with rates of their own for scales and gates, and for null slots, which do not decay."""
     groups: dict[str, list[nn.Parameter]] = {"scales": [], "memory": [], "matrices": [], "norms": []}
     for name, parameter in trained(model):
         kind = "matrices" if parameter.dim() > 1 else "norms"
-        if name.endswith("_scale"):
+        if name.endswith(("_scale", ".gate")):
             kind = "scales"
         elif ".memory." in name and not name.endswith(("output.weight", "null_value")):
             kind = "memory"

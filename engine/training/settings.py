@@ -21,9 +21,9 @@ class TrainingSettings:
     0 trains the control: the same segments and positions, memory withheld. reading: "dense" or "sparse".
     loss_share: share of the positions that the loss is taken at (the language-model head is a fifth of a
     step's work). forget: share of the segments read with an empty bank, so that the same weights also serve
-    without a document. scale_rate, memory_rate: learning rates of the branch scales, and of gates and null
-    slots. kl_weight, kl_every: pull towards the backbone on chat prompts without a document, every so many
-    steps.
+    without a document. scale_rate, memory_rate: learning rates of branch scales and gates, and of null slots.
+    kl_weight, kl_every: pull towards the backbone on chat prompts, without a document and beside one, every
+    so many steps.
     """
 
     method: str = "sidenet"
