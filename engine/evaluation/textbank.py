@@ -17,7 +17,8 @@ from engine.training.ring import TensorReader
 
 @dataclass
 class TextBank:
-    """keys, values: {block: (kv_heads, tokens, head_dim)}; ids: (tokens,); pooled: (chunks, width), if any."""
+    """keys, values: {block: (kv_heads, tokens, head_dim)}; ids: (tokens,); pooled: (chunks, width) or
+    None, where chunks are found by their attention keys."""
 
     config: SideNetConfig
     keys: dict[int, Tensor] = field(default_factory=dict)
