@@ -115,6 +115,7 @@ def build(desk: Desk) -> gr.Blocks:
     page.queue(max_size=QUEUE, default_concurrency_limit=8)
     # Gradio looks for events a thousand times a second, which costs an idle page a sixth of a core
     page._queue.sleep_when_free = EVENT_SECONDS
+    page._queue.progress_update_sleep_when_free = 10 * EVENT_SECONDS
     return page
 
 
