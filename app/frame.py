@@ -1,16 +1,13 @@
 """Frame: what all tabs share: the view, what the browser keeps, the script of our panes, notices."""
 
 import contextlib
-import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app import markup, show
+from app import markup, show, uploads
 from engine.errors import Failure
 from engine.paths import ASSETS
 from ingest.errors import BadInput
@@ -30,10 +27,8 @@ class Frame:
 
     @staticmethod
     def exported(text: str) -> str:
-        """A Markdown file to be downloaded; it lies with the uploads and goes with them."""
-        folder = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(8)
-        folder.mkdir(parents=True)
-        path = folder / "talk.md"
+        """A Markdown file to be downloaded."""
+        path = uploads.outgoing("talk.md")
         path.write_text(text, encoding="utf-8")
         return str(path)
 

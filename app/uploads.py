@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -25,6 +26,13 @@ def inside(path: Path) -> Path:
     if _home() not in path.resolve().parents:
         raise BadInput("that file was not uploaded; upload it first")
     return path
+
+
+def outgoing(name: str) -> Path:
+    """Where to write a file that is to be downloaded; it lies with the uploads and goes with them."""
+    made = _home() / secrets.token_hex(8)
+    made.mkdir(parents=True)
+    return made / name
 
 
 def discard(path: Path) -> None:

@@ -17,6 +17,7 @@ from app.speaking import Speaker, Speech, waiting_words
 from engine.answering.answer import AnswerEvent
 from engine.answering.trace import Trace
 from engine.assistant import Assistant
+from engine.demonstrations.demonstrations import Demonstrations
 from engine.errors import Failure
 from engine.paths import SAMPLES
 from engine.shelf.runner import JobRunner
@@ -24,6 +25,7 @@ from engine.shelf.shelf import Entry
 from engine.shelf.transcript import transcript
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.tables import read_table
 
 BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
           "All my books": "shelf"}  # fmt: skip
@@ -64,7 +66,8 @@ class Desk:
         self.shelf = assistant.shelf
         self.read_only = read_only
         self.speaker = Speaker()
-        self.runner = JobRunner(self.shelf.jobs, assistant.library.work)
+        self.demonstrations = Demonstrations(assistant.library, read_table)
+        self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
         self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
         self._lock = Lock()
 
@@ -72,6 +75,7 @@ class Desk:
         """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
         if not self.read_only:
             self.shelf.sweep()
+            self.demonstrations.store.sweep()
             self.runner.start()
 
     def look(self) -> None:

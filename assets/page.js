@@ -44,8 +44,8 @@ element.addEventListener("click", (event) => {
 
 // a pane is drawn anew when it changes: what had the focus gets it back
 const nameOf = (node) => {
-  const { action, document, job, start, position, kind } = node.dataset;
-  return [action, document, job, start, position, kind].join("|");
+  const { action, document, job, start, position, kind, library, example, run } = node.dataset;
+  return [action, document, job, start, position, kind, library, example, run].join("|");
 };
 element.addEventListener("focusin", (event) => {
   const target = event.target.closest("[data-action]");

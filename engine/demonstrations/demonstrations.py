@@ -118,6 +118,11 @@ class Demonstrations:
                 ) from None
             raise
 
+    def remove(self, identifier: str) -> int:
+        """Delete a library with all that belongs to it; returns the bytes freed."""
+        self._forget(identifier)
+        return self.store.remove(identifier)
+
     def export(self, identifier: str, path: Path, part: str | None = None) -> int:
         """Write text, label and part of the examples to a CSV, TSV or JSONL file; returns how many."""
         examples = self.store.examples(identifier, part=part)
@@ -225,14 +230,19 @@ class Demonstrations:
     # files
 
     def start_run(
-        self, identifier: str, table: Table, text_column: str | None = None, settings: Settings | None = None
+        self,
+        identifier: str,
+        table: Table,
+        text_column: str | None = None,
+        settings: Settings | None = None,
+        owner: str = "",
     ) -> tuple[Run, Job]:
         """Queue a file of texts; the same texts with the same settings go on where they were interrupted.
 
-        text_column: by default the library's own column, the only one, or a guess.
+        text_column: by default the library's own column, the only one, or a guess. owner: see `runs`.
         """
         library = self.store.get(identifier)
-        column = text_column or self._text_column(library, table)
+        column = text_column or self.text_column(library, table)
         if column not in table.columns:
             raise BadInput(
                 f'{table.name} has no column "{one_line(column, 60)}": it has {", ".join(table.columns)}'
@@ -241,20 +251,29 @@ class Demonstrations:
         texts = [(number, clean(row[at])) for number, row in zip(table.numbers, table.rows, strict=True)]
         runs = Runs(self.folder(identifier), identifier)
         settings = settings or Settings()
-        for run in runs.all():
+        for run in self.runs(identifier, owner):
             job = self.job_of(run)
             if job is not None and run.done < run.rows and runs.is_of(run, texts, settings):
                 return run, job if job.state in ("queued", "running") else self.jobs.resume(job.id)
-        run = runs.create(one_line(table.name), texts, settings, library.task.labels)
+        run = runs.create(one_line(table.name), texts, settings, library.task.labels, owner)
         return run, self.jobs.add(identifier, CLASSIFY + run.id)
+
+    def text_column(self, library: DemonstrationLibrary, table: Table) -> str:
+        """The likeliest column of texts to label: of the library's name, the only one, or a guess."""
+        if library.text_column in table.columns:
+            return library.text_column
+        if len(table.columns) == 1:
+            return table.columns[0]
+        return chosen_columns(table, None, None).text
 
     def run(self, identifier: str, job: Job, progress: Listener | None = None) -> Job:
         """Do a queued or interrupted file run here and now."""
         return self.jobs.run(job.id, self.work, listen=progress)
 
-    def runs(self, identifier: str) -> list[Run]:
-        """The runs of a library, newest first."""
-        return Runs(self.folder(identifier), identifier).all()
+    def runs(self, identifier: str, owner: str | None = None) -> list[Run]:
+        """The runs of a library, newest first; with accounts, those of one owner."""
+        found = Runs(self.folder(identifier), identifier).all()
+        return [run for run in found if owner is None or run.owner == owner]
 
     def job_of(self, run: Run) -> Job | None:
         """The job of a run."""
@@ -294,13 +313,6 @@ class Demonstrations:
         if previewed.rows:
             self.store.add(known.id, previewed.rows)
         return self.store.get(known.id)
-
-    def _text_column(self, library: DemonstrationLibrary, table: Table) -> str:
-        if library.text_column in table.columns:
-            return library.text_column
-        if len(table.columns) == 1:
-            return table.columns[0]
-        return chosen_columns(table, None, None).text
 
     def _work_run(self, job: Job, report: Report) -> None:
         identifier = job.kind.removeprefix(CLASSIFY)

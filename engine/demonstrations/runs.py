@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Run:
-    """One file being classified. rows, done: texts. columns: those of its file, for the download."""
+    """One file being classified. rows, done: texts. owner: the reader's account, '' where there are none."""
 
     id: str
     library: str
@@ -40,6 +40,7 @@ class Run:
     created: float
     settings: Settings
     labels: tuple[str, ...]
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,12 @@ class Runs:
         self.folder, self.library = folder / "runs", library
 
     def create(
-        self, name: str, texts: Sequence[tuple[int, str]], settings: Settings, labels: Sequence[str]
+        self,
+        name: str,
+        texts: Sequence[tuple[int, str]],
+        settings: Settings,
+        labels: Sequence[str],
+        owner: str = "",
     ) -> Run:
         """Keep (row number, text) pairs. Raises BadInput when there is none, or one is empty."""
         if not texts:
@@ -68,9 +74,8 @@ class Runs:
         empty = next((number for number, text in texts if not text.strip()), None)
         if empty is not None:
             raise BadInput(f"{name}: row {empty}: the text is empty; mend or remove the row")
-        run = Run(
-            secrets.token_hex(6), self.library, name, len(texts), 0, time.time(), settings, tuple(labels)
-        )
+        identifier, now = secrets.token_hex(6), time.time()
+        run = Run(identifier, self.library, name, len(texts), 0, now, settings, tuple(labels), owner)
         place = self.folder / run.id
         place.mkdir(parents=True)
         with (place / "texts.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as handle:
