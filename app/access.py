@@ -1,8 +1,17 @@
-"""Access: who may reach the page. Loopback by default; any other address only with a password."""
+"""Access: who may reach the page. Loopback by default; any other address only with a password.
 
+Without accounts the loopback address is all the protection there is, and a web site can have its own name
+point to it (DNS rebinding): its scripts would then ask as if the page were theirs. So a page without accounts
+answers only those who call this machine by one of its own names.
+"""
+
+import importlib.util
 import ipaddress
 import socket
 from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
 
 from ingest.errors import BadInput
 
@@ -49,6 +58,44 @@ def check(host: str, pairs: list[tuple[str, str]]) -> None:
         raise BadInput(f"{host} can be reached from other machines: give --auth user:password as well")
     if any(len(password) < LEAST_PASSWORD for _, password in pairs):
         raise BadInput(f"a page for other machines needs passwords of {LEAST_PASSWORD} characters or more")
+
+
+def check_mcp(version: str) -> None:
+    """Refuse --mcp without what it needs. version: of gradio. Raises BadInput."""
+    if importlib.util.find_spec("mcp") is None:
+        raise BadInput(
+            "--mcp needs packages that are not installed; with the Python of .venv, run: "
+            f'python -m pip install "gradio[mcp]=={version}"'
+        )
+
+
+def guard(accounts: list[tuple[str, str]]) -> dict[str, Any]:
+    """What the server is made with: without accounts, a check of the name it is called by."""
+    return {} if accounts else {"middleware": [Middleware(OwnNames)]}
+
+
+class OwnNames:
+    """ASGI middleware: 403 for a request to any other name than this machine's own loopback names."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket") and not is_loopback(named_host(scope["headers"])):
+            headers = [(b"content-type", b"text/plain; charset=utf-8")]
+            words = b"This page is for this machine only: open it as 127.0.0.1 or localhost."
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": words})
+            return
+        await self.app(scope, receive, send)
+
+
+def named_host(headers: list[tuple[bytes, bytes]]) -> str:
+    """The name in a request's Host header, without its port; '' where there is none."""
+    host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
 
 
 def free_port(host: str, wanted: int | None) -> int:

@@ -33,6 +33,11 @@ def declare(desk: Desk) -> None:
     """Register the public events in the Blocks under construction."""
     shelf = desk.shelf
 
+    def named(document: str, owner: str) -> str | None:
+        """The id of a document of the shelf. The engine would take the name of a file for a file to add."""
+        with saying():
+            return shelf.find(document, owner).id if document else None
+
     def add_document(file: gr.FileData, password: str = "", encoding: str = "") -> dict[str, Any]:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
@@ -76,10 +81,11 @@ def declare(desk: Desk) -> None:
         {"answer": text so far}; the last has citations, tokens and speeds as well.
         """
         owner = owner_of(request)
+        identifier = named(document, owner)
 
         def start(stop: Event):
             return desk.assistant.ask(
-                document or None, question, until=until or None, within=within or None, owner=owner, stop=stop
+                identifier, question, until=until or None, within=within or None, owner=owner, stop=stop
             )
 
         yield from spoken(start, question)
@@ -94,10 +100,11 @@ def declare(desk: Desk) -> None:
     ) -> Iterator[dict[str, Any]]:
         """Continue a document at a place (or its end), or a prompt of one's own; streams like `ask`."""
         owner = owner_of(request)
+        identifier = named(document, owner)
 
         def start(stop: Event):
             return desk.assistant.continue_(
-                document or None,
+                identifier,
                 at=at or None,
                 prompt=prompt or None,
                 tokens=tokens,

@@ -126,7 +126,7 @@ def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **o
         server_name=host, server_port=port, auth=accounts or None, share=False, prevent_thread_lock=True,
         quiet=True, allowed_paths=[], max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
         enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
-        js=START, **options,
+        js=START, app_kwargs=access.guard(accounts), **options,
     )  # fmt: skip
     return page
 
@@ -138,6 +138,8 @@ def run(arguments: argparse.Namespace) -> int:
     host = arguments.host or "127.0.0.1"
     accounts = access.accounts(arguments.auth or [])
     access.check(host, accounts)
+    if arguments.mcp:
+        access.check_mcp(gr.__version__)
     port = access.free_port(host, arguments.port)
     folder = uploads.folder()
     atexit.register(uploads.clear, folder)
