@@ -10,6 +10,8 @@ import sys
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# after every event Gradio would make statistics of all events with pandas, for a page that is not there
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 import gradio as gr  # noqa: E402
 
