@@ -53,12 +53,13 @@ def page(browser, served):
 
 def upload(page, path: Path, ready: bool = True) -> None:
     page.set_input_files("input[type=file]", str(path))
-    page.wait_for_selector(".lm-card")
+    page.wait_for_selector("#lm-notice [role=status]", state="attached")
     if ready:
-        page.wait_for_selector(".lm-card[data-state=ready]")
+        page.wait_for_selector(".lm-card[data-state=ready]", state="attached")
 
 
 def open_book(page, title: str = "") -> None:
+    page.get_by_role("tab", name="Shelf").click()
     page.locator(".lm-card", has_text=title).locator("[data-action=open]").first.click()
     page.wait_for_selector(".lm-leaf")
 
@@ -230,6 +231,121 @@ def test_turning_leaves_keys_search_and_reading_position(page, novel, served):
     page.click(".lm-hit")
     page.wait_for_selector("mark.found >> text=Heron47")
     sync_api.expect(page.locator(".lm-leaf mark.found")).to_be_in_viewport()
+
+
+@pytest.fixture
+def traced_answers(served, monkeypatch):
+    """Answers of three words at once, each read from another third of the book and kept with its trace."""
+    from engine.answering.answer import Answer, AnswerEvent, Read
+    from engine.answering.trace import LayerShare, TokenReads, Trace
+
+    def quick(words, question, *, talk=None, owner="", stop=None, **bounds):
+        talks = served.desk.shelf.talks
+        size = len(served.desk.document(words).text)
+        number = len(talks.messages(talk, owner)) // 2 + 1
+        texts = (f"First{number}", " second", " third")
+        tokens = [
+            TokenReads(text, (Read(words, at, at + 20, 0.5), Read(words, 0, 9, 0.25)))
+            for text, at in zip(texts, (size // 6, size // 2, 5 * size // 6), strict=True)
+        ]
+        trace = Trace(tuple(tokens), (LayerShare(3, (0.5, 1.0), (0.25, 0.75), True),))
+        talks.append(talk, "user", question, owner=owner)
+        yield AnswerEvent("".join(texts))
+        talks.append(talk, "assistant", "".join(texts), trace=trace.packed(), owner=owner)
+        yield AnswerEvent(answer=Answer("".join(texts), tokens=3))
+
+    monkeypatch.setattr(served.desk.assistant, "ask", quick)
+
+
+def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, novel, served, traced_answers):
+    upload(page, novel)
+    open_book(page)
+    page.get_by_role("button", name="New talk").click()
+    ask(page, "One?")
+    ask(page, "Two?")
+    tokens, note = page.locator(".lm-token"), page.locator("#lm-map .lm-note")
+    sync_api.expect(tokens).to_have_text(["First2", " second", " third"])
+    tokens.nth(1).hover()
+    sync_api.expect(note).to_contain_text("“second”: Chapter")
+    sync_api.expect(note).to_contain_text("67 % of what it read")
+    shown = "() => [...document.querySelectorAll('.lm-bar')].filter(one => one.style.getPropertyValue('--t'))"
+    assert page.evaluate(f"({shown})().map(one => one.style.getPropertyValue('--t'))") == ["0.50", "1.00"]
+    page.mouse.move(5, 5)
+    sync_api.expect(note).to_have_text("Point at a word of the answer to see where it was read.")
+
+    # by keyboard: the answer, along its words, to the place
+    page.locator(".lm-tokens").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(note).to_contain_text("“second”")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("mark.cited")).to_be_in_viewport()
+
+    page.locator(".lm-assistant .lm-said").first.click()
+    sync_api.expect(tokens).to_have_text(["First1", " second", " third"])
+    page.locator(".lm-bar").last.click()
+    identifier = served.desk.shelf.entries()[0].id
+    last = len(served.desk.starts(identifier))
+    sync_api.expect(page.locator("#lm-place")).to_contain_text(f"leaf {last} of {last}")
+    page.reload()
+    sync_api.expect(tokens).to_have_text(["First1", " second", " third"])
+    assert page.locator(".lm-strip .lm-bar").count() == 120
+
+
+def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_answers):
+    upload(page, novel)
+    open_book(page)
+    page.get_by_role("button", name="New talk").click()
+    ask(page, "What burned?")
+    assert page.locator(".lm-more table").is_hidden()
+    page.get_by_text("How this was read").click()
+    assert page.locator(".lm-more tr").last.inner_text().split("\t") == [
+        "3", "75 % (50 to 100) memory", "50 % (25 to 75)",
+    ]  # fmt: skip
+    page.get_by_role("button", name="The same without memory").click()
+    page.wait_for_selector(".lm-beside h5 >> text=The same without memory")
+    page.get_by_role("button", name="The same without the book").click()
+    sync_api.expect(page.locator(".lm-beside h5")).to_have_count(3)
+    assert page.locator(".lm-more").evaluate("one => one.open")
+    page.reload()
+    page.get_by_text("How this was read").click()
+    sync_api.expect(page.locator(".lm-beside h5")).to_have_count(3)
+
+
+def test_a_memory_that_cannot_be_used_is_encoded_anew_by_one_button(page, novel, served):
+    upload(page, novel)
+    library = served.desk.assistant.library
+    identifier = served.desk.shelf.entries()[0].id
+    library._let_go(identifier)
+    (library.paths.bank(identifier) / "manifest.json").write_text("{}")
+    open_book(page)
+    page.get_by_role("tab", name="Shelf").click()
+    page.wait_for_selector("text=Its memory cannot be used")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("[data-action=renew]")
+    sync_api.expect(page.locator("[data-action=renew]")).to_have_count(0)
+    page.wait_for_selector(".lm-card[data-state=ready]")
+    assert library.bank(identifier).bank.tokens > 1000
+
+
+def test_the_same_file_again_opens_what_is_there(page, novel):
+    upload(page, novel)
+    page.reload()
+    page.wait_for_selector(".lm-card")
+    upload(page, novel)
+    page.wait_for_selector(".lm-leaf")
+    assert "Lighthouse" in page.inner_text("#lm-book")
+
+
+@pytest.mark.parametrize("height", [700, 900])
+def test_the_reader_and_the_talk_fill_a_window_and_cut_nothing_off(page, novel, height):
+    upload(page, novel)
+    page.set_viewport_size({"width": 1360, "height": height})
+    open_book(page)
+    for name in ("Next leaf →", "I have read to here", "Ask", "Export"):
+        button = page.get_by_role("button", name=name, exact=True)
+        sync_api.expect(button).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollHeight") <= height + 40
 
 
 def test_writing_on_with_memory_beside_without(page, novel):
