@@ -3,6 +3,7 @@
 Tensors that still equal the backbone's copy are left out, so a checkpoint is as large as what it learned.
 """
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -59,6 +60,25 @@ def load_sidenet(folder: Path, backbone: Backbone) -> SideNet:
     if unexpected:
         raise BadInput(f"{folder} holds tensors unknown to its {CONFIG_FILE}: {unexpected[0]}")
     return sidenet.to(backbone.device, backbone.dtype).eval()
+
+
+def with_search_of(sidenet: SideNet, other: SideNet, backbone: Backbone) -> SideNet:
+    """`sidenet` with the search map of `other`; its memory attention goes on reading by attention keys.
+
+    The two are trained apart, on questions and on books, and ship as one checkpoint.
+
+    Raises
+    ------
+    BadInput
+        `other` has no search map.
+    """
+    if other.search is None:
+        raise BadInput("the checkpoint to take the search map of has none; name one made by train-search")
+    theirs = {name: getattr(other.config, name) for name in ("search", "search_block", "search_dim")}
+    made = SideNet(dataclasses.replace(sidenet.config, reading="attention", **theirs), backbone)
+    made.load_state_dict(sidenet.state_dict(), strict=False)
+    made.search.load_state_dict(other.search.state_dict())
+    return made.to(backbone.device)
 
 
 def shipped_checkpoint(backbone: Backbone) -> Path | None:

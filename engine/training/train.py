@@ -19,7 +19,7 @@ from torch import nn
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
-from engine.sidenet.checkpoint import load_sidenet
+from engine.sidenet.checkpoint import load_sidenet, with_search_of
 from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Source, TextBooks, Wanted, freeze
@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
     add_model_arguments(parser)
+    parser.add_argument(
+        "--search-map", type=Path, metavar="DIR", help="take over the search map of this checkpoint"
+    )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
     parser.add_argument(
         "--skip", type=int, default=0, metavar="N", help="segments left out at a book's start"
@@ -133,7 +136,10 @@ def start_sidenet(backbone: Backbone, arguments: argparse.Namespace) -> SideNet:
     """The identity start, or the checkpoint named by --start."""
     if arguments.start is not None:
         return load_sidenet(arguments.start, backbone)
-    return SideNet(start_config(backbone, arguments), backbone).to(backbone.device)
+    sidenet = SideNet(start_config(backbone, arguments), backbone).to(backbone.device)
+    if arguments.search_map is None:
+        return sidenet
+    return with_search_of(sidenet, load_sidenet(arguments.search_map, backbone), backbone)
 
 
 def start_config(backbone: Backbone, arguments: argparse.Namespace) -> SideNetConfig:

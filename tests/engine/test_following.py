@@ -10,7 +10,7 @@ from engine.reader import Reader
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sampling import Sampling
 from engine.sidenet.attention import Retrieved
-from engine.sidenet.checkpoint import load_sidenet, save_sidenet
+from engine.sidenet.checkpoint import load_sidenet, save_sidenet, with_search_of
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
@@ -202,6 +202,26 @@ def test_checkpoint_keeps_it_without_the_table(backbone, tmp_path):
     back = load_sidenet(tmp_path, backbone)
     for mine, other in zip(sidenet.parameters(), back.parameters(), strict=True):
         torch.testing.assert_close(mine, other)
+
+
+def test_takes_over_a_search_map(backbone, tmp_path):
+    sidenet, other = opened(made(backbone)), made(backbone, search="pooled", search_block=1, search_dim=8)
+    with torch.no_grad():
+        for parameter in other.search.parameters():
+            parameter.normal_()
+    save_sidenet(with_search_of(sidenet, other, backbone).eval(), backbone, tmp_path, torch.float32)
+    both = load_sidenet(tmp_path, backbone)
+    assert both.search.fingerprint() == other.search.fingerprint()
+    past, now = segment(backbone, sidenet, 1), segment(backbone, sidenet, 2)
+    ring = Ring(sidenet.config, 1, 32)
+    ring.append(0, past.ids, past.keys, past.values)
+    hidden = {j: state[None] for j, state in now.hidden.items()}
+    with torch.no_grad():
+        torch.testing.assert_close(
+            both(hidden, ring.reader(0)).normed, sidenet(hidden, ring.reader(0)).normed
+        )
+    with pytest.raises(BadInput, match="has none"):
+        with_search_of(sidenet, sidenet, backbone)
 
 
 def test_unknown_values_are_refused(backbone):
