@@ -84,6 +84,32 @@ def citations(answer) -> list[str]:
     return lines
 
 
+def classification(found) -> dict:
+    """A label with its probabilities and the demonstrations behind it, for JSON."""
+    return {
+        "label": found.label,
+        "probabilities": {label: round(p, 4) for label, p in found.probabilities.items()},
+        "read": [
+            {"text": one.text, "label": one.label, "weight": one.weight, "where": one.where}
+            for one in found.read
+        ],
+        "memory_examples": found.memory_examples,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
+    """Probabilities as bars, the likeliest first, then demonstrations that were read."""
+    ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])[:most]
+    width = max(len(plain(label)) for label, _ in ranked)
+    lines = [f"{plain(label):<{width}}  {p:6.1%}  {'█' * round(30 * p)}".rstrip() for label, p in ranked]
+    for one in [one for one in found.read if one.where != "window"][:shown]:
+        words = " ".join(plain(one.text).split())
+        quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
+        lines.append(f"  {plain(one.label)}: “{quote}” ({one.where})")
+    return lines
+
+
 def footnote(answer) -> str:
     """Tokens and time under an answer."""
     return (

@@ -148,14 +148,14 @@ def _records(text: str, delimiter: str, quoting: int) -> Iterator[tuple[int, lis
 def _delimiter(text: str) -> str:
     """The mark that cuts most of the first lines into the same number of cells, more than one."""
     lines = [line for line in text[:200_000].splitlines() if line.strip()][:SAMPLE_ROWS]
-    best, most = ",", 0.0
+    best, most = ",", 0
     for delimiter in DELIMITERS:
         try:
             widths = Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter))
         except csv.Error:
             continue
-        width, count = max(widths.items(), key=lambda one: (one[1] if one[0] > 1 else 0, one[0]))
-        if width > 1 and count > most:
+        count = max((count for width, count in widths.items() if width > 1), default=0)
+        if count > most:
             best, most = delimiter, count
     return best
 

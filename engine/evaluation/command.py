@@ -12,6 +12,7 @@ EVALUATIONS = {
     "chapterbreak": "six-way identification of the true next chapter",
     "chat": "divergence from the backbone on chat prompts without a document",
     "staleness": "a bank before and after training steps: LongMem's and MemTRM's",
+    "icl": "few-shot classification with demonstrations in the window and in memory",
     "retrieval": "recall of the right passage: memory, full text, their fusion",
 }
 

@@ -1,0 +1,132 @@
+"""`python launch.py classify`: the label of a text, or of every row of a file, by a demonstration library."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from app import commands, show
+from ingest.errors import BadInput
+
+FORMATS = (".csv", ".tsv", ".jsonl")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "--demos",
+        required=True,
+        metavar="FILE",
+        help="demonstrations: a CSV, TSV, JSONL or Parquet file with text and label columns (imported once), "
+        "a library's name, or one that comes along",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--text", help="classify this text")
+    what.add_argument("--input", type=Path, metavar="FILE", help="classify every row of this table")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="where the labels of --input go: .csv, .tsv, .jsonl"
+    )
+    parser.add_argument("--column", metavar="NAME", help="the text column of --input (default: a guess)")
+    parser.add_argument("--encoding", help="of --input, where the guess is wrong")
+    parser.add_argument(
+        "--shots", type=int, metavar="N", help="demonstrations in the local window (default: 20)"
+    )
+    parser.add_argument(
+        "--choose",
+        choices=("random", "similar"),
+        help="how the window's are chosen (default: random, read once)",
+    )
+    parser.add_argument(
+        "--no-memory", action="store_true", help="the window and the vote only, for comparison"
+    )
+    parser.add_argument("--no-vote", action="store_true", help="the language model only, for comparison")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random choice")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument(
+        "--model",
+        default=commands.named_model([]),
+        help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes along)",
+    )
+    parser.add_argument("--sidenet", metavar="FOLDER", help="checkpoint (default: the one in assets)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import and encode the demonstrations where that is not done, then classify; the exit code is 0."""
+    _check(arguments)
+    demos = demonstrations(arguments)
+    settings = _settings(arguments)
+    library = demos.find(arguments.demos)
+    progress = show.Progress(library.name, sys.stderr)
+    try:
+        demos.encode(library.id, progress)
+        if arguments.text is not None:
+            return _one(demos, library.id, settings, arguments)
+        return _file(demos, library.id, settings, arguments, progress)
+    finally:
+        progress.close()
+
+
+def demonstrations(arguments: argparse.Namespace):
+    """The engine's demonstration libraries over the user's data folder, with the table reader put in."""
+    from engine.demonstrations.demonstrations import Demonstrations
+    from ingest.tables import read_table
+
+    return Demonstrations(commands.assistant(arguments).library, read_table)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise BadInput before anything is loaded where options do not fit together."""
+    if arguments.text is not None and not arguments.text.strip():
+        raise BadInput("the text is empty; type one")
+    if arguments.input is not None and arguments.output is None:
+        raise BadInput("--input needs --output FILE: where the labels go")
+    if arguments.input is None and arguments.output is not None:
+        raise BadInput("--output belongs to --input FILE; the label of --text is printed")
+    if arguments.output is not None and arguments.output.suffix.lower() not in FORMATS:
+        raise BadInput(f"{arguments.output.name}: the name must end in {', '.join(FORMATS)}")
+    if arguments.output is not None and not arguments.output.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder {arguments.output.absolute().parent}: make it first")
+
+
+def _settings(arguments: argparse.Namespace):
+    from engine.demonstrations.settings import Settings
+
+    named = {"shots": arguments.shots, "choose": arguments.choose, "seed": arguments.seed}
+    given = {name: value for name, value in named.items() if value is not None}
+    return Settings(memory=not arguments.no_memory, vote=not arguments.no_vote, **given)
+
+
+def _one(demos, identifier: str, settings, arguments: argparse.Namespace) -> int:
+    found = demos.classify(identifier, arguments.text, settings)
+    if arguments.json:
+        show.print_json(show.classification(found), arguments.results)
+        return 0
+    for line in show.label_lines(found):
+        print(line)
+    print(f"{found.memory_examples:,} demonstrations in memory, {found.seconds:.2f} s", file=sys.stderr)
+    return 0
+
+
+def _file(demos, identifier: str, settings, arguments: argparse.Namespace, progress) -> int:
+    from ingest.tables import read_table
+
+    began = time.monotonic()
+    run, job = demos.start_run(
+        identifier, read_table(arguments.input, encoding=arguments.encoding), arguments.column, settings
+    )
+    if run.done:
+        print(f"{run.done:,} of {run.rows:,} rows were done before; going on from there", file=sys.stderr)
+    demos.run(identifier, job, progress)
+    rows = demos.export_run(run, arguments.output)
+    labels = dict(Counter(result.label for result in demos.run_results(run)).most_common())
+    demos.remove_run(run)
+    seconds = round(time.monotonic() - began, 2)
+    if arguments.json:
+        result = {"output": str(arguments.output), "rows": rows, "labels": labels, "seconds": seconds}
+        show.print_json(result, arguments.results)
+        return 0
+    shown = ", ".join(f"{show.plain(label)} {count:,}" for label, count in labels.items())
+    print(f"{rows:,} rows to {show.plain(str(arguments.output))}: {shown}; {seconds:.1f} s")
+    return 0

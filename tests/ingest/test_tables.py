@@ -1,0 +1,98 @@
+"""Tables of every format, as rows: what is in them, and what a broken one says."""
+
+import json
+
+import pytest
+
+from ingest.errors import BadInput
+from ingest.tables import Table, pasted_table, read_table
+
+RIGHT = [
+    ("comma.csv", b"text,label\n\"a, b\",x\ncd,y\n", ("text", "label"), [("a, b", "x"), ("cd", "y")], [2, 3]),
+    ("semicolon.csv", b"text;label\nab;x\ncd;y\n", ("text", "label"), [("ab", "x"), ("cd", "y")], [2, 3]),
+    ("tab.tsv", b"text\tlabel\na, \"b\tx\n", ("text", "label"), [('a, "b', "x")], [2]),
+    ("pipe.txt", b"text|label\nab|x\ncd|y\n", ("text", "label"), [("ab", "x"), ("cd", "y")], [2, 3]),
+    ("line.csv", b'text,label\n"two\nlines",x\nab,y\n', ("text", "label"),
+     [("two\nlines", "x"), ("ab", "y")], [2, 4]),
+    ("windows.csv", b"text,label\r\nab,x\r\n\r\ncd,y\r\n", ("text", "label"),
+     [("ab", "x"), ("cd", "y")], [2, 4]),
+    ("mark.csv", b"\xef\xbb\xbftext,label\nab,x\n", ("text", "label"), [("ab", "x")], [2]),
+    ("wide.csv", "text,label\nüß,x\n".encode("utf-16"), ("text", "label"), [("üß", "x")], [2]),
+    ("headless.csv", b"a fine day,good\na bad day,bad\nanother,good\n", ("column 1", "column 2"),
+     [("a fine day", "good"), ("a bad day", "bad"), ("another", "good")], [1, 2, 3]),
+    ("short.csv", b"text,label,more\nab,x\n", ("text", "label", "more"), [("ab", "x", "")], [2]),
+    ("twice.csv", b"text,,text\nab,x,y\n", ("text", "column 2", "text (2)"), [("ab", "x", "y")], [2]),
+    ("one.csv", b"text\nab\ncd\n", ("text",), [("ab",), ("cd",)], [2, 3]),
+    ("a.jsonl", b'{"text": "ab", "n": 1}\n\n{"n": 2.0, "text": null, "z": true}\n', ("text", "n", "z"),
+     [("ab", "1", ""), ("", "2", "True")], [1, 3]),
+    ("a.json", b'[{"text": "ab"}, {"text": "cd"}]', ("text",), [("ab",), ("cd",)], [1, 2]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "columns", "rows", "numbers"), RIGHT, ids=[row[0] for row in RIGHT])
+def test_a_table_is_read(tmp_path, name, data, columns, rows, numbers):
+    (tmp_path / name).write_bytes(data)
+    found = read_table(tmp_path / name)
+    assert found.name == name and found.columns == columns
+    assert list(found.rows) == rows
+    assert list(found.numbers) == numbers
+
+
+WRONG = [
+    ("empty.csv", b"", "empty"),
+    ("blank.csv", b"\n \n", "no rows"),
+    ("header.csv", b"text,label\n", "no rows"),
+    ("ragged.csv", b"text,label\nab,x\na, b,y\n", "row 3 has more cells than the 2 columns"),
+    ("book.xlsx", b"PK\x03\x04rest", "save the sheet as CSV"),
+    ("binary.csv", b"ab\0\0\1\2,x\n\0\0", "no text"),
+    ("bad.jsonl", b'{"text": "ab"}\n{"text": \n', "line 2 is not valid JSON"),
+    ("list.jsonl", b'{"text": "ab"}\n["ab"]\n', "line 2 is no JSON object"),
+    ("bad.json", b"[{", "not valid JSON"),
+    ("broken.parquet", b"PAR1 and nothing else", "arquet"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "says"), WRONG, ids=[row[0] for row in WRONG])
+def test_what_is_no_table_says_so_in_one_line(tmp_path, name, data, says):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadInput, match=says) as error:
+        read_table(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_quotation_mark_never_closed_is_a_letter(tmp_path):
+    (tmp_path / "q.csv").write_text('text,label\n"open and never closed,x\nab,y\n')
+    found = read_table(tmp_path / "q.csv")
+    assert found.rows == (('"open and never closed', "x"), ("ab", "y"))
+    assert "never closed" in found.warnings[0]
+
+
+def test_an_encoding_can_be_named_and_a_guess_is_told(tmp_path):
+    path = tmp_path / "old.csv"
+    path.write_bytes("text,label\nGrüße aus Köln,x\nschön,y\n".encode("cp1252"))
+    assert read_table(path, encoding="cp1252").rows[0][0] == "Grüße aus Köln"
+    found = read_table(path)
+    assert found.rows[0][0] == "Grüße aus Köln" and "guessed" in found.warnings[0]
+    with pytest.raises(BadInput, match="not valid utf-8"):
+        read_table(path, encoding="utf-8")
+
+
+def test_what_is_pasted_may_have_a_header_or_not():
+    assert pasted_table("ab\tx\ncd\ty\n", header=False).rows == (("ab", "x"), ("cd", "y"))
+    assert pasted_table("ab\tx\ncd\ty\n", header=True).columns == ("ab", "x")
+    assert isinstance(pasted_table(json.dumps({"text": "ab"})), Table)
+    with pytest.raises(BadInput, match="what was pasted: there are no rows"):
+        pasted_table("  \n")
+
+
+def test_parquet(tmp_path):
+    fastparquet = pytest.importorskip("fastparquet", reason="fastparquet is not installed")
+    import pandas
+
+    frame = pandas.DataFrame({"text": ["ab", None, "üß"], "stars": [1, 2, 3]})
+    for compression in (None, "SNAPPY", "GZIP", "ZSTD"):
+        path = tmp_path / f"{compression}.parquet"
+        fastparquet.write(str(path), frame, compression=compression)
+        found = read_table(path)
+        assert found.columns == ("text", "stars")
+        assert found.rows == (("ab", "1"), ("", "2"), ("üß", "3"))
