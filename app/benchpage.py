@@ -21,6 +21,7 @@ from typing import Any
 
 from app import access, doctor
 from engine.bench.subject import report
+from engine.errors import Failure
 from engine.paths import PROJECT, SAMPLES, Paths
 from engine.sampling import CONTINUING
 from ingest.errors import BadInput
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             results |= dict(zip(names, map(min, zip(*rounds, strict=True)), strict=True))
         if parts & {"book", "writing"}:
             with served(home, arguments.threads) as server:
-                page = opened(chromium, server.url)
+                page = opened(chromium, server)
                 if "book" in parts:
                     first, again = first_words(page, server), first_words(page, server)
                     results |= {FIRST_WORDS: first[0], "processor seconds of the server for it ": first[1]}
@@ -156,34 +157,32 @@ def started(home: Path, chromium: Any, threads: int) -> tuple[float, float, floa
         network = page.context.new_cdp_session(page)
         network.send("Network.enable")
         network.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
-        while True:
-            try:
-                page.goto(server.url)
-                break
-            except Exception:  # not listening yet
-                if time.perf_counter() - began > PATIENCE / 1000:
-                    raise
-                time.sleep(0.05)
-        page.wait_for_selector(".lm-card")
+        answered(page, server)
         seconds, used = time.perf_counter() - began, server.processor_seconds()
         page.wait_for_timeout(1000)
         page.context.close()
     return seconds, used, sum(received) / 1000
 
 
-def opened(chromium: Any, url: str) -> Any:
+def opened(chromium: Any, server: Server) -> Any:
     """The page, once it answers."""
     page = chromium.new_context(viewport={"width": 1360, "height": 900}).new_page()
     page.set_default_timeout(PATIENCE)
-    end = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < end:
-        try:
-            page.goto(url)
-            break
-        except Exception:  # not listening yet
-            time.sleep(0.1)
-    page.wait_for_selector(".lm-card")
+    answered(page, server)
     return page
+
+
+def answered(page: Any, server: Server) -> None:
+    """Load the page as soon as there is one. Raises Failure when the program ends instead."""
+    while True:
+        try:
+            page.goto(server.url)
+            break
+        except Exception as error:  # not listening yet
+            if server.process.poll() is not None:
+                raise Failure("the program ended at its start: `python launch.py` shows why") from error
+            time.sleep(0.05)
+    page.wait_for_selector(".lm-card")
 
 
 def open_book(page: Any, title: str) -> None:
