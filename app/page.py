@@ -15,8 +15,9 @@ os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 import gradio as gr  # noqa: E402
 
-from app import access, interface, markup, uploads  # noqa: E402
+from app import access, demonstrationsinterface, interface, markup, uploads  # noqa: E402
 from app.continuetab import ContinueTab  # noqa: E402
+from app.demonstrationstab import DemonstrationsTab  # noqa: E402
 from app.frame import Frame, owner_of  # noqa: E402
 from app.readtab import ReadTab  # noqa: E402
 from app.settingstab import SettingsTab  # noqa: E402
@@ -89,11 +90,14 @@ def build(desk: Desk) -> gr.Blocks:
                 read = ReadTab(desk, frame)
             with gr.Tab("Write on", id="continue"):
                 written = ContinueTab(desk, frame)
+            with gr.Tab(DemonstrationsTab.NAME, id="classify") as classify_tab:
+                classify = DemonstrationsTab(desk, frame)
             with gr.Tab("Settings", id="settings") as settings_tab:
                 settings = SettingsTab(desk)
         shelf.wire(read)
         read.wire()
         written.wire()
+        classify.wire(classify_tab)
         settings.wire(settings_tab)
         light.click(None, js=SWITCH_LIGHT, api_visibility="private")
 
@@ -114,6 +118,7 @@ def build(desk: Desk) -> gr.Blocks:
             concurrency_limit=None,
         )  # fmt: skip
         interface.declare(desk)
+        demonstrationsinterface.declare(classify.desk)
     page.queue(max_size=QUEUE, default_concurrency_limit=8)
     # Gradio looks for events a thousand times a second, which costs an idle page a sixth of a core
     page._queue.sleep_when_free = EVENT_SECONDS

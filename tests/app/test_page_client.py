@@ -10,7 +10,7 @@ import pytest
 gradio_client = pytest.importorskip("gradio_client")
 
 PUBLIC = {"/add", "/shelf", "/job", "/control_job", "/ask", "/continue", "/search", "/read", "/remove",
-          "/rename"}  # fmt: skip
+          "/rename", "/libraries", "/classify"}  # fmt: skip
 
 
 QUESTION = "What is told of the boat called Heron15?"

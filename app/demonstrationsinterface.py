@@ -1,0 +1,53 @@
+"""Demonstrationsinterface: the public events of the demonstration libraries; see app.interface."""
+
+import time
+from typing import Any
+
+import gradio as gr
+
+from app import show
+from app.demonstrationsdesk import DemonstrationsDesk
+from app.interface import saying
+from engine.errors import Failure
+
+
+def declare(desk: DemonstrationsDesk) -> None:
+    """Register the public events in the Blocks under construction."""
+
+    def list_libraries() -> list[dict[str, Any]]:
+        """All demonstration libraries: id, name, template, labels, examples, held_out, bank_bytes, state."""
+        return [
+            {
+                "id": one.library.id,
+                "name": one.library.name,
+                "template": one.library.task.template,
+                "labels": list(one.library.task.labels),
+                "examples": one.library.size,
+                "held_out": one.library.held("held-out"),
+                "bank_bytes": one.bank_bytes,
+                "state": one.state,
+            }
+            for one in desk.facts()
+        ]
+
+    def classify(library: str, text: str) -> dict[str, Any]:
+        """Label one text with a demonstration library (id or name).
+
+        Answers with the label, the probability of each label, and the demonstrations that memory read.
+        """
+        with saying():
+            identifier, speaker = desk.store.find(library).id, desk.desk.speaker
+            trial = desk.try_text(f"interface {time.monotonic_ns()}", identifier, text)
+            try:
+                for _ in speaker.follow(trial.speech):
+                    pass
+            finally:
+                # nobody waits any more, or it has ended
+                trial.speech.stop.set()
+            if trial.speech.error or trial.found is None:
+                raise Failure(trial.speech.error or "it was stopped; ask again")
+            return show.classification(trial.found)
+
+    quick = {"queue": True, "concurrency_limit": None}
+    gr.api(list_libraries, api_name="libraries", **quick)
+    gr.api(classify, api_name="classify", **quick)

@@ -1,0 +1,141 @@
+"""Examplesform: the examples of the library in use."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from app import demonstrationsview
+from app.demonstrationsdesk import PAGE, DemonstrationsDesk, Looked
+from app.frame import HIDDEN, PANE, event_values, told
+from engine.demonstrations.store import DemonstrationLibrary
+
+if TYPE_CHECKING:
+    from app.demonstrationstab import DemonstrationsTab
+
+ANY = ("all of them", "")
+FORMATS = {"CSV": ".csv", "TSV": ".tsv", "JSONL": ".jsonl"}
+
+
+class ExamplesForm:
+    """Look for, add, edit and remove examples; balance and export them."""
+
+    def __init__(self, desk: DemonstrationsDesk) -> None:
+        self.desk = desk
+        may_change = not desk.desk.read_only
+        with gr.Row():
+            self.query = gr.Textbox(label="Search in the texts", max_lines=1, min_width=180)
+            self.label = gr.Dropdown([ANY], value="", label="Label", min_width=130)
+            parts = [ANY, *((words, part) for part, words in demonstrationsview.PARTS.items())]
+            self.part = gr.Dropdown(parts, value="", label="Which are", min_width=130)
+        self.shown = gr.HTML(**PANE, elem_id="lm-examples")
+        with gr.Row(elem_classes="lm-tools"):
+            self.previous = gr.Button("← Back", size="sm", min_width=80)
+            self.next = gr.Button("More →", size="sm", min_width=80)
+        with gr.Row(visible=may_change):
+            self.text = gr.Textbox(label="A new example", lines=2, max_lines=8, scale=3, min_width=260)
+            self.given = gr.Dropdown([], label="Its label", scale=1, min_width=140)
+        with gr.Row(visible=may_change, elem_classes="lm-tools"):
+            self.save = gr.Button("Add it", variant="primary", size="md", min_width=90)
+            self.fresh = gr.Button("Don't edit", size="md", min_width=90, visible=False)
+            self.balance = gr.Button("Balance the labels", size="md", min_width=130)
+        with gr.Row(elem_classes="lm-tools"):
+            self.format = gr.Dropdown(list(FORMATS.items()), value=".csv", label="Export as", min_width=110,
+                                      scale=0)  # fmt: skip
+            self.export = gr.Button("Export all examples", size="md", min_width=130, scale=0)
+        self.outputs = [
+            self.shown, self.label, self.part, self.query, self.previous, self.next, self.text, self.given,
+            self.save, self.fresh,
+        ]  # fmt: skip
+
+    def wire(self, tab: "DemonstrationsTab") -> None:
+        """Connect the form's controls."""
+        self.tab = tab
+        quick = {**HIDDEN, "concurrency_limit": None}
+        found = [tab.looked, *self.outputs]
+        gr.on(
+            [self.query.change, self.label.input, self.part.input], self.on_filter,
+            [tab.looked, self.query, self.label, self.part],
+            [tab.looked, self.shown, self.previous, self.next],
+            trigger_mode="always_last", **quick,
+        )  # fmt: skip
+        self.previous.click(self.moved(-PAGE), [tab.looked], found, **quick)
+        self.next.click(self.moved(PAGE), [tab.looked], found, **quick)
+        self.shown.click(self.on_example, [tab.looked], tab.outputs, **quick)
+        self.fresh.click(self.on_fresh, [tab.looked], found, **quick)
+        self.save.click(self.on_save, [tab.looked, self.text, self.given], tab.outputs, **quick)
+        self.balance.click(self.on_balance, [tab.looked], tab.outputs, **quick)
+        tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **quick))
+
+    def scene(self, looked: Looked, library: DemonstrationLibrary | None) -> dict:
+        """Everything of the form, the text being edited included."""
+        if library is None:
+            return {self.shown: ""}
+        labels = list(library.task.labels)
+        example = self.desk.example(looked)
+        shown = self.page(looked) | {
+            self.label: gr.Dropdown(choices=[ANY, *labels], value=looked.label),
+            self.part: looked.part,
+            self.query: looked.query,
+            self.fresh: gr.Button(visible=example is not None),
+            self.save: gr.Button("Save it" if example else "Add it"),
+        }
+        label = "The example in hand" if example else "A new example"
+        return shown | {
+            self.text: gr.Textbox(value=example.text if example else "", label=label),
+            self.given: gr.Dropdown(choices=labels, value=example.label if example else None),
+        }
+
+    def page(self, looked: Looked) -> dict:
+        """One page of examples."""
+        found, has_more = self.desk.examples(looked)
+        html = demonstrationsview.examples(found, self.desk.desk.read_only, looked.editing)
+        return {
+            self.shown: html,
+            self.previous: gr.Button(interactive=looked.offset > 0),
+            self.next: gr.Button(interactive=has_more),
+        }
+
+    def moved(self, steps: int):
+        """The event of one of the buttons below the examples."""
+
+        def event(looked: Looked) -> dict:
+            there = replace(looked, offset=max(0, looked.offset + steps))
+            return {self.tab.looked: there} | self.page(there)
+
+        return event
+
+    def on_filter(self, looked: Looked, query: str, label: str | None, part: str | None) -> dict:
+        there = replace(looked, query=query.strip(), label=label or "", part=part or "", offset=0)
+        return {self.tab.looked: there} | self.page(there)
+
+    def on_example(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
+        values, said = event_values(event), ""
+        with told():
+            example = int(values["example"])
+            if values.get("action") == "discard":
+                self.desk.discard(looked, example)
+                said = "The example was removed."
+            elif values.get("action") == "edit":
+                looked = replace(looked, editing=example)
+        return self.tab.scene(looked, request, said)
+
+    def on_fresh(self, looked: Looked) -> dict:
+        there = replace(looked, editing=0)
+        return {self.tab.looked: there} | self.scene(there, self.desk.library(there))
+
+    def on_save(self, looked: Looked, text: str, label: str | None, request: gr.Request) -> dict:
+        with told():
+            self.desk.save_example(looked, text, label)
+        said = "It is in the library; only what is new is being encoded."
+        return self.tab.scene(replace(looked, editing=0), request, said)
+
+    def on_balance(self, looked: Looked, request: gr.Request) -> dict:
+        with told():
+            count = self.desk.balance(looked.library)
+        said = f"{count:,} examples were laid aside: every label has as many in memory now."
+        return self.tab.scene(looked, request, said)
+
+    def on_export(self, looked: Looked, suffix: str) -> str:
+        with told():
+            return str(self.desk.export(looked.library, suffix))

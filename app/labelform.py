@@ -1,0 +1,178 @@
+"""Labelform: label one text, or a whole file, with the library in use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from app import demonstrationsview, importdraft, labelview
+from app.demonstrationsdesk import DemonstrationsDesk, Looked
+from app.frame import HIDDEN, PANE, event_values, owner_of, told
+from app.importform import SUFFIXES
+from app.speaking import waiting_words
+from engine.demonstrations.settings import Settings
+from engine.demonstrations.store import DemonstrationLibrary
+from ingest.tables import Table
+
+if TYPE_CHECKING:
+    from app.demonstrationstab import DemonstrationsTab
+
+CHOICES = {"At random, each label in turn": "random", "The most similar ones": "similar"}
+HINT = "Type a text, and press “Label it”."
+FIRST = "The first text after a change takes longer: the demonstrations are weighed against each other."
+MOST_SHOTS_SHOWN = 60
+
+
+class HowForm:
+    """How to classify: the same for a text, a file and a measurement."""
+
+    def __init__(self) -> None:
+        usual = Settings()
+        with gr.Accordion("How it labels", open=False):
+            with gr.Row():
+                self.shots = gr.Slider(
+                    0, MOST_SHOTS_SHOWN, value=usual.shots, step=1, label="Demonstrations in the window",
+                    min_width=200,
+                )  # fmt: skip
+                self.choose = gr.Radio(
+                    list(CHOICES.items()), value=usual.choose, label="How those are chosen", min_width=200
+                )
+            with gr.Row():
+                self.memory = gr.Checkbox(
+                    value=usual.memory, label="The memory layer reads all demonstrations"
+                )
+                self.vote = gr.Checkbox(value=usual.vote, label="The nearest demonstrations vote as well")
+        self.inputs = [self.shots, self.choose, self.memory, self.vote]
+
+
+def settings_of(shots: float, choose: str, memory: bool, vote: bool) -> Settings:
+    """What a HowForm says. Raises BadInput."""
+    return Settings(shots=int(shots), choose=choose or "random", memory=bool(memory), vote=bool(vote))
+
+
+class TextForm:
+    """One text."""
+
+    def __init__(self, desk: DemonstrationsDesk) -> None:
+        self.desk = desk
+        self.text = gr.Textbox(label="A text to label", lines=3, max_lines=10)
+        with gr.Row(elem_classes="lm-tools"):
+            self.go = gr.Button("Label it", variant="primary", size="md", min_width=90)
+        self.shown = gr.HTML(labelview.note(HINT), **PANE, elem_id="lm-labelled")
+
+    def wire(self, tab: "DemonstrationsTab") -> None:
+        """Connect the form's controls."""
+        inputs = [tab.looked, self.text, *tab.how.inputs]
+        self.go.click(self.on_go, inputs, [self.shown], **HIDDEN, concurrency_limit=None)
+
+    def hint(self) -> str:
+        """Before there is anything to show."""
+        return labelview.note(HINT)
+
+    def on_go(
+        self, looked: Looked, text: str, shots: float, choose: str, memory: bool, vote: bool,
+        request: gr.Request,
+    ) -> Iterator[str]:  # fmt: skip
+        speaker = self.desk.desk.speaker
+        with told():
+            settings = settings_of(shots, choose, memory, vote)
+            trial = self.desk.try_text(f"try {request.session_hash}", looked.library, text, settings)
+        speech = trial.speech
+        try:
+            for one in speaker.follow(speech):
+                if not one.ended:
+                    yield labelview.note(f"{waiting_words(one, speaker.before(one))} {FIRST}")
+        finally:
+            # whoever left does not keep the others waiting
+            speech.stop.set()
+        if speech.error:
+            yield labelview.note(speech.error, is_failure=True)
+        elif trial.found is not None:
+            yield labelview.classification(text, trial.found)
+
+
+class FileForm:
+    """A whole file, as a job of the server."""
+
+    def __init__(self, desk: DemonstrationsDesk) -> None:
+        self.desk = desk
+        may_change = not desk.desk.read_only
+        with gr.Row(visible=may_change):
+            with gr.Column(min_width=280):
+                self.file = gr.File(label="A table of texts: CSV, TSV, JSONL or Parquet", file_types=SUFFIXES,
+                                    height=140)  # fmt: skip
+            with gr.Column(min_width=280):
+                self.encoding = gr.Textbox(label="Encoding, if letters are wrong", placeholder="cp1251",
+                                           max_lines=1)  # fmt: skip
+                self.column = gr.Dropdown([], label="Column of the text")
+                self.go = gr.Button("Label the file", variant="primary", size="md", interactive=False)
+        self.preview = gr.HTML(apply_default_css=False, padding=False)
+        self.runs = gr.HTML(**PANE, elem_id="lm-runs")
+        self.table = gr.State(None)
+
+    def wire(self, tab: "DemonstrationsTab") -> None:
+        """Connect the form's controls."""
+        self.tab = tab
+        quick = {**HIDDEN, "concurrency_limit": None}
+        chosen = [self.file, self.table, self.column, self.preview, self.go]
+        self.file.upload(self.on_file, [tab.looked, self.file, self.encoding], chosen, **quick)
+        self.go.click(
+            self.on_go, [tab.looked, self.table, self.column, *tab.how.inputs],
+            [*chosen, self.runs, tab.timer], **quick,
+        )  # fmt: skip
+        acted = self.runs.click(self.on_run, [tab.looked], [self.runs, tab.download, tab.timer], **quick)
+        tab.downloaded(acted)
+
+    def runs_html(self, library: DemonstrationLibrary | None, owner: str) -> str:
+        """The reader's files with a library."""
+        if library is None:
+            return ""
+        return demonstrationsview.runs(self.desk.runs(library.id, owner), self.desk.desk.read_only)
+
+    def on_file(self, looked: Looked, name: str | None, encoding: str) -> dict:
+        if not name:
+            return {self.file: None}
+        with told():
+            self.desk.desk.changeable()
+            _, table = importdraft.uploaded(Path(name), encoding)
+            library = self.desk.store.get(looked.library)
+            column = self.desk.demos.text_column(library, table)
+        rows = [list(row) for row in table.rows[: demonstrationsview.SHOWN_ROWS]]
+        return {
+            self.file: None,
+            self.table: table,
+            self.column: gr.Dropdown(choices=list(table.columns), value=column),
+            self.preview: demonstrationsview.table_preview(table.name, len(table.rows), table.columns, rows),
+            self.go: gr.Button(interactive=True),
+        }
+
+    def on_go(
+        self, looked: Looked, table: Table | None, column: str | None, shots: float, choose: str,
+        memory: bool, vote: bool, request: gr.Request,
+    ) -> dict:  # fmt: skip
+        owner = owner_of(request)
+        with told():
+            settings = settings_of(shots, choose, memory, vote)
+            self.desk.start_run(looked.library, table, column, settings, owner)
+        return {
+            self.file: None,
+            self.table: None,
+            self.column: gr.Dropdown(choices=[], value=None),
+            self.preview: "",
+            self.go: gr.Button(interactive=False),
+            self.runs: self.runs_html(self.desk.library(looked), owner),
+            self.tab.timer: self.tab.busy(),
+        }
+
+    def on_run(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
+        values, owner = event_values(event), owner_of(request)
+        path = None
+        with told():
+            run, action = self.desk.run(looked.library, str(values["run"]), owner), values.get("action")
+            if action == "download":
+                path = str(self.desk.export_run(run, str(values.get("kind"))))
+            elif action in ("pause", "cancel", "resume", "remove"):
+                self.desk.act_on_run(action, run)
+        shown = self.runs_html(self.desk.library(looked), owner)
+        return {self.runs: shown, self.tab.download: path, self.tab.timer: self.tab.busy()}

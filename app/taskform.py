@@ -1,0 +1,67 @@
+"""Taskform: how the examples of the library in use are written for the model."""
+
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from app import demonstrationsview
+from app.demonstrationsdesk import DemonstrationsDesk, Looked
+from app.frame import HIDDEN, told
+from engine.demonstrations.store import DemonstrationLibrary
+
+if TYPE_CHECKING:
+    from app.demonstrationstab import DemonstrationsTab
+
+SAMPLE = "a text of yours"
+TEMPLATE = "Template: the first {} is the text, the second the label"
+WORDS = "Word for each label: label = word"
+
+
+class TaskForm:
+    """Template, words of the labels, description."""
+
+    def __init__(self, desk: DemonstrationsDesk) -> None:
+        self.desk = desk
+        may_change = not desk.desk.read_only
+        with gr.Row():
+            self.template = gr.Textbox(label=TEMPLATE, lines=3, interactive=may_change, min_width=260)
+            self.words = gr.Textbox(label=WORDS, lines=3, max_lines=12, interactive=may_change, min_width=260)
+        self.description = gr.Textbox(label="What it is about", max_lines=2, interactive=may_change)
+        self.written = gr.HTML(apply_default_css=False, padding=False)
+        self.save = gr.Button("Save", variant="primary", size="md", min_width=90, visible=may_change)
+        self.outputs = [self.template, self.words, self.description, self.written]
+
+    def wire(self, tab: "DemonstrationsTab") -> None:
+        """Connect the form's controls."""
+        self.tab = tab
+        quick = {**HIDDEN, "concurrency_limit": None}
+        given = [tab.looked, self.template, self.words]
+        gr.on([self.template.change, self.words.change], self.on_written, given, [self.written],
+              trigger_mode="always_last", **quick)  # fmt: skip
+        self.save.click(self.on_save, [*given, self.description], tab.outputs, **quick)
+
+    def scene(self, library: DemonstrationLibrary | None) -> dict:
+        """The task as it is."""
+        if library is None:
+            return {self.written: ""}
+        return {
+            self.template: library.task.template,
+            self.words: demonstrationsview.words_text(library.task.words),
+            self.description: library.task.description,
+        }
+
+    def on_written(self, looked: Looked, template: str, words: str) -> str:
+        library = self.desk.library(looked)
+        if library is None:
+            return ""
+        first = self.desk.store.examples(library.id, limit=1)
+        text, label = (first[0].text, first[0].label) if first else (SAMPLE, library.task.labels[0])
+        return demonstrationsview.written(template, words, library.task.labels, text, label)
+
+    def on_save(
+        self, looked: Looked, template: str, words: str, description: str, request: gr.Request
+    ) -> dict:
+        with told():
+            anew = self.desk.set_task(looked.library, template, words, description)
+        said = "Saved; the examples are being encoded anew." if anew else "Saved."
+        return self.tab.scene(looked, request, said)
