@@ -15,16 +15,9 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from engine.answering.answer import Answer, AnswerEvent, Read
-from engine.answering.citing import citation, cite, gathered
-from engine.answering.prompt import (
-    INSTRUCTION,
-    NOT_TOLD,
-    TALKING,
-    Turn,
-    chat_ids,
-    question_with_passages,
-    recent_turns,
-)
+from engine.answering.citing import citation, cite
+from engine.answering.evidence import LEAST_TOLD
+from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted, recent_turns
 from engine.answering.reread import Chosen, choose_passages
 from engine.answering.structure import structure_answer
 from engine.answering.trace import Recorder, Trace
@@ -39,8 +32,6 @@ from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
 
 HISTORY_TOKENS = 256
-# on FairytaleQA this refuses 2 of 100 questions about the story and 49 of 100 about another story
-LEAST_COVERAGE = 0.25
 
 
 @dataclass(frozen=True)
@@ -60,6 +51,7 @@ class Assistant:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.shelf = library.shelf
+        self.least_told = LEAST_TOLD
         self._speaking = threading.Lock()
         self.shelf.sweep()
 
@@ -228,7 +220,7 @@ class Assistant:
                 ids, known = self._text_before(document.text, place)
             if memory:
                 stretches = [self.library.stretch(identifier, 0, known)]
-        yield from self._generated(ids, stretches, sampling, stop, began, chosen=None, scope=Scope({}))
+        yield from self._generated(Prompt(ids), stretches, sampling, stop, began, None)
 
     # inside
 
@@ -254,18 +246,19 @@ class Assistant:
             source = remember(turns[:older], folder, self.library.backbone, self.library.sidenet)
             stretches.append(Stretch.whole(source))
             earlier = recalled(question, turns[:older])
-        chosen = choose_passages(question, self.library, scope.ranges)
-        if chosen.question and chosen.coverage < LEAST_COVERAGE and not earlier and not recent:
+        chosen = None if is_small_talk(question) else choose_passages(question, self.library, scope.ranges)
+        if (
+            chosen is not None
+            and chosen.question
+            and chosen.told < self.least_told
+            and not earlier
+            and not recent
+        ):
             yield from _told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)), began)
             return
-        about_book = bool(chosen.question) and bool(chosen.passages)
-        message = question_with_passages(question, chosen.passages if about_book else (), earlier)
-        ids = chat_ids(
-            tokenizer, INSTRUCTION if about_book else TALKING, recent, message if about_book else question
-        )
-        yield from self._generated(
-            ids, stretches, sampling, stop, began, chosen if about_book else None, scope
-        )
+        chosen = chosen if chosen is not None and chosen.passages else None
+        prompt = prompted(tokenizer, question, chosen, recent, earlier)
+        yield from self._generated(prompt, stretches, sampling, stop, began, chosen)
 
     def _generated_without(
         self,
@@ -282,26 +275,23 @@ class Assistant:
         recent, older = recent_turns(tokenizer, turns, HISTORY_TOKENS)
         earlier = recalled(question, turns[:older]) if older else []
         chosen = choose_passages(question, self.library, scope.ranges) if reread else None
-        passages = chosen.passages if chosen is not None and chosen.question else ()
-        message = question_with_passages(question, passages, earlier) if reread else question
-        ids = chat_ids(tokenizer, INSTRUCTION if passages else TALKING, recent, message)
-        yield from self._generated(ids, [], sampling, stop, began, chosen if passages else None, scope)
+        chosen = chosen if chosen is not None and chosen.passages else None
+        prompt = prompted(tokenizer, question, chosen, recent, earlier)
+        yield from self._generated(prompt, [], sampling, stop, began, chosen)
 
     def _generated(
         self,
-        ids: list[int],
+        prompt: Prompt,
         stretches: Sequence[Stretch],
         sampling: Sampling,
         stop: Event | None,
         began: float,
         chosen: Chosen | None,
-        scope: Scope,
     ) -> Iterator[AnswerEvent]:
         """Run the reader; the last event carries the answer with its citations and numbers."""
         stop = stop or Event()
         memory = Memory(stretches, self.library.sidenet)
         pieces: list[str] = []
-        reads: list[Read] = []
         recorder = Recorder()
         first = last = 0.0
         count = 0
@@ -312,13 +302,13 @@ class Assistant:
                 if sidenet.reads_memory
                 else None
             )
-            for token in reader.generate(ids, memory if stretches else None, sampling, stop, spill):
+            readable = memory if stretches else None
+            for token in reader.generate(prompt.ids, readable, sampling, stop, spill, prompt.allowed):
                 last = time.perf_counter()
                 first = first or last
                 count += 1
                 pieces.append(token.text)
                 seen = self._reads(token, memory)
-                reads += seen
                 recorder.take(token.text, seen, token.trace)
                 if chosen is not None and _ends_paragraph(pieces):
                     break
@@ -329,7 +319,7 @@ class Assistant:
             Read(hit.document, hit.start, hit.end, hit.score) for hit in (chosen.passages if chosen else ())
         )
         if chosen is not None and text:
-            citations = cite(text, chosen, gathered(reads), self.library.document, dict(scope.ranges))
+            citations = cite(text, chosen, self.library.document)
         yield AnswerEvent(
             answer=Answer(
                 text=text,

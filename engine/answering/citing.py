@@ -1,60 +1,49 @@
 """From an answer back to sentences of the book.
 
-Candidates are the sentences of the re-read passages and those that the trace read most. A sentence is cited
-for what it holds of the answer's own words and of the question's; weak evidence gives no citation.
+Whether anything is cited is decided by `Chosen.sure`: below `LEAST_SURE` nothing is, a threshold taken from
+the curve that `evaluate citations` draws. What is cited are sentences of the best passage, for what they hold
+of the answer's own words and of the question's.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
-from engine.answering.answer import Citation, Read
-from engine.answering.evidence import content_stems, stems_of
+from engine.answering.answer import Citation
+from engine.answering.evidence import LEAST_SURE, content_stems, stems_of
 from engine.answering.reread import Chosen
 from ingest.document import Document
 from ingest.passages import sentences
 
 CITED = 3
 LEAST_SCORE = 0.35
-TRACED = 6
 ANSWER_SHARE = 0.6
-AROUND = 600
 
 DocumentOf = Callable[[str], Document]
 
 
-def gathered(reads: Iterable[Read]) -> list[Read]:
-    """Reads of the same characters summed up, most read first."""
-    masses: dict[tuple[str, int, int], float] = {}
-    for read in reads:
-        key = (read.document, read.start, read.end)
-        masses[key] = masses.get(key, 0.0) + read.mass
-    ordered = sorted(masses.items(), key=lambda item: -item[1])
-    return [Read(*key, mass) for key, mass in ordered]
-
-
 def cite(
-    answer: str,
-    chosen: Chosen,
-    reads: Sequence[Read],
-    document_of: DocumentOf,
-    limits: dict[str, tuple[int, int]],
+    answer: str, chosen: Chosen, document_of: DocumentOf, least: float = LEAST_SURE
 ) -> tuple[Citation, ...]:
-    """Up to three sentences that hold what the answer says, best first; none where the evidence is weak.
+    """Up to three sentences that hold what the answer says, best first; none below `least`.
 
-    limits: characters of each document that may be read; a sentence that runs out of them is cut there.
+    The score of each is how sure its passage is, so that answers can be compared.
     """
+    if chosen.sure < least or not chosen.passages:
+        return ()
+    best = chosen.passages[0]
+    document = document_of(best.document)
     said = content_stems(answer) - chosen.question
     scored = []
-    for document, start, end in _candidates(chosen, reads, document_of, limits):
-        held = stems_of(document_of(document).text[start:end])
-        asked = chosen.weights.coverage(chosen.question, held)
-        score = asked
+    for start, end in sentences(document.text, best.start, best.end):
+        if _is_heading(document, start, end):  # it says nothing
+            continue
+        held = stems_of(document.text[start:end])
+        score = chosen.weights.coverage(chosen.question, held)
         if said:
-            score = ANSWER_SHARE * len(said & held) / len(said) + (1 - ANSWER_SHARE) * asked
+            score = ANSWER_SHARE * len(said & held) / len(said) + (1 - ANSWER_SHARE) * score
         if score >= LEAST_SCORE:
-            scored.append((score, document, start, end))
-    scored.sort(key=lambda one: (-one[0], one[1:]))
+            scored.append((-score, start, end))
     return tuple(
-        citation(document_of(name), name, start, end, score) for score, name, start, end in scored[:CITED]
+        citation(document, best.document, start, end, chosen.sure) for _, start, end in sorted(scored)[:CITED]
     )
 
 
@@ -64,22 +53,9 @@ def citation(document: Document, name: str, start: int, end: int, score: float) 
     return Citation(name, document.text[start:end], start, end, place, round(score, 3))
 
 
-def _candidates(
-    chosen: Chosen, reads: Sequence[Read], document_of: DocumentOf, limits: dict[str, tuple[int, int]]
-) -> list[tuple[str, int, int]]:
-    """(document, start, end) of every sentence to be considered, each once."""
-    found: dict[tuple[str, int, int], None] = {}
-    for hit in chosen.passages:
-        document = document_of(hit.document)
-        for start, end in sentences(document.text, hit.start, hit.end):
-            place = document.place(start)
-            if place.chapter is None or place.paragraph:  # a heading says nothing
-                found[hit.document, start, end] = None
-    for read in reads[:TRACED]:
-        low, high = limits.get(read.document, (0, 0))
-        text = document_of(read.document).text
-        around = sentences(text, max(low, read.start - AROUND), min(high, read.end + AROUND))
-        for start, end in around:
-            if start < read.end and end > read.start:
-                found[read.document, start, end] = None
-    return list(found)
+def _is_heading(document: Document, start: int, end: int) -> bool:
+    """Whether a sentence is all or part of its chapter's heading."""
+    place = document.place(start)
+    if place.chapter is None or place.paragraph:
+        return False
+    return end - start <= len(document.chapters[place.chapter].title)

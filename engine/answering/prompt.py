@@ -1,8 +1,12 @@
 """The words around a question: chat template, re-read passages, the recent part of the talk."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.answering.quoting import Choice, quotes
+from engine.answering.reread import Chosen
+from engine.reader import Allowed
 from engine.shelf.fulltext import Hit
 
 NOT_TOLD = "The document does not seem to tell."
@@ -13,12 +17,57 @@ INSTRUCTION = (
 TALKING = "You are a friendly reading assistant. Answer in one or two short sentences."
 
 
+_CIVIL = (
+    r"hi|hello|hey|good (?:morning|afternoon|evening|night)|thanks?(?: you)?(?: (?:so|very) much| a lot)?|"
+    r"bye|goodbye|how are you(?: (?:doing|today))*|who are you|what can you do|nice to meet you|ok(?:ay)?|"
+    r"great|cool|well done|please|there|i see|sorry"
+)
+SMALL_TALK = re.compile(rf"\W*(?:(?:{_CIVIL})\b\W*)+", re.I)
+QUOTES = 1  # stretches of the passages that the model may choose from
+
+
 @dataclass(frozen=True)
 class Turn:
     """One message of a talk."""
 
     role: str
     text: str
+
+
+def is_small_talk(message: str) -> bool:
+    """Whether a message is a greeting, thanks or the like: nothing in a book answers it."""
+    return SMALL_TALK.fullmatch(message) is not None
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model reads before it answers, and what it may say (None: anything)."""
+
+    ids: list[int]
+    allowed: Allowed | None = None
+
+
+def prompted(
+    tokenizer: object,
+    question: str,
+    chosen: Chosen | None,
+    recent: Sequence[Turn] = (),
+    earlier: Sequence[str] = (),
+) -> Prompt:
+    """The prompt for a question about a document; chosen: None where no passage may be read again.
+
+    A question of fact is answered in the book's own words (`quoting`), any other freely. recent: turns of the
+    talk as they were; earlier: what was said before those and may matter.
+    """
+    if chosen is None or not chosen.question or not chosen.passages:
+        return Prompt(chat_ids(tokenizer, TALKING, recent, question))
+    best = quotes(question, chosen, QUOTES)
+    allowed, read = None, chosen.passages
+    if best:
+        allowed = Choice([quote.text for quote in best], tokenizer)
+        read = tuple(hit for hit in read if any(quote.stands_in(hit) for quote in best))
+    message = question_with_passages(question, read, earlier)
+    return Prompt(chat_ids(tokenizer, INSTRUCTION, recent, message), allowed)
 
 
 def question_with_passages(question: str, passages: Sequence[Hit], recalled: Sequence[str] = ()) -> str:

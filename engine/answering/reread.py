@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.answering.evidence import Weights, content_stems, stems_of
+from engine.answering.evidence import CALIBRATED, Likeness, Weights, content_stems, stems_of, sure, told
 from engine.library import Library
 from engine.retrieval.votes import bank_scores, question_states
 from engine.shelf.fulltext import Hit
@@ -22,23 +22,50 @@ Ranges = Mapping[str, tuple[int, int | None]]
 
 @dataclass(frozen=True)
 class Chosen:
-    """Passages for one question, best first; coverage: how much of the question they hold (0 to 1)."""
+    """Passages for one question, best first.
+
+    told, sure: how probable it is (0 to 1) that the document answers it, and that the first passage does.
+    """
 
     passages: tuple[Hit, ...]
     question: frozenset[str]
     weights: Weights
-    coverage: float
+    told: float
+    sure: float
 
 
 def choose_passages(question: str, library: Library, ranges: Ranges, count: int = 3) -> Chosen:
     """The `count` best passages of the documents in `ranges` (id -> characters that may be read)."""
     asked = content_stems(question)
-    ranked = library.shelf.fulltext.rank(question, ranges, limit=CANDIDATES) if asked else []
-    held = [stems_of(hit.text) for hit in ranked]
-    weights = Weights.among(asked, held)
-    best = fused(ranked, memory_ranking(question, library, ranges) if asked else [])[:count]
-    together = frozenset().union(*(stems_of(hit.text) for hit in best))
-    return Chosen(tuple(best), asked, weights, weights.coverage(asked, together))
+    if not asked:
+        return Chosen((), asked, Weights({}, 0), 0.0, 0.0)
+    ranked = library.shelf.fulltext.rank(question, ranges, limit=CANDIDATES)
+    remembered = memory_ranking(question, library, ranges)
+    likeness = None
+    if remembered and library.sidenet.search.fingerprint() == CALIBRATED:
+        agreed = bool(ranked) and ranked[0].index == remembered[0].index
+        likeness = Likeness.of([hit.score for hit in remembered], agreed)
+    return chosen_from(question, ranked, fused(ranked, remembered), count, likeness)
+
+
+def chosen_from(
+    question: str,
+    ranked: Sequence[Hit],
+    best: Sequence[Hit],
+    count: int = 3,
+    likeness: Likeness | None = None,
+) -> Chosen:
+    """The first `count` of `best`. ranked: what the rarity of words is counted over, by full-text search.
+
+    likeness: scores of the search map, if it is the one that `told` and `sure` were fitted with.
+    """
+    asked = content_stems(question)
+    weights = Weights.among(asked, [stems_of(hit.text) for hit in ranked])
+    kept = tuple(best[:count])
+    held = [stems_of(hit.text) for hit in kept]
+    coverage = weights.coverage(asked, held[0] if held else frozenset())
+    together = weights.coverage(asked, frozenset().union(*held))
+    return Chosen(kept, asked, weights, told(coverage, together, likeness), sure(coverage, likeness))
 
 
 def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int = CANDIDATES) -> list[Hit]:

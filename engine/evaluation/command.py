@@ -11,9 +11,12 @@ EVALUATIONS = {
     "perplexity": "token-level perplexity by length of book, with and without memory",
     "chapterbreak": "six-way identification of the true next chapter",
     "chat": "divergence from the backbone on chat prompts without a document",
-    "staleness": "a bank before and after training steps: LongMem's and MemTRM's",
     "icl": "few-shot classification with demonstrations in the window and in memory",
+    "staleness": "a bank before and after training steps: LongMem's and MemTRM's",
     "retrieval": "recall of the right passage: memory, full text, their fusion",
+    "needles": "planted facts by depth and length: a grid of what memory and full text find",
+    "qa": "exact match and F1 of answers, from the backbone alone to memory and re-read passages",
+    "citations": "precision and coverage of citations; refusals where the document does not tell",
 }
 
 

@@ -130,20 +130,30 @@ class Evaluation:
         ranks: dict[str, list[float]] = {}
         sizes = []
         for within in ranges(self.hay, self.token_ends, tokens):
-            inside = (self.hay.spans[:, 0] >= within.start) & (self.hay.spans[:, 1] <= within.end)
-            first, last = np.flatnonzero(inside)[[0, -1]]
-            sizes.append(last + 1 - first)
-            chunks = slice(*np.searchsorted(_filled(self.owner), [first, last + 1]))
-            for number in within.needles:
-                needle = self.hay.needles[number]
-                gold = [index - first for index in needle.gold if first <= index <= last]
-                scored = self._methods(number, within, chunks, words, raw)
-                if embeddings is not None:
-                    scored["sentence embeddings"] = embeddings.scores(number, within)
-                for method, scores in scored.items():
-                    ranks.setdefault(method, []).append(first_rank(scores[first : last + 1], gold))
+            size, found = self.ranks(within, words, raw, embeddings)
+            sizes.append(size)
+            for method, values in found.items():
+                ranks.setdefault(method, []).extend(values)
         size = round(float(np.mean(sizes)))
         return [row(self.hay.name, tokens, method, size, found) for method, found in ranks.items()]
+
+    def ranks(
+        self, within: Range, words: Words, raw: RawKeys | None = None, embeddings: Embeddings | None = None
+    ) -> tuple[int, dict[str, list[float]]]:
+        """How many passages a range has, and by method the rank of the right one for each of its needles."""
+        inside = (self.hay.spans[:, 0] >= within.start) & (self.hay.spans[:, 1] <= within.end)
+        first, last = np.flatnonzero(inside)[[0, -1]]
+        chunks = slice(*np.searchsorted(_filled(self.owner), [first, last + 1]))
+        ranks: dict[str, list[float]] = {}
+        for number in within.needles:
+            needle = self.hay.needles[number]
+            gold = [index - first for index in needle.gold if first <= index <= last]
+            scored = self._methods(number, within, chunks, words, raw)
+            if embeddings is not None:
+                scored["sentence embeddings"] = embeddings.scores(number, within)
+            for method, scores in scored.items():
+                ranks.setdefault(method, []).append(first_rank(scores[first : last + 1], gold))
+        return last + 1 - first, ranks
 
     def _methods(
         self, number: int, within: Range, chunks: slice, words: Words, raw: RawKeys | None

@@ -1,0 +1,181 @@
+"""`evaluate citations`: may one trust what is cited, and does a document that does not tell say so?
+
+Citations: over held-out questions, how often the cited passage holds the answer (precision) and how often
+anything is cited (coverage), as a curve over how sure the evidence is; the threshold in use is a point on it.
+Refusals: the same questions asked of their story, of all stories, of another story, and of their own story up
+to the passage that answers, which is what a reader does who has not come that far.
+"""
+
+import argparse
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.answering.citing import cite
+from engine.answering.evidence import LEAST_SURE, LEAST_TOLD, content_stems, stems_of
+from engine.answering.quoting import quotes
+from engine.answering.reread import choose_passages
+from engine.backbone.load import load_backbone
+from engine.evaluation.haystack import Haystack, Needle
+from engine.evaluation.qa import add_haystack_arguments, haystacks, put, shelf_folder, shelved
+from engine.library import Library
+from engine.paths import Paths
+from engine.sidenet.checkpoint import sidenet_for
+
+SHORTEST = 2500  # characters of a story before the answer that make a document worth asking
+
+
+@dataclass(frozen=True)
+class Cited:
+    """One question: how sure the evidence was, whether anything was cited, and whether it was right.
+
+    passage: the cited passage is one that answers; words: the first sentence holds half of an accepted
+    answer's content words.
+    """
+
+    sure: float
+    cited: bool
+    passage: bool
+    words: bool
+
+
+@dataclass(frozen=True)
+class Point:
+    """Precision and coverage where nothing below `least` is cited."""
+
+    least: float
+    coverage: float
+    precision: float
+    words: float
+
+
+def curve(found: Sequence[Cited], steps: int = 50) -> list[Point]:
+    """One point for each threshold 0, 0.02 …; where nothing is left the curve ends."""
+    points = []
+    for step in range(steps):
+        least = step / steps
+        kept = [one for one in found if one.cited and one.sure >= least]
+        if kept:
+            right, words = (
+                sum(values) / len(kept) for values in zip(*((o.passage, o.words) for o in kept), strict=True)
+            )
+            points.append(Point(least, len(kept) / len(found), right, words))
+    return points
+
+
+def cited(library: Library, document: str, hay: Haystack) -> list[Cited]:
+    """What is cited for every question about the whole document."""
+    found = []
+    for needle in hay.needles:
+        chosen = choose_passages(needle.question, library, {document: (0, len(hay.text))})
+        best = quotes(needle.question, chosen, 1)
+        citations = cite(best[0].text if best else "", chosen, library.document, least=0.0)
+        right = bool(citations) and chosen.passages[0].index in needle.gold
+        words = bool(citations) and _holds(citations[0].text, needle.answers)
+        found.append(Cited(chosen.sure, bool(citations), right, words))
+    return found
+
+
+def _holds(sentence: str, answers: Sequence[str]) -> bool:
+    held = stems_of(sentence)
+    wanted = [content_stems(answer) for answer in answers]
+    return any(words and 2 * len(words & held) >= len(words) for words in wanted)
+
+
+def refused(library: Library, document: str, hay: Haystack, seed: int = 3) -> dict[str, list[float]]:
+    """`Chosen.told` of every question under each of four circumstances."""
+    rng, probabilities = random.Random(seed), {}
+    for needle in hay.needles:
+        for name, span in circumstances(hay, needle, rng).items():
+            chosen = choose_passages(needle.question, library, {document: span})
+            probabilities.setdefault(name, []).append(chosen.told)
+    return probabilities
+
+
+def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str, tuple[int, int]]:
+    """The characters that a question is asked within, by name."""
+    stories = list(zip(hay.borders, hay.borders[1:], strict=False))
+    start, end = stories[needle.reading]
+    others = [one for one in stories if one[0] != start and one[1] - one[0] > SHORTEST]
+    answer = int(hay.spans[min(needle.gold)][0])
+    found = {"own story": (start, end), "all stories": (0, len(hay.text))}
+    if others:
+        found["another story"] = rng.choice(others)
+    if answer - start > SHORTEST:
+        found["own story up to the answer"] = (start, answer - 2)
+    return found
+
+
+def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]]) -> str:
+    """Both tables of one set of questions."""
+    lines = [
+        f"{name}\n",
+        "| least evidence | coverage | precision | answer's words in the sentence |",
+        "|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {one.least:.2f}{' (in use)' if one.least == LEAST_SURE else ''} | {one.coverage:.2f} "
+        f"| {one.precision:.3f} | {one.words:.3f} |"
+        for one in points
+        if round(one.least * 100) % 10 == 0
+    ]
+    lines += ["", "| asked of | questions | refused |", "|---|---:|---:|"]
+    lines += [
+        f"| {where} | {len(values)} | {np.mean(np.array(values) < LEAST_TOLD):.2f} |"
+        for where, values in told.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(curves: dict[str, list[Point]], picture: Path) -> None:
+    """Precision over coverage, a line for each set of questions; the dot is the threshold in use."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(6, 4))
+    for name, points in curves.items():
+        (line,) = axis.plot([one.coverage for one in points], [one.precision for one in points], label=name)
+        for one in points:
+            if one.least == LEAST_SURE:
+                axis.plot(one.coverage, one.precision, "o", color=line.get_color())
+    axis.axhline(0.8, color="grey", linewidth=0.8)
+    axis.set_xlabel("coverage: questions with a citation")
+    axis.set_ylabel("precision: the cited passage answers")
+    axis.set_ylim(0.4, 1)
+    axis.legend()
+    figure.tight_layout()
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    add_haystack_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, count, print the tables; the exit code is 0."""
+    backbone = load_backbone(Paths.default(), arguments.model)
+    sidenet = sidenet_for(backbone, arguments.sidenet)
+    tables, curves, results = [], {}, {}
+    for hay in haystacks(arguments):
+        with shelf_folder(arguments) as home:
+            assistant = shelved(backbone, sidenet, home)
+            document = put(assistant, hay.document, home)
+            curves[hay.name] = curve(cited(assistant.library, document, hay))
+            told = refused(assistant.library, document, hay)
+        tables.append(markdown(hay.name, curves[hay.name], told))
+        print(tables[-1], flush=True)
+        results[hay.name] = {"curve": [asdict(one) for one in curves[hay.name]], "told": told}
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "citations.md").write_text("\n".join(tables))
+        (arguments.out / "citations.json").write_text(json.dumps(results, indent=2) + "\n")
+        draw(curves, arguments.out / "citations.png")
+    return 0

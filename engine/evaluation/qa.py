@@ -1,0 +1,285 @@
+"""`evaluate qa`: answers to held-out questions about a long document, scored as SQuAD does.
+
+Five ways to the same question, from a backbone that never saw the document to what `ask` does; all of them
+say their answer through the very functions that `ask` uses. Exact match and F1 of words are those of the best
+of several accepted answers, after SQuAD's normalisation; intervals are over documents (stories, articles).
+"""
+
+import argparse
+import json
+import re
+import string
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from engine.answering.evidence import LEAST_TOLD
+from engine.answering.prompt import NOT_TOLD, Prompt, prompted
+from engine.answering.reread import chosen_from
+from engine.assistant import Assistant
+from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.evaluation.bootstrap import Total, interval, mean_loss
+from engine.evaluation.haystack import Haystack, haystack
+from engine.library import Library
+from engine.paths import Paths
+from engine.reader import Reader
+from engine.retrieval.memory import Memory
+from engine.sampling import ANSWERING
+from engine.shelf.fulltext import Hit
+from engine.sidenet.checkpoint import sidenet_for
+from engine.sidenet.config import SideNetConfig
+from engine.sidenet.sidenet import SideNet
+from engine.training.questions import sectioned
+from ingest.document import Document
+
+OPENING = 1000  # tokens
+SHORT = replace(ANSWERING, max_tokens=40)  # no accepted answer is longer
+HALVES = {"all": (0, 1), "even": (0,), "odd": (1,)}
+PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”—–…")
+
+
+def normal(text: str) -> str:
+    """SQuAD's: lower case, no punctuation (typographic included), no articles, single blanks."""
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(PUNCTUATION)).split())
+
+
+def exact(answer: str, accepted: Sequence[str]) -> float:
+    """1 where the answer is one of those accepted."""
+    return float(normal(answer) in {normal(one) for one in accepted})
+
+
+def f1(answer: str, accepted: Sequence[str]) -> float:
+    """Harmonic mean of precision and recall of words, against the accepted answer that is nearest.
+
+    f1("the red fox", ["a fox"]) = 2/3.
+    """
+    return max((_f1(normal(answer).split(), normal(one).split()) for one in accepted), default=0.0)
+
+
+def _f1(said_words: list[str], wanted: list[str]) -> float:
+    shared = sum((Counter(said_words) & Counter(wanted)).values())
+    return 2 * shared / (len(said_words) + len(wanted)) if shared else 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of answering one set of questions; intervals over its documents."""
+
+    questions: str
+    method: str
+    count: int
+    exact_match: float
+    exact_match_interval: tuple[float, float]
+    f1: float
+    f1_interval: tuple[float, float]
+    refused: float
+    words: float
+    seconds: float
+
+
+class Examination:
+    """One haystack on a shelf of its own, and the five ways to answer about it."""
+
+    def __init__(self, hay: Haystack, backbone: Backbone, sidenet: SideNet, home: Path) -> None:
+        self.hay, self.backbone = hay, backbone
+        self.assistant = shelved(backbone, sidenet, home)
+        self.document = put(self.assistant, hay.document, home)
+        plain = SideNet(SideNetConfig.for_backbone(backbone), backbone).eval()
+        self.plain = Reader(backbone, plain, window=2048)
+        self.reader = Reader(backbone, sidenet, window=2048)
+
+    def ways(self) -> dict[str, Callable[[str], str]]:
+        """Name -> function from a question to its answer."""
+        return {
+            "backbone, no document": self.alone,
+            "backbone, first 1k tokens": self.opening,
+            "backbone, BM25 passages": self.by_words,
+            "SideNet, memory only": self.memory_only,
+            "SideNet, memory and re-read passages (ask)": self.asked,
+            "the same, without refusing": self.never_refusing,
+        }
+
+    def alone(self, question: str) -> str:
+        return self._say(self.plain, prompted(self.backbone.tokenizer, question, None))
+
+    def opening(self, question: str) -> str:
+        tokens = self.backbone.tokenizer(self.hay.text[: OPENING * 8], return_offsets_mapping=True)
+        end = tokens["offset_mapping"][:OPENING][-1][1]
+        start = Hit(self.document, 0, 0, end, 0.0, self.hay.text[:end], ())
+        return self._say(
+            self.plain, prompted(self.backbone.tokenizer, question, chosen_from(question, [start], [start]))
+        )
+
+    def by_words(self, question: str) -> str:
+        ranked = self.assistant.shelf.fulltext.rank(question, self.document, limit=40)
+        chosen = chosen_from(question, ranked, ranked)
+        return self._say(self.plain, prompted(self.backbone.tokenizer, question, chosen))
+
+    def memory_only(self, question: str) -> str:
+        stretch = self.assistant.library.stretch(self.document, 0, len(self.hay.text))
+        memory = Memory([stretch], self.reader.sidenet)
+        return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
+
+    def asked(self, question: str) -> str:
+        *_, last = self.assistant.ask(self.document, question, sampling=SHORT)
+        return last.answer.text
+
+    def never_refusing(self, question: str) -> str:
+        self.assistant.least_told = 0.0
+        try:
+            return self.asked(question)
+        finally:
+            self.assistant.least_told = LEAST_TOLD
+
+    def _say(self, reader: Reader, prompt: Prompt, memory: Memory | None = None) -> str:
+        tokens = reader.generate(prompt.ids, memory, SHORT, allowed=prompt.allowed)
+        return "".join(token.text for token in tokens).strip().split("\n\n")[0]
+
+
+def shelved(backbone: Backbone, sidenet: SideNet, home: Path) -> Assistant:
+    """An assistant over an empty shelf whose files are documents as JSON."""
+    library = Library(Paths(home), lambda path, **_: Document.from_json(path.read_text(encoding="utf8")))
+    library.backbone, library.sidenet = backbone, sidenet
+    return Assistant(library)
+
+
+def put(assistant: Assistant, document: Document, folder: Path) -> str:
+    """Put a document on the shelf and encode it; returns its id."""
+    file = folder / f"{document.title}.txt"
+    file.write_text(document.to_json(), encoding="utf8")
+    return assistant.add(file).id
+
+
+def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
+    """Every way whose name holds one of the texts in `ways` answers the questions of the haystack."""
+    made, hay = [], examination.hay
+    needles = hay.needles
+    for name, way in examination.ways().items():
+        if not any(part in name for part in ways):
+            continue
+        by_story: dict[int, list[tuple[float, float]]] = {}
+        answers, began = [], time.perf_counter()
+        for needle in needles:
+            answer = way(needle.question)
+            answers.append(answer)
+            by_story.setdefault(needle.reading, []).append(
+                (exact(answer, needle.answers), f1(answer, needle.answers))
+            )
+        seconds = (time.perf_counter() - began) / len(needles)
+        totals = [
+            [Total(sum(one[which] for one in story), len(story)) for story in by_story.values()]
+            for which in (0, 1)
+        ]
+        made.append(
+            Row(
+                hay.name,
+                name,
+                len(needles),
+                mean_loss(totals[0]),
+                interval(totals[0]),
+                mean_loss(totals[1]),
+                interval(totals[1]),
+                answers.count(NOT_TOLD) / len(answers),
+                sum(len(answer.split()) for answer in answers) / len(answers),
+                seconds,
+            )
+        )
+        print(markdown(made[-1:]), flush=True)
+    return made
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """One table for each set of questions."""
+    lines = []
+    for name in dict.fromkeys(one.questions for one in rows):
+        part = [one for one in rows if one.questions == name]
+        lines += [
+            f"\n{name}, {part[0].count} questions\n",
+            "| | exact match | 95 % | F1 | 95 % | refused | words | seconds |",
+            "|---|---:|---|---:|---|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {one.method} | {one.exact_match:.3f} | {_span(one.exact_match_interval)} | {one.f1:.3f} "
+            f"| {_span(one.f1_interval)} | {one.refused:.2f} | {one.words:.1f} | {one.seconds:.2f} |"
+            for one in part
+        ]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def _span(ends: tuple[float, float]) -> str:
+    return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
+
+
+def chosen_needles(hay: Haystack, half: str) -> list[int]:
+    """Numbers of the questions about every second story ("even": to choose on, "odd": to report), or all."""
+    return [n for n, needle in enumerate(hay.needles) if needle.reading % 2 in HALVES[half]]
+
+
+def add_haystack_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `haystacks` reads."""
+    parser.add_argument(
+        "--sections", nargs=2, type=Path, action="append", required=True, metavar=("DOCUMENTS", "QUESTIONS"),
+        help="documents in sections, and questions that name them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--half", choices=HALVES, default="all", help="questions about every second document only"
+    )
+    parser.add_argument(
+        "--questions", type=int, default=0, metavar="N", help="only N of each set, drawn by a seed"
+    )
+    parser.add_argument(
+        "--shelf", type=Path, metavar="DIR", help="keep the encoded documents here for a next time"
+    )
+    parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
+    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables and pictures")
+
+
+@contextmanager
+def shelf_folder(arguments: argparse.Namespace) -> Iterator[Path]:
+    """The folder that the command names, or one for this time only."""
+    if arguments.shelf is not None:
+        arguments.shelf.mkdir(parents=True, exist_ok=True)
+        yield arguments.shelf
+        return
+    with tempfile.TemporaryDirectory(prefix="longmem-evaluation-") as home:
+        yield Path(home)
+
+
+def haystacks(arguments: argparse.Namespace) -> list[Haystack]:
+    """Every set as one long document, with the questions that the command asks for."""
+    made = []
+    for documents, questions in arguments.sections:
+        hay = haystack(documents.stem, sectioned(documents, questions), (), 0)
+        made.append(hay.only(chosen_needles(hay, arguments.half)).of(arguments.questions))
+    return made
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    add_haystack_arguments(parser)
+    parser.add_argument(
+        "--ways", default="", metavar="TEXT,TEXT", help="only rows whose name holds one of these"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer, score, print the table; the exit code is 0."""
+    backbone = load_backbone(Paths.default(), arguments.model)
+    sidenet = sidenet_for(backbone, arguments.sidenet)
+    made: list[Row] = []
+    for hay in haystacks(arguments):
+        with shelf_folder(arguments) as home:
+            made += rows(Examination(hay, backbone, sidenet, home), arguments.ways.split(","))
+    table = markdown(made)
+    print(table)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "qa.md").write_text(table)
+        (arguments.out / "qa.json").write_text(json.dumps([asdict(one) for one in made], indent=2) + "\n")
+    return 0
