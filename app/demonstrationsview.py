@@ -16,7 +16,7 @@ from ingest.tables import Table
 PARTS = {"memory": "in memory", "held-out": "held out", "aside": "laid aside"}
 WORK = {"encode": ("filling the memory", "examples"), "classify": ("labelling", "texts"),
         "publish": ("finishing", "")}  # fmt: skip
-BETWEEN = " = "
+BETWEEN = "="
 SHOWN_LABELS, SHOWN_ROWS, SHOWN_PROBLEMS, LONGEST_SHOWN = 6, 5, 20, 280
 
 
@@ -36,7 +36,7 @@ class Facts:
 
 def words_text(words: Mapping[str, str]) -> str:
     """label = word, a line each."""
-    return "\n".join(f"{label}{BETWEEN}{word}" for label, word in words.items())
+    return "\n".join(f"{label} {BETWEEN} {word}" for label, word in words.items())
 
 
 def words_of(text: str, labels: Sequence[str]) -> dict[str, str]:
@@ -47,13 +47,13 @@ def words_of(text: str, labels: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in filter(str.strip, text.splitlines()):
         # a label may hold the sign itself: the longest one that fits is meant
-        fitting = [label for label in labels if line.strip().startswith(label + BETWEEN.rstrip())]
+        line = line.strip()
+        rests = {one: line[len(one) :].lstrip() for one in labels if line.startswith(one)}
+        fitting = [one for one, rest in rests.items() if rest.startswith(BETWEEN)]
         if not fitting:
-            raise BadInput(
-                f"“{line.strip()[:60]}” begins with no label: write a line “label = word” for each"
-            )
+            raise BadInput(f"“{line[:60]}” begins with no label: write a line “label = word” for each")
         label = max(fitting, key=len)
-        found[label] = line.strip()[len(label + BETWEEN.rstrip()) :].strip()
+        found[label] = rests[label].removeprefix(BETWEEN).strip()
     return {label: found.get(label) or label for label in labels}
 
 

@@ -101,7 +101,7 @@ class FileForm:
         with gr.Row(visible=may_change):
             with gr.Column(min_width=280):
                 self.file = gr.File(label="A table of texts: CSV, TSV, JSONL or Parquet", file_types=SUFFIXES,
-                                    height=140)  # fmt: skip
+                                    height=140, elem_id="lm-file")  # fmt: skip
             with gr.Column(min_width=280):
                 self.encoding = gr.Textbox(label="Encoding, if letters are wrong", placeholder="cp1251",
                                            max_lines=1)  # fmt: skip

@@ -24,8 +24,8 @@ from ingest.errors import BadInput
 from ingest.tables import pasted_table
 
 HOSTILE = "</p><script>window.bad=1</script><img src=x onerror=bad()>${bad()}{{bad}}`\"'&amp;\x07\u202e"
-OURS = {"button", "caption", "details", "div", "h2", "h3", "h4", "li", "ol", "p", "pre", "progress", "section", "span",
-        "strong", "summary", "table", "td", "th", "tr", "ul"}  # fmt: skip
+OURS = {"button", "details", "div", "h2", "h3", "h4", "li", "ol", "p", "pre", "progress", "section",
+        "span", "strong", "summary", "table", "td", "th", "tr", "ul"}  # fmt: skip
 TASK = Task("Review: {} Sentiment: {}", {"good": "good", "bad": "bad"})
 NASTY = Task(f"{HOSTILE.replace('{', '').replace('}', '')} {{}} is {{}}", {HOSTILE[:60]: "x", "bad": HOSTILE})
 
@@ -36,8 +36,8 @@ def library(task: Task = TASK, name: str = "Films", **counts: dict) -> Demonstra
 
 
 def job(state: str = "running", **more) -> Job:
-    whole = Job(7, "abc", "encode-demonstrations", {}, state, "", "encode", 3, 6, None, "", 1.0, 1.0, None, None,
-                1, "", None, "")  # fmt: skip
+    whole = Job(7, "abc", "encode-demonstrations", {}, state, "", "encode", 3, 6, None, "", 1.0, 1.0,
+                None, None, 1, "", None, "")  # fmt: skip
     return replace(whole, **more)
 
 
@@ -83,11 +83,8 @@ def test_an_example_is_shown_as_the_model_reads_it_or_what_is_wrong():
 # hostile text
 
 LABELS = (HOSTILE, "bad")
-FOUND = Classification(
-    HOSTILE, {HOSTILE: 0.75, "bad": 0.25},
-    tuple(ReadDemonstration(n, HOSTILE, HOSTILE, 0.5, where) for n, where in enumerate(("vote", "memory", "window"))),
-    0.5, 6,
-)  # fmt: skip
+READ = tuple(ReadDemonstration(1, HOSTILE, HOSTILE, 0.5, where) for where in ("vote", "memory", "window"))
+FOUND = Classification(HOSTILE, {HOSTILE: 0.75, "bad": 0.25}, READ, 0.5, 6)
 MEASURED = HeldOut(4, 3, LABELS, ((2, 0), (1, 1)), 0.5, ((HOSTILE, "bad", HOSTILE),))
 TABLE = pasted_table(
     f'{HOSTILE.replace(chr(34), "")},label\n"<b>one",x\n<i>two,y\n<i>two,y\n,z{HOSTILE[:9]}\n', header=True
@@ -232,8 +229,8 @@ def test_an_uploaded_file_goes_and_a_file_of_this_machine_cannot_be_named(tmp_pa
     assert secret.exists()
 
 
-NAMES = [("Films 2020", "Films-2020.csv"), ("../../etc/passwd", "etc-passwd.csv"), (HOSTILE, None), ("…", "library.csv"),
-         ("x" * 300, "x" * 60 + ".csv")]  # fmt: skip
+NAMES = [("Films 2020", "Films-2020.csv"), ("../../etc/passwd", "etc-passwd.csv"), (HOSTILE, None),
+         ("…", "library.csv"), ("x" * 300, "x" * 60 + ".csv")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "name"), NAMES)
