@@ -61,6 +61,8 @@ def upload(page, path: Path, ready: bool = True) -> None:
 def open_book(page, title: str = "") -> None:
     page.get_by_role("tab", name="Shelf").click()
     page.locator(".lm-card", has_text=title).locator("[data-action=open]").first.click()
+    # the tab is chosen by the answer that brings the book
+    page.wait_for_selector("[role=tab][aria-selected=true] >> text=Read")
     page.wait_for_selector(".lm-leaf")
 
 
