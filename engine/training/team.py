@@ -25,7 +25,7 @@ class Team:
         """The processes that `accelerate launch` started, or this one alone."""
         from accelerate import PartialState
 
-        state = PartialState()
+        state = PartialState(cpu=not torch.cuda.is_available())
         return cls(state.process_index, state.num_processes)
 
     @property

@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import itertools
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,6 @@ from engine.training.memtrm import load_memtrm
 from engine.training.ring import Ring
 from engine.training.rows import Rows
 from engine.training.settings import METHODS, TrainingSettings
-from engine.training.team import Team
 from engine.training.trainer import Trainer, chat_divergence
 from ingest.errors import BadInput
 from tests.engine.families import tiny_model
@@ -316,11 +317,11 @@ class TestTrainer:
         assert factors[110] == pytest.approx(0.1)
 
 
-def process(rank: int, arguments: argparse.Namespace, meeting: Path) -> None:
-    """One of two processes at the same run, as `accelerate launch` would start them."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
+def process(rank: int, arguments: argparse.Namespace, port: int) -> None:
+    """One of two processes at the same run, told so as `accelerate launch` and torchrun tell them."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     arguments.parse_file = lambda file: argparse.Namespace(text=file.read_text())
-    command.Team.here = classmethod(lambda cls: Team(rank, 2))
     command.draw_curves = lambda *_: None
     command.run(arguments)
     torch.distributed.destroy_process_group()
@@ -401,8 +402,10 @@ class TestRun:
         command.run(self.arguments(tmp_path, tiny_folder, "one", *more))
         made = self.arguments(tmp_path, tiny_folder, "two", *more)
         del made.parse_file
-        (tmp_path / "port").mkdir()
-        multiprocessing.spawn(process, (made, tmp_path / "port" / "meeting"), nprocs=2)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        multiprocessing.spawn(process, (made, port), nprocs=2)
         one, two = (read_log(tmp_path / name / "log.csv") for name in ("one", "two"))
         for single, shared in zip(one, two, strict=True):
             for column in ("loss", "kl", "gate", "null_mass", "memory_tokens", "gradient"):
