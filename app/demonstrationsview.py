@@ -77,7 +77,7 @@ def cards(
     """All libraries, and those that come along."""
     shown = [card(one, one.library.id == chosen, read_only) for one in every]
     listed = markup.tag("ul", *shown, class_="lm-cards") if shown else empty(read_only, bool(ready))
-    return listed + offered(ready)
+    return listed + offered(ready, is_open=not shown)
 
 
 def empty(read_only: bool, has_ready: bool) -> str:
@@ -93,7 +93,7 @@ def empty(read_only: bool, has_ready: bool) -> str:
     return markup.tag("p", words, class_="lm-empty")
 
 
-def offered(ready: Sequence[ReadyLibrary]) -> str:
+def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> str:
     """The libraries that come with the program, one click each, with source and licence."""
     if not ready:
         return ""
@@ -104,7 +104,9 @@ def offered(ready: Sequence[ReadyLibrary]) -> str:
         rows.append(
             markup.tag("li", button, markup.tag("span", markup.text(about.strip()), class_="lm-facts"))
         )
-    return markup.tag("ul", *rows, class_="lm-offered", aria_label="Libraries that come along")
+    summary = markup.tag("summary", f"Libraries that come along ({len(ready)})")
+    return markup.tag("details", summary, markup.tag("ul", *rows, class_="lm-offered"), class_="lm-more",
+                      open=is_open, data_name="ready")  # fmt: skip
 
 
 def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
