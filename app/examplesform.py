@@ -106,7 +106,7 @@ class ExamplesForm:
         return event
 
     def on_filter(self, looked: Looked, query: str, label: str | None, part: str | None) -> dict:
-        there = replace(looked, query=query.strip(), label=label or "", part=part or "", offset=0)
+        there = replace(looked, query=(query or "").strip(), label=label or "", part=part or "", offset=0)
         return {self.tab.looked: there} | self.page(there)
 
     def on_example(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
@@ -126,7 +126,7 @@ class ExamplesForm:
 
     def on_save(self, looked: Looked, text: str, label: str | None, request: gr.Request) -> dict:
         with told():
-            self.desk.save_example(looked, text, label)
+            self.desk.save_example(looked, text or "", label)
         said = "It is in the library; only what is new is being encoded."
         return self.tab.scene(replace(looked, editing=0), request, said)
 

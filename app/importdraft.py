@@ -37,14 +37,14 @@ def table_of(name: str, data: bytes | str, encoding: str = "", header: str = "")
     with tempfile.TemporaryDirectory(prefix="longmem-table-") as folder:
         path = Path(folder) / (Path(name).name or "table")
         path.write_bytes(data)
-        return read_table(path, encoding=encoding.strip() or None, header=named)
+        return read_table(path, encoding=(encoding or "").strip() or None, header=named)
 
 
 def uploaded(path: Path, encoding: str = "", header: str = "") -> tuple[bytes, Table]:
     """Bytes and table of an uploaded file, whose copy is deleted. Raises BadInput."""
     uploads.inside(path)
     try:
-        table = read_table(path, encoding=encoding.strip() or None, header=_HEADER.get(header))
+        table = read_table(path, encoding=(encoding or "").strip() or None, header=_HEADER.get(header))
         return path.read_bytes(), table
     finally:
         uploads.discard(path)

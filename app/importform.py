@@ -72,8 +72,10 @@ class ImportForm:
                     self.written = gr.HTML(apply_default_css=False, padding=False)
                 self.skip = gr.Checkbox(label="Leave out the rows with something wrong", value=False)
                 with gr.Row(elem_classes="lm-tools"):
-                    self.make = gr.Button("Import and encode", variant="primary", size="md", min_width=120)
-                    self.drop = gr.Button("Forget these rows", size="md", min_width=120)
+                    self.make = gr.Button(
+                        "Import and encode", variant="primary", size="md", min_width=160, scale=0
+                    )
+                    self.drop = gr.Button("Forget these rows", size="md", min_width=160, scale=0)
         self.draft = gr.State(None)
         self.outputs = [
             self.draft, self.preview, self.chosen, self.text, self.label, self.name, self.template,
@@ -139,12 +141,12 @@ class ImportForm:
             self.written: self.written_of(draft, found.template, words),
         }
 
-    def written_of(self, draft: Draft | None, template: str, words: str) -> str:
+    def written_of(self, draft: Draft | None, template: str | None, words: str | None) -> str:
         """The first row as the model reads it."""
         if draft is None or draft.preview is None or not draft.preview.rows:
             return ""
         first, labels = draft.preview.rows[0], tuple(draft.preview.words)
-        return demonstrationsview.written(template, words, labels, first.text, first.label)
+        return demonstrationsview.written(template or "", words or "", labels, first.text, first.label)
 
     def empty(self) -> dict:
         """No rows."""
@@ -165,9 +167,8 @@ class ImportForm:
     def on_paste(self, text: str, encoding: str, header: str, into: str | None) -> dict:
         with told():
             self.desk.desk.changeable()
-            return self.shown(
-                self.desk.draft(text, importdraft.table_of("", text, "", header or ""), into or "")
-            )
+            table = importdraft.table_of("", text or "", "", header or "")
+            return self.shown(self.desk.draft(text or "", table, into or ""))
 
     def on_otherwise(self, draft: Draft | None, encoding: str, header: str, into: str | None) -> dict:
         """Read what is there once more, with another encoding or header."""
@@ -197,7 +198,8 @@ class ImportForm:
         skip: bool, request: gr.Request,
     ) -> dict:  # fmt: skip
         with told():
-            library, count = self.desk.make(draft, name, template, words, description, skip)
+            given = [one or "" for one in (name, template, words, description)]
+            library, count = self.desk.make(draft, *given, skip)
         looked = Looked(library.id) if looked.library != library.id else replace(looked, editing=0)
         said = f"{count:,} examples are in “{library.name}” now; they are being encoded."
         reset = {self.pasted: "", self.description: "", self.fold: gr.Accordion(open=False)}

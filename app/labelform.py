@@ -58,7 +58,7 @@ class TextForm:
         self.desk = desk
         self.text = gr.Textbox(label="A text to label", lines=3, max_lines=10)
         with gr.Row(elem_classes="lm-tools"):
-            self.go = gr.Button("Label it", variant="primary", size="md", min_width=90)
+            self.go = gr.Button("Label it", variant="primary", size="md", min_width=140, scale=0)
         self.shown = gr.HTML(labelview.note(HINT), **PANE, elem_id="lm-labelled")
 
     def wire(self, tab: "DemonstrationsTab") -> None:
@@ -77,6 +77,7 @@ class TextForm:
         speaker = self.desk.desk.speaker
         with told():
             settings = settings_of(shots, choose, memory, vote)
+            text = text or ""
             trial = self.desk.try_text(f"try {request.session_hash}", looked.library, text, settings)
         speech = trial.speech
         try:

@@ -56,12 +56,12 @@ class TaskForm:
             return ""
         first = self.desk.store.examples(library.id, limit=1)
         text, label = (first[0].text, first[0].label) if first else (SAMPLE, library.task.labels[0])
-        return demonstrationsview.written(template, words, library.task.labels, text, label)
+        return demonstrationsview.written(template or "", words or "", library.task.labels, text, label)
 
     def on_save(
         self, looked: Looked, template: str, words: str, description: str, request: gr.Request
     ) -> dict:
         with told():
-            anew = self.desk.set_task(looked.library, template, words, description)
+            anew = self.desk.set_task(looked.library, template or "", words or "", description or "")
         said = "Saved; the examples are being encoded anew." if anew else "Saved."
         return self.tab.scene(looked, request, said)
