@@ -118,7 +118,7 @@ def _file(demos, identifier: str, settings, arguments: argparse.Namespace, progr
     )
     if run.done:
         print(f"{run.done:,} of {run.rows:,} rows were done before; going on from there", file=sys.stderr)
-    demos.run(identifier, job, progress)
+    demos.run(job, progress)
     rows = demos.export_run(run, arguments.output)
     labels = dict(Counter(result.label for result in demos.run_results(run)).most_common())
     demos.remove_run(run)

@@ -82,6 +82,7 @@ class Classifier:
         ]
         self.scorer = LabelScorer(backbone, sidenet if self.settings.memory else None, answers)
         self._answer_tokens = max(map(len, answers))
+        self._empty: tuple[Prefix, DemonstrationReader | None, np.ndarray] | None = None
 
     # what it is made of
 
@@ -89,6 +90,11 @@ class Classifier:
     def vote(self) -> Vote:
         """Fitted on every demonstration in memory."""
         return Vote.fit(self.memory.states[self.rows], self.labels[self.rows], len(self.task.labels))
+
+    @cached_property
+    def directions(self) -> np.ndarray:
+        """Where the demonstrations in memory lie among the states that vote, (examples, dim)."""
+        return self.vote.directions(self.memory.states[self.rows])
 
     @cached_property
     def reader(self) -> DemonstrationReader | None:
@@ -225,22 +231,21 @@ class Classifier:
 
     def _content_free(self, prefix: Prefix, reader: DemonstrationReader | None) -> np.ndarray:
         """log of the mean probability (labels,) of each label after content-free inputs."""
-        key = (prefix.ids, id(reader))
-        if getattr(self, "_empty", (None, None))[0] != key:
+        kept = self._empty
+        if kept is None or kept[0] is not prefix or kept[1] is not reader:
             scores = self.scorer.score(prefix, [self._prompt(text) for text in CONTENT_FREE], (reader,))[0]
-            labels = scores.labels.double()
-            mean = (labels - labels.logsumexp(-1, keepdim=True)).exp().mean(0).log().numpy()
-            self._empty = key, mean
-        return self._empty[1]
+            labels = scores.labels.double().log_softmax(-1)
+            self._empty = kept = prefix, reader, labels.exp().mean(0).log().numpy()
+        return kept[2]
 
     def _nearest(self, state: np.ndarray, without: int | None) -> np.ndarray:
         """Rows of the most similar demonstrations, the nearest last, where the model heeds it most."""
-        likeness = self.vote.likeness(state[None], self.memory.states[self.rows])[0]
+        likeness = self.directions @ self.vote.directions(state[None])[0]
         order = self.rows[np.argsort(-likeness)]
         return order[order != (-1 if without is None else without)][: self.settings.shots][::-1]
 
     def _near(self, states: np.ndarray) -> list[list[tuple[int, float]]]:
-        likeness = self.vote.likeness(states, self.memory.states[self.rows])
+        likeness = self.vote.directions(states) @ self.directions.T
         best = np.argsort(-likeness, axis=1)[:, :NEIGHBOURS]
         return [
             [(int(self.rows[at]), float(row[at])) for at in order]

@@ -49,6 +49,7 @@ class Demonstrations:
     def __init__(self, library: Library, read_table: TableReader) -> None:
         self.library, self.read_table = library, read_table
         self.store = Store(library.shelf)
+        self.store.sweep()
         self.jobs = library.shelf.jobs
         self._classifiers: dict[str, tuple[tuple, Classifier]] = {}
         self._lock = threading.RLock()
@@ -266,7 +267,7 @@ class Demonstrations:
             return table.columns[0]
         return chosen_columns(table, None, None).text
 
-    def run(self, identifier: str, job: Job, progress: Listener | None = None) -> Job:
+    def run(self, job: Job, progress: Listener | None = None) -> Job:
         """Do a queued or interrupted file run here and now."""
         return self.jobs.run(job.id, self.work, listen=progress)
 

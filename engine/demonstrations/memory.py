@@ -23,7 +23,8 @@ from ingest.errors import BadInput
 class DemonstrationMemory:
     """The encoded examples of one library, in the bank's order.
 
-    examples: (n) alive and encoded; states: (n, dim) float32, what votes; chunks: (n, 2) chunk ranges.
+    examples: (n) alive and encoded; states: (n, dim) float32, what votes; chunks: (n, 2) chunk ranges; ends:
+    (tokens of the bank,) True for the last token of each demonstration.
     """
 
     def __init__(self, folder: Path, bank: MemoryBank, examples: Sequence[Example], dim: int) -> None:
@@ -32,6 +33,7 @@ class DemonstrationMemory:
         alive = {one.id: one for one in examples}
         rows = [row for row, identifier in enumerate(ids.tolist()) if identifier in alive]
         self.examples = [alive[int(ids[row])] for row in rows]
+        self.ends = np.append(np.diff(bank.spans[:, 0].astype(np.int64)) != 0, True)
         edges = np.append(np.searchsorted(bank.chunk_starts, first), bank.chunks)
         self.chunks = np.stack((edges[:-1], edges[1:]), axis=1)[rows]
         self.states = read_states(folder, len(ids), dim)[rows]
@@ -55,22 +57,44 @@ class DemonstrationReader:
     def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
         """The best `top_k` chunks for every token of a batch; see `MemoryReader`."""
         batch, time = query.shape[:2]
-        block = self.config.source_block(layer)
+        block = self.config.read_block(layer)
         asked = query if search is None else search[:, :, None]
         found, _ = self._index(block if search is None else None).search(
             asked.flatten(0, 1).float(), self.config.top_k
         )
         chunks = torch.from_numpy(np.where(found >= 0, np.append(self._chunks, 0)[found], -1))
-        if search is None:
+        following = None
+        if self.config.memory_values == "following":
+            keys, following, mask = self._following(block, chunks.expand(-1, self.config.heads, -1))
+            values = keys
+        elif search is None:
             keys, values, mask = self.memory.bank.gather_heads(block, chunks)
         else:
             keys, values, mask = self.memory.bank.gather(block, chunks[:, 0])
             keys, values, mask = keys.transpose(1, 2), values.transpose(1, 2), mask[:, None]
         shaped = [part.unflatten(0, (batch, time)) for part in (keys, values, mask, found)]
         like = {"dtype": query.dtype, "device": query.device}
+        if following is not None:
+            next_tokens = following.unflatten(0, (batch, time)).to(query.device)
+            return Retrieved(
+                shaped[0].to(**like),
+                None,
+                shaped[2].to(query.device),
+                chunks=shaped[3],
+                following=next_tokens,
+            )
         return Retrieved(
             shaped[0].to(**like), shaped[1].to(**like), shaped[2].to(query.device), chunks=shaped[3]
         )
+
+    def _following(self, block: int, chunks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys of chunks (n, heads, k), the tokens that came next within each demonstration, and the mask."""
+        bank = self.memory.bank
+        keys, tokens, mask = bank.gather_following(block, chunks, bank.tokens)
+        starts = bank.chunk_starts[np.maximum(chunks.numpy(), 0)].astype(np.int64)
+        places = torch.from_numpy(starts)[..., None] + torch.arange(self.config.chunk_size)
+        ends = torch.from_numpy(self.memory.ends)[places.clamp(max=bank.tokens - 1)]
+        return keys, tokens, mask & ~ends.flatten(-2)
 
     def masses(self, trace: LayerTrace, row: int, time: int = -1) -> dict[int, float]:
         """Attention mass on each demonstration (row of the memory) from one token, summed over heads."""

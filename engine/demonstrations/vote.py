@@ -66,12 +66,10 @@ class Vote:
         """As `scores`, of every demonstration that was fitted, without itself."""
         return log_softmax(self.sharpness * self.left_out)
 
-    def likeness(self, states: np.ndarray, demonstrations: np.ndarray) -> np.ndarray:
-        """Cosines (texts, n) of standardised states."""
-        left, right = ((part - self.mean) / self.scale for part in (states, demonstrations))
-        left = left / np.maximum(np.linalg.norm(left, axis=1, keepdims=True), 1e-6)
-        right = right / np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-6)
-        return left @ right.T
+    def directions(self, states: np.ndarray) -> np.ndarray:
+        """Standardised states (n, dim) of unit length: their inner products say how alike two are."""
+        standard = ((states - self.mean) / self.scale).astype(np.float32)
+        return standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-6)
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideNet
 ALONE = "backbone alone"  # in the place of a memory: what the backbone itself says, in the same pass
 ROWS = 16  # of one batch of label continuations
 BATCH_TOKENS = 512
+CACHED_TOKENS = 16_384  # of all rows of a batch together: some 750 MB with the default model
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class LabelScorer:
     ) -> list[Scores]:
         """Scores of texts (token ids of prompts) for each memory; the backbone runs once for all memories."""
         found = [_Collected(len(texts), len(self.answers)) for _ in memories]
-        for group in _equal_lengths(texts, BATCH_TOKENS):
+        at_once = max(1, CACHED_TOKENS // max(1, len(prefix.ids)))
+        for group in _equal_lengths(texts, BATCH_TOKENS, at_once):
             ids = torch.tensor([list(texts[at]) for at in group])
             caches = [
                 _branched(prefix.backbone, len(group)),
@@ -90,7 +92,7 @@ class LabelScorer:
             for collected, (logits, traces) in zip(found, first, strict=True):
                 collected.begin(group, logits, self.answers, traces)
             if self._paths:
-                self._continue(group, caches, memories, found)
+                self._continue(group, caches, memories, found, min(ROWS, at_once))
         return [one.scores() for one in found]
 
     @property
@@ -119,7 +121,8 @@ class LabelScorer:
         """What the SideNet makes of new tokens. Where no layer above the reading one could tell, tokens whose
         output nobody asks for are read without memory: the result is the same, the search is saved."""
         if not every and hidden[self.backbone.blocks].shape[1] > 1 and not self._read_above:
-            self.sidenet({j: state[:, :-1] for j, state in hidden.items()}, None, cache)
+            if not self.sidenet.pointwise:
+                self.sidenet({j: state[:, :-1] for j, state in hidden.items()}, None, cache)
             hidden = {j: state[:, -1:] for j, state in hidden.items()}
         output = self.sidenet(hidden, memory, cache)
         return (output.normed if every else output.normed[:, -1:]), output.traces
@@ -128,23 +131,23 @@ class LabelScorer:
     def _read_above(self) -> bool:
         """Whether an active side layer stands above a memory layer."""
         active = [layer for layer in self.sidenet.layers if layer.active]
-        reading = [at for at, layer in enumerate(active) if layer.memory is not None and layer.attends]
+        reading = [at for at, layer in enumerate(active) if layer.memory is not None]
         return bool(reading) and reading[0] != len(active) - 1
 
     def _continue(
-        self, group: list[int], caches: list, memories: Sequence, found: Sequence["_Collected"]
+        self, group: list[int], caches: list, memories: Sequence, found: Sequence["_Collected"], rows: int
     ) -> None:
         """Read the labels of more than one token after the texts of a group, some rows at a time."""
         for row, at in enumerate(group):
-            for lo in range(0, len(self._paths), ROWS):
-                paths = self._paths[lo : lo + ROWS]
+            for lo in range(0, len(self._paths), rows):
+                paths = self._paths[lo : lo + rows]
                 branch = [
                     _branched(caches[0], len(paths), row),
                     [_side(side, len(paths), row) for side in caches[1]],
                 ]
                 results = self._read(padded(paths), branch, memories, every=True)
                 for label, path in enumerate(self._path_of):
-                    if path is not None and lo <= path < lo + ROWS:
+                    if path is not None and lo <= path < lo + rows:
                         for collected, (logits, _) in zip(found, results, strict=True):
                             rest = self.answers[label][1:]
                             steps = logits[path - lo, torch.arange(len(rest)), list(rest)]
@@ -176,15 +179,16 @@ def _starts(long: tuple[int, ...], start: tuple[int, ...]) -> bool:
     return long[: len(start)] == start
 
 
-def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int) -> list[list[int]]:
-    """Positions of texts of one length each, up to `tokens` together."""
+def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int, rows: int) -> list[list[int]]:
+    """Positions of texts of one length each, up to `tokens` and `rows` together."""
     groups: dict[int, list[int]] = {}
     for at, text in enumerate(texts):
         groups.setdefault(len(text), []).append(at)
     return [
-        group[lo : lo + max(1, tokens // length)]
+        group[lo : lo + size]
         for length, group in groups.items()
-        for lo in range(0, len(group), max(1, tokens // length))
+        for size in [max(1, min(rows, tokens // max(1, length)))]
+        for lo in range(0, len(group), size)
     ]
 
 

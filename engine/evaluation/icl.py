@@ -202,11 +202,12 @@ def nearest(vote: Vote, states: np.ndarray, labels: np.ndarray, texts: np.ndarra
     """Labels (texts,) by k nearest neighbours, cosine of standardised pooled states; the k that does best on
     the demonstrations themselves, each without itself."""
     truth = np.eye(count)[labels]
-    inside = vote.likeness(states, states)
+    known = vote.directions(states)
+    inside = known @ known.T
     np.fill_diagonal(inside, -np.inf)
     order = np.argsort(-inside, axis=1)[:, : max(NEIGHBOURS)]
     best = max(NEIGHBOURS, key=lambda k: (truth[order[:, :k]].sum(1).argmax(1) == labels).mean())
-    found = np.argsort(-vote.likeness(texts, states), axis=1)[:, :best]
+    found = np.argsort(-vote.directions(texts) @ known.T, axis=1)[:, :best]
     return truth[found].sum(1).argmax(1)
 
 

@@ -315,6 +315,35 @@ def test_only_chosen_demonstrations_are_read(demos, films):
             assert spans[t0] == memory.examples[int(reader._owner[chunk])].id
 
 
+def test_what_followed_is_read_within_a_demonstration_only(demos, films):
+    sidenet = stirred(demos.library.backbone, memory_values="following")
+    memory = demos._memory(films)
+    reader = DemonstrationReader(memory, memory.rows(), sidenet)
+    query = torch.randn(2, 3, sidenet.config.heads, sidenet.config.head_dim)
+    found = reader.read(1, query, None)
+    size, bank = sidenet.config.chunk_size, memory.bank
+    for row, place, head in np.ndindex(*found.chunks.shape[:3]):
+        for slot, chunk in enumerate(found.chunks[row, place, head].tolist()):
+            t0, t1 = bank.chunk_tokens(int(reader._chunks[chunk]))
+            for token in range(t0, t1):
+                at = slot * size + token - t0
+                last = memory.ends[token]
+                assert bool(found.mask[row, place, head, at]) == (not last)
+                if not last:
+                    assert found.following[row, place, head, at] == bank.token_ids[token + 1]
+                    assert bank.spans[token, 0] == bank.spans[token + 1, 0]
+    assert sum(memory.ends) == 40
+    hidden = demos.library.backbone.encode(torch.tensor([[30, 31, 32], [33, 34, 35]])).hidden
+    assert torch.isfinite(sidenet(hidden, reader).normed).all()
+
+
+def test_what_a_crash_left_is_swept(demos, films):
+    orphan = demos.folder("0123456789ab")
+    (orphan / "bank").mkdir(parents=True)
+    Demonstrations(demos.library, read_table)
+    assert not orphan.exists() and demos.state(films.id) == "ready"
+
+
 # likelihoods
 
 
@@ -498,7 +527,7 @@ def test_a_paused_file_goes_on_and_comes_out_the_same(demos, films, tmp_path):
         if now.done >= 32:
             demos.jobs.pause(job.id)
 
-    demos.run(films.id, job, progress=pause)
+    demos.run(job, progress=pause)
     assert demos.jobs.get(job.id).state in ("paused", "done")
     part = demos.run_results(run)
     if demos.jobs.get(job.id).state == "paused":
@@ -507,7 +536,7 @@ def test_a_paused_file_goes_on_and_comes_out_the_same(demos, films, tmp_path):
             handle.write('{"row": 99, "te')  # what a crash leaves
         again, job = demos.start_run(films.id, table)
         assert again.id == run.id and job.state == "queued"
-        demos.run(films.id, job)
+        demos.run(job)
     whole = demos.run_results(run)
     assert len(whole) == 70 and whole[: len(part)] == part
     other, _ = demos.start_run(films.id, table, settings=Settings(shots=3))
