@@ -21,6 +21,7 @@ from ingest.passages import sentences
 
 LONGEST = 14  # words
 READ = 2  # passages
+NUMBER = "how many: number"
 KINDS = re.compile(
     r"\b(how (?:many|much|long|old|far|often|big|tall|high)|who|whom|whose|where|when|why|how|what|which)\b",
     re.I,
@@ -68,7 +69,6 @@ WEIGHTS: dict[str, float] = {
     "sentence": 3.7,
     "starts clean": 0.3,
     "starts on a cut word": -0.5,
-    "how many: number": 5.0,
     "how: article": -0.5,
     "how: by": 0.4,
     "how: follows": 0.2,
@@ -116,15 +116,19 @@ def kind_of(question: str) -> str | None:
 
 
 def quotes(question: str, chosen: Chosen, count: int) -> list[Quote]:
-    """The `count` best stretches of the re-read passages, best first; none for a question of another kind."""
+    """The `count` best stretches of the re-read passages, best first; none for a question of another kind.
+
+    A question of how many wants a number: it is looked for in all passages, and nothing else is quoted.
+    """
     kind = kind_of(question)
     if kind is None or not chosen.question:
         return []
-    found = [
-        Quote(hit.document, hit.start + start, hit.start + end, hit.text[start:end], weighed(seen))
-        for rank, hit in enumerate(chosen.passages[:READ])
-        for (start, end), seen in stretches(question, kind, hit, rank, chosen)
-    ]
+    found = []
+    for rank, hit in enumerate(chosen.passages[: None if kind == "how many" else READ]):
+        for (start, end), seen in stretches(question, kind, hit, rank, chosen):
+            if seen.get(NUMBER, 1.0):
+                place = hit.start + start, hit.start + end
+                found.append(Quote(hit.document, *place, hit.text[start:end], weighed(seen)))
     return sorted(found, key=lambda one: -one.score)[:count]
 
 
@@ -261,7 +265,7 @@ class Asked:
             case "how":
                 seen["how: by"] = float("by" in (said[0], lead))
             case "how many":
-                seen["how many: number"] = float(any(word in NUMBERS or word.isdigit() for word in said))
+                seen[NUMBER] = float(any(word in NUMBERS or word.isdigit() for word in said))
         return seen
 
 
