@@ -28,6 +28,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def browser():
+    sync_api.expect.set_options(timeout=PATIENCE)
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
         yield opened
@@ -74,6 +75,11 @@ def ask(page, question: str) -> str:
     answers = page.locator("#lm-talk .lm-assistant:not(.lm-live)")
     sync_api.expect(answers).to_have_count(before + 1, timeout=PATIENCE)
     return answers.last.inner_text()
+
+
+def begin_a_talk(page) -> None:
+    page.get_by_role("button", name="New talk").click()
+    sync_api.expect(page.locator("#lm-talk .lm-message")).to_have_count(0)
 
 
 def test_first_start_upload_read_ask_cite_and_delete(page, novel, served):
@@ -262,7 +268,7 @@ def traced_answers(served, monkeypatch):
 def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, novel, served, traced_answers):
     upload(page, novel)
     open_book(page)
-    page.get_by_role("button", name="New talk").click()
+    begin_a_talk(page)
     ask(page, "One?")
     ask(page, "Two?")
     tokens, note = page.locator(".lm-token"), page.locator("#lm-map .lm-note")
@@ -297,7 +303,7 @@ def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, nove
 def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_answers):
     upload(page, novel)
     open_book(page)
-    page.get_by_role("button", name="New talk").click()
+    begin_a_talk(page)
     ask(page, "What burned?")
     assert page.locator(".lm-more table").is_hidden()
     page.get_by_text("How this was read").click()
