@@ -314,7 +314,7 @@ def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_a
     page.wait_for_selector(".lm-beside h5 >> text=The same without memory")
     page.get_by_role("button", name="The same without the book").click()
     sync_api.expect(page.locator(".lm-beside h5")).to_have_count(3)
-    assert page.locator(".lm-more").evaluate("one => one.open")
+    sync_api.expect(page.locator(".lm-more")).to_have_attribute("open", "")
     page.reload()
     page.get_by_text("How this was read").click()
     sync_api.expect(page.locator(".lm-beside h5")).to_have_count(3)
@@ -338,8 +338,9 @@ def test_a_memory_that_cannot_be_used_is_encoded_anew_by_one_button(page, novel,
 
 def test_the_same_file_again_opens_what_is_there(page, novel):
     upload(page, novel)
-    page.reload()
+    page.get_by_role("tab", name="Shelf").click()
     page.wait_for_selector(".lm-card")
+    assert page.locator(".lm-leaf").is_hidden()
     upload(page, novel)
     page.wait_for_selector(".lm-leaf")
     assert "Lighthouse" in page.inner_text("#lm-book")
