@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.paths import Paths
+from tests.app.browser import chromium, furnished, program, reader  # noqa: F401 (fixtures)
 
 
 @dataclass
