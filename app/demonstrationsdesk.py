@@ -297,7 +297,7 @@ class DemonstrationsDesk:
     def runs(self, identifier: str, owner: str) -> list[tuple[Run, Job | None, list[RunResult]]]:
         """A reader's files with a library, newest first, with the first results of each."""
         found = self.demos.runs(identifier, owner)
-        return [(run, self.demos.job_of(run), self.demos.run_results(run)[:RESULTS_SHOWN]) for run in found]
+        return [(run, self.demos.job_of(run), self.demos.run_results(run, RESULTS_SHOWN)) for run in found]
 
     def run(self, identifier: str, run: str, owner: str) -> Run:
         """One file of a reader. Raises BadInput."""

@@ -8,6 +8,7 @@ Tables come from a reader that the application puts in; the model is the documen
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from threading import Event
 
@@ -281,9 +282,9 @@ class Demonstrations:
         jobs = self.jobs.all(run.library, kind=CLASSIFY + run.id)
         return jobs[-1] if jobs else None
 
-    def run_results(self, run: Run) -> list[RunResult]:
-        """What is done of a run so far."""
-        return list(Runs(self.folder(run.library), run.library).results(run.id))
+    def run_results(self, run: Run, limit: int | None = None) -> list[RunResult]:
+        """What is done of a run so far, or the first rows of it."""
+        return list(islice(Runs(self.folder(run.library), run.library).results(run.id), limit))
 
     def export_run(self, run: Run, path: Path) -> int:
         """Write the results of a run to a CSV, TSV or JSONL file; returns the rows."""
