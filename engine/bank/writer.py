@@ -116,7 +116,7 @@ class BankWriter:
         spans: (time, 2) character offsets, neither starts nor ends ever going back.
         keys, values: per memory block (time, kv_heads, head_dim), before any position.
         hidden: (time, width) entering the search block; None when the layout stores none.
-        breaks: tokens of the segment, rising, where a chunk must begin, so that none holds parts of two texts.
+        breaks: tokens of the segment, rising, where a chunk must begin: none holds parts of two texts.
 
         Raises
         ------

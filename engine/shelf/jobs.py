@@ -121,8 +121,8 @@ class Jobs:
     def add(self, document: str, kind: str = "add", **options: Any) -> Job:
         """Queue a job; an unfinished one of the same kind for the document is returned instead.
 
-        `document` may be a demonstration library's id. `options` (JSON values) are stored in plain text: never
-        a password. Raises BadInput when there is neither on the shelf.
+        `document` may be a demonstration library's id. `options` (JSON values) are stored in plain text:
+        never a password. Raises BadInput when there is neither on the shelf.
         """
         with self.connections.writing() as db:
             tables = (db.table("documents"), db.table("libraries"))
