@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.answering.evidence import stems_of
+from engine.answering.evidence import LEAST_SURE, stems_of
 from engine.answering.reread import Chosen
 from engine.shelf.fulltext import Hit
 from engine.shelf.terms import stems
@@ -60,6 +60,7 @@ WEIGHTS: dict[str, float] = {
     "ends clean": 1.8,
     "first passage": 2.2,
     "follows": 1.2,
+    "inside": -3.0,
     "length": 0.3,
     "log length": 0.8,
     "near": 3.5,
@@ -118,10 +119,11 @@ def kind_of(question: str) -> str | None:
 def quotes(question: str, chosen: Chosen, count: int) -> list[Quote]:
     """The `count` best stretches of the re-read passages, best first; none for a question of another kind.
 
-    A question of how many wants a number: it is looked for in all passages, and nothing else is quoted.
+    Nothing is quoted where the evidence is too weak to be cited: a fragment must be open to checking. A
+    question of how many wants a number: it is looked for in all passages, and nothing else is quoted.
     """
     kind = kind_of(question)
-    if kind is None or not chosen.question:
+    if kind is None or not chosen.question or chosen.sure < LEAST_SURE:
         return []
     found = []
     for rank, hit in enumerate(chosen.passages[: None if kind == "how many" else READ]):
