@@ -104,7 +104,8 @@ def held_out(found: HeldOut) -> str:
             for text, true, said in found.wrong
         ]
         count = found.examples - found.right
-        summary = markup.tag("summary", f"The {len(rows)} first of {count} that went wrong")
+        which = f"The first {len(rows)} of" if count > len(rows) else "All"
+        summary = markup.tag("summary", f"{which} {count:,} that went wrong")
         listed = markup.tag("ul", *rows, class_="lm-examples")
         parts.append(markup.tag("details", summary, listed, class_="lm-more", data_name="wrong"))
     return markup.tag("section", *parts, aria_label="measurement")

@@ -26,14 +26,14 @@ class MeasureForm:
         self.held = gr.HTML(apply_default_css=False, padding=False)
         with gr.Row(visible=not desk.desk.read_only, elem_classes="lm-tools"):
             self.share = gr.Slider(5, 50, value=20, step=5, label="Per cent to hold out", min_width=200)
-            self.split = gr.Button("Hold out", size="md", min_width=90)
-            self.back = gr.Button("Take all back", size="md", min_width=110)
+            self.split = gr.Button("Hold out", size="md", min_width=140, scale=0)
+            self.back = gr.Button("Take all back", size="md", min_width=140, scale=0)
         with gr.Row(elem_classes="lm-tools"):
             self.limit = gr.Dropdown(
                 list(LIMITS.items()), value=200, label="Texts to measure on", min_width=200
             )
-            self.go = gr.Button("Measure", variant="primary", size="md", min_width=90)
-            self.stop = gr.Button("Stop", size="md", min_width=70)
+            self.go = gr.Button("Measure", variant="primary", size="md", min_width=140, scale=0)
+            self.stop = gr.Button("Stop", size="md", min_width=140, scale=0)
         self.shown = gr.HTML(**PANE, elem_id="lm-measured")
 
     def wire(self, tab: "DemonstrationsTab") -> None:

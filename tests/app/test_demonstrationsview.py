@@ -281,4 +281,4 @@ def test_a_measurement_tells_accuracy_interval_and_what_is_taken_for_what():
         ("slip", "0.200", "1"),
         ("hold", "0.600", "3"),
     ]
-    assert "The 2 first of 2 that went wrong" in shown
+    assert "All 2 that went wrong" in shown
