@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from app import markup, show, uploads
+from app import markup, show
 from engine.errors import Failure
 from engine.paths import ASSETS
 from ingest.errors import BadInput
@@ -24,13 +24,6 @@ class Frame:
     view: gr.State
     kept: gr.BrowserState
     tabs: gr.Tabs
-
-    @staticmethod
-    def exported(text: str) -> str:
-        """A Markdown file to be downloaded."""
-        path = uploads.outgoing("talk.md")
-        path.write_text(text, encoding="utf-8")
-        return str(path)
 
 
 def owner_of(request: gr.Request | None) -> str:

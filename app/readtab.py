@@ -11,6 +11,13 @@ from app.memorymap import strip
 from app.view import BOUNDS, Desk, View
 
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
+SAVE = """(text) => {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
+  link.download = 'talk.md';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
 
 
 class ReadTab:
@@ -64,7 +71,9 @@ class ReadTab:
         with gr.Row(elem_classes="lm-tools"):
             self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
             self.stop = gr.Button("Stop", size="md", min_width=90)
-            self.export = gr.DownloadButton("Export", size="md", min_width=90)
+            self.export = gr.Button("Export", size="md", min_width=90)
+        # a DownloadButton would give what its *last* click made: the browser saves the text itself
+        self.exported = gr.Textbox(label="The talk as Markdown", visible="hidden")
 
     # what is shown
 
@@ -140,7 +149,8 @@ class ReadTab:
             js=CONFIRM_DELETE,
             **quick,
         )  # fmt: skip
-        self.export.click(self.on_export, [frame.view], [self.export], **quick)
+        made = self.export.click(self.on_export, [frame.view], [self.exported], **quick)
+        made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
         begun = gr.on(
             [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
             [*scene, self.question], **quick,
@@ -227,9 +237,9 @@ class ReadTab:
                 self.desk.shelf.talks.delete(view.talk, owner)
         return self.talk(replace(view, talk="", editing=None), owner)
 
-    def on_export(self, view: View, request: gr.Request) -> str | None:
+    def on_export(self, view: View, request: gr.Request) -> str:
         with told():
-            return self.frame.exported(self.desk.exported(view, owner_of(request)))
+            return self.desk.exported(view, owner_of(request))
 
     def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
         owner = owner_of(request)

@@ -322,17 +322,10 @@ def new_talk(page) -> None:
 
 
 def download(page) -> Path:
-    """The talk as the page exports it; pressed twice where the first time only makes the file."""
-    from playwright.sync_api import TimeoutError as TooLong
-
+    """The talk as the page exports it."""
     to_tab(page, "Read")
-    button = page.get_by_role("button", name="Export")
-    try:
-        with page.expect_download(timeout=15_000) as begun:
-            button.click()
-    except TooLong:
-        with page.expect_download() as begun:
-            button.click()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Export").click()
     return Path(begun.value.path())
 
 
