@@ -30,19 +30,19 @@ class ExamplesForm:
             self.part = gr.Dropdown(parts, value="", label="Which are", min_width=130)
         self.shown = gr.HTML(**PANE, elem_id="lm-examples")
         with gr.Row(elem_classes="lm-tools"):
-            self.previous = gr.Button("← Back", size="sm", min_width=80)
-            self.next = gr.Button("More →", size="sm", min_width=80)
+            self.previous = gr.Button("← Back", size="sm", min_width=120, scale=0)
+            self.next = gr.Button("More →", size="sm", min_width=120, scale=0)
         with gr.Row(visible=may_change):
             self.text = gr.Textbox(label="A new example", lines=2, max_lines=8, scale=3, min_width=260)
             self.given = gr.Dropdown([], label="Its label", scale=1, min_width=140)
         with gr.Row(visible=may_change, elem_classes="lm-tools"):
-            self.save = gr.Button("Add it", variant="primary", size="md", min_width=90)
-            self.fresh = gr.Button("Don't edit", size="md", min_width=90, visible=False)
-            self.balance = gr.Button("Balance the labels", size="md", min_width=130)
+            self.save = gr.Button("Add it", variant="primary", size="md", min_width=140, scale=0)
+            self.fresh = gr.Button("Don't edit", size="md", min_width=140, scale=0, visible=False)
+            self.balance = gr.Button("Balance the labels", size="md", min_width=190, scale=0)
         with gr.Row(elem_classes="lm-tools"):
-            self.format = gr.Dropdown(list(FORMATS.items()), value=".csv", label="Export as", min_width=110,
+            self.format = gr.Dropdown(list(FORMATS.items()), value=".csv", label="Export as", min_width=140,
                                       scale=0)  # fmt: skip
-            self.export = gr.Button("Export all examples", size="md", min_width=130, scale=0)
+            self.export = gr.Button("Export all examples", size="md", min_width=200, scale=0)
         self.outputs = [
             self.shown, self.label, self.part, self.query, self.previous, self.next, self.text, self.given,
             self.save, self.fresh,
@@ -73,10 +73,11 @@ class ExamplesForm:
             return {self.shown: ""}
         labels = list(library.task.labels)
         example = self.desk.example(looked)
-        shown = self.page(looked) | {
-            self.label: gr.Dropdown(choices=[ANY, *labels], value=looked.label),
-            self.part: looked.part,
-            self.query: looked.query,
+        shown = self.page(looked)
+        if looked == Looked(library.id, editing=looked.editing):
+            # nothing is looked for; otherwise what its reader is typing just now stays
+            shown |= {self.query: "", self.part: "", self.label: gr.Dropdown([ANY, *labels], value="")}
+        shown |= {
             self.fresh: gr.Button(visible=example is not None),
             self.save: gr.Button("Save it" if example else "Add it"),
         }
