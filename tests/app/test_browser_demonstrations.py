@@ -92,7 +92,7 @@ def test_a_library_from_pasted_rows_to_a_measurement(chromium, served, tmp_path)
             nameless = page.evaluate(
                 """() => [...document.querySelectorAll('button, input:not([type=file]), textarea, select')]
                 .filter(one => one.offsetParent !== null)
-                .filter(one => !(one.innerText || one.getAttribute('aria-label') || one.title
+                .filter(one => !(one.textContent.trim() || one.getAttribute('aria-label') || one.title
                                  || (one.labels && one.labels.length)))
                 .map(one => one.outerHTML.slice(0, 200))"""
             )
