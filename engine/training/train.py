@@ -46,9 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
     add_model_arguments(parser)
-    parser.add_argument(
-        "--search-map", type=Path, metavar="DIR", help="take over the search map of this checkpoint"
-    )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
     parser.add_argument(
         "--skip", type=int, default=0, metavar="N", help="segments left out at a book's start"
@@ -71,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that say what a model in training starts as; `start_model` reads them."""
+    parser.add_argument(
+        "--search-map", type=Path, metavar="DIR", help="take over the search map of this checkpoint"
+    )
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument(
         "--copy-start",
