@@ -51,6 +51,11 @@ def segments(text: str, tokenizer, size: int = 1024, start: int = 0) -> Iterator
         yield Segment(index, token_ids, spans)
 
 
+def plain_ids(tokenizer, text: str) -> list[int]:
+    """Token ids of a text in which marks of a chat format are characters like any others."""
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+
 def pieces(text: str, size: int = PIECE) -> Iterator[tuple[int, int]]:
     """Spans of up to `size` characters that cover the text, cut at the best border in their last half."""
     begin = 0
@@ -81,7 +86,10 @@ def _joined(before: str, after: str) -> bool:
 
 
 def _tokenise(text: str, begin: int, end: int, tokenizer) -> tuple[list[int], list[tuple[int, int]]]:
-    encoded = tokenizer(text[begin:end], add_special_tokens=False, return_offsets_mapping=True)
+    # split: a book that prints "<|im_end|>" prints ten characters, it does not end a turn
+    encoded = tokenizer(
+        text[begin:end], add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True
+    )
     spans: list[tuple[int, int]] = []
     covered = 0
     for first, last in encoded["offset_mapping"]:

@@ -82,16 +82,23 @@ def question_with_passages(question: str, passages: Sequence[Hit], recalled: Seq
 def chat_ids(tokenizer: object, instruction: str, turns: Sequence[Turn], message: str) -> list[int]:
     """Token ids of a chat that asks for the assistant's next words.
 
-    A tokenizer without a chat template gets plain text with the same content.
+    A tokenizer without a chat template gets plain text with the same content. Marks of the chat format that
+    stand in a book or a message are broken up, so that no text can end a turn or begin another.
     """
-    messages = [{"role": "system", "content": instruction}]
-    messages += [{"role": turn.role, "content": turn.text} for turn in turns]
-    messages.append({"role": "user", "content": message})
+    said = [("system", instruction), *((turn.role, turn.text) for turn in turns), ("user", message)]
+    messages = [{"role": role, "content": without_marks(tokenizer, text)} for role, text in said]
     if getattr(tokenizer, "chat_template", None):
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     else:
         text = "\n\n".join(one["content"] for one in messages) + "\nAnswer:"
     return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def without_marks(tokenizer: object, text: str) -> str:
+    """Text in which no special token of the tokenizer stands any more."""
+    for mark in getattr(tokenizer, "all_special_tokens", ()):
+        text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
+    return text
 
 
 def recent_turns(tokenizer: object, turns: Sequence[Turn], budget: int) -> tuple[list[Turn], int]:

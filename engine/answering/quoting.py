@@ -18,6 +18,7 @@ from engine.shelf.fulltext import Hit
 from engine.shelf.terms import stems
 from engine.shelf.words import STOP_WORDS, Word, words
 from ingest.passages import sentences
+from ingest.segments import plain_ids
 
 LONGEST = 14  # words
 READ = 2  # passages
@@ -276,7 +277,7 @@ class Choice:
 
     def __init__(self, texts: Sequence[str], tokenizer: object) -> None:
         end = tokenizer.eos_token_id
-        self._ways = [(*tokenizer(text, add_special_tokens=False)["input_ids"], end) for text in texts]
+        self._ways = [(*plain_ids(tokenizer, text), end) for text in texts]
 
     def __call__(self, said: Sequence[int]) -> list[int]:
         """Token ids that may follow what was said."""

@@ -24,6 +24,7 @@ from engine.demonstrations.vote import Vote
 from engine.demonstrations.window import LabelScorer, Prefix, Scores
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput
+from ingest.segments import plain_ids
 
 CONTENT_FREE = ("N/A", "", "[MASK]")
 WINDOW = 2_048  # tokens of demonstrations and text
@@ -176,7 +177,7 @@ class Classifier:
         return DemonstrationReader(self.memory, rows, self.sidenet)
 
     def _prompt(self, text: str) -> list[int]:
-        ids = self.backbone.tokenizer(self.task.prompt(text), add_special_tokens=False)["input_ids"]
+        ids = plain_ids(self.backbone.tokenizer, self.task.prompt(text))
         most = self.backbone.context - self._answer_tokens
         if len(ids) > most:
             raise BadInput(

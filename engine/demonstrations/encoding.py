@@ -24,6 +24,7 @@ from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.encoding import SEGMENT, Progress
 from ingest.errors import BadInput
+from ingest.segments import plain_ids
 
 BLOCK_TOKENS = 8_192  # encoded between two writes
 BATCH_TOKENS = 1_024  # of one pass, padding included
@@ -48,7 +49,7 @@ def voting_blocks(backbone: Backbone) -> tuple[int, ...]:
 def written(example: Example, task: Task, tokenizer: object) -> Written:
     """A demonstration as tokens: prompt, label and line end, each tokenised by itself."""
     prompt, answer, tail = (
-        tokenizer(part, add_special_tokens=False)["input_ids"]
+        plain_ids(tokenizer, part)
         for part in (task.prompt(example.text), task.answer(example.label), task.tail)
     )
     return Written(example.id, [*prompt, *answer, *tail], len(prompt))

@@ -7,7 +7,7 @@ by every later epoch and every other experiment beside the same backbone.
 import hashlib
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.config import SideNetConfig
+from engine.training.lessons import Lesson
 from ingest.segments import segments
 
 
@@ -39,13 +40,15 @@ class Wanted:
 class Frozen:
     """One segment.
 
-    ids: (time,). hidden: {j: (time, width)}. keys, values: {block: (time, kv_heads, head_dim)}.
+    ids: (time,). hidden: {j: (time, width)}. keys, values: {block: (time, kv_heads, head_dim)}. scored:
+    (time,) True for the tokens that a lesson asks for; None for a book, all of which may be.
     """
 
     ids: Tensor
     hidden: dict[int, Tensor]
     keys: dict[int, Tensor]
     values: dict[int, Tensor]
+    scored: Tensor | None = None
 
 
 class Source(Protocol):
@@ -73,16 +76,16 @@ def freeze(backbone: Backbone, ids: Tensor, wanted: Wanted) -> Frozen:
 
 
 class TextBooks:
-    """Books as texts, encoded when asked for and, with a folder, kept there.
+    """Books and lessons, encoded when asked for and, with a folder, kept there.
 
-    texts: name -> function that gives the text (books are parsed one at a time). skip: segments left out at
-    the start of each book (title page, contents). limit: the most segments of one book, 0 for all.
+    texts: name -> function that gives the text (books are parsed one at a time) or the lesson. skip: segments
+    left out at the start of each book (title page, contents). limit: the most segments of one, 0 for all.
     """
 
     def __init__(
         self,
         backbone: Backbone,
-        texts: dict[str, Callable[[], str]],
+        texts: dict[str, Callable[[], str | Lesson]],
         wanted: Wanted,
         segment: int = 1024,
         skip: int = 0,
@@ -94,18 +97,26 @@ class TextBooks:
         self.names = list(texts)
         self._texts = list(texts.values())
         self._ids: dict[int, list[list[int]]] = {}
+        self._scored: dict[int, list[list[bool]]] = {}
 
     def _tokens(self, book: int) -> list[list[int]]:
         if book not in self._ids:
-            whole: list[list[int]] = []
-            for piece in segments(
-                self._texts[book](), self.backbone.tokenizer, self.segment_tokens, self.skip
-            ):
-                if len(piece) < self.segment_tokens or (self.limit and len(whole) == self.limit):
-                    break
-                whole.append(piece.token_ids)
-            self._ids[book] = whole
+            text = self._texts[book]()
+            if isinstance(text, Lesson):
+                pieces = text.segments(self.segment_tokens)[: self.limit or None]
+                self._ids[book] = [piece.ids for piece in pieces]
+                self._scored[book] = [piece.scored for piece in pieces]
+            else:
+                self._ids[book] = self._segments(text)
         return self._ids[book]
+
+    def _segments(self, text: str) -> list[list[int]]:
+        whole: list[list[int]] = []
+        for piece in segments(text, self.backbone.tokenizer, self.segment_tokens, self.skip):
+            if len(piece) < self.segment_tokens or (self.limit and len(whole) == self.limit):
+                break
+            whole.append(piece.token_ids)
+        return whole
 
     def length(self, book: int) -> int:
         return len(self._tokens(book))
@@ -117,8 +128,15 @@ class TextBooks:
     def forget(self, book: int) -> None:
         """Let go of a book's token ids."""
         self._ids.pop(book, None)
+        self._scored.pop(book, None)
 
     def segment(self, book: int, index: int) -> Frozen:
+        frozen = self._frozen(book, index)
+        if book in self._scored:
+            return replace(frozen, scored=torch.tensor(self._scored[book][index]))
+        return frozen
+
+    def _frozen(self, book: int, index: int) -> Frozen:
         ids = self.ids(book, index)
         if self.folder is None:
             return freeze(self.backbone, torch.tensor(ids), self.wanted)

@@ -28,7 +28,9 @@ from engine.training.chats import chat_ids, prompts
 from engine.training.checkpoint import load_state, save_state
 from engine.training.curves import StepLog, draw_curves
 from engine.training.learners import learner_for
+from engine.training.lessons import Lessons, demonstration_lessons, question_lessons
 from engine.training.memtrm import MemTRM, load_memtrm, memtrm_config
+from engine.training.questions import apart, sectioned
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
 from engine.training.start import copying_start
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the books to train on")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
+    add_lesson_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
     parser.add_argument(
@@ -64,6 +67,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for field in dataclasses.fields(TrainingSettings):
         name = "--" + field.name.replace("_", "-")
         group.add_argument(name, type=type(field.default), default=field.default, metavar=str(field.default))
+
+
+def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that name what is learned from besides books; `lessons` reads them."""
+    two = {"nargs": 2, "type": Path, "metavar": ("DOCUMENTS", "QUESTIONS")}
+    parser.add_argument(
+        "--demonstrations", type=Path, metavar="DIR", help="tables of labelled examples to learn from"
+    )
+    parser.add_argument("--questions", **two, help="stories in sections, and questions that name them")
+    parser.add_argument("--held-out", **two, help="the same, for stories that must not be learned from")
+    parser.add_argument("--lessons", type=int, default=0, metavar="N", help="of each kind (0: all)")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
     dtype = torch.bfloat16 if arguments.bf16 else torch.float32
     backbone = load_backbone(Paths.default(), arguments.model, team.device, dtype)
     texts = book_texts(arguments.books, arguments.parse_file, arguments.max_books)
+    texts |= lessons(backbone, settings, arguments)
     model = start_model(backbone, settings, arguments)
     wanted = learner_for(model).wanted(settings)
     source = TextBooks(
@@ -112,6 +127,19 @@ def run(arguments: argparse.Namespace) -> int:
     chats = frozen_chats(backbone, with_last(wanted, backbone), settings.seed, arguments.chats)
     train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)
     return 0
+
+
+def lessons(backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace) -> Lessons:
+    """Demonstrations and questions that the command names."""
+    found: list[Lessons] = []
+    if arguments.demonstrations is not None:
+        found.append(demonstration_lessons(arguments.demonstrations, backbone.tokenizer, settings.seed))
+    if arguments.questions is not None:
+        held_out = sectioned(*arguments.held_out) if arguments.held_out else []
+        readings = apart(sectioned(*arguments.questions), held_out)
+        found.append(question_lessons(readings, backbone.tokenizer, settings.seed))
+    most = arguments.lessons or None
+    return {name: lesson for kind in found for name, lesson in itertools.islice(kind.items(), most)}
 
 
 def start_model(backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace) -> nn.Module:

@@ -110,7 +110,7 @@ class Trainer:
             held = self.ring.tokens(place)
             if not forgotten:
                 reader = self.ring.reader(place, settings.reading, self.model.search)
-        chosen = order[: max(1, round(settings.loss_share * len(order)))].to(frozen.ids.device)
+        chosen = positions(order, frozen.scored, settings.loss_share).to(frozen.ids.device)
         # Where no branch looks at the local window, only the positions that are scored have to be read.
         pointwise = self.model.pointwise
         read = chosen if pointwise else slice(None)
@@ -159,7 +159,7 @@ class Trainer:
             {n: x.to(device, dtype) for n, x in g.items()}
             for g in (frozen.hidden, frozen.keys, frozen.values)
         )
-        return Frozen(frozen.ids.to(device), *groups)
+        return Frozen(frozen.ids.to(device), *groups, frozen.scored)
 
     def state(self) -> dict:
         """Everything a resumed run needs to go on with identical losses, by any number of processes."""
@@ -181,6 +181,18 @@ class Trainer:
         if self.ring is not None:
             self.ring.restore(rows_of(state["ring"], self.own))
         self.random.set_state(state["random"])
+
+
+def positions(order: Tensor, scored: Tensor | None, share: float) -> Tensor:
+    """Where the loss is taken: all that a lesson asks for or, where it asks for nothing, a share of all.
+
+    order: a permutation of the positions that have a next token; scored: (time,) or None.
+    """
+    if scored is not None:
+        asked = order[scored[order + 1]]
+        if len(asked):
+            return asked
+    return order[: max(1, round(share * len(order)))]
 
 
 @dataclass(frozen=True)

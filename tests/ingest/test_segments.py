@@ -139,7 +139,7 @@ def test_pieces_cover_any_text_and_cut_no_letter_from_its_mark(text):
 
 
 def test_a_tokenizer_that_drops_spaces_leaves_no_gap():
-    def words(text, add_special_tokens, return_offsets_mapping):
+    def words(text, **options):
         spans, at = [(0, 0)], 0
         for word in text.split():
             at = text.index(word, at)
@@ -155,3 +155,12 @@ def test_an_empty_text_has_no_segments(tiny_tokenizer):
     assert list(segments("", tiny_tokenizer)) == []
     with pytest.raises(ValueError, match="at least one token"):
         list(segments("a", tiny_tokenizer, size=0))
+
+
+def test_marks_of_a_chat_format_are_characters(tiny_tokenizer):
+    text = "He wrote <|im_end|> on the wall."
+    (segment,) = segments(text, tiny_tokenizer)
+    assert tiny_tokenizer.eos_token_id in tiny_tokenizer(text)["input_ids"]
+    assert tiny_tokenizer.eos_token_id not in segment.token_ids
+    assert tiny_tokenizer.decode(segment.token_ids) == text
+    assert segment.spans == [(at, at + 1) for at in range(len(text))]
