@@ -354,7 +354,10 @@ class Assistant:
         half = self.reader.window // 2
         begin = max(0, place - half * 8)
         encoded = self.library.backbone.tokenizer(
-            text[begin:place], add_special_tokens=False, return_offsets_mapping=True
+            text[begin:place],
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            split_special_tokens=True,
         )
         ids, spans = encoded["input_ids"][-half:], encoded["offset_mapping"][-half:]
         return ids, begin + (spans[0][0] if spans else 0)

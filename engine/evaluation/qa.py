@@ -1,6 +1,6 @@
 """`evaluate qa`: answers to held-out questions about a long document, scored as SQuAD does.
 
-Five ways to the same question, from a backbone that never saw the document to what `ask` does; all of them
+Several ways to the same question, from a backbone that never saw the document to what `ask` does; all of them
 say their answer through the very functions that `ask` uses. Exact match and F1 of words are those of the best
 of several accepted answers, after SQuAD's normalisation; intervals are over documents (stories, articles).
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.prompt import NOT_TOLD, Prompt, prompted
-from engine.answering.reread import chosen_from
+from engine.answering.reread import choose_passages, chosen_from
 from engine.assistant import Assistant
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
@@ -38,6 +38,7 @@ from engine.training.questions import sectioned
 from ingest.document import Document
 
 OPENING = 1000  # tokens
+FOUND = 8  # passages
 SHORT = replace(ANSWERING, max_tokens=40)  # no accepted answer is longer
 HALVES = {"all": (0, 1), "even": (0,), "odd": (1,)}
 PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”—–…")
@@ -83,7 +84,7 @@ class Row:
 
 
 class Examination:
-    """One haystack on a shelf of its own, and the five ways to answer about it."""
+    """One haystack on a shelf of its own, and the ways to answer about it."""
 
     def __init__(self, hay: Haystack, backbone: Backbone, sidenet: SideNet, home: Path) -> None:
         self.hay, self.backbone = hay, backbone
@@ -100,6 +101,7 @@ class Examination:
             "backbone, first 1k tokens": self.opening,
             "backbone, BM25 passages": self.by_words,
             "SideNet, memory only": self.memory_only,
+            "SideNet, memory of the passages found": self.found_memory_only,
             "SideNet, memory and re-read passages (ask)": self.asked,
             "the same, without refusing": self.never_refusing,
         }
@@ -124,6 +126,18 @@ class Examination:
         stretch = self.assistant.library.stretch(self.document, 0, len(self.hay.text))
         memory = Memory([stretch], self.reader.sidenet)
         return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
+
+    def found_memory_only(self, question: str) -> str:
+        """As `memory_only`, but only the passages that the search finds may be read."""
+        library = self.assistant.library
+        ranges = {self.document: (0, len(self.hay.text))}
+        hits = choose_passages(question, library, ranges, FOUND).passages
+        stretches = [library.stretch(self.document, hit.start, hit.end) for hit in hits]
+        return self._say(
+            self.reader,
+            prompted(self.backbone.tokenizer, question, None),
+            Memory(stretches, self.reader.sidenet) if stretches else None,
+        )
 
     def asked(self, question: str) -> str:
         *_, last = self.assistant.ask(self.document, question, sampling=SHORT)

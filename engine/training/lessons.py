@@ -2,8 +2,8 @@
 
 Demonstrations: examples of one task after another; what is asked for is each label. The words of the labels
 are the task's own or arbitrary ones, which only earlier demonstrations can tell. Questions: some stories, and
-then questions about them in the backbone's chat format, half of them with the passage in the window; what is
-asked for is each answer, so for the other half it stands in memory alone.
+then questions about them as `ask` puts them, half of them with the passage in the window; what is asked for
+is each answer, which for the other half stands in memory alone.
 """
 
 import random
@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.answering.prompt import INSTRUCTION, NOT_TOLD, TALKING, chat_ids, question_with_passages
 from engine.demonstrations.encoding import written
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
-from engine.training.questions import Reading, joined
+from engine.shelf.fulltext import Hit
+from engine.training.questions import Question, Reading, joined
 from ingest.errors import BadInput
+from ingest.segments import plain_ids
 from ingest.tables import read_table
 
 TEMPLATES = ("Input: {} Type: {}", "Text: {} Label: {}", "{}\nAnswer: {}", "Sentence: {} It is {}")
@@ -25,6 +28,7 @@ ARBITRARY = (
 )  # fmt: skip
 STORIES = 4  # of one lesson of questions
 QUESTIONS = 48
+FOREIGN = 6
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def demonstration_lesson(
     ids, scored = [], []
     for at, (text, label) in enumerate(rows):
         one = written(Example(at, text, label), task, tokenizer)
-        answer = len(tokenizer(task.answer(label), add_special_tokens=False)["input_ids"])
+        answer = len(plain_ids(tokenizer, task.answer(label)))
         ids += one.ids
         scored += [one.prompt <= place < one.prompt + answer for place in range(len(one.ids))]
     return Lesson(ids, scored)
@@ -92,37 +96,52 @@ def question_lessons(readings: Sequence[Reading], tokenizer: object, seed: int =
     if not order:
         raise BadInput("there are no questions to learn from; name files whose stories are not all held out")
     random.Random(seed).shuffle(order)
-    groups = [order[at : at + STORIES] for at in range(0, len(order), STORIES)]
+    groups = [joined(order[at : at + STORIES]) for at in range(0, len(order), STORIES)]
     return {
-        f"questions {number}": lambda group=group: question_lesson(joined(group), tokenizer, seed)
+        f"questions {number}": lambda group=group, other=groups[number - 1]: question_lesson(
+            group, other.questions if other is not group else (), tokenizer, seed
+        )
         for number, group in enumerate(groups)
     }
 
 
-def question_lesson(reading: Reading, tokenizer: object, seed: int) -> Lesson:
-    """The text of a reading and up to QUESTIONS of its questions with their answers, in random order."""
+def question_lesson(
+    reading: Reading, foreign: Sequence[Question], tokenizer: object, seed: int = 0
+) -> Lesson:
+    """The text of a reading, then up to QUESTIONS of its questions with their answers, in random order.
+
+    Prompts are those of `ask`: of every two questions one has its passages in the window, the other has the
+    memory alone. foreign: questions that the text does not answer; one in six, beside passages of the text.
+    """
     rng = random.Random(f"{seed} {reading.name} {reading.text[:80]}")
     asked = [question for question in reading.questions if question.answers]
-    ids = list(tokenizer(reading.text, add_special_tokens=False)["input_ids"])
+    asked = rng.sample(asked, min(QUESTIONS, len(asked)))
+    strange = rng.sample(foreign, min(len(asked) // FOREIGN, len(foreign)))
+    ids = plain_ids(tokenizer, reading.text)
     scored = [False] * len(ids)
-    for number, question in enumerate(rng.sample(asked, min(QUESTIONS, len(asked)))):
-        passages = [reading.text[slice(*reading.spans[index])] for index in question.gold]
-        message = "\n\n".join([*(passages if number % 2 else []), f"Question: {question.text.strip()}"])
-        prompt, answer = _exchange(tokenizer, message, question.answers[0])
-        ids += prompt + answer
-        scored += [False] * len(prompt) + [True] * len(answer)
+    for number, question in enumerate(asked):
+        passages = [_hit(reading, index) for index in question.gold] if number % 2 else []
+        exchanges = [_exchange(tokenizer, question.text, passages, question.answers[0])]
+        if number % FOREIGN == FOREIGN - 1 and strange:
+            exchanges.append(_exchange(tokenizer, strange.pop().text, passages, NOT_TOLD))
+        for prompt, answer in exchanges:
+            ids += prompt + answer
+            scored += [False] * len(prompt) + [True] * len(answer)
     return Lesson(ids, scored)
 
 
-def _exchange(tokenizer: object, message: str, answer: str) -> tuple[list[int], list[int]]:
-    """Token ids of a user's message opened for an answer, and of the answer up to the end of the turn."""
-    user = {"role": "user", "content": message}
-    opened = tokenizer.apply_chat_template([user], tokenize=False, add_generation_prompt=True)
-    whole = tokenizer.apply_chat_template([user, {"role": "assistant", "content": answer}], tokenize=False)
-    if not whole.startswith(opened):
-        raise BadInput("this model's chat format does not open an answer as it writes one; use another model")
-    parts = (opened, whole[len(opened) :].rstrip())
-    return tuple(list(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in parts)
+def _hit(reading: Reading, index: int) -> Hit:
+    start, end = reading.spans[index]
+    return Hit(reading.name, index, start, end, 0.0, reading.text[start:end], ())
+
+
+def _exchange(
+    tokenizer: object, question: str, passages: Sequence[Hit], answer: str
+) -> tuple[list[int], list[int]]:
+    """Token ids of what `ask` has the model read, and of the answer up to the end of the turn."""
+    said = question_with_passages(question, passages) if passages else question
+    prompt = chat_ids(tokenizer, INSTRUCTION if passages else TALKING, (), said)
+    return prompt, [*plain_ids(tokenizer, answer), tokenizer.eos_token_id]
 
 
 def _examples(file: Path) -> list[tuple[str, str]]:

@@ -2,14 +2,17 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from engine.answering.prompt import NOT_TOLD
 from engine.training import train as command
 from engine.training.lessons import (
     ARBITRARY,
+    FOREIGN,
     Lesson,
     demonstration_lesson,
     demonstration_lessons,
@@ -66,12 +69,19 @@ def test_in_other_words_only_the_demonstrations_tell_the_labels(tiny_tokenizer):
 
 
 def test_of_questions_the_answers_are_asked_for_and_half_have_their_passage(tiny_tokenizer, story):
-    lesson = question_lesson(story, tiny_tokenizer, 1)
+    lesson = question_lesson(story, (), tiny_tokenizer)
     text = tiny_tokenizer.decode(lesson.ids)
     assert text.startswith(story.text) and "Who wrote this?" not in text
     assert sorted(asked(lesson, tiny_tokenizer)) == ["Tobias<|im_end|>", "at noon<|im_end|>"]
     again = sum(text.count(story.text[slice(*span)]) for span in story.spans)
     assert again == len(story.spans) + 1
+
+
+def test_some_questions_have_no_answer_in_the_text(tiny_tokenizer, story):
+    many = replace(story, questions=story.questions[:2] * FOREIGN)
+    lesson = question_lesson(many, (Question("Who sank the ship?", (0,), ("Ahab",)),), tiny_tokenizer)
+    assert asked(lesson, tiny_tokenizer).count(f"{NOT_TOLD}<|im_end|>") == 1
+    assert tiny_tokenizer.decode(lesson.ids).count("Who sank the ship?") == 1
 
 
 def test_cut_into_whole_segments(tiny_tokenizer):

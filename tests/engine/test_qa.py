@@ -192,7 +192,7 @@ def test_qa_command(commanded, tmp_path, monkeypatch):
     monkeypatch.setattr("engine.answering.quoting.LEAST_SURE", 0.0)  # the tiny model's search is of chance
     written = commanded(qa, *commanded.sections, "--questions", "3", "--shelf", str(tmp_path / "shelf"))
     rows = {row["method"]: row for row in json.loads(written["qa.json"])}
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert all(row["count"] == 3 for row in rows.values())
     quoting, alone = rows["the same, without refusing"], rows["backbone, no document"]
     assert quoting["f1"] > alone["f1"]
