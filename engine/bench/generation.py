@@ -7,6 +7,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.bench.subject import (
+    TimedMemory,
     active_sidenet,
     add_common_arguments,
     default_backbone,
@@ -34,12 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
     count, rounds, sizes = arguments.tokens, arguments.rounds, arguments.sizes
     bare = [bare_rate(backbone, ids, count) for _ in range(rounds)]
     rates: dict[tuple[str, int], float] = {}
+    shares: dict[str, float] = {}
     for name, sidenet in (("shipped", sidenet_for(backbone)), ("active", active_sidenet(backbone))):
         reader = Reader(backbone, sidenet)
         rates[name, 0] = rate(reader, ids, None, count, rounds)
         for size in sizes:
             with synthetic_memory(sidenet, size) as memory:
                 rates[name, size] = rate(reader, ids, memory, count, rounds)
+                shares[name] = retrieval_share(reader, ids, memory, count)
             bare.append(bare_rate(backbone, ids, count))
     results = {"transformers generate, tokens/s": max(bare)}
     for (name, size), value in rates.items():
@@ -48,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in ("shipped", "active"):
         cost = rates[name, min(sizes)] / rates[name, max(sizes)]
         results[f"{name}: a token at {max(sizes):,} against {min(sizes):,} (goal: 1.5)"] = cost
+        results[f"{name}: share of a token that retrieval takes at {sizes[-1]:,} (goal: 0.2)"] = shares[name]
     return report(results, arguments.json)
 
 
@@ -61,6 +65,18 @@ def bare_rate(backbone: Backbone, ids: list[int], count: int) -> float:
         )
         times.append(time.perf_counter() - began)
     return count / (times[1] - times[0])
+
+
+def retrieval_share(reader: Reader, ids: list[int], memory: TimedMemory, count: int) -> float:
+    """Retrieval's share of the seconds per token, prefill left out."""
+    ends, reader.ends = reader.ends, set()
+    tokens = reader.generate(ids, memory, Sampling(max_tokens=count + 1))
+    next(tokens)
+    memory.seconds, began = 0.0, time.perf_counter()
+    for _ in tokens:
+        pass
+    reader.ends = ends
+    return memory.seconds / (time.perf_counter() - began)
 
 
 def rate(reader: Reader, ids: list[int], memory: Memory | None, count: int, rounds: int) -> float:

@@ -7,12 +7,14 @@ trained one, whatever the shipped checkpoint leaves out.
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
@@ -22,6 +24,7 @@ from engine.bank.writer import BankWriter
 from engine.encoding import SEGMENT, bank_layout
 from engine.paths import Paths
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
+from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 
@@ -47,8 +50,22 @@ def active_sidenet(backbone: Backbone) -> SideNet:
     return sidenet.eval()
 
 
+class TimedMemory(Memory):
+    """A memory that adds up the seconds it takes to read it: search, and fetching what was found."""
+
+    seconds = 0.0
+
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
+        began = time.perf_counter()
+        found = super().read(layer, query, search, chunks)
+        self.seconds += time.perf_counter() - began
+        return found
+
+
 @contextmanager
-def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[Memory]:
+def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[TimedMemory]:
     """A memory of random keys and values: as large as asked, and gone afterwards."""
     layout = bank_layout(sidenet.config)
     random = torch.Generator().manual_seed(tokens)
@@ -65,7 +82,7 @@ def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[Memory]:
         bank = MemoryBank.open(folder)
         source = SearchableBank(bank, sidenet, "synthetic")
         source.learned_keys()
-        yield Memory([Stretch.whole(source)], sidenet)
+        yield TimedMemory([Stretch.whole(source)], sidenet)
         bank.close()
 
 

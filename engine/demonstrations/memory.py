@@ -54,14 +54,19 @@ class DemonstrationReader:
         self._search = sidenet.search if sidenet.config.reading in (None, "pooled") else None
         self._indices: dict[int | None, object] = {}
 
-    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
         """The best `top_k` chunks for every token of a batch; see `MemoryReader`."""
         batch, time = query.shape[:2]
         block = self.config.read_block(layer)
-        asked = query if search is None else search[:, :, None]
-        found, _ = self._index(block if search is None else None).search(
-            asked.flatten(0, 1).float(), self.config.top_k
-        )
+        if chunks is not None:
+            found = chunks.flatten(0, 1)
+        else:
+            asked = query if search is None else search[:, :, None]
+            found, _ = self._index(block if search is None else None).search(
+                asked.flatten(0, 1).float(), self.config.top_k
+            )
         chunks = torch.from_numpy(np.where(found >= 0, np.append(self._chunks, 0)[found], -1))
         following = None
         if self.config.memory_values == "following":

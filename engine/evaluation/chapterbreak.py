@@ -116,11 +116,14 @@ class Batched:
 
     memory: MemoryReader
 
-    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
         """query: (batch, time, heads, head_dim), as `MemoryReader.read`."""
         shape = query.shape[:2]
         flat = None if search is None else search.flatten(0, 1)[None]
-        found = self.memory.read(layer, query.flatten(0, 1)[None], flat)
+        known = None if chunks is None else chunks.flatten(0, 1)[None]
+        found = self.memory.read(layer, query.flatten(0, 1)[None], flat, known)
 
         def back(x: Tensor | None) -> Tensor | None:
             if x is None:

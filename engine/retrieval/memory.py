@@ -130,13 +130,18 @@ class Memory:
             ids = torch.cat((ids, found), dim=-1).gather(-1, order)
         return ids, scores
 
-    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
         """Keys and values of the best `top_k` chunks for every token of one row.
 
-        query: (1, time, heads, head_dim). search: (1, time, search_dim) or None.
+        query: (1, time, heads, head_dim). search: (1, time, search_dim) or None. chunks: (1, time, heads or
+        1, k), found before, or None.
         """
         block = self.config.read_block(layer)
-        if search is None:
+        if chunks is not None:
+            chunks = chunks[0]
+        elif search is None:
             chunks, _ = self.search(query[0].float(), self.config.top_k, block)
         else:
             chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)

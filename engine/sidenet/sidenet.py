@@ -29,11 +29,14 @@ from engine.sidenet.search import SearchMap
 class MemoryReader(Protocol):
     """Whatever serves memory attention: banks on disk, or a ring of them while training."""
 
-    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
         """Keys and values for one memory layer.
 
         query: (batch, time, heads, head_dim) before position. search: (batch, time, search_dim) queries of
-        the learned map, or None where attention keys are searched.
+        the learned map, or None where attention keys are searched. chunks: ids (batch, time, heads or 1, k)
+        that an earlier layer found in the same block, to be read again; None searches.
         """
 
 
@@ -119,14 +122,15 @@ class SideLayer(nn.Module):
         memory: MemoryReader | None,
         search: Tensor | None,
         cache: SideCache | None,
+        chunks: Tensor | None = None,
     ) -> tuple[Tensor, LayerTrace | None]:
         """Sum of the branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave."""
         branches, trace = torch.zeros_like(x), None
         if self.attends:
-            attended, trace = self._attention(self.attention_norm(x), cos_sin, memory, search, cache)
+            attended, trace = self._attention(self.attention_norm(x), cos_sin, memory, search, cache, chunks)
             branches = attended if self.attention_scale is None else self.attention_scale * attended
         if self.reads and isinstance(self.memory, FollowingMemory):
-            followed, trace = self._following(x, memory, search)
+            followed, trace = self._following(x, memory, search, chunks)
             branches = branches + followed
         if self.transforms:
             transformed = self.mlp(self.mlp_norm(x if self.parallel else x + branches))
@@ -140,6 +144,7 @@ class SideLayer(nn.Module):
         memory: MemoryReader | None,
         search: Tensor | None,
         cache: SideCache | None,
+        chunks: Tensor | None,
     ) -> tuple[Tensor, LayerTrace | None]:
         query, key, value = self._project(normed)
         keys, values = rotate(key.transpose(1, 2), cos_sin), value.transpose(1, 2)
@@ -148,18 +153,18 @@ class SideLayer(nn.Module):
         attended = local_attention(rotate(query.transpose(1, 2), cos_sin), keys, values).transpose(1, 2)
         trace = None
         if isinstance(self.memory, MemoryAttention):
-            found = self._nothing(query) if memory is None else memory.read(self.index, query, search)
+            found = self._found(query, memory, search, chunks)
             read, mass = self.memory(query, found)
             attended = self.memory.combine(attended, read)
             trace = LayerTrace(self.index, found.chunks, mass.detach())
         return self.output(attended.flatten(2)), trace
 
     def _following(
-        self, x: Tensor, memory: MemoryReader | None, search: Tensor | None
+        self, x: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None
     ) -> tuple[Tensor, LayerTrace]:
         """What the tokens that followed in the book add (batch, time, width)."""
         query = self._project(self.attention_norm(x))[0]
-        found = self._nothing(query) if memory is None else memory.read(self.index, query, search)
+        found = self._found(query, memory, search, chunks)
         followed, mass = self.memory(query, found)
         return followed, LayerTrace(self.index, found.chunks, mass.detach())
 
@@ -172,8 +177,12 @@ class SideLayer(nn.Module):
             query, key = self.query_norm(query), self.key_norm(key)
         return query, key, value
 
-    def _nothing(self, query: Tensor) -> Retrieved:
-        """The empty bank: no slots, the same computation."""
+    def _found(
+        self, query: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None
+    ) -> Retrieved:
+        """What memory gives; the empty bank gives no slots, and the same computation."""
+        if memory is not None:
+            return memory.read(self.index, query, search, chunks)
         none = query.new_zeros(query.shape[0], 1, self.kv_heads, 0, self.head_dim)
         mask = none.new_zeros(query.shape[0], 1, 1, 0, dtype=torch.bool)
         return Retrieved(none, none, mask, following=mask.long())
@@ -251,15 +260,18 @@ class SideNet(nn.Module):
             search = self.search.queries(hidden[self.config.search_block])
         deviation: Tensor | None = None
         traces: list[LayerTrace] = []
+        found: dict[int, Tensor | None] = {}  # by block: one search serves every layer that reads it
         for layer in self.layers:
             if not layer.active:
                 continue
             state = hidden[self.config.boundaries[layer.index]]
             x = state if deviation is None else state + deviation
-            branches, trace = layer(x, cos_sin, memory, search, cache)
+            block = self.config.read_block(layer.index)
+            branches, trace = layer(x, cos_sin, memory, search, cache, found.get(block))
             deviation = branches if deviation is None else deviation + branches
             if trace is not None:
                 traces.append(trace)
+                found.setdefault(block, trace.chunks)
         if cache is not None:
             cache.position = start + last.shape[1]
         return SideOutput(self.norm(last if deviation is None else last + deviation), tuple(traces))

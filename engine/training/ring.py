@@ -141,8 +141,10 @@ class TensorReader:
     search_map: SearchMap | None = None
     top_k: int | None = None
 
-    def read(self, layer: int, query: Tensor, search: Tensor | None) -> Retrieved:
-        """Keys and values for a memory layer; query (1, time, heads, head_dim)."""
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
+        """Keys and values for a memory layer; query (1, time, heads, head_dim). See `MemoryReader`."""
         block = self.config.read_block(layer)
         keys, values = self.keys[block], self.values[block]
         if self.reading == "dense" or keys.shape[1] == 0:
@@ -151,7 +153,8 @@ class TensorReader:
                 tokens = self.following[None, None, None]
                 return Retrieved(keys[None, None], None, mask & (tokens >= 0), following=tokens.clamp(min=0))
             return Retrieved(keys[None, None], values[None, None], mask)
-        return self._gather(keys, values, self._best(query, keys, search))
+        best = self._best(query, keys, search) if chunks is None else chunks[0]
+        return self._gather(keys, values, best)
 
     @torch.no_grad()
     def _best(self, query: Tensor, keys: Tensor, search: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ from engine.sidenet.checkpoint import load_sidenet, save_sidenet, with_search_of
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
-from engine.training.ring import Ring
+from engine.training.ring import Ring, TensorReader
 from engine.training.start import copying_start
 from ingest.errors import BadInput
 from tests.engine.families import TINY_FAMILIES, tiny_model
@@ -157,6 +157,26 @@ class TestBank:
             ringed = sidenet(hidden, ring.reader(0, "sparse")).normed
             banked = sidenet(hidden, Memory([Stretch(source, 0, 24)], sidenet)).normed
         torch.testing.assert_close(ringed, banked, atol=2e-2, rtol=2e-2)
+
+    @pytest.mark.parametrize("reading", ["ring", "bank"])
+    def test_layers_that_read_one_block_share_its_search(self, backbone, source, reading, monkeypatch):
+        sidenet = opened(made(backbone, memory_layers=(1, LAYER), top_k=4))
+        with torch.no_grad():
+            sidenet.layers[1].memory.load_state_dict(sidenet.layers[LAYER].memory.state_dict())
+        sidenet.eval()
+        searched = []
+        kind, name = (TensorReader, "_best") if reading == "ring" else (Memory, "search")
+        search = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *given: searched.append(1) or search(*given))
+        now, ring = segment(backbone, sidenet, 4), Ring(sidenet.config, 1, 96)
+        ring.append(0, now.ids, now.keys, now.values)
+        memory = ring.reader(0, "sparse") if reading == "ring" else Memory([Stretch.whole(source)], sidenet)
+        with torch.no_grad():
+            output = sidenet({j: state[None] for j, state in now.hidden.items()}, memory)
+        first, second = output.traces
+        assert searched == [1]
+        assert torch.equal(first.chunks, second.chunks)
+        assert not torch.equal(first.mass, second.mass)
 
 
 def test_start_finds_the_place_and_votes_for_what_followed(backbone):

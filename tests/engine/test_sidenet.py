@@ -50,7 +50,7 @@ class FixedMemory:
         self.keys, self.values = torch.randn(shape), torch.randn(shape)
         self.mask = torch.ones(1, times, 1, slots, dtype=torch.bool)
 
-    def read(self, layer, query, search):
+    def read(self, layer, query, search, chunks=None):
         return Retrieved(self.keys, self.values, self.mask)
 
 
@@ -228,7 +228,7 @@ def test_reading_may_leave_the_map_to_the_search(llama):
     seen = []
 
     class Listening(FixedMemory):
-        def read(self, layer, query, search):
+        def read(self, layer, query, search, chunks=None):
             seen.append(search)
             return super().read(layer, query, search)
 
