@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.middleware import Middleware
 
+from engine.errors import Failure
 from ingest.errors import BadInput
 
 LEAST_PASSWORD = 8
@@ -69,9 +70,43 @@ def check_mcp(version: str) -> None:
         )
 
 
-def guard(accounts: list[tuple[str, str]]) -> dict[str, Any]:
-    """What the server is made with: without accounts, a check of the name it is called by."""
-    return {} if accounts else {"middleware": [Middleware(OwnNames)]}
+def started_mcp(fault: str | None) -> None:
+    """Refuse to go on without the tools that --mcp asked for. fault: what Gradio kept to itself, or None."""
+    if fault:
+        raise Failure(f"the tools of --mcp could not be started ({fault}): start without --mcp")
+
+
+def guard(accounts: list[tuple[str, str]], read_only: bool = False) -> dict[str, Any]:
+    """What the server is made with.
+
+    Without accounts, a check of the name it is called by; for reading only, a refusal of every upload.
+    """
+    checks = ([] if accounts else [OwnNames]) + ([NoUploads] if read_only else [])
+    return {"middleware": [Middleware(check) for check in checks]} if checks else {}
+
+
+async def refuse(send: Any, words: str) -> None:
+    """Answer a request with 403 and a line that says why."""
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": words.encode()})
+
+
+class NoUploads:
+    """ASGI middleware: 403 for uploads, which nothing on a page for reading only would take and delete."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and _is_upload(scope["path"]):
+            await refuse(send, "This page was opened with --read-only: it takes no files.")
+            return
+        await self.app(scope, receive, send)
+
+
+def _is_upload(path: str) -> bool:
+    return path.rstrip("/").endswith("/upload")
 
 
 class OwnNames:
@@ -82,10 +117,7 @@ class OwnNames:
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] in ("http", "websocket") and not is_loopback(named_host(scope["headers"])):
-            headers = [(b"content-type", b"text/plain; charset=utf-8")]
-            words = b"This page is for this machine only: open it as 127.0.0.1 or localhost."
-            await send({"type": "http.response.start", "status": 403, "headers": headers})
-            await send({"type": "http.response.body", "body": words})
+            await refuse(send, "This page is for this machine only: open it as 127.0.0.1 or localhost.")
             return
         await self.app(scope, receive, send)
 

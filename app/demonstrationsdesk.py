@@ -1,7 +1,7 @@
 """Demonstrationsdesk: what the page asks of the demonstration libraries. No Gradio here.
 
-Libraries are everybody's, as the books of the shelf are. What is done with them is a reader's own, as talks
-are: files that are labelled, measurements, a text that is tried.
+Libraries are everybody's, to use and to change. What is done with them is a reader's own, as talks are: files
+that are labelled, measurements, a text that is tried.
 """
 
 from collections import OrderedDict

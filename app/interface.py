@@ -38,16 +38,19 @@ def declare(desk: Desk) -> None:
         with saying():
             return shelf.find(document, owner).id if document else None
 
-    def add_document(file: gr.FileData, password: str = "", encoding: str = "") -> dict[str, Any]:
+    def add_document(
+        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = ""
+    ) -> dict[str, Any]:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
-        Watch it with `job`. The uploaded copy is deleted. The same file again is the same document.
+        Watch it with `job`. The uploaded copy is deleted. The same file again is the same document. Where
+        there are accounts, everybody can read it, and only the account that added it can change it.
         """
         with saying():
             path = Path(file["path"] if isinstance(file, dict) else file.path)
             inside(path)
             try:
-                entry = desk.add(path, password, encoding)
+                entry = desk.add(path, password, encoding, owner_of(request))
             finally:
                 discard(path)
             return show.entry(entry)
@@ -64,12 +67,12 @@ def declare(desk: Desk) -> None:
             names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
             return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
 
-    def control_job(job_id: int, action: str) -> dict[str, Any]:
-        """Change a job: action is "pause", "cancel" or "resume"."""
+    def control_job(request: gr.Request, job_id: int, action: str) -> dict[str, Any]:
+        """Change a job of one's own: action is "pause", "cancel" or "resume"."""
         with saying():
             if action not in ("pause", "cancel", "resume"):
                 raise BadInput('the action is "pause", "cancel" or "resume"')
-            desk.act(action, job_id)
+            desk.act(action, job_id, owner=owner_of(request))
             return {"id": job_id, "state": shelf.jobs.get(job_id).state}
 
     def ask(
@@ -146,17 +149,20 @@ def declare(desk: Desk) -> None:
                 "characters": len(whole.text),
             }
 
-    def remove_document(document: str) -> dict[str, Any]:
+    def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
         """Delete a document with its memory, full text and talks; says how many bytes that freed."""
         with saying():
             desk.changeable()
-            return {"removed": document, "freed_bytes": desk.assistant.remove(document)}
+            owner = owner_of(request)
+            _, freed = desk.remove(shelf.find(document, owner).id, owner)
+            return {"removed": document, "freed_bytes": freed}
 
-    def rename_document(document: str, title: str) -> dict[str, Any]:
+    def rename_document(request: gr.Request, document: str, title: str) -> dict[str, Any]:
         """Give a document another title."""
         with saying():
             desk.changeable()
-            return show.entry(shelf.rename(shelf.find(document).id, title))
+            owner = owner_of(request)
+            return show.entry(desk.rename(shelf.find(document, owner).id, title, owner))
 
     def spoken(start, question: str) -> Iterator[dict[str, Any]]:
         key = f"interface {time.monotonic_ns()}"

@@ -6,7 +6,9 @@ Served on 127.0.0.1 unless told otherwise; nothing is loaded from elsewhere, not
 import argparse
 import atexit
 import os
+import signal
 import sys
+import time
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -30,6 +32,8 @@ HEADLINE = markup.tag("h1", TITLE) + markup.tag("p", "Long books, read with a me
 QUEUE = 64
 DAY = 24 * 3600
 EVENT_SECONDS = 0.02
+# for the piece of a job in hand; what does not end in time is taken up again as after a crash
+STOP_SECONDS = 5.0
 # the browser's copy is no secret: which book and talk it showed
 BROWSER_KEY = "longmem-reader-view"
 # (light, dark) of what the style sheet does not reach
@@ -131,11 +135,23 @@ def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **o
     page = build(desk)
     page.launch(
         server_name=host, server_port=port, auth=accounts or None, share=False, prevent_thread_lock=True,
-        quiet=True, allowed_paths=[], max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
+        quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
+        max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
         enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
-        js=START, app_kwargs=access.guard(accounts), **options,
+        js=START, app_kwargs=access.guard(accounts, desk.read_only), **options,
     )  # fmt: skip
     return page
+
+
+def end_like_ctrl_c() -> None:
+    """Let a service manager's stop and a closed terminal end the program as Ctrl-C does: with order.
+
+    What the caller chose to ignore (nohup) stays ignored.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -148,6 +164,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.mcp:
         access.check_mcp(gr.__version__)
     port = access.free_port(host, arguments.port)
+    end_like_ctrl_c()
+    uploads.sweep()
     folder = uploads.folder()
     atexit.register(uploads.clear, folder)
     for name in ("model", "sidenet", "threads"):
@@ -155,13 +173,19 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.model = arguments.model or named_model([])
     desk = Desk(assistant(arguments), bool(arguments.read_only))
     desk.start()
-    page = serve(desk, host, port, accounts, mcp_server=bool(arguments.mcp))
-    desk.look()
-    print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+    page = None
     try:
-        page.block_thread()
+        page = serve(desk, host, port, accounts, mcp_server=bool(arguments.mcp))
+        access.started_mcp(page.mcp_error)
+        desk.look()
+        print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        print("ending: work in hand goes on at the next start", file=sys.stderr, flush=True)
     finally:
-        desk.stop()
-        page.close(verbose=False)
+        desk.stop(STOP_SECONDS)
+        if page is not None:
+            page.close(verbose=False)
         uploads.clear(folder)
     return 0

@@ -1,7 +1,7 @@
 """Shelfview: the documents and their jobs as cards. Plain functions from entries to HTML."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from app import markup, show
@@ -10,6 +10,8 @@ from engine.shelf.shelf import Entry
 
 STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
           "publish": "finishing"}  # fmt: skip
+# options of the command line, as the page offers them
+OFFERED = {" (--password)": " above, and press “Try again”", "--encoding": "the encoding"}
 FORMATS = {
     "epub": "EPUB",
     "pdf": "PDF",
@@ -25,13 +27,17 @@ def cards(
     open_document: str = "",
     read_only: bool = False,
     faults: Mapping[str, str] | None = None,
+    fixed: Collection[str] = (),
 ) -> str:
-    """All documents, or what to do when there is none. faults: {id: why its memory cannot be used}."""
+    """All documents, or what to do when there is none.
+
+    faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change.
+    """
     if not entries:
         return empty(read_only)
     faults = faults or {}
     made = [
-        card(entry, job, entry.id == open_document, read_only, faults.get(entry.id, ""))
+        card(entry, job, entry.id == open_document, read_only or entry.id in fixed, faults.get(entry.id, ""))
         for entry, job in entries
     ]
     return markup.tag("ul", *made, class_="lm-cards")
@@ -135,7 +141,10 @@ def progress(job: Job) -> str:
 def job_words(job: Job) -> str:
     """Stage, percentage, speed and time left of a job; for one that stands still, why."""
     if job.state == "failed":
-        return f"It failed: {job.message}"
+        words = job.message
+        for option, here in OFFERED.items():
+            words = words.replace(option, here)
+        return f"It failed: {words}"
     if job.state == "cancelled":
         return f"cancelled at {job.percentage:.0f} %"
     if job.state == "paused":

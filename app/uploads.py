@@ -1,24 +1,64 @@
-"""Uploads: where the browser's files lie until the shelf has copied them, and how they go."""
+"""Uploads: where the browser's files lie until the shelf has copied them, and how they go.
+
+Each program has a folder of its own and holds a lock in it. The kernel lets go of the lock when the program
+dies, however it dies: the next start removes the folders whose lock is free.
+"""
 
 import contextlib
 import os
 import secrets
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
+from engine.locks import FileLock
 from ingest.errors import BadInput
 
 LIMIT_BYTES = 200 * 1024**2
 LIMIT_WORDS = "200 MB"
 SUFFIXES = [".epub", ".pdf", ".txt", ".md", ".markdown", ".html", ".htm", ".docx"]
+PREFIX = "longmem-uploads-"
+LOCK = ".lock"
+# a folder without a lock may be one that another start is just making
+UNLOCKED_SECONDS = 3600.0
+_held: dict[Path, FileLock] = {}
 
 
 def folder() -> Path:
     """A private folder for uploads, away from the data; Gradio takes it from its environment variable."""
-    made = Path(tempfile.mkdtemp(prefix="longmem-uploads-"))
+    made = Path(tempfile.mkdtemp(prefix=PREFIX))
+    lock = FileLock(made / LOCK)
+    lock.acquire(0)
+    _held[made] = lock
     os.environ["GRADIO_TEMP_DIR"] = str(made)
     return made
+
+
+def sweep() -> list[Path]:
+    """Remove the upload folders of programs that are dead; returns them. Never a live program's."""
+    removed = []
+    for found in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # what cannot be read or removed (another user's) is not ours to remove
+        with contextlib.suppress(OSError):
+            if _is_abandoned(found):
+                shutil.rmtree(found)
+                removed.append(found)
+    return removed
+
+
+def _is_abandoned(found: Path) -> bool:
+    if found.is_symlink() or not found.is_dir() or found in _held:
+        return False
+    if hasattr(os, "getuid") and found.stat().st_uid != os.getuid():
+        return False
+    if not (found / LOCK).exists():
+        return time.time() - found.stat().st_mtime > UNLOCKED_SECONDS
+    lock = FileLock(found / LOCK)
+    if not lock.acquire(0):
+        return False
+    lock.release()
+    return True
 
 
 def inside(path: Path) -> Path:
@@ -52,4 +92,6 @@ def _home() -> Path:
 
 def clear(made: Path) -> None:
     """Delete the upload folder with whatever is left in it."""
+    if (lock := _held.pop(made, None)) is not None:
+        lock.release()
     shutil.rmtree(made, ignore_errors=True)

@@ -17,9 +17,10 @@ from app.speaking import Speaker, Speech, waiting_words
 from engine.answering.answer import AnswerEvent
 from engine.answering.trace import Trace
 from engine.assistant import Assistant
-from engine.demonstrations.demonstrations import Demonstrations
+from engine.demonstrations.demonstrations import CLASSIFY, Demonstrations
 from engine.errors import Failure
 from engine.paths import SAMPLES
+from engine.shelf.jobs import ADD, Job
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Entry
 from engine.shelf.transcript import transcript
@@ -91,11 +92,11 @@ class Desk:
         with contextlib.suppress(Exception):
             self.assistant.library.bank(identifier)
 
-    def stop(self) -> None:
-        """End answers and put the job in hand back into its queue."""
+    def stop(self, seconds: float = 30.0) -> None:
+        """End answers and put the job in hand back into its queue; wait for that no longer than `seconds`."""
         self.speaker.stop_all()
         if not self.read_only:
-            self.runner.stop()
+            self.runner.stop(seconds)
 
     # the shelf
 
@@ -104,27 +105,35 @@ class Desk:
         if self.read_only:
             raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
 
-    def add(self, path: Path, password: str = "", encoding: str = "") -> Entry:
+    def own(self, identifier: str, owner: str) -> Entry:
+        """A document that is to be changed. Raises BadInput where it was put there by another account."""
+        self.changeable()
+        entry = self.shelf.get(identifier, owner)
+        if not entry.belongs_to(owner):
+            raise BadInput(f"“{entry.title}” was added by another account, which alone can change it")
+        return entry
+
+    def add(self, path: Path, password: str = "", encoding: str = "", owner: str = "") -> Entry:
         """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
         self.changeable()
-        entry, _ = self.assistant.enqueue(path, password=password or None, encoding=encoding or None)
+        entry, _ = self.assistant.enqueue(
+            path, password=password or None, encoding=encoding or None, owner=owner
+        )
         self.runner.wake()
         return entry
 
-    def add_sample(self) -> Entry:
+    def add_sample(self, owner: str = "") -> Entry:
         """Put the sample novel on the shelf."""
-        self.changeable()
         samples = sorted(SAMPLES.glob("*.epub")) if SAMPLES.is_dir() else []
         if not samples:
             raise Failure("this copy of the program has no sample book in assets/samples")
-        entry, _ = self.assistant.enqueue(samples[0])
-        self.runner.wake()
-        return entry
+        return self.add(samples[0], owner=owner)
 
-    def act(self, action: str, job: int, password: str = "") -> None:
-        """Pause, cancel or resume a job."""
+    def act(self, action: str, job: int, password: str = "", owner: str = "") -> None:
+        """Pause, cancel or resume a job that this reader may change."""
         self.changeable()
         jobs = self.shelf.jobs
+        self._check_job(jobs.get(job), owner)
         if action == "resume":
             done = jobs.resume(job)
             if password:
@@ -133,10 +142,27 @@ class Desk:
         else:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
 
-    def renew(self, identifier: str) -> None:
+    def _check_job(self, job: Job, owner: str) -> None:
+        """A document's job goes with the document; of what another account labels there is none."""
+        if job.kind == ADD:
+            self.own(job.document, owner)
+        elif owner and job.kind.startswith(CLASSIFY):
+            mine = {CLASSIFY + run.id for run in self.demonstrations.runs(job.document, owner)}
+            if job.kind not in mine:
+                raise BadInput(f"there is no job {job.id}: its document was removed")
+
+    def rename(self, identifier: str, title: str, owner: str = "") -> Entry:
+        """Give a document another title."""
+        return self.shelf.rename(self.own(identifier, owner).id, title)
+
+    def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
+        """Delete a document with its memory and talks; returns its title and the bytes freed."""
+        entry = self.own(identifier, owner)
+        return entry.title, self.assistant.remove(entry.id)
+
+    def renew(self, identifier: str, owner: str = "") -> None:
         """Make the memory of a document anew, from the text that is there."""
-        self.changeable()
-        self.assistant.library.renew(identifier)
+        self.assistant.library.renew(self.own(identifier, owner).id)
         self.runner.wake()
 
     def cards(self, owner: str, document: str = "") -> str:
@@ -144,7 +170,8 @@ class Desk:
         entries = self.shelf.entries(owner)
         faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
         rows = [(entry, self.shelf.jobs.latest(entry.id)) for entry in entries]
-        return shelfview.cards(rows, document, self.read_only, faults)
+        fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
+        return shelfview.cards(rows, document, self.read_only, faults, fixed)
 
     def is_busy(self) -> bool:
         """Whether a job is queued or running."""
@@ -345,6 +372,8 @@ class Desk:
         entry = self.entry(view, owner)
         if entry is None:
             raise BadInput("open a book first, or choose to ask all books")
+        if entry.state != "ready":
+            raise BadInput("this book is still being read into the memory; once that is done, ask it")
         if view.bound == "read":
             if not entry.position:
                 raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")

@@ -73,14 +73,20 @@ class Assistant:
         return self.library.add(path, password=password, encoding=encoding, dtype=dtype, progress=progress)
 
     def enqueue(
-        self, path: Path, name: str | None = None, *, password: str | None = None, encoding: str | None = None
+        self,
+        path: Path,
+        name: str | None = None,
+        *,
+        password: str | None = None,
+        encoding: str | None = None,
+        owner: str = "",
     ) -> tuple[Entry, Job | None]:
         """Put a file on the shelf and queue its job for a JobRunner; no job where it is there and ready.
 
-        `name` is what the user calls the file. Raises BadInput for a missing file, Failure
-        when it cannot be copied.
+        `name` is what the user calls the file, `owner` the account that adds it. Raises BadInput for a
+        missing file, Failure when it cannot be copied.
         """
-        entry, _ = self.shelf.add(path, name)
+        entry, _ = self.shelf.add(path, name, owner)
         if entry.state == "ready" and self.library.is_current(entry.id):
             return entry, None
         return entry, self.library.enqueue(entry.id, password, encoding)

@@ -27,6 +27,8 @@ from engine.shelf.sqlite import sqlite_utils
 from ingest.errors import BadInput
 
 STATES = ("queued", "running", "paused", "cancelled", "done", "failed")
+# the kind that parses and encodes a document
+ADD = "add"
 UNFINISHED = ("queued", "running", "paused")
 STALE_SECONDS = 15.0
 # a job that takes its program down with it (out of memory, a crash in a library) is not tried for ever
@@ -118,7 +120,7 @@ class Jobs:
         self.connections = connections
         self._locks = locks
 
-    def add(self, document: str, kind: str = "add", **options: Any) -> Job:
+    def add(self, document: str, kind: str = ADD, **options: Any) -> Job:
         """Queue a job; an unfinished one of the same kind for the document is returned instead.
 
         `document` may be a demonstration library's id. `options` (JSON values) are stored in plain text:
@@ -342,7 +344,7 @@ class Jobs:
 
     @staticmethod
     def _show(db: sqlite_utils.Database, document: str, kind: str, state: str) -> None:
-        if kind == "add":
+        if kind == ADD:
             db.execute("UPDATE documents SET state = ? WHERE id = ?", [state, document])
 
 

@@ -61,6 +61,13 @@ class Entry:
     position: int
     opened: float | None
 
+    def belongs_to(self, owner: str) -> bool:
+        """Whether that account may change or delete it: what an account put on the shelf, no other may.
+
+        Without accounts (owner '') everything may be changed, and what was added without one is everybody's.
+        """
+        return owner == "" or self.settings.get("owner", "") in ("", owner)
+
 
 class Shelf:
     """All documents of one data folder; `jobs`, `talks` and `fulltext` are its other parts."""
@@ -78,10 +85,11 @@ class Shelf:
 
     # the documents
 
-    def add(self, source: Path, name: str | None = None) -> tuple[Entry, bool]:
+    def add(self, source: Path, name: str | None = None, owner: str = "") -> tuple[Entry, bool]:
         """Copy a file in. Returns its entry and whether it is new; the same content again is the old entry.
 
         `name` is what the user calls the file (default: the name of `source`); it is never used on disk.
+        `owner` is the account that puts a new document there, see `Entry.belongs_to`.
         Raises BadInput when there is no such file, Failure when it cannot be copied.
         """
         source = Path(source)
@@ -93,7 +101,7 @@ class Shelf:
         try:
             incoming.mkdir(parents=True)
             digest, size = _copy_and_hash(source, incoming / file_name)
-            return self._enter(incoming, digest, size, name, file_name)
+            return self._enter(incoming, digest, size, name, file_name, owner)
         except OSError as error:
             raise Failure(f"{name} cannot be copied to the shelf: {error.strerror or error}") from error
         finally:
@@ -275,7 +283,9 @@ class Shelf:
                 {"document": identifier, "owner": owner, column: value}, pk=("document", "owner")
             )
 
-    def _enter(self, incoming: Path, digest: str, size: int, name: str, file_name: str) -> tuple[Entry, bool]:
+    def _enter(
+        self, incoming: Path, digest: str, size: int, name: str, file_name: str, owner: str
+    ) -> tuple[Entry, bool]:
         with self.connections.writing() as db:
             known = db.execute("SELECT id, source_file FROM documents WHERE content_hash = ?", [digest])
             for identifier, old_name in known.fetchall():
@@ -296,6 +306,7 @@ class Shelf:
                     "source_file": file_name,
                     "source_bytes": size,
                     "created": time.time(),
+                    "settings": json.dumps({"owner": owner} if owner else {}),
                 }
             )
         return self.get(identifier), True

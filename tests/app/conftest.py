@@ -1,5 +1,6 @@
 """The page of a tiny random model in an empty data folder, served for the tests of a module."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,23 +40,39 @@ def book(chapters: int = 4, paragraphs: int = 14) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory, tiny_folder, monkeypatch_module) -> Iterator[Served]:
+def served(tmp_path_factory, tiny_folder, upload_folder) -> Iterator[Served]:
     """The page in this process, on a free port of 127.0.0.1."""
-    from app import access, page, uploads
+    with serving(tmp_path_factory.mktemp("home"), tiny_folder) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def serving(
+    home: Path, model: Path, accounts: list[tuple[str, str]] | None = None, read_only: bool = False
+) -> Iterator[Served]:
+    """The page over a data folder; wants `upload_folder`."""
+    from app import access, page
     from app.view import Desk
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.parse import parse
 
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch_module.setenv("GRADIO_TEMP_DIR", "")
-    folder = uploads.folder()
-    desk = Desk(Assistant(Library(Paths(home), parse, model=str(tiny_folder))))
+    desk = Desk(Assistant(Library(Paths(home), parse, model=str(model))), read_only)
     desk.start()
-    opened = page.serve(desk, "127.0.0.1", access.free_port("127.0.0.1", None), [])
+    opened = page.serve(desk, "127.0.0.1", access.free_port("127.0.0.1", None), accounts or [])
     yield Served(opened.local_url, desk, home)
     desk.stop()
     opened.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def upload_folder(monkeypatch_module) -> Iterator[Path]:
+    """Where the pages of a module keep their uploads."""
+    from app import uploads
+
+    monkeypatch_module.setenv("GRADIO_TEMP_DIR", "")
+    folder = uploads.folder()
+    yield folder
     uploads.clear(folder)
 
 

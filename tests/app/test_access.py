@@ -6,6 +6,7 @@ import importlib.util
 import pytest
 
 from app import access
+from engine.errors import Failure
 from ingest.errors import BadInput
 
 
@@ -25,7 +26,13 @@ def test_the_name_a_page_is_called_by(host, named):
     assert access.named_host([(b"accept", b"*/*"), (b"host", host)]) == named
 
 
-def answered(host: bytes | None, kind: str = "http") -> int:
+def answered(
+    host: bytes | None,
+    kind: str = "http",
+    guard: type = access.OwnNames,
+    path: str = "/",
+    method: str = "GET",
+) -> int:
     """The status a request with that Host header gets from a server behind the guard."""
     sent = []
 
@@ -36,7 +43,8 @@ def answered(host: bytes | None, kind: str = "http") -> int:
         sent.append(message)
 
     headers = [] if host is None else [(b"host", host)]
-    asyncio.run(access.OwnNames(page)({"type": kind, "headers": headers}, None, send))
+    scope = {"type": kind, "headers": headers, "path": path, "method": method}
+    asyncio.run(guard(page)(scope, None, send))
     return sent[0]["status"]
 
 
@@ -56,6 +64,22 @@ def test_the_guard_is_for_pages_without_accounts():
     assert access.guard([("ann", "correct-horse")]) == {}
     (middleware,) = access.guard([])["middleware"]
     assert middleware.cls is access.OwnNames
+
+
+def test_a_page_for_reading_only_takes_no_uploads():
+    (middleware,) = access.guard([("ann", "correct-horse")], read_only=True)["middleware"]
+    assert middleware.cls is access.NoUploads
+    assert len(access.guard([], read_only=True)["middleware"]) == 2
+    for path, method, status in [("/gradio_api/upload", "POST", 403), ("/gradio_api/upload/", "POST", 403),
+                                 ("/upload", "POST", 403), ("/gradio_api/upload_progress", "GET", 200),
+                                 ("/gradio_api/call/ask", "POST", 200), ("/", "GET", 200)]:  # fmt: skip
+        assert answered(b"127.0.0.1", "http", access.NoUploads, path, method) == status, path
+
+
+def test_tools_that_gradio_could_not_start_are_told_in_one_line():
+    access.started_mcp(None)
+    with pytest.raises(Failure, match="could not be started .Error launching.*start without --mcp"):
+        access.started_mcp("Error launching MCP server: no such thing")
 
 
 def test_mcp_without_its_packages_is_refused_in_one_line(monkeypatch):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import access, commands, found, leaves, markup, memorymap, shelfview, talkview, uploads
+from app import access, commands, found, leaves, markup, memorymap, shelfview, talkview
 from app.speaking import Speaker, waiting_words
 from engine.answering.answer import Answer, AnswerEvent, Read
 from engine.answering.trace import LayerShare, TokenReads
@@ -155,6 +155,10 @@ JOBS = [
     (job(state="paused"), "paused at 51 %"),
     (job(state="queued", stage="", done=0), "waiting for its turn, 0 % done"),
     (job(state="failed", message="no text in it"), "It failed: no text in it"),
+    (
+        job(state="failed", message="this PDF is encrypted: give its password (--password)"),
+        "It failed: this PDF is encrypted: give its password above, and press “Try again”",
+    ),
     (job(stage="parse", done=0, rate=None), "reading the file · 0 %"),
     (job(wish="pause", rate=None), "filling the memory · 51 % · stopping after the piece in hand"),
 ]
@@ -319,23 +323,6 @@ def test_a_port_in_use_is_refused_and_another_found():
     assert access.free_port("127.0.0.1", None) >= access.FIRST_PORT
 
 
-def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    home = uploads.folder()
-    (home / "a1").mkdir()
-    upload, other = home / "a1" / "book.txt", tmp_path / "keep.txt"
-    upload.write_text("x")
-    other.write_text("x")
-    assert uploads.inside(upload) == upload
-    with pytest.raises(BadInput):
-        uploads.inside(other)
-    uploads.discard(upload)
-    uploads.discard(other)
-    assert not upload.parent.exists() and other.exists()
-    uploads.clear(home)
-    assert not home.exists()
-
-
 def events(*words, gate: threading.Event | None = None):
     def start(stop):
         for word in words:
@@ -407,7 +394,9 @@ def test_options_of_the_page_before_a_command_are_refused(argv, capsys):
 def test_a_page_for_others_without_a_password_does_not_start(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
     assert commands.main(["--host", "0.0.0.0"]) == 2
-    assert "--auth" in capsys.readouterr().err
+    said = capsys.readouterr()
+    line = "0.0.0.0 can be reached from other machines: give --auth user:password as well"
+    assert (said.out, said.err.splitlines()) == ("", [line])
 
 
 def test_an_answer_to_nobody_says_who_waits():
