@@ -284,6 +284,7 @@ class Library:
         if not self.shelf.is_stored(identifier):
             document = self._parse(
                 self.shelf.source(identifier),
+                name=self.shelf.get(identifier).source_name,
                 password=self._passwords.pop(identifier, None),
                 encoding=job.options.get("encoding"),
             )

@@ -51,15 +51,21 @@ _ZIP_KINDS = (
 
 
 def parse(
-    path, *, password: str | None = None, encoding: str | None = None, limits: Limits | None = None
+    path,
+    *,
+    name: str | None = None,
+    password: str | None = None,
+    encoding: str | None = None,
+    limits: Limits | None = None,
 ) -> Document:
     """Read any supported file.
 
-    `password` opens an encrypted PDF; `encoding` overrides the guess for text, Markdown and HTML. Raises
-    BadInput, whose message is one line that says what is wrong and what to do, for everything that is not a
-    readable document: whatever goes wrong inside a parser is such a line too.
+    `name` is what its owner calls the file, where it lies under another one: a title where the text has none,
+    and the name in messages. `password` opens an encrypted PDF; `encoding` overrides the guess for text,
+    Markdown and HTML. Raises BadInput, whose message is one line that says what is wrong and what to do, for
+    everything that is not a readable document: whatever goes wrong inside a parser is such a line too.
     """
-    source = read_source(path, password=password, encoding=encoding, limits=limits)
+    source = read_source(path, name=name, password=password, encoding=encoding, limits=limits)
     _refuse_foreign(source)
     parser = choose_parser(source)
     try:

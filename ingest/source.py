@@ -32,8 +32,9 @@ class Source:
         return self.data[:4096]
 
 
-def read_source(path, *, password=None, encoding=None, limits=None) -> Source:
-    """Read a file within its size limit. Raises BadInput for what is not a readable file."""
+def read_source(path, *, name=None, password=None, encoding=None, limits=None) -> Source:
+    """Read a file within its size limit; `name` is what its owner calls it. Raises BadInput for what is not a
+    readable file."""
     limits = limits or Limits()
     path = Path(path).expanduser()
     try:
@@ -52,4 +53,4 @@ def read_source(path, *, password=None, encoding=None, limits=None) -> Source:
             raise
         raise BadInput("this file name cannot be used: rename the file") from error
     check_file_size(len(data), limits)
-    return Source(path.name, data, password, encoding, limits)
+    return Source(Path(name).name if name else path.name, data, password, encoding, limits)

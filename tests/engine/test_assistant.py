@@ -70,6 +70,12 @@ def outcome(events) -> tuple[str, list]:
     ]
 
 
+def test_a_text_without_a_title_is_called_as_its_file_was(assistant, tmp_path):
+    text = "Nobody gave this text a title, and nobody ever will. " * 4
+    identifier = put(assistant, tmp_path, text, "my diary.txt")
+    assert assistant.shelf.get(identifier).title == "my diary"
+
+
 def test_a_file_becomes_a_document_that_answers(assistant, tmp_path):
     stages = []
     path = tmp_path / "book.md"

@@ -195,3 +195,12 @@ def test_ingest_imports_no_model_library():
             )
         }  # fmt: skip
         assert not names & {"torch", "transformers", "engine", "app", "gradio", "ebooklib"}, path
+
+
+def test_a_file_that_lies_under_another_name_is_called_what_its_owner_calls_it(tmp_path):
+    path = tmp_path / "source.txt"
+    path.write_text("Nobody gave this text a title, and nobody will. " * 3)
+    assert parse(path, name="my_diary.txt").title == "my diary"
+    path.write_text(" \n ")
+    with pytest.raises(BadInput, match=r"^my_diary\.txt: there is no text"):
+        parse(path, name="folder/my_diary.txt")
