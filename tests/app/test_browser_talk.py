@@ -1,0 +1,188 @@
+"""Talking with the real model: citations, bounds, what can be done with a talk, two readers, deletion."""
+
+import re
+from pathlib import Path
+
+from tests.app.browser import (
+    BOOK,
+    FACTS,
+    QUESTIONS,
+    answers,
+    ask,
+    begin_to_ask,
+    card_of,
+    compact,
+    download,
+    memory_tokens,
+    new_talk,
+    open_book,
+    remove,
+    to_tab,
+    until,
+    upload,
+    visiting,
+)
+
+SECRET = "The heron Quillfeather nested in the belfry of Nethermere."
+
+
+def visible(page, name: str):
+    return page.get_by_role("button", name=name, exact=True).locator("visible=true")
+
+
+def fresh_talk(page) -> None:
+    """An open book and nothing said about it."""
+    open_book(page)
+    if answers(page).count():
+        new_talk(page)
+
+
+def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_taken_along(reader):
+    fresh_talk(reader)
+    told = ask(reader, QUESTIONS[1])
+    chips = told.locator(".lm-chip")
+    chips.first.wait_for()
+    quotes = [chip.get_attribute("title").strip("“”") for chip in chips.all()]
+    assert FACTS[1] in quotes
+    chip = chips.nth(quotes.index(FACTS[1]))
+    assert "Chapter 1" in chip.inner_text() and "paragraph 4" in chip.inner_text()
+    place = reader.inner_text("#lm-place")
+    chip.click()
+    mark = reader.locator("mark.cited")
+    mark.first.wait_for()
+    assert compact("".join(mark.all_inner_texts())) == compact(FACTS[1])
+    box, pane = mark.first.bounding_box(), reader.locator("#lm-reader").bounding_box()
+    assert pane["y"] <= box["y"] <= pane["y"] + pane["height"]
+    reader.get_by_role("button", name="Back to where I was").click()
+    reader.wait_for_function("() => !document.querySelector('mark.cited')")
+    assert reader.inner_text("#lm-place") == place
+
+    # the talk is there after a refresh, and its citations still lead somewhere
+    reader.reload()
+    answers(reader).first.locator(".lm-chip").first.click()
+    reader.wait_for_selector("mark.cited")
+
+    questions, box = reader.locator("#lm-talk .lm-user"), reader.get_by_label("Your question")
+    ask(reader, "How many chapters are there?")
+    questions.last.get_by_role("button", name="Ask again").click()
+    until(lambda: answers(reader).count() == 2 and not reader.locator(".lm-live").count())
+    assert questions.count() == 2
+    told = download(reader).read_text(encoding="utf-8").replace("\\", "")
+    assert QUESTIONS[1] in told and f"> {FACTS[1]}" in told and "Chapter 1" in told and BOOK in told
+    questions.last.get_by_role("button", name="Take back").click()
+    until(lambda: answers(reader).count() == 1)
+    assert box.input_value() == "How many chapters are there?"
+    questions.first.get_by_role("button", name="Edit").click()
+    until(lambda: box.input_value() == QUESTIONS[1])
+    begin_to_ask(reader, "What is the title of chapter 3?")
+    reader.wait_for_selector("#lm-talk .lm-assistant:has-text('The Fire')")
+    assert questions.count() == 1 and answers(reader).count() == 1
+    reader.reload()
+    answers(reader).first.wait_for()
+    assert "What is the title of chapter 3?" in reader.inner_text("#lm-talk")
+    assert QUESTIONS[1] not in reader.inner_text("#lm-talk")
+
+
+def test_a_bound_keeps_the_rest_of_the_book_out(reader):
+    card = card_of(reader, BOOK).inner_text()
+    whole = int(re.search(r"([\d,]+) tokens", card)[1].replace(",", ""))
+    fresh_talk(reader)
+    reader.get_by_label("Contents").click()
+    reader.get_by_role("option", name="Chapter 1: The Parrot").click()
+    reader.locator(".lm-leaf p", has_text="On day 16 ").click()
+    reader.wait_for_selector(".lm-leaf .lm-cursor")
+    reader.get_by_role("button", name="I have read to here").click()
+    reader.wait_for_selector(".lm-readto")
+    reader.get_by_label("Only what I have read").check()
+    told = ask(reader, QUESTIONS[3])
+    assert 0 < memory_tokens(told) < whole / 2
+    assert "Gareth" not in told.inner_text()
+    assert all("Chapter 1" in chip.inner_text() for chip in told.locator(".lm-chip").all())
+
+    reader.get_by_label("This chapter").check()
+    told = ask(reader, QUESTIONS[2])
+    assert 0 < memory_tokens(told) < whole / 2
+    assert all("Chapter 1" in chip.inner_text() for chip in told.locator(".lm-chip").all())
+
+
+def test_two_readers_share_one_voice_and_wait_for_nothing_else(reader, chromium, program, tmp_path):
+    open_book(reader)
+    to_tab(reader, "Write on")
+    reader.get_by_label("At its end").check()
+    reader.get_by_label("Length in tokens").first.fill("400")
+    visible(reader, "Write on").click()
+    written = reader.locator(".lm-footnote", has_text="tokens so far")
+    written.first.wait_for()
+    assert program.load(1.5) > 0.05
+
+    with visiting(chromium, program.url) as other:
+        other.wait_for_selector(".lm-card")
+        fresh_talk(other)
+        begin_to_ask(other, QUESTIONS[3])
+        other.wait_for_selector(r"text=/waiting: [12] answers? before this one/")
+        # reading, searching and uploading go on meanwhile
+        other.get_by_role("button", name="Next leaf").click()
+        other.get_by_label("Search in this book").fill("compass")
+        other.wait_for_selector(".lm-hit")
+        put_heron(other, tmp_path)
+        assert written.count() == 1, "the first reader's text had ended before: this showed nothing"
+
+        stopped(reader)
+        to_tab(other, "Read")
+        told = answers(other).last
+        told.locator(".lm-chip", has_text="Chapter 3").first.wait_for()
+
+        # an answer that is stopped costs nothing more
+        begin_to_ask(other, "Tell me everything that happened on every single day of the book, one by one.")
+        other.wait_for_selector(r"text=/\d+ tokens so far|reading the memory/")
+        visible(other, "Stop").click()
+        answers(other).last.locator(".lm-footnote", has_text="stopped").wait_for()
+    until(lambda: program.load(1.5) < 0.3, seconds=60)
+
+
+def put_heron(page, folder: Path) -> None:
+    """Put a little book with a secret on the shelf."""
+    path = folder / "heron.txt"
+    path.write_text(f"{SECRET} " * 3 + "Nobody else knew of it.\n", encoding="utf-8")
+    to_tab(page, "Shelf")
+    upload(page, path, "heron")
+
+
+def stopped(page) -> None:
+    """Press Stop and see that the text with memory, and the one without it, grow no more."""
+    visible(page, "Stop").click()
+    page.locator(".lm-footnote", has_text="stopped").first.wait_for()
+    page.wait_for_function("() => ![...document.querySelectorAll('.lm-footnote')].some("
+                           "one => one.innerText.includes('tokens so far'))")  # fmt: skip
+    before = [one.inner_text() for one in page.locator(".lm-written").all()]
+    page.wait_for_timeout(500)
+    assert [one.inner_text() for one in page.locator(".lm-written").all()] == before
+
+
+def test_deleting_deletes_every_byte_and_says_how_many(reader, program, tmp_path):
+    card = card_of(reader, "heron")
+    if not card.count():
+        put_heron(reader, tmp_path)
+    identifier = card.get_attribute("data-id")
+    open_book(reader, "heron")
+    ask(reader, "Where did the heron Quillfeather nest?")
+    folder = program.home / "documents" / identifier
+    size = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    words = remove(reader, "heron")
+    freed = re.search(r"([\d.,]+) (kB|MB|bytes)", words)
+    assert freed, words
+    unit = {"bytes": 1, "kB": 1000, "MB": 10**6}[freed[2]]
+    assert float(freed[1].replace(",", "")) * unit >= 0.8 * size
+    assert not folder.exists()
+    assert holding(program.home, "Quillfeather") == []
+    open_book(reader)
+    assert "Quillfeather" not in reader.inner_text("body")
+
+
+def holding(home: Path, word: str) -> list[str]:
+    """Files of the data folder in which a word still stands."""
+    found = []
+    for path in home.rglob("*"):
+        if path.is_file() and "backbones" not in path.parts and word.encode() in path.read_bytes():
+            found.append(path.name)
+    return found
