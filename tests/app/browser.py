@@ -131,7 +131,11 @@ class Program:
             environment.pop(name, None)
         with self.log.open("w") as log:
             command = [sys.executable, str(PROJECT / "launch.py"), "--port", str(self.port), *self.options]
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            # Python keeps SIGINT ignored where its parent ignored it, as shells do for what runs behind (&)
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=subprocess.STDOUT,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )  # fmt: skip
         try:
             until(lambda: "is open at" in self.said() or self.process.poll() is not None)
             assert self.process.poll() is None, self.said()
@@ -147,13 +151,18 @@ class Program:
         self.process.kill()
         self.process.wait()
 
-    def stop(self) -> None:
-        """Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Ctrl-C (or another polite request), which has to end it and leave no uploads."""
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(how)
         try:
-            self.process.wait(30)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
+            raise AssertionError(f"{how.name} did not end the program:\n{self.said()}") from None
+        assert self.process.returncode == 0, self.said()
+        assert list(self.uploads.glob("longmem-uploads-*")) == []
 
     def cpu_seconds(self) -> float:
         times = psutil.Process(self.process.pid).cpu_times()
@@ -183,7 +192,7 @@ def running(home: Path, *options: str) -> Iterator[Program]:
 
 
 @pytest.fixture(scope="package")
-def furnished(tmp_path_factory) -> Path:
+def furnished(tmp_path_factory, converted) -> Path:
     """A data folder with the real model and the small book, encoded. To be copied, or used by one program."""
     if reason := program_missing():
         pytest.skip(reason)
@@ -192,6 +201,7 @@ def furnished(tmp_path_factory) -> Path:
     from ingest.parse import parse
 
     home = tmp_path_factory.mktemp("furnished")
+    (home / "backbones").symlink_to(converted, target_is_directory=True)
     path = tmp_path_factory.mktemp("books") / "saltmarsh.md"
     path.write_text(small_book(), encoding="utf-8")
     library = Library(Paths(home), parse)

@@ -1,7 +1,5 @@
 """Accounts, a page for reading only, and what is served to whom: files, interface, foreign names."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import httpx
@@ -91,12 +89,7 @@ def test_a_page_for_reading_only_offers_no_change_and_refuses_one(chromium, guar
             told = client.get(f"gradio_api/call/{name}/{begun['event_id']}").text
             assert "event: error" in told, (name, told)
         uploaded = client.post("gradio_api/upload", files={"files": ("new.txt", b"A new book. " * 20)})
-        if uploaded.status_code == 200:
-            (path,) = uploaded.json()
-            given = {"path": path, "meta": {"_type": "gradio.FileData"}}
-            begun = client.post("gradio_api/call/add", json={"data": [given, "", ""]}).json()
-            told = client.get(f"gradio_api/call/add/{begun['event_id']}").text
-            assert "event: error" in told and "read-only" in told
+        assert uploaded.status_code == 403 and "read-only" in uploaded.text
         begun = client.post("gradio_api/call/shelf", json={"data": []}).json()
         assert client.get(f"gradio_api/call/shelf/{begun['event_id']}").text.count('"id"') == 1
 
@@ -112,16 +105,6 @@ def test_who_has_not_signed_in_gets_nothing(guarded):
             assert answer.status_code in (401, 403, 404, 405, 422), (method, path, answer.status_code)
     wrong = httpx.post(f"{guarded.url}login", data={"username": "ann", "password": "correct-hors"})
     assert wrong.status_code == 400
-
-
-def test_other_machines_are_refused_without_a_password(tmp_path):
-    command = [sys.executable, str(PROJECT / "launch.py"), "--host", "0.0.0.0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE,
-                          env={"PATH": "/usr/bin:/bin", "LONGMEM_HOME": str(tmp_path)})  # fmt: skip
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.splitlines() == [
-        "0.0.0.0 can be reached from other machines: give --auth user:password as well"
-    ]
 
 
 # words of the files below

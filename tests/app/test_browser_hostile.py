@@ -9,7 +9,7 @@ import html
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.app.browser import answers, ask, card_of, compact, download, open_book, remove, upload
+from tests.app.browser import answers, ask, card_of, compact, download, open_book, remove, to_tab, upload
 from tests.ingest import build
 
 IMAGE = '<img src="/lm-beacon" onerror="window.bad=1">'
@@ -93,20 +93,45 @@ BOOKS = [
 ]
 
 
-@pytest.mark.parametrize(("suffix", "made", "title", "authored"), BOOKS, ids=[row[0] for row in BOOKS])
-def test_a_hostile_book_is_nothing_but_its_characters(reader, tmp_path, suffix, made, title, authored):
-    page = reader
-    path = tmp_path / f"{NAME}.{suffix}"
+# every format ends in the same text on the same page: of those alike, one goes the whole way
+WHOLE_WAY = ("epub", "md", "pdf")
+SHOWN_AS_MARKUP = ".lm-leaf, .lm-card, #lm-talk, #lm-book, #lm-found, #lm-map"
+TAGS = ("script", "img", "iframe", "svg", "a", "b", "gradio-app", "[onclick]", "[onerror]")
+
+
+def opened(page, folder, suffix, made, title, authored) -> None:
+    """Upload a book and open it; its card and its leaf show its characters."""
+    path = folder / f"{NAME}.{suffix}"
     path.write_bytes(made())
-    upload(page, path, title)
+    upload(page, path, title, ready=suffix in WHOLE_WAY)
     card = card_of(page, title)
-    if authored:
-        assert compact(AUTHOR) in compact(card.inner_text())
     open_book(page, title)
-    leaf = page.locator(".lm-leaf")
-    shown = compact(leaf.inner_text())
+    if authored:
+        to_tab(page, "Shelf")
+        assert compact(AUTHOR) in compact(card.inner_text())
+        to_tab(page, "Read")
+    shown = compact(page.locator(".lm-leaf").inner_text())
     kept = [words for name, words in LITERAL.items() if name not in CHANGED.get(suffix, ())]
     assert [words for words in kept if compact(words) not in shown] == []
+
+
+def no_markup(page) -> None:
+    for tag in TAGS:
+        assert page.locator(SHOWN_AS_MARKUP).locator(tag).count() == 0, tag
+
+
+@pytest.mark.parametrize("book", [row for row in BOOKS if row[0] not in WHOLE_WAY], ids=lambda row: row[0])
+def test_a_hostile_book_is_shown_as_its_characters(reader, tmp_path, book):
+    opened(reader, tmp_path, *book)
+    no_markup(reader)
+    assert "was deleted" in remove(reader, book[2])
+
+
+@pytest.mark.parametrize("book", [row for row in BOOKS if row[0] in WHOLE_WAY], ids=lambda row: row[0])
+def test_a_hostile_book_is_nothing_but_its_characters(reader, tmp_path, book):
+    page, (suffix, _, title, _) = reader, book
+    opened(page, tmp_path, *book)
+    leaf = page.locator(".lm-leaf")
     leaf.locator("p", has_text="onload").first.click()
 
     page.get_by_label("Search in this book").fill("zebra")
@@ -118,15 +143,13 @@ def test_a_hostile_book_is_nothing_but_its_characters(reader, tmp_path, suffix, 
     told = ask(page, "What is the title of chapter 1?")
     assert compact(SCRIPT) in compact(told.inner_text())
     chip = told.locator(".lm-chip").first
-    if suffix not in ("txt", "pdf"):  # their chips name a number alone
+    if suffix != "pdf":  # whose chips name a number alone
         assert compact(SCRIPT) in compact(chip.inner_text())
     chip.click()
     page.wait_for_selector("mark.cited")
     if suffix != "pdf":  # where a heading that fills two lines is two marks, with the break between
         assert compact(SCRIPT) in compact("".join(page.locator(".lm-leaf mark.cited").all_inner_texts()))
-    shown_as_markup = ".lm-leaf, .lm-card, #lm-talk, #lm-book, #lm-found, #lm-map"
-    for tag in ("script", "img", "iframe", "svg", "a", "b", "gradio-app", "[onclick]", "[onerror]"):
-        assert page.locator(shown_as_markup).locator(tag).count() == 0, tag
+    no_markup(page)
 
     page.reload()
     page.wait_for_selector(".lm-leaf")

@@ -370,9 +370,9 @@ def test_one_process_works_and_the_other_waits_and_watches(shelf, job, tmp_path)
     steps = tmp_path / "steps"
     first = worker(shelf, job, steps, total=120, seconds=0.01)
     wait_for(lambda: shelf.jobs.get(job.id).done)
-    second = worker(shelf, job, steps, total=120, seconds=0.01)
     with pytest.raises(Busy, match=f"process {first.pid}"):
         shelf.jobs.run(job.id, lambda *_: pytest.fail("not alone"), timeout=0)
+    second = worker(shelf, job, steps, total=120, seconds=0.01)
     outputs = [process.communicate(timeout=30)[0].split() for process in (first, second)]
     assert [output[0] for output in outputs] == ["done", "done"]
     assert float(outputs[1][1]) > 4, "the waiting one saw the other's progress"
