@@ -61,8 +61,13 @@ def check(host: str, pairs: list[tuple[str, str]]) -> None:
         raise BadInput(f"a page for other machines needs passwords of {LEAST_PASSWORD} characters or more")
 
 
-def check_mcp(version: str) -> None:
-    """Refuse --mcp without what it needs. version: of gradio. Raises BadInput."""
+def check_mcp(version: str, pairs: list[tuple[str, str]]) -> None:
+    """Refuse --mcp without what it needs, or with accounts. version: of gradio. Raises BadInput.
+
+    Gradio's tools call the page without the caller's account, so behind a password none of them works.
+    """
+    if pairs:
+        raise BadInput("--mcp is for this machine only and knows no accounts: leave out --auth")
     if importlib.util.find_spec("mcp") is None:
         raise BadInput(
             "--mcp needs packages that are not installed; with the Python of .venv, run: "

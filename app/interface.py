@@ -44,7 +44,8 @@ def declare(desk: Desk) -> None:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
         Watch it with `job`. The uploaded copy is deleted. The same file again is the same document. Where
-        there are accounts, everybody can read it, and only the account that added it can change it.
+        there are accounts, everybody can read it, and only the account that added it can change it. As a
+        tool: the file is a "data:text/plain;base64,..." address; no other is fetched.
         """
         with saying():
             path = Path(file["path"] if isinstance(file, dict) else file.path)

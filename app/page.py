@@ -16,6 +16,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 import gradio as gr  # noqa: E402
+from gradio import processing_utils  # noqa: E402
 
 from app import access, demonstrationsinterface, interface, markup, uploads  # noqa: E402
 from app.continuetab import ContinueTab  # noqa: E402
@@ -68,6 +69,17 @@ START = """() => {
   if (kept !== null) document.body.classList.toggle('dark', kept === '1');
   document.documentElement.lang = 'en';
 }"""
+
+
+async def fetch_nothing(url: str) -> Any:
+    """In place of Gradio's own fetching: a file's address in a call would have the server ask elsewhere.
+
+    Words of a book could lead an assistant with our tools to such an address, with what it has read in it.
+    """
+    raise gr.Error("upload the file or send its data: this program fetches nothing from the network")
+
+
+processing_utils.async_ssrf_protected_get = fetch_nothing
 
 
 def theme() -> gr.themes.Base:
@@ -162,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
     accounts = access.accounts(arguments.auth or [])
     access.check(host, accounts)
     if arguments.mcp:
-        access.check_mcp(gr.__version__)
+        access.check_mcp(gr.__version__, accounts)
     port = access.free_port(host, arguments.port)
     end_like_ctrl_c()
     uploads.sweep()

@@ -85,6 +85,11 @@ def test_tools_that_gradio_could_not_start_are_told_in_one_line():
 def test_mcp_without_its_packages_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'pip install "gradio\[mcp\]==6.0"'):
-        access.check_mcp("6.0")
+        access.check_mcp("6.0", [])
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    access.check_mcp("6.0")
+    access.check_mcp("6.0", [])
+
+
+def test_mcp_behind_a_password_is_refused():
+    with pytest.raises(BadInput, match="no accounts: leave out --auth"):
+        access.check_mcp("6.0", [("ann", "correct-horse")])

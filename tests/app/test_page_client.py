@@ -100,6 +100,18 @@ def test_a_file_of_this_machine_cannot_be_named_as_an_upload(client, served, tmp
     assert secret.exists()
 
 
+def test_no_file_is_fetched_from_elsewhere(served):
+    """Gradio would take an address in place of an upload."""
+    address = "http://192.0.2.7/book.txt"
+    given = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
+    begun = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [given, "", ""]})
+    told = begun.text
+    if begun.status_code == 200:
+        told = httpx.get(f"{served.url}gradio_api/call/add/{begun.json()['event_id']}", timeout=60).text
+        assert "event: error" in told
+    assert "fetches nothing from the network" in told
+
+
 def test_the_data_folder_is_not_served(client, served):
     for path in (served.home / "shelf.db", *served.home.glob("documents/*/document.json")):
         answer = httpx.get(f"{served.url}gradio_api/file={path}")
