@@ -36,9 +36,9 @@ class ContinueTab:
                 self.mood = gr.Dropdown(list(MOODS.items()), value=0.8, label="How the words are chosen")
                 self.length = gr.Slider(20, 400, value=120, step=20, label="Length in tokens")
         with gr.Row(elem_classes="lm-tools"):
-            self.go = gr.Button("Write on", variant="primary", size="md", min_width=90)
-            self.stop = gr.Button("Stop", size="md", min_width=70)
-            self.keep = gr.Button("Keep in the talks", size="md", min_width=130)
+            self.go = gr.Button("Write on", variant="primary", size="md", min_width=140, scale=0)
+            self.stop = gr.Button("Stop", size="md", min_width=110, scale=0)
+            self.keep = gr.Button("Keep in the talks", size="md", min_width=170, scale=0)
         with gr.Row(equal_height=True):
             with gr.Column(min_width=300):
                 self.with_memory = gr.HTML(written("With the memory of the book", None, HINT), **PANE)

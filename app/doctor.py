@@ -124,7 +124,8 @@ def data_folder(paths: Paths) -> Check:
             "data folder", "broken", f"{paths.home} cannot be written", "set LONGMEM_HOME to another folder"
         )
     documents = sum(1 for folder in paths.documents.glob("[!.]*") if folder.is_dir())
-    return Check("data folder", "ok", f"{paths.home}, {documents} documents")
+    counted = f"{documents} document{'' if documents == 1 else 's'}"
+    return Check("data folder", "ok", f"{paths.home}, {counted}")
 
 
 def disk(paths: Paths) -> Check:

@@ -1,7 +1,7 @@
 // What every pane of ours does: buttons send their data to the server, the reader follows keys and clicks.
 // `element`, `trigger` and `watch` are given by the page. Nothing here builds markup.
 let focused = null;
-const opened = new Set();
+const opened = new Map();
 
 const send = (target, extra) => trigger("click", Object.assign({}, target.dataset, extra || {}));
 
@@ -55,10 +55,12 @@ element.addEventListener("focusout", (event) => {
   if (event.relatedTarget) focused = null;
 });
 
-element.addEventListener("toggle", (event) => {
-  const name = event.target.dataset.name;
-  if (name) event.target.open ? opened.add(name) : opened.delete(name);
-}, true);
+// what a reader unfolded or folded stays so when the pane is drawn anew
+element.addEventListener("click", (event) => {
+  const summary = event.target.closest("summary");
+  const details = summary && summary.closest("details[data-name]");
+  if (details) opened.set(details.dataset.name, !details.open);
+});
 
 // words of an answer and the strip of the book: what is pointed at shows on the strip
 let shown = null;
@@ -124,7 +126,7 @@ if (scroller) {
 }
 const settle = () => {
   element.querySelectorAll("details[data-name]").forEach((one) => {
-    if (opened.has(one.dataset.name)) one.open = true;
+    if (opened.has(one.dataset.name)) one.open = opened.get(one.dataset.name);
   });
   if (focused) {
     const again = [...element.querySelectorAll("[data-action]")].find((node) => nameOf(node) === focused);

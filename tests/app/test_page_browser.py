@@ -1,10 +1,9 @@
-"""The page in a real, headless browser: what a reader does, with a tiny random model to be quick.
+"""The page in a real browser, with a tiny random model: what is quick to try, or needs made-up answers.
 
-A random model cites nothing; citations are tried with questions that the table of contents answers.
+First start, citations, hostile books, phones and the like are tried with the true model in test_browser_*.
 """
 
 import shutil
-import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,13 +16,6 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--no-first-run"]  # fmt: skip
 PATIENCE = 60_000
-HOSTILE = (
-    "# <img src=x onerror=window.bad=1>\n\n"
-    "Words <script>window.bad=2</script> and <img src=x onerror=window.bad=3> and ${window.bad=4} and "
-    "{{window.bad}} and [a](javascript:window.bad=5) `window.bad=6`.\n\n"
-    "## Chapter 1 </p><svg onload=window.bad=7>\n\nThe zebra </article><iframe src='javascript:parent.bad=8'>"
-    "</iframe> sleeps.\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -80,65 +72,6 @@ def ask(page, question: str) -> str:
 def begin_a_talk(page) -> None:
     page.get_by_role("button", name="New talk").click()
     sync_api.expect(page.locator("#lm-talk .lm-message")).to_have_count(0)
-
-
-def test_first_start_upload_read_ask_cite_and_delete(page, novel, served):
-    assert "Your shelf is empty" in page.inner_text(".lm-empty >> nth=0")
-    upload(page, novel)
-    assert "The Lighthouse of Amber Bay" in page.inner_text(".lm-card")
-    open_book(page)
-    assert "The Lighthouse of Amber Bay" in page.inner_text("#lm-book")
-    assert "keeper Marigold" in page.inner_text(".lm-leaf")
-
-    answer = ask(page, "What is told of the boat called Heron15?")
-    assert "tokens of memory" in answer and "first after" in answer
-
-    told = ask(page, "What is the title of chapter 3?")
-    assert "Chapter 3" in told
-    page.locator(".lm-chip").last.click()
-    page.wait_for_selector("mark.cited")
-    assert page.inner_text("mark.cited").startswith("Chapter 3")
-    assert page.locator("mark.cited").is_visible()
-    page.get_by_role("button", name="Back to where I was").click()
-    sync_api.expect(page.locator("mark.cited")).to_have_count(0)
-
-    page.get_by_role("tab", name="Shelf").click()
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.click("[data-action=remove]")
-    page.wait_for_selector("text=was deleted with its memory and talks")
-    assert served.desk.shelf.entries() == [] and not list((served.home / "documents").glob("*"))
-
-
-def test_a_refresh_in_the_middle_loses_nothing(page, novel, served):
-    slow, work = threading.Event(), served.desk.runner._work
-
-    def held(job, report):
-        report("encode", 1, 10)
-        while not slow.wait(0.05):
-            report("encode", 3, 10)
-        work(job, report)
-
-    served.desk.runner._work = held
-    try:
-        upload(page, novel, ready=False)
-        page.wait_for_selector("text=filling the memory")
-        page.reload()
-        page.wait_for_selector("text=filling the memory")
-        page.click("[data-action=pause]")
-        page.wait_for_selector("text=paused at")
-        page.click("[data-action=resume]")
-        page.wait_for_selector("text=filling the memory")
-        slow.set()
-        page.wait_for_selector(".lm-card[data-state=ready]")
-    finally:
-        slow.set()
-        served.desk.runner._work = work
-    open_book(page)
-    ask(page, "How many chapters are there?")
-    page.reload()
-    page.wait_for_selector(".lm-leaf")
-    assert "Lighthouse" in page.inner_text("#lm-book")
-    assert "How many chapters" in page.inner_text("#lm-talk")
 
 
 @pytest.fixture
@@ -367,49 +300,3 @@ def test_writing_on_with_memory_beside_without(page, novel):
     sync_api.expect(notes).to_have_count(2, timeout=PATIENCE)
     assert "· 0 tokens of memory" in notes.nth(1).inner_text()
     assert "· 0 tokens of memory" not in notes.nth(0).inner_text()
-
-
-@pytest.mark.parametrize("suffix", ["md", "txt"])
-def test_hostile_books_stay_text_everywhere(page, tmp_path, suffix):
-    path = tmp_path / f"<img src=x onerror=window.bad=9>.{suffix}"
-    path.write_text(HOSTILE, encoding="utf-8")
-    upload(page, path, ready=False)
-    card = page.locator(".lm-card", has_text="img src=x").first
-    sync_api.expect(card).to_have_attribute("data-state", "ready", timeout=PATIENCE)
-    open_book(page, "img src=x")
-    assert "<img src=x onerror=window.bad=3> and ${window.bad=4} and {{window.bad}}" in page.inner_text(
-        ".lm-leaf"
-    )
-    page.get_by_label("Search in this book").fill("zebra")
-    page.wait_for_selector(".lm-hit")
-    ask(page, "What is the title of chapter 1?")
-    ask(page, "Does the zebra <img src=x onerror=window.bad=10> sleep?")
-    page.get_by_label("This chapter").check()
-    page.reload()
-    page.wait_for_selector(".lm-leaf")
-    assert page.evaluate("window.bad") is None
-    assert (
-        page.locator(".lm-leaf script, .lm-leaf img, .lm-leaf iframe, .lm-leaf svg, .lm-leaf a").count() == 0
-    )
-
-
-def test_every_control_has_a_name(page, novel):
-    upload(page, novel)
-    open_book(page)
-    for tab in ("Shelf", "Read", "Write on", "Settings"):
-        page.get_by_role("tab", name=tab, exact=True).click()
-        nameless = page.evaluate(
-            """() => [...document.querySelectorAll('button, input:not([type=file]), textarea, select')]
-            .filter(one => one.offsetParent !== null)
-            .filter(one => !(one.innerText || one.getAttribute('aria-label') || one.title
-                             || (one.labels && one.labels.length)))
-            .map(one => one.outerHTML.slice(0, 200))"""
-        )
-        assert nameless == []
-
-
-def test_a_phone_needs_no_sideways_scrolling(page, novel):
-    upload(page, novel)
-    page.set_viewport_size({"width": 390, "height": 844})
-    open_book(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
