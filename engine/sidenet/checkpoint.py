@@ -81,6 +81,23 @@ def with_search_of(sidenet: SideNet, other: SideNet, backbone: Backbone) -> Side
     return made.to(backbone.device)
 
 
+def mean_sidenet(one: SideNet, other: SideNet) -> SideNet:
+    """The mean of the weights of two checkpoints that share a start (`one`, changed).
+
+    Raises
+    ------
+    BadInput
+        They are configured differently.
+    """
+    if one.config != other.config:
+        raise BadInput("the two SideNets are configured differently; average runs of one start")
+    theirs = other.state_dict()
+    for name, tensor in one.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.lerp_(theirs[name].to(tensor), 0.5)
+    return one.eval()
+
+
 def shipped_checkpoint(backbone: Backbone) -> Path | None:
     """The checkpoint folder in `assets/sidenet` made beside this backbone, if there is one."""
     for config in sorted(SIDENETS.glob(f"*/{CONFIG_FILE}")):

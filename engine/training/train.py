@@ -19,7 +19,7 @@ from torch import nn
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
-from engine.sidenet.checkpoint import load_sidenet, with_search_of
+from engine.sidenet.checkpoint import load_sidenet, mean_sidenet, save_sidenet, with_search_of
 from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Source, TextBooks, Wanted, freeze
@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the books to train on")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
+    parser.add_argument(
+        "--mean-with",
+        type=Path,
+        metavar="DIR",
+        help="keep the mean of the weights learned and these, at the end",
+    )
     add_lesson_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
@@ -125,7 +131,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise BadInput("--copy-start is of the SideNet; leave it out")
         copying_start(model, backbone, first_segments(source, arguments.copy_start))
     chats = frozen_chats(backbone, with_last(wanted, backbone), settings.seed, arguments.chats)
-    train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)
+    last = train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)
+    if arguments.mean_with is not None and team.leads and last is not None:  # None: it was done before
+        learned, other = (load_sidenet(folder, backbone) for folder in (arguments.out, arguments.mean_with))
+        save_sidenet(mean_sidenet(learned, other), backbone, arguments.out)
     return 0
 
 

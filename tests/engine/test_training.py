@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
-from engine.sidenet.checkpoint import load_sidenet
+from engine.sidenet.checkpoint import load_sidenet, mean_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training import train as command
@@ -420,6 +420,24 @@ class TestRun:
         sidenet = load_sidenet(tmp_path / "run", load_backbone(Paths(tmp_path), str(tiny_folder)))
         assert sidenet.config.memory_layers == (1,)
         assert sidenet.reads_memory
+
+    def test_keeps_the_mean_with_another_run(self, tmp_path, tiny_folder):
+        backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
+        command.run(self.arguments(tmp_path, tiny_folder, "one", "--no-chats"))
+        more = ["--no-chats", "--steps", "2", "--start", str(tmp_path / "one")]
+        command.run(self.arguments(tmp_path, tiny_folder, "two", *more))
+        command.run(
+            self.arguments(tmp_path, tiny_folder, "mean", *more, "--mean-with", str(tmp_path / "one"))
+        )
+        one, two, mean = (load_sidenet(tmp_path / name, backbone).float() for name in ("one", "two", "mean"))
+        for (name, first), second, between in zip(
+            one.named_parameters(), two.parameters(), mean.parameters(), strict=True
+        ):
+            torch.testing.assert_close(between, (first + second) / 2, atol=2e-3, rtol=1e-2, msg=name)
+        assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+        other = make(backbone, top_k=3)
+        with pytest.raises(BadInput, match="configured differently"):
+            mean_sidenet(one, other)
 
     def test_memory_parts_alone_from_the_closed_form_start(self, tmp_path, tiny_folder):
         more = ["--copy-start", "6", "--parts", "memory", "--no-chats"]
