@@ -60,13 +60,15 @@ class ShelfTab:
         self, files: list[str] | None, password: str, encoding: str, view: View, request: gr.Request
     ) -> dict:
         said, there = [], []
+        before = {entry.id for entry in self.desk.shelf.entries(owner_of(request))}
         for name in files or []:
             path = Path(name)
             try:
-                entry = self.desk.add(uploads.inside(path), password, encoding)
-                known = entry.state == "ready"
-                there += [entry.id] if known else []
-                said.append(f"“{entry.title}” " + ("is on the shelf already." if known else "was added."))
+                entry = self.desk.add(uploads.inside(path), password, encoding, owner_of(request))
+                there += [entry.id] if entry.state == "ready" else []
+                known = entry.id in before
+                title = entry.title or entry.source_name
+                said.append(f"“{title}” " + ("is on the shelf already." if known else "was added."))
             except (BadInput, Failure) as error:
                 said.append(f"{path.name}: {show.plain(str(error))}")
             finally:
@@ -90,23 +92,20 @@ class ShelfTab:
                 view = self.desk.open(document, owner, view)
                 shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request)
             elif action == "sample":
-                self.desk.add_sample()
+                self.desk.add_sample(owner)
             elif action == "rename":
-                self.desk.changeable()
-                self.desk.shelf.rename(document, str(values.get("answer", "")))
+                self.desk.rename(document, str(values.get("answer", "")), owner)
             elif action == "renew":
-                self.desk.renew(document)
+                self.desk.renew(document, owner)
             elif action == "remove":
                 shown |= self.removed(document, view, request)
             elif action in ("pause", "cancel", "resume"):
-                self.desk.act(action, int(values["job"]), password)
+                self.desk.act(action, int(values["job"]), password, owner)
         return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
     def removed(self, document: str, view: View, request: gr.Request) -> dict:
         """Delete a document and say what that freed."""
-        self.desk.changeable()
-        title = self.desk.shelf.get(document).title
-        freed = self.desk.assistant.remove(document)
+        title, freed = self.desk.remove(document, owner_of(request))
         words = f"“{title}” was deleted with its memory and talks; {show.size(freed)} freed."
         shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
         if view.document == document:

@@ -134,8 +134,10 @@ def ago(moment: float, now: float | None = None) -> str:
 def progress(job: Job) -> str:
     """A job's bar and what it is doing."""
     bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")
-    kind = "lm-job lm-failed" if job.state == "failed" else "lm-job"
-    return markup.tag("div", bar, markup.tag("p", markup.text(job_words(job))), class_=kind)
+    words = markup.tag("p", markup.text(job_words(job)))
+    if job.state == "failed":
+        return markup.tag("div", words, class_="lm-job lm-failed")
+    return markup.tag("div", bar, words, class_="lm-job")
 
 
 def job_words(job: Job) -> str:
