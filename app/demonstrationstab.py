@@ -63,7 +63,10 @@ class DemonstrationsTab:
     def wire(self, tab: gr.Tab) -> None:
         """Connect the tab's controls."""
         quick = {**HIDDEN, "concurrency_limit": None}
-        tab.select(self.on_open, [self.looked, self.kept], self.outputs, **quick)
+        importing = self.importing
+        tab.select(self.on_open, [self.looked, self.kept], self.outputs, **quick).then(
+            importing.on_return, [importing.draft, importing.kept], importing.restored_outputs, **quick
+        )
         self.frame.tabs.select(self.on_leave, None, [self.timer], **quick)
         self.cards.click(self.on_card, [self.looked], [*self.outputs, self.text.shown], **quick)
         panes = [self.cards, self.heading, self.file.runs, self.measure.held, self.measure.shown]

@@ -3,7 +3,10 @@
 The file's bytes stay with the draft, so that it can be read otherwise (encoding, header) without an upload.
 """
 
+import secrets
 import tempfile
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from ingest.tables import Table, pasted_table, read_table
 
 HEADERS = {"Guess": "", "The names of the columns": "names", "An example already": "example"}
 _HEADER = {"names": True, "example": False}
+# drafts in hand: the newest ones, and no more memory than this for the tables they were read from
+KEPT_DRAFTS, KEPT_BYTES = 16, 256 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -64,3 +69,35 @@ def judged(
     except BadInput as error:
         return Draft(data, table, into, None, str(error))
     return Draft(data, table, into, preview)
+
+
+class Drafts:
+    """Drafts in hand. A browser keeps the mark of its own, so that a refresh does not lose a table."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[str, Draft]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, draft: Draft, owner: str) -> str:
+        """Keep a draft of a reader; returns its mark, which cannot be guessed."""
+        mark = secrets.token_urlsafe(16)
+        with self._lock:
+            self._kept[mark] = (owner, draft)
+            while len(self._kept) > 1 and (len(self._kept) > KEPT_DRAFTS or self._size() > KEPT_BYTES):
+                self._kept.popitem(last=False)
+        return mark
+
+    def find(self, mark: str, owner: str) -> Draft | None:
+        """The reader's draft of that mark; None when there is none (any more)."""
+        with self._lock:
+            whose, draft = self._kept.get(mark, ("", None))
+        return draft if whose == owner else None
+
+    def drop(self, mark: str, owner: str) -> None:
+        """Forget a draft of a reader."""
+        with self._lock:
+            if self._kept.get(mark, ("", None))[0] == owner:
+                self._kept.pop(mark, None)
+
+    def _size(self) -> int:
+        return sum(len(draft.data) for _, draft in self._kept.values())

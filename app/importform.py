@@ -1,4 +1,7 @@
-"""Importform: a file or pasted rows, what an import would keep of them, and the library they become."""
+"""Importform: a file or pasted rows, what an import would keep of them, and the library they become.
+
+A refresh loses nothing of it: what was typed is kept by the browser, the table by the program.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,16 +9,22 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from app import demonstrationsview, importdraft
+from app import demonstrationsview, importdraft, markup
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.frame import HIDDEN, told
-from app.importdraft import HEADERS, Draft
+from app.frame import HIDDEN, owner_of, told
+from app.importdraft import HEADERS, Draft, Drafts
 
 if TYPE_CHECKING:
     from app.demonstrationstab import DemonstrationsTab
 
 SUFFIXES = [".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet"]
 NEW = ("A new library", "")
+# what the browser keeps of an import that was not made yet
+BROWSER_KEY = "longmem-reader-import"
+TYPED = ("pasted", "name", "description", "template", "words")
+# pasted text of more characters is not kept: browsers give a page some megabytes
+KEPT_PASTED = 300_000
+GONE = "The table that was chosen here is gone, as the program was started anew. Choose it once more."
 PLACEHOLDER = "text,label\nA fine film.,good\nTwo hours that I want back.,bad"
 
 
@@ -23,7 +32,7 @@ class ImportForm:
     """Components of the form, and what fills them."""
 
     def __init__(self, desk: DemonstrationsDesk) -> None:
-        self.desk = desk
+        self.desk, self.drafts = desk, Drafts()
         with gr.Accordion("Bring examples", open=False, elem_id="lm-import") as self.fold:
             with gr.Row():
                 with gr.Column(min_width=300):
@@ -77,16 +86,21 @@ class ImportForm:
                     )
                     self.drop = gr.Button("Forget these rows", size="md", min_width=160, scale=0)
         self.draft = gr.State(None)
+        self.kept = gr.BrowserState({}, storage_key=BROWSER_KEY, secret=BROWSER_KEY)
+        # the mark of the draft in hand; what the browser keeps may be older than what it shows
+        self.mark = gr.State("")
+        self.typed = [getattr(self, name) for name in TYPED]
         self.outputs = [
             self.draft, self.preview, self.chosen, self.text, self.label, self.name, self.template,
-            self.words, self.task, self.skip, self.written,
+            self.words, self.task, self.skip, self.written, self.kept, self.mark,
         ]  # fmt: skip
+        self.restored_outputs = [self.fold, self.pasted, self.description, self.into, *self.outputs]
 
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls; what is made is looked at in the tab."""
         self.tab = tab
         quick = {**HIDDEN, "concurrency_limit": None}
-        how = [self.encoding, self.header, self.into]
+        how = [self.encoding, self.header, self.into, self.kept]
         self.file.upload(self.on_file, [self.file, *how], [self.file, *self.outputs], **quick)
         self.look.click(self.on_paste, [self.pasted, *how], self.outputs, **quick)
         gr.on(
@@ -95,16 +109,21 @@ class ImportForm:
         )  # fmt: skip
         gr.on(
             [self.text.input, self.label.input, self.into.input], self.on_columns,
-            [self.draft, self.into, self.text, self.label], self.outputs, **quick,
+            [self.draft, self.into, self.text, self.label, self.kept], self.outputs, **quick,
         )  # fmt: skip
         gr.on(
             [self.template.change, self.words.change], self.on_written,
             [self.draft, self.template, self.words], [self.written], trigger_mode="always_last", **quick,
         )  # fmt: skip
-        self.drop.click(self.on_drop, None, [self.pasted, *self.outputs], **quick)
+        gr.on(
+            [one.change for one in self.typed], self.on_typed, [self.mark, *self.typed],
+            [self.kept, self.mark], trigger_mode="always_last", **quick,
+        )  # fmt: skip
+        self.drop.click(self.on_drop, [self.kept], [self.pasted, *self.outputs], **quick)
         self.make.click(
             self.on_make,
-            [tab.looked, self.draft, self.name, self.template, self.words, self.description, self.skip],
+            [tab.looked, self.draft, self.name, self.template, self.words, self.description, self.skip,
+             self.kept],
             [self.pasted, self.description, self.into, self.fold, *self.outputs, *tab.outputs], **quick,
         )  # fmt: skip
 
@@ -112,6 +131,33 @@ class ImportForm:
         """The list of libraries that rows can join."""
         every = [(one.name, one.id) for one in self.desk.store.libraries()]
         return {self.into: gr.Dropdown(choices=[NEW, *every])}
+
+    def restored(self, kept: dict | None, draft: Draft | None, owner: str) -> dict:
+        """What was in hand before a refresh, as it was left."""
+        if draft is not None or not kept:
+            return {self.draft: draft}
+        found = self.drafts.find(str(kept.get("draft") or ""), owner)
+        typed = {getattr(self, name): str(kept[name]) for name in TYPED if kept.get(name)}
+        if found is None:
+            lost = bool(kept.get("draft")) and not kept.get("pasted")
+            gone = markup.tag("p", GONE, class_="lm-facts", role="status") if lost else ""
+            fold = gr.Accordion(open=lost or bool(typed))
+            pasted = str(kept.get("pasted") or "")
+            return {self.pasted: pasted, self.preview: gone, self.fold: fold, self.kept: {"pasted": pasted}}
+        shown = self.shown(found) | {self.kept: kept, self.mark: str(kept["draft"]), self.into: found.into}
+        shown[self.fold] = gr.Accordion(open=True)
+        if found.preview is None:
+            return shown | typed
+        template, words = (str(kept.get(name) or "") or shown[getattr(self, name)] for name in TYPED[3:])
+        return shown | typed | {self.written: self.written_of(found, template, words)}
+
+    def kept_of(self, draft: Draft, kept: dict | None, owner: str, is_new: bool = True) -> dict:
+        """What is to be kept of a draft; a new one brings names of its own."""
+        kept = kept or {}
+        self.drafts.drop(str(kept.get("draft") or ""), owner)
+        mark = self.drafts.keep(draft, owner)
+        names = ("pasted", "description") if is_new else ("pasted", "description", "name")
+        return {self.mark: mark, self.kept: {name: kept.get(name) or "" for name in names} | {"draft": mark}}
 
     def shown(self, draft: Draft, is_new: bool = True) -> dict:
         """A draft; where it is new, name and words are suggested."""
@@ -152,25 +198,41 @@ class ImportForm:
         """No rows."""
         return {
             self.draft: None, self.preview: "", self.chosen: gr.Column(visible=False), self.name: "",
-            self.template: "", self.words: "", self.written: "", self.skip: False,
+            self.template: "", self.words: "", self.written: "", self.skip: False, self.kept: {},
+            self.mark: "",
         }  # fmt: skip
 
-    def on_file(self, name: str | None, encoding: str, header: str, into: str | None) -> dict:
+    def on_return(self, draft: Draft | None, kept: dict | None, request: gr.Request) -> dict:
+        return self.restored(kept, draft, owner_of(request))
+
+    def on_file(
+        self, name: str | None, encoding: str, header: str, into: str | None, kept: dict | None,
+        request: gr.Request,
+    ) -> dict:  # fmt: skip
         if not name:
             return {self.file: None}
         path = Path(name)
         with told():
             self.desk.desk.changeable()
             data, table = importdraft.uploaded(path, encoding, header or "")
-            return {self.file: None} | self.shown(self.desk.draft(data, table, into or ""))
+            draft = self.desk.draft(data, table, into or "")
+        kept = (kept or {}) | {"pasted": ""}
+        return {self.file: None} | self.shown(draft) | self.kept_of(draft, kept, owner_of(request))
 
-    def on_paste(self, text: str, encoding: str, header: str, into: str | None) -> dict:
+    def on_paste(
+        self, text: str, encoding: str, header: str, into: str | None, kept: dict | None, request: gr.Request
+    ) -> dict:
         with told():
             self.desk.desk.changeable()
             table = importdraft.table_of("", text or "", "", header or "")
-            return self.shown(self.desk.draft(text or "", table, into or ""))
+            draft = self.desk.draft(text or "", table, into or "")
+        kept = (kept or {}) | {"pasted": self.kept_text(text)}
+        return self.shown(draft) | self.kept_of(draft, kept, owner_of(request))
 
-    def on_otherwise(self, draft: Draft | None, encoding: str, header: str, into: str | None) -> dict:
+    def on_otherwise(
+        self, draft: Draft | None, encoding: str, header: str, into: str | None, kept: dict | None,
+        request: gr.Request,
+    ) -> dict:  # fmt: skip
         """Read what is there once more, with another encoding or header."""
         if draft is None:
             return {self.draft: None}
@@ -178,28 +240,49 @@ class ImportForm:
             table = importdraft.table_of(draft.table.name, draft.data, encoding, header or "")
             if table == draft.table:
                 return {self.draft: draft}
-            return self.shown(self.desk.draft(draft.data, table, into or ""), is_new=False)
+            made = self.desk.draft(draft.data, table, into or "")
+        return self.changed(made, kept, owner_of(request))
 
-    def on_columns(self, draft: Draft | None, into: str | None, text: str | None, label: str | None) -> dict:
+    def on_columns(
+        self, draft: Draft | None, into: str | None, text: str | None, label: str | None, kept: dict | None,
+        request: gr.Request,
+    ) -> dict:  # fmt: skip
         if draft is None:
             return {self.draft: None}
         with told():
             made = self.desk.draft(draft.data, draft.table, into or "", text, label)
-        return self.shown(made, is_new=False)
+        return self.changed(made, kept, owner_of(request))
+
+    def changed(self, draft: Draft, kept: dict | None, owner: str) -> dict:
+        """The same rows, read otherwise."""
+        return self.shown(draft, is_new=False) | self.kept_of(draft, kept, owner, is_new=False)
+
+    def on_typed(self, mark: str, pasted: str, *typed: str) -> dict:
+        values = [self.kept_text(pasted), *typed]
+        if not mark and not any(values):
+            # a page that was just loaded: what it kept is not shown yet
+            return {self.mark: mark}
+        return {self.kept: {"draft": mark} | dict(zip(TYPED, values, strict=True))}
+
+    def kept_text(self, pasted: str | None) -> str:
+        """Pasted rows as far as a browser has room for them."""
+        return (pasted or "") if len(pasted or "") <= KEPT_PASTED else ""
 
     def on_written(self, draft: Draft | None, template: str, words: str) -> str:
         return self.written_of(draft, template, words)
 
-    def on_drop(self) -> dict:
+    def on_drop(self, kept: dict | None, request: gr.Request) -> dict:
+        self.drafts.drop(str((kept or {}).get("draft") or ""), owner_of(request))
         return self.empty() | {self.pasted: ""}
 
     def on_make(
         self, looked: Looked, draft: Draft | None, name: str, template: str, words: str, description: str,
-        skip: bool, request: gr.Request,
+        skip: bool, kept: dict | None, request: gr.Request,
     ) -> dict:  # fmt: skip
         with told():
             given = [one or "" for one in (name, template, words, description)]
             library, count = self.desk.make(draft, *given, skip)
+        self.drafts.drop(str((kept or {}).get("draft") or ""), owner_of(request))
         looked = Looked(library.id) if looked.library != library.id else replace(looked, editing=0)
         said = f"{count:,} examples are in “{library.name}” now; they are being encoded."
         reset = {self.pasted: "", self.description: "", self.fold: gr.Accordion(open=False)}

@@ -28,6 +28,18 @@ def card(page, name: str):
     return page.locator("#lm-libraries .lm-card", has_text=name).first
 
 
+def refreshed(page, name: str, preview, seconds: int) -> bool:
+    """Type a name, load the page anew after so many seconds; whether the name is there again."""
+    box = page.get_by_label("Name of the library")
+    box.fill(name)
+    page.wait_for_timeout(1000 * seconds)
+    page.reload()
+    to_tab(page, "Classify")
+    preview.get_by_text("25 good and 2 with something wrong").wait_for()
+    page.wait_for_timeout(500 * seconds)
+    return box.input_value() == name
+
+
 def import_pasted(page, name: str) -> None:
     page.get_by_text("Bring examples").click()
     page.get_by_label("Or rows, pasted").fill(PASTED)
@@ -37,7 +49,9 @@ def import_pasted(page, name: str) -> None:
     assert "row 27: the text is empty" in preview.inner_text()
     assert "row 28: duplicate: the same text stands in row 2" in preview.inner_text()
     assert BAD in preview.inner_text()
-    page.get_by_label("Name of the library").fill(name)
+    # what is in hand is not lost by a refresh: neither the rows nor what was typed (some moment before)
+    assert any(refreshed(page, name, preview, seconds) for seconds in (1, 2, 4, 8, 16, 32))
+    sync_api.expect(page.get_by_label("Or rows, pasted")).to_have_value(PASTED)
     page.get_by_role("button", name="Import and encode").click()
     page.get_by_text("nothing was imported").wait_for()
     assert card(page, name).count() == 0
