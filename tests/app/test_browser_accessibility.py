@@ -1,0 +1,152 @@
+"""What people need who see little or use no mouse: axe-core finds nothing serious, names, the order of Tab.
+
+With LONGMEM_SCREENSHOTS set to a folder, each view is drawn there in light, dark and on a phone.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.app.browser import DESKTOP, PHONE, answers, ask, new_talk, open_book, to_tab, visiting
+
+TABS = {"shelf": "Shelf", "read": "Read", "write": "Write on", "classify": "Classify", "settings": "Settings"}
+PARTS = {"file": "A file", "measure": "How good it is", "examples": "Examples", "template": "Template"}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ROWS = "note,mood\n" + "".join(f"a {word} evening,good\na {other} evening,bad\n" for word, other in (
+    ("lovely", "dreary"), ("splendid", "tedious"), ("charming", "clumsy"), ("merry", "dismal")))  # fmt: skip
+SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def furnished_view(chromium, program):
+    """A browser that has opened the book, asked, and followed a citation; with a library of examples."""
+    with visiting(chromium, program.url) as page:
+        page.wait_for_selector(".lm-card")
+        open_book(page)
+        if answers(page).count():
+            new_talk(page)
+        ask(page, "What is the title of chapter 2?")
+        answers(page).last.locator(".lm-chip").first.click()
+        page.wait_for_selector("mark.cited")
+        page.get_by_label("Search in this book").fill("compass")
+        page.wait_for_selector(".lm-hit")
+        to_tab(page, "Classify")
+        page.get_by_text("Bring examples").click()
+        pasted(page, ROWS, "8 rows, all good")
+        page.get_by_label("Name of the library").fill("Evenings")
+        page.get_by_role("button", name="Import and encode").click()
+        page.wait_for_selector("#lm-libraries .lm-card[data-state=ready]")
+        page.get_by_text("Bring examples").click()
+        pasted(page, ROWS + ",good\n", "8 good and 1 with something wrong")
+        yield page
+
+
+def pasted(page, rows: str, judged: str) -> None:
+    """Rows that are looked at before they are imported."""
+    page.get_by_label("Or rows, pasted").fill(rows)
+    page.get_by_role("button", name="Look at these rows").click()
+    page.locator("#lm-preview").get_by_text(judged).wait_for()
+
+
+def shade(page, theme: str) -> None:
+    page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+    # colours glide to their new value
+    page.wait_for_timeout(350)
+
+
+def at_view(page, view: str) -> None:
+    if view in TABS:
+        to_tab(page, TABS[view])
+    else:
+        to_tab(page, PARTS[view])
+    if view == "settings":
+        page.wait_for_selector("#lm-facts dt")
+    page.wait_for_timeout(150)
+
+
+def serious(page, rules: list[str]) -> list[str]:
+    """What axe-core finds serious or critical: rule, element, why."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    found = axe.Axe().run(page, options=options).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {' '.join(map(str, node['target']))}: {node['html'][:160]}: "
+        + "; ".join(check["message"] for check in node["any"] + node["all"] + node["none"])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+# dark is other colours, nothing else
+@pytest.mark.parametrize(("theme", "size", "rules"), [
+    ("light", DESKTOP, RULES), ("dark", DESKTOP, ["color-contrast"]), ("light", PHONE, RULES),
+], ids=["light", "dark", "phone"])  # fmt: skip
+def test_nothing_serious_in_any_view(furnished_view, request, theme, size, rules):
+    page, found = furnished_view, {}
+    look, folder = request.node.callspec.id, os.environ.get("LONGMEM_SCREENSHOTS")
+    page.set_viewport_size(size)
+    shade(page, theme)
+    try:
+        # the parts of a tab come before it is left
+        for view in ("shelf", "read", "write", "classify", *PARTS, "settings"):
+            at_view(page, view)
+            assert page.evaluate(SIDEWAYS) <= 0, view
+            found[view] = serious(page, rules)
+            if folder:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                page.screenshot(path=Path(folder) / f"{view}-{look}.png", full_page=view not in ("read",))
+    finally:
+        page.set_viewport_size(DESKTOP)
+        shade(page, "light")
+    assert {view: faults for view, faults in found.items() if faults} == {}
+
+
+STOP = """() => {
+  const one = document.activeElement;
+  const named = one.getAttribute('aria-label') || one.innerText || one.title
+    || (one.labels && one.labels.length && one.labels[0].innerText) || '';
+  return one === document.body ? null : {
+    name: named.trim().slice(0, 40), tag: one.tagName, tabindex: one.tabIndex,
+    shown: one.checkVisibility({ checkOpacity: false, checkVisibilityCSS: true }),
+  };
+}"""
+
+
+def stops(page, most: int = 120) -> list[dict]:
+    """Where Tab leads, from the top of the page round to its end."""
+    page.locator(".lm-top button").focus()
+    found = [page.evaluate(STOP)]
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(STOP)
+        if stop is None or stop == found[0]:
+            break
+        found.append(stop)
+    return found
+
+
+def test_tab_leads_through_the_reading_room_in_a_sensible_order(furnished_view):
+    at_view(furnished_view, "read")
+    found = stops(furnished_view)
+    names = [stop["name"] for stop in found]
+    assert [stop for stop in found if not stop["name"] or not stop["shown"] or stop["tabindex"] > 0] == []
+    wanted = ["Light or dark", "Shelf", "Contents", "Search in this book", "Next leaf →", "Your question"]
+    wanted += ["Ask", "Stop", "Export"]
+    assert [name for name in names if name in wanted] == wanted, names
+    # the strip and the answer's words are one stop each, not hundreds
+    assert len(found) < 60, names
+
+
+def test_a_book_is_opened_and_asked_without_a_mouse(chromium, program):
+    with visiting(chromium, program.url) as page:
+        page.wait_for_selector(".lm-card")
+        to_tab(page, "Shelf")
+        page.locator("[data-action=open]").first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".lm-leaf")
+        page.get_by_label("Your question").focus()
+        page.keyboard.type("How many chapters are there?")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#lm-talk >> text=read off the table of contents")
