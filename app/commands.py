@@ -122,7 +122,7 @@ def build_parser(chosen: str | None = None) -> Parser:
         if name == chosen:
             module = importlib.import_module(delegate.module)
             module.add_arguments(made)
-            made.set_defaults(function=module.run, parse_file=parse_book)
+            made.set_defaults(function=module.run, parse_file=parse_book, read_table=parse_table)
 
     test = command("test", run_tests, "run the tests; arguments are pytest's")
     test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
@@ -158,6 +158,13 @@ def parse_book(file: Path):
     from ingest.parse import parse
 
     return parse(file)
+
+
+def parse_table(file: Path):
+    """The same for a table of labelled examples."""
+    from ingest.tables import read_table
+
+    return read_table(file)
 
 
 def _model_arguments() -> Parser:

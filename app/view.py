@@ -92,11 +92,10 @@ class Desk:
         with contextlib.suppress(Exception):
             self.assistant.library.bank(identifier)
 
-    def stop(self, seconds: float = 30.0) -> None:
-        """End answers and put the job in hand back into its queue; wait for that no longer than `seconds`."""
+    def stop(self, seconds: float = 30.0) -> bool:
+        """End answers and put the job in hand back into its queue; False where that takes over `seconds`."""
         self.speaker.stop_all()
-        if not self.read_only:
-            self.runner.stop(seconds)
+        return self.read_only or self.runner.stop(seconds)
 
     # the shelf
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.answering.prompt import INSTRUCTION, NOT_TOLD, TALKING, chat_ids, question_with_passages
+from engine.demonstrations.columns import Table, guess_columns
 from engine.demonstrations.encoding import written
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
@@ -19,7 +20,6 @@ from engine.shelf.fulltext import Hit
 from engine.training.questions import Question, Reading, joined
 from ingest.errors import BadInput
 from ingest.segments import plain_ids
-from ingest.tables import read_table
 
 TEMPLATES = ("Input: {} Type: {}", "Text: {} Label: {}", "{}\nAnswer: {}", "Sentence: {} It is {}")
 ARBITRARY = (
@@ -47,22 +47,25 @@ class Lesson:
 
 
 Lessons = dict[str, Callable[[], Lesson]]
+ReadTable = Callable[[Path], Table]
 
 
-def demonstration_lessons(folder: Path, tokenizer: object, seed: int = 0) -> Lessons:
+def demonstration_lessons(folder: Path, read_table: ReadTable, tokenizer: object, seed: int = 0) -> Lessons:
     """Two lessons of every table in a folder, one with the task's own words, one with arbitrary ones.
 
     Raises
     ------
     BadInput
-        The folder holds no table, or one without the columns text and label.
+        The folder holds no table, or one without a column of texts and one of labels.
     """
     files = sorted(file for file in folder.glob("*") if file.is_file()) if folder.is_dir() else []
     if not files:
         raise BadInput(f"there are no tables of demonstrations in {folder}; give a folder of CSV files")
     return {
         f"{file.name} {'in other words' if other else 'in its own words'}": (
-            lambda file=file, other=other: demonstration_lesson(_examples(file), tokenizer, other, seed)
+            lambda file=file, other=other: demonstration_lesson(
+                _examples(read_table(file)), tokenizer, other, seed
+            )
         )
         for file in files
         for other in (False, True)
@@ -144,10 +147,7 @@ def _exchange(
     return prompt, [*plain_ids(tokenizer, answer), tokenizer.eos_token_id]
 
 
-def _examples(file: Path) -> list[tuple[str, str]]:
-    table = read_table(file)
-    try:
-        text, label = table.columns.index("text"), table.columns.index("label")
-    except ValueError:
-        raise BadInput(f"{file.name}: training needs the columns text and label") from None
+def _examples(table: Table) -> list[tuple[str, str]]:
+    columns = guess_columns(table)
+    text, label = table.columns.index(columns.text), table.columns.index(columns.label)
     return [(row[text], row[label]) for row in table.rows if row[text].strip() and row[label].strip()]

@@ -142,7 +142,11 @@ def lessons(backbone: Backbone, settings: TrainingSettings, arguments: argparse.
     """Demonstrations and questions that the command names."""
     found: list[Lessons] = []
     if arguments.demonstrations is not None:
-        found.append(demonstration_lessons(arguments.demonstrations, backbone.tokenizer, settings.seed))
+        found.append(
+            demonstration_lessons(
+                arguments.demonstrations, arguments.read_table, backbone.tokenizer, settings.seed
+            )
+        )
     if arguments.questions is not None:
         held_out = sectioned(*arguments.held_out) if arguments.held_out else []
         readings = apart(sectioned(*arguments.questions), held_out)

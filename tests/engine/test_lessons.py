@@ -22,6 +22,7 @@ from engine.training.lessons import (
 from engine.training.questions import Question, Reading, laid_out
 from engine.training.trainer import positions
 from ingest.errors import BadInput
+from ingest.tables import read_table
 
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("what a joy", "good"), ("no joy at all", "bad")]
 
@@ -101,13 +102,13 @@ def test_scored_positions_are_those_before_what_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "content, words", [(None, "give a folder of CSV files"), ("a,b\n1,2\n", "columns text")]
+    "content, words", [(None, "give a folder of CSV files"), ("a\n1\n", "only one column")]
 )
 def test_wrong_tables_are_one_clear_line(tmp_path, tiny_tokenizer, content, words):
     if content is not None:
         (tmp_path / "wrong.csv").write_text(content)
     with pytest.raises(BadInput, match=words):
-        for make in demonstration_lessons(tmp_path, tiny_tokenizer).values():
+        for make in demonstration_lessons(tmp_path, read_table, tiny_tokenizer).values():
             make()
 
 
@@ -139,5 +140,6 @@ def run(words: str) -> int:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     arguments = parser.parse_args(words.split())
+    arguments.read_table = read_table
     arguments.parse_file = lambda file: argparse.Namespace(text=Path(file).read_text())
     return command.run(arguments)
