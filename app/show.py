@@ -60,13 +60,10 @@ def table(entries: list) -> str:
 
 def answer(answer) -> dict:
     """An answer, for JSON."""
-    cited = [
-        {"text": one.text, "start": one.start, "end": one.end, "place": str(one.place), "score": one.score}
-        for one in answer.citations
-    ]
     return {
         "answer": answer.text,
-        "citations": cited,
+        "citations": [one.as_dict() for one in answer.citations],
+        "looked_at": [one.as_dict() for one in answer.looked],
         "tokens": answer.tokens,
         "seconds_to_first_token": answer.seconds_to_first_token,
         "tokens_per_second": answer.tokens_per_second,
@@ -75,12 +72,13 @@ def answer(answer) -> dict:
 
 
 def citations(answer) -> list[str]:
-    """The places that an answer came from, one line each."""
+    """The places that an answer came from or, where none is sure, that were looked at; one line each."""
     lines = []
-    for number, one in enumerate(answer.citations, 1):
+    named = [(f"[{number}]", one) for number, one in enumerate(answer.citations, 1)]
+    for name, one in named or [("looked at", one) for one in answer.looked]:
         words = " ".join(plain(one.text).split())
         quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
-        lines.append(f"[{number}] {plain(str(one.place))}: “{quote}”")
+        lines.append(f"{name} {plain(str(one.place))}: “{quote}”")
     return lines
 
 

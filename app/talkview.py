@@ -12,6 +12,7 @@ from engine.shelf.talks import Message
 SPEAKERS = {"user": "You", "assistant": "The book", "system": "Note"}
 SHOWN_QUOTE = 160
 WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
+LOOKED_WORDS = markup.tag("p", "Not sure enough to cite a place. Looked at:", class_="lm-facts")
 LAYER_WORDS = (
     "Gate: how much of what this layer adds comes from the book's memory, over its heads. Took nothing: "
     "the share of its attention that chose the empty slot over the book. Without memory, the passages "
@@ -70,7 +71,8 @@ def answer(
         said = markup.tag(
             "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
         )
-    below = [chips(one.citations, titles), footnote(one.statistics)]
+    below = [chips(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
+    below.append(footnote(one.statistics))
     below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
     if read is not None:
         below.append(details(one, read))
@@ -129,7 +131,12 @@ def spread_words(values: Sequence[float], percent: bool = False) -> str:
     return f"{mean}{' %' if percent else ''}{spread}"
 
 
-def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+def looked_at(passages: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """The places that were read again for an answer that cites nothing, as buttons that lead there."""
+    return LOOKED_WORDS + chips(passages, titles, "Looked at") if passages else ""
+
+
+def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], named: str = "Citation") -> str:
     """The places an answer leans on; each is a button that leads there."""
     made = []
     for number, one in enumerate(citations, 1):
@@ -140,8 +147,10 @@ def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> 
             place = f"{titles.get(one['document'], 'a removed book')}, {place}"
         made.append(
             markup.button(
-                f"[{number}] {place}", "cite", document=one["document"], start=one["start"], end=one["end"],
-                class_="lm-chip", title=f"“{quote}”", aria_label=f"Citation {number}, {place}: {quote}",
+                f"[{number}] {place}" if named == "Citation" else place, "cite",
+                document=one["document"], start=one["start"], end=one["end"],
+                class_="lm-chip" if named == "Citation" else "lm-chip lm-looked",
+                title=f"“{quote}”", aria_label=f"{named} {number}, {place}: {quote}",
             )
         )  # fmt: skip
     return markup.tag("div", *made, class_="lm-row lm-chips") if made else ""

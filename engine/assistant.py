@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from engine.answering.answer import Answer, AnswerEvent, Read
-from engine.answering.citing import citation, cite
+from engine.answering.citing import citation, cite, looked_at
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted, recent_turns
 from engine.answering.reread import Chosen, choose_passages
@@ -320,16 +320,18 @@ class Assistant:
                     break
                 yield AnswerEvent(token.text, tuple(seen))
         text = "".join(pieces).strip("\n") if chosen is None else "".join(pieces).strip()
-        citations = ()
+        citations = looked = ()
         passages = tuple(
             Read(hit.document, hit.start, hit.end, hit.score) for hit in (chosen.passages if chosen else ())
         )
         if chosen is not None and text:
             citations = cite(text, chosen, self.library.document)
+            looked = () if citations else looked_at(chosen, self.library.document)
         yield AnswerEvent(
             answer=Answer(
                 text=text,
                 citations=citations,
+                looked=looked,
                 tokens=count,
                 seconds_to_first_token=round((first or time.perf_counter()) - began, 3),
                 tokens_per_second=round((count - 1) / (last - first), 2) if count > 1 else 0.0,
@@ -390,17 +392,6 @@ class Assistant:
         return None if packed is None else Trace.unpacked(packed)
 
     def _keep(self, talk: str, answer: Answer, owner: str) -> None:
-        citations = [
-            {
-                "document": one.document,
-                "text": one.text,
-                "start": one.start,
-                "end": one.end,
-                "place": str(one.place),
-                "score": one.score,
-            }
-            for one in answer.citations
-        ]
         statistics = {
             "tokens": answer.tokens,
             "seconds_to_first_token": answer.seconds_to_first_token,
@@ -409,7 +400,9 @@ class Assistant:
             "stopped": answer.stopped,
         }
         self.shelf.talks.append(
-            talk, "assistant", answer.text, citations=citations, statistics=statistics, owner=owner,
+            talk, "assistant", answer.text, statistics=statistics, owner=owner,
+            citations=[one.as_dict() for one in answer.citations],
+            settings={"looked": [one.as_dict() for one in answer.looked]} if answer.looked else None,
             trace=answer.trace.packed() if answer.trace else None,
         )  # fmt: skip
 

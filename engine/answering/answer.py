@@ -20,6 +20,17 @@ class Citation:
     place: Place
     score: float
 
+    def as_dict(self) -> dict[str, str | int | float]:
+        """For JSON, and as a talk keeps it."""
+        return {
+            "document": self.document,
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "place": str(self.place),
+            "score": self.score,
+        }
+
 
 @dataclass(frozen=True)
 class Read:
@@ -33,7 +44,10 @@ class Read:
 
 @dataclass(frozen=True)
 class Answer:
-    """A finished answer. Rates are 0 where nothing was generated."""
+    """A finished answer. Rates are 0 where nothing was generated.
+
+    looked: where nothing is sure enough to be cited, the passages that were read again, best first.
+    """
 
     text: str
     citations: tuple[Citation, ...] = ()
@@ -41,6 +55,7 @@ class Answer:
     seconds_to_first_token: float = 0.0
     tokens_per_second: float = 0.0
     memory_tokens: int = 0
+    looked: tuple[Citation, ...] = ()
     passages: tuple[Read, ...] = ()
     stopped: bool = False
     trace: "Trace | None" = None

@@ -47,6 +47,14 @@ def cite(
     )
 
 
+def looked_at(chosen: Chosen, document_of: DocumentOf) -> tuple[Citation, ...]:
+    """The passages that were read again, best first, as places to look at where nothing can be cited."""
+    return tuple(
+        citation(document_of(hit.document), hit.document, hit.start, hit.end, chosen.sure)
+        for hit in chosen.passages
+    )
+
+
 def citation(document: Document, name: str, start: int, end: int, score: float) -> Citation:
     """The characters [start, end) of a document as a citation."""
     place = document.place(start, end)

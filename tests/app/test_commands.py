@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import commands, show
+from engine.answering.answer import Citation
 from engine.errors import Failure
 from ingest.errors import BadInput
 
@@ -23,12 +24,11 @@ ENTRY = SimpleNamespace(
     bank_bytes=98765432,
     state="ready",
 )
-CITATION = SimpleNamespace(
-    text="Emma\nWoodhouse", start=10, end=24, place="Chapter I, paragraph 1", score=0.8
-)
+CITATION = Citation("50f5", "Emma\nWoodhouse", 10, 24, "Chapter I, paragraph 1", 0.8)
 ANSWER = SimpleNamespace(
     text="She is handsome.",
     citations=[CITATION],
+    looked=[],
     tokens=4,
     seconds_to_first_token=0.51,
     tokens_per_second=20.0,
@@ -152,6 +152,13 @@ def test_ask_prints_the_answer_its_places_and_nothing_that_steers_a_terminal(fak
     assert "4 tokens" in err and "200,123 tokens of memory" in err
 
 
+def test_ask_names_the_places_looked_at_where_none_is_sure(fake, capsys, monkeypatch):
+    unsure = SimpleNamespace(**{**vars(ANSWER), "citations": [], "looked": [CITATION]})
+    monkeypatch.setattr(fake, "ask", lambda *_, **__: iter([SimpleNamespace(text="", answer=unsure)]))
+    assert commands.main(["ask", "Emma", "how?"]) == 0
+    assert "\nlooked at Chapter I, paragraph 1: “Emma Woodhouse”\n" in capsys.readouterr().out
+
+
 def test_ask_as_json_is_exactly_one_object_whatever_a_library_prints(fake, capsys):
     assert commands.main(["ask", "Emma", "how?", "--json"]) == 0
     out, err = capsys.readouterr()
@@ -159,6 +166,7 @@ def test_ask_as_json_is_exactly_one_object_whatever_a_library_prints(fake, capsy
         "answer": "She is handsome.",
         "citations": [
             {
+                "document": "50f5",
                 "text": "Emma\nWoodhouse",
                 "start": 10,
                 "end": 24,
@@ -166,6 +174,7 @@ def test_ask_as_json_is_exactly_one_object_whatever_a_library_prints(fake, capsy
                 "score": 0.8,
             }
         ],
+        "looked_at": [],
         "tokens": 4,
         "seconds_to_first_token": 0.51,
         "tokens_per_second": 20.0,

@@ -122,6 +122,9 @@ def test_hostile_text_adds_no_tag_anywhere():
     citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
     talk = talkview.conversation([message("user", HOSTILE), message("assistant", HOSTILE, [citation])], {})
     assert tags(talk) == {"section", "h4", "div", "button"}
+    unsure = replace(message("assistant", HOSTILE), settings={"looked": [citation]})
+    talk = talkview.conversation([message("user", HOSTILE), unsure], {})
+    assert tags(talk) == {"section", "h4", "div", "button", "p"} and "Not sure enough to cite" in talk
     assert "script" not in tags(talkview.live(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
     assert tags(talkview.live(HOSTILE, HOSTILE, HOSTILE)) == {"section", "h4", "div", "span", "p"}
 

@@ -194,6 +194,22 @@ def test_what_the_book_does_not_hold_is_said(assistant, tmp_path):
     assert not last.answer.citations
 
 
+def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_path, monkeypatch):
+    document = put(assistant, tmp_path, FIRST_END)
+    question, talk = "What did Miss Amberley count on day 7?", assistant.shelf.talks.create(document)
+    monkeypatch.setattr("engine.answering.reread.sure", lambda *_: 0.4)
+    *_, last = assistant.ask(document, question, sampling=SHORT, talk=talk.id)
+    text = assistant.library.document(document).text
+    assert not last.answer.citations and last.answer.looked
+    assert all(one.text == text[one.start : one.end] for one in last.answer.looked)
+    assert "Amberley" in last.answer.looked[0].text
+    kept = assistant.shelf.talks.messages(talk.id)[-1].settings["looked"]
+    assert kept == [one.as_dict() for one in last.answer.looked]
+    monkeypatch.setattr("engine.answering.reread.sure", lambda *_: 0.9)
+    *_, last = assistant.ask(document, question, sampling=SHORT)
+    assert last.answer.citations and not last.answer.looked
+
+
 def test_citations_are_the_very_characters_and_lead_to_their_place(assistant, tmp_path):
     document = put(assistant, tmp_path, FIRST_END)
     *_, last = assistant.ask(document, "What did Miss Amberley count on day 7?", sampling=SHORT)
