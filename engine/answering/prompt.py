@@ -56,15 +56,15 @@ def prompted(
 ) -> Prompt:
     """The prompt for a question about a document; chosen: None where no passage may be read again.
 
-    A question of fact is answered in the book's own words (`quoting`), any other freely. recent: turns of the
-    talk as they were; earlier: what was said before those and may matter.
+    A question of fact is answered in the book's own words, between quotation marks (`quoting`), any other
+    freely. recent: turns of the talk as they were; earlier: what was said before those and may matter.
     """
     if chosen is None or not chosen.question or not chosen.passages:
         return Prompt(chat_ids(tokenizer, TALKING, recent, question))
     best = quotes(question, chosen, QUOTES)
     allowed, read = None, chosen.passages
     if best:
-        allowed = Choice([quote.text for quote in best], tokenizer)
+        allowed = Choice([f"“{quote.text}”" for quote in best], tokenizer)
         read = tuple(hit for hit in read if any(quote.stands_in(hit) for quote in best))
     message = question_with_passages(question, read, earlier)
     return Prompt(chat_ids(tokenizer, INSTRUCTION, recent, message), allowed)

@@ -206,13 +206,14 @@ def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_
     kept = assistant.shelf.talks.messages(talk.id)[-1].settings["looked"]
     assert kept == [one.as_dict() for one in last.answer.looked]
     monkeypatch.setattr("engine.answering.reread.sure", lambda *_: 0.9)
-    *_, last = assistant.ask(document, question, sampling=SHORT)
+    *_, last = assistant.ask(document, question, sampling=Sampling(max_tokens=200))
     assert last.answer.citations and not last.answer.looked
 
 
 def test_citations_are_the_very_characters_and_lead_to_their_place(assistant, tmp_path):
     document = put(assistant, tmp_path, FIRST_END)
-    *_, last = assistant.ask(document, "What did Miss Amberley count on day 7?", sampling=SHORT)
+    whole = Sampling(max_tokens=200)
+    *_, last = assistant.ask(document, "What did Miss Amberley count on day 7?", sampling=whole)
     text = assistant.library.document(document).text
     assert last.answer.citations
     for cited in last.answer.citations:
