@@ -66,13 +66,17 @@ def encode_text(
 ) -> int:
     """Encode a whole text into the bank at `folder`, from its last complete segment on; publish it.
 
-    progress: called after each segment with tokens done and an estimate of all tokens; what it raises stops
-    the work between two segments. Returns the number of tokens.
+    progress: called where the work goes on from and after each segment, with tokens done and an estimate of
+    all tokens; what it raises stops the work between two segments. Returns the number of tokens.
     """
+
+    def tell(read: int) -> None:
+        progress(writer.tokens, max(writer.tokens, round(writer.tokens * len(text) / max(1, read))))
+
     with BankWriter.open(folder, layout, bank_identity(text, backbone)) as writer:
+        tell(writer.end)
         for segment in segments(text, backbone.tokenizer, SEGMENT, start=writer.segments):
             encode_segment(writer, backbone, segment.token_ids, segment.spans)
-            read = segment.spans[-1][1]
-            progress(writer.tokens, max(writer.tokens, round(writer.tokens * len(text) / max(1, read))))
+            tell(segment.spans[-1][1])
         writer.publish()
         return writer.tokens

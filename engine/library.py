@@ -142,7 +142,6 @@ class Library:
             found = self.passages(identifier)
             rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in found)
             self.shelf.fulltext.index(identifier, rows)
-        report("encode", 0, 0)
         tokens = self._encode(identifier, document, report)
         report("publish", 0, 1)
         source = self._open_bank(identifier, document)

@@ -114,3 +114,21 @@ def test_a_short_memory_fills_up_with_nothing(searched):
     ids, scores = Memory([Stretch(source, 5, 7)], sidenet).search(query, 4, block)
     assert sorted(ids[0, 0].tolist()) == [-1, -1, 0, 1]
     assert torch.isinf(scores).sum() == 2 * scores[..., 0].numel()
+
+
+def test_work_that_goes_on_says_at_once_how_far_it_is(backbone, tmp_path):
+    layout = bank_layout(SideNetConfig.for_backbone(backbone, memory_layers=(1,)))
+    told = []
+
+    def stop_after_two(done, total):
+        told.append((done, total))
+        if done >= 2048:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_text(TEXT, tmp_path, backbone, layout, stop_after_two)
+    assert [done for done, _ in told] == [0, 1024, 2048]
+    again = []
+    tokens = encode_text(TEXT, tmp_path, backbone, layout, lambda *reached: again.append(reached))
+    assert again[0] == told[-1] == (2048, len(TEXT))
+    assert again[-1] == (tokens, tokens)
