@@ -133,11 +133,12 @@ def spread_words(values: Sequence[float], percent: bool = False) -> str:
 
 def looked_at(passages: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     """The places that were read again for an answer that cites nothing, as buttons that lead there."""
-    return LOOKED_WORDS + chips(passages, titles, "Looked at") if passages else ""
+    return LOOKED_WORDS + chips(passages, titles, is_cited=False) if passages else ""
 
 
-def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], named: str = "Citation") -> str:
-    """The places an answer leans on; each is a button that leads there."""
+def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
+    """The places an answer leans on, or that were looked at; each is a button that leads there."""
+    kind, class_ = ("Citation", "lm-chip") if is_cited else ("Looked at", "lm-chip lm-looked")
     made = []
     for number, one in enumerate(citations, 1):
         words = " ".join(str(one["text"]).split())
@@ -147,10 +148,9 @@ def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], nam
             place = f"{titles.get(one['document'], 'a removed book')}, {place}"
         made.append(
             markup.button(
-                f"[{number}] {place}" if named == "Citation" else place, "cite",
+                f"[{number}] {place}" if is_cited else place, "cite",
                 document=one["document"], start=one["start"], end=one["end"],
-                class_="lm-chip" if named == "Citation" else "lm-chip lm-looked",
-                title=f"“{quote}”", aria_label=f"{named} {number}, {place}: {quote}",
+                class_=class_, title=f"“{quote}”", aria_label=f"{kind} {number}, {place}: {quote}",
             )
         )  # fmt: skip
     return markup.tag("div", *made, class_="lm-row lm-chips") if made else ""

@@ -30,6 +30,7 @@ from engine.shelf.shelf import Entry
 from engine.shelf.talks import Message
 from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
+from ingest.segments import plain_tokens
 
 HISTORY_TOKENS = 256
 
@@ -361,14 +362,8 @@ class Assistant:
         """Token ids of the half window before a place, and the character where that window begins."""
         half = self.reader.window // 2
         begin = max(0, place - half * 8)
-        encoded = self.library.backbone.tokenizer(
-            text[begin:place],
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            split_special_tokens=True,
-        )
-        ids, spans = encoded["input_ids"][-half:], encoded["offset_mapping"][-half:]
-        return ids, begin + (spans[0][0] if spans else 0)
+        ids, spans = plain_tokens(self.library.backbone.tokenizer, text[begin:place])
+        return ids[-half:], begin + (spans[-half:][0][0] if spans else 0)
 
     def _reads(self, token: Token, memory: Memory) -> list[Read]:
         """The characters that a token read from, each with its mass over layers and heads."""

@@ -52,8 +52,19 @@ def segments(text: str, tokenizer, size: int = 1024, start: int = 0) -> Iterator
 
 
 def plain_ids(tokenizer, text: str) -> list[int]:
-    """Token ids of a text in which marks of a chat format are characters like any others."""
-    return tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    """Token ids of a text as it stands; see `plain_tokens`."""
+    return plain_tokens(tokenizer, text)[0]
+
+
+def plain_tokens(tokenizer, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Token ids of a text as it stands, and the characters that each came from.
+
+    Marks of a chat format are characters like any others: a book that prints "<|im_end|>" ends no turn.
+    """
+    encoded = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True
+    )
+    return list(encoded["input_ids"]), encoded["offset_mapping"]
 
 
 def pieces(text: str, size: int = PIECE) -> Iterator[tuple[int, int]]:
@@ -86,17 +97,14 @@ def _joined(before: str, after: str) -> bool:
 
 
 def _tokenise(text: str, begin: int, end: int, tokenizer) -> tuple[list[int], list[tuple[int, int]]]:
-    # split: a book that prints "<|im_end|>" prints ten characters, it does not end a turn
-    encoded = tokenizer(
-        text[begin:end], add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True
-    )
+    token_ids, offsets = plain_tokens(tokenizer, text[begin:end])
     spans: list[tuple[int, int]] = []
     covered = 0
-    for first, last in encoded["offset_mapping"]:
+    for first, last in offsets:
         if last <= first:  # a token of no character, such as a vocabulary's leading space
             first = last = covered
         spans.append((begin + min(first, covered), begin + last))
         covered = max(covered, last)
     if spans and covered < end - begin:
         spans[-1] = (spans[-1][0], end)
-    return list(encoded["input_ids"]), spans
+    return token_ids, spans

@@ -28,7 +28,7 @@ from engine.evaluation.haystack import Haystack, haystack
 from engine.library import Library
 from engine.paths import Paths
 from engine.reader import Reader
-from engine.retrieval.memory import Memory
+from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING
 from engine.shelf.fulltext import Hit
 from engine.sidenet.checkpoint import sidenet_for
@@ -124,20 +124,20 @@ class Examination:
 
     def memory_only(self, question: str) -> str:
         stretch = self.assistant.library.stretch(self.document, 0, len(self.hay.text))
-        memory = Memory([stretch], self.reader.sidenet)
-        return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
+        return self._from_memory(question, [stretch])
 
     def found_memory_only(self, question: str) -> str:
         """As `memory_only`, but only the passages that the search finds may be read."""
         library = self.assistant.library
         ranges = {self.document: (0, len(self.hay.text))}
         hits = choose_passages(question, library, ranges, FOUND).passages
-        stretches = [library.stretch(self.document, hit.start, hit.end) for hit in hits]
-        return self._say(
-            self.reader,
-            prompted(self.backbone.tokenizer, question, None),
-            Memory(stretches, self.reader.sidenet) if stretches else None,
+        return self._from_memory(
+            question, [library.stretch(self.document, hit.start, hit.end) for hit in hits]
         )
+
+    def _from_memory(self, question: str, stretches: Sequence[Stretch]) -> str:
+        memory = Memory(stretches, self.reader.sidenet) if stretches else None
+        return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
 
     def asked(self, question: str) -> str:
         *_, last = self.assistant.ask(self.document, question, sampling=SHORT)

@@ -80,14 +80,18 @@ def demonstration_lesson(
     rng = random.Random(f"{seed} {other_words} {rows[0][0]}")
     rng.shuffle(rows)
     labels = sorted({label for _, label in rows})
+    if other_words and len(labels) > len(ARBITRARY):
+        raise BadInput(
+            f"a table has {len(labels)} labels; training takes up to {len(ARBITRARY)}: leave it out"
+        )
     words = rng.sample(ARBITRARY, len(labels)) if other_words else labels
     task = Task(rng.choice(TEMPLATES), dict(zip(labels, words, strict=True)))
+    answers = {label: len(plain_ids(tokenizer, task.answer(label))) for label in labels}
     ids, scored = [], []
     for at, (text, label) in enumerate(rows):
         one = written(Example(at, text, label), task, tokenizer)
-        answer = len(plain_ids(tokenizer, task.answer(label)))
         ids += one.ids
-        scored += [one.prompt <= place < one.prompt + answer for place in range(len(one.ids))]
+        scored += [one.prompt <= place < one.prompt + answers[label] for place in range(len(one.ids))]
     return Lesson(ids, scored)
 
 
@@ -150,4 +154,7 @@ def _exchange(
 def _examples(table: Table) -> list[tuple[str, str]]:
     columns = guess_columns(table)
     text, label = table.columns.index(columns.text), table.columns.index(columns.label)
-    return [(row[text], row[label]) for row in table.rows if row[text].strip() and row[label].strip()]
+    rows = [(row[text], row[label]) for row in table.rows if row[text].strip() and row[label].strip()]
+    if not rows:
+        raise BadInput(f"{table.name} has no row with a text and a label: leave it out")
+    return rows

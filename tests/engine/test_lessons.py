@@ -27,6 +27,9 @@ from ingest.tables import read_table
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("what a joy", "good"), ("no joy at all", "bad")]
 
 
+MANY = "text,label\n" + "".join(f"text {n},label {n}\n" for n in range(21))
+
+
 def asked(lesson: Lesson, tokenizer) -> list[str]:
     """The scored stretches of a lesson as text."""
     stretches, ids = [], []
@@ -102,7 +105,13 @@ def test_scored_positions_are_those_before_what_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "content, words", [(None, "give a folder of CSV files"), ("a\n1\n", "only one column")]
+    "content, words",
+    [
+        (None, "give a folder of CSV files"),
+        ("a\n1\n", "only one column"),
+        ("text,label\n,good\n", "no row with a text"),
+        (MANY, "21 labels"),
+    ],
 )
 def test_wrong_tables_are_one_clear_line(tmp_path, tiny_tokenizer, content, words):
     if content is not None:
