@@ -64,7 +64,9 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
 
     questions, box = reader.locator("#lm-talk .lm-user"), reader.get_by_label("Your question")
     ask(reader, "How many chapters are there?")
+    first_try = answers(reader).last.element_handle()
     questions.last.get_by_role("button", name="Ask again").click()
+    reader.wait_for_function("answer => !answer.isConnected", arg=first_try)
     until(lambda: answers(reader).count() == 2 and not reader.locator(".lm-live").count())
     assert questions.count() == 2
     told = download(reader).read_text(encoding="utf-8").replace("\\", "")
