@@ -32,6 +32,7 @@ BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapt
           "All my books": "shelf"}  # fmt: skip
 HITS = 60
 KEPT_LEAVES = 16
+LOOK_SECONDS = 4.0  # importing and loading the model would compete with the first page
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ class Desk:
             self.demonstrations.store.sweep()
             self.runner.start()
 
-    def look(self) -> None:
-        """Load the model and compare the banks with it, in a thread of its own: nobody waits for that."""
-        threading.Thread(target=self._look, name="look", daemon=True).start()
+    def look(self, after: float = LOOK_SECONDS) -> None:
+        """Load the model and compare the banks with it, once the first page has had time to appear."""
+        timer = threading.Timer(after, self._look)
+        timer.daemon = True
+        timer.start()
 
     def _look(self) -> None:
         # what fails here fails again, and is told, where somebody asks for it

@@ -15,12 +15,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
 from engine.backbone.families import Projections, family_of, part
+
+if TYPE_CHECKING:  # three seconds that the page does not wait for: see `load`
+    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
 SAMPLED_VALUES = 4096
 TOKENIZER_PROBE = "Call me Ishmael. 1851 — “naïve”\n\n\tمرحبا 漢字 😀"
@@ -42,7 +45,7 @@ class Encoding:
 class Backbone:
     """A frozen causal language model and its tokenizer; threads may encode side by side."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
@@ -125,8 +128,10 @@ class Backbone:
         like = torch.empty(0, dtype=self.dtype, device=positions.device)
         return part(self.model, self.family.rotary)(like, position_ids=positions)
 
-    def new_cache(self) -> DynamicCache:
+    def new_cache(self) -> "DynamicCache":
         """An empty key/value cache for `encode(…, cache=…)`."""
+        from transformers import DynamicCache
+
         return DynamicCache(config=self.model.config)
 
     @torch.inference_mode()
@@ -135,7 +140,7 @@ class Backbone:
         ids: Tensor,
         hidden: Sequence[int] | None = None,
         memory_blocks: Sequence[int] = (),
-        cache: DynamicCache | None = None,
+        cache: "DynamicCache | None" = None,
     ) -> Encoding:
         """Run the blocks over token ids (batch, time), after what `cache` holds.
 

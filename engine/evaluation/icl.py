@@ -32,10 +32,12 @@ from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
 from engine.demonstrations.window import ALONE, LabelScorer
 from engine.encoding import bank_layout
+from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
+from engine.training.memtrm import MemTRM, load_memtrm
 from ingest.errors import BadInput
 
 REVIEW, INPUT = "Review: {} Sentiment: {}", "Input: {} Type: {}"
@@ -192,6 +194,33 @@ def measure_dense(
         yield Score(subject.name, name, scoring, used, seed, 0, float(hits.mean()), len(hits))
 
 
+def measure_memtrm(
+    subject: Subject, backbone: Backbone, model: MemTRM, protocol: Protocol, seed: int, shots: int
+) -> Iterator[Score]:
+    """MemTRM beside the same shots, without and with the same demonstrations in a memory of its own."""
+    rows = np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
+    pool = rows[: len(rows) - HELD_OUT]
+    sizes = {size or ALL: pool[: size or None] for size in protocol.sizes}
+    scorer = LabelScorer(backbone, model, _answers(backbone, subject.task))
+    prefix = scorer.prefix(_window_ids(subject, rows[:shots], backbone))
+    first = np.array([answer[0] for answer in scorer.answers])[subject.truth]
+    for size, part in ((0, None), *sizes.items()):
+        memory = (
+            None if part is None else demonstration_reader(model, backbone, _ids(subject, part, backbone))
+        )
+        found, empty = (
+            scorer.score(prefix, _prompts(subject.task, texts, backbone), [memory])[0]
+            for texts in (subject.texts, CONTENT_FREE)
+        )
+        right = {
+            "full": found.top.numpy() == first,
+            "labels": calibrated(found.labels, empty.labels).argmax(1) == subject.truth,
+        }
+        name = "MemTRM, no memory" if part is None else f"MemTRM, memory {size}"
+        for scoring, hits in right.items():
+            yield Score(subject.name, name, scoring, shots, seed, size, float(hits.mean()), len(hits))
+
+
 def calibrated(labels: torch.Tensor, empty: torch.Tensor) -> np.ndarray:
     """log p (texts, labels) of label scores, less what the labels score on content-free inputs."""
     nothing = empty.double().log_softmax(-1).exp().mean(0).log()
@@ -245,9 +274,13 @@ def _prompts(task: Task, texts: Sequence[str], backbone: Backbone) -> list[list[
     return [backbone.tokenizer(task.prompt(text), add_special_tokens=False)["input_ids"] for text in texts]
 
 
+def _ids(subject: Subject, rows: np.ndarray, backbone: Backbone) -> list[list[int]]:
+    return [written(subject.memory.examples[row], subject.task, backbone.tokenizer).ids for row in rows]
+
+
 def _window_ids(subject: Subject, rows: np.ndarray, backbone: Backbone) -> list[int]:
-    shots = [written(subject.memory.examples[row], subject.task, backbone.tokenizer).ids for row in rows]
-    return [token for shot in fitting(shots, backbone.context // 2) for token in shot]
+    shots = fitting(_ids(subject, rows, backbone), backbone.context // 2)
+    return [token for shot in shots for token in shot]
 
 
 def _telling(name: str, began: float):
@@ -281,6 +314,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pool", type=int, default=0, metavar="N", help="draw from N demonstrations, 0: all")
     parser.add_argument("--dense-seeds", type=int, default=1, metavar="N", help="seeds with the window full")
     parser.add_argument("--dense-examples", type=int, default=0, metavar="N", help="their test texts, 0: all")
+    parser.add_argument("--memtrm", type=Path, metavar="DIR", help="a run of train --method memtrm")
     parser.add_argument("--squad", type=Path, metavar="FILE", help="also SQuAD, 3 shots and 200 in memory")
     parser.add_argument("--squad-questions", type=int, default=100, metavar="N")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep encoded demonstrations here")
@@ -295,6 +329,7 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     backbone = load_backbone(Paths.default(), arguments.model)
     sidenet = sidenet_for(backbone, arguments.sidenet)
+    memtrm = load_memtrm(arguments.memtrm, backbone) if arguments.memtrm is not None else None
     protocol = Protocol(
         _numbers(arguments.shots),
         _numbers(arguments.sizes),
@@ -313,6 +348,8 @@ def run(arguments: argparse.Namespace) -> int:
         for seed in range(protocol.seeds):
             for shots in protocol.shots:
                 scores += measure(subject, backbone, sidenet, protocol, seed, shots)
+                if memtrm is not None:
+                    scores += measure_memtrm(subject, backbone, memtrm, protocol, seed, shots)
                 print(f"{name}: seed {seed}, {shots} shots", flush=True)
         for seed in range(protocol.dense[0]):
             tests = protocol.dense[1] or len(subject.texts)

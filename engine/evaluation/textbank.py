@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.search import SearchMap
+from engine.sidenet.sidenet import MemoryReader
 from engine.training.activations import Frozen
 from engine.training.ring import TensorReader
 
@@ -72,3 +74,27 @@ class TextBank:
             search_map,
             top_k,
         )
+
+
+@dataclass(frozen=True)
+class Batched:
+    """Serves a batch from a memory of one row: every position asks for itself."""
+
+    memory: MemoryReader
+
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
+        """query: (batch, time, heads, head_dim), as `MemoryReader.read`."""
+        shape = query.shape[:2]
+        flat = None if search is None else search.flatten(0, 1)[None]
+        known = None if chunks is None else chunks.flatten(0, 1)[None]
+        found = self.memory.read(layer, query.flatten(0, 1)[None], flat, known)
+
+        def back(x: Tensor | None) -> Tensor | None:
+            if x is None:
+                return None
+            return x.expand(shape[0], *x.shape[1:]) if x.shape[1] == 1 else x[0].unflatten(0, shape)
+
+        parts = (found.keys, found.values, found.mask, found.bias, found.chunks, found.following)
+        return Retrieved(*map(back, parts))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.config import SideNetConfig
-from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideLayer, SideOutput
+from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideLayer, SideOutput
 from ingest.errors import BadInput
 
 CONFIG_FILE, WEIGHTS_FILE = "memtrm.json", "memtrm.safetensors"
@@ -56,16 +56,20 @@ class MemTRM(nn.Module):
         """The `H_j` that `forward` needs."""
         return (self.block,)
 
-    def forward(self, hidden: dict[int, Tensor], memory: MemoryReader | None = None) -> SideOutput:
-        """Run on `H_m` (batch, time, width) of the frozen blocks below."""
+    def forward(
+        self, hidden: dict[int, Tensor], memory: MemoryReader | None = None, cache: SideCache | None = None
+    ) -> SideOutput:
+        """Run on `H_m` (batch, time, width) of the frozen blocks below, after what `cache` holds."""
         x = hidden[self.block]
-        cos_sin = self.rotary(0, x.shape[1], x.device)
+        cos_sin = self.rotary(cache.position if cache is not None else 0, x.shape[1], x.device)
         traces: list[LayerTrace] = []
         for layer in self.layers:
-            branches, trace = layer(x, cos_sin, memory, None, None)
+            branches, trace = layer(x, cos_sin, memory, None, cache)
             x = x + branches
             if trace is not None:
                 traces.append(trace)
+        if cache is not None:
+            cache.position += x.shape[1]
         return SideOutput(self.norm(x), tuple(traces))
 
     @torch.no_grad()

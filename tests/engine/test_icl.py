@@ -8,12 +8,15 @@ import pytest
 import torch
 
 from app import commands
+from engine.backbone.load import load_backbone
 from engine.demonstrations.mixture import LIKELIHOOD_ALONE, UNFITTED, VOTE_ALONE, fit_mixture
 from engine.demonstrations.shots import fitting, random_rows
 from engine.demonstrations.vote import Vote, log_softmax
 from engine.evaluation.icl import calibrated, nearest
 from engine.evaluation.icl_report import Score, summaries
 from engine.evaluation.icl_squad import exact
+from engine.paths import Paths
+from engine.training.memtrm import MemTRM, memtrm_config, save_memtrm
 
 WORDS = {"positive": ("lovely", "charming", "bright"), "negative": ("dreary", "clumsy", "hollow")}
 
@@ -35,6 +38,9 @@ def measured(tmp_path, tiny_folder, monkeypatch):
     out = tmp_path / "out"
     argv = ["evaluate", "icl", "--tasks", str(tmp_path), "--out", str(out), "--only", "mr", "--seeds", "2"]
     argv += ["--sizes", "10,0", "--shots", "2,4", "--dense-examples", "4", "--model", str(tiny_folder)]
+    backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
+    save_memtrm(MemTRM(memtrm_config(backbone, 2, gate_start=-30.0), backbone), backbone, tmp_path / "memtrm")
+    argv += ["--memtrm", str(tmp_path / "memtrm")]
     assert commands.main(argv) == 0
     return json.loads((out / "icl.json").read_text()), (out / "icl.md").read_text(), out
 
@@ -55,6 +61,9 @@ def test_every_row_is_measured(measured, tmp_path):
     for scoring in ("full", "labels"):
         backbone, sidenet = by_row["backbone", scoring, "4"], by_row["SideNet, memory all", scoring, "4"]
         assert backbone["average"] == sidenet["average"] and backbone["seeds"] == 2
+        # so is a MemTRM that was never trained and whose gate is shut
+        for name in ("MemTRM, no memory", "MemTRM, memory 10", "MemTRM, memory all"):
+            assert by_row[name, scoring, "4"]["average"] == backbone["average"]
     assert by_row["classify (SideNet and vote), memory all", "labels", "4"]["average"] >= 80
     assert "| majority | 50.0 | 50.0 | 0.0 |" in text
     assert (out / "icl.png").read_bytes().startswith(b"\x89PNG")

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from engine.backbone.backbone import Backbone
+from engine.evaluation.icl_memtrm import demonstration_bank
+from engine.sidenet.sidenet import SideCache
 from engine.training.activations import TextBooks, Wanted, freeze
 from engine.training.learners import MemTRMLearner, learner_for
 from engine.training.memtrm import MemTRM, load_memtrm, memtrm_config, save_memtrm
@@ -51,6 +53,26 @@ def test_is_the_backbone_while_its_gate_is_closed(family, tiny_tokenizer):
     torch.testing.assert_close(ours, backbone.logits(encoded.hidden[backbone.blocks]), atol=2e-4, rtol=1e-4)
     torch.testing.assert_close(keys[BLOCK], encoded.keys[BLOCK][0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(values[BLOCK], encoded.values[BLOCK][0], atol=1e-5, rtol=1e-5)
+
+
+def test_reads_on_from_a_cache_as_if_it_read_the_whole(backbone):
+    model = make(backbone, gate_start=0.0).eval()
+    hidden = torch.randn(2, 12, backbone.width)
+    cache = SideCache()
+    with torch.no_grad():
+        whole = model({BLOCK: hidden}).normed
+        parts = [model({BLOCK: part}, None, cache).normed for part in hidden.split((7, 5), dim=1)]
+    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
+    assert cache.position == 12
+
+
+def test_a_demonstration_in_its_bank_depends_on_no_other(backbone):
+    model = make(backbone).eval()
+    short, long = [5, 6, 7], [9, 8, 7, 6, 5, 4, 3]
+    both, alone = (demonstration_bank(model, backbone, part) for part in ([long, short], [short]))
+    assert both.tokens == 4 + 8 and alone.tokens == 4
+    assert both.ids.tolist() == [5, 6, 7, 7, *long, 3]
+    torch.testing.assert_close(both.keys[BLOCK][:, :4], alone.keys[BLOCK], atol=1e-3, rtol=1e-3)
 
 
 def test_reads_the_bank_and_its_gate_decides(backbone):
