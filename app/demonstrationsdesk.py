@@ -1,7 +1,8 @@
 """Demonstrationsdesk: what the page asks of the demonstration libraries. No Gradio here.
 
-Libraries are everybody's, to use and to change. What is done with them is a reader's own, as talks are: files
-that are labelled, measurements, a text that is tried.
+Libraries are as books are: everybody's to use, and only the account that made one can change or delete it.
+What is done with them is a reader's own, as talks are: files that are labelled, measurements, a text that is
+tried.
 """
 
 from collections import OrderedDict
@@ -76,11 +77,19 @@ class DemonstrationsDesk:
 
     # libraries
 
-    def facts(self) -> list[Facts]:
-        """All libraries with what the list tells of them."""
-        return [self.facts_of(one) for one in self.store.libraries()]
+    def own(self, identifier: str, owner: str) -> DemonstrationLibrary:
+        """A library that is to be changed. Raises BadInput where it was made by another account."""
+        return self.desk.own_library(identifier, owner)
 
-    def facts_of(self, library: DemonstrationLibrary) -> Facts:
+    def may_change(self, library: DemonstrationLibrary | None, owner: str) -> bool:
+        """Whether `own` would give the library, so that the page can offer changes."""
+        return not self.desk.read_only and library is not None and library.belongs_to(owner)
+
+    def facts(self, owner: str = "") -> list[Facts]:
+        """All libraries with what the list tells of them to one reader."""
+        return [self.facts_of(one, owner) for one in self.store.libraries()]
+
+    def facts_of(self, library: DemonstrationLibrary, owner: str = "") -> Facts:
         """State, encoded examples and size on disk; counted again only when something changed."""
         jobs = self.demos.jobs.all(library.id, kind=ENCODE)
         job = jobs[-1] if jobs else None
@@ -90,7 +99,7 @@ class DemonstrationsDesk:
             encoded, _ = self.demos.encoded(library.id)
             size = folder_bytes(self.demos.folder(library.id))
             self._known[library.id] = known = (key, self.demos.state(library.id), encoded, size)
-        return Facts(library, known[1], job, known[2], known[3])
+        return Facts(library, known[1], job, known[2], known[3], not self.may_change(library, owner))
 
     def library(self, looked: Looked) -> DemonstrationLibrary | None:
         """The library looked at; None when there is none (any more)."""
@@ -114,47 +123,43 @@ class DemonstrationsDesk:
         there = {folded(one.name) for one in self.store.libraries()}
         return [one for one in self.demos.ready_libraries() if folded(one.name) not in there]
 
-    def install(self, name: str) -> DemonstrationLibrary:
+    def install(self, name: str, owner: str = "") -> DemonstrationLibrary:
         """Import a library that comes with the program, by its file's name, and begin to encode it."""
         self.desk.changeable()
         for one in self.demos.ready_libraries():
             if one.path.name == name:
-                library = self.demos.install(one)
-                self.encode(library.id)
+                library = self.demos.install(one, owner)
+                self.encode(library.id, owner)
                 return library
         raise BadInput("this copy of the program has no such library")
 
-    def encode(self, identifier: str) -> None:
+    def encode(self, identifier: str, owner: str = "") -> None:
         """Queue what is not encoded yet."""
-        self.desk.changeable()
-        self.demos.enqueue(identifier)
+        self.demos.enqueue(self.own(identifier, owner).id)
         self.desk.runner.wake()
 
-    def act(self, action: str, job: int) -> None:
+    def act(self, action: str, job: int, owner: str = "") -> None:
         """Pause, cancel or resume the encoding of a library."""
         if self.demos.jobs.get(job).kind != ENCODE:
             raise BadInput("that is not the encoding of a library")
-        self.desk.act(action, job)
+        self.desk.act(action, job, owner=owner)
 
-    def rename(self, identifier: str, name: str) -> None:
-        self.desk.changeable()
-        self.store.configure(identifier, name=name)
+    def rename(self, identifier: str, name: str, owner: str = "") -> None:
+        self.store.configure(self.own(identifier, owner).id, name=name)
 
-    def remove(self, identifier: str) -> tuple[str, int]:
+    def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
         """Delete a library; returns its name and the bytes freed."""
-        self.desk.changeable()
-        name = self.store.get(identifier).name
-        return name, self.demos.remove(identifier)
+        library = self.own(identifier, owner)
+        return library.name, self.demos.remove(library.id)
 
-    def set_task(self, identifier: str, template: str, words: str, description: str) -> bool:
+    def set_task(self, identifier: str, template: str, words: str, description: str, owner: str = "") -> bool:
         """Change how examples are written; whether they have to be encoded anew."""
-        self.desk.changeable()
-        library = self.store.get(identifier)
+        library = self.own(identifier, owner)
         task = Task(template, words_of(words, library.task.labels), description.strip())
         self.store.configure(identifier, task=task)
         anew = task.fingerprint != library.task.fingerprint
         if anew:
-            self.encode(identifier)
+            self.encode(identifier, owner)
         return anew
 
     # importing
@@ -166,12 +171,15 @@ class DemonstrationsDesk:
         return importdraft.judged(self.demos, data, table, into, text, label)
 
     def make(
-        self, draft: Draft | None, name: str, template: str, words: str, description: str, skip: bool
-    ) -> tuple[DemonstrationLibrary, int]:
+        self, draft: Draft | None, name: str, template: str, words: str, description: str, skip: bool,
+        owner: str = "",
+    ) -> tuple[DemonstrationLibrary, int]:  # fmt: skip
         """Keep a draft's rows, all or (skip) all good ones, and begin to encode; returns how many as well."""
         self.desk.changeable()
         if draft is None:
             raise BadInput("choose a file or paste some rows first")
+        if draft.into:
+            self.own(draft.into, owner)
         preview = draft.preview
         if preview is None:
             raise BadInput(draft.fault)
@@ -180,9 +188,9 @@ class DemonstrationsDesk:
             library = self.store.get(draft.into)
         else:
             task = preview.task(template, words_of(words, tuple(preview.words)), description.strip())
-            library = self.demos.create(name, preview, task, skip)
+            library = self.demos.create(name, preview, task, skip, owner)
             count = library.size
-        self.encode(library.id)
+        self.encode(library.id, owner)
         return library, count
 
     # examples
@@ -200,31 +208,29 @@ class DemonstrationsDesk:
         found = self.store.examples(looked.library)
         return next((one for one in found if one.id == looked.editing), None)
 
-    def save_example(self, looked: Looked, text: str, label: str | None) -> None:
+    def save_example(self, looked: Looked, text: str, label: str | None, owner: str = "") -> None:
         """Put a text and its label in the place of the one being edited, or add them; encodes only that."""
-        self.desk.changeable()
+        self.own(looked.library, owner)
         if not label:
             raise BadInput("choose the label of the example")
         if looked.editing:
             self.store.edit(looked.library, looked.editing, text, label)
         else:
             self.store.add(looked.library, [Row(0, text, label)])
-        self.encode(looked.library)
+        self.encode(looked.library, owner)
 
-    def discard(self, looked: Looked, example: int) -> None:
-        self.desk.changeable()
+    def discard(self, looked: Looked, example: int, owner: str = "") -> None:
+        self.own(looked.library, owner)
         if not self.store.discard(looked.library, [example]):
             raise BadInput("that example is gone already")
 
-    def balance(self, identifier: str) -> int:
+    def balance(self, identifier: str, owner: str = "") -> int:
         """Lay aside what one label has beyond the rarest."""
-        self.desk.changeable()
-        return self.store.balance(identifier)
+        return self.store.balance(self.own(identifier, owner).id)
 
-    def split(self, identifier: str, share: float) -> int:
+    def split(self, identifier: str, share: float, owner: str = "") -> int:
         """Hold out a share of the examples for testing; 0 takes all back."""
-        self.desk.changeable()
-        return self.store.split(identifier, share)
+        return self.store.split(self.own(identifier, owner).id, share)
 
     def export(self, identifier: str, suffix: str) -> Path:
         """A file of all examples, to be downloaded."""

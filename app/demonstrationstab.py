@@ -57,7 +57,7 @@ class DemonstrationsTab:
         self.outputs = [
             self.looked, self.kept, self.notice, self.cards, self.work, self.heading, self.timer, self.seen,
             self.importing.into, self.file.runs, self.measure.held, self.measure.shown,
-            *self.examples.outputs, *self.task.outputs,
+            *self.measure.outputs, *self.examples.outputs, *self.task.outputs,
         ]  # fmt: skip
 
     def wire(self, tab: gr.Tab) -> None:
@@ -87,10 +87,11 @@ class DemonstrationsTab:
 
     def scene(self, looked: Looked, request: gr.Request, said: str = "") -> dict:
         """Everything on the tab; `said` is told above the list."""
-        library = self.desk.library(looked)
+        library, owner = self.desk.library(looked), owner_of(request)
         if library is None:
             looked = Looked()
-        panes = self.panes(looked, owner_of(request))
+        may_change = self.desk.may_change(library, owner)
+        panes = self.panes(looked, owner)
         notice = markup.tag("p", markup.text(said), role="status") if said else ""
         shown = {
             self.looked: looked,
@@ -100,13 +101,13 @@ class DemonstrationsTab:
             self.timer: self.busy(),
             self.seen: {name: _digest(html) for name, (_, html) in panes.items()},
         }
-        shown |= dict(panes.values()) | self.importing.scene()
-        return shown | self.examples.scene(looked, library) | self.task.scene(library)
+        shown |= dict(panes.values()) | self.importing.scene(owner) | self.measure.scene(may_change)
+        return shown | self.examples.scene(looked, library, owner) | self.task.scene(library, may_change)
 
     def panes(self, looked: Looked, owner: str) -> dict[str, tuple[gr.HTML, str]]:
         """{name: (component, what it shows)} of all that changes by itself."""
         desk, library = self.desk, self.desk.library(looked)
-        facts = desk.facts()
+        facts = desk.facts(owner)
         own = next((one for one in facts if library is not None and one.library.id == library.id), None)
         cards = demonstrationsview.cards(facts, looked.library, desk.desk.read_only, desk.ready())
         return {
@@ -129,23 +130,23 @@ class DemonstrationsTab:
         return gr.Timer(active=event.value == self.NAME)
 
     def on_card(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
-        values, said = event_values(event), ""
+        values, said, owner = event_values(event), "", owner_of(request)
         action, library = values.get("action"), str(values.get("library", ""))
         with told():
             if action == "use":
                 looked = Looked(self.desk.store.get(library).id)
             elif action == "install":
-                made = self.desk.install(str(values.get("kind")))
+                made = self.desk.install(str(values.get("kind")), owner)
                 looked, said = Looked(made.id), f"“{made.name}” was added; it is being encoded."
             elif action == "encode":
-                self.desk.encode(library)
+                self.desk.encode(library, owner)
             elif action == "rename":
-                self.desk.rename(library, str(values.get("answer", "")))
+                self.desk.rename(library, str(values.get("answer", "")), owner)
             elif action == "remove":
-                name, freed = self.desk.remove(library)
+                name, freed = self.desk.remove(library, owner)
                 said = f"“{name}” was deleted with all its examples; {show.size(freed)} freed."
             elif action in ("pause", "cancel", "resume"):
-                self.desk.act(action, int(values["job"]))
+                self.desk.act(action, int(values["job"]), owner)
         shown = self.scene(looked, request, said)
         return shown | ({self.text.shown: self.text.hint()} if action in ("use", "install") else {})
 

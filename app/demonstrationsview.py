@@ -22,13 +22,17 @@ SHOWN_LABELS, SHOWN_ROWS, SHOWN_PROBLEMS, LONGEST_SHOWN = 6, 5, 20, 280
 
 @dataclass(frozen=True)
 class Facts:
-    """What the list tells of a library: state in words of the engine, examples encoded, bytes on disk."""
+    """What the list tells of a library: state in words of the engine, examples encoded, bytes on disk.
+
+    is_fixed: whether the reader it is told to cannot change it.
+    """
 
     library: DemonstrationLibrary
     state: str
     job: Job | None
     encoded: int
     bank_bytes: int
+    is_fixed: bool = False
 
 
 # words of labels, as lines that a person edits
@@ -75,7 +79,7 @@ def cards(
     every: Sequence[Facts], chosen: str = "", read_only: bool = False, ready: Sequence[ReadyLibrary] = ()
 ) -> str:
     """All libraries, and those that come along."""
-    shown = [card(one, one.library.id == chosen, read_only) for one in every]
+    shown = [card(one, one.library.id == chosen, read_only or one.is_fixed) for one in every]
     listed = markup.tag("ul", *shown, class_="lm-cards") if shown else empty(read_only, bool(ready))
     return listed + offered(ready, is_open=not shown)
 
@@ -121,7 +125,8 @@ def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
     if one.state not in ("ready", "waiting") and one.job is not None:
         lines.append(progress(one.job))
     elif one.state == "waiting":
-        words = f"{one.encoded:,} of {library.size:,} examples are in the memory: encode the others to use it"
+        words = f"{one.encoded:,} of {library.size:,} examples are in the memory"
+        words += "" if read_only else ": encode the others to use it"
         lines.append(markup.tag("p", markup.text(words), class_="lm-job"))
     label = "In use below" if is_chosen else "Use"
     buttons = [markup.button(label, "use", library=library.id, class_="" if is_chosen else "lm-primary",
@@ -186,7 +191,7 @@ def heading(one: Facts | None) -> str:
         return ""
     words = {
         "ready": f"{one.library.held('memory'):,} demonstrations in memory",
-        "waiting": "not all of it is in the memory yet: press Encode above",
+        "waiting": "not all of it is in the memory yet" + ("" if one.is_fixed else ": press Encode above"),
         "failed": "its memory could not be made: see above",
     }.get(one.state, "its memory is being made; it can be used when that is done")
     return markup.tag("h2", markup.text(one.library.name)) + markup.tag(

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app import demonstrationsview
 from app.demonstrationsdesk import PAGE, DemonstrationsDesk, Looked
-from app.frame import HIDDEN, PANE, event_values, told
+from app.frame import HIDDEN, PANE, event_values, owner_of, told
 from engine.demonstrations.store import DemonstrationLibrary
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ class ExamplesForm:
         with gr.Row(elem_classes="lm-tools"):
             self.previous = gr.Button("← Back", size="sm", min_width=120, scale=0)
             self.next = gr.Button("More →", size="sm", min_width=120, scale=0)
-        with gr.Row(visible=may_change):
+        with gr.Row(visible=may_change) as self.added:
             self.text = gr.Textbox(label="A new example", lines=2, max_lines=8, scale=3, min_width=260)
             self.given = gr.Dropdown([], label="Its label", scale=1, min_width=140)
-        with gr.Row(visible=may_change, elem_classes="lm-tools"):
+        with gr.Row(visible=may_change, elem_classes="lm-tools") as self.changes:
             self.save = gr.Button("Add it", variant="primary", size="md", min_width=140, scale=0)
             self.fresh = gr.Button("Don't edit", size="md", min_width=140, scale=0, visible=False)
             self.balance = gr.Button("Balance the labels", size="md", min_width=190, scale=0)
@@ -45,7 +45,7 @@ class ExamplesForm:
             self.export = gr.Button("Export all examples", size="md", min_width=200, scale=0)
         self.outputs = [
             self.shown, self.label, self.part, self.query, self.previous, self.next, self.text, self.given,
-            self.save, self.fresh,
+            self.save, self.fresh, self.added, self.changes,
         ]  # fmt: skip
 
     def wire(self, tab: "DemonstrationsTab") -> None:
@@ -67,17 +67,20 @@ class ExamplesForm:
         self.balance.click(self.on_balance, [tab.looked], tab.outputs, **quick)
         tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **quick))
 
-    def scene(self, looked: Looked, library: DemonstrationLibrary | None) -> dict:
+    def scene(self, looked: Looked, library: DemonstrationLibrary | None, owner: str) -> dict:
         """Everything of the form, the text being edited included."""
         if library is None:
             return {self.shown: ""}
         labels = list(library.task.labels)
         example = self.desk.example(looked)
-        shown = self.page(looked)
+        may_change = self.desk.may_change(library, owner)
+        shown = self.page(looked, owner)
         if looked == Looked(library.id, editing=looked.editing):
             # nothing is looked for; otherwise what its reader is typing just now stays
             shown |= {self.query: "", self.part: "", self.label: gr.Dropdown([ANY, *labels], value="")}
         shown |= {
+            self.added: gr.Row(visible=may_change),
+            self.changes: gr.Row(visible=may_change),
             self.fresh: gr.Button(visible=example is not None),
             self.save: gr.Button("Save it" if example else "Add it"),
         }
@@ -87,10 +90,11 @@ class ExamplesForm:
             self.given: gr.Dropdown(choices=labels, value=example.label if example else None),
         }
 
-    def page(self, looked: Looked) -> dict:
+    def page(self, looked: Looked, owner: str) -> dict:
         """One page of examples."""
         found, has_more = self.desk.examples(looked)
-        html = demonstrationsview.examples(found, self.desk.desk.read_only, looked.editing)
+        is_fixed = not self.desk.may_change(self.desk.library(looked), owner)
+        html = demonstrationsview.examples(found, is_fixed, looked.editing)
         return {
             self.shown: html,
             self.previous: gr.Button(interactive=looked.offset > 0),
@@ -100,40 +104,42 @@ class ExamplesForm:
     def moved(self, steps: int):
         """The event of one of the buttons below the examples."""
 
-        def event(looked: Looked) -> dict:
+        def event(looked: Looked, request: gr.Request) -> dict:
             there = replace(looked, offset=max(0, looked.offset + steps))
-            return {self.tab.looked: there} | self.page(there)
+            return {self.tab.looked: there} | self.page(there, owner_of(request))
 
         return event
 
-    def on_filter(self, looked: Looked, query: str, label: str | None, part: str | None) -> dict:
+    def on_filter(
+        self, looked: Looked, query: str, label: str | None, part: str | None, request: gr.Request
+    ) -> dict:
         there = replace(looked, query=(query or "").strip(), label=label or "", part=part or "", offset=0)
-        return {self.tab.looked: there} | self.page(there)
+        return {self.tab.looked: there} | self.page(there, owner_of(request))
 
     def on_example(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
         values, said = event_values(event), ""
         with told():
             example = int(values["example"])
             if values.get("action") == "discard":
-                self.desk.discard(looked, example)
+                self.desk.discard(looked, example, owner_of(request))
                 said = "The example was removed."
             elif values.get("action") == "edit":
                 looked = replace(looked, editing=example)
         return self.tab.scene(looked, request, said)
 
-    def on_fresh(self, looked: Looked) -> dict:
+    def on_fresh(self, looked: Looked, request: gr.Request) -> dict:
         there = replace(looked, editing=0)
-        return {self.tab.looked: there} | self.scene(there, self.desk.library(there))
+        return {self.tab.looked: there} | self.scene(there, self.desk.library(there), owner_of(request))
 
     def on_save(self, looked: Looked, text: str, label: str | None, request: gr.Request) -> dict:
         with told():
-            self.desk.save_example(looked, text or "", label)
+            self.desk.save_example(looked, text or "", label, owner_of(request))
         said = "It is in the library; only what is new is being encoded."
         return self.tab.scene(replace(looked, editing=0), request, said)
 
     def on_balance(self, looked: Looked, request: gr.Request) -> dict:
         with told():
-            count = self.desk.balance(looked.library)
+            count = self.desk.balance(looked.library, owner_of(request))
         said = f"{count:,} examples were laid aside: every label has as many in memory now."
         return self.tab.scene(looked, request, said)
 

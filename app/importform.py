@@ -127,9 +127,11 @@ class ImportForm:
             [self.pasted, self.description, self.into, self.fold, *self.outputs, *tab.outputs], **quick,
         )  # fmt: skip
 
-    def scene(self) -> dict:
-        """The list of libraries that rows can join."""
-        every = [(one.name, one.id) for one in self.desk.store.libraries()]
+    def scene(self, owner: str) -> dict:
+        """The list of libraries that rows can join: a reader's own."""
+        every = [
+            (one.name, one.id) for one in self.desk.store.libraries() if self.desk.may_change(one, owner)
+        ]
         return {self.into: gr.Dropdown(choices=[NEW, *every])}
 
     def restored(self, kept: dict | None, draft: Draft | None, owner: str) -> dict:
@@ -281,7 +283,7 @@ class ImportForm:
     ) -> dict:  # fmt: skip
         with told():
             given = [one or "" for one in (name, template, words, description)]
-            library, count = self.desk.make(draft, *given, skip)
+            library, count = self.desk.make(draft, *given, skip, owner_of(request))
         self.drafts.drop(str((kept or {}).get("draft") or ""), owner_of(request))
         looked = Looked(library.id) if looked.library != library.id else replace(looked, editing=0)
         said = f"{count:,} examples are in “{library.name}” now; they are being encoded."

@@ -24,7 +24,7 @@ class MeasureForm:
     def __init__(self, desk: DemonstrationsDesk) -> None:
         self.desk = desk
         self.held = gr.HTML(apply_default_css=False, padding=False)
-        with gr.Row(visible=not desk.desk.read_only, elem_classes="lm-tools"):
+        with gr.Row(visible=not desk.desk.read_only, elem_classes="lm-tools") as self.holding:
             self.share = gr.Slider(5, 50, value=20, step=5, label="Per cent to hold out", min_width=200)
             self.split = gr.Button("Hold out", size="md", min_width=140, scale=0)
             self.back = gr.Button("Take all back", size="md", min_width=140, scale=0)
@@ -35,6 +35,7 @@ class MeasureForm:
             self.go = gr.Button("Measure", variant="primary", size="md", min_width=140, scale=0)
             self.stop = gr.Button("Stop", size="md", min_width=140, scale=0)
         self.shown = gr.HTML(**PANE, elem_id="lm-measured")
+        self.outputs = [self.holding]
 
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
@@ -44,6 +45,10 @@ class MeasureForm:
         self.back.click(self.on_back, [tab.looked], tab.outputs, **quick)
         self.go.click(self.on_go, [tab.looked, self.limit, *tab.how.inputs], [self.shown, tab.timer], **quick)
         self.stop.click(self.on_stop, [tab.looked], None, queue=False, **HIDDEN)
+
+    def scene(self, may_change: bool) -> dict:
+        """What is held out is a change of the library, which every measurement then rests on."""
+        return {self.holding: gr.Row(visible=may_change)}
 
     def held_html(self, library: DemonstrationLibrary | None) -> str:
         """How much is held out."""
@@ -71,12 +76,12 @@ class MeasureForm:
 
     def on_split(self, looked: Looked, share: float, request: gr.Request) -> dict:
         with told():
-            count = self.desk.split(looked.library, float(share) / 100)
+            count = self.desk.split(looked.library, float(share) / 100, owner_of(request))
         return self.tab.scene(looked, request, f"{count:,} examples are held out now.")
 
     def on_back(self, looked: Looked, request: gr.Request) -> dict:
         with told():
-            self.desk.split(looked.library, 0)
+            self.desk.split(looked.library, 0, owner_of(request))
         return self.tab.scene(looked, request, "All examples that were held out are back in memory.")
 
     def on_go(

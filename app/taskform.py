@@ -6,7 +6,7 @@ import gradio as gr
 
 from app import demonstrationsview
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.frame import HIDDEN, told
+from app.frame import HIDDEN, owner_of, told
 from engine.demonstrations.store import DemonstrationLibrary
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class TaskForm:
         self.description = gr.Textbox(label="What it is about", max_lines=2, interactive=may_change)
         self.written = gr.HTML(apply_default_css=False, padding=False)
         self.save = gr.Button("Save", variant="primary", size="md", min_width=90, scale=0, visible=may_change)
-        self.outputs = [self.template, self.words, self.description, self.written]
+        self.outputs = [self.template, self.words, self.description, self.written, self.save]
 
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
@@ -40,14 +40,16 @@ class TaskForm:
               trigger_mode="always_last", **quick)  # fmt: skip
         self.save.click(self.on_save, [*given, self.description], tab.outputs, **quick)
 
-    def scene(self, library: DemonstrationLibrary | None) -> dict:
+    def scene(self, library: DemonstrationLibrary | None, may_change: bool) -> dict:
         """The task as it is."""
         if library is None:
             return {self.written: ""}
+        words = demonstrationsview.words_text(library.task.words)
         return {
-            self.template: library.task.template,
-            self.words: demonstrationsview.words_text(library.task.words),
-            self.description: library.task.description,
+            self.template: gr.Textbox(value=library.task.template, interactive=may_change),
+            self.words: gr.Textbox(value=words, interactive=may_change),
+            self.description: gr.Textbox(value=library.task.description, interactive=may_change),
+            self.save: gr.Button(visible=may_change),
         }
 
     def on_written(self, looked: Looked, template: str, words: str) -> str:
@@ -61,7 +63,8 @@ class TaskForm:
     def on_save(
         self, looked: Looked, template: str, words: str, description: str, request: gr.Request
     ) -> dict:
+        given = [one or "" for one in (template, words, description)]
         with told():
-            anew = self.desk.set_task(looked.library, template or "", words or "", description or "")
+            anew = self.desk.set_task(looked.library, *given, owner_of(request))
         said = "Saved; the examples are being encoded anew." if anew else "Saved."
         return self.tab.scene(looked, request, said)

@@ -17,7 +17,8 @@ from app.speaking import Speaker, Speech, waiting_words
 from engine.answering.answer import AnswerEvent
 from engine.answering.trace import Trace
 from engine.assistant import Assistant
-from engine.demonstrations.demonstrations import CLASSIFY, Demonstrations
+from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
+from engine.demonstrations.store import DemonstrationLibrary
 from engine.errors import Failure
 from engine.paths import SAMPLES
 from engine.shelf.jobs import ADD, Job
@@ -115,6 +116,14 @@ class Desk:
             raise BadInput(f"“{entry.title}” was added by another account, which alone can change it")
         return entry
 
+    def own_library(self, identifier: str, owner: str) -> DemonstrationLibrary:
+        """The same of a demonstration library."""
+        self.changeable()
+        library = self.demonstrations.store.get(identifier)
+        if not library.belongs_to(owner):
+            raise BadInput(f"“{library.name}” was made by another account, which alone can change it")
+        return library
+
     def add(self, path: Path, password: str = "", encoding: str = "", owner: str = "") -> Entry:
         """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
         self.changeable()
@@ -145,9 +154,11 @@ class Desk:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
 
     def _check_job(self, job: Job, owner: str) -> None:
-        """A document's job goes with the document; of what another account labels there is none."""
+        """What makes a memory goes with its document or library; of what another labels there is no job."""
         if job.kind == ADD:
             self.own(job.document, owner)
+        elif job.kind == ENCODE:
+            self.own_library(job.document, owner)
         elif owner and job.kind.startswith(CLASSIFY):
             mine = {CLASSIFY + run.id for run in self.demonstrations.runs(job.document, owner)}
             if job.kind not in mine:

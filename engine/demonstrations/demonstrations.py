@@ -71,16 +71,17 @@ class Demonstrations:
         return preview(table, text_column, label_column, task, self.store.digests(into))
 
     def create(
-        self, name: str, previewed: Preview, task: Task | None = None, skip: bool = False
+        self, name: str, previewed: Preview, task: Task | None = None, skip: bool = False, owner: str = ""
     ) -> DemonstrationLibrary:
-        """Keep the rows of a preview as a new library. skip: leave out rows with problems.
+        """Keep the rows of a preview as a new library of `owner`. skip: leave out rows with problems.
 
         Raises BadInput, with nothing imported, when there are problems, no rows, or the name is taken.
         """
         if not skip:
             previewed.require_whole()
         columns = previewed.text_column, previewed.label_column
-        return self.store.create(name, task or previewed.task(), previewed.rows, previewed.name, columns)
+        task = task or previewed.task()
+        return self.store.create(name, task, previewed.rows, previewed.name, columns, owner)
 
     def extend(self, identifier: str, previewed: Preview, skip: bool = False) -> int:
         """Add the rows of a preview made `into` the library; returns how many."""
@@ -92,12 +93,12 @@ class Demonstrations:
         """The libraries that come with the program."""
         return ready_libraries()
 
-    def install(self, ready: ReadyLibrary) -> DemonstrationLibrary:
-        """Import a library that comes with the program, or return the one that is there."""
+    def install(self, ready: ReadyLibrary, owner: str = "") -> DemonstrationLibrary:
+        """Import a library that comes with the program for `owner`, or return the one that is there."""
         for one in self.store.libraries():
             if folded(one.name) == folded(ready.name):
                 return one
-        return self.store.create(ready.name, ready.task, ready.rows(), ready.path.name)
+        return self.store.create(ready.name, ready.task, ready.rows(), ready.path.name, owner=owner)
 
     def find(self, words: str) -> DemonstrationLibrary:
         """The library that a person means: an id, a name, one that comes along, or a file (imported first).

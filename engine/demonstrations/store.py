@@ -18,7 +18,7 @@ from engine.demonstrations.importing import LONGEST_TEXT, Row, clean, digest
 from engine.demonstrations.task import Task
 from engine.locks import holding
 from engine.shelf.identifiers import checked
-from engine.shelf.shelf import Shelf, folder_bytes
+from engine.shelf.shelf import Shelf, folder_bytes, may_change
 from engine.shelf.titles import folded, one_line
 from ingest.errors import BadInput
 
@@ -37,7 +37,10 @@ class Example:
 
 @dataclass(frozen=True)
 class DemonstrationLibrary:
-    """One library. counts: examples by label and part, {label: {part: n}}. Times: seconds since 1970."""
+    """One library. counts: examples by label and part, {label: {part: n}}. Times: seconds since 1970.
+
+    owner: the account that made it, '' where there were none.
+    """
 
     id: str
     name: str
@@ -49,6 +52,11 @@ class DemonstrationLibrary:
     changed: float
     settings: dict[str, Any]
     counts: dict[str, dict[str, int]]
+    owner: str = ""
+
+    def belongs_to(self, owner: str) -> bool:
+        """Whether that account may change or delete it: the rule is that of documents."""
+        return may_change(owner, self.owner)
 
     @property
     def size(self) -> int:
@@ -77,6 +85,7 @@ class Store:
         rows: Sequence[Row],
         source: str = "",
         columns: tuple[str, str] = ("text", "label"),
+        owner: str = "",
     ) -> DemonstrationLibrary:
         """Keep a new library with all its examples, or nothing. Raises BadInput when the name is taken."""
         name = self._free_name(name)
@@ -95,6 +104,7 @@ class Store:
                     "label_column": columns[1],
                     "created": now,
                     "changed": now,
+                    "owner": owner,
                 }
             )
             self._insert(db, identifier, task, rows)

@@ -177,7 +177,19 @@ def create_traces(db: sqlite_utils.Database) -> None:
     )
 
 
-MIGRATIONS = [create_documents, create_jobs, create_talks, create_demonstrations, create_traces]
+def add_library_owners(db: sqlite_utils.Database) -> None:
+    """The account that made a demonstration library; '' is none, and all that were made before."""
+    db.execute("ALTER TABLE libraries ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+
+
+MIGRATIONS = [
+    create_documents,
+    create_jobs,
+    create_talks,
+    create_demonstrations,
+    create_traces,
+    add_library_owners,
+]
 
 
 def version(db: sqlite_utils.Database) -> int:

@@ -62,11 +62,8 @@ class Entry:
     opened: float | None
 
     def belongs_to(self, owner: str) -> bool:
-        """Whether that account may change or delete it: what an account put on the shelf, no other may.
-
-        Without accounts (owner '') everything may be changed, and what was added without one is everybody's.
-        """
-        return owner == "" or self.settings.get("owner", "") in ("", owner)
+        """Whether that account may change or delete it, see `may_change`."""
+        return may_change(owner, self.settings.get("owner", ""))
 
 
 class Shelf:
@@ -355,6 +352,14 @@ class Shelf:
         with self.connections.writing() as db:
             if not db.table("documents").count_where("id = ?", [folder.name]):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def may_change(account: str, owner: str) -> bool:
+    """Whether an account may change or delete what `owner` made: what an account made, no other may.
+
+    Without accounts ('') everything may be changed, and what was made without one is everybody's.
+    """
+    return account == "" or owner in ("", account)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -5,10 +5,16 @@ Then the same shelf served for reading only, where nobody may change anything.
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 
+import gradio as gr
 import httpx
 import pytest
 
+from app.demonstrationsdesk import DemonstrationsDesk, Looked
+from app.demonstrationstab import DemonstrationsTab
+from engine.demonstrations.settings import Settings
+from engine.demonstrations.store import DemonstrationLibrary
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
 from ingest.errors import BadInput
@@ -152,6 +158,150 @@ def test_a_file_that_is_labelled_is_its_owners(guarded, ann, ben):
     assert [one["name"] for one in ben("libraries")] == ["Films"]
     demonstrations.remove(library.id)
     guarded.desk.runner.start()
+
+
+# demonstration libraries
+
+
+@pytest.fixture(scope="module")
+def demos(guarded) -> DemonstrationsDesk:
+    return DemonstrationsDesk(guarded.desk)
+
+
+def made(demos: DemonstrationsDesk, name: str, owner: str) -> DemonstrationLibrary:
+    """A library as the page makes it."""
+    draft = demos.draft(ROWS, pasted_table(ROWS), "")
+    return demos.make(draft, name, "{} It was {}.", "", "", False, owner)[0]
+
+
+@pytest.fixture(scope="module")
+def films(demos) -> DemonstrationLibrary:
+    """A library of Ann's, encoded, with a part held out."""
+    library = made(demos, "Films of Ann", "ann")
+    demos.split(library.id, 0.5, "ann")
+    until(lambda: not demos.is_busy())
+    return demos.store.get(library.id)
+
+
+def changes(demos: DemonstrationsDesk, library: DemonstrationLibrary) -> dict:
+    """All that changes a library, as {name: call of an account}."""
+    rows = "text,label\nsome other film,good\nsome third film,bad"
+    draft = demos.draft(rows, pasted_table(rows), library.id)
+    first, second, *_ = (one.id for one in demos.store.examples(library.id))
+    looked, editing = Looked(library.id), Looked(library.id, editing=first)
+    (job, *_) = demos.demos.jobs.all(library.id)
+    return {
+        "rename": lambda owner: demos.rename(library.id, "Mine now", owner),
+        "set_task": lambda owner: demos.set_task(library.id, "{} is {}", "", "", owner),
+        "extend": lambda owner: demos.make(draft, "", "", "", "", False, owner),
+        "add": lambda owner: demos.save_example(looked, "a new film", "good", owner),
+        "edit": lambda owner: demos.save_example(editing, "an old film", "good", owner),
+        "discard": lambda owner: demos.discard(looked, second, owner),
+        "balance": lambda owner: demos.balance(library.id, owner),
+        "split": lambda owner: demos.split(library.id, 0, owner),
+        "encode": lambda owner: demos.encode(library.id, owner),
+        **{action: lambda owner, action=action: demos.act(action, job.id, owner) for action in ACTIONS},
+        "remove": lambda owner: demos.remove(library.id, owner),
+    }
+
+
+def test_a_library_is_everybodys_to_use(demos, ben, films):
+    assert films.id in [one["id"] for one in ben("libraries")]
+    assert ben("classify", "Films of Ann", "a good film 9")["label"] in ("good", "bad")
+    measured = demos.measure("ben", films.id, Settings(shots=2), 0)
+    until(lambda: measured.ended)
+    assert measured.found.examples == 4
+    run = demos.start_run(films.id, pasted_table("text\na bad film 9"), None, Settings(shots=2), "ben")
+    until(lambda: demos.run(films.id, run.id, "ben").done == 1)
+    assert len(demos.export(films.id, ".csv").read_text().splitlines()) == 9
+
+
+def test_only_who_made_a_library_may_change_it(demos, films):
+    before = demos.facts_of(demos.store.get(films.id))
+    assert films.owner == "ann"
+    for name, change in changes(demos, films).items():
+        with pytest.raises(BadInput, match="“Films of Ann” was made by another account, which alone can"):
+            change("ben")
+            pytest.fail(f"ben may {name}")
+    assert demos.facts_of(demos.store.get(films.id)) == before
+    with pytest.raises(BadInput, match="is done"):
+        demos.act("resume", demos.demos.jobs.all(films.id)[0].id, "ann")
+    for owner in ("ann", "ben"):
+        assert demos.may_change(films, owner) == (owner == "ann")
+        assert [one.is_fixed for one in demos.facts(owner) if one.library == films] == [owner == "ben"]
+
+
+@pytest.mark.parametrize(("owner", "reader"), [("ann", "ann"), ("ann", ""), ("", "ben")])
+def test_a_library_of_ones_own_or_of_no_account_may_be_changed(guarded, demos, owner, reader):
+    guarded.desk.runner.stop()
+    library = made(demos, f"Of {owner or 'the house'}", owner)
+    for change in changes(demos, library).values():
+        change(reader)
+    assert demos.library(Looked(library.id)) is None
+    guarded.desk.runner.start()
+
+
+def test_the_encoding_of_a_library_is_its_makers(guarded, demos, ann, ben):
+    guarded.desk.runner.stop()
+    library = made(demos, "Unfinished", "ann")
+    (job,) = demos.demos.jobs.all(library.id)
+    for action in ACTIONS:
+        with pytest.raises(Refused, match="was made by another account"):
+            ben("control_job", job.id, action)
+    assert demos.demos.jobs.get(job.id) == job
+    assert ann("control_job", job.id, "pause")["state"] == "paused"
+    assert ann("control_job", job.id, "resume")["state"] == "queued"
+    assert ann("control_job", job.id, "cancel")["state"] == "cancelled"
+    demos.remove(library.id, "ann")
+    guarded.desk.runner.start()
+
+
+def test_a_library_that_comes_along_is_of_who_takes_it(guarded, demos):
+    guarded.desk.runner.stop()
+    offered = demos.ready()[0]
+    library = demos.install(offered.path.name, "ben")
+    assert demos.store.get(library.id).owner == "ben"
+    for refused in (lambda: demos.install(offered.path.name, "ann"), lambda: demos.remove(library.id, "ann")):
+        with pytest.raises(BadInput, match="another account"):
+            refused()
+    demos.remove(library.id, "ben")
+    guarded.desk.runner.start()
+
+
+def test_the_page_hands_on_who_asks_and_hides_what_is_refused(guarded, films):
+    with gr.Blocks():
+        tab = DemonstrationsTab(guarded.desk, None)
+    looked, ask = Looked(films.id), SimpleNamespace(username="ben")
+    (job, *_) = tab.desk.demos.jobs.all(films.id)
+    first = tab.desk.store.examples(films.id)[0].id
+    draft = tab.desk.draft(ROWS, pasted_table(ROWS), films.id)
+
+    def clicked(**values: object) -> SimpleNamespace:
+        return SimpleNamespace(_data=values)
+
+    cards = [clicked(action=action, library=films.id, answer="Mine", job=job.id)
+             for action in ("encode", "rename", "remove", *ACTIONS)]  # fmt: skip
+    for refused in (
+        *(lambda click=click: tab.on_card(looked, click, ask) for click in cards),
+        lambda: tab.importing.on_make(looked, draft, "", "", "", "", False, None, ask),
+        lambda: tab.task.on_save(looked, "{} is {}", "", "", ask),
+        lambda: tab.examples.on_save(looked, "new", "good", ask),
+        lambda: tab.examples.on_example(looked, clicked(action="discard", example=first), ask),
+        lambda: tab.examples.on_balance(looked, ask),
+        lambda: tab.measure.on_split(looked, 20, ask),
+        lambda: tab.measure.on_back(looked, ask),
+    ):
+        with pytest.raises(gr.Error, match="another account"):
+            refused()
+    for user, may_change in (("ann", True), ("ben", False)):
+        shown = tab.scene(looked, SimpleNamespace(username=user))
+        changing = (tab.examples.added, tab.examples.changes, tab.measure.holding, tab.task.save)
+        assert [shown[one].visible for one in changing] == [may_change] * 4
+        assert shown[tab.task.template].interactive == may_change
+        offers = {"Delete:": tab.cards, "Rename:": tab.cards, "Remove:": tab.examples.shown}
+        assert [words in shown[pane] for words, pane in offers.items()] == [may_change] * 3
+        assert "Use" in shown[tab.cards] or "In use" in shown[tab.cards]
+        assert (films.id in [value for _, value in shown[tab.importing.into].choices]) == may_change
 
 
 def test_no_answer_of_one_account_is_another_ones(guarded, ann, hers):

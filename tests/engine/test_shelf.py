@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
+from engine.demonstrations.store import Store
 from engine.errors import Failure
 from engine.paths import Paths
 from engine.shelf import migrations
@@ -400,6 +401,21 @@ def test_an_old_database_is_brought_up_with_its_rows(tmp_path):
     assert shelf.talks.create("a" * 12).document == "a" * 12
     assert migrations.version(shelf.connections.db) == len(migrations.MIGRATIONS)
     assert shelf.connections.db.journal_mode == "wal"
+
+
+def test_a_library_of_before_there_were_owners_is_everybodys(tmp_path):
+    paths = Paths(tmp_path)
+    db = sqlite_utils.Database(paths.database)
+    migrations.migrate(db, upto=migrations.MIGRATIONS.index(migrations.add_library_owners))
+    row = {"id": "b" * 12, "name": "Old", "template": "{} is {}", "words": '{"good": "good", "bad": "bad"}'}
+    db.table("libraries").insert(row | {"created": 1.0, "changed": 1.0})
+    db.close()
+    store = Store(Shelf(paths))
+    old = store.find("old")
+    assert (old.owner, old.created) == ("", 1.0)
+    assert old.belongs_to("ann") and old.belongs_to("ben") and old.belongs_to("")
+    new = store.create("New", old.task, [], owner="ann")
+    assert [store.get(new.id).belongs_to(one) for one in ("ann", "ben", "")] == [True, False, True]
 
 
 @pytest.mark.parametrize("first", range(len(migrations.MIGRATIONS)))
