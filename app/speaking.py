@@ -14,7 +14,7 @@ from engine.answering.answer import Answer, AnswerEvent
 from engine.errors import Failure
 from ingest.errors import BadInput
 
-LOOK_SECONDS = 0.08
+LOOK_SECONDS = 0.16  # each showing takes from what generates
 KEPT = 64
 
 Start = Callable[[threading.Event], Iterator[AnswerEvent]]
