@@ -30,7 +30,7 @@ from engine.demonstrations.shots import fitting
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
-from engine.demonstrations.window import ALONE, LabelScorer
+from engine.demonstrations.window import ALONE, LabelScorer, Scores
 from engine.encoding import bank_layout
 from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
@@ -115,7 +115,7 @@ def measure(
     subject: Subject, backbone: Backbone, sidenet: SideNet, protocol: Protocol, seed: int, shots: int
 ) -> Iterator[Score]:
     """All rows of one task, seed and number of shots. A further row that reads a window goes in here."""
-    rows = np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
+    rows = _order(subject, seed)
     window, held = rows[:shots], rows[-HELD_OUT:]
     sizes = [size or len(rows) - HELD_OUT for size in protocol.sizes]
     held_truth = subject.labels[held]
@@ -142,10 +142,8 @@ def measure(
     majority = np.bincount(subject.labels[rows[: max(sizes)]]).argmax()
     yield score("majority", subject.truth == majority, "labels")
     for name, found, nothing in zip(names, scores, empty, strict=True):
-        first = np.array([answer[0] for answer in scorer.answers])
-        yield score(name, found.top.numpy() == first[subject.truth], "full", _size(name))
-        labels = calibrated(found.labels, nothing.labels)
-        yield score(name, labels.argmax(1) == subject.truth, "labels", _size(name))
+        for scoring, right in _right(subject.truth, scorer, found, nothing).items():
+            yield score(name, right, scoring, _size(name))
     for at, (size, part) in enumerate(chosen.items(), 2):
         states, known = subject.memory.states[part], subject.labels[part]
         vote = Vote.fit(states, known, len(subject.task.labels))
@@ -166,7 +164,7 @@ def measure_dense(
     subject: Subject, backbone: Backbone, seed: int, tests: int, context: int
 ) -> Iterator[Score]:
     """The backbone with as many shots as its whole window holds."""
-    rows = np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
+    rows = _order(subject, seed)
     answers = _answers(backbone, subject.task)
     prompts = _prompts(subject.task, subject.texts[:tests], backbone)
     room = context - max(map(len, prompts)) - max(map(len, answers))
@@ -183,13 +181,7 @@ def measure_dense(
     found, empty = (
         scorer.score(prefix, part)[0] for part in (prompts, _prompts(subject.task, CONTENT_FREE, backbone))
     )
-    truth = subject.truth[:tests]
-    first = np.array([answer[0] for answer in scorer.answers])[truth]
-    right = {
-        "full": found.top.numpy() == first,
-        "labels": calibrated(found.labels, empty.labels).argmax(1) == truth,
-    }
-    for scoring, hits in right.items():
+    for scoring, hits in _right(subject.truth[:tests], scorer, found, empty).items():
         name = "backbone, window of 8k full"
         yield Score(subject.name, name, scoring, used, seed, 0, float(hits.mean()), len(hits))
 
@@ -198,12 +190,11 @@ def measure_memtrm(
     subject: Subject, backbone: Backbone, model: MemTRM, protocol: Protocol, seed: int, shots: int
 ) -> Iterator[Score]:
     """MemTRM beside the same shots, without and with the same demonstrations in a memory of its own."""
-    rows = np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
+    rows = _order(subject, seed)
     pool = rows[: len(rows) - HELD_OUT]
     sizes = {size or ALL: pool[: size or None] for size in protocol.sizes}
     scorer = LabelScorer(backbone, model, _answers(backbone, subject.task))
     prefix = scorer.prefix(_window_ids(subject, rows[:shots], backbone))
-    first = np.array([answer[0] for answer in scorer.answers])[subject.truth]
     for size, part in ((0, None), *sizes.items()):
         memory = (
             None if part is None else demonstration_reader(model, backbone, _ids(subject, part, backbone))
@@ -212,13 +203,23 @@ def measure_memtrm(
             scorer.score(prefix, _prompts(subject.task, texts, backbone), [memory])[0]
             for texts in (subject.texts, CONTENT_FREE)
         )
-        right = {
-            "full": found.top.numpy() == first,
-            "labels": calibrated(found.labels, empty.labels).argmax(1) == subject.truth,
-        }
         name = "MemTRM, no memory" if part is None else f"MemTRM, memory {size}"
-        for scoring, hits in right.items():
+        for scoring, hits in _right(subject.truth, scorer, found, empty).items():
             yield Score(subject.name, name, scoring, shots, seed, size, float(hits.mean()), len(hits))
+
+
+def _order(subject: Subject, seed: int) -> np.ndarray:
+    """The demonstrations as one seed draws them: the window first, then memory, the held-out ones last."""
+    return np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
+
+
+def _right(truth: np.ndarray, scorer: LabelScorer, found: Scores, empty: Scores) -> dict[str, np.ndarray]:
+    """Which texts are right, by scoring: over the whole vocabulary, and among the labels, calibrated."""
+    first = np.array([answer[0] for answer in scorer.answers])
+    return {
+        "full": found.top.numpy() == first[truth],
+        "labels": calibrated(found.labels, empty.labels).argmax(1) == truth,
+    }
 
 
 def calibrated(labels: torch.Tensor, empty: torch.Tensor) -> np.ndarray:
