@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import importlib
 import os
-import subprocess
 import sys
 import time
 import traceback
@@ -18,9 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import show
+from app import show, testing
 from engine.errors import Failure
-from engine.paths import PROJECT, Paths
+from engine.paths import Paths
 from ingest.errors import BadInput
 
 PROGRAM = "python launch.py"
@@ -45,8 +44,8 @@ DELEGATES: dict[str, Delegate] = {
     "bench": Delegate("app.bench", "measure speed and size"),
 }
 
-# The module whose `run(arguments) -> int` opens the page, once there is one.
-PAGE: str | None = "app.page"
+# The module whose `run(arguments) -> int` opens the page.
+PAGE = "app.page"
 
 
 class Parser(argparse.ArgumentParser):
@@ -124,7 +123,7 @@ def build_parser(chosen: str | None = None) -> Parser:
             module.add_arguments(made)
             made.set_defaults(function=module.run, parse_file=parse_book, read_table=parse_table)
 
-    test = command("test", run_tests, "run the tests; arguments are pytest's")
+    test = command("test", testing.run, "run the tests; arguments are pytest's")
     test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
     command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
     return parser
@@ -199,7 +198,7 @@ def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
     chosen = words[0] if words else None
     if chosen == "test" and words[1:] not in (["-h"], ["--help"]):
         rest = argv[argv.index("test") + 1 :]
-        return argparse.Namespace(command="test", pytest=rest, function=run_tests, debug="--debug" in argv)
+        return argparse.Namespace(command="test", pytest=rest, function=testing.run, debug="--debug" in argv)
     if chosen in DELEGATES and not installed:
         return argparse.Namespace(command=chosen)
     parser = build_parser(chosen)
@@ -373,29 +372,6 @@ def remove_document(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_tests(arguments: argparse.Namespace) -> int:
-    """pytest over the project, from wherever it is called; coverage where the run is not narrowed."""
-    command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments.pytest, Path.cwd())]
-    return subprocess.call(command, cwd=PROJECT)
-
-
-NARROWING = {"-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "--co", "--collect-only", "--sw",
-             "--stepwise", "--pyargs", "--cov", "--no-cov", "--version", "--markers"}  # fmt: skip
-WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore", "--durations", "--maxfail"}
-
-
-def pytest_arguments(words: list[str], here: Path) -> list[str]:
-    """What pytest gets: paths as seen from `here` made absolute, coverage added to a full run."""
-    result, narrowed = [], False
-    for before, word in zip(["", *words], words, strict=False):
-        path, colons, node = word.partition("::")
-        is_path = not word.startswith("-") and before not in WITH_VALUE
-        narrowed = narrowed or is_path or word.partition("=")[0] in NARROWING
-        seen_from_here = is_path and (here / path).exists()
-        result.append(f"{(here / path).resolve()}{colons}{node}" if seen_from_here else word)
-    return result if narrowed else ["--cov=engine", "--cov=ingest", "--cov-report=term", *result]
-
-
 def run_doctor(arguments: argparse.Namespace) -> int:
     from app import doctor
 
@@ -411,7 +387,4 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 
 def open_page(arguments: argparse.Namespace) -> int:
-    if PAGE is None:
-        build_parser().print_help()
-        return 0
     return importlib.import_module(PAGE).run(arguments)

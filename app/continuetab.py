@@ -8,9 +8,10 @@ from threading import Event
 import gradio as gr
 
 from app import markup, talkview
+from app.desk import Desk
 from app.frame import HIDDEN, PANE, Frame, owner_of, told
 from app.speaking import Speech, waiting_words
-from app.view import Desk, View
+from app.view import View
 from engine.answering.answer import AnswerEvent
 from engine.sampling import CONTINUING
 from ingest.errors import BadInput

@@ -13,9 +13,9 @@ from threading import Event
 
 from app import importdraft, markup, uploads
 from app.demonstrationsview import Facts, words_of
+from app.desk import Desk
 from app.importdraft import Draft
 from app.speaking import Speech
-from app.view import Desk
 from engine.answering.answer import AnswerEvent
 from engine.demonstrations.classifier import Classification
 from engine.demonstrations.demonstrations import ENCODE

@@ -10,6 +10,7 @@ import gradio as gr
 
 from app import demonstrationsview, markup, show
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
+from app.desk import Desk
 from app.examplesform import ExamplesForm
 from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
 from app.importform import ImportForm
@@ -17,7 +18,6 @@ from app.labelform import FileForm, HowForm, TextForm
 from app.measureform import MeasureForm
 from app.shelftab import BUSY_SECONDS, IDLE_SECONDS
 from app.taskform import TaskForm
-from app.view import Desk
 
 # which library the browser looked at
 BROWSER_KEY = "longmem-reader-library"

@@ -13,9 +13,9 @@ from typing import Any
 import gradio as gr
 
 from app import show
+from app.desk import Desk
 from app.frame import owner_of
 from app.uploads import discard, inside
-from app.view import Desk
 from engine.errors import Failure
 from ingest.errors import BadInput
 

@@ -16,7 +16,8 @@ from ingest.document import Document
 from ingest.errors import BadInput
 
 if TYPE_CHECKING:
-    from app.view import Desk, View
+    from app.desk import Desk
+    from app.view import View
 
 BINS = 120
 HINT = "Point at a word of the answer to see where it was read."

@@ -21,11 +21,12 @@ from gradio import processing_utils  # noqa: E402
 from app import access, demonstrationsinterface, interface, markup, uploads  # noqa: E402
 from app.continuetab import ContinueTab  # noqa: E402
 from app.demonstrationstab import DemonstrationsTab  # noqa: E402
+from app.desk import Desk  # noqa: E402
 from app.frame import Frame, owner_of  # noqa: E402
 from app.readtab import ReadTab  # noqa: E402
 from app.settingstab import SettingsTab  # noqa: E402
 from app.shelftab import ShelfTab  # noqa: E402
-from app.view import Desk, View  # noqa: E402
+from app.view import View  # noqa: E402
 from engine.paths import ASSETS  # noqa: E402
 
 TITLE = "LongMem Reader"

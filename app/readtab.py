@@ -6,9 +6,10 @@ from dataclasses import replace
 import gradio as gr
 
 from app import leaves, markup
+from app.desk import Desk
 from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
 from app.memorymap import strip
-from app.view import BOUNDS, Desk, View
+from app.view import BOUNDS, View
 
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
 SAVE = """(text) => {

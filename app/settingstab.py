@@ -3,8 +3,8 @@
 import gradio as gr
 
 from app import doctor, markup, show, uploads
+from app.desk import Desk
 from app.frame import HIDDEN
-from app.view import Desk
 from engine.paths import SIDENETS
 from engine.shelf.shelf import folder_bytes
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import gradio as gr
 
 from app import markup, show, uploads
+from app.desk import Desk
 from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
 from app.readtab import ReadTab
-from app.view import Desk, View
+from app.view import View
 from engine.errors import Failure
 from ingest.errors import BadInput
 

@@ -52,7 +52,7 @@ def serving(
 ) -> Iterator[Served]:
     """The page over a data folder; wants `upload_folder`."""
     from app import access, page
-    from app.view import Desk
+    from app.desk import Desk
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.parse import parse

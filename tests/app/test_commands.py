@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import commands, show
+from app import commands, show, testing
 from engine.answering.answer import Citation
 from engine.errors import Failure
 from ingest.errors import BadInput
@@ -322,7 +322,7 @@ PYTEST_ARGUMENTS = [
 def test_pytest_gets_its_arguments(words, expected, tmp_path):
     (tmp_path / "near.py").touch()
     here = str(tmp_path.resolve())
-    assert commands.pytest_arguments(words, tmp_path) == [word.replace("{here}", here) for word in expected]
+    assert testing.pytest_arguments(words, tmp_path) == [word.replace("{here}", here) for word in expected]
 
 
 def test_the_test_command_runs_pytest_from_anywhere(tmp_path):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.view import Desk
+from app.desk import Desk
 from engine.demonstrations.settings import Settings
 from ingest.errors import BadInput
 from ingest.tables import pasted_table

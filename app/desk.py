@@ -1,0 +1,418 @@
+"""Desk: everything the page asks of the program. No Gradio here.
+
+It turns a View into HTML with the Assistant's help, for one reader (`owner`) at a time.
+"""
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Lock
+
+from app import found, leaves, markup, memorymap, shelfview, talkview
+from app.speaking import Speaker, Speech, waiting_words
+from app.view import BOUNDS, View
+from engine.answering.answer import AnswerEvent
+from engine.answering.trace import Trace
+from engine.assistant import Assistant
+from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
+from engine.demonstrations.store import DemonstrationLibrary
+from engine.errors import Failure
+from engine.paths import SAMPLES
+from engine.shelf.jobs import ADD, Job
+from engine.shelf.runner import JobRunner
+from engine.shelf.shelf import Entry
+from engine.shelf.transcript import transcript
+from ingest.document import Document
+from ingest.errors import BadInput
+from ingest.tables import read_table
+
+HITS = 60
+KEPT_LEAVES = 16
+LOOK_SECONDS = 4.0  # importing and loading the model would compete with the first page
+
+
+class Desk:
+    """Everything the page asks of the program."""
+
+    def __init__(self, assistant: Assistant, read_only: bool = False):
+        self.assistant = assistant
+        self.shelf = assistant.shelf
+        self.read_only = read_only
+        self.speaker = Speaker()
+        self.demonstrations = Demonstrations(assistant.library, read_table)
+        self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
+        self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
+        self._lock = Lock()
+
+    def start(self) -> None:
+        """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
+        if not self.read_only:
+            self.shelf.sweep()
+            self.demonstrations.store.sweep()
+            self.runner.start()
+
+    def look(self, after: float = LOOK_SECONDS) -> None:
+        """Load the model and compare the banks with it, once the first page has had time to appear."""
+        timer = threading.Timer(after, self._look)
+        timer.daemon = True
+        timer.start()
+
+    def _look(self) -> None:
+        # what fails here fails again, and is told, where somebody asks for it
+        with contextlib.suppress(Exception):
+            self.assistant.library.inspect()
+
+    def _warm(self, identifier: str) -> None:
+        with contextlib.suppress(Exception):
+            self.assistant.library.bank(identifier)
+
+    def stop(self, seconds: float = 30.0) -> bool:
+        """End answers and put the job in hand back into its queue; False where that takes over `seconds`."""
+        self.speaker.stop_all()
+        return self.read_only or self.runner.stop(seconds)
+
+    # the shelf
+
+    def changeable(self) -> None:
+        """Raises BadInput where the page is for reading only."""
+        if self.read_only:
+            raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
+
+    def own(self, identifier: str, owner: str) -> Entry:
+        """A document that is to be changed. Raises BadInput where it was put there by another account."""
+        self.changeable()
+        entry = self.shelf.get(identifier, owner)
+        if not entry.belongs_to(owner):
+            raise BadInput(f"“{entry.title}” was added by another account, which alone can change it")
+        return entry
+
+    def own_library(self, identifier: str, owner: str) -> DemonstrationLibrary:
+        """The same of a demonstration library."""
+        self.changeable()
+        library = self.demonstrations.store.get(identifier)
+        if not library.belongs_to(owner):
+            raise BadInput(f"“{library.name}” was made by another account, which alone can change it")
+        return library
+
+    def add(self, path: Path, password: str = "", encoding: str = "", owner: str = "") -> Entry:
+        """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
+        self.changeable()
+        entry, _ = self.assistant.enqueue(
+            path, password=password or None, encoding=encoding or None, owner=owner
+        )
+        self.runner.wake()
+        return entry
+
+    def add_sample(self, owner: str = "") -> Entry:
+        """Put the sample novel on the shelf."""
+        samples = sorted(SAMPLES.glob("*.epub")) if SAMPLES.is_dir() else []
+        if not samples:
+            raise Failure("this copy of the program has no sample book in assets/samples")
+        return self.add(samples[0], owner=owner)
+
+    def act(self, action: str, job: int, password: str = "", owner: str = "") -> None:
+        """Pause, cancel or resume a job that this reader may change."""
+        self.changeable()
+        jobs = self.shelf.jobs
+        self._check_job(jobs.get(job), owner)
+        if action == "resume":
+            done = jobs.resume(job)
+            if password:
+                self.assistant.library.enqueue(done.document, password)
+            self.runner.wake()
+        else:
+            {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
+
+    def _check_job(self, job: Job, owner: str) -> None:
+        """What makes a memory goes with its document or library; of what another labels there is no job."""
+        if job.kind == ADD:
+            self.own(job.document, owner)
+        elif job.kind == ENCODE:
+            self.own_library(job.document, owner)
+        elif owner and job.kind.startswith(CLASSIFY):
+            mine = {CLASSIFY + run.id for run in self.demonstrations.runs(job.document, owner)}
+            if job.kind not in mine:
+                raise BadInput(f"there is no job {job.id}: its document was removed")
+
+    def rename(self, identifier: str, title: str, owner: str = "") -> Entry:
+        """Give a document another title."""
+        return self.shelf.rename(self.own(identifier, owner).id, title)
+
+    def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
+        """Delete a document with its memory and talks; returns its title and the bytes freed."""
+        entry = self.own(identifier, owner)
+        return entry.title, self.assistant.remove(entry.id)
+
+    def renew(self, identifier: str, owner: str = "") -> None:
+        """Make the memory of a document anew, from the text that is there."""
+        self.assistant.library.renew(self.own(identifier, owner).id)
+        self.runner.wake()
+
+    def cards(self, owner: str, document: str = "") -> str:
+        """The shelf as HTML."""
+        entries = self.shelf.entries(owner)
+        faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
+        rows = [(entry, self.shelf.jobs.latest(entry.id)) for entry in entries]
+        fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
+        return shelfview.cards(rows, document, self.read_only, faults, fixed)
+
+    def is_busy(self) -> bool:
+        """Whether a job is queued or running."""
+        return any(job.state != "paused" for job in self.shelf.jobs.all(unfinished=True))
+
+    # the open document
+
+    def entry(self, view: View, owner: str) -> Entry | None:
+        """The document of a view; None when there is none (any more)."""
+        try:
+            return self.shelf.get(view.document, owner) if view.document else None
+        except BadInput:
+            return None
+
+    def document(self, identifier: str) -> Document:
+        return self.assistant.library.document(identifier)
+
+    def starts(self, identifier: str) -> list[int]:
+        """Where the leaves of a document begin."""
+        document = self.document(identifier)
+        with self._lock:
+            known = self._starts.get(identifier)
+            if known is None or known[0] != len(document.text):
+                self._starts[identifier] = (len(document.text), leaves.leaf_starts(document))
+                while len(self._starts) > KEPT_LEAVES:
+                    self._starts.popitem(last=False)
+            return self._starts[identifier][1]
+
+    def open(self, identifier: str, owner: str, view: View | None = None) -> View:
+        """Show a document where its reader left it, with the talk that was last used."""
+        entry = self.shelf.opened(identifier, owner)
+        self.document(identifier)
+        if entry.state == "ready":
+            threading.Thread(target=self._warm, args=(identifier,), name="warm", daemon=True).start()
+        talks = self.shelf.talks.about(identifier, owner)
+        bound = view.bound if view else "book"
+        return View(identifier, entry.position, talk=talks[0].id if talks else "",
+                    bound="book" if bound == "shelf" else bound)  # fmt: skip
+
+    def restored(self, kept: dict | None, owner: str) -> View:
+        """The view a browser had before a refresh, as far as it still exists."""
+        kept = kept if isinstance(kept, dict) else {}
+        identifier, talk, bound = (str(kept.get(name) or "") for name in ("document", "talk", "bound"))
+        view = View(identifier, bound=bound if bound in BOUNDS.values() else "book")
+        entry = self.entry(view, owner)
+        if entry is None or not self.shelf.is_stored(identifier):
+            view = replace(view, document="", bound="book")
+        else:
+            answer = kept.get("answer")
+            view = replace(
+                view, at=_number(kept.get("at")), answer=answer if isinstance(answer, int) else None
+            )
+        try:
+            return replace(view, talk=self.shelf.talks.get(talk, owner).id if talk else "")
+        except BadInput:
+            return view
+
+    def leaf(self, view: View) -> leaves.Leaf:
+        return leaves.leaf_of(self.starts(view.document), len(self.document(view.document).text), view.at)
+
+    def turned(self, view: View, steps: int, owner: str) -> View:
+        """The next or previous leaf. Going on from a leaf, when all before it was read, is having read it."""
+        leaf = self.leaf(view)
+        starts, size = self.starts(view.document), len(self.document(view.document).text)
+        position = self.shelf.get(view.document, owner).position
+        if steps > 0 and leaf.start <= position < leaf.end:
+            self.shelf.read_to(view.document, leaf.end, owner)
+        at = leaves.leaf_at(starts, size, leaf.index + steps).start
+        return replace(view, at=at, cursor=None, cited=None, found=())
+
+    def read_to(self, view: View, owner: str) -> View:
+        """Set the reading position to the end of the chosen paragraph, or of the leaf."""
+        document, at = self.document(view.document), self.leaf(view).end
+        if view.cursor is not None:
+            at = next((end for start, end in document.paragraphs if start <= view.cursor < end), at)
+        self.shelf.read_to(view.document, at, owner)
+        return replace(view, cursor=None)
+
+    def jumped(self, view: View, identifier: str, start: int, end: int, words: bool, owner: str) -> View:
+        """Lead to a citation or to words found; the way back is kept, the reading position is not touched."""
+        if identifier != view.document:
+            opened = self.open(identifier, owner)
+            view = replace(opened, talk=view.talk, bound=view.bound)
+        size = len(self.document(identifier).text)
+        start, end = max(0, min(start, size)), max(0, min(end, size))
+        spans = {"found": ((start, end),), "cited": None} if words else {"cited": (start, end), "found": ()}
+        back = view.back if view.back is not None else view.at
+        return replace(view, at=start, cursor=None, back=back, **spans)
+
+    def leaf_html(self, view: View, owner: str) -> str:
+        """The leaf in view as HTML, or an invitation."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
+        document = self.document(view.document)
+        shown = leaves.Shown(view.cited, view.found, entry.position or None, view.cursor)
+        return leaves.leaf_html(document, self.leaf(view), shown)
+
+    def place_words(self, view: View, owner: str) -> str:
+        """Where the view is, and how far was read."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return ""
+        document, leaf = self.document(view.document), self.leaf(view)
+        place = document.place(leaf.start)
+        parts = [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
+        parts.append(f"leaf {leaf.index + 1} of {len(self.starts(view.document))}")
+        parts.append(f"you have read {leaves.share(document, entry.position)}")
+        return " · ".join(parts)
+
+    def search(self, view: View, query: str) -> str:
+        """Full-text hits in the open document."""
+        if not view.document:
+            return ""
+        hits = self.shelf.fulltext.search(query, view.document, limit=HITS)
+        total = self.shelf.fulltext.count(query, view.document) if hits else 0
+        document = self.document(view.document)
+        return found.hits_html(query, hits, total, lambda hit: str(document.place(hit.start)))
+
+    # talking
+
+    def talk_choices(self, view: View, owner: str) -> list[tuple[str, str]]:
+        """(title, id) of the talks about the open document, or about the shelf."""
+        about = None if view.bound == "shelf" else view.document or None
+        if about is None and view.bound != "shelf":
+            return []
+        return [(talk.title or "New talk", talk.id) for talk in self.shelf.talks.about(about, owner)]
+
+    def bounded(self, view: View, bound: str, owner: str) -> View:
+        """Change what answers may read; the shelf has talks of its own."""
+        changed = replace(view, bound=bound if bound in BOUNDS.values() else "book")
+        if (bound == "shelf") == (view.bound == "shelf"):
+            return changed
+        choices = self.talk_choices(changed, owner)
+        return replace(changed, talk=choices[0][1] if choices else "", editing=None, answer=None)
+
+    def conversation(self, view: View, owner: str) -> str:
+        """The talk in view as HTML."""
+        if not view.document and view.bound != "shelf":
+            return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
+        messages = self.shelf.talks.messages(view.talk, owner) if view.talk else []
+        speech = self.speaker.current(view.talk) if view.talk else None
+        if speech and not speech.ended and messages and messages[-1].role == "user":
+            # it is shown with its answer, below
+            messages = messages[:-1]
+        waiting = "Ask all your books at once." if view.bound == "shelf" else "Ask this book anything."
+        read = memorymap.answer_read(self, view, owner)
+        traced = self.shelf.talks.traced(view.talk, owner) if view.talk else []
+        return talkview.conversation(messages, self.titles(view, owner), waiting, traced, read)
+
+    def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
+        """The answer whose memory map is shown: its position in the talk, and where it was read from."""
+        traced = self.shelf.talks.traced(view.talk, owner) if view.talk and self.may_hear(view, owner) else []
+        if not traced:
+            return None
+        position = view.answer if view.answer in traced else traced[-1]
+        trace = self.assistant.trace(view.talk, position, owner)
+        return None if trace is None else (position, trace)
+
+    def titles(self, view: View, owner: str) -> dict[str, str]:
+        """Titles of the documents a talk may cite."""
+        if view.bound == "shelf":
+            titles = {entry.id: entry.title for entry in self.shelf.entries(owner)}
+            return titles if len(titles) > 1 else titles | {"": ""}
+        return {view.document: ""}
+
+    def ask(self, view: View, question: str, owner: str) -> View:
+        """Begin an answer in the talk in view (a new talk where there is none)."""
+        if not question.strip():
+            raise BadInput("the question is empty; type one")
+        words, bounds = self._scope(view, owner)
+        self.speaker.free(view.talk)
+        talks = self.shelf.talks
+        talk = view.talk or talks.create(words, owner).id
+        if view.editing is not None:
+            talks.truncate(talk, view.editing, owner)
+
+        def begin(stop: Event) -> Iterator[AnswerEvent]:
+            return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
+
+        self.speaker.say(talk, question.strip(), begin)
+        return replace(view, talk=talk, editing=None, answer=None)
+
+    def without(self, view: View, position: int, reread: bool, owner: str) -> View:
+        """Begin the answer at `position` once more without memory, to stand beside it."""
+        self.speaker.free(view.talk)
+        self.shelf.talks.get(view.talk, owner)
+
+        def begin(stop: Event) -> Iterator[AnswerEvent]:
+            return self.assistant.without_memory(view.talk, position, reread=reread, owner=owner, stop=stop)
+
+        self.speaker.say(view.talk, "", begin, talkview.WITHOUT["passages" if reread else "nothing"])
+        return replace(view, answer=position)
+
+    def _scope(self, view: View, owner: str) -> tuple[str | None, dict[str, str]]:
+        if view.bound == "shelf":
+            return None, {}
+        entry = self.entry(view, owner)
+        if entry is None:
+            raise BadInput("open a book first, or choose to ask all books")
+        if entry.state != "ready":
+            raise BadInput("this book is still being read into the memory; once that is done, ask it")
+        if view.bound == "read":
+            if not entry.position:
+                raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")
+            return entry.id, {"until": f"char {entry.position}"}
+        if view.bound == "chapter":
+            document = self.document(entry.id)
+            at = view.cursor if view.cursor is not None else max(view.at, self.leaf(view).start)
+            chapter = document.place(at).chapter
+            if chapter is None:
+                raise BadInput("no chapter begins before this place: choose another bound")
+            return entry.id, {"within": document.chapter_names[chapter]}
+        return entry.id, {}
+
+    def again(self, view: View, owner: str) -> View:
+        """Answer the last question anew."""
+        self._scope(view, owner)
+        self.speaker.free(view.talk)
+        question = self.shelf.talks.undo(view.talk, owner) if view.talk else ""
+        return self.ask(view, question, owner)
+
+    def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
+        """Take up a question for other words: asking again will take its place, and that of what followed."""
+        messages = self.shelf.talks.messages(view.talk, owner)
+        question = next((one for one in messages if one.role == "user" and one.position == position), None)
+        if question is None:
+            return view, ""
+        return replace(view, editing=question.position), question.text
+
+    def may_hear(self, view: View, owner: str) -> bool:
+        """Whether the talk in view is this reader's."""
+        try:
+            return bool(view.talk) and self.shelf.talks.get(view.talk, owner) is not None
+        except BadInput:
+            return False
+
+    def exported(self, view: View, owner: str) -> str:
+        """The talk in view as Markdown, with quotes and places."""
+        if not view.talk:
+            raise BadInput("there is no talk to export yet; ask something first")
+        talk = self.shelf.talks.get(view.talk, owner)
+        entry = self.entry(replace(view, document=talk.document or ""), owner)
+        messages = self.shelf.talks.messages(view.talk, owner)
+        if talk.document is None:
+            titles = {one.id: one.title for one in self.shelf.entries(owner)}
+            messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
+                                                for cited in one.citations]) for one in messages]  # fmt: skip
+        return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
+
+    def live(self, speech: Speech) -> str:
+        """What was said so far, as HTML."""
+        note = waiting_words(speech, self.speaker.before(speech))
+        return talkview.live(speech.question, speech.text, note, speech.heading)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0

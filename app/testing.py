@@ -1,0 +1,30 @@
+"""`python launch.py test`: pytest over the project."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from engine.paths import PROJECT
+
+NARROWING = {"-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "--co", "--collect-only", "--sw",
+             "--stepwise", "--pyargs", "--cov", "--no-cov", "--version", "--markers"}  # fmt: skip
+WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore", "--durations", "--maxfail"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """pytest over the project, from wherever it is called; coverage where the run is not narrowed."""
+    command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments.pytest, Path.cwd())]
+    return subprocess.call(command, cwd=PROJECT)
+
+
+def pytest_arguments(words: list[str], here: Path) -> list[str]:
+    """What pytest gets: paths as seen from `here` made absolute, coverage added to a full run."""
+    result, narrowed = [], False
+    for before, word in zip(["", *words], words, strict=False):
+        path, colons, node = word.partition("::")
+        is_path = not word.startswith("-") and before not in WITH_VALUE
+        narrowed = narrowed or is_path or word.partition("=")[0] in NARROWING
+        seen_from_here = is_path and (here / path).exists()
+        result.append(f"{(here / path).resolve()}{colons}{node}" if seen_from_here else word)
+    return result if narrowed else ["--cov=engine", "--cov=ingest", "--cov-report=term", *result]
