@@ -11,6 +11,7 @@ the window of 1k once for all rows.
 
 import argparse
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -237,31 +238,34 @@ def run(arguments: argparse.Namespace) -> int:
     sidenet = sidenet_for(backbone, arguments.sidenet)
     contexts = tuple(int(n) for n in arguments.contexts.split(",") if n)
     rows = readers(sidenet, contexts, arguments.dense_per_book != 0)
-    results = score_books(arguments, backbone, sidenet, rows, arguments.parse_file)
-    print(write_result(arguments.out, [row.name for row in rows], results, CHOICES))
+    results, text = [], ""
+    for scores in score_books(arguments, backbone, sidenet, rows, arguments.parse_file):
+        results.append(scores)  # written book by book, should the run be cut short
+        text = write_result(arguments.out, [row.name for row in rows], results, CHOICES)
+    print(text)
     return 0
 
 
 def score_books(
     arguments: argparse.Namespace, backbone: Backbone, sidenet: SideNet, rows: list[Reader], parse: Parse
-) -> list[list[Score]]:
-    """`score_book` over a folder.
+) -> Iterator[list[Score]]:
+    """`score_book` over a folder, book by book.
 
     Raises
     ------
     BadInput
         No book has enough chapters.
     """
-    results, kept = [], Kept(arguments.cache, "answers")
+    kept, found = Kept(arguments.cache, "answers"), False
     for file in book_files(arguments.books)[: arguments.max_books or None]:
         scores = score_book(
             parse(file), backbone, rows, sidenet, arguments.per_book, arguments.seed, kept, arguments.cache,
             arguments.dense_per_book or 0,
         )  # fmt: skip
         if scores[0].asked:
-            results.append(scores)
             right = [score.right for score in scores]
             print(f"{file.name}: {scores[0].asked} questions, right {right}", flush=True)
-    if not results:
+            found = True
+            yield scores
+    if not found:
         raise BadInput(f"no book in {arguments.books} has {CHOICES + 1} chapters; give books with chapters")
-    return results
