@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.retrieval.index import DEFAULT, KINDS, SearchIndex, make_index
+from engine.retrieval.index import KINDS, SearchIndex, default_kind, make_index
 from ingest.errors import BadInput
 
 TOKENS_PER_CHUNK = 4
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         torch.set_num_threads(before)
     print(
-        f"default: {DEFAULT}; {arguments.threads} threads, top {TOP_K}, fastest of several runs",
+        f"default: {default_kind()}; {arguments.threads} threads, top {TOP_K}, fastest of several runs",
         file=sys.stderr,
     )
     if arguments.json:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.retrieval import mapped, resident
-from engine.retrieval.index import DEFAULT, KINDS, Best, make_index
+from engine.retrieval import mapped, resident, rounded
+from engine.retrieval.index import KINDS, Best, default_kind, make_index
 from ingest.errors import BadInput
 
 SHAPES = [  # chunks, key heads, query heads, dim, queries, k
@@ -103,6 +103,9 @@ def test_results_do_not_depend_on_block_sizes(kind, monkeypatch):
     monkeypatch.setattr(resident, "TILE", 513)
     monkeypatch.setattr(resident, "SCORES", 513 * 3 * 27 * 2)
     monkeypatch.setattr(resident, "QUERIES_AT_ONCE", 9)
+    monkeypatch.setattr(rounded, "ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(rounded, "QUERIES_AT_ONCE", 9)
+    monkeypatch.setattr(rounded, "CANDIDATES", 4)
     again, _ = make_index(keys, kind).search(queries, 16)
     assert (ids == again).float().mean() > 0.999  # equal up to near-ties
 
@@ -117,6 +120,27 @@ def test_resident_copies_only_what_is_searched():
         assert torch.equal(ids, make_index(keys, "mapped").search(queries, 8, *limits)[0])
 
 
+@pytest.mark.parametrize("outlier", [1.0, 60.0, 3000.0])
+def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier):
+    """Near-equal keys, an outlier that coarsens all rounding, and chunks beyond the range first seen."""
+    keys = keys_of(6000, 2, 16) * np.float16(0.02) + np.float16(0.5)
+    keys[17] *= np.float16(outlier)
+    keys[5000:] *= np.float16(4)
+    index, queries = make_index(keys, "rounded"), queries_of(5, 4, 16)
+    for limits in ((0, 4000), (100, 5500), (0, None)):
+        _, scores = index.search(queries, 16, *limits)
+        torch.testing.assert_close(
+            scores.double(), reference(keys, queries, 16, *limits)[0], rtol=1e-5, atol=1e-5
+        )
+
+
+def test_rounded_takes_a_byte_for_a_number():
+    keys = keys_of(3000, 3, 64)
+    index = make_index(keys, "rounded")
+    index.search(queries_of(1, 9, 64), 16, 1000, 2000)
+    assert index.nbytes == 1000 * 3 * 64
+
+
 def test_best_keeps_the_largest_over_blocks():
     scores = torch.randn(6, 9999, generator=torch.Generator().manual_seed(2))
     best = Best(6, 16)
@@ -128,7 +152,7 @@ def test_best_keeps_the_largest_over_blocks():
 
 
 def test_the_default_is_one_of_the_kinds():
-    assert DEFAULT in KINDS
+    assert default_kind() in KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)

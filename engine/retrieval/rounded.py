@@ -1,0 +1,136 @@
+"""Search over keys rounded to bytes, then exactly over what the rounding leaves possible.
+
+A key is k = c + s ⊙ (r + e): centre and scale per head and dimension, r a byte, e what rounding lost; a
+query scaled by s is s ⊙ q = t (p + d) likewise. A score is then q·c + t p·r within |s ⊙ q| |e| + t |d| |r|:
+chunks whose rough score lies that far below the k-th best exact one cannot be among the best, and the result
+is exact. A processor that multiplies bytes by itself (VNNI) takes half the time of float32, in a quarter of
+the memory.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.retrieval.index import Best, by_key_head, by_query, clipped, per_head
+from engine.retrieval.resident import runs
+
+LARGEST = 127
+CANDIDATES = 128  # scored exactly at first; four times as many where the bound asks for more
+ROWS_AT_ONCE = 1 << 14
+QUERIES_AT_ONCE = 16  # products of more rows at once are slower by the row
+SCORES = 1 << 24  # held at a time: 64 MB
+SLACK = 1e-5  # of the bound and of a score, for what float32 itself rounds
+TINY = 1e-30
+
+
+@dataclass
+class Rounding:
+    """centre, scale: (kv_heads, dim). error, norm: (kv_heads,), the largest |e| and |r| of what is held."""
+
+    centre: Tensor
+    scale: Tensor
+    error: Tensor
+    norm: Tensor
+
+    @classmethod
+    def of(cls, low: Tensor, high: Tensor) -> "Rounding":
+        """Fits keys between low and high (kv_heads, dim); others are cut off, which `error` then tells."""
+        none = torch.zeros(len(low))
+        return cls((low + high) / 2, ((high - low) / (2 * LARGEST)).clamp(min=TINY), none, none.clone())
+
+    def rounded(self, keys: Tensor) -> Tensor:
+        """Bytes (chunks, kv_heads, dim) of float32 keys; `error` and `norm` take note of them."""
+        exact = (keys - self.centre) / self.scale
+        made = exact.round().clamp(-LARGEST, LARGEST)
+        self.error = torch.maximum(self.error, (exact - made).norm(dim=-1).amax(0))
+        self.norm = torch.maximum(self.norm, made.norm(dim=-1).amax(0))
+        return made.to(torch.int8)
+
+
+class RoundedIndex:
+    """Bytes held as (kv_heads, chunks, dim); a chunk is read when a range that holds it is first searched."""
+
+    def __init__(self, keys: np.ndarray) -> None:
+        self._source = per_head(keys)
+        self.chunks, self.heads, self.dim = self._source.shape
+        self._bytes = torch.empty(self.heads, self.chunks, self.dim, dtype=torch.int8)
+        self._held = np.zeros(self.chunks, dtype=bool)
+        self._rounding: Rounding | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return self.heads * self.dim * int(self._held.sum())
+
+    def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
+        grouped = by_key_head(self, queries, k)
+        lo, hi = clipped(lo, hi, self.chunks)
+        self._hold(lo, hi)
+        at_once = max(1, min(QUERIES_AT_ONCE, SCORES // max(1, self.heads * (hi - lo))))
+        found = [self._best(part, k, lo, hi) for part in grouped.split(at_once, dim=1)]
+        ids, scores = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+        return by_query(ids, queries, self.heads), by_query(scores, queries, self.heads)
+
+    def _best(self, queries: Tensor, k: int, lo: int, hi: int) -> tuple[Tensor, Tensor]:
+        """Ids and scores (kv_heads, rows, k) for queries (kv_heads, rows, dim)."""
+        heads, rows, _ = queries.shape
+        if lo == hi:
+            nothing = Best(heads * rows, k)
+            return nothing.ids.view(heads, rows, k), nothing.scores.view(heads, rows, k)
+        rough, step, lost = self._rough(queries, lo, hi)
+        offset = (queries @ self._rounding.centre[:, :, None])[..., 0]
+        count = max(k, min(CANDIDATES, hi - lo))
+        while True:
+            near = Best(heads * rows, count)
+            near.add(rough, lo)
+            ids = near.ids.view(heads, rows, count)
+            best = self._exact(queries, ids, lo).topk(k)
+            others = offset + step * near.scores[:, -1].view(heads, rows)
+            others += lost + SLACK * (lost + others.abs())
+            if count >= hi - lo or (best.values[..., -1] >= others).all():
+                return ids.gather(2, best.indices), best.values
+            count = min(4 * count, hi - lo)
+
+    def _rough(self, queries: Tensor, lo: int, hi: int) -> tuple[Tensor, Tensor, Tensor]:
+        """p·r as int32 (kv_heads · rows, chunks); its unit t and what it may be off by, (kv_heads, rows)."""
+        held = self._rounding
+        scaled = queries * held.scale[:, None]
+        step = scaled.abs().amax(2, keepdim=True).clamp(min=TINY) / LARGEST
+        rounded = (scaled / step).round()
+        lost = scaled.norm(dim=2) * held.error[:, None]
+        lost += (scaled - step * rounded).norm(dim=2) * held.norm[:, None]
+        rough = torch.empty(*rounded.shape[:2], hi - lo, dtype=torch.int32)
+        for head, rows in enumerate(rounded.to(torch.int8)):
+            # A private name, but torch is pinned, and no public product of bytes takes keys as they lie.
+            torch._int_mm(rows, self._bytes[head, lo:hi].T, out=rough[head])
+        return rough.flatten(0, 1), step[..., 0], lost
+
+    def _exact(self, queries: Tensor, ids: Tensor, lo: int) -> Tensor:
+        """Scores (kv_heads, rows, candidates) by the keys themselves, −inf where there is no candidate."""
+        heads = np.arange(self.heads)[:, None, None]
+        keys = torch.from_numpy(self._source[ids.clamp(min=lo).numpy(), heads]).float()
+        return (keys @ queries[..., None])[..., 0].masked_fill(ids < 0, float("-inf"))
+
+    def _hold(self, lo: int, hi: int) -> None:
+        """Rounds what of [lo, hi) is not held yet."""
+        if self._held[lo:hi].all():
+            return
+        if self._rounding is None:
+            self._rounding = self._fitted(lo, hi)
+        for start, end in runs(~self._held[lo:hi]):
+            for first in range(lo + start, lo + end, ROWS_AT_ONCE):
+                block = self._block(first, min(first + ROWS_AT_ONCE, lo + end))
+                self._bytes[:, first : first + len(block)] = self._rounding.rounded(block).transpose(0, 1)
+        self._held[lo:hi] = True
+
+    def _fitted(self, lo: int, hi: int) -> Rounding:
+        """A rounding for the chunks of [lo, hi)."""
+        blocks = [
+            self._block(a, min(a + ROWS_AT_ONCE, hi)).aminmax(dim=0) for a in range(lo, hi, ROWS_AT_ONCE)
+        ]
+        low, high = (torch.stack(ends) for ends in zip(*blocks, strict=True))
+        return Rounding.of(low.amin(0), high.amax(0))
+
+    def _block(self, lo: int, hi: int) -> Tensor:
+        return torch.from_numpy(np.asarray(self._source[lo:hi])).float()
