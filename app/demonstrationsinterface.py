@@ -7,6 +7,7 @@ import gradio as gr
 
 from app import show
 from app.demonstrationsdesk import DemonstrationsDesk
+from app.frame import owner_of
 from app.interface import saying
 from engine.errors import Failure
 
@@ -14,8 +15,12 @@ from engine.errors import Failure
 def declare(desk: DemonstrationsDesk) -> None:
     """Register the public events in the Blocks under construction."""
 
-    def list_libraries() -> list[dict[str, Any]]:
-        """All demonstration libraries: id, name, template, labels, examples, held_out, bank_bytes, state."""
+    def list_libraries(request: gr.Request) -> list[dict[str, Any]]:
+        """All demonstration libraries: id, name, template, labels, examples, held_out, bank_bytes, state.
+
+        `changeable` tells whether this account may change it.
+        """
+        owner = owner_of(request)
         return [
             {
                 "id": one.library.id,
@@ -26,8 +31,9 @@ def declare(desk: DemonstrationsDesk) -> None:
                 "held_out": one.library.held("held-out"),
                 "bank_bytes": one.bank_bytes,
                 "state": one.state,
+                "changeable": desk.may_change(one.library, owner),
             }
-            for one in desk.facts()
+            for one in desk.facts(owner)
         ]
 
     def classify(library: str, text: str) -> dict[str, Any]:

@@ -88,10 +88,10 @@ class Store:
         owner: str = "",
     ) -> DemonstrationLibrary:
         """Keep a new library with all its examples, or nothing. Raises BadInput when the name is taken."""
-        name = self._free_name(name)
+        name = self._free_name(name, owner)
         identifier, now = secrets.token_hex(6), time.time()
         with self.connections.writing() as db:
-            self._free_name(name)
+            self._free_name(name, owner)
             db.table("libraries").insert(
                 {
                     "id": identifier,
@@ -340,17 +340,17 @@ class Store:
         ).rowcount:
             raise BadInput(f"there is no demonstration library {one_line(identifier, 40)}")
 
-    def _free_name(self, name: str) -> str:
+    def _free_name(self, name: str, adding: str | None = None) -> str:
+        """The name to give. adding: the account that brings examples, None where a library is renamed."""
         name = one_line(name, 100)
         if not name:
             raise BadInput("a demonstration library needs a name")
-        taken = {
-            folded(one) for (one,) in self.connections.db.execute("SELECT name FROM libraries").fetchall()
-        }
-        if folded(name) in taken:
-            raise BadInput(
-                f'there is a demonstration library "{name}" already: choose another name, or add to it'
-            )
+        rows = self.connections.db.execute("SELECT name, owner FROM libraries").fetchall()
+        owners = {folded(one): owner for one, owner in rows}
+        if folded(name) in owners:
+            its_own = adding is not None and may_change(adding, owners[folded(name)])
+            way = "choose another name, or add to it" if its_own else "choose another name"
+            raise BadInput(f'there is a demonstration library "{name}" already: {way}')
         return name
 
 

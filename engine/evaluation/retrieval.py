@@ -254,6 +254,8 @@ def run(arguments: argparse.Namespace) -> int:
             words = Words(hay, Path(home))
             for tokens in lengths:
                 rows += evaluation.rows(tokens, words, raw, embeddings)
+                seconds = time.monotonic() - began
+                print(f"{documents.stem}: {tokens:,} tokens, {seconds:.0f} s", flush=True)
     table = markdown(rows)
     print(table)
     if arguments.out is not None:

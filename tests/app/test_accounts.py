@@ -206,7 +206,7 @@ def changes(demos: DemonstrationsDesk, library: DemonstrationLibrary) -> dict:
 
 
 def test_a_library_is_everybodys_to_use(demos, ben, films):
-    assert films.id in [one["id"] for one in ben("libraries")]
+    assert {"id": films.id, "changeable": False}.items() <= ben("libraries")[0].items()
     assert ben("classify", "Films of Ann", "a good film 9")["label"] in ("good", "bad")
     measured = demos.measure("ben", films.id, Settings(shots=2), 0)
     until(lambda: measured.ended)
@@ -214,6 +214,13 @@ def test_a_library_is_everybodys_to_use(demos, ben, films):
     run = demos.start_run(films.id, pasted_table("text\na bad film 9"), None, Settings(shots=2), "ben")
     until(lambda: demos.run(films.id, run.id, "ben").done == 1)
     assert len(demos.export(films.id, ".csv").read_text().splitlines()) == 9
+
+
+def test_a_taken_name_says_to_add_only_to_who_may(demos, films):
+    with pytest.raises(BadInput, match="already: choose another name$"):
+        made(demos, films.name, "ben")
+    with pytest.raises(BadInput, match="already: choose another name, or add to it$"):
+        made(demos, films.name, "ann")
 
 
 def test_only_who_made_a_library_may_change_it(demos, films):

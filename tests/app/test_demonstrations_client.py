@@ -52,7 +52,12 @@ def client(served):
 
 def test_libraries_are_listed_and_classify_one_text(client, films):
     (one,) = client.predict(api_name="/libraries")
-    assert one["id"] == films.id and one["labels"] == ["good", "bad"] and one["state"] == "ready"
+    assert (
+        one["id"] == films.id
+        and one["labels"] == ["good", "bad"]
+        and one["state"] == "ready"
+        and one["changeable"]
+    )
     assert one["examples"] == 24 and one["bank_bytes"] > 0
     found = client.predict("films", "a lovely film indeed", api_name="/classify")
     assert set(found["probabilities"]) == {"good", "bad"} and found["label"] in found["probabilities"]
