@@ -18,6 +18,7 @@ from ingest.errors import BadInput
 
 PLACES = {"After the paragraph I chose": "cursor", "Where I have read to": "read", "At its end": "end"}
 MOODS = {"Always the likeliest word": 0.0, "Careful": 0.5, "Natural": 0.8, "Daring": 1.1}
+WITH, WITHOUT = "With the memory of the book", "The same without memory"
 HINT = "Choose where to go on, and press “Write on”."
 BESIDE = "Here stands the same text as the model goes on without the book."
 
@@ -42,9 +43,9 @@ class ContinueTab:
             self.keep = gr.Button("Keep in the talks", size="md", min_width=170, scale=0)
         with gr.Row(equal_height=True):
             with gr.Column(min_width=300):
-                self.with_memory = gr.HTML(written("With the memory of the book", None, HINT), **PANE)
+                self.with_memory = gr.HTML(written(WITH, None, HINT), **PANE)
             with gr.Column(min_width=300):
-                self.without = gr.HTML(written("The same without memory", None, BESIDE), **PANE)
+                self.without = gr.HTML(written(WITHOUT, None, BESIDE), **PANE)
         self.texts = gr.State(("", ""))
 
     def wire(self) -> None:
@@ -68,17 +69,19 @@ class ContinueTab:
             speeches = [self.say(request, name, document, at, prompt, mood, length, seed, owner)
                         for name in (("memory", "plain") if document else ("plain",))]  # fmt: skip
         panes = [self.with_memory, self.without] if document else [self.without]
-        labels = {self.with_memory: "With the memory of the book", self.without: "The same without memory"}
+        labels = {self.with_memory: WITH, self.without: WITHOUT}
+        # all outputs at each showing: Gradio makes those left out anew, which takes longer
+        shown = {self.with_memory: written(WITH, None, HINT), self.without: written(WITHOUT, None, BESIDE)}
         try:
             for speech, pane in zip(speeches, panes, strict=True):
                 for one in self.desk.speaker.follow(speech):
                     note = waiting_words(one, self.desk.speaker.before(one))
-                    yield {pane: written(labels[pane], one, note)}
+                    shown[pane] = written(labels[pane], one, note)
+                    yield shown | {self.texts: (at or "its end", speeches[0].text)}
         finally:
             # whoever left does not keep the others waiting
             for speech in speeches:
                 speech.stop.set()
-        yield {self.texts: (at or "its end", speeches[0].text)}
 
     def say(
         self, request: gr.Request, name: str, document: str | None, at: str | None, prompt: str, mood: float,

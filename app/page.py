@@ -130,10 +130,7 @@ def build(desk: Desk) -> gr.Blocks:
             opened, [kept], [shelf.cards, tabs, *read.scene_outputs], show_progress="hidden",
             api_visibility="private", concurrency_limit=None,
         )  # fmt: skip
-        load.then(
-            read.follow, [view], read.scene_outputs, show_progress="hidden", api_visibility="private",
-            concurrency_limit=None,
-        )  # fmt: skip
+        read.show_answer(load)
         interface.declare(desk)
         demonstrationsinterface.declare(classify.desk)
     page.queue(max_size=QUEUE, default_concurrency_limit=8)

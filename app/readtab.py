@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
@@ -9,6 +10,7 @@ from app import leaves, markup
 from app.desk import Desk
 from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
 from app.memorymap import strip
+from app.speaking import Speech
 from app.view import BOUNDS, View
 
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
@@ -156,9 +158,9 @@ class ReadTab:
             [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
             [*scene, self.question], **quick,
         )  # fmt: skip
-        begun.then(self.follow, [frame.view], scene, **quick)
+        self.show_answer(begun)
         again = self.history.click(self.on_talk, [frame.view], [*scene, self.question], **quick)
-        again.then(self.follow, [frame.view], scene, **quick)
+        self.show_answer(again)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
 
     def moved(self, action: str):
@@ -278,16 +280,33 @@ class ReadTab:
         return {self.title: markup.tag("h1", markup.text(entry.title)),
                 self.contents: gr.Dropdown(choices=choices, value=None)}  # fmt: skip
 
-    def follow(self, view: View, request: gr.Request) -> Iterator[dict]:
-        """Show an answer under way until it has ended; also after a refresh."""
-        owner = owner_of(request)
+    def show_answer(self, begun: Any) -> None:
+        """After an event: the answer under way, then the talk with it; also after a refresh."""
+        quick = {**HIDDEN, "concurrency_limit": None}
+        # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.
+        going = begun.then(self.follow, [self.frame.view], [self.live], **quick)
+        going.then(self.followed, [self.frame.view], self.scene_outputs, **quick)
+
+    def heard(self, view: View, owner: str) -> Speech | None:
+        """The newest answer of the talk in view, where it is this reader's."""
         speech = self.desk.speaker.current(view.talk) if view.talk else None
-        if speech is None or not self.desk.may_hear(view, owner):
-            yield {self.live: ""}
+        return speech if self.desk.may_hear(view, owner) else None
+
+    def follow(self, view: View, request: gr.Request) -> Iterator[str]:
+        """An answer under way until it has ended."""
+        speech = self.heard(view, owner_of(request))
+        if speech is None or speech.ended:
+            yield ""
             return
         for one in self.desk.speaker.follow(speech):
             if not one.ended:
-                yield {self.live: self.desk.live(one)}
+                yield self.desk.live(one)
+
+    def followed(self, view: View, request: gr.Request) -> dict:
+        """The talk with the answer that has ended, or why there is none."""
+        owner = owner_of(request)
+        if (speech := self.heard(view, owner)) is None:
+            return {self.live: ""}
         shown = self.talk(view, owner)
         del shown[self.frame.view], shown[self.frame.kept]
         if speech.error:
@@ -295,7 +314,7 @@ class ReadTab:
             if view.document and self.desk.assistant.library.fault(view.document):
                 words += ". On the shelf, “Encode anew” makes the memory again."
             shown[self.live] = markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
-        yield shown
+        return shown
 
     def on_stop(self, view: View, request: gr.Request) -> None:
         if self.desk.may_hear(view, owner_of(request)):
