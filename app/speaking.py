@@ -14,8 +14,8 @@ from engine.errors import Failure
 from ingest.errors import BadInput
 
 LOOK_SECONDS = 0.05
-# A showing takes some 27 ms from what generates on two cores: three a second cost it less than a tenth.
-SHOW_SECONDS = 0.3
+# A showing takes some 35 ms, server and browser, from what generates on two cores: about a tenth.
+SHOW_SECONDS = 0.4
 KEPT = 64
 
 Start = Callable[[threading.Event], Iterator[AnswerEvent]]
