@@ -23,10 +23,21 @@ def hits_html(query: str, hits: Sequence[Hit], total: int, place_of: Callable[[H
                       aria_label="search results")  # fmt: skip
 
 
+def around(hit: Hit, first: int, last: int) -> tuple[int, int]:
+    """Where the words shown around a match begin and end: whole words, where a space parts them."""
+    begin, end = max(0, first - hit.start - AROUND), min(len(hit.text), last - hit.start + AROUND)
+    if begin:
+        begin = hit.text.find(" ", begin, first - hit.start) + 1 or begin
+    if end < len(hit.text):
+        space = hit.text.rfind(" ", last - hit.start, end)
+        end = space if space >= 0 else end
+    return hit.start + begin, hit.start + end
+
+
 def row(hit: Hit, place: str) -> str:
     """One hit: its place, and the words around the first match."""
     first, last = hit.spans[0] if hit.spans else (hit.start, hit.start)
-    begin, end = max(hit.start, first - AROUND), min(hit.end, last + AROUND)
+    begin, end = around(hit, first, last)
     words = hit.text[begin - hit.start : end - hit.start].replace("\n", " ")
     inside = markup.marked(words, list(hit.spans), begin, "found")
     dots_before, dots_after = ("… " if begin > hit.start else ""), (" …" if end < hit.end else "")

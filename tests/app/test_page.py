@@ -129,6 +129,20 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert tags(talkview.live(HOSTILE, HOSTILE, HOSTILE)) == {"section", "h4", "div", "span", "p"}
 
 
+@pytest.mark.parametrize(("text", "shown"), [
+    ("the miller waited " * 20 + "heron " + "by the sluice " * 20, r"^(\w+ )+heron( \w+)+$"),
+    ("鷺" * 200 + "heron" + "鷺" * 200, "^鷺{90}heron鷺{90}$"),
+    ("a heron stood", "^a heron stood$"),
+])  # fmt: skip
+def test_a_hit_shows_whole_words_around_the_match(text, shown):
+    first = text.index("heron")
+    hit = Hit("book", 0, 7, 7 + len(text), 1.0, text, ((7 + first, 7 + first + 5),))
+    begin, end = found.around(hit, *hit.spans[0])
+    words = text[begin - 7 : end - 7]
+    assert re.match(shown, words) and first - 90 <= begin - 7 and end - 7 <= first + 95
+    assert f" {words} " in f" {text} " or " " not in text
+
+
 def entry(**more) -> Entry:
     values = {
         "id": "ab12cd34", "content_hash": "x", "title": "Emma", "author": "Jane Austen", "language": "en",
