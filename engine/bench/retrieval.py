@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.retrieval.index import KINDS, SearchIndex, default_kind, make_index
+from engine.retrieval.index import KINDS, SearchIndex, default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
 
 TOKENS_PER_CHUNK = 4
@@ -62,7 +62,7 @@ class Row:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=CHUNKS, help="chunks per head")
     parser.add_argument("--queries", type=int, nargs="+", default=QUERIES, help="queries per search")
-    parser.add_argument("--index", nargs="+", default=list(KINDS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--index", nargs="+", default=list(usable_kinds()), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--keys", nargs="+", choices=SHAPES, default=list(SHAPES), help="kind of search key")
     parser.add_argument("--threads", type=int, default=2, help="processor threads")
     parser.add_argument("--seconds", type=float, default=1.5, help="time for repetitions of each measurement")

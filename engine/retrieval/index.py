@@ -45,10 +45,16 @@ class SearchIndex(Protocol):
         """
 
 
-def default_kind() -> str:
-    """The fastest here: rounded keys where the processor multiplies bytes by itself, else float32 ones."""
+def usable_kinds() -> tuple[str, ...]:
+    """The kinds that this processor is made for: products of bytes may saturate, or crawl, without VNNI."""
     able = torch.cpu.get_capabilities()
-    return "rounded" if able.get("avx512_vnni") or able.get("avx_vnni") else "resident"
+    has_vnni = able.get("avx512_vnni") or able.get("avx_vnni")
+    return tuple(kind for kind in KINDS if has_vnni or kind != "rounded")
+
+
+def default_kind() -> str:
+    """The fastest here."""
+    return "rounded" if "rounded" in usable_kinds() else "resident"
 
 
 def make_index(keys: np.ndarray, kind: str | None = None) -> SearchIndex:

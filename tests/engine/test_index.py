@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.retrieval import mapped, resident, rounded
-from engine.retrieval.index import KINDS, Best, default_kind, make_index
+from engine.retrieval.index import Best, default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
 
 SHAPES = [  # chunks, key heads, query heads, dim, queries, k
@@ -36,7 +36,7 @@ def reference(keys: np.ndarray, queries: torch.Tensor, k: int, lo: int, hi: int 
     return torch.cat((ranked, short), dim=-1)[..., :k], scores
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("limits", RANGES, ids=str)
 def test_finds_the_k_largest_products_in_range(kind, shape, limits):
@@ -58,7 +58,7 @@ def test_finds_the_k_largest_products_in_range(kind, shape, limits):
         assert len(set(row[known].tolist())) == known.sum()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_all_kinds_name_the_same_chunks(kind, dtype):
     keys, queries = keys_of(20_000, 3, 64).astype(dtype), queries_of(4, 9, 64)
@@ -70,14 +70,14 @@ def test_all_kinds_name_the_same_chunks(kind, dtype):
     assert torch.equal(ids[apart], usual_ids[apart])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("shape", [(0, 2, 8), (0, 8)])
 def test_empty_index_finds_nothing(kind, shape):
     ids, scores = make_index(np.empty(shape, np.float16), kind).search(torch.randn(3, 4, 8), 5)
     assert ids.shape == (3, 4, 5) and (ids == -1).all() and (scores == float("-inf")).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 def test_keys_without_heads_serve_every_query_head(kind):
     keys, queries = keys_of(300, 1, 16), queries_of(2, 3, 16)
     ids, _ = make_index(keys[:, 0], kind).search(queries, 4)
@@ -85,7 +85,7 @@ def test_keys_without_heads_serve_every_query_head(kind):
     assert torch.equal(ids, again)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 def test_rows_outside_the_range_are_never_read(kind):
     """A single read of a poisoned row would make its score NaN, which sorts first."""
     keys, queries = keys_of(9000, 2, 16), queries_of(3, 4, 16)
@@ -95,7 +95,7 @@ def test_rows_outside_the_range_are_never_read(kind):
     assert torch.equal(ids, clean[0]) and torch.equal(scores, clean[1])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 def test_results_do_not_depend_on_block_sizes(kind, monkeypatch):
     keys, queries = keys_of(6000, 3, 16), queries_of(70, 9, 16)
     ids, _ = make_index(keys, kind).search(queries, 16)
@@ -120,6 +120,10 @@ def test_resident_copies_only_what_is_searched():
         assert torch.equal(ids, make_index(keys, "mapped").search(queries, 8, *limits)[0])
 
 
+NEEDS_VNNI = pytest.mark.skipif("rounded" not in usable_kinds(), reason="this processor has no VNNI")
+
+
+@NEEDS_VNNI
 @pytest.mark.parametrize("outlier", [1.0, 60.0, 3000.0])
 def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier):
     """Near-equal keys, an outlier that coarsens all rounding, and chunks beyond the range first seen."""
@@ -134,6 +138,7 @@ def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier):
         )
 
 
+@NEEDS_VNNI
 def test_rounded_takes_a_byte_for_a_number():
     keys = keys_of(3000, 3, 64)
     index = make_index(keys, "rounded")
@@ -152,10 +157,10 @@ def test_best_keeps_the_largest_over_blocks():
 
 
 def test_the_default_is_one_of_the_kinds():
-    assert default_kind() in KINDS
+    assert default_kind() in usable_kinds()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("bad", [torch.randn(2, 4, 9), torch.randn(2, 3, 8), torch.randn(2, 8)])
 def test_queries_of_another_shape_are_refused(kind, bad):
     with pytest.raises(BadInput, match="queries are"):
