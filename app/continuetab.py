@@ -9,7 +9,7 @@ import gradio as gr
 
 from app import markup, talkview
 from app.desk import Desk
-from app.frame import HIDDEN, PANE, Frame, owner_of, told
+from app.frame import HIDDEN, PANE, QUICK, Frame, owner_of, told
 from app.speaking import Speech, waiting_words
 from app.view import View
 from engine.answering.answer import AnswerEvent
@@ -50,11 +50,10 @@ class ContinueTab:
 
     def wire(self) -> None:
         """Connect the tab's controls."""
-        quick = {**HIDDEN, "concurrency_limit": None}
         given = [self.frame.view, self.place, self.prompt, self.mood, self.length]
-        self.go.click(self.on_go, given, [self.with_memory, self.without, self.texts], **quick)
+        self.go.click(self.on_go, given, [self.with_memory, self.without, self.texts], **QUICK)
         self.stop.click(self.on_stop, None, None, queue=False, **HIDDEN)
-        self.keep.click(self.on_keep, [self.frame.view, self.texts], None, **quick)
+        self.keep.click(self.on_keep, [self.frame.view, self.texts], None, **QUICK)
 
     def on_go(
         self, view: View, place: str, prompt: str, mood: float, length: int, request: gr.Request

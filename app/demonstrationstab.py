@@ -12,7 +12,7 @@ from app import demonstrationsview, markup, show
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
 from app.desk import Desk
 from app.examplesform import ExamplesForm
-from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
+from app.frame import PANE, QUICK, Frame, event_values, owner_of, told
 from app.importform import ImportForm
 from app.labelform import FileForm, HowForm, TextForm
 from app.measureform import MeasureForm
@@ -62,16 +62,15 @@ class DemonstrationsTab:
 
     def wire(self, tab: gr.Tab) -> None:
         """Connect the tab's controls."""
-        quick = {**HIDDEN, "concurrency_limit": None}
         importing = self.importing
-        tab.select(self.on_open, [self.looked, self.kept], self.outputs, **quick).then(
-            importing.on_return, [importing.draft, importing.kept], importing.restored_outputs, **quick
+        tab.select(self.on_open, [self.looked, self.kept], self.outputs, **QUICK).then(
+            importing.on_return, [importing.draft, importing.kept], importing.restored_outputs, **QUICK
         )
-        self.frame.tabs.select(self.on_leave, None, [self.timer], **quick)
-        self.cards.click(self.on_card, [self.looked], [*self.outputs, self.text.shown], **quick)
+        self.frame.tabs.select(self.on_leave, None, [self.timer], **QUICK)
+        self.cards.click(self.on_card, [self.looked], [*self.outputs, self.text.shown], **QUICK)
         panes = [self.cards, self.heading, self.file.runs, self.measure.held, self.measure.shown]
         self.timer.tick(self.on_tick, [self.looked, self.seen, self.timer], [*panes, self.seen, self.timer],
-                        **quick)  # fmt: skip
+                        **QUICK)  # fmt: skip
         for form in (self.importing, self.text, self.file, self.measure, self.examples, self.task):
             form.wire(self)
 

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app import demonstrationsview
 from app.demonstrationsdesk import PAGE, DemonstrationsDesk, Looked
-from app.frame import HIDDEN, PANE, event_values, owner_of, told
+from app.frame import PANE, QUICK, event_values, owner_of, told
 from engine.demonstrations.store import DemonstrationLibrary
 
 if TYPE_CHECKING:
@@ -51,21 +51,20 @@ class ExamplesForm:
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
         self.tab = tab
-        quick = {**HIDDEN, "concurrency_limit": None}
         found = [tab.looked, *self.outputs]
         gr.on(
             [self.query.change, self.label.input, self.part.input], self.on_filter,
             [tab.looked, self.query, self.label, self.part],
             [tab.looked, self.shown, self.previous, self.next],
-            trigger_mode="always_last", **quick,
+            trigger_mode="always_last", **QUICK,
         )  # fmt: skip
-        self.previous.click(self.moved(-PAGE), [tab.looked], found, **quick)
-        self.next.click(self.moved(PAGE), [tab.looked], found, **quick)
-        self.shown.click(self.on_example, [tab.looked], tab.outputs, **quick)
-        self.fresh.click(self.on_fresh, [tab.looked], found, **quick)
-        self.save.click(self.on_save, [tab.looked, self.text, self.given], tab.outputs, **quick)
-        self.balance.click(self.on_balance, [tab.looked], tab.outputs, **quick)
-        tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **quick))
+        self.previous.click(self.moved(-PAGE), [tab.looked], found, **QUICK)
+        self.next.click(self.moved(PAGE), [tab.looked], found, **QUICK)
+        self.shown.click(self.on_example, [tab.looked], tab.outputs, **QUICK)
+        self.fresh.click(self.on_fresh, [tab.looked], found, **QUICK)
+        self.save.click(self.on_save, [tab.looked, self.text, self.given], tab.outputs, **QUICK)
+        self.balance.click(self.on_balance, [tab.looked], tab.outputs, **QUICK)
+        tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **QUICK))
 
     def scene(self, looked: Looked, library: DemonstrationLibrary | None, owner: str) -> dict:
         """Everything of the form, the text being edited included."""

@@ -15,6 +15,7 @@ from ingest.errors import BadInput
 SCRIPT = (ASSETS / "page.js").read_text(encoding="utf-8")
 PANE: dict[str, Any] = {"js_on_load": SCRIPT, "apply_default_css": False, "padding": False}
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}  # waits for no other event
 
 
 @dataclass

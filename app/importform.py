@@ -11,7 +11,7 @@ import gradio as gr
 
 from app import demonstrationsview, importdraft, markup
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.frame import HIDDEN, owner_of, told
+from app.frame import QUICK, owner_of, told
 from app.importdraft import HEADERS, Draft, Drafts
 
 if TYPE_CHECKING:
@@ -99,32 +99,31 @@ class ImportForm:
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls; what is made is looked at in the tab."""
         self.tab = tab
-        quick = {**HIDDEN, "concurrency_limit": None}
         how = [self.encoding, self.header, self.into, self.kept]
-        self.file.upload(self.on_file, [self.file, *how], [self.file, *self.outputs], **quick)
-        self.look.click(self.on_paste, [self.pasted, *how], self.outputs, **quick)
+        self.file.upload(self.on_file, [self.file, *how], [self.file, *self.outputs], **QUICK)
+        self.look.click(self.on_paste, [self.pasted, *how], self.outputs, **QUICK)
         gr.on(
             [self.encoding.submit, self.encoding.blur, self.header.input], self.on_otherwise,
-            [self.draft, *how], self.outputs, **quick,
+            [self.draft, *how], self.outputs, **QUICK,
         )  # fmt: skip
         gr.on(
             [self.text.input, self.label.input, self.into.input], self.on_columns,
-            [self.draft, self.into, self.text, self.label, self.kept], self.outputs, **quick,
+            [self.draft, self.into, self.text, self.label, self.kept], self.outputs, **QUICK,
         )  # fmt: skip
         gr.on(
             [self.template.change, self.words.change], self.on_written,
-            [self.draft, self.template, self.words], [self.written], trigger_mode="always_last", **quick,
+            [self.draft, self.template, self.words], [self.written], trigger_mode="always_last", **QUICK,
         )  # fmt: skip
         gr.on(
             [one.change for one in self.typed], self.on_typed, [self.mark, *self.typed],
-            [self.kept, self.mark], trigger_mode="always_last", **quick,
+            [self.kept, self.mark], trigger_mode="always_last", **QUICK,
         )  # fmt: skip
-        self.drop.click(self.on_drop, [self.kept], [self.pasted, *self.outputs], **quick)
+        self.drop.click(self.on_drop, [self.kept], [self.pasted, *self.outputs], **QUICK)
         self.make.click(
             self.on_make,
             [tab.looked, self.draft, self.name, self.template, self.words, self.description, self.skip,
              self.kept],
-            [self.pasted, self.description, self.into, self.fold, *self.outputs, *tab.outputs], **quick,
+            [self.pasted, self.description, self.into, self.fold, *self.outputs, *tab.outputs], **QUICK,
         )  # fmt: skip
 
     def scene(self, owner: str) -> dict:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from app import demonstrationsview, importdraft, labelview
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.frame import HIDDEN, PANE, event_values, owner_of, told
+from app.frame import HIDDEN, PANE, QUICK, event_values, owner_of, told
 from app.importform import SUFFIXES
 from app.speaking import waiting_words
 from engine.demonstrations.settings import Settings
@@ -115,14 +115,13 @@ class FileForm:
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
         self.tab = tab
-        quick = {**HIDDEN, "concurrency_limit": None}
         chosen = [self.file, self.table, self.column, self.preview, self.go]
-        self.file.upload(self.on_file, [tab.looked, self.file, self.encoding], chosen, **quick)
+        self.file.upload(self.on_file, [tab.looked, self.file, self.encoding], chosen, **QUICK)
         self.go.click(
             self.on_go, [tab.looked, self.table, self.column, *tab.how.inputs],
-            [*chosen, self.runs, tab.timer], **quick,
+            [*chosen, self.runs, tab.timer], **QUICK,
         )  # fmt: skip
-        acted = self.runs.click(self.on_run, [tab.looked], [self.runs, tab.download, tab.timer], **quick)
+        acted = self.runs.click(self.on_run, [tab.looked], [self.runs, tab.download, tab.timer], **QUICK)
         tab.downloaded(acted)
 
     def runs_html(self, library: DemonstrationLibrary | None, owner: str) -> str:

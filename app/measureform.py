@@ -6,7 +6,7 @@ import gradio as gr
 
 from app import labelview
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.frame import HIDDEN, PANE, owner_of, told
+from app.frame import HIDDEN, PANE, QUICK, owner_of, told
 from app.labelform import settings_of
 from app.speaking import waiting_words
 from engine.demonstrations.store import DemonstrationLibrary
@@ -40,10 +40,9 @@ class MeasureForm:
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
         self.tab = tab
-        quick = {**HIDDEN, "concurrency_limit": None}
-        self.split.click(self.on_split, [tab.looked, self.share], tab.outputs, **quick)
-        self.back.click(self.on_back, [tab.looked], tab.outputs, **quick)
-        self.go.click(self.on_go, [tab.looked, self.limit, *tab.how.inputs], [self.shown, tab.timer], **quick)
+        self.split.click(self.on_split, [tab.looked, self.share], tab.outputs, **QUICK)
+        self.back.click(self.on_back, [tab.looked], tab.outputs, **QUICK)
+        self.go.click(self.on_go, [tab.looked, self.limit, *tab.how.inputs], [self.shown, tab.timer], **QUICK)
         self.stop.click(self.on_stop, [tab.looked], None, queue=False, **HIDDEN)
 
     def scene(self, may_change: bool) -> dict:

@@ -22,7 +22,7 @@ from app import access, demonstrationsinterface, interface, markup, uploads  # n
 from app.continuetab import ContinueTab  # noqa: E402
 from app.demonstrationstab import DemonstrationsTab  # noqa: E402
 from app.desk import Desk  # noqa: E402
-from app.frame import Frame, owner_of  # noqa: E402
+from app.frame import QUICK, Frame, owner_of  # noqa: E402
 from app.readtab import ReadTab  # noqa: E402
 from app.settingstab import SettingsTab  # noqa: E402
 from app.shelftab import ShelfTab  # noqa: E402
@@ -126,11 +126,7 @@ def build(desk: Desk) -> gr.Blocks:
                 shown[tabs] = gr.Tabs(selected="read")
             return shown
 
-        load = page.load(
-            opened, [kept], [shelf.cards, tabs, *read.scene_outputs], show_progress="hidden",
-            api_visibility="private", concurrency_limit=None,
-        )  # fmt: skip
-        read.show_answer(load)
+        read.show_answer(page.load(opened, [kept], [shelf.cards, tabs, *read.scene_outputs], **QUICK))
         interface.declare(desk)
         demonstrationsinterface.declare(classify.desk)
     page.queue(max_size=QUEUE, default_concurrency_limit=8)

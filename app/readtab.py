@@ -8,7 +8,7 @@ import gradio as gr
 
 from app import leaves, markup
 from app.desk import Desk
-from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
+from app.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
 from app.memorymap import strip
 from app.speaking import Speech
 from app.view import BOUNDS, View
@@ -133,33 +133,32 @@ class ReadTab:
     def wire(self) -> None:
         """Connect the tab's controls."""
         frame, scene = self.frame, self.scene_outputs
-        quick = {**HIDDEN, "concurrency_limit": None}
-        self.leaf.click(self.on_leaf, [frame.view], scene, **quick)
-        self.map.click(self.on_map, [frame.view], scene, **quick)
-        self.hits.click(self.on_leaf, [frame.view], scene, **quick)
+        self.leaf.click(self.on_leaf, [frame.view], scene, **QUICK)
+        self.map.click(self.on_map, [frame.view], scene, **QUICK)
+        self.hits.click(self.on_leaf, [frame.view], scene, **QUICK)
         for button, action in ((self.previous, "previous"), (self.next, "next"), (self.read_to, "read_to"),
                                (self.back, "back")):  # fmt: skip
-            button.click(self.moved(action), [frame.view], scene, **quick)
-        self.contents.input(self.on_contents, [frame.view, self.contents], scene, **quick)
-        typed = {**quick, "trigger_mode": "always_last"}
+            button.click(self.moved(action), [frame.view], scene, **QUICK)
+        self.contents.input(self.on_contents, [frame.view, self.contents], scene, **QUICK)
+        typed = {**QUICK, "trigger_mode": "always_last"}
         search = [self.query.submit, self.query.change]
         gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
-        self.bound.input(self.on_bound, [frame.view, self.bound], scene, **quick)
-        self.talks.input(self.on_choose, [frame.view, self.talks], scene, **quick)
-        self.fresh.click(self.on_fresh, [frame.view], scene, **quick)
+        self.bound.input(self.on_bound, [frame.view, self.bound], scene, **QUICK)
+        self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK)
+        self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK)
         self.delete.click(
             self.on_delete, [frame.view], scene,
             js=CONFIRM_DELETE,
-            **quick,
+            **QUICK,
         )  # fmt: skip
-        made = self.export.click(self.on_export, [frame.view], [self.exported], **quick)
+        made = self.export.click(self.on_export, [frame.view], [self.exported], **QUICK)
         made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
         begun = gr.on(
             [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
-            [*scene, self.question], **quick,
+            [*scene, self.question], **QUICK,
         )  # fmt: skip
         self.show_answer(begun)
-        again = self.history.click(self.on_talk, [frame.view], [*scene, self.question], **quick)
+        again = self.history.click(self.on_talk, [frame.view], [*scene, self.question], **QUICK)
         self.show_answer(again)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
 
@@ -282,15 +281,13 @@ class ReadTab:
 
     def show_answer(self, begun: Any) -> None:
         """After an event: the answer under way, then the talk with it; also after a refresh."""
-        quick = {**HIDDEN, "concurrency_limit": None}
         # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.
-        going = begun.then(self.follow, [self.frame.view], [self.live], **quick)
-        going.then(self.followed, [self.frame.view], self.scene_outputs, **quick)
+        going = begun.then(self.follow, [self.frame.view], [self.live], **QUICK)
+        going.then(self.followed, [self.frame.view], self.scene_outputs, **QUICK)
 
     def heard(self, view: View, owner: str) -> Speech | None:
         """The newest answer of the talk in view, where it is this reader's."""
-        speech = self.desk.speaker.current(view.talk) if view.talk else None
-        return speech if self.desk.may_hear(view, owner) else None
+        return self.desk.speaker.current(view.talk) if self.desk.may_hear(view, owner) else None
 
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
         """An answer under way until it has ended."""

@@ -10,7 +10,7 @@ import gradio as gr
 
 from app import markup, show, uploads
 from app.desk import Desk
-from app.frame import HIDDEN, PANE, Frame, event_values, owner_of, told
+from app.frame import PANE, QUICK, Frame, event_values, owner_of, told
 from app.readtab import ReadTab
 from app.view import View
 from engine.errors import Failure
@@ -43,18 +43,17 @@ class ShelfTab:
     def wire(self, read: ReadTab) -> None:
         """Connect the tab's controls; opening a book fills the reading tab."""
         frame, scene = self.frame, read.scene_outputs
-        quick = {**HIDDEN, "concurrency_limit": None}
         self.read = read
         self.upload.upload(
             self.on_upload, [self.upload, self.password, self.encoding, frame.view],
-            [self.upload, self.password, self.notice, self.cards, self.timer, frame.tabs, *scene], **quick,
+            [self.upload, self.password, self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
         )  # fmt: skip
         self.cards.click(
             self.on_card, [frame.view, self.password],
-            [self.notice, self.cards, self.timer, frame.tabs, *scene], **quick,
+            [self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
         )  # fmt: skip
         self.timer.tick(
-            self.on_tick, [frame.view, self.seen, self.timer], [self.cards, self.seen, self.timer], **quick
+            self.on_tick, [frame.view, self.seen, self.timer], [self.cards, self.seen, self.timer], **QUICK
         )
 
     def on_upload(

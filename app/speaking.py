@@ -122,12 +122,10 @@ class Speaker:
         seen: tuple[int, int] | None = None
         while not speech.ended:
             now = (len(speech.pieces), -1 if speech.began else self.before(speech))
-            if now == seen:
-                speech.end.wait(LOOK_SECONDS)
-                continue
-            seen = now
-            yield speech
-            speech.end.wait(SHOW_SECONDS)
+            has_grown, seen = now != seen, now
+            if has_grown:
+                yield speech
+            speech.end.wait(SHOW_SECONDS if has_grown else LOOK_SECONDS)
         yield speech
 
     def _loop(self) -> None:

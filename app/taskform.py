@@ -6,7 +6,7 @@ import gradio as gr
 
 from app import demonstrationsview
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
-from app.frame import HIDDEN, owner_of, told
+from app.frame import QUICK, owner_of, told
 from engine.demonstrations.store import DemonstrationLibrary
 
 if TYPE_CHECKING:
@@ -34,11 +34,10 @@ class TaskForm:
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
         self.tab = tab
-        quick = {**HIDDEN, "concurrency_limit": None}
         given = [tab.looked, self.template, self.words]
         gr.on([self.template.change, self.words.change], self.on_written, given, [self.written],
-              trigger_mode="always_last", **quick)  # fmt: skip
-        self.save.click(self.on_save, [*given, self.description], tab.outputs, **quick)
+              trigger_mode="always_last", **QUICK)  # fmt: skip
+        self.save.click(self.on_save, [*given, self.description], tab.outputs, **QUICK)
 
     def scene(self, library: DemonstrationLibrary | None, may_change: bool) -> dict:
         """The task as it is."""

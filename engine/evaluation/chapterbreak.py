@@ -232,7 +232,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, write chapterbreak.md and .json, print the table."""
+    """Ask, write chapterbreak.md and .json, print the table. Raises BadInput where no book has chapters."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = load_backbone(Paths.default(), arguments.model, device)
     sidenet = sidenet_for(backbone, arguments.sidenet)
@@ -242,6 +242,8 @@ def run(arguments: argparse.Namespace) -> int:
     for scores in score_books(arguments, backbone, sidenet, rows, arguments.parse_file):
         results.append(scores)  # written book by book, should the run be cut short
         text = write_result(arguments.out, [row.name for row in rows], results, CHOICES)
+    if not results:
+        raise BadInput(f"no book in {arguments.books} has {CHOICES + 1} chapters; give books with chapters")
     print(text)
     return 0
 
@@ -249,14 +251,8 @@ def run(arguments: argparse.Namespace) -> int:
 def score_books(
     arguments: argparse.Namespace, backbone: Backbone, sidenet: SideNet, rows: list[Reader], parse: Parse
 ) -> Iterator[list[Score]]:
-    """`score_book` over a folder, book by book.
-
-    Raises
-    ------
-    BadInput
-        No book has enough chapters.
-    """
-    kept, found = Kept(arguments.cache, "answers"), False
+    """`score_book` over a folder, book by book; books without enough chapters are left out."""
+    kept = Kept(arguments.cache, "answers")
     for file in book_files(arguments.books)[: arguments.max_books or None]:
         scores = score_book(
             parse(file), backbone, rows, sidenet, arguments.per_book, arguments.seed, kept, arguments.cache,
@@ -265,7 +261,4 @@ def score_books(
         if scores[0].asked:
             right = [score.right for score in scores]
             print(f"{file.name}: {scores[0].asked} questions, right {right}", flush=True)
-            found = True
             yield scores
-    if not found:
-        raise BadInput(f"no book in {arguments.books} has {CHOICES + 1} chapters; give books with chapters")

@@ -7,7 +7,9 @@ outside are never read.
 """
 
 import warnings
+from collections.abc import Callable
 from importlib import import_module
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -97,6 +99,35 @@ def clipped(lo: int, hi: int | None, chunks: int) -> tuple[int, int]:
     """The range within [0, chunks]; an empty one is (lo, lo)."""
     lo = min(max(lo, 0), chunks)
     return lo, chunks if hi is None else min(max(hi, lo), chunks)
+
+
+class Held:
+    """Which chunks an index has copied: each before it is first searched, and by one thread at a time.
+
+    copy(lo, hi) copies a range; what lies outside the ranges that are needed is never read.
+    """
+
+    def __init__(self, chunks: int, copy: Callable[[int, int], None]) -> None:
+        self._flags, self._copy, self._lock = np.zeros(chunks, dtype=bool), copy, Lock()
+
+    @property
+    def count(self) -> int:
+        return int(self._flags.sum())
+
+    def need(self, lo: int, hi: int) -> None:
+        """Copies what of [lo, hi) is not held yet."""
+        if self._flags[lo:hi].all():
+            return
+        with self._lock:
+            for start, end in runs(~self._flags[lo:hi]):
+                self._copy(lo + start, lo + end)
+                self._flags[lo + start : lo + end] = True
+
+
+def runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Where flags (n,) are True, as ranges [lo, hi)."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    return [(int(lo), int(hi)) for lo, hi in edges.reshape(-1, 2)]
 
 
 class Best:

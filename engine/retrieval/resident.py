@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.retrieval.index import Best, by_key_head, by_query, clipped, per_head
+from engine.retrieval.index import Best, Held, by_key_head, by_query, clipped, per_head
 
 TILE = 4096  # chunks
 SCORES = 1 << 22  # held at a time: 16 MB
@@ -27,15 +27,15 @@ class ResidentIndex:
         self._source = per_head(keys)
         self.chunks, self.heads, self.dim = self._source.shape
         self._tiles = torch.empty(-(-self.chunks // TILE), self.heads, self.dim, TILE)
-        self._held = np.zeros(self.chunks, dtype=bool)
+        self._held = Held(self.chunks, self._copy)
 
     @property
     def nbytes(self) -> int:
-        return 4 * self.heads * self.dim * int(self._held.sum())
+        return 4 * self.heads * self.dim * self._held.count
 
     def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
         lo, hi = clipped(lo, hi, self.chunks)
-        self._hold(lo, hi)
+        self._held.need(lo, hi)
         parts = [self._search(part, k, lo, hi) for part in queries.split(QUERIES_AT_ONCE)]
         return torch.cat([ids for ids, _ in parts]), torch.cat([scores for _, scores in parts])
 
@@ -49,16 +49,11 @@ class ResidentIndex:
             best.add(scores.permute(1, 2, 0, 3).flatten(0, 1).flatten(1), first)
         return by_query(best.ids, queries, self.heads), by_query(best.scores, queries, self.heads)
 
-    def _hold(self, lo: int, hi: int) -> None:
-        """Copies what of [lo, hi) is not held yet."""
-        if self._held[lo:hi].all():
-            return
-        for start, end in runs(~self._held[lo:hi]):
-            for tiles, columns, first in pieces(lo + start, lo + end, 1):
-                count = columns.stop - columns.start
-                block = torch.from_numpy(np.asarray(self._source[first : first + count]))
-                self._tiles[tiles.start, :, :, columns] = block.permute(1, 2, 0)
-        self._held[lo:hi] = True
+    def _copy(self, lo: int, hi: int) -> None:
+        for tiles, columns, first in pieces(lo, hi, 1):
+            count = columns.stop - columns.start
+            block = torch.from_numpy(np.asarray(self._source[first : first + count]))
+            self._tiles[tiles.start, :, :, columns] = block.permute(1, 2, 0)
 
 
 def pieces(lo: int, hi: int, tiles_at_once: int) -> Iterator[tuple[slice, slice, int]]:
@@ -69,9 +64,3 @@ def pieces(lo: int, hi: int, tiles_at_once: int) -> Iterator[tuple[slice, slice,
         end = lo + whole * TILE if whole else min(hi, (tile + 1) * TILE)
         yield slice(tile, tile + max(whole, 1)), slice(column, TILE if whole else column + end - lo), lo
         lo = end
-
-
-def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Where flags (n,) are True, as ranges [lo, hi)."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    return [(int(lo), int(hi)) for lo, hi in edges.reshape(-1, 2)]

@@ -7,14 +7,14 @@ is exact. A processor that multiplies bytes by itself (VNNI) takes half the time
 the memory.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.retrieval.index import Best, by_key_head, by_query, clipped, per_head
-from engine.retrieval.resident import runs
+from engine.retrieval.index import Best, Held, by_key_head, by_query, clipped, per_head
 
 LARGEST = 127
 CANDIDATES = 128  # scored exactly at first; four times as many where the bound asks for more
@@ -35,8 +35,10 @@ class Rounding:
     norm: Tensor
 
     @classmethod
-    def of(cls, low: Tensor, high: Tensor) -> "Rounding":
-        """Fits keys between low and high (kv_heads, dim); others are cut off, which `error` then tells."""
+    def fitted(cls, blocks: Iterable[Tensor]) -> "Rounding":
+        """Fits the keys of blocks (chunks, kv_heads, dim); others are cut off, which `error` then tells."""
+        lows, highs = zip(*(block.aminmax(dim=0) for block in blocks), strict=True)
+        low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         none = torch.zeros(len(low))
         return cls((low + high) / 2, ((high - low) / (2 * LARGEST)).clamp(min=TINY), none, none.clone())
 
@@ -56,17 +58,17 @@ class RoundedIndex:
         self._source = per_head(keys)
         self.chunks, self.heads, self.dim = self._source.shape
         self._bytes = torch.empty(self.heads, self.chunks, self.dim, dtype=torch.int8)
-        self._held = np.zeros(self.chunks, dtype=bool)
+        self._held = Held(self.chunks, self._copy)
         self._rounding: Rounding | None = None
 
     @property
     def nbytes(self) -> int:
-        return self.heads * self.dim * int(self._held.sum())
+        return self.heads * self.dim * self._held.count
 
     def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
         grouped = by_key_head(self, queries, k)
         lo, hi = clipped(lo, hi, self.chunks)
-        self._hold(lo, hi)
+        self._held.need(lo, hi)
         at_once = max(1, min(QUERIES_AT_ONCE, SCORES // max(1, self.heads * (hi - lo))))
         found = [self._best(part, k, lo, hi) for part in grouped.split(at_once, dim=1)]
         ids, scores = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
@@ -112,25 +114,14 @@ class RoundedIndex:
         keys = torch.from_numpy(self._source[ids.clamp(min=lo).numpy(), heads]).float()
         return (keys @ queries[..., None])[..., 0].masked_fill(ids < 0, float("-inf"))
 
-    def _hold(self, lo: int, hi: int) -> None:
-        """Rounds what of [lo, hi) is not held yet."""
-        if self._held[lo:hi].all():
-            return
-        if self._rounding is None:
-            self._rounding = self._fitted(lo, hi)
-        for start, end in runs(~self._held[lo:hi]):
-            for first in range(lo + start, lo + end, ROWS_AT_ONCE):
-                block = self._block(first, min(first + ROWS_AT_ONCE, lo + end))
-                self._bytes[:, first : first + len(block)] = self._rounding.rounded(block).transpose(0, 1)
-        self._held[lo:hi] = True
+    def _copy(self, lo: int, hi: int) -> None:
+        if self._rounding is None:  # for the first range searched; nothing of it is held then
+            self._rounding = Rounding.fitted(self._blocks(lo, hi))
+        for block in self._blocks(lo, hi):
+            self._bytes[:, lo : lo + len(block)] = self._rounding.rounded(block).transpose(0, 1)
+            lo += len(block)
 
-    def _fitted(self, lo: int, hi: int) -> Rounding:
-        """A rounding for the chunks of [lo, hi)."""
-        blocks = [
-            self._block(a, min(a + ROWS_AT_ONCE, hi)).aminmax(dim=0) for a in range(lo, hi, ROWS_AT_ONCE)
-        ]
-        low, high = (torch.stack(ends) for ends in zip(*blocks, strict=True))
-        return Rounding.of(low.amin(0), high.amax(0))
-
-    def _block(self, lo: int, hi: int) -> Tensor:
-        return torch.from_numpy(np.asarray(self._source[lo:hi])).float()
+    def _blocks(self, lo: int, hi: int) -> Iterator[Tensor]:
+        """The keys of [lo, hi) in float32, some at a time."""
+        for first in range(lo, hi, ROWS_AT_ONCE):
+            yield torch.from_numpy(np.asarray(self._source[first : min(first + ROWS_AT_ONCE, hi)])).float()

@@ -1,11 +1,15 @@
 """Every index through one table: the same answers as a plain product and a full sort."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Lock
+
 import numpy as np
 import pytest
 import torch
 
 from engine.retrieval import mapped, resident, rounded
-from engine.retrieval.index import Best, default_kind, make_index, usable_kinds
+from engine.retrieval.index import Best, Held, default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
 
 SHAPES = [  # chunks, key heads, query heads, dim, queries, k
@@ -144,6 +148,27 @@ def test_rounded_takes_a_byte_for_a_number():
     index = make_index(keys, "rounded")
     index.search(queries_of(1, 9, 64), 16, 1000, 2000)
     assert index.nbytes == 1000 * 3 * 64
+
+
+def test_each_chunk_is_copied_once_and_by_one_thread_at_a_time():
+    """A rounding fitted by two threads would spoil what the first had held."""
+    copied, copying = [], Lock()
+
+    def copy(lo: int, hi: int) -> None:
+        assert copying.acquire(blocking=False), "two threads copy at once"
+        time.sleep(0.01)  # so that the others come
+        copied.extend(range(lo, hi))
+        copying.release()
+
+    held, together = Held(90, copy), Barrier(8)
+
+    def need(start: int) -> None:
+        together.wait(30)
+        held.need(start, start + 20)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(need, range(0, 80, 10)))
+    assert sorted(copied) == list(range(90)) and held.count == 90
 
 
 def test_best_keeps_the_largest_over_blocks():
