@@ -51,7 +51,8 @@ class TextBank:
         if (config.reading or config.search) == "pooled":
             entering = torch.cat([part.hidden[config.search_block] for part in segments])
             pooled = entering.unflatten(0, (-1, config.chunk_size)).mean(1).half().float()
-        return cls(config, keys, values, torch.cat([part.ids for part in segments]), pooled)
+        device = next(iter(keys.values())).device
+        return cls(config, keys, values, torch.cat([part.ids for part in segments]).to(device), pooled)
 
     def reader(
         self, until: int, size: int = 0, search_map: SearchMap | None = None, top_k: int | None = None

@@ -80,7 +80,8 @@ class SlotAttention(nn.Module):
         scores = self._scores(query, memory)
         if not self.null_slot:
             # An empty bank contributes nothing, as in the paper's code.
-            mass = torch.nan_to_num(scores.softmax(-1)) if scores.shape[-1] else scores
+            empty = ~memory.mask.any(-1, keepdim=True)
+            mass = scores.masked_fill(empty, 0.0).softmax(-1).masked_fill(empty, 0.0)
             return F.pad(mass, (0, 1))
         products = (query * self.null_key).sum(-1, keepdim=True) / self.head_dim**0.5
         return torch.cat((scores, products + self.null_bias[:, None]), dim=-1).softmax(-1)

@@ -63,7 +63,7 @@ class FollowingMemory(SlotAttention):
             votes = weights.new_zeros(*weights.shape[:2], len(mean))
         else:
             tokens = following.expand(weights.shape).flatten(0, 1).flatten(1)
-            flat = weights.flatten(0, 1).flatten(1)
+            flat = weights.flatten(0, 1).flatten(1).to(directions)
             votes = F.embedding_bag(tokens, directions, per_sample_weights=flat, mode="sum")
             votes = votes.view(*weights.shape[:2], -1)
         return (votes - weights.sum((2, 3))[..., None] * mean) * scale

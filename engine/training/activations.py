@@ -6,7 +6,7 @@ by every later epoch and every other experiment beside the same backbone.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +51,9 @@ class Frozen:
     scored: Tensor | None = None
 
 
+Place = tuple[int, int]  # number of a book, number of a segment in it
+
+
 class Source(Protocol):
     """Books as frozen segments of equal length; what is left at a book's end is dropped."""
 
@@ -59,20 +62,28 @@ class Source(Protocol):
     def length(self, book: int) -> int:
         """Segments of one book."""
 
-    def segment(self, book: int, index: int) -> Frozen:
-        """One segment of one book."""
+    def segments(self, places: Sequence[Place]) -> list[Frozen]:
+        """Segments of some books, computed together."""
 
 
 def freeze(backbone: Backbone, ids: Tensor, wanted: Wanted) -> Frozen:
     """Run the backbone over one segment of token ids (time,); the tensors may enter a gradient."""
-    encoded = backbone.encode(ids[None], hidden=wanted.hidden, memory_blocks=wanted.blocks)
+    return freeze_all(backbone, ids[None], wanted)[0]
+
+
+def freeze_all(backbone: Backbone, ids: Tensor, wanted: Wanted) -> list[Frozen]:
+    """The same over several segments at once, ids (segments, time)."""
+    encoded = backbone.encode(ids, hidden=wanted.hidden, memory_blocks=wanted.blocks)
     # Tensors made under inference_mode cannot be saved for a backward pass; copies can.
-    return Frozen(
-        ids.clone(),
-        {j: encoded.hidden[j][0].clone() for j in wanted.hidden},
-        {block: encoded.keys[block][0].clone() for block in wanted.blocks},
-        {block: encoded.values[block][0].clone() for block in wanted.blocks},
-    )
+    return [
+        Frozen(
+            ids[row].clone(),
+            {j: encoded.hidden[j][row].clone() for j in wanted.hidden},
+            {block: encoded.keys[block][row].clone() for block in wanted.blocks},
+            {block: encoded.values[block][row].clone() for block in wanted.blocks},
+        )
+        for row in range(len(ids))
+    ]
 
 
 class TextBooks:
@@ -131,20 +142,32 @@ class TextBooks:
         self._scored.pop(book, None)
 
     def segment(self, book: int, index: int) -> Frozen:
-        frozen = self._frozen(book, index)
-        if book in self._scored:
-            return replace(frozen, scored=torch.tensor(self._scored[book][index]))
-        return frozen
+        """One segment of one book."""
+        return self.segments([(book, index)])[0]
 
-    def _frozen(self, book: int, index: int) -> Frozen:
-        ids = self.ids(book, index)
-        if self.folder is None:
-            return freeze(self.backbone, torch.tensor(ids), self.wanted)
-        file = self.folder / self._key(book, index)
-        if not file.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            keep(freeze(self.backbone, torch.tensor(ids), self.wanted), file)
-        return recall(file)
+    def segments(self, places: Sequence[Place]) -> list[Frozen]:
+        found = self._kept(places) if self.folder is not None else self._computed(places)
+        return [self._marked(frozen, *place) for frozen, place in zip(found, places, strict=True)]
+
+    def _marked(self, frozen: Frozen, book: int, index: int) -> Frozen:
+        if book not in self._scored:
+            return frozen
+        return replace(frozen, scored=torch.tensor(self._scored[book][index]))
+
+    def _computed(self, places: Sequence[Place]) -> list[Frozen]:
+        if not places:
+            return []
+        ids = torch.tensor([self.ids(*place) for place in places])
+        return freeze_all(self.backbone, ids, self.wanted)
+
+    def _kept(self, places: Sequence[Place]) -> list[Frozen]:
+        files = [self.folder / self._key(*place) for place in places]
+        missing = [number for number, file in enumerate(files) if not file.is_file()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        computed = self._computed([places[number] for number in missing])
+        for number, frozen in zip(missing, computed, strict=True):
+            keep(frozen, files[number])
+        return [recall(file) for file in files]
 
     def _key(self, book: int, index: int) -> str:
         """File name of one segment: what its activations depend on, hashed."""

@@ -65,7 +65,7 @@ class Ring:
             raise ValueError("a ring stores whole chunks")
         if time > self.capacity:
             raise ValueError("a segment is longer than the ring")
-        at = (torch.arange(time) + self.written[row]) % self.capacity
+        at = (torch.arange(time, device=self.ids.device) + self.written[row]) % self.capacity
         self.ids[row, at] = ids.to(self.ids)
         for block in self.keys:
             # Rounded to fp16, as banks on disk are.
@@ -141,6 +141,12 @@ class TensorReader:
     search_map: SearchMap | None = None
     top_k: int | None = None
 
+    @property
+    def chunks_read(self) -> int:
+        """Chunks that a token reads when sparse."""
+        tokens = self.following.shape[0]
+        return min(self.top_k or self.config.top_k, tokens // self.config.chunk_size)
+
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
@@ -159,8 +165,7 @@ class TensorReader:
     @torch.no_grad()
     def _best(self, query: Tensor, keys: Tensor, search: Tensor | None) -> Tensor:
         """The top chunks of every token: (time, heads or 1, k)."""
-        size = self.config.chunk_size
-        k = min(self.top_k or self.config.top_k, keys.shape[1] // size)
+        size, k = self.config.chunk_size, self.chunks_read
         if search is not None and self.search_map is not None:
             index = self.search_map.keys(self.pooled)
             return (search[0] @ index.T)[:, None].topk(k).indices

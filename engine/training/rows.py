@@ -5,9 +5,10 @@ numbers, so a run goes on exactly where it was.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.training.activations import Frozen, Source
+from engine.training.activations import Frozen, Place, Source
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,22 @@ class Rows:
         self.source, self.seed = source, seed
         self.epoch = 0
         self.dealt = 0
-        self.places: list[tuple[int, int] | None] = [None] * rows
+        self.places: list[Place | None] = [None] * rows
 
-    def next(self, row: int, read: bool = True) -> Step:
-        """The row's next segment, from its book or from the next one in the deal; not read, it is None."""
+    def next(self, read: Sequence[int]) -> list[Step]:
+        """The next segment of every row; of a row that is not to be read it is None."""
+        turns = [self._turn(row) for row in range(len(self.places))]
+        found = self.source.segments([turns[row][0] for row in read])
+        frozen = dict(zip(read, found, strict=True))
+        return [Step(frozen.get(row), fresh, place[0]) for row, (place, fresh) in enumerate(turns)]
+
+    def _turn(self, row: int) -> tuple[Place, bool]:
+        """A row's next place, in its book or at the start of the next one in the deal, and which it is."""
         place = self.places[row]
         fresh = place is None or place[1] >= self.source.length(place[0])
         book, index = (self._deal(), 0) if fresh else place
         self.places[row] = (book, index + 1)
-        return Step(self.source.segment(book, index) if read else None, fresh, book)
+        return (book, index), fresh
 
     def _deal(self) -> int:
         for _ in range(2 * len(self.source.names)):

@@ -15,6 +15,7 @@ PARTS = ("all", "memory")
 class TrainingSettings:
     """steps: optimiser steps, each over `rows` books times `accumulate` segments of `segment` tokens.
 
+    batch: rows that pass through the model at once; more of them fill a GPU, and only rounding differs.
     method: "sidenet" is LongMem; "memtrm" the baseline that tunes the backbone's own blocks from the memory
     block on. parts: "all" trains whole side layers, "memory" only what reads the bank: queries, outputs,
     scale, null slot. first_layer: side layers below stay the backbone's. capacity: tokens of each row's bank;
@@ -29,6 +30,7 @@ class TrainingSettings:
     method: str = "sidenet"
     steps: int = 1000
     rows: int = 2
+    batch: int = 1
     accumulate: int = 1
     segment: int = 1024
     parts: str = "all"

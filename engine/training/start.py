@@ -97,7 +97,8 @@ def copying_start(
             block = sidenet.config.read_block(layer.index)
             states = layer.attention_norm(frozen.hidden[sidenet.config.boundaries[layer.index]].float())
             keys, values = (x[block].float().flatten(1) for x in (frozen.keys, frozen.values))
-            moments[layer.index].add(states, keys, values, votes[frozen.ids])
+            found = (states, keys, values, votes[frozen.ids.to(votes.device)])
+            moments[layer.index].add(*(part.cpu() for part in found))
     for layer in layers:
         follows = isinstance(layer.memory, FollowingMemory)
         sharpness = beta or (FOLLOWING_BETA if follows else BETA)

@@ -115,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(TrainingSettings)}
     )
     team = Team.here()
+    torch.set_float32_matmul_precision("high")  # on a GPU fp32 products take its tensor cores
     if settings.rows < team.size:
         raise BadInput(f"{settings.rows} rows cannot be split over {team.size} processes; give --rows more")
     dtype = torch.bfloat16 if arguments.bf16 else torch.float32

@@ -15,12 +15,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.sidenet import MemoryReader
 from engine.training.activations import Frozen
 from engine.training.learners import learner_for, optimiser, trained
 from engine.training.ring import Ring
+from engine.training.rowreaders import together
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
 from engine.training.team import Team
@@ -77,8 +79,11 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base_rate"] * factor
         parts = settings.rows * settings.accumulate
-        rows = [row for _ in range(settings.accumulate) for row in range(settings.rows)]
-        mine = [done for row in rows if (done := self._segment(row, 1 / parts)) is not None]
+        mine: list[Done] = []
+        for _ in range(settings.accumulate):
+            drawn = self._draw()
+            for at in range(0, len(drawn), settings.batch):
+                mine += self._learn(drawn[at : at + settings.batch], 1 / parts)
         kl = self._kl() if self.chats and settings.kl_weight and self.done % settings.kl_every == 0 else None
         self.team.sum_gradients(self.parameters)
         gradient = nn.utils.clip_grad_norm_(self.parameters, settings.clip).item()
@@ -93,40 +98,68 @@ class Trainer:
             settings.rate * factor, parts * settings.segment, time.monotonic() - began,
         )  # fmt: skip
 
-    def _segment(self, row: int, weight: float) -> "Done | None":
-        """Learn from the next segment of a row; a row of another process costs its random draws only."""
-        settings, mine = self.settings, row in self.own
-        step = self.rows.next(row, mine)
-        # Drawn with and without a bank, so that a control scores the same positions.
-        forgotten = torch.rand((), generator=self.random) < settings.forget
-        order = torch.randperm(settings.segment - 1, generator=self.random)
-        if not mine:
-            return None
-        frozen, place = self._placed(step.frozen), row // self.team.size
-        reader, held = None, 0
-        if self.ring is not None:
-            if step.fresh:
-                self.ring.clear(place)
-            held = self.ring.tokens(place)
-            if not forgotten:
-                reader = self.ring.reader(place, settings.reading, self.model.search)
-        chosen = positions(order, frozen.scored, settings.loss_share).to(frozen.ids.device)
+    def _draw(self) -> list["Drawn"]:
+        """The next segments of this process's rows; a row of another costs its random draws only."""
+        drawn = []
+        for row, step in enumerate(self.rows.next(self.own)):
+            # Drawn with and without a bank, so that a control scores the same positions.
+            forgotten = bool(torch.rand((), generator=self.random) < self.settings.forget)
+            order = torch.randperm(self.settings.segment - 1, generator=self.random)
+            if step.frozen is not None:
+                chosen = positions(order, step.frozen.scored, self.settings.loss_share)
+                place = row // self.team.size
+                drawn.append(Drawn(place, self._placed(step.frozen), step.fresh, forgotten, chosen))
+        return drawn
+
+    def _learn(self, drawn: list["Drawn"], weight: float) -> list["Done"]:
+        """Learn from the segments of some rows at once, then store them."""
+        reader, held = self._memory(drawn)
         # Where no branch looks at the local window, only the positions that are scored have to be read.
         pointwise = self.model.pointwise
-        read = chosen if pointwise else slice(None)
         with self._precision():
-            output = self.model({j: state[None, read] for j, state in frozen.hidden.items()}, reader)
-            normed = output.normed[0] if pointwise else output.normed[0, chosen]
-            logits = self.backbone.head(normed.to(self.backbone.dtype))
-        loss = F.cross_entropy(logits.float(), frozen.ids[chosen + 1])
-        (loss * weight).backward()
-        if self.ring is not None:
-            block = self.model.config.search_block
-            entering = frozen.hidden.get(block) if block is not None else None
+            output = self.model(hidden_of(drawn, scored_alone=pointwise), reader)
+            scored = [
+                normed[: len(one.chosen)] if pointwise else normed[one.chosen]
+                for one, normed in zip(drawn, output.normed, strict=True)
+            ]
+            logits = self.backbone.head(torch.cat(scored).to(self.backbone.dtype))
+        parts = logits.float().split([len(one.chosen) for one in drawn])
+        losses = torch.stack(
+            [F.cross_entropy(part, one.targets) for one, part in zip(drawn, parts, strict=True)]
+        )
+        (losses.sum() * weight).backward()
+        self._store(drawn)
+        null = [[] for _ in drawn]
+        if reader is not None:
+            null = [
+                [] if one.forgotten
+                else [trace.mass[row, : len(one.chosen), :, -1].mean().item() for trace in output.traces]
+                for row, one in enumerate(drawn)
+            ]  # fmt: skip
+        return [Done(*done) for done in zip(losses.tolist(), null, held, strict=True)]
+
+    def _memory(self, drawn: list["Drawn"]) -> tuple[MemoryReader | None, list[int]]:
+        """What the rows read, each its own bank, and how many tokens these hold."""
+        if self.ring is None:
+            return None, [0] * len(drawn)
+        for one in drawn:
+            if one.fresh:
+                self.ring.clear(one.place)
+        readers = [
+            None if one.forgotten
+            else self.ring.reader(one.place, self.settings.reading, self.model.search)
+            for one in drawn
+        ]  # fmt: skip
+        return together(readers), [self.ring.tokens(one.place) for one in drawn]
+
+    def _store(self, drawn: list["Drawn"]) -> None:
+        if self.ring is None:
+            return
+        block = self.model.config.search_block
+        for one in drawn:
+            entering = one.frozen.hidden.get(block) if block is not None else None
             with self._precision():
-                self.ring.append(place, frozen.ids, *self.learner.store(frozen), entering)
-        nulls = [trace.mass[..., -1].mean().item() for trace in output.traces] if reader is not None else []
-        return Done(loss.item(), nulls, held)
+                self.ring.append(one.place, one.frozen.ids, *self.learner.store(one.frozen), entering)
 
     def _kl(self) -> float:
         """KL(backbone ‖ model) on one chat prompt; the leading process adds its gradient.
@@ -193,6 +226,33 @@ def positions(order: Tensor, scored: Tensor | None, share: float) -> Tensor:
         if len(asked):
             return asked
     return order[: max(1, round(share * len(order)))]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A row's next segment. place: its number in the ring. chosen: positions whose next token is scored."""
+
+    place: int
+    frozen: Frozen
+    fresh: bool
+    forgotten: bool
+    chosen: Tensor
+
+    @property
+    def targets(self) -> Tensor:
+        """The tokens that are scored."""
+        return self.frozen.ids[self.chosen + 1]
+
+
+def hidden_of(drawn: list[Drawn], scored_alone: bool) -> dict[int, Tensor]:
+    """`{j: H_j}` (rows, time, width), of whole segments or of the chosen positions, zeros after the last."""
+    return {
+        j: pad_sequence(
+            [one.frozen.hidden[j][one.chosen] if scored_alone else one.frozen.hidden[j] for one in drawn],
+            batch_first=True,
+        )
+        for j in drawn[0].frozen.hidden
+    }
 
 
 @dataclass(frozen=True)

@@ -166,12 +166,12 @@ class TestRows:
         def length(self, book):
             return self.lengths[book]
 
-        def segment(self, book, index):
-            return (book, index)
+        def segments(self, places):
+            return list(places)
 
     def test_consecutive_segments_of_one_book_then_the_next(self):
         rows = Rows(self.Source(), 2, seed=3)
-        seen = [[rows.next(row) for row in (0, 1)] for _ in range(12)]
+        seen = [rows.next((0, 1)) for _ in range(12)]
         for row in (0, 1):
             for before, after in itertools.pairwise(step[row] for step in seen):
                 if after.fresh:
@@ -183,18 +183,25 @@ class TestRows:
 
     def test_goes_on_where_it_was(self):
         rows = Rows(self.Source(), 2, seed=3)
-        for row in (0, 1, 0):
-            rows.next(row)
+        for _ in range(2):
+            rows.next((0, 1))
         other = Rows(self.Source(), 2, seed=3)
         other.restore(rows.state())
-        for row in (1, 0, 0, 1, 1, 0, 0, 1):
-            assert rows.next(row) == other.next(row)
+        for _ in range(5):
+            assert rows.next((0, 1)) == other.next((0, 1))
+
+    def test_a_row_of_another_process_is_dealt_and_not_read(self):
+        whole, half = Rows(self.Source(), 2, seed=3), Rows(self.Source(), 2, seed=3)
+        for _ in range(5):
+            (first, second), (other, mine) = whole.next((0, 1)), half.next((1,))
+            assert mine == second
+            assert (other.frozen, other.book, other.fresh) == (None, first.book, first.fresh)
 
     def test_no_book_is_an_error(self):
         source = self.Source()
         source.lengths = [0, 0, 0, 0]
         with pytest.raises(ValueError, match="whole segment"):
-            Rows(source, 1, seed=0).next(0)
+            Rows(source, 1, seed=0).next((0,))
 
 
 class TestActivations:
@@ -228,9 +235,31 @@ class TestTrainer:
         for name, tensor in backbone.model.state_dict().items():
             assert torch.equal(tensor, before[name])
 
+    @pytest.mark.parametrize("parts", ["all", "memory"])
+    @pytest.mark.parametrize("reading", ["dense", "sparse"])
+    @pytest.mark.parametrize("config", [{}, {"memory_values": "following"}, {"null_slot": False}])
+    def test_rows_at_once_take_the_steps_of_one_after_another(self, backbone, parts, reading, config):
+        settings = dataclasses.replace(
+            TINY, rows=3, forget=0.3, parts=parts, reading=reading, rate=1e-4, scale_rate=1e-3
+        )
+        runs = [
+            trainer(backbone, dataclasses.replace(settings, batch=batch), top_k=3, gate_start=0.5, **config)
+            for batch in (1, 3)
+        ]
+        for run in runs:
+            with torch.no_grad():
+                run.model.layers[1].memory.gate.fill_(0.3)
+                if run.model.layers[1].attention_scale is not None:
+                    run.model.layers[1].attention_scale.fill_(0.3)
+        for _ in range(8):
+            one, other = (run.step() for run in runs)
+            for name in ("loss", "gate", "null_mass", "memory_tokens", "gradient"):
+                assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-3, abs=1e-6), name
+            assert other.gradient > 0
+
     def test_first_loss_is_the_backbones(self, backbone):
         run = trainer(backbone, dataclasses.replace(TINY, loss_share=1.0, rows=1))
-        frozen = run.rows.source.segment(Rows(run.rows.source, 1, 1).next(0).book, 0)
+        frozen = run.rows.source.segment(Rows(run.rows.source, 1, 1).next((0,))[0].book, 0)
         logits = backbone.model(frozen.ids[None]).logits[0, :-1]
         expected = torch.nn.functional.cross_entropy(logits, frozen.ids[1:]).item()
         assert run.step().loss == pytest.approx(expected, abs=1e-4)
