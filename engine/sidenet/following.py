@@ -31,9 +31,11 @@ class FollowingMemory(SlotAttention):
         nn.init.eye_(self.output.weight)
         self.register_buffer("size", torch.ones(()))
         # In a tuple, neither parameter nor buffer: the table is the backbone's, and no checkpoint holds it.
+        # In fp32 beside a bf16 backbone too: CUDA's embedding_bag has no bf16 gradient for its weights.
+        directions, scale = directions.float(), scale.detach().float()
         mean = directions.mean(0)
         typical = ((directions[::16] - mean) * scale).norm(dim=1).mean()
-        self._table = (directions, mean, scale.detach() / typical)
+        self._table = (directions, mean, scale / typical)
 
     @property
     def is_open(self) -> bool:
@@ -57,13 +59,14 @@ class FollowingMemory(SlotAttention):
     def _vote(self, weights: Tensor, following: Tensor) -> Tensor:
         """Σ_h Σ_s w_hs u(y_s): weights (batch, time, heads, slots) -> (batch, time, width)."""
         directions, mean, scale = self._table
+        given, weights = weights.dtype, weights.to(directions)
         if following.shape[1:3] == (1, 1):  # one bank for every token and head
             votes = weights.sum(2) @ F.embedding(following[:, 0, 0], directions)
         elif not weights.shape[-1]:
             votes = weights.new_zeros(*weights.shape[:2], len(mean))
         else:
             tokens = following.expand(weights.shape).flatten(0, 1).flatten(1)
-            flat = weights.flatten(0, 1).flatten(1).to(directions)
+            flat = weights.flatten(0, 1).flatten(1)
             votes = F.embedding_bag(tokens, directions, per_sample_weights=flat, mode="sum")
             votes = votes.view(*weights.shape[:2], -1)
-        return (votes - weights.sum((2, 3))[..., None] * mean) * scale
+        return ((votes - weights.sum((2, 3))[..., None] * mean) * scale).to(given)

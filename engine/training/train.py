@@ -115,7 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
         **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(TrainingSettings)}
     )
     team = Team.here()
-    torch.set_float32_matmul_precision("high")  # on a GPU fp32 products take its tensor cores
+    if team.device != "cpu":
+        torch.set_float32_matmul_precision("high")  # fp32 products take the tensor cores
     if settings.rows < team.size:
         raise BadInput(f"{settings.rows} rows cannot be split over {team.size} processes; give --rows more")
     dtype = torch.bfloat16 if arguments.bf16 else torch.float32
@@ -130,6 +131,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.copy_start and arguments.start is None:
         if settings.method != "sidenet":
             raise BadInput("--copy-start is of the SideNet; leave it out")
+        if (lowest := min(model.config.memory_layers)) < settings.first_layer:
+            raise BadInput(f"memory layer {lowest} would not learn; give --first-layer {lowest}")
         copying_start(model, backbone, first_segments(source, arguments.copy_start))
     chats = frozen_chats(backbone, with_last(wanted, backbone), settings.seed, arguments.chats)
     last = train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)

@@ -251,7 +251,7 @@ class TestTrainer:
                 run.model.layers[1].memory.gate.fill_(0.3)
                 if run.model.layers[1].attention_scale is not None:
                     run.model.layers[1].attention_scale.fill_(0.3)
-        for _ in range(8):
+        for _ in range(4):
             one, other = (run.step() for run in runs)
             for name in ("loss", "gate", "null_mass", "memory_tokens", "gradient"):
                 assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-3, abs=1e-6), name
@@ -407,11 +407,14 @@ class TestRun:
         command.run(self.arguments(tmp_path, tiny_folder, "run", "--steps", "2"))
         assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
-    @pytest.mark.parametrize("method", METHODS)
-    def test_bf16_runs(self, tmp_path, tiny_folder, method):
+    @pytest.mark.parametrize(
+        "chosen",
+        ["--method memtrm", "--method sidenet", "--memory-values following --copy-start 3 --batch 2"],
+    )
+    def test_bf16_runs(self, tmp_path, tiny_folder, chosen):
         """Weights in training stay fp32: steps too small for bf16 still add up."""
         out = tmp_path / "run"
-        more = ["--bf16", "--method", method, "--rate", "1e-4", "--steps", "4"]
+        more = ["--bf16", *chosen.split(), "--rate", "1e-4", "--steps", "4"]
         command.run(self.arguments(tmp_path, tiny_folder, "run", *more))
         losses = [float(row["loss"]) for row in read_log(out / "log.csv")]
         assert all(0 < loss < 20 for loss in losses)
@@ -479,6 +482,19 @@ class TestRun:
         }  # fmt: skip
         losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / "log.csv")]
         assert losses[-1] < losses[0] + 0.5
+
+    def test_whole_layers_above_a_memory_layer_that_learned_before(self, tmp_path, tiny_folder):
+        """Run 2 trains from its first layer on; the memory layer below goes on reading, unchanged."""
+        more = ["--memory-values", "following", "--memory-layers", "0", "--no-chats"]
+        lower = [*more, "--first-layer", "0", "--parts", "memory", "--copy-start", "3"]
+        command.run(self.arguments(tmp_path, tiny_folder, "lower", *lower))
+        upper = ["--start", str(tmp_path / "lower"), "--rows", "3", "--batch", "3"]
+        command.run(self.arguments(tmp_path, tiny_folder, "upper", *more, *upper))
+        one, two = (load_file(tmp_path / name / "sidenet.safetensors") for name in ("lower", "upper"))
+        assert torch.equal(one["layers.0.memory.gate"], two["layers.0.memory.gate"])
+        assert two["layers.1.mlp_scale"].any()
+        with pytest.raises(BadInput, match="first-layer 0"):
+            command.run(self.arguments(tmp_path, tiny_folder, "other", *more, "--copy-start", "3"))
 
     def test_other_settings_do_not_go_on(self, tmp_path, tiny_folder):
         command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
