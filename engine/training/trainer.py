@@ -129,13 +129,11 @@ class Trainer:
         )
         (losses.sum() * weight).backward()
         self._store(drawn)
-        null = [[] for _ in drawn]
-        if reader is not None:
-            null = [
-                [] if one.forgotten
-                else [trace.mass[row, : len(one.chosen), :, -1].mean().item() for trace in output.traces]
-                for row, one in enumerate(drawn)
-            ]  # fmt: skip
+        null: list[list[float]] = [[] for _ in drawn]
+        for row, one in enumerate(drawn):
+            if reader is not None and not one.forgotten:
+                read = len(one.chosen) if pointwise else None  # what follows is filling
+                null[row] = [trace.mass[row, :read, :, -1].mean().item() for trace in output.traces]
         return [Done(*done) for done in zip(losses.tolist(), null, held, strict=True)]
 
     def _memory(self, drawn: list["Drawn"]) -> tuple[MemoryReader | None, list[int]]:
