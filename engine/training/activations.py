@@ -162,11 +162,11 @@ class TextBooks:
 
     def _kept(self, places: Sequence[Place]) -> list[Frozen]:
         files = [self.folder / self._key(*place) for place in places]
-        missing = [number for number, file in enumerate(files) if not file.is_file()]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        computed = self._computed([places[number] for number in missing])
-        for number, frozen in zip(missing, computed, strict=True):
-            keep(frozen, files[number])
+        if missing := [number for number, file in enumerate(files) if not file.is_file()]:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            computed = self._computed([places[number] for number in missing])
+            for number, frozen in zip(missing, computed, strict=True):
+                keep(frozen, files[number])
         return [recall(file) for file in files]
 
     def _key(self, book: int, index: int) -> str:

@@ -130,14 +130,14 @@ def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") 
 
 def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, ...]:
     """The `H_j` that the layers in training read, and those that learned something below them."""
-    boundaries, below = sidenet.config.boundaries, sidenet.layers[: settings.first_layer]
+    first, memory_layers = settings.first_layer, sidenet.config.memory_layers
+    below = sidenet.layers[:first]
     for layer in below:
         layer.note_inert_branches()
-    read = [boundaries[layer.index] for layer in below if layer.active]
-    if settings.parts == "memory":
-        reading = [layer for layer in sidenet.config.memory_layers if layer >= settings.first_layer]
-        return (*read, *(boundaries[layer] for layer in reading), sidenet.config.blocks)
-    return (*read, *boundaries[settings.first_layer : -1], sidenet.config.blocks)
+    read = [layer.index for layer in below if layer.active]
+    learning = range(first, sidenet.config.side_layers)
+    read += [layer for layer in learning if settings.parts == "all" or layer in memory_layers]
+    return (*(sidenet.config.boundaries[layer] for layer in read), sidenet.config.blocks)
 
 
 def optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
