@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Lock
 
 from app import found, leaves, markup, memorymap, shelfview, talkview
+from app.scope import scope
 from app.speaking import Speaker, Speech, waiting_words
 from app.view import BOUNDS, View
 from engine.answering.answer import AnswerEvent
@@ -328,7 +329,7 @@ class Desk:
         """Begin an answer in the talk in view (a new talk where there is none)."""
         if not question.strip():
             raise BadInput("the question is empty; type one")
-        words, bounds = self._scope(view, owner)
+        words, bounds = scope(self, view, owner)
         self.speaker.free(view.talk)
         talks = self.shelf.talks
         talk = view.talk or talks.create(words, owner).id
@@ -352,30 +353,9 @@ class Desk:
         self.speaker.say(view.talk, "", begin, talkview.WITHOUT["passages" if reread else "nothing"])
         return replace(view, answer=position)
 
-    def _scope(self, view: View, owner: str) -> tuple[str | None, dict[str, str]]:
-        if view.bound == "shelf":
-            return None, {}
-        entry = self.entry(view, owner)
-        if entry is None:
-            raise BadInput("open a book first, or choose to ask all books")
-        if entry.state != "ready":
-            raise BadInput("this book is still being read into the memory; once that is done, ask it")
-        if view.bound == "read":
-            if not entry.position:
-                raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")
-            return entry.id, {"until": f"char {entry.position}"}
-        if view.bound == "chapter":
-            document = self.document(entry.id)
-            at = view.cursor if view.cursor is not None else max(view.at, self.leaf(view).start)
-            chapter = document.place(at).chapter
-            if chapter is None:
-                raise BadInput("no chapter begins before this place: choose another bound")
-            return entry.id, {"within": document.chapter_names[chapter]}
-        return entry.id, {}
-
     def again(self, view: View, owner: str) -> View:
         """Answer the last question anew."""
-        self._scope(view, owner)
+        scope(self, view, owner)
         self.speaker.free(view.talk)
         question = self.shelf.talks.undo(view.talk, owner) if view.talk else ""
         return self.ask(view, question, owner)

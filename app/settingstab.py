@@ -57,7 +57,7 @@ def state(desk: Desk) -> list[tuple[str, str]]:
     )
     rows.append(("Talks and list", show.size(folder_bytes(paths.talks) + _size(paths.database))))
     rows.append(("Model files", show.size(folder_bytes(paths.backbones))))
-    rows.append(("Free on the disk", _named(doctor.disk(paths))))
+    rows.append(("Disk", _named(doctor.disk(paths))))
     rows.append(("Data folder", _named(doctor.data_folder(paths))))
     rows.append(
         (
@@ -75,8 +75,9 @@ def memory_words(sidenet) -> str:
     """What a SideNet's memory layers are."""
     if not sidenet.reads_memory:
         return "(no trained memory layer: it answers as the model does, over the passages it finds)"
-    layers = ", ".join(str(layer) for layer in sidenet.config.memory_layers)
-    return f"(reads memory in layer {layers} of its {sidenet.config.side_layers})"
+    layers = sidenet.config.memory_layers
+    words = f"layer{'s' * (len(layers) > 1)} {' and '.join(map(str, layers))}"
+    return f"(reads memory in {words} of its {sidenet.config.side_layers})"
 
 
 def device_words(device: str) -> str:

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from app import access, commands, found, leaves, markup, memorymap, shelfview, talkview
+from app.scope import scope
 from app.speaking import Speaker, waiting_words
+from app.view import View
 from engine.answering.answer import Answer, AnswerEvent, Read
 from engine.answering.trace import LayerShare, TokenReads
 from engine.shelf.fulltext import Hit
@@ -73,6 +75,26 @@ def test_leaves_cover_the_whole_text_without_gaps_and_begin_where_chapters_do():
     for offset in (0, 5, 9_000, len(novel.text) - 1, len(novel.text) + 50):
         leaf = leaves.leaf_of(starts, len(novel.text), offset)
         assert leaf.start <= min(offset, len(novel.text) - 1) < leaf.end
+
+
+def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
+    novel = novel_document()
+    front = novel.chapters[0].start
+    starts = leaves.leaf_starts(novel)
+
+    def within(at: int, cursor: int | None = None, chapters: int = 9) -> str:
+        shown = document(novel.text, chapters=novel.chapters[:chapters])
+        desk = SimpleNamespace(
+            entry=lambda view, owner: entry(state="ready"), document=lambda _: shown,
+            leaf=lambda view: leaves.leaf_of(starts, len(novel.text), view.at),
+        )  # fmt: skip
+        return scope(desk, View("n", at, cursor=cursor, bound="chapter"), "")[1]["within"]
+
+    assert front > 0
+    assert within(0) == within(0, cursor=front - 1) == "Chapter 1"
+    assert within(novel.chapters[2].start) == "Chapter 3"
+    with pytest.raises(BadInput, match="no chapter begins on this leaf or before it"):
+        within(0, chapters=0)
 
 
 @pytest.mark.parametrize("text", ["", "x", "word " * 20_000, "x" * 50_000, "\n\n".join(["a b"] * 9_000)])

@@ -1,0 +1,42 @@
+"""Scope: what an answer may read, by the bound that the reader chose."""
+
+from typing import TYPE_CHECKING
+
+from app.view import View
+from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from app.desk import Desk
+
+
+def scope(desk: "Desk", view: View, owner: str) -> tuple[str | None, dict[str, str]]:
+    """(document, None for the whole shelf; the bounds that `Assistant.ask` takes).
+
+    Raises BadInput where nothing lies within the bound: no book, no memory yet, nothing read, no chapter.
+    """
+    if view.bound == "shelf":
+        return None, {}
+    entry = desk.entry(view, owner)
+    if entry is None:
+        raise BadInput("open a book first, or choose to ask all books")
+    if entry.state != "ready":
+        raise BadInput("this book is still being read into the memory; once that is done, ask it")
+    if view.bound == "read":
+        if not entry.position:
+            raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")
+        return entry.id, {"until": f"char {entry.position}"}
+    if view.bound == "chapter":
+        return entry.id, {"within": desk.document(entry.id).chapter_names[_chapter(desk, view)]}
+    return entry.id, {}
+
+
+def _chapter(desk: "Desk", view: View) -> int:
+    """The chapter at the chosen place; before the first one, the one that begins on the leaf in view."""
+    document, leaf = desk.document(view.document), desk.leaf(view)
+    chapter = document.place(view.cursor if view.cursor is not None else max(view.at, leaf.start)).chapter
+    if chapter is None:
+        begun = (n for n, one in enumerate(document.chapters) if leaf.start <= one.start < leaf.end)
+        chapter = next(begun, None)
+    if chapter is None:
+        raise BadInput("no chapter begins on this leaf or before it: turn on, or choose another bound")
+    return chapter
