@@ -5,6 +5,9 @@ stands against the beginnings of five other chapters of the same book; the one w
 (mean log-likelihood given the context) is chosen. Chance is 1 in 6. Instances are built from the books
 themselves, with the chapters that the parser found.
 
+How plain a beginning is weighs more in its likelihood than whether it belongs here, so the table also says
+how often the context raised the likelihood of the true one most, against the suffix after one token alone.
+
 A book's bank is filled once and read up to each boundary; the context is read once for its six suffixes, and
 the window of 1k once for all rows.
 """
@@ -182,7 +185,7 @@ def score_book(
 ) -> list[Score]:  # fmt: skip
     """Right answers and questions of every row; costly rows answer the first `dense_count` (0: all)."""
     asked = instances(document, count, seed)
-    kept, right = kept or Kept(None, ""), [[] for _ in rows]
+    kept, answered = kept or Kept(None, ""), [[] for _ in rows]
     if asked:
         book = Book(document, backbone, sidenet, cache)
         bank = book.bank(book.token(max(question.boundary for question in asked)))
@@ -191,25 +194,33 @@ def score_book(
         suffixes = torch.stack([book.ids[i : i + SUFFIX] for i in map(book.token, question.starts)])
         states = tuple(sorted({*sidenet.states, backbone.blocks}))
         near = Context(backbone, book.ids[max(0, at - LOCAL) : at], suffixes, states)
+        alone = _likelihoods(backbone, book.ids[at - 1 : at], suffixes)
         for place, row in enumerate(rows):
             if row.costly and dense_count and number >= dense_count:
                 continue
             if row.costly:
                 context = book.ids[max(0, at - row.context) : at]
-                key = f"{backbone.fingerprint} {row.name} {context.tolist()} {suffixes.tolist()}"
-                best = kept.get(key, lambda: _dense(backbone, context, suffixes, row))  # noqa: B023
+                key = f"{backbone.fingerprint} likelihoods {row.name} {context.tolist()} {suffixes.tolist()}"
+                kept_scores = kept.get(key, lambda: _likelihoods(backbone, context, suffixes).tolist())  # noqa: B023
+                scores = torch.tensor(kept_scores)
             else:
                 memory = None
                 if row.memory is not None:
                     until = at - min(at, LOCAL)
                     memory = bank.reader(until, row.memory, sidenet.search)
-                best = int(near.scores(row, memory).argmax())
-            right[place].append(best == question.answer)
-    return [Score(sum(answers), len(answers)) for answers in right]
+                scores = near.scores(row, memory).cpu()
+            answered[place].append(tuple(choice == question.answer for choice in chosen(scores, alone)))
+    return [Score.of(answers) for answers in answered]
 
 
-def _dense(backbone: Backbone, context: Tensor, suffixes: Tensor, row: Reader) -> int:
-    return int(Context(backbone, context, suffixes, (backbone.blocks,)).scores(row, None).argmax())
+def chosen(scores: Tensor, alone: Tensor) -> tuple[int, int]:
+    """The likeliest suffix, and the one that the context raised most. Both (choices,): with it, without."""
+    return int(scores.argmax()), int((scores - alone).argmax())
+
+
+def _likelihoods(backbone: Backbone, context: Tensor, suffixes: Tensor) -> Tensor:
+    """Mean log-likelihood (choices,) of the suffixes after a context, by the backbone."""
+    return Context(backbone, context, suffixes, (backbone.blocks,)).scores(Reader("backbone"), None).cpu()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -259,6 +270,6 @@ def score_books(
             arguments.dense_per_book or 0,
         )  # fmt: skip
         if scores[0].asked:
-            right = [score.right for score in scores]
-            print(f"{file.name}: {scores[0].asked} questions, right {right}", flush=True)
+            right, raised = ([getattr(score, name) for score in scores] for name in ("right", "raised"))
+            print(f"{file.name}: {scores[0].asked} questions, right {right}, by gain {raised}", flush=True)
             yield scores

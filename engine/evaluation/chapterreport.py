@@ -7,18 +7,31 @@ from pathlib import Path
 
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 
+LEGEND = (
+    "right: the likeliest beginning is the true one; by gain: the one whose likelihood the context raised "
+    "most is, against the beginning after one token alone"
+)
+
 
 @dataclass(frozen=True)
 class Score:
-    """Right answers of one row in one book, of the questions it was asked."""
+    """Right answers of one row in one book, of the questions it was asked.
+
+    right: by likelihood, as the benchmark defines it; raised: by what the context adds to it.
+    """
 
     right: int
+    raised: int
     asked: int
 
-    @property
-    def total(self) -> Total:
-        """As a loss of percent, to resample books."""
-        return Total(100 * self.right, self.asked)
+    @classmethod
+    def of(cls, answers: Sequence[tuple[bool, bool]]) -> "Score":
+        """Of (right, raised) question by question."""
+        return cls(sum(right for right, _ in answers), sum(raised for _, raised in answers), len(answers))
+
+    def total(self, name: str) -> Total:
+        """`right` or `raised` as a loss of percent, to resample books."""
+        return Total(100 * getattr(self, name), self.asked)
 
 
 def write_result(folder: Path, names: Sequence[str], results: Sequence[Sequence[Score]], choices: int) -> str:
@@ -28,27 +41,24 @@ def write_result(folder: Path, names: Sequence[str], results: Sequence[Sequence[
     """
     questions = sum(scores[0].asked for scores in results)
     lines = [
-        f"{questions} questions from {len(results)} books; chance {100 / choices:.1f} %\n",
-        f"| | questions | right (%) | 95 % over books | points against {names[0]} | 95 % |",
+        f"{questions} questions from {len(results)} books; chance {100 / choices:.1f} %; {LEGEND}\n",
+        f"| | questions | right (%) | points against {names[0]} | by gain (%) | points |",
         "|---|---:|---|---|---|---|",
     ]
     values = []
-    first = [scores[0].total for scores in results]
     for number, name in enumerate(names):
-        mine = [scores[number].total for scores in results if scores[number].asked]
-        if not mine:
+        asked = sum(scores[number].asked for scores in results)
+        if not asked:
             continue
-        asked, share = sum(total.tokens for total in mine), mean_loss(mine)
-        low, high = interval(mine)
-        row = {"name": name, "questions": asked, "right": share, "interval": _known(low, high)}
-        cells = [f"{asked}", f"{share:.1f}", _words(low, high)]
-        if asked == questions:
-            low, high = interval(mine, first)
-            row |= {"points": share - mean_loss(first), "points_interval": _known(low, high)}
-            cells += [f"{row['points']:+.1f}", _words(low, high)]
-        else:
-            cells += ["-", "-"]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        row, cells = {"name": name, "questions": asked}, []
+        for kind in ("right", "raised"):
+            mine = [scores[number].total(kind) for scores in results if scores[number].asked]
+            share, against = Share.of(mine), None
+            if asked == questions:
+                against = Share.of(mine, [scores[0].total(kind) for scores in results])
+            row[kind] = share.values() | ({"points": against.values()} if against else {})
+            cells += [f"{share}", f"{against:+}" if against else "-"]
+        lines.append(f"| {name} | {asked} | " + " | ".join(cells) + " |")
         values.append(row)
     folder.mkdir(parents=True, exist_ok=True)
     text = "\n".join(lines) + "\n"
@@ -58,9 +68,25 @@ def write_result(folder: Path, names: Sequence[str], results: Sequence[Sequence[
     return text
 
 
-def _known(low: float, high: float) -> list[float] | None:
-    return [low, high] if low == low else None  # one book gives NaN
+@dataclass(frozen=True)
+class Share:
+    """A percentage or a difference of two, with its 95 % interval over books (NaN for one book)."""
 
+    mean: float
+    low: float
+    high: float
 
-def _words(low: float, high: float) -> str:
-    return f"{low:.1f} to {high:.1f}" if low == low else "-"
+    @classmethod
+    def of(cls, mine: Sequence[Total], against: Sequence[Total] | None = None) -> "Share":
+        """The mean over all questions; against: the same books in another row."""
+        base = mean_loss(against) if against else 0.0
+        return cls(mean_loss(mine) - base, *interval(mine, against))
+
+    def values(self) -> dict:
+        """For JSON, where NaN has no place."""
+        known = self.low == self.low
+        return {"mean": self.mean, "interval": [self.low, self.high] if known else None}
+
+    def __format__(self, sign: str) -> str:
+        words = f"{self.mean:{sign}.1f}"
+        return words if self.low != self.low else f"{words} [{self.low:{sign}.1f}, {self.high:{sign}.1f}]"

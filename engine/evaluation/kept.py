@@ -7,19 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-Value = TypeVar("Value", int, float)
+Value = TypeVar("Value", int, float, list[float])
 
 
 class Kept:
-    """A JSON file of numbers by key; without a folder they are kept for this run alone."""
+    """A JSON file of numbers, or lists of them, by key; without a folder they are kept for this run alone."""
 
     def __init__(self, folder: Path | None, name: str) -> None:
         self.file = None if folder is None else folder / f"{name}.json"
         there = self.file is not None and self.file.is_file()
-        self.values: dict[str, float] = json.loads(self.file.read_text()) if there else {}
+        self.values: dict[str, float | list[float]] = json.loads(self.file.read_text()) if there else {}
 
     def get(self, key: str, make: Callable[[], Value]) -> Value:
-        """The number kept under a key, made and kept at the first call."""
+        """What is kept under a key, made and kept at the first call."""
         name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
         if name not in self.values:
             self.values[name] = make()

@@ -8,7 +8,8 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.evaluation import chapterbreak
-from engine.evaluation.chapterbreak import CHOICES, Context, Reader, chapter_starts, instances
+from engine.evaluation.chapterbreak import CHOICES, Context, Reader, chapter_starts, chosen, instances
+from engine.evaluation.chapterreport import Score, write_result
 from engine.evaluation.textbank import TextBank
 from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
 from engine.sidenet.sidenet import SideNet
@@ -86,6 +87,24 @@ def test_the_likelier_suffix_wins(backbone):
         assert score.item() == pytest.approx(expected.item(), abs=1e-4)
 
 
+def test_a_plain_beginning_is_likely_anywhere_and_the_gain_leaves_that_out():
+    plain, belongs = -2.0, -3.0
+    assert chosen(torch.tensor([plain, belongs]), torch.tensor([-2.1, -4.0])) == (0, 1)
+
+
+def test_the_table_has_both_measures_and_compares_whole_rows_only(tmp_path):
+    first = [Score.of([(True, False)] * 2 + [(False, False)] * 2), Score(1, 0, 4)]
+    second = [Score(3, 4, 4), Score(2, 2, 4)]
+    thin = [Score(1, 1, 1), Score(0, 0, 0)]
+    text = write_result(tmp_path, ["a", "b", "c"], list(zip(first, second, thin, strict=True)), 6)
+    a, b, c = json.loads((tmp_path / "chapterbreak.json").read_text())["rows"]
+    assert (a["right"]["mean"], a["raised"]["mean"]) == (37.5, 0)
+    assert b["right"]["points"] == {"mean": 25.0, "interval": [25.0, 25.0]}
+    assert b["raised"]["points"]["mean"] == 75
+    assert "points" not in c["right"]
+    assert "| c | 1 | 100.0 | - | 100.0 | - |" in text
+
+
 def trained(backbone: Backbone, values: str) -> SideNet:
     torch.manual_seed(0)
     config = SideNetConfig.for_backbone(backbone, memory_layers=(1,), memory_values=values, top_k=2)
@@ -131,10 +150,10 @@ def test_command(tmp_path, tiny_folder, monkeypatch):
     made = json.loads((tmp_path / "out" / "chapterbreak.json").read_text())
     assert made["questions"] == 2
     assert [row["name"] for row in made["rows"]][0] == "backbone, window of 1k"
-    rights = {row["name"]: row["right"] for row in made["rows"]}
+    rights = {row["name"]: (row["right"]["mean"], row["raised"]["mean"]) for row in made["rows"]}
     # Without a trained checkpoint in this folder the SideNet is the backbone, with memory or without.
     assert rights["SideNet, memory off"] == rights["SideNet, memory whole past"]
-    assert made["rows"][-1]["points"] == 0
+    assert made["rows"][-1]["right"]["points"]["mean"] == 0
     thin = [*words.split(), "--dense-per-book", "1", "--cache", str(tmp_path / "cache")]
     arguments = parser.parse_args(thin)
     arguments.parse_file = lambda file: book(8)
