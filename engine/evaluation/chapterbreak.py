@@ -1,9 +1,9 @@
 """`python launch.py evaluate chapterbreak`: which of six beginnings is that of the next chapter?
 
-As the benchmark defines it: the context ends where a chapter ends; the true beginning of the next chapter
-stands against the beginnings of five other chapters of the same book; the one whose tokens are likelier
-(mean log-likelihood given the context) is chosen. Chance is 1 in 6. Instances are built from the books
-themselves, with the chapters that the parser found.
+As the benchmark defines it: the context ends where a chapter ends; the true beginning of the next chapter,
+without its heading, stands against the beginnings of five other chapters of the same book; the one whose
+tokens are likelier (mean log-likelihood given the context) is chosen. Chance is 1 in 6. Instances are built
+from the books themselves, with the chapters that the parser found.
 
 How plain a beginning is weighs more in its likelihood than whether it belongs here, so the table also says
 how often the context raised the likelihood of the true one most, against the suffix after one token alone.
@@ -45,26 +45,38 @@ LOCAL = 896  # with the suffix one window of 1,024
 
 @dataclass(frozen=True)
 class Instance:
-    """One question: context `text[:boundary]`, the starts of six beginnings; `starts[answer]` is true."""
+    """One question: context `text[:boundary]`, up to the next chapter's heading, and the starts of six
+    beginnings, after their headings; `starts[answer]` is true."""
 
     boundary: int
     starts: tuple[int, ...]
     answer: int
 
 
-def chapter_starts(document: Document, least: int = 2000) -> list[int]:
-    """Where the running text of each chapter begins, after its heading; chapters below `least` characters
-    are left out (contents, dedications)."""
-    starts = []
-    for chapter in document.chapters:
-        if chapter.kind != "body" or chapter.end - chapter.start < least:
-            continue
-        body = document.text.find("\n", chapter.start, chapter.end)
-        start = chapter.start if body < 0 else body
-        while start < chapter.end and document.text[start].isspace():
-            start += 1
-        starts.append(start)
-    return sorted(set(starts))
+@dataclass(frozen=True)
+class Opening:
+    """A chapter's heading begins at character `heading`, its running text at `text`."""
+
+    heading: int
+    text: int
+
+
+def openings(document: Document, least: int = 2000) -> list[Opening]:
+    """How each chapter begins; those below `least` characters are left out (contents, dedications).
+
+    A part that begins with its first chapter has that one's text, and one opening stands for both.
+    """
+    texts: dict[int, int] = {}
+    made: dict[int, int] = {}
+    for chapter in reversed(document.chapters):
+        heading_end = document.text.find("\n", chapter.start, chapter.end)
+        text = chapter.start if heading_end < 0 else heading_end
+        while text < chapter.end and document.text[text].isspace():
+            text += 1
+        texts[chapter.start] = text = texts.get(text, text)
+        if chapter.kind == "body" and chapter.end - chapter.start >= least:
+            made[text] = min(chapter.start, made.get(text, chapter.start))
+    return [Opening(heading, text) for text, heading in sorted(made.items())]
 
 
 def instances(document: Document, count: int, seed: int) -> list[Instance]:
@@ -73,15 +85,15 @@ def instances(document: Document, count: int, seed: int) -> list[Instance]:
     Wrong beginnings are those of chapters after the boundary: what a memory of the past has read before
     cannot give a beginning away. Every beginning has a whole suffix of text.
     """
-    starts = [s for s in chapter_starts(document) if s + 12 * SUFFIX <= len(document.text)]
-    usable = range(1, len(starts) - CHOICES + 1)
+    found = [one for one in openings(document) if one.text + 12 * SUFFIX <= len(document.text)]
+    usable = range(1, len(found) - CHOICES + 1)
     choose = random.Random(f"{seed} {len(document.text)}")
     made = []
     for number in sorted(choose.sample(usable, min(count, len(usable)))):
-        others = choose.sample(starts[number + 1 :], CHOICES - 1)
+        others = [one.text for one in choose.sample(found[number + 1 :], CHOICES - 1)]
         answer = choose.randrange(CHOICES)
-        order = [*others[:answer], starts[number], *others[answer:]]
-        made.append(Instance(starts[number], tuple(order), answer))
+        order = [*others[:answer], found[number].text, *others[answer:]]
+        made.append(Instance(found[number].heading, tuple(order), answer))
     return made
 
 

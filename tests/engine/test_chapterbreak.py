@@ -8,7 +8,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.evaluation import chapterbreak
-from engine.evaluation.chapterbreak import CHOICES, Context, Reader, chapter_starts, chosen, instances
+from engine.evaluation.chapterbreak import CHOICES, Context, Reader, chosen, instances, openings
 from engine.evaluation.chapterreport import Score, write_result
 from engine.evaluation.textbank import TextBank
 from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
@@ -36,27 +36,41 @@ def backbone(tiny_tokenizer) -> Backbone:
 
 def test_beginnings_follow_the_heading():
     document = book(8)
-    for number, start in enumerate(chapter_starts(document)):
-        assert document.text[start:].startswith(f"In part {number} the whale")
+    for number, one in enumerate(openings(document)):
+        assert document.text[one.text :].startswith(f"In part {number} the whale")
+        assert document.text[one.heading :].startswith(f"Chapter {number}\n")
 
 
 def test_short_and_outer_chapters_are_left_out():
     document = book(8)
-    assert len(chapter_starts(document, least=5000)) == 0
+    assert len(openings(document, least=5000)) == 0
     front = [Chapter(c.title, c.start, c.end, 1, "front") for c in document.chapters]
-    assert chapter_starts(argparse.Namespace(text=document.text, chapters=front)) == []
+    assert openings(argparse.Namespace(text=document.text, chapters=front)) == []
+
+
+def test_a_part_begins_as_its_first_chapter_does():
+    document = book(4)
+    shift = len("Part One\n\n")
+    moved = [Chapter(c.title, c.start + shift, c.end + shift, 2) for c in document.chapters]
+    text = "Part One\n\n" + document.text
+    nested = argparse.Namespace(text=text, chapters=[Chapter("Part One", 0, len(text), 1), *moved])
+    found = openings(nested)
+    assert len(found) == 4
+    assert found[0].heading == 0
+    assert text[found[0].text :].startswith("In part 0 the whale")
 
 
 def test_questions_have_one_true_beginning_and_five_later_ones():
     document = book(12)
-    starts = chapter_starts(document)
+    known = {one.text: one.heading for one in openings(document)}
     made = instances(document, 5, seed=1)
     assert len(made) == 5
     for question in made:
         assert len(set(question.starts)) == CHOICES
-        assert question.starts[question.answer] == question.boundary
-        assert set(question.starts) <= set(starts)
-        assert min(question.starts) == question.boundary
+        assert known[question.starts[question.answer]] == question.boundary
+        assert not document.text[: question.boundary].rstrip().split("\n")[-1].startswith("Chapter")
+        assert set(question.starts) <= set(known)
+        assert min(question.starts) == question.starts[question.answer]
     assert {question.answer for question in instances(book(30), 20, 0)} == set(range(CHOICES))
     assert made == instances(document, 5, seed=1)
 
