@@ -114,6 +114,11 @@ class Held:
     def count(self) -> int:
         return int(self._flags.sum())
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """What is held, as ranges [lo, hi)."""
+        return runs(self._flags)
+
     def need(self, lo: int, hi: int) -> None:
         """Copies what of [lo, hi) is not held yet."""
         if self._flags[lo:hi].all():

@@ -23,6 +23,7 @@ QUERIES_AT_ONCE = 16  # products of more rows at once are slower by the row
 SCORES = 1 << 24  # held at a time: 64 MB
 SLACK = 1e-5  # of the bound and of a score, for what float32 itself rounds
 TINY = 1e-30
+CUT_OFF = 0.505  # of √dim: more than half a step in every dimension is not lost by rounding
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Rounding:
 
     @classmethod
     def fitted(cls, blocks: Iterable[Tensor]) -> "Rounding":
-        """Fits the keys of blocks (chunks, kv_heads, dim); others are cut off, which `error` then tells."""
+        """Fits the keys of blocks (chunks, kv_heads, dim); others are cut off: `cuts_off`."""
         lows, highs = zip(*(block.aminmax(dim=0) for block in blocks), strict=True)
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         none = torch.zeros(len(low))
@@ -50,6 +51,11 @@ class Rounding:
         self.norm = torch.maximum(self.norm, made.norm(dim=-1).amax(0))
         return made.to(torch.int8)
 
+    @property
+    def cuts_off(self) -> bool:
+        """Whether some key lies so far outside what was fitted that the bound rules out little."""
+        return bool((self.error > CUT_OFF * self.centre.shape[1] ** 0.5).any())
+
 
 class RoundedIndex:
     """Bytes held as (kv_heads, chunks, dim); a chunk is read when a range that holds it is first searched."""
@@ -57,9 +63,9 @@ class RoundedIndex:
     def __init__(self, keys: np.ndarray) -> None:
         self._source = per_head(keys)
         self.chunks, self.heads, self.dim = self._source.shape
-        self._bytes = torch.empty(self.heads, self.chunks, self.dim, dtype=torch.int8)
         self._held = Held(self.chunks, self._copy)
-        self._rounding: Rounding | None = None
+        # Replaced as one: a search under way goes on with what it began with.
+        self._rounding_and_bytes: tuple[Rounding, Tensor] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -80,8 +86,9 @@ class RoundedIndex:
         if lo == hi:
             nothing = Best(heads * rows, k)
             return nothing.ids.view(heads, rows, k), nothing.scores.view(heads, rows, k)
-        rough, step, lost = self._rough(queries, lo, hi)
-        offset = (queries @ self._rounding.centre[:, :, None])[..., 0]
+        rounding, made = self._rounding_and_bytes
+        rough, step, lost = _rough(queries, rounding, made[:, lo:hi])
+        offset = (queries @ rounding.centre[:, :, None])[..., 0]
         count = max(k, min(CANDIDATES, hi - lo))
         while True:
             near = Best(heads * rows, count)
@@ -94,20 +101,6 @@ class RoundedIndex:
                 return ids.gather(2, best.indices), best.values
             count = min(4 * count, hi - lo)
 
-    def _rough(self, queries: Tensor, lo: int, hi: int) -> tuple[Tensor, Tensor, Tensor]:
-        """p·r as int32 (kv_heads · rows, chunks); its unit t and what it may be off by, (kv_heads, rows)."""
-        held = self._rounding
-        scaled = queries * held.scale[:, None]
-        step = scaled.abs().amax(2, keepdim=True).clamp(min=TINY) / LARGEST
-        rounded = (scaled / step).round()
-        lost = scaled.norm(dim=2) * held.error[:, None]
-        lost += (scaled - step * rounded).norm(dim=2) * held.norm[:, None]
-        rough = torch.empty(*rounded.shape[:2], hi - lo, dtype=torch.int32)
-        for head, rows in enumerate(rounded.to(torch.int8)):
-            # A private name, but torch is pinned, and no public product of bytes takes keys as they lie.
-            torch._int_mm(rows, self._bytes[head, lo:hi].T, out=rough[head])
-        return rough.flatten(0, 1), step[..., 0], lost
-
     def _exact(self, queries: Tensor, ids: Tensor, lo: int) -> Tensor:
         """Scores (kv_heads, rows, candidates) by the keys themselves, −inf where there is no candidate."""
         heads = np.arange(self.heads)[:, None, None]
@@ -115,13 +108,39 @@ class RoundedIndex:
         return (keys @ queries[..., None])[..., 0].masked_fill(ids < 0, float("-inf"))
 
     def _copy(self, lo: int, hi: int) -> None:
-        if self._rounding is None:  # for the first range searched; nothing of it is held then
-            self._rounding = Rounding.fitted(self._blocks(lo, hi))
+        """Round what is new; where that lies outside what was fitted, all that is held anew."""
+        held = self._rounding_and_bytes
+        if held is not None:
+            self._round(*held, lo, hi)
+            if not held[0].cuts_off:
+                return
+        ranges = [*self._held.ranges, (lo, hi)]
+        fitted = Rounding.fitted(block for start, end in ranges for block in self._blocks(start, end))
+        made = fitted, torch.empty(self.heads, self.chunks, self.dim, dtype=torch.int8)
+        for start, end in ranges:
+            self._round(*made, start, end)
+        self._rounding_and_bytes = made
+
+    def _round(self, rounding: Rounding, made: Tensor, lo: int, hi: int) -> None:
         for block in self._blocks(lo, hi):
-            self._bytes[:, lo : lo + len(block)] = self._rounding.rounded(block).transpose(0, 1)
+            made[:, lo : lo + len(block)] = rounding.rounded(block).transpose(0, 1)
             lo += len(block)
 
     def _blocks(self, lo: int, hi: int) -> Iterator[Tensor]:
         """The keys of [lo, hi) in float32, some at a time."""
         for first in range(lo, hi, ROWS_AT_ONCE):
             yield torch.from_numpy(np.asarray(self._source[first : min(first + ROWS_AT_ONCE, hi)])).float()
+
+
+def _rough(queries: Tensor, rounding: Rounding, made: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """p·r as int32 (kv_heads · rows, chunks); its unit t and what it may be off by, (kv_heads, rows)."""
+    scaled = queries * rounding.scale[:, None]
+    step = scaled.abs().amax(2, keepdim=True).clamp(min=TINY) / LARGEST
+    rounded = (scaled / step).round()
+    lost = scaled.norm(dim=2) * rounding.error[:, None]
+    lost += (scaled - step * rounded).norm(dim=2) * rounding.norm[:, None]
+    rough = torch.empty(*rounded.shape[:2], made.shape[1], dtype=torch.int32)
+    for head, rows in enumerate(rounded.to(torch.int8)):
+        # A private name, but torch is pinned, and no public product of bytes takes keys as they lie.
+        torch._int_mm(rows, made[head].T, out=rough[head])
+    return rough.flatten(0, 1), step[..., 0], lost

@@ -143,6 +143,24 @@ def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier):
 
 
 @NEEDS_VNNI
+@pytest.mark.parametrize("first", [1, 5, 200])
+def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first):
+    keys, queries = keys_of(20_000, 2, 64), queries_of(2, 4, 64)
+
+    def candidates(*ranges: tuple[int, int | None]) -> int:
+        index, scored = make_index(keys, "rounded"), []
+        for limits in ranges:
+            index.search(queries, 8, *limits)
+        exact = index._exact
+        index._exact = lambda q, ids, lo: scored.append(ids.shape[-1]) or exact(q, ids, lo)
+        ids, _ = index.search(queries, 8)
+        assert torch.equal(ids, make_index(keys, "mapped").search(queries, 8)[0])
+        return max(scored)
+
+    assert candidates((0, first), (0, 2 * first), (0, None)) <= candidates((0, None)) < 2_000
+
+
+@NEEDS_VNNI
 def test_rounded_takes_a_byte_for_a_number():
     keys = keys_of(3000, 3, 64)
     index = make_index(keys, "rounded")
