@@ -33,6 +33,7 @@ UNFINISHED = ("queued", "running", "paused")
 STALE_SECONDS = 15.0
 # a job that takes its program down with it (out of memory, a crash in a library) is not tried for ever
 MOST_ATTEMPTS = 3
+WISHED = {"pause": "paused", "cancel": "cancelled"}
 DOCUMENT_STATES = {
     "queued": "waiting",
     "paused": "paused",
@@ -287,8 +288,11 @@ class Jobs:
 
     def _finish(self, job: Job, report: Report, state: str, message: str) -> None:
         done, total = (report.total, report.total) if state == "done" else (report.done, report.total)
-        finished = None if state in UNFINISHED else time.time()
         with self.connections.writing() as db:
+            wished = db.execute("SELECT wish FROM jobs WHERE id = ? AND wish != ''", [job.id]).fetchone()
+            if state == "queued" and wished:  # the program closed before it was obeyed
+                state, message = WISHED[wished[0]], ""
+            finished = None if state in UNFINISHED else time.time()
             written = db.execute(
                 "UPDATE jobs SET state = ?, message = ?, wish = '', done = ?, total = ?, rate = NULL,"
                 " pid = NULL, attempts = 0, finished = ? WHERE id = ? AND worker = ?",
@@ -304,9 +308,9 @@ class Jobs:
             if job.state != "running":
                 return []
             if job.wish:
-                state = "paused" if job.wish == "pause" else "cancelled"
+                state = WISHED[job.wish]
                 db.execute(
-                    "UPDATE jobs SET state = ?, wish = '', pid = NULL, rate = NULL WHERE id = ?",
+                    "UPDATE jobs SET state = ?, wish = '', pid = NULL, rate = NULL, attempts = 0 WHERE id = ?",
                     [state, identifier],
                 )
                 self._show(db, job.document, job.kind, DOCUMENT_STATES[state])

@@ -15,7 +15,7 @@ from engine.errors import Failure
 from engine.paths import Paths
 from engine.shelf import report as report_module
 from engine.shelf import runner as runner_module
-from engine.shelf.jobs import Busy, Job
+from engine.shelf.jobs import MOST_ATTEMPTS, Busy, Job
 from engine.shelf.report import Report, Stopped
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Shelf
@@ -364,6 +364,29 @@ def test_a_wish_outlives_the_worker_that_did_not_see_it(shelf, job, tmp_path, wi
     process.wait()
     (recovered,) = shelf.jobs.recover()
     assert recovered.state == state and shelf.get(job.document).state == "paused"
+
+
+@pytest.mark.parametrize(("wish", "state"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_a_wish_of_the_programs_last_moments_holds(shelf, job, wish, state):
+    closing = threading.Event()
+
+    def work(mine: Job, report: Report) -> None:
+        report("encode", 1, 10)
+        getattr(shelf.jobs, wish)(mine.id)
+        closing.set()
+        report("encode", 2, 10)
+
+    assert shelf.jobs.run(job.id, work, stopping=closing).state == state
+
+
+def test_a_pause_wished_in_the_last_attempt_does_not_block_the_queue(shelf, job):
+    for attempt in range(MOST_ATTEMPTS):
+        assert shelf.jobs._claim(job.id, f"worker {attempt}").state == "running"
+        if attempt == MOST_ATTEMPTS - 1:
+            shelf.jobs.pause(job.id)
+        shelf.jobs.recover()
+    shelf.jobs.resume(job.id)
+    assert shelf.jobs.run(job.id, lambda mine, report: None).state == "done"
 
 
 def test_one_process_works_and_the_other_waits_and_watches(shelf, job, tmp_path):
