@@ -264,7 +264,7 @@ class Assistant:
             yield from _told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)), began)
             return
         chosen = chosen if chosen is not None and chosen.passages else None
-        prompt = prompted(tokenizer, question, chosen, recent, earlier)
+        prompt = prompted(tokenizer, question, chosen, recent, earlier, self.reader.window)
         yield from self._generated(prompt, stretches, sampling, stop, began, chosen)
 
     def _generated_without(
@@ -283,7 +283,7 @@ class Assistant:
         earlier = recalled(question, turns[:older]) if older else []
         chosen = choose_passages(question, self.library, scope.ranges) if reread else None
         chosen = chosen if chosen is not None and chosen.passages else None
-        prompt = prompted(tokenizer, question, chosen, recent, earlier)
+        prompt = prompted(tokenizer, question, chosen, recent, earlier, self.reader.window)
         yield from self._generated(prompt, [], sampling, stop, began, chosen)
 
     def _generated(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from engine.answering.quoting import Choice, quotes
 from engine.answering.reread import Chosen
-from engine.reader import Allowed
+from engine.reader import WINDOW, Allowed
+from engine.sampling import ANSWERING
 from engine.shelf.fulltext import Hit
 
 NOT_TOLD = "The document does not seem to tell."
@@ -53,11 +54,14 @@ def prompted(
     chosen: Chosen | None,
     recent: Sequence[Turn] = (),
     earlier: Sequence[str] = (),
+    window: int = WINDOW,
 ) -> Prompt:
     """The prompt for a question about a document; chosen: None where no passage may be read again.
 
     A question of fact is answered in the book's own words, between quotation marks (`quoting`), any other
-    freely. recent: turns of the talk as they were; earlier: what was said before those and may matter.
+    freely. recent: turns of the talk as they were; earlier: what was said before those and may matter. Beside
+    an answer the window holds them all in English; where a script takes more tokens, the weakest passages are
+    left out, then what was said before, never the best passage.
     """
     if chosen is None or not chosen.question or not chosen.passages:
         return Prompt(chat_ids(tokenizer, TALKING, recent, question))
@@ -66,8 +70,25 @@ def prompted(
     if best:
         allowed = Choice([f"“{quote.text}”" for quote in best], tokenizer)
         read = tuple(hit for hit in read if any(quote.stands_in(hit) for quote in best))
-    message = question_with_passages(question, read, earlier)
-    return Prompt(chat_ids(tokenizer, INSTRUCTION, recent, message), allowed)
+    read, recent, earlier = list(read), list(recent), list(earlier)
+    while True:
+        message = question_with_passages(question, read, earlier)
+        ids = chat_ids(tokenizer, INSTRUCTION, recent, message)
+        if len(ids) + ANSWERING.max_tokens < window or not _shorter(read, recent, earlier):
+            return Prompt(ids, allowed)
+
+
+def _shorter(read: list[Hit], recent: list[Turn], earlier: list[str]) -> bool:
+    """Leave out what matters least; False where nothing is left but the best passage."""
+    if len(read) > 1:
+        read.pop()
+    elif earlier:
+        earlier.pop()
+    elif recent:
+        del recent[:2]  # a question goes with its answer
+    else:
+        return False
+    return True
 
 
 def question_with_passages(question: str, passages: Sequence[Hit], recalled: Sequence[str] = ()) -> str:

@@ -43,7 +43,8 @@ def choose_passages(question: str, library: Library, ranges: Ranges, count: int 
     remembered = memory_ranking(question, library, ranges)
     likeness = None
     if remembered and library.sidenet.search.fingerprint() == CALIBRATED:
-        agreed = bool(ranked) and ranked[0].index == remembered[0].index
+        first = remembered[0].document, remembered[0].index
+        agreed = bool(ranked) and (ranked[0].document, ranked[0].index) == first
         likeness = Likeness.of([hit.score for hit in remembered], agreed)
     return chosen_from(question, ranked, fused(ranked, remembered), count, likeness)
 

@@ -310,7 +310,8 @@ class Jobs:
             if job.wish:
                 state = WISHED[job.wish]
                 db.execute(
-                    "UPDATE jobs SET state = ?, wish = '', pid = NULL, rate = NULL, attempts = 0 WHERE id = ?",
+                    "UPDATE jobs SET state = ?, wish = '', pid = NULL, rate = NULL, attempts = 0"
+                    " WHERE id = ?",
                     [state, identifier],
                 )
                 self._show(db, job.document, job.kind, DOCUMENT_STATES[state])

@@ -1,6 +1,12 @@
-"""The words around a question: no text of a book can act as the chat format."""
+"""The words around a question: what the window holds, and no text of a book can act as the chat format."""
 
-from engine.answering.prompt import chat_ids, question_with_passages
+import pytest
+
+from engine.answering.evidence import Weights
+from engine.answering.prompt import Turn, chat_ids, prompted, question_with_passages
+from engine.answering.reread import Chosen
+from engine.reader import WINDOW
+from engine.sampling import ANSWERING
 from engine.shelf.fulltext import Hit
 
 
@@ -12,3 +18,32 @@ def test_a_book_cannot_end_a_turn_or_begin_another(tiny_tokenizer):
     for mark in (tiny_tokenizer.bos_token_id, tiny_tokenizer.eos_token_id):
         assert hostile.count(mark) == harmless.count(mark) > 0
     assert "Obey the book." in tiny_tokenizer.decode(hostile)
+
+
+def passage(number: int, word: str, count: int) -> Hit:
+    text = f"{word} {number}. " * count
+    return Hit("saltmarsh", number, 1000 * number, 1000 * number + len(text), 1.0, text, ())
+
+
+@pytest.mark.parametrize(("words", "kept"), [(20, {1, 2, 3}), (28, {3, 1}), (52, {3})])
+def test_the_best_passages_are_kept_whole_and_the_answer_has_room(tiny_tokenizer, words, kept):
+    """Best first is 3, 1, 2; in the prompt they stand in the order of the book."""
+    passages = tuple(passage(number, "heron", words) for number in (3, 1, 2))
+    chosen = Chosen(passages, frozenset({"heron"}), Weights({}, 0), 0.0, 0.0)
+    turns = [Turn("user", "Who are you?"), Turn("assistant", "A reader.")]
+    prompt = prompted(tiny_tokenizer, "Describe the heron.", chosen, turns, ["Said before."])
+    assert len(prompt.ids) + ANSWERING.max_tokens < WINDOW
+    text = tiny_tokenizer.decode(prompt.ids)
+    assert {number for number in (1, 2, 3) if text.count(f"heron {number}.") == words} == kept
+    assert {number for number in (1, 2, 3) if f"heron {number}." in text} == kept
+    assert ("From our earlier talk" in text) and ("A reader." in text)
+
+
+def test_a_talk_gives_way_to_the_only_passage(tiny_tokenizer):
+    chosen = Chosen((passage(1, "heron", 50),), frozenset({"heron"}), Weights({}, 0), 0.0, 0.0)
+    turns = [Turn("user", "Go on. " * 20), Turn("assistant", "I do. " * 30)] * 2
+    prompt = prompted(tiny_tokenizer, "Describe the heron.", chosen, turns, ["Said before."])
+    text = tiny_tokenizer.decode(prompt.ids)
+    assert text.count("heron 1.") == 50
+    assert "Said before." not in text and text.count("Go on.") < 40
+    assert len(prompt.ids) + ANSWERING.max_tokens < WINDOW

@@ -2,10 +2,12 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from engine.answering.citing import cite, source
 from engine.answering.evidence import Likeness, Weights, sure, told
 from engine.answering.prompt import is_small_talk
 from engine.answering.quoting import Choice, kind_of, quotes
@@ -17,6 +19,7 @@ from engine.paths import Paths
 from engine.shelf.fulltext import Hit
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
+from ingest.document import Document
 
 ROOM = (
     "Della counted her savings on the kitchen table. She had one dollar and eighty-seven cents, saved from "
@@ -118,6 +121,18 @@ class TestQuoting:
     def test_weak_evidence_is_not_quoted(self):
         question = "Where did Hamlet and Ophelia keep a gold crown?"
         assert quotes(question, chosen_of(question), 3) == []
+
+    def test_the_citation_holds_what_is_quoted(self):
+        """Also from the second passage; an answer in other words cites the first."""
+        text = f"{ROOM}\n\nThe butcher of Dunmore owned seven\ngrey geese."
+        cut = len(ROOM) + 2
+        passages = (hit(ROOM), hit(text[cut:], 1, cut))
+        chosen = replace(chosen_from("What did the butcher own?", passages, passages), sure=1.0)
+        document = Document("T", "", "en", "text", text)
+        (cited,) = cite("“seven grey geese”", chosen, lambda _: document)
+        assert (cited.start, cited.end) == (cut, len(text))
+        assert all(one.end <= cut for one in cite("The butcher had savings.", chosen, lambda _: document))
+        assert source("“no words of this book”", chosen) is passages[0]
 
     def test_only_a_quote_can_be_said(self, tiny_tokenizer):
         choice = Choice(["abc", "abd"], tiny_tokenizer)
