@@ -8,8 +8,8 @@ within a token.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -17,7 +17,8 @@ from threading import Event
 from engine.answering.answer import Answer, AnswerEvent, Read
 from engine.answering.citing import citation, cite, looked_at
 from engine.answering.evidence import LEAST_TOLD
-from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted, recent_turns
+from engine.answering.history import recent_turns
+from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
 from engine.answering.reread import Chosen, choose_passages
 from engine.answering.structure import structure_answer
 from engine.answering.trace import Recorder, Trace
@@ -25,25 +26,14 @@ from engine.library import Library
 from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
+from engine.scope import Scope
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
-from engine.shelf.talks import Message
 from engine.talkmemory import TALK, Overflow, recalled, remember
 from ingest.errors import BadInput
 from ingest.segments import plain_tokens
 
 HISTORY_TOKENS = 256
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What one question may read: characters [start, end) of each document."""
-
-    ranges: Mapping[str, tuple[int, int]]
-
-    @property
-    def single(self) -> str | None:
-        return next(iter(self.ranges)) if len(self.ranges) == 1 else None
 
 
 class Assistant:
@@ -98,30 +88,6 @@ class Assistant:
 
     # asking
 
-    def scope(
-        self, words: str | None, until: str | None = None, within: str | None = None, owner: str = ""
-    ) -> Scope:
-        """The documents and characters a question may read; `words` None means the whole shelf.
-
-        Raises BadInput for an unknown document or place, or a place without a document.
-        """
-        if words is None:
-            if until or within:
-                raise BadInput("name a document to bound the answer by a place")
-            ready = [entry for entry in self.shelf.entries(owner) if entry.state == "ready"]
-            if not ready:
-                raise BadInput("the shelf holds no document that is ready; add one first")
-            return Scope({entry.id: (0, len(self.library.document(entry.id).text)) for entry in ready})
-        entry = self.library.find(words, owner)
-        document = self.library.document(entry.id)
-        start, end = 0, len(document.text)
-        if within:
-            chapter = document.chapter(within)
-            start, end = chapter.start, chapter.end
-        if until:
-            end = min(end, document.position(until))
-        return Scope({entry.id: (start, max(start, end))})
-
     def ask(
         self,
         words: str | None,
@@ -142,8 +108,9 @@ class Assistant:
         began = time.perf_counter()
         if not question.strip():
             raise BadInput("the question is empty; type one")
-        scope = self.scope(words, until, within, owner)
-        turns = [] if talk is None else _turns(self.shelf.talks.messages(talk, owner))
+        scope = Scope.of(self.library, words, until, within, owner)
+        said = [] if talk is None else self.shelf.talks.messages(talk, owner)
+        turns = scope.known(self.library, said, owner)
         if talk is not None:
             bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
             self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
@@ -178,8 +145,8 @@ class Assistant:
             raise BadInput("there is no such answer (any more)")
         question, answered = pair
         until, within = question.settings.get("until"), question.settings.get("within")
-        scope = self.scope(talks.get(talk, owner).document, until, within, owner)
-        turns, text = _turns(messages[: position - 1]), None
+        scope = Scope.of(self.library, talks.get(talk, owner).document, until, within, owner)
+        turns, text = scope.known(self.library, messages[: position - 1], owner), None
         for event in self._generated_without(
             scope, question.text, turns, reread, sampling or ANSWERING, stop, began
         ):
@@ -281,6 +248,7 @@ class Assistant:
         tokenizer = self.library.backbone.tokenizer
         recent, older = recent_turns(tokenizer, turns, HISTORY_TOKENS)
         earlier = recalled(question, turns[:older]) if older else []
+        reread = reread and not is_small_talk(question)
         chosen = choose_passages(question, self.library, scope.ranges) if reread else None
         chosen = chosen if chosen is not None and chosen.passages else None
         prompt = prompted(tokenizer, question, chosen, recent, earlier, self.reader.window)
@@ -304,12 +272,10 @@ class Assistant:
         count = 0
         reader, sidenet = self.reader, self.library.sidenet
         with self._speaking, TemporaryDirectory(prefix="longmem-") as scratch:
-            spill = (
-                Overflow(Path(scratch) / "bank", reader.backbone, sidenet, memory)
-                if sidenet.reads_memory
-                else None
-            )
             readable = memory if stretches else None
+            spill = None
+            if readable is not None and sidenet.reads_memory:
+                spill = Overflow(Path(scratch) / "bank", reader.backbone, sidenet, memory)
             for token in reader.generate(prompt.ids, readable, sampling, stop, spill, prompt.allowed):
                 last = time.perf_counter()
                 first = first or last
@@ -353,10 +319,8 @@ class Assistant:
             return None
         if found.chapter is None:
             return Answer(found.text)
-        start = found.chapter.start
-        end = document.text.find("\n", start)
-        end = found.chapter.end if end < 0 else min(end, found.chapter.end)
-        return Answer(found.text, citations=(citation(document, scope.single, start, end, 1.0),))
+        heading = found.chapter.start, document.heading_end(found.chapter)
+        return Answer(found.text, citations=(citation(document, scope.single, *heading, 1.0),))
 
     def _text_before(self, text: str, place: int) -> tuple[list[int], int]:
         """Token ids of the half window before a place, and the character where that window begins."""
@@ -400,11 +364,6 @@ class Assistant:
             settings={"looked": [one.as_dict() for one in answer.looked]} if answer.looked else None,
             trace=answer.trace.packed() if answer.trace else None,
         )  # fmt: skip
-
-
-def _turns(messages: Sequence[Message]) -> list[Turn]:
-    """What was said so far, as the model is told it."""
-    return [Turn(one.role, one.text) for one in messages if one.role in ("user", "assistant")]
 
 
 def _ends_paragraph(pieces: Sequence[str]) -> bool:

@@ -1,8 +1,8 @@
 """The one generation loop: prefill, then token by token, backbone and SideNet each with its cache.
 
 A token costs the same whatever the bank holds, but for the exact search over its chunk keys. When the local
-window is full its older half is handed to `spill` (a talk's own bank) and the rest is read again, so a talk
-never ends for want of room.
+window is full its older half is handed to `spill` (a bank for this text alone) and the rest is read again, so
+a text never ends for want of room.
 """
 
 from collections import deque

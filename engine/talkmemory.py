@@ -1,45 +1,71 @@
 """A talk's own memory bank: what no longer fits the local window is remembered like a book.
 
-Messages go in whole, oldest first. Where a talk is cut (undo, edit, retry) below what was banked, the bank is
-made again; its identity is the hash of the text it holds.
+Messages go in whole, oldest first, and only new ones are encoded. Where a talk is cut (undo, edit, retry)
+below what was banked, the bank is made again.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from engine.answering.evidence import Weights, content_stems, stems_of
 from engine.answering.prompt import Turn
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
-from engine.bank.layout import BankIdentity, BankMismatch
+from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
-from engine.encoding import SEGMENT, bank_layout, encode_segment, encode_text
+from engine.encoding import SEGMENT, bank_layout, encode_segment
+from engine.errors import Failure
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sidenet.sidenet import SideNet
+from ingest.errors import BadInput
 
 RECALLED = 2
 LEAST_RECALL = 0.5
 TALK = "talk-"
+SAID = TALK + "said"
 OVERFLOW = TALK + "overflow"
 
 
-def transcript_of(turns: Sequence[Turn]) -> str:
-    """The text that a talk's bank holds."""
-    return "\n\n".join(f"{turn.role}: {turn.text}" for turn in turns)
+def transcript_ids(turns: Sequence[Turn], tokenizer: object) -> list[int]:
+    """The tokens that a talk's bank holds: each message by itself, so none changes those before."""
+    said = (f"{turn.role}: {turn.text}\n\n" for turn in turns)
+    return [token for text in said for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
 def remember(turns: Sequence[Turn], folder: Path, backbone: Backbone, sidenet: SideNet) -> SearchableBank:
-    """The bank at `folder` holding exactly these turns, made or made again where it holds others."""
-    text = transcript_of(turns)
-    layout = bank_layout(sidenet.config)
-    try:
-        encode_text(text, folder, backbone, layout)
-    except BankMismatch:
+    """The bank at `folder` holding exactly these turns: what is new is appended, others are made again."""
+    ids = transcript_ids(turns, backbone.tokenizer)
+    layout, identity = bank_layout(sidenet.config), identity_of("talk", backbone)
+    if not _begins_with(folder, layout, identity, ids):
         delete_bank(folder)
-        encode_text(text, folder, backbone, layout)
-    name = TALK + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-    return SearchableBank(MemoryBank.open(folder), sidenet, name)
+    with BankWriter.open(folder, layout, identity) as writer:
+        append_tokens(writer, backbone, ids[writer.tokens :])
+        writer.publish()
+    return SearchableBank(MemoryBank.open(folder), sidenet, SAID)
+
+
+def _begins_with(folder: Path, layout: BankLayout, identity: BankIdentity, ids: Sequence[int]) -> bool:
+    """Whether there is a bank, and what it holds is how these tokens begin."""
+    try:
+        held = MemoryBank.open(folder, identity, layout).token_ids
+    except (BadInput, Failure):  # none, another model's, or one that was cut short
+        return False
+    return np.array_equal(held, ids[: len(held)])
+
+
+def identity_of(content: str, backbone: Backbone) -> BankIdentity:
+    """Of a bank that grows: what it holds is told by its tokens."""
+    return BankIdentity(content, backbone.fingerprint, backbone.tokenizer_hash)
+
+
+def append_tokens(writer: BankWriter, backbone: Backbone, token_ids: Sequence[int]) -> None:
+    """Encode these tokens as further segments; spans count tokens, not characters."""
+    for at in range(0, len(token_ids), SEGMENT):
+        piece = token_ids[at : at + SEGMENT]
+        begin = writer.end
+        encode_segment(writer, backbone, piece, [(begin + n, begin + n + 1) for n in range(len(piece))])
 
 
 class Overflow:
@@ -47,20 +73,14 @@ class Overflow:
 
     def __init__(self, folder: Path, backbone: Backbone, sidenet: SideNet, memory: Memory) -> None:
         self.folder, self.backbone, self.sidenet, self.memory = folder, backbone, sidenet, memory
-        self._written = 0
 
     def append(self, token_ids: Sequence[int]) -> None:
-        """Encode these tokens as segments of the text's own bank; spans count tokens, not characters."""
-        identity = BankIdentity("overflow", self.backbone.fingerprint, self.backbone.tokenizer_hash)
-        with BankWriter.open(self.folder, bank_layout(self.sidenet.config), identity) as writer:
+        """Encode these tokens into the text's own bank."""
+        layout, identity = bank_layout(self.sidenet.config), identity_of("overflow", self.backbone)
+        with BankWriter.open(self.folder, layout, identity) as writer:
             first = writer.chunks
-            for at in range(0, len(token_ids), SEGMENT):
-                piece = token_ids[at : at + SEGMENT]
-                begin = self._written + at
-                spans = [(number, number + 1) for number in range(begin, begin + len(piece))]
-                encode_segment(writer, self.backbone, piece, spans)
+            append_tokens(writer, self.backbone, token_ids)
             writer.publish()
-        self._written += len(token_ids)
         source = SearchableBank(MemoryBank.open(self.folder), self.sidenet, OVERFLOW)
         self.memory.take(Stretch(source, first, source.bank.chunks))
 

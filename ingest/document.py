@@ -137,6 +137,11 @@ class Document:
 
         return find_position(self, words)
 
+    def heading_end(self, chapter: Chapter) -> int:
+        """Where the line that heads a chapter ends."""
+        end = self.text.find("\n", chapter.start, chapter.end)
+        return chapter.end if end < 0 else end
+
     def chapter(self, words: str) -> Chapter:
         """The chapter that a person named by number, title or piece of a title. Raises BadInput."""
         from ingest.position import find_chapter

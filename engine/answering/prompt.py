@@ -120,15 +120,3 @@ def without_marks(tokenizer: object, text: str) -> str:
     for mark in getattr(tokenizer, "all_special_tokens", ()):
         text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
     return text
-
-
-def recent_turns(tokenizer: object, turns: Sequence[Turn], budget: int) -> tuple[list[Turn], int]:
-    """The last whole exchanges that fit into `budget` tokens, and how many turns are left out."""
-    kept, used = 0, 0
-    for turn in reversed(turns):
-        used += len(tokenizer(turn.text, add_special_tokens=False)["input_ids"]) + 8
-        if used > budget:
-            break
-        kept += 1
-    kept -= kept % 2  # a question goes with its answer
-    return list(turns[len(turns) - kept :]), len(turns) - kept

@@ -97,13 +97,13 @@ def _title_of(number: str, document: Document, chapters: list[Chapter], end: int
             chapter = None
     if chapter is None:
         return StructureAnswer(f"The table of contents lists no chapter {number}.")
-    if chapter.start >= end:
+    if document.heading_end(chapter) > end:
         return StructureAnswer("That chapter lies beyond the place up to which I may read.")
     return StructureAnswer(f"It is headed “{chapter.title}”.", chapter)
 
 
 def _listing(document: Document, chapters: list[Chapter], end: int) -> StructureAnswer:
-    seen = [chapter for chapter in chapters if chapter.start < end]
+    seen = [chapter for chapter in chapters if document.heading_end(chapter) <= end]
     if not seen:
         return StructureAnswer(
             "The document has no table of contents and no chapter headings that I could find."

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.answering.prompt import NOT_TOLD
+from engine import talkmemory
+from engine.answering.prompt import NOT_TOLD, Turn
+from engine.answering.structure import structure_answer
 from engine.assistant import Assistant
 from engine.errors import Failure
 from engine.library import Library
@@ -17,6 +19,8 @@ from engine.retrieval.memory import Memory
 from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
+from engine.talkmemory import remember
+from ingest.document import Chapter, Document
 from ingest.errors import BadInput
 from ingest.parse import parse
 
@@ -246,6 +250,63 @@ def test_a_talk_is_kept_and_grows_into_a_memory_of_its_own(assistant, tmp_path):
     assert messages[1].statistics["memory_tokens"] > 0
     assert (assistant.shelf.talks.folder / talk / "bank" / "manifest.json").is_file()
     assert messages[-1].statistics["memory_tokens"] > messages[1].statistics["memory_tokens"]
+
+
+def test_a_talk_encodes_only_what_is_new_and_again_what_was_changed(assistant, tmp_path, monkeypatch):
+    encoded = []
+    whole = talkmemory.encode_segment
+    monkeypatch.setattr(
+        talkmemory, "encode_segment", lambda w, b, ids, spans: encoded.extend(ids) or whole(w, b, ids, spans)
+    )
+    backbone, sidenet = assistant.library.backbone, assistant.library.sidenet
+    turns = [Turn(role, f"{number} {word} " * 90) for number in range(4) for role, word in
+             (("user", "why"), ("assistant", "so"))]  # fmt: skip
+
+    def remembered(some: list[Turn]) -> tuple[list[int], list[int]]:
+        encoded.clear()
+        bank = remember(some, tmp_path / "bank", backbone, sidenet).bank
+        bank.verify()
+        return bank.token_ids.tolist(), list(encoded)
+
+    first, _ = remembered(turns[:4])
+    whole_talk, new = remembered(turns)
+    assert whole_talk == first + new and len(new) > 600
+    assert remembered(turns) == (whole_talk, [])
+    changed = [*turns[:2], Turn("user", "Another question."), turns[3]]
+    held, again = remembered(changed)
+    assert held == again and len(again) < len(first)
+
+
+def test_a_bound_holds_for_what_was_said_before(assistant, tmp_path, monkeypatch):
+    document = put(assistant, tmp_path, START)
+    talks = assistant.shelf.talks
+    talk = talks.create(document).id
+    asked = {"chapter 1": {"until": "chapter 1"}, "the whole book": {}, "chapter 2": {"within": "chapter 2"}}
+    for of, settings in asked.items():
+        talks.append(talk, "user", f"Who counts in {of}?", settings=settings)
+        talks.append(talk, "assistant", f"The count of {of}.")
+    talks.append(talk, "user", "A question that was closed before its answer.")
+    told = []
+    monkeypatch.setattr(
+        "engine.assistant.recent_turns", lambda _, turns, budget: told.append(turns) or (list(turns), 0)
+    )
+
+    def known(**bounds: str) -> list[str]:
+        list(assistant.ask(document, "Who walked to the harbour?", talk=talk, sampling=SHORT, **bounds))
+        talks.undo(talk)
+        assert [turn.role for turn in told[-1]] == ["user", "assistant"] * (len(told[-1]) // 2)
+        return [turn.text for turn in told[-1] if turn.role == "assistant"]
+
+    assert known(until="chapter 1") == ["The count of chapter 1."]
+    assert known() == [f"The count of {of}." for of in asked]
+
+
+def test_a_heading_is_not_told_before_it_is_read_whole():
+    document = Document("T", "", "en", "text", START, [Chapter("Chapter I. The Butler Hangs", 0, len(START))])
+    end = document.heading_end(document.chapters[0])
+    question = "What is the title of chapter 1?"
+    assert "Butler" not in structure_answer(question, document, end - 1).text
+    assert "Butler" in structure_answer(question, document, end).text
 
 
 def test_stop_ends_an_answer(assistant, tmp_path):

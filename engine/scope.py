@@ -1,0 +1,64 @@
+"""Scope: what one question may read, and what said before it may be known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.answering.history import turns_before
+from engine.answering.prompt import Turn
+from engine.library import Library
+from engine.shelf.talks import Message
+from ingest.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Characters [start, end) of each document that one question may read."""
+
+    ranges: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(
+        cls,
+        library: Library,
+        words: str | None,
+        until: str | None = None,
+        within: str | None = None,
+        owner: str = "",
+    ) -> "Scope":
+        """The document called so (None: the whole shelf), up to a place and within a chapter.
+
+        Raises BadInput for an unknown document or place, or a place without a document.
+        """
+        if words is None:
+            if until or within:
+                raise BadInput("name a document to bound the answer by a place")
+            ready = [entry for entry in library.shelf.entries(owner) if entry.state == "ready"]
+            if not ready:
+                raise BadInput("the shelf holds no document that is ready; add one first")
+            return cls({entry.id: (0, len(library.document(entry.id).text)) for entry in ready})
+        entry = library.find(words, owner)
+        document = library.document(entry.id)
+        start, end = 0, len(document.text)
+        if within:
+            chapter = document.chapter(within)
+            start, end = chapter.start, chapter.end
+        if until:
+            end = min(end, document.position(until))
+        return cls({entry.id: (start, max(start, end))})
+
+    @property
+    def single(self) -> str | None:
+        """The only document, if it is one."""
+        return next(iter(self.ranges)) if len(self.ranges) == 1 else None
+
+    def known(self, library: Library, messages: Sequence[Message], owner: str) -> list[Turn]:
+        """The exchanges of a talk, without those whose answers could read beyond what may be read now."""
+        name = self.single
+        if name is None or self.ranges[name][1] == len(library.document(name).text):
+            return turns_before(messages, lambda question: True)
+
+        def may_know(question: Message) -> bool:
+            until, within = question.settings.get("until"), question.settings.get("within")
+            return Scope.of(library, name, until, within, owner).ranges[name][1] <= self.ranges[name][1]
+
+        return turns_before(messages, may_know)
