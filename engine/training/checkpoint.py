@@ -3,6 +3,8 @@
 Not what is shipped: that is `engine.sidenet.checkpoint`, which holds the learned tensors alone.
 """
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,6 +13,7 @@ from engine.training.settings import TrainingSettings
 from ingest.errors import BadInput
 
 STATE_FILE = "state.pt"
+OPTIONS_FILE = "options.json"
 
 
 def save_state(folder: Path, state: dict, settings: TrainingSettings) -> None:
@@ -19,6 +22,27 @@ def save_state(folder: Path, state: dict, settings: TrainingSettings) -> None:
     partial = folder / (STATE_FILE + ".partial")
     torch.save({"settings": settings.to_json(), **state}, partial)
     partial.replace(folder / STATE_FILE)
+
+
+def keep_options(folder: Path, options: Mapping[str, object]) -> None:
+    """Keep what a run was begun with beside its settings, so that it can only go on with the same.
+
+    Raises
+    ------
+    BadInput
+        The run was begun with another value of one of them.
+    """
+    file = folder / OPTIONS_FILE
+    if (folder / STATE_FILE).is_file() and file.is_file():
+        for name, value in json.loads(file.read_text()).items():
+            if options.get(name) != value:
+                option = "--" + name.replace("_", "-")
+                raise BadInput(
+                    f"the run in {folder} was begun with {option} {value}, not {options.get(name)}; "
+                    "give that, or another --out folder"
+                )
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(dict(options), indent=2) + "\n")
 
 
 def load_state(folder: Path, settings: TrainingSettings) -> dict | None:

@@ -1,4 +1,5 @@
-"""Lessons: token sequences that are read like a book, of which only what they ask for is scored.
+"""Lessons: token sequences that are read like a book, of which only what they ask for is scored; segments
+that ask for nothing (stories, before their questions) are scored like a book's.
 
 Demonstrations: examples of one task after another; what is asked for is each label. The words of the labels
 are the task's own or arbitrary ones, which only earlier demonstrations can tell. Questions: some stories, and

@@ -25,7 +25,7 @@ from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Source, TextBooks, Wanted, freeze
 from engine.training.books import book_texts
 from engine.training.chats import chat_ids, prompts
-from engine.training.checkpoint import load_state, save_state
+from engine.training.checkpoint import keep_options, load_state, save_state
 from engine.training.curves import StepLog, draw_curves
 from engine.training.learners import learner_for
 from engine.training.lessons import Lessons, demonstration_lessons, question_lessons
@@ -39,6 +39,9 @@ from engine.training.trainer import ALONE, Report, Trainer
 from ingest.errors import BadInput
 
 CHATS = 64
+# Beside the settings, these decide what a run learns; where files lie does not.
+DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start", "memory_layers",
+            "memory_block", "memory_values")  # fmt: skip
 LOG_FILE, CURVES_FILE, SETTINGS_FILE = "log.csv", "curves.png", "settings.json"
 
 
@@ -119,6 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_float32_matmul_precision("high")  # fp32 products take the tensor cores
     if settings.rows < team.size:
         raise BadInput(f"{settings.rows} rows cannot be split over {team.size} processes; give --rows more")
+    if team.leads:
+        keep_options(arguments.out, {name: getattr(arguments, name) for name in DECISIVE})
     dtype = torch.bfloat16 if arguments.bf16 else torch.float32
     backbone = load_backbone(Paths.default(), arguments.model, team.device, dtype)
     texts = book_texts(arguments.books, arguments.parse_file, arguments.max_books)
@@ -135,8 +140,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise BadInput(f"memory layer {lowest} would not learn; give --first-layer {lowest}")
         copying_start(model, backbone, first_segments(source, arguments.copy_start))
     chats = frozen_chats(backbone, with_last(wanted, backbone), settings.seed, arguments.chats)
-    last = train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)
-    if arguments.mean_with is not None and team.leads and last is not None:  # None: it was done before
+    train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)
+    if arguments.mean_with is not None and team.leads:
+        learner_for(model).save(backbone, arguments.out)  # a run that was done before left the mean there
         learned, other = (load_sidenet(folder, backbone) for folder in (arguments.out, arguments.mean_with))
         save_sidenet(mean_sidenet(learned, other), backbone, arguments.out)
     return 0
@@ -273,10 +279,11 @@ class Run:
             self.progress.update(self.bar, completed=report.step, description=describe(report))
 
     def save(self, state: dict) -> None:
-        """A checkpoint: the state to go on from, the model, the curves."""
+        """A checkpoint: the model, the state to go on from, the curves."""
         if self.leads:
-            save_state(self.out, state, self.trainer.settings)
+            # The state last: a run that was killed between the two does its last steps again.
             self.trainer.learner.save(self.trainer.backbone, self.out)
+            save_state(self.out, state, self.trainer.settings)
             draw_curves(self.out / LOG_FILE, self.out / CURVES_FILE)
 
 

@@ -23,7 +23,7 @@ from engine.training.activations import TextBooks, Wanted, freeze
 from engine.training.chats import prompts
 from engine.training.checkpoint import load_state
 from engine.training.curves import read_log, smoothed
-from engine.training.learners import trained_states
+from engine.training.learners import SideNetLearner, trained_states
 from engine.training.memtrm import load_memtrm
 from engine.training.ring import Ring
 from engine.training.rows import Rows
@@ -471,6 +471,26 @@ class TestRun:
         with pytest.raises(BadInput, match="configured differently"):
             mean_sidenet(one, other)
 
+    @pytest.mark.parametrize("file", ["model", "state", "curves"])
+    def test_killed_while_it_keeps_its_last_step(self, tmp_path, tiny_folder, monkeypatch, file):
+        """What the same command leaves then is what an uninterrupted run leaves, the mean included."""
+        command.run(self.arguments(tmp_path, tiny_folder, "other", "--no-chats"))
+        more = ["--no-chats", "--steps", "2", "--mean-with", str(tmp_path / "other")]
+        command.run(self.arguments(tmp_path, tiny_folder, "whole", *more))
+        places = {"model": (SideNetLearner, "save"), "state": (command, "save_state"),
+                  "curves": (command, "draw_curves")}  # fmt: skip
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
+            cut.setattr(*places[file], killed)
+            command.run(self.arguments(tmp_path, tiny_folder, "cut", *more))
+        for _ in range(2):  # run once more, it changes nothing
+            command.run(self.arguments(tmp_path, tiny_folder, "cut", *more))
+            whole, cut = ((tmp_path / name / "sidenet.safetensors").read_bytes() for name in ("whole", "cut"))
+            assert whole == cut
+
     def test_memory_parts_alone_from_the_closed_form_start(self, tmp_path, tiny_folder):
         more = ["--copy-start", "6", "--parts", "memory", "--no-chats"]
         command.run(self.arguments(tmp_path, tiny_folder, "run", *more))
@@ -500,6 +520,8 @@ class TestRun:
         command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
         with pytest.raises(BadInput, match="other settings"):
             command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--rate", "0.5"))
+        with pytest.raises(BadInput, match="--limit 4, not 5; give that"):
+            command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--limit", "5"))
 
     def test_no_books(self, tmp_path, tiny_folder):
         made = self.arguments(tmp_path, tiny_folder, "run")
