@@ -65,6 +65,15 @@ def count(words: str) -> int:
     return int(words)
 
 
+def words(given: str) -> str:
+    """An argparse type: text that says something; what the terminal could not read as text is none."""
+    if not given.strip():
+        raise argparse.ArgumentTypeError("it is empty; give some words, or leave it out")
+    if any("\ud800" <= character <= "\udfff" for character in given):
+        raise argparse.ArgumentTypeError("it holds bytes that are no text here; type it anew")
+    return given
+
+
 def build_parser(chosen: str | None = None) -> Parser:
     """The parser of all commands. Only the chosen delegate's module is imported, for its arguments."""
     common = Parser(add_help=False)
@@ -91,25 +100,28 @@ def build_parser(chosen: str | None = None) -> Parser:
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
     add.add_argument(
-        "--int8", action="store_true", help="keep the memory in half the space, slightly rounded"
+        "--int8", action="store_true", help="keep the memory in two thirds of the space, slightly rounded"
     )
 
     command("shelf", list_shelf, "list the documents", as_json)
 
     ask = command("ask", ask_document, "ask a document a question", as_json, model, sampling)
     ask.add_argument("document", metavar="DOC", help=DOCUMENT_HELP)
-    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument("question", type=words, metavar="QUESTION")
     ask.add_argument(
-        "--until", metavar="PLACE", help="read nothing after this place: 'page 12', 'chapter 3', 45%%"
+        "--until",
+        type=words,
+        metavar="PLACE",
+        help="read nothing after this place: 'page 12', 'chapter 3', 45%%",
     )
-    ask.add_argument("--within", metavar="CHAPTER", help="read this chapter only")
+    ask.add_argument("--within", type=words, metavar="CHAPTER", help="read this chapter only")
     ask.add_argument("--max-tokens", type=count, metavar="N", help="longest answer")
 
     go_on = command("continue", continue_text, "continue the text of a document", as_json, model, sampling)
     go_on.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
     start = go_on.add_mutually_exclusive_group()
-    start.add_argument("--at", metavar="PLACE", help="go on from this place of the document")
-    start.add_argument("--prompt", metavar="TEXT", help="go on from this text instead")
+    start.add_argument("--at", type=words, metavar="PLACE", help="go on from this place of the document")
+    start.add_argument("--prompt", type=words, metavar="TEXT", help="go on from this text instead")
     go_on.add_argument("--tokens", type=count, default=200, metavar="N", help="how many (default: 200)")
     go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
 
@@ -305,6 +317,8 @@ def add_documents(arguments: argparse.Namespace) -> int:
         added.append({**show.entry(entry), "seconds": seconds})
         if not arguments.json:
             print(show.added(entry, seconds))
+            for warning in show.warnings(entry):
+                print(f"  note: {show.plain(warning)}")
     if arguments.json:
         show.print_json({"documents": added}, arguments.results)
     return code

@@ -114,15 +114,13 @@ class Desk:
             raise Failure("this copy of the program has no sample book in assets/samples")
         return self.add(samples[0], owner=owner)
 
-    def act(self, action: str, job: int, password: str = "", owner: str = "") -> None:
-        """Pause, cancel or resume a job that this reader may change."""
+    def act(self, action: str, job: int, password: str = "", encoding: str = "", owner: str = "") -> None:
+        """Pause, cancel or resume a job that this reader may change; the rest is for a text read again."""
         self.changeable()
         jobs = self.shelf.jobs
         self._check_job(jobs.get(job), owner)
         if action == "resume":
-            done = jobs.resume(job)
-            if password:
-                self.assistant.library.enqueue(done.document, password)
+            self.assistant.library.resume(job, password or None, encoding or None)
             self.runner.wake()
         else:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)

@@ -119,10 +119,10 @@ def sidenet(folder: Path) -> Check:
 
 def data_folder(paths: Paths) -> Check:
     """Whether the data folder, or the nearest parent that exists, can be written."""
-    if not os.access(existing(paths.home), os.W_OK):
-        return Check(
-            "data folder", "broken", f"{paths.home} cannot be written", "set LONGMEM_HOME to another folder"
-        )
+    there = existing(paths.home)
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written" if there.is_dir() else f"cannot be made, {there} is a file"
+        return Check("data folder", "broken", f"{paths.home} {what}", "set LONGMEM_HOME to another folder")
     documents = sum(1 for folder in paths.documents.glob("[!.]*") if folder.is_dir())
     counted = f"{documents} document{'' if documents == 1 else 's'}"
     return Check("data folder", "ok", f"{paths.home}, {counted}")

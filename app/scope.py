@@ -17,6 +17,8 @@ def scope(desk: "Desk", view: View, owner: str) -> tuple[str | None, dict[str, s
     if view.bound == "shelf":
         return None, {}
     entry = desk.entry(view, owner)
+    if entry is None and view.document:
+        raise BadInput("this book is not on the shelf any more; open another one")
     if entry is None:
         raise BadInput("open a book first, or choose to ask all books")
     if entry.state != "ready":

@@ -46,11 +46,13 @@ class ShelfTab:
         self.read = read
         self.upload.upload(
             self.on_upload, [self.upload, self.password, self.encoding, frame.view],
-            [self.upload, self.password, self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
+            [self.upload, self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs,
+             *scene],
+            **QUICK,
         )  # fmt: skip
         self.cards.click(
-            self.on_card, [frame.view, self.password],
-            [self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
+            self.on_card, [frame.view, self.password, self.encoding],
+            [self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
         )  # fmt: skip
         self.timer.tick(
             self.on_tick, [frame.view, self.seen, self.timer], [self.cards, self.seen, self.timer], **QUICK
@@ -68,13 +70,13 @@ class ShelfTab:
                 there += [entry.id] if entry.state == "ready" else []
                 known = entry.id in before
                 title = entry.title or entry.source_name
-                said.append(f"“{title}” " + ("is on the shelf already." if known else "was added."))
+                said.append(f"“{title}” " + ("is on the shelf already." if known else "is being read."))
             except (BadInput, Failure) as error:
                 said.append(f"{path.name}: {show.plain(str(error))}")
             finally:
                 uploads.discard(path)
         lines = [markup.tag("p", markup.text(line), role="status") for line in said]
-        shown = {self.upload: None, self.password: "", self.notice: "".join(lines)}
+        shown = {self.upload: None, self.password: "", self.encoding: "", self.notice: "".join(lines)}
         if len(files or []) == 1 and there:
             # the same file again opens what is there
             with told():
@@ -83,7 +85,9 @@ class ShelfTab:
         cards = self.desk.cards(owner_of(request), view.document)
         return shown | {self.cards: cards, self.timer: gr.Timer(BUSY_SECONDS)}
 
-    def on_card(self, view: View, password: str, event: gr.EventData, request: gr.Request) -> dict:
+    def on_card(
+        self, view: View, password: str, encoding: str, event: gr.EventData, request: gr.Request
+    ) -> dict:
         values, owner = event_values(event), owner_of(request)
         action, document = values.get("action"), str(values.get("document", ""))
         shown: dict = {self.notice: ""}
@@ -100,7 +104,8 @@ class ShelfTab:
             elif action == "remove":
                 shown |= self.removed(document, view, request)
             elif action in ("pause", "cancel", "resume"):
-                self.desk.act(action, int(values["job"]), password, owner)
+                self.desk.act(action, int(values["job"]), password, encoding, owner)
+                shown |= {self.password: "", self.encoding: ""} if action == "resume" else {}
         return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
     def removed(self, document: str, view: View, request: gr.Request) -> dict:

@@ -65,6 +65,8 @@ def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: s
     lines = [heading, author, markup.tag("p", markup.text(facts(entry)), class_="lm-facts")]
     if job is not None and entry.state != "ready":
         lines.append(progress(job))
+    for warning in show.warnings(entry):
+        lines.append(markup.tag("p", markup.text(f"Note: {warning}"), class_="lm-facts"))
     buttons = []
     if fault and ready:
         words = (

@@ -37,7 +37,12 @@ def print_json(result: dict, out: TextIO) -> None:
 def entry(entry) -> dict:
     """A document of the shelf, for JSON."""
     names = ("id", "title", "author", "tokens", "bank_bytes", "state")
-    return {name: getattr(entry, name) for name in names}
+    return {name: getattr(entry, name) for name in names} | {"warnings": warnings(entry)}
+
+
+def warnings(entry) -> list[str]:
+    """What its parser could not be sure of."""
+    return entry.settings.get("warnings", [])
 
 
 def added(entry, seconds: float) -> str:

@@ -78,6 +78,7 @@ class Assistant:
         missing file, Failure when it cannot be copied.
         """
         entry, _ = self.shelf.add(path, name, owner)
+        self.library.check_encoding(entry, encoding)
         if entry.state == "ready" and self.library.is_current(entry.id):
             return entry, None
         return entry, self.library.enqueue(entry.id, password, encoding)

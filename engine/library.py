@@ -4,6 +4,7 @@ Knows the shelf, the backbone and the banks; the parser is put in from outside. 
 goes on where it stopped: parsing is repeated, encoding resumes at its last complete segment.
 """
 
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -63,9 +64,9 @@ class Library:
         self._model = model
         self._checkpoint = Path(sidenet) if sidenet else None
         self._passwords: dict[str, str] = {}
-        self._documents: OrderedDict[str, Document] = OrderedDict()
-        self._passages: OrderedDict[str, list[Passage]] = OrderedDict()
-        self._banks: OrderedDict[str, SearchableBank] = OrderedDict()
+        self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
+        self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
+        self._banks: OrderedDict[str, tuple[float, SearchableBank]] = OrderedDict()
         self._faults: dict[str, str] = {}
         # reading waits neither for the model nor for a bank: each has a lock of its own
         self._lock, self._banks_lock, self._model_lock = (threading.RLock() for _ in range(3))
@@ -113,23 +114,47 @@ class Library:
         if dtype is not None:
             self.shelf.configure(entry.id, dtype=dtype)
             self._let_go(entry.id)
+        self.check_encoding(entry, encoding)
         if entry.state == "ready" and self.is_current(entry.id):
             return entry
         job = self.enqueue(entry.id, password, encoding)
         try:
-            self.shelf.jobs.run(job.id, self.work, listen=progress)
+            job = self.shelf.jobs.run(job.id, self.work, listen=progress)
         except BadInput:
             if new:
                 self.shelf.remove(entry.id)
             raise
+        if job.state == "failed":
+            raise Failure(f"{entry.source_name}: {job.message}")
+        if job.state != "done":
+            raise BadInput(f"{entry.source_name} was {job.state} from elsewhere; add it again to go on")
         return self.shelf.get(entry.id)
+
+    def check_encoding(self, entry: Entry, encoding: str | None) -> None:
+        """Raises BadInput where a text was read otherwise: places in it would lie elsewhere then."""
+        if not encoding or not self.shelf.is_stored(entry.id):
+            return
+        if all(job.options.get("encoding") != encoding for job in self.shelf.jobs.all(entry.id)):
+            raise BadInput(
+                f'"{entry.title}" is on the shelf already, read in another encoding; '
+                "remove it there first, then add it again"
+            )
 
     def enqueue(self, identifier: str, password: str | None = None, encoding: str | None = None) -> Job:
         """Queue the job that parses and encodes a document; a password stays in this process' memory."""
         if password is not None:
             self._passwords[identifier] = password
         job = self.shelf.jobs.add(identifier, encoding=encoding)
-        return self.shelf.jobs.resume(job.id) if job.state == "paused" else job
+        return self.resume(job.id, encoding=encoding) if job.state == "paused" else job
+
+    def resume(self, job: int, password: str | None = None, encoding: str | None = None) -> Job:
+        """Queue a job again that was paused, cancelled or failed, with another password or encoding."""
+        jobs = self.shelf.jobs
+        if password is not None:
+            self._passwords[jobs.get(job).document] = password
+        if encoding is not None:
+            jobs.configure(job, encoding=encoding)
+        return jobs.resume(job)
 
     def work(self, job: Job, report: Report) -> None:
         """One job: parse, encode, publish. Every stage that is done already is left out."""
@@ -168,20 +193,18 @@ class Library:
         """Delete a document and all that was made from it; returns the bytes freed."""
         identifier = self.shelf.find(words).id
         self._let_go(identifier)
+        freed = self.shelf.remove(identifier)
         self._faults.pop(identifier, None)
-        with self._lock:
-            self._documents.pop(identifier, None)
-            self._passages.pop(identifier, None)
-        return self.shelf.remove(identifier)
+        return freed
 
     def document(self, identifier: str) -> Document:
         """The parsed document, kept open for a while."""
-        return self._opened(self._lock, self._documents, identifier, lambda: self.shelf.document(identifier))
+        return self._opened(self._lock, self._documents, identifier, self.shelf.document)
 
     def passages(self, identifier: str) -> list[Passage]:
         """The passages of a document, in order, kept open for a while."""
         return self._opened(
-            self._lock, self._passages, identifier, lambda: passages(self.document(identifier))
+            self._lock, self._passages, identifier, lambda _: passages(self.document(identifier))
         )
 
     def bank(self, identifier: str) -> SearchableBank:
@@ -198,7 +221,7 @@ class Library:
         try:
             opened = self._opened(
                 self._banks_lock, self._banks, identifier,
-                lambda: self._open_bank(identifier, self.document(identifier)),
+                lambda _: self._open_bank(identifier, self.document(identifier)),
             )  # fmt: skip
         except (BadInput, Failure) as error:
             self._faults[identifier] = fault_words(error)
@@ -252,31 +275,36 @@ class Library:
 
     # inside
 
-    @staticmethod
     def _opened(
+        self,
         lock: threading.RLock,
-        kept: "OrderedDict[str, Opened]",
+        kept: "OrderedDict[str, tuple[float, Opened]]",
         identifier: str,
-        open_it: Callable[[], Opened],
+        open_it: Callable[[str], Opened],
     ) -> Opened:
-        """What is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`."""
+        """What is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`.
+
+        Another process may remove the document and add it again: what was open before that is let go too.
+        """
+        created = self.shelf.get(identifier).created
         with lock:
-            if identifier not in kept:
-                kept[identifier] = open_it()
+            if identifier not in kept or kept[identifier][0] != created:
+                kept[identifier] = created, open_it(identifier)
                 while len(kept) > OPEN_DOCUMENTS:
                     kept.popitem(last=False)
             kept.move_to_end(identifier)
-            return kept[identifier]
+            return kept[identifier][1]
 
     def _layout(self, identifier: str) -> BankLayout:
         """How the bank of a document is laid out for the model in use."""
         return bank_layout(self.sidenet.config, self.shelf.get(identifier).settings.get("dtype"))
 
     def _let_go(self, identifier: str) -> None:
-        """Close the bank of a document, which is about to change or go."""
+        """Forget the bank of a document that is about to change or go; an answer under way keeps its own."""
         with self._banks_lock:
-            if (source := self._banks.pop(identifier, None)) is not None:
-                source.bank.close()
+            opened = self._banks.pop(identifier, None)
+        if opened is not None and sys.platform == "win32":  # where an open file cannot be deleted
+            opened[1].bank.close()
 
     def _parsed(self, job: Job) -> Document:
         identifier = job.document
@@ -288,6 +316,7 @@ class Library:
                 encoding=job.options.get("encoding"),
             )
             self.shelf.store(identifier, document)
+            self.shelf.configure(identifier, warnings=list(document.warnings) or None)
         return self.document(identifier)
 
     def _encode(self, identifier: str, document: Document, report: Report) -> int:

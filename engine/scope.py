@@ -27,7 +27,8 @@ class Scope:
     ) -> "Scope":
         """The document called so (None: the whole shelf), up to a place and within a chapter.
 
-        Raises BadInput for an unknown document or place, or a place without a document.
+        Raises BadInput for an unknown document or place, a place without a document, or bounds that leave
+        nothing to read.
         """
         if words is None:
             if until or within:
@@ -44,7 +45,10 @@ class Scope:
             start, end = chapter.start, chapter.end
         if until:
             end = min(end, document.position(until))
-        return cls({entry.id: (start, max(start, end))})
+        if end <= start:
+            what = f"nothing of {within}" if within else "nothing"
+            raise BadInput(f"{what} stands before {until}; choose a later place")
+        return cls({entry.id: (start, end)})
 
     @property
     def single(self) -> str | None:

@@ -18,13 +18,13 @@ class Limits:
     characters: int = 50_000_000  # of clean text
 
 
-def check_file_size(size: int, limits: Limits) -> None:
+def check_file_size(name: str, size: int, limits: Limits) -> None:
     """Raise BadInput for an empty file or one above `file_bytes`."""
     if size == 0:
-        raise BadInput("the file is empty (0 bytes): choose another copy")
+        raise BadInput(f"{name}: the file is empty (0 bytes): choose another copy")
     if size > limits.file_bytes:
         raise BadInput(
-            f"the file is too large ({megabytes(size)}; the limit is {megabytes(limits.file_bytes)})"
+            f"{name}: the file is too large ({megabytes(size)}; the limit is {megabytes(limits.file_bytes)})"
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ingest.cleaning import one_line
 from ingest.errors import BadInput
 from ingest.limits import Limits, check_file_size
 
@@ -37,12 +38,13 @@ def read_source(path, *, name=None, password=None, encoding=None, limits=None) -
     readable file."""
     limits = limits or Limits()
     path = Path(path).expanduser()
+    name = Path(name).name if name else path.name
     try:
         if path.is_dir():
             raise BadInput(f"{path} is a folder: give a file")
         if not path.is_file():
             raise BadInput(f"there is no file {path}: check the name")
-        check_file_size(path.stat().st_size, limits)
+        check_file_size(one_line(name), path.stat().st_size, limits)
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(
@@ -52,5 +54,5 @@ def read_source(path, *, name=None, password=None, encoding=None, limits=None) -
         if isinstance(error, BadInput):
             raise
         raise BadInput("this file name cannot be used: rename the file") from error
-    check_file_size(len(data), limits)
-    return Source(Path(name).name if name else path.name, data, password, encoding, limits)
+    check_file_size(one_line(name), len(data), limits)
+    return Source(name, data, password, encoding, limits)

@@ -192,6 +192,13 @@ class Jobs:
                 self._requeue(db, job, "")
         return self.get(identifier)
 
+    def configure(self, identifier: int, **options: Any) -> None:
+        """Change options of a job that does not run."""
+        with self.connections.writing() as db:
+            options = self.get(identifier).options | options
+            db.execute("UPDATE jobs SET options = ? WHERE id = ? AND state != 'running'",
+                       [json.dumps(options), identifier])  # fmt: skip
+
     def cancel_all(self, document: str) -> None:
         """Cancel whatever is unfinished for a document."""
         for job in self.all(document, unfinished=True):

@@ -91,7 +91,8 @@ class Shelf:
         """
         source = Path(source)
         if not source.is_file():
-            raise BadInput(f"{one_line(str(source))}: there is no such file")
+            what = "a folder, or no file that can be read" if source.exists() else "there is no such file"
+            raise BadInput(f"{one_line(str(source))}: {what}")
         name = one_line(name or source.name) or "untitled"
         file_name = "source" + _safe_suffix(name)
         incoming = self.paths.documents / f"{INCOMING}{secrets.token_hex(8)}"

@@ -7,6 +7,7 @@ from ingest.document import Document
 from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.gutenberg import Gutenberg, strip_gutenberg
+from ingest.headings import is_number_only
 from ingest.manuscript import Manuscript
 from ingest.outline import find_outline
 from ingest.reflow import Paragraph, reflow
@@ -79,6 +80,8 @@ def _title_page(paragraphs: list[Paragraph]) -> tuple[str, str]:
             author = match["author"] or (lines[index + 1] if index + 1 < len(lines) else "")
             return _cased(lines[0]), _cased(author) if len(author) < 60 else ""
     first = paragraphs[0]
+    if is_number_only(lines[0]):  # the first chapter begins at once
+        return "", ""
     alone = len(first.lines) == 1 and len(lines[0]) <= 80 and paragraphs[1].blanks > 0
     if alone and lines[0][-1] not in ".,;:!?" and lines[0][0].isalnum() and len(lines[0].split()) <= 12:
         return _cased(lines[0]), ""

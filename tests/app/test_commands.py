@@ -23,6 +23,7 @@ ENTRY = SimpleNamespace(
     tokens=200123,
     bank_bytes=98765432,
     state="ready",
+    settings={"warnings": ["1 of 3 pages\x1b[2J have text"]},
 )
 CITATION = Citation("50f5", "Emma\nWoodhouse", 10, 24, "Chapter I, paragraph 1", 0.8)
 ANSWER = SimpleNamespace(
@@ -121,6 +122,10 @@ REFUSED = [
     (["continue", "Emma", "--tokens", "-1"], "--tokens"),
     (["remove"], "DOC"),
     (["add"], "FILE"),
+    (["ask", "Emma", "who?", "--until", ""], "--until: it is empty"),
+    (["ask", "Emma", "who?", "--within", " "], "--within: it is empty"),
+    (["ask", "Emma", "who \udcff?"], "bytes that are no text"),
+    (["continue", "--prompt", "b\udcff"], "bytes that are no text"),
 ]
 
 
@@ -217,6 +222,7 @@ def test_add_and_shelf_print_a_line_per_document(fake, capsys):
     assert commands.main(["add", "good.epub"]) == 0
     added = capsys.readouterr().out
     assert added.startswith("ab12cd34  Emma[31m: 200,123 tokens, 98.8 MB of memory, ")
+    assert added.splitlines()[1:] == ["  note: 1 of 3 pages[2J have text"]
     assert commands.main(["shelf"]) == 0
     header, row = capsys.readouterr().out.splitlines()
     assert header.split() == ["id", "title", "author", "tokens", "memory", "state"]

@@ -57,6 +57,13 @@ def test_a_full_disk_is_broken(tmp_path, monkeypatch):
     assert doctor.disk(Paths(tmp_path / "not" / "yet")).state == "broken"
 
 
+def test_a_file_in_the_place_of_the_data_folder_is_broken(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert doctor.data_folder(Paths(tmp_path / "new")).state == "ok"
+    found = doctor.data_folder(Paths(tmp_path / "file" / "home"))
+    assert found.state == "broken" and str(tmp_path / "file") in found.detail
+
+
 def test_the_self_test_leaves_nothing_behind(tmp_path):
     assert doctor.self_test(Paths(tmp_path)).state == "ok"
     assert list(tmp_path.iterdir()) == []

@@ -65,6 +65,21 @@ def novel_document() -> Document:
     return document(text, chapters=chapters)
 
 
+def test_a_card_tells_what_the_parser_was_not_sure_of():
+    said = shelfview.cards(
+        [(entry(state="ready", settings={"warnings": ["1 of 3 pages have <text>"]}), None)]
+    )
+    assert "Note: 1 of 3 pages have &#60;text&#62;" in said
+    assert "Note:" not in shelfview.cards([(entry(state="ready"), None)])
+
+
+def test_a_book_that_was_removed_while_it_was_open_is_said_to_be_gone():
+    desk = SimpleNamespace(entry=lambda view, owner: None)
+    for view, says in ((View("n"), "not on the shelf any more"), (View(), "open a book first")):
+        with pytest.raises(BadInput, match=says):
+            scope(desk, view, "")
+
+
 def test_leaves_cover_the_whole_text_without_gaps_and_begin_where_chapters_do():
     novel = novel_document()
     starts = leaves.leaf_starts(novel)

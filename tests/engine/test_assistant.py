@@ -354,6 +354,81 @@ def test_bad_input_leaves_nothing_behind(assistant, tmp_path):
             call()
 
 
+LATIN = "The café of Amélie stands in the harbour, and the naïve gulls steal its crème. " * 30
+
+
+def test_another_encoding_is_never_ignored(assistant, tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(LATIN.encode("cp1252"))
+    entry = assistant.add(path, encoding="cp1251")
+    assert "é" not in assistant.library.document(entry.id).text
+    assert assistant.add(path, encoding="cp1251").id == entry.id  # the same command goes on
+    for add in (assistant.add, assistant.enqueue):
+        with pytest.raises(BadInput, match="remove it there first"):
+            add(path, encoding="cp1252")
+    assistant.remove(entry.id)
+    assert "naïve" in assistant.library.document(assistant.add(path, encoding="cp1252").id).text
+
+
+def test_a_text_that_could_not_be_read_is_tried_again_in_another_encoding(assistant, tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(LATIN.encode("cp1252"))
+    entry, job = assistant.enqueue(path, encoding="klingon")
+    with pytest.raises(BadInput, match="klingon"):
+        assistant.shelf.jobs.run(job.id, assistant.library.work)
+    again = assistant.library.resume(job.id, encoding="cp1252")
+    assert assistant.shelf.jobs.run(again.id, assistant.library.work).state == "done"
+    assert "naïve" in assistant.library.document(entry.id).text
+
+
+def test_what_the_parser_was_not_sure_of_is_kept(assistant, tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(LATIN.encode("cp1252"))
+    (warning,) = assistant.add(path).settings["warnings"]
+    assert "cp1252" in warning
+
+
+def test_a_book_that_was_removed_while_it_was_added_is_no_success(assistant, tmp_path):
+    path = tmp_path / "book.md"
+    path.write_text(FIRST_END)
+
+    def cancel(job) -> None:
+        if job.stage == "encode":
+            assistant.shelf.jobs.cancel_all(job.document)  # what removing it elsewhere begins with
+
+    with pytest.raises(BadInput, match="cancelled from elsewhere"):
+        assistant.add(path, progress=cancel)
+    assert assistant.add(path).state == "ready"
+
+
+def test_what_another_process_removed_and_added_again_is_read_anew(assistant, tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes(LATIN.encode("cp1252"))
+    entry = assistant.add(path, encoding="cp1251")
+    assert "é" not in assistant.library.document(entry.id).text
+    other = Assistant(Library(assistant.library.paths, parse))
+    other.library.__dict__.update(backbone=assistant.library.backbone, sidenet=assistant.library.sidenet)
+    other.remove(entry.id)
+    assert other.add(path, encoding="cp1252").id == entry.id
+    assert "é" in assistant.library.document(entry.id).text
+    assert assistant.library.bank(entry.id).bank.tokens > 0
+
+
+def test_an_answer_under_way_keeps_the_bank_it_reads(assistant, tmp_path):
+    document = put(assistant, tmp_path, START)
+    events = assistant.ask(document, "What did Captain Farrow count?", sampling=SHORT)
+    next(events)
+    assistant.library.renew(document)  # its bank is deleted
+    *_, last = events
+    assert last.answer.tokens == SHORT.max_tokens
+
+
+def test_bounds_that_leave_nothing_are_said_to(assistant, tmp_path):
+    document = put(assistant, tmp_path, START)
+    with pytest.raises(BadInput, match="nothing of chapter 2 stands before chapter 1"):
+        list(assistant.ask(document, "Who?", until="chapter 1", within="chapter 2"))
+
+
 def test_removing_frees_the_disk(assistant, tmp_path):
     document = put(assistant, tmp_path, START)
     assert assistant.remove(document) > 10_000

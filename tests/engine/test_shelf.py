@@ -115,8 +115,8 @@ def test_names_from_outside_stay_off_the_disk(shelf, make, name):
 
 
 def test_what_is_no_file_is_refused(shelf, tmp_path):
-    for path in (tmp_path, tmp_path / "missing.txt"):
-        with pytest.raises(BadInput, match="no such file"):
+    for path, says in ((tmp_path, "a folder"), (tmp_path / "missing.txt", "no such file")):
+        with pytest.raises(BadInput, match=says):
             shelf.add(path)
     assert shelf.entries() == []
 

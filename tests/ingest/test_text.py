@@ -5,6 +5,7 @@ import pytest
 from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.gutenberg import strip_gutenberg
+from ingest.limits import Limits
 from ingest.parse import parse
 from ingest.reflow import reflow
 from tests.ingest.invariants import check_document
@@ -141,6 +142,20 @@ home again without a single one.
     "It will be better in the spring," he said to the boy, who
 was waiting on the beach with the nets.
     "It will," said the boy."""
+
+
+def test_a_chapter_heading_is_no_title(read):
+    story = "".join(f"It was a long day number {n}, and nobody came to the lighthouse.\n\n" for n in range(9))
+    assert read(f"Chapter I\n\n{story}", "my novel.txt").title == "my novel"
+    assert read(f"The Lighthouse\n\n{story}", "my novel.txt").title == "The Lighthouse"
+
+
+@pytest.mark.parametrize(("size", "says"), [(0, "is empty"), (200, "is too large")])
+def test_a_file_of_a_wrong_size_is_named(tmp_path, size, says):
+    path = tmp_path / "novel.txt"
+    path.write_text("x" * size)
+    with pytest.raises(BadInput, match=f"novel.txt: the file {says}"):
+        parse(path, limits=Limits(file_bytes=100))
 
 
 def test_indented_paragraphs_without_blank_lines_are_told_apart():
