@@ -78,15 +78,19 @@ class Library:
     @cached_property
     def backbone(self) -> Backbone:
         """The frozen language model."""
-        with self._model_lock:
-            return load_backbone(self.paths, self._model)
+        with self._model_lock:  # Python's own lock of cached properties is gone since 3.12
+            if "backbone" not in self.__dict__:
+                self.__dict__["backbone"] = load_backbone(self.paths, self._model)
+            return self.__dict__["backbone"]
 
     @cached_property
     def sidenet(self) -> SideNet:
         """The trained SideNet, or the identity start."""
         backbone = self.backbone
         with self._model_lock:
-            return sidenet_for(backbone, self._checkpoint)
+            if "sidenet" not in self.__dict__:
+                self.__dict__["sidenet"] = sidenet_for(backbone, self._checkpoint)
+            return self.__dict__["sidenet"]
 
     @property
     def threads(self) -> int:

@@ -99,7 +99,9 @@ class Shelf:
             digest, size = _copy_and_hash(source, incoming / file_name)
             return self._enter(incoming, digest, size, name, file_name, owner)
         except OSError as error:
-            raise Failure(f"{name} cannot be copied to the shelf: {error.strerror or error}") from error
+            raise Failure(
+                f"{name} cannot be copied to the shelf in {self.paths.home}: {error.strerror or error}"
+            ) from error
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
 

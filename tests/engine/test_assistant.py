@@ -1,7 +1,9 @@
 """The assistant over a tiny random model: real files, banks and database; only the words are nonsense."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
@@ -421,6 +423,27 @@ def test_an_answer_under_way_keeps_the_bank_it_reads(assistant, tmp_path):
     assistant.library.renew(document)  # its bank is deleted
     *_, last = events
     assert last.answer.tokens == SHORT.max_tokens
+
+
+def test_threads_that_need_the_model_at_once_load_it_once(tiny_folder, tmp_path, monkeypatch):
+    """Also where Python has no lock for cached properties (3.12 and later)."""
+    loads, together = [], Barrier(3)
+
+    def slow(*_):
+        loads.append(1)
+        time.sleep(0.1)
+        return object()
+
+    monkeypatch.setattr("engine.library.load_backbone", slow)
+    library = Library(Paths(tmp_path), parse)
+    made = Library.backbone.func
+
+    def needed(_: int) -> object:
+        together.wait(30)
+        return made(library)
+
+    with ThreadPoolExecutor(3) as threads:
+        assert len(set(threads.map(needed, range(3)))) == len(loads) == 1
 
 
 def test_bounds_that_leave_nothing_are_said_to(assistant, tmp_path):
