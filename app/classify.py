@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     demos = demonstrations(arguments)
     settings = _settings(arguments)
-    library = demos.find(arguments.demos)
+    library = demos.find(arguments.demos, lambda line: print(show.plain(line), file=sys.stderr))
     progress = show.Progress(library.name, sys.stderr)
     try:
         demos.encode(library.id, progress)
@@ -84,6 +84,9 @@ def _check(arguments: argparse.Namespace) -> None:
         raise BadInput("--input needs --output FILE: where the labels go")
     if arguments.input is None and arguments.output is not None:
         raise BadInput("--output belongs to --input FILE; the label of --text is printed")
+    for name in ("column", "encoding"):
+        if arguments.input is None and getattr(arguments, name) is not None:
+            raise BadInput(f"--{name} belongs to --input FILE; --text is the text itself")
     if arguments.output is not None and arguments.output.suffix.lower() not in FORMATS:
         raise BadInput(f"{arguments.output.name}: the name must end in {', '.join(FORMATS)}")
     if arguments.output is not None and not arguments.output.absolute().parent.is_dir():

@@ -25,7 +25,7 @@ from engine.demonstrations.encoding import (
 )
 from engine.demonstrations.files import write_rows
 from engine.demonstrations.heldout import HeldOut, evaluate
-from engine.demonstrations.importing import Preview, clean, preview
+from engine.demonstrations.importing import Preview, clean, digest, preview
 from engine.demonstrations.memory import DemonstrationMemory
 from engine.demonstrations.ready import ReadyLibrary, ready_libraries
 from engine.demonstrations.runs import Run, RunResult, Runs
@@ -100,19 +100,20 @@ class Demonstrations:
                 return one
         return self.store.create(ready.name, ready.task, ready.rows(), ready.path.name, owner=owner)
 
-    def find(self, words: str) -> DemonstrationLibrary:
+    def find(self, words: str, say: Callable[[str], None] = lambda line: None) -> DemonstrationLibrary:
         """The library that a person means: an id, a name, one that comes along, or a file (imported first).
 
-        A file is imported once under its own name; where it changed since, its new rows are added. Raises
-        BadInput.
+        A file is imported once, under its own name where no other library has that; where it changed since,
+        its new rows are added and its new labels taken. say: told what is not as it was. Raises BadInput.
         """
         path = Path(words).expanduser()
         if path.is_file():
-            return self._of_file(path)
+            return self._of_file(path, say)
+        ready_made = self.ready_libraries()
         try:
-            return self.store.find(words)
+            return self.store.find(words, [one.name for one in ready_made])
         except BadInput:
-            for ready in self.ready_libraries():
+            for ready in ready_made:
                 if folded(words) in (folded(ready.name), folded(ready.path.stem)):
                     return self.install(ready)
             if path.suffix and not path.exists():
@@ -303,19 +304,42 @@ class Demonstrations:
 
     # inside
 
-    def _of_file(self, path: Path) -> DemonstrationLibrary:
-        table = self.read_table(path)
-        name = one_line(path.stem, 100)
-        known = next((one for one in self.store.libraries() if one.source_name == table.name), None)
+    def _of_file(self, path: Path, say: Callable[[str], None]) -> DemonstrationLibrary:
+        table, place = self.read_table(path), str(path.resolve())
+        known = self._imported(table, place)
         if known is None:
-            return self.create(name, self.preview(table))
-        previewed = self.preview(table, known.text_column, known.label_column, known.id)
-        others = [one for one in previewed.problems if "stands in the library" not in one.what]
-        if others:
-            raise BadInput(f"{path.name}: {others[0]}. Nothing was imported")
-        if previewed.rows:
-            self.store.add(known.id, previewed.rows)
+            wanted = one_line(path.stem, 100)
+            name = self.store.distinct_name(wanted)
+            made = self.create(name, self.preview(table))
+            if name != wanted:
+                say(f'there is another library "{wanted}": {one_line(path.name)} becomes "{name}"')
+            return self.store.configure(made.id, file=place)
+        # not against the texts that it has: a known text may have another label now
+        previewed = preview(table, known.text_column, known.label_column, known.task)
+        previewed.require_whole()
+        added, changed = self.store.merge(known.id, previewed.rows)
+        if changed:
+            texts = "1 text has" if changed == 1 else f"{changed:,} texts have"
+            say(f'"{known.name}": {texts} another label now, {added:,} added')
+        if known.settings.get("file") != place:
+            self.store.configure(known.id, file=place)
         return self.store.get(known.id)
+
+    def _imported(self, table: Table, place: str) -> DemonstrationLibrary | None:
+        """The library of a file, or one of that file name whose place nobody wrote down, if it has a text
+        of the file: two files are not one for their name."""
+        libraries = self.store.libraries()
+        for one in libraries:
+            if one.settings.get("file") == place:
+                return one
+        for one in libraries:
+            if one.source_name != one_line(table.name) or "file" in one.settings or not one.belongs_to(""):
+                continue
+            if {one.text_column, one.label_column} <= set(table.columns):
+                at = table.columns.index(one.text_column)
+                if not self.store.digests(one.id).isdisjoint(digest(row[at]) for row in table.rows):
+                    return one
+        return None
 
     def _work_run(self, job: Job, report: Report) -> None:
         identifier = job.kind.removeprefix(CLASSIFY)

@@ -5,6 +5,7 @@ ids, and what was removed is known by its absence.
 """
 
 import contextlib
+import itertools
 import json
 import random
 import secrets
@@ -131,8 +132,11 @@ class Store:
             return DemonstrationLibrary(**row, task=task, settings=settings, counts=counts)
         raise BadInput(f"there is no demonstration library {one_line(identifier, 40)}")
 
-    def find(self, words: str) -> DemonstrationLibrary:
-        """The library that a person means: an id, a name, or a part of one name only. Raises BadInput."""
+    def find(self, words: str, others: Sequence[str] = ()) -> DemonstrationLibrary:
+        """The library that a person means: an id, a name, or a part of one name only.
+
+        Raises BadInput that names what there is; others: names that the caller would have taken as well.
+        """
         wanted, every = folded(words), self.libraries()
         for matches in (
             [one for one in every if wanted in (one.id, folded(one.name))],
@@ -142,8 +146,14 @@ class Store:
                 return matches[0]
             if matches:
                 raise BadInput(f'"{one_line(words, 60)}" may be {_names(matches)}: give the whole name')
-        shown = f"there is {_names(every)}" if every else "import one first"
+        shown = f"there is {_names(every, others)}" if every or others else "import one first"
         raise BadInput(f'no demonstration library "{one_line(words, 60)}": {shown}')
+
+    def distinct_name(self, name: str) -> str:
+        """A name that no library has: `name` itself, or "name (2)" and so on."""
+        taken = {folded(one) for (one,) in self.connections.db.execute("SELECT name FROM libraries")}
+        tried = itertools.chain([name], (f"{one_line(name, 90)} ({at})" for at in itertools.count(2)))
+        return next(one for one in tried if folded(one) not in taken)
 
     def configure(
         self, identifier: str, name: str | None = None, task: Task | None = None, **settings: Any
@@ -237,6 +247,28 @@ class Store:
             self._insert(db, identifier, task, rows)
             self._touch(db, identifier)
         return len(rows)
+
+    def merge(self, identifier: str, rows: Sequence[Row]) -> tuple[int, int]:
+        """Add the rows of new texts, and give a known text the label of its row, in the part where it is.
+
+        Returns how many were added and how many changed; each of them has a new id. Raises BadInput.
+        """
+        sql = "SELECT digest, id, label, part FROM examples WHERE library = ?"
+        with self.connections.writing() as db:
+            known = {mark: rest for mark, *rest in db.execute(sql, [identifier]).fetchall()}
+            groups: dict[str, list[Row]] = {part: [] for part in PARTS}
+            outdated: list[int] = []
+            for row in rows:
+                old, label, part = known.get(digest(row.text), (None, None, "memory"))
+                if label != row.label:
+                    groups[part].append(row)
+                    outdated += [] if old is None else [old]
+            if not any(groups.values()):
+                return 0, 0
+            self.discard(identifier, outdated)
+            for part, some in groups.items():
+                self._insert(db, identifier, self.get(identifier).task, some, part)
+        return sum(map(len, groups.values())) - len(outdated), len(outdated)
 
     def edit(self, identifier: str, example: int, text: str, label: str) -> Example:
         """Put another text or label in an example's place; the result has a new id."""
@@ -354,7 +386,8 @@ class Store:
         return name
 
 
-def _names(libraries: Sequence[DemonstrationLibrary]) -> str:
+def _names(libraries: Sequence[DemonstrationLibrary], others: Sequence[str] = ()) -> str:
     shown = [f'"{one_line(one.name, 60)}" ({one.id})' for one in libraries[:5]]
-    more = [f"{len(libraries) - 5} more"] if len(libraries) > 5 else []
-    return " or ".join(shown + more)
+    shown += [f"{len(libraries) - 5} more"] if len(libraries) > 5 else []
+    have = {folded(one.name) for one in libraries}
+    return " or ".join([*shown, *(f'"{one_line(name, 60)}"' for name in others if folded(name) not in have)])

@@ -66,6 +66,16 @@ def test_a_file_is_classified_row_by_row(home, capsys):
     assert "80 rows to out.jsonl: " in capsys.readouterr().out
 
 
+def test_a_corrected_file_is_said_to_have_changed(home, capsys):
+    argv = ["classify", "--demos", "films.csv", "--text", "a lovely film"]
+    assert commands.main(argv) == 0
+    assert "another label" not in capsys.readouterr().err
+    path = home / "films.csv"
+    path.write_text(path.read_text().replace('number 3",good', 'number 3",bad'))
+    assert commands.main(argv) == 0
+    assert '"films": 1 text has another label now, 0 added' in capsys.readouterr().err
+
+
 SLOW = """
 import sys, time
 from engine.demonstrations.classifier import Classifier
@@ -101,9 +111,14 @@ def test_a_killed_file_run_goes_on(home, capsys):
 REFUSED = [
     (["--demos", "films.csv", "--text", " "], "the text is empty"),
     (["--demos", "none.csv", "--text", "x"], "none.csv: there is no such file"),
-    (["--demos", "nothing", "--text", "x"], 'no demonstration library "nothing"'),
+    (
+        ["--demos", "nothing", "--text", "x"],
+        'no demonstration library "nothing": there is "Messages to a library desk"',
+    ),
     (["--demos", "films.csv", "--input", "new.tsv"], "--input needs --output"),
     (["--demos", "films.csv", "--text", "x", "--output", "o.csv"], "--output belongs to --input"),
+    (["--demos", "films.csv", "--text", "x", "--column", "text"], "--column belongs to --input"),
+    (["--demos", "films.csv", "--text", "x", "--encoding", "utf-8"], "--encoding belongs to --input"),
     (["--demos", "films.csv", "--input", "new.tsv", "--output", "o.xlsx"], "must end in .csv, .tsv, .jsonl"),
     (["--demos", "films.csv", "--input", "new.tsv", "--output", "no/o.csv"], "there is no folder"),
     (["--demos", "films.csv", "--input", "gone.csv", "--output", "o.csv"], "there is no file gone.csv"),

@@ -168,6 +168,8 @@ def test_a_name_is_given_once(demos, films):
     assert demos.store.find("film").id == demos.store.find(films.id).id == films.id
     with pytest.raises(BadInput, match='there is "Films"'):
         demos.store.find("books")
+    with pytest.raises(BadInput, match=r'there is "Films" \(\w+\) or "Messages to a library desk"'):
+        demos.find("books")
 
 
 # the bank
@@ -571,6 +573,49 @@ def test_a_file_named_as_a_library_is_imported_once(demos, tmp_path):
     assert demos.find(str(path)).size == 12
     with pytest.raises(BadInput, match="no such file"):
         demos.find(str(tmp_path / "none.csv"))
+
+
+def test_a_corrected_file_gives_its_texts_their_new_labels(demos, tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text(csv_of(range(12)))
+    made = demos.find(str(path))
+    demos.encode(made.id)
+    held = demos.store.examples(made.id)[3]
+    demos.store.move(made.id, "held-out", [held.id])
+    lines = csv_of(range(13)).splitlines()
+    lines[2], lines[4] = (lines[at].replace("positive", "negative") for at in (2, 4))
+    path.write_text("\n".join(lines))
+    said = []
+    assert demos.find(str(path), said.append).id == made.id
+    assert said == ['"films": 2 texts have another label now, 1 added']
+    now = {one.text: one for one in demos.store.examples(made.id)}
+    assert len(now) == 13 and {now[review(at)[0]].label for at in (1, 3)} == {"negative"}
+    assert now[held.text].part == "held-out" and demos.encoded(made.id) == (10, 13)
+    demos.encode(made.id)
+    assert demos.encoded(made.id) == (13, 13)
+    said.clear()
+    changed = demos.store.get(made.id).changed
+    assert demos.find(str(path), said.append).changed == changed and said == []
+    path.write_text("\n".join([*lines, f'"{review(5)[0]}",negative']))
+    with pytest.raises(BadInput, match="duplicate: the same text stands in row 7"):
+        demos.find(str(path))
+
+
+def test_another_file_of_the_same_name_is_a_library_of_its_own(demos, tmp_path):
+    for folder, numbers in (("a", range(10)), ("b", range(20, 30)), ("c", range(8, 16))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "films.csv").write_text(csv_of(numbers))
+    said = []
+    first = demos.find(str(tmp_path / "a" / "films.csv"), said.append)
+    other = demos.find(str(tmp_path / "b" / "films.csv"), said.append)
+    assert (first.name, other.name) == ("films", "films (2)") and first.size == other.size == 10
+    assert said == ['there is another library "films": films.csv becomes "films (2)"']
+    assert demos.find(str(tmp_path / "b" / "films.csv")).id == other.id == demos.find("films (2)").id
+    # imported before it was written down where a file lies: known by a text that both have
+    for one in (first, other):
+        demos.store.configure(one.id, file=None)
+    assert demos.find(str(tmp_path / "c" / "films.csv")).id == first.id
+    assert demos.store.get(first.id).size == 16
 
 
 def test_removing_a_library_removes_everything(demos, films):
