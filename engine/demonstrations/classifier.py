@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from engine.backbone.backbone import Backbone
+from engine.demonstrations.calibration import CONTENT_FREE, calibrated, empty_scores
 from engine.demonstrations.encoding import batches, padded, voting_blocks, voting_state, written
 from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
 from engine.demonstrations.mixture import HELD_OUT, LIKELIHOOD_ALONE, VOTE_ALONE, Mixture, fit_mixture
@@ -21,13 +22,13 @@ from engine.demonstrations.settings import Settings
 from engine.demonstrations.shots import fitting, random_rows
 from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
-from engine.demonstrations.window import LabelScorer, Prefix, Scores
+from engine.demonstrations.window import LabelScorer, Prefix
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput
 from ingest.segments import plain_ids
 
-CONTENT_FREE = ("N/A", "", "[MASK]")
 WINDOW = 2_048  # tokens of demonstrations and text
+TEXT_ROOM = 256  # of them, at least, for the text
 READ_SHOWN = 8
 NEIGHBOURS = 4
 
@@ -104,8 +105,9 @@ class Classifier:
 
     @cached_property
     def window_rows(self) -> np.ndarray:
-        """The demonstrations of the shared window, chosen at random, each label in turn."""
-        return random_rows(self.rows, self.labels, self.settings.shots, self.settings.seed)
+        """The demonstrations of the shared window: at random, each label in turn; what it has room for."""
+        chosen = random_rows(self.rows, self.labels, self.settings.shots, self.settings.seed)
+        return self._fitting(chosen)
 
     @cached_property
     def mixture(self) -> Mixture:
@@ -158,12 +160,6 @@ class Classifier:
                 found[at] = voting_state([hidden[block][row] for block in blocks], len(prompts[at]))
         return found
 
-    def likelihoods(
-        self, texts: Sequence[str], readers: Sequence[DemonstrationReader | None]
-    ) -> list[Scores]:
-        """Uncalibrated label scores with the shared window, one for each memory."""
-        return self.scorer.score(self.prefix, [self._prompt(text) for text in texts], readers)
-
     @cached_property
     def prefix(self) -> Prefix:
         """The shared window, read once."""
@@ -185,11 +181,23 @@ class Classifier:
             )
         return ids
 
-    def _prefix(self, rows: Sequence[int], longest: int = 0) -> Prefix:
-        """The window with as many of these demonstrations as it holds beside a text of `longest` tokens."""
-        shots = [written(self.memory.examples[row], self.task, self.backbone.tokenizer).ids for row in rows]
-        room = min(WINDOW, self.backbone.context) - max(longest, 256) - self._answer_tokens
-        return self.scorer.prefix([token for shot in fitting(shots, room) for token in shot])
+    def _shots(self, rows: np.ndarray) -> list[list[int]]:
+        return [written(self.memory.examples[row], self.task, self.backbone.tokenizer).ids for row in rows]
+
+    def _prefix(self, rows: np.ndarray) -> Prefix:
+        """The window of these demonstrations, read."""
+        return self.scorer.prefix([token for shot in self._shots(rows) for token in shot])
+
+    def _fitting(self, rows: np.ndarray, text: int = 0, most: int = WINDOW) -> np.ndarray:
+        """Those of the demonstrations that a window of `most` tokens holds beside a text of `text` tokens."""
+        room = min(most, self.backbone.context) - max(text, self._text_room) - self._answer_tokens
+        return rows[np.array(fitting(self._shots(rows), room), dtype=np.int64)]
+
+    @cached_property
+    def _text_room(self) -> int:
+        """The least that a window leaves for a text: content-free inputs have to fit, however long the
+        template is."""
+        return max(TEXT_ROOM, *(len(self._prompt(text)) for text in CONTENT_FREE))
 
     def _likelihood(
         self,
@@ -202,41 +210,52 @@ class Classifier:
 
         without: of each text, the demonstration that it is itself.
         """
+        prompts = [self._prompt(text) for text in texts]
         if self.settings.choose == "random":
-            found = self._window_scores(self.prefix, texts, reader)
-            return *found, [self.window_rows] * len(texts)
-        parts, masses, windows = [], [], []
-        for at, text in enumerate(texts):
-            rows = self._nearest(states[at], None if without is None else without[at])
-            likelihood, read = self._window_scores(
-                self._prefix(rows, len(self._prompt(text))), [text], reader
-            )
-            parts.append(likelihood)
-            masses += read
-            windows.append(rows)
-        return np.concatenate(parts), masses, windows
+            windows = [self._random(prompt) for prompt in prompts]
+        else:
+            nearest = [
+                self._nearest(states[at], None if without is None else without[at])
+                for at in range(len(texts))
+            ]
+            windows = [
+                self._fitting(rows, len(prompt)) for rows, prompt in zip(nearest, prompts, strict=True)
+            ]
+        shared = [at for at, window in enumerate(windows) if window is self.window_rows]
+        alone = [[at] for at, window in enumerate(windows) if window is not self.window_rows]
+        likelihood = np.zeros((len(texts), len(self.task.labels)))
+        masses: list[dict[int, float]] = [{} for _ in texts]
+        for group in filter(None, [shared, *alone]):
+            prefix = self.prefix if group is shared else self._prefix(windows[group[0]])
+            likelihood[group], read = self._window_scores(prefix, [prompts[at] for at in group], reader)
+            for at, one in zip(group, read, strict=True):
+                masses[at] = one
+        return likelihood, masses, windows
+
+    def _random(self, prompt: Sequence[int]) -> np.ndarray:
+        """The shared window, or what it holds beside a text that is too long for the whole of it."""
+        used = len(self.prefix.ids) + len(prompt) + self._answer_tokens
+        if used <= self.backbone.context:
+            return self.window_rows
+        return self._fitting(self.window_rows, len(prompt), self.backbone.context)
 
     def _window_scores(
-        self, prefix: Prefix, texts: Sequence[str], reader: DemonstrationReader | None
+        self, prefix: Prefix, prompts: Sequence[list[int]], reader: DemonstrationReader | None
     ) -> tuple[np.ndarray, list[dict[int, float]]]:
-        prompts = [self._prompt(text) for text in texts]
         scores = self.scorer.score(prefix, prompts, (reader,))[0]
-        labels = scores.labels.double().numpy()
-        if self.settings.calibrate:
-            labels = labels - self._content_free(prefix, reader)
+        empty = self._content_free(prefix, reader) if self.settings.calibrate else 0.0
         masses = [
             reader.masses(trace, row) if reader is not None and trace is not None else {}
             for trace, row in ((traces[0] if traces else None, row) for traces, row in scores.traces)
         ]
-        return labels - _log_sum(labels), masses
+        return calibrated(scores.labels, empty), masses
 
     def _content_free(self, prefix: Prefix, reader: DemonstrationReader | None) -> np.ndarray:
-        """log of the mean probability (labels,) of each label after content-free inputs."""
+        """`empty_scores` of the window in hand."""
         kept = self._empty
         if kept is None or kept[0] is not prefix or kept[1] is not reader:
             scores = self.scorer.score(prefix, [self._prompt(text) for text in CONTENT_FREE], (reader,))[0]
-            labels = scores.labels.double().log_softmax(-1)
-            self._empty = kept = prefix, reader, labels.exp().mean(0).log().numpy()
+            self._empty = kept = prefix, reader, empty_scores(scores.labels)
         return kept[2]
 
     def _nearest(self, state: np.ndarray, without: int | None) -> np.ndarray:
@@ -270,8 +289,3 @@ class Classifier:
             )
             for row, weight, where in found
         )
-
-
-def _log_sum(scores: np.ndarray) -> np.ndarray:
-    highest = scores.max(-1, keepdims=True)
-    return highest + np.log(np.exp(scores - highest).sum(-1, keepdims=True))

@@ -30,6 +30,7 @@ from engine.demonstrations.memory import DemonstrationMemory
 from engine.demonstrations.ready import ReadyLibrary, ready_libraries
 from engine.demonstrations.runs import Run, RunResult, Runs
 from engine.demonstrations.settings import Settings
+from engine.demonstrations.states import has_states
 from engine.demonstrations.store import DemonstrationLibrary, Store
 from engine.demonstrations.task import Task
 from engine.encoding import bank_layout
@@ -51,6 +52,8 @@ class Demonstrations:
         self.library, self.read_table = library, read_table
         self.store = Store(library.shelf)
         self.store.sweep()
+        for folder in self.store.folders():
+            Runs(folder, folder.name).sweep()
         self.jobs = library.shelf.jobs
         self._classifiers: dict[str, tuple[tuple, Classifier]] = {}
         self._lock = threading.RLock()
@@ -354,7 +357,14 @@ class Demonstrations:
             self._open_bank(self.store.get(identifier)).close()
         except BadInput:
             return False
-        return True
+        folder = self.folder(identifier)
+        return has_states(folder, len(encoded_ids(folder)), self._dim)
+
+    @property
+    def _dim(self) -> int:
+        """Of the states that vote."""
+        backbone = self.library.backbone
+        return len(voting_blocks(backbone)) * backbone.width
 
     def _open_bank(self, library: DemonstrationLibrary) -> MemoryBank:
         identity = bank_identity(library.id, library.task, self.library.backbone)
@@ -366,12 +376,13 @@ class Demonstrations:
         done, total = self.encoded(library.id)
         if done < total:
             raise BadInput(f'"{library.name}" is not encoded yet ({done:,} of {total:,}): encode it first')
-        dim = len(voting_blocks(self.library.backbone)) * self.library.backbone.width
         bank = self._open_bank(library)
-        return DemonstrationMemory(self.folder(library.id), bank, self.store.examples(library.id), dim)
+        return DemonstrationMemory(self.folder(library.id), bank, self.store.examples(library.id), self._dim)
 
     def _forget(self, identifier: str) -> None:
-        """Let go of an open library that is about to change."""
+        """Let go of an open library that is about to change.
+
+        Its bank is not closed: who classifies just now reads on in it, and the last one to go closes it.
+        """
         with self._lock:
-            if (kept := self._classifiers.pop(identifier, None)) is not None:
-                kept[1].memory.bank.close()
+            self._classifiers.pop(identifier, None)

@@ -19,7 +19,7 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
 from engine.bank.writer import BankWriter
-from engine.demonstrations.states import StateFile
+from engine.demonstrations.states import StateFile, StatesLost
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.encoding import SEGMENT, Progress
@@ -84,8 +84,9 @@ def encode_examples(
     """Bring the bank in `folder` up to these examples (rising ids); returns how many it holds now.
 
     Goes on after the last complete segment. What is no longer among the examples stays in the bank, unread,
-    until it is half of it; then, or when the task or the model changed, the bank is made again. progress:
-    called with examples done and all; what it raises stops the work between two segments.
+    until it is half of it; then, or when the task or the model changed, or the states that vote are lost, the
+    bank is made again. progress: called with examples done and all; what it raises stops the work between two
+    segments.
     """
     identity = bank_identity(library, task, backbone)
     held = encoded_ids(folder)
@@ -94,7 +95,7 @@ def encode_examples(
         delete_bank(folder / "bank")
     try:
         return _fill(examples, task, folder, backbone, layout, identity, progress)
-    except BankMismatch:
+    except (BankMismatch, StatesLost):
         delete_bank(folder / "bank")
         return _fill(examples, task, folder, backbone, layout, identity, progress)
 

@@ -14,10 +14,9 @@ from engine.bank.bank import MemoryBank
 from engine.demonstrations.states import read_states
 from engine.demonstrations.store import Example
 from engine.retrieval.index import make_index
+from engine.retrieval.memory import learned_keys
 from engine.sidenet.attention import Retrieved
-from engine.sidenet.search import SearchMap
 from engine.sidenet.sidenet import LayerTrace, SideNet
-from ingest.errors import BadInput
 
 
 class DemonstrationMemory:
@@ -115,17 +114,6 @@ class DemonstrationReader:
     def _index(self, block: int | None) -> object:
         if block not in self._indices:
             bank = self.memory.bank
-            source = bank.chunk_keys(block) if block is not None else _learned(bank, self._search)
+            source = bank.chunk_keys(block) if block is not None else learned_keys(bank, self._search)
             self._indices[block] = make_index(np.asarray(source[self._chunks]))
         return self._indices[block]
-
-
-def _learned(bank: MemoryBank, search: SearchMap | None) -> np.ndarray:
-    if search is None:
-        raise BadInput("this SideNet reads by attention keys, not by a learned map")
-
-    @torch.inference_mode()
-    def make(pooled: np.ndarray) -> np.ndarray:
-        return search.keys(torch.from_numpy(pooled).to(search.mean)).cpu().numpy()
-
-    return bank.search_keys(search.fingerprint(), make)

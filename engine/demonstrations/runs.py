@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from engine.bank.durable import publish_file
 from engine.demonstrations.classifier import Classification, Classifier
 from engine.demonstrations.files import write_rows
 from engine.demonstrations.settings import Settings
@@ -25,6 +26,7 @@ from ingest.errors import BadInput
 
 BATCH = 32
 READ_KEPT = 3
+IN_THE_MAKING = 3_600  # seconds; what is older is no run that somebody else is writing just now
 Progress = Callable[[int, int], None]
 
 
@@ -81,7 +83,7 @@ class Runs:
         with (place / "texts.jsonl").open("w", encoding="utf-8", errors="surrogatepass") as handle:
             for number, text in texts:
                 handle.write(json.dumps([number, text]) + "\n")
-        (place / "run.json").write_text(json.dumps(asdict(run)))
+        publish_file(place / "run.json", json.dumps(asdict(run)).encode())
         return run
 
     def is_of(self, run: Run, texts: Sequence[tuple[int, str]], settings: Settings) -> bool:
@@ -112,6 +114,14 @@ class Runs:
     def remove(self, identifier: str) -> None:
         """Delete a run with its texts and results."""
         shutil.rmtree(self.folder / checked(identifier), ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Delete the texts of runs that a kill left half made or half deleted."""
+        for place in self.folder.glob("*/"):
+            with contextlib.suppress(BadInput, FileNotFoundError):
+                old = time.time() - place.stat().st_mtime > IN_THE_MAKING
+                if checked(place.name) and old and not (place / "run.json").exists():
+                    shutil.rmtree(place, ignore_errors=True)
 
     def work(self, identifier: str, classifier: Classifier, progress: Progress) -> None:
         """Classify what is not done yet; `progress` may raise to stop between two batches."""

@@ -27,11 +27,11 @@ def random_rows(
     return np.array(chosen, dtype=np.int64)
 
 
-def fitting(shots: Sequence[Sequence[int]], room: int) -> list[Sequence[int]]:
-    """The last demonstrations that `room` tokens hold: a whole one is left out where it does not fit."""
-    kept: list[Sequence[int]] = []
-    for shot in reversed(shots):
-        if len(shot) <= room:
-            kept.append(shot)
-            room -= len(shot)
+def fitting(shots: Sequence[Sequence[int]], room: int) -> list[int]:
+    """Places of the last demonstrations that `room` tokens hold: one that does not fit whole is left out."""
+    kept: list[int] = []
+    for place in reversed(range(len(shots))):
+        if len(shots[place]) <= room:
+            kept.append(place)
+            room -= len(shots[place])
     return kept[::-1]

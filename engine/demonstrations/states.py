@@ -6,7 +6,13 @@ from types import TracebackType
 
 import numpy as np
 
+from ingest.errors import BadInput
+
 FILE = "states.bin"
+
+
+class StatesLost(Exception):
+    """There are fewer rows than the bank has examples: the bank has to be made again."""
 
 
 class StateFile:
@@ -18,10 +24,10 @@ class StateFile:
         self._file = open(folder / FILE, "a+b")  # noqa: SIM115 - closed by __exit__
 
     def cut(self, rows: int) -> None:
-        """Keep the first `rows` rows. Raises ValueError when there are fewer: the bank must be made again."""
+        """Keep the first `rows` rows. Raises StatesLost when there are fewer."""
         self._file.seek(0, os.SEEK_END)
         if self._file.tell() < rows * self.row_bytes:
-            raise ValueError(f"{FILE} holds fewer rows than its bank")
+            raise StatesLost(f"{FILE} holds fewer rows than its bank")
         self._file.truncate(rows * self.row_bytes)
 
     def append(self, rows: np.ndarray) -> None:
@@ -39,7 +45,15 @@ class StateFile:
         self._file.close()
 
 
+def has_states(folder: Path, rows: int, dim: int) -> bool:
+    """Whether a library has the states of so many examples."""
+    file = folder / FILE
+    return file.is_file() and file.stat().st_size >= rows * 2 * dim
+
+
 def read_states(folder: Path, rows: int, dim: int) -> np.ndarray:
-    """The states (rows, dim) of a library, as float32."""
+    """The states (rows, dim) of a library, as float32. Raises BadInput where they are lost."""
+    if not has_states(folder, rows, dim):
+        raise BadInput("the states that vote are lost: encode the library again")
     data = np.fromfile(folder / FILE, dtype="<f2", count=rows * dim)
     return data.reshape(rows, dim).astype(np.float32)

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.demonstrations.importing import LONGEST_TEXT, Row, clean, digest
@@ -197,11 +198,13 @@ class Store:
         self.connections.forget_deleted()
         return freed
 
+    def folders(self) -> list[Path]:
+        """Where banks and runs lie, one folder a library."""
+        return list(self.paths.demonstrations.glob("*/"))
+
     def sweep(self) -> None:
         """Delete folders that no library owns, which a crash left behind."""
-        if not self.paths.demonstrations.is_dir():
-            return
-        for folder in list(self.paths.demonstrations.iterdir()):
+        for folder in self.folders():
             with contextlib.suppress(BadInput), self.connections.writing() as db:
                 checked(folder.name)
                 if not db.table("libraries").count_where("id = ?", [folder.name]):

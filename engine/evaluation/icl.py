@@ -21,7 +21,8 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
-from engine.demonstrations.classifier import CONTENT_FREE, Classifier
+from engine.demonstrations.calibration import CONTENT_FREE, calibrated, empty_scores
+from engine.demonstrations.classifier import Classifier
 from engine.demonstrations.encoding import encode_examples, voting_blocks, written
 from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
 from engine.demonstrations.mixture import HELD_OUT, fit_mixture
@@ -151,8 +152,9 @@ def measure(
         yield score(f"kNN over pooled states, {size}", near == subject.truth, "labels", size)
         voted = vote.scores(subject.states)
         yield score(f"vote alone, {size}", voted.argmax(1) == subject.truth, "labels", size)
-        likelihood = calibrated(scores[at].labels, empty[at].labels)
-        held_likelihood = calibrated(apart[at].labels, empty[at].labels)
+        nothing = empty_scores(empty[at].labels)
+        likelihood = calibrated(scores[at].labels, nothing)
+        held_likelihood = calibrated(apart[at].labels, nothing)
         mixture = fit_mixture(vote.scores(subject.memory.states[held]), held_likelihood, held_truth)
         mixed = mixture.scores(voted, likelihood)
         yield score(
@@ -218,14 +220,8 @@ def _right(truth: np.ndarray, scorer: LabelScorer, found: Scores, empty: Scores)
     first = np.array([answer[0] for answer in scorer.answers])
     return {
         "full": found.top.numpy() == first[truth],
-        "labels": calibrated(found.labels, empty.labels).argmax(1) == truth,
+        "labels": calibrated(found.labels, empty_scores(empty.labels)).argmax(1) == truth,
     }
-
-
-def calibrated(labels: torch.Tensor, empty: torch.Tensor) -> np.ndarray:
-    """log p (texts, labels) of label scores, less what the labels score on content-free inputs."""
-    nothing = empty.double().log_softmax(-1).exp().mean(0).log()
-    return (labels.double() - nothing).log_softmax(-1).numpy()
 
 
 def nearest(vote: Vote, states: np.ndarray, labels: np.ndarray, texts: np.ndarray, count: int) -> np.ndarray:
@@ -280,8 +276,8 @@ def _ids(subject: Subject, rows: np.ndarray, backbone: Backbone) -> list[list[in
 
 
 def _window_ids(subject: Subject, rows: np.ndarray, backbone: Backbone) -> list[int]:
-    shots = fitting(_ids(subject, rows, backbone), backbone.context // 2)
-    return [token for shot in shots for token in shot]
+    shots = _ids(subject, rows, backbone)
+    return [token for at in fitting(shots, backbone.context // 2) for token in shots[at]]
 
 
 def _telling(name: str, began: float):

@@ -15,7 +15,9 @@ from torch import Tensor
 from engine.bank.bank import MemoryBank
 from engine.retrieval.index import SearchIndex, make_index
 from engine.sidenet.attention import Retrieved
+from engine.sidenet.search import SearchMap
 from engine.sidenet.sidenet import SideNet
+from ingest.errors import BadInput
 
 
 class SearchableBank:
@@ -35,14 +37,23 @@ class SearchableBank:
         return self._indices[block]
 
     def learned_keys(self) -> np.ndarray:
-        """Search keys (chunks, search_dim) of the learned map, computed once and kept beside the bank."""
-        search = self._sidenet.search
+        """See the function of this name."""
+        return learned_keys(self.bank, self._sidenet.search)
 
-        @torch.inference_mode()
-        def make(pooled: np.ndarray) -> np.ndarray:
-            return search.keys(torch.from_numpy(pooled).to(search.mean)).cpu().numpy()
 
-        return self.bank.search_keys(search.fingerprint(), make)
+def learned_keys(bank: MemoryBank, search: SearchMap | None) -> np.ndarray:
+    """Search keys (chunks, search_dim) of a learned map, computed once and kept beside the bank.
+
+    Raises BadInput where the SideNet has no such map.
+    """
+    if search is None:
+        raise BadInput("this SideNet reads by attention keys, not by a learned map")
+
+    @torch.inference_mode()
+    def make(pooled: np.ndarray) -> np.ndarray:
+        return search.keys(torch.from_numpy(pooled).to(search.mean)).cpu().numpy()
+
+    return bank.search_keys(search.fingerprint(), make)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Demonstration libraries over a tiny random model: import, bank, jobs, classification, files."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
+from engine.backbone.backbone import Backbone
 from engine.demonstrations.demonstrations import Demonstrations
 from engine.demonstrations.encoding import encoded_ids, packed, written
 from engine.demonstrations.heldout import wilson
@@ -422,6 +425,57 @@ def test_a_text_gets_a_label_with_probabilities_and_what_was_read(demos, films, 
     assert ("memory" in kinds) == settings.memory
 
 
+@pytest.mark.parametrize("choose", ["random", "similar"])
+def test_a_window_leaves_room_for_the_text_in_a_short_context(demos, tiny_tokenizer, tmp_path, choose):
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=259, n_embd=48, n_layer=5, n_head=6, n_positions=1024))
+    backbone = demos.library.backbone = Backbone(model.eval(), tiny_tokenizer, "gpt2")
+    demos.library.sidenet = stirred(backbone)
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
+    demos.encode(made.id)
+    classifier = demos.classifier(made.id, Settings(shots=20, choose=choose))
+    every = {one.id: one for one in demos.store.examples(made.id)}
+    windows = []
+    for text in ("short", "y" * 500, "z" * 900):  # a token is a character
+        (found,) = classifier.classify([text])
+        shots = [every[read.example] for read in found.read if read.where == "window"]
+        windows.append(shots)
+        used = sum(len(written(shot, made.task, tiny_tokenizer).ids) for shot in shots)
+        assert used + len(text) < backbone.context
+    short, long, longest = map(len, windows)
+    assert 20 > short > long > longest
+    assert [one.label for one in classifier.classify(["short", "y" * 500])] == [
+        classifier.classify([text])[0].label for text in ("short", "y" * 500)
+    ]
+
+
+def test_an_evaluation_goes_on_while_an_encoding_begins(demos, films):
+    demos.store.split(films.id, 0.5)
+    seen = []
+
+    def begin(done: int, total: int) -> None:
+        seen.append(done)
+        demos._forget(films.id)  # what a job does first
+
+    assert demos.evaluate(films.id, Settings(shots=2), progress=begin).examples == 20
+    assert seen == [16, 20]
+
+
+def test_lost_states_are_made_again(demos, films):
+    states = demos.folder(films.id) / "states.bin"
+    whole = states.read_bytes()
+    for damage in (lambda: states.write_bytes(b""), states.unlink):
+        damage()
+        with pytest.raises(BadInput, match="states that vote are lost: encode"):
+            demos.classifier(films.id, Settings(seed=len(whole)))
+        demos.encode(films.id)
+        assert states.read_bytes() == whole and demos.state(films.id) == "ready"
+    states.write_bytes(whole[:100])
+    demos.store.add(films.id, [Row(0, "one more", "positive")])
+    demos.encode(films.id)
+    assert demos.encoded(films.id) == (41, 41) and states.read_bytes().startswith(whole)
+
+
 def test_the_vote_learns_the_task_even_from_a_random_model(demos):
     made = demos.create("Films", demos.preview(pasted_table(csv_of(range(100)))))
     demos.encode(made.id)
@@ -616,6 +670,25 @@ def test_another_file_of_the_same_name_is_a_library_of_its_own(demos, tmp_path):
         demos.store.configure(one.id, file=None)
     assert demos.find(str(tmp_path / "c" / "films.csv")).id == first.id
     assert demos.store.get(first.id).size == 16
+
+
+def test_texts_of_a_run_that_was_never_whole_are_swept(demos, films, monkeypatch):
+    run, _ = demos.start_run(films.id, pasted_table("text,x\nab,1\ncd,2\n"))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("engine.demonstrations.runs.publish_file", killed)
+        demos.start_run(films.id, pasted_table("text,x\nprivate,1\nwords,2\n"))
+    folder = demos.folder(films.id) / "runs"
+    (half,) = [place for place in folder.iterdir() if place.name != run.id]
+    Demonstrations(demos.library, read_table)
+    assert (half / "texts.jsonl").exists()  # it may be in the making
+    for place in folder.iterdir():
+        os.utime(place, (0, 0))
+    Demonstrations(demos.library, read_table)
+    assert not half.exists() and [one.id for one in demos.runs(films.id)] == [run.id]
 
 
 def test_removing_a_library_removes_everything(demos, films):
