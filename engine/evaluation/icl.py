@@ -8,6 +8,7 @@ one seed share shots and test texts, and the backbone reads each text once for a
 
 import argparse
 import csv
+import hashlib
 import json
 import random
 import time
@@ -33,6 +34,7 @@ from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
 from engine.demonstrations.window import ALONE, LabelScorer, Scores
 from engine.encoding import bank_layout
+from engine.evaluation.arguments import numbers
 from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.paths import Paths
@@ -84,6 +86,12 @@ def read_examples(file: Path) -> list[tuple[str, str]]:
         raise BadInput(f"{file} is no CSV with the columns text and label ({error})") from error
 
 
+def bank_folder(cache: Path, name: str, examples: Sequence[Example]) -> Path:
+    """Where the bank of these examples is kept: their ids are places, so that the texts have to name it."""
+    rows = json.dumps([(one.text, one.label) for one in examples]).encode()
+    return cache / f"{name}-{len(examples)}-{hashlib.blake2b(rows, digest_size=8).hexdigest()}"
+
+
 def prepare(
     name: str, folder: Path, cache: Path, backbone: Backbone, sidenet: SideNet, protocol: Protocol
 ) -> Subject:
@@ -94,7 +102,7 @@ def prepare(
     labels = sorted({label for _, label in pool})
     task = Task(TASKS[name], {label: label for label in labels})
     examples = [Example(at, text, label) for at, (text, label) in enumerate(pool, 1)]
-    place, layout = cache / f"{name}-{protocol.pool or ALL}", bank_layout(sidenet.config)
+    place, layout = bank_folder(cache, name, examples), bank_layout(sidenet.config)
     began = time.monotonic()
     encode_examples(examples, name, task, place, backbone, layout, _telling(name, began))
     bank = MemoryBank.open(place / "bank")
@@ -328,8 +336,8 @@ def run(arguments: argparse.Namespace) -> int:
     sidenet = sidenet_for(backbone, arguments.sidenet)
     memtrm = load_memtrm(arguments.memtrm, backbone) if arguments.memtrm is not None else None
     protocol = Protocol(
-        _numbers(arguments.shots),
-        _numbers(arguments.sizes),
+        numbers(arguments.shots),
+        numbers(arguments.sizes),
         arguments.seeds,
         arguments.test_examples,
         arguments.pool,
@@ -363,10 +371,3 @@ def run(arguments: argparse.Namespace) -> int:
         (arguments.out / "icl-squad.json").write_text(json.dumps(found, indent=2) + "\n")
         print(json.dumps(found))
     return 0
-
-
-def _numbers(words: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in words.split(",") if word)
-    except ValueError:
-        raise BadInput(f"'{words}' is no list of numbers; write it like 4,20") from None

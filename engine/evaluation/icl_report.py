@@ -25,7 +25,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Summary:
-    """Percent: per task the mean over seeds; average over tasks, and its deviation over seeds."""
+    """Percent: per task the mean over seeds; average over tasks, and its deviation over seeds.
+
+    texts: of all tasks together, that each seed was tested on.
+    """
 
     row: str
     scoring: str
@@ -34,6 +37,7 @@ class Summary:
     average: float
     deviation: float
     seeds: int
+    texts: int
 
 
 def summaries(scores: Sequence[Score]) -> list[Summary]:
@@ -54,7 +58,8 @@ def summaries(scores: Sequence[Score]) -> list[Summary]:
             for seed in dict.fromkeys(one.seed for one in part)
         ]
         average, deviation = float(np.mean(list(tasks.values()))), float(np.std(by_seed))
-        made.append(Summary(row, scoring, shots, tasks, average, deviation, len(by_seed)))
+        texts = sum(max(one.tests for one in part if one.task == task) for task in tasks)
+        made.append(Summary(row, scoring, shots, tasks, average, deviation, len(by_seed), texts))
     return made
 
 
@@ -66,12 +71,13 @@ def markdown(found: Sequence[Summary]) -> str:
         tasks = list(dict.fromkeys(task for one in part for task in one.tasks))
         what = "among the labels, calibrated" if scoring == "labels" else "over the whole vocabulary"
         lines += [f"\n{shots} shots in the window, scored {what} (accuracy %)\n"]
-        lines += ["| | " + " | ".join(tasks) + " | average | ± over seeds |", "|---" * (len(tasks) + 3) + "|"]
+        lines += ["| | " + " | ".join(tasks) + " | average | ± over seeds | seeds | texts |"]
+        lines += ["|---" * (len(tasks) + 5) + "|"]
         for one in part:
             cells = [f"{one.tasks[task]:.1f}" if task in one.tasks else "-" for task in tasks]
-            lines.append(
-                f"| {one.row} | " + " | ".join(cells) + f" | {one.average:.1f} | {one.deviation:.1f} |"
-            )
+            deviation = f"{one.deviation:.1f}" if one.seeds > 1 else "-"
+            cells += [f"{one.average:.1f}", deviation, str(one.seeds), f"{one.texts:,}"]
+            lines.append(f"| {one.row} | " + " | ".join(cells) + " |")
     return "\n".join(lines).lstrip() + "\n"
 
 

@@ -6,9 +6,6 @@ SideNet without and with memory.
 
 import json
 import random
-import re
-import string
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +18,8 @@ from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReade
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.encoding import bank_layout
+from engine.evaluation.icl import bank_folder
+from engine.evaluation.qa import exact
 from engine.reader import Reader
 from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig
@@ -68,16 +67,6 @@ def read_solved(questions: Path) -> list[Solved]:
         ) from error
 
 
-def normalised(answer: str) -> str:
-    """As SQuAD compares: lower case, without punctuation and articles."""
-    bare = "".join(mark for mark in answer.lower() if mark not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
-
-
-def exact(answer: str, golds: Sequence[str]) -> bool:
-    return normalised(answer) in {normalised(gold) for gold in golds}
-
-
 def squad(
     file: Path, count: int, cache: Path, backbone: Backbone, sidenet: SideNet, seed: int = 0
 ) -> dict[str, float]:
@@ -94,7 +83,7 @@ def squad(
     examples = [Example(at, one.prompt, one.answers[0]) for at, one in enumerate(pool, 1)]
     task = Task(TEMPLATE, {"a": "a", "b": "b"})
     task.words.update({one.answers[0]: one.answers[0] for one in pool})
-    place = cache / "squad"
+    place = bank_folder(cache, "squad", examples)
     encode_examples(examples, "squad", task, place, backbone, bank_layout(sidenet.config))
     dim = len(voting_blocks(backbone)) * backbone.width
     memory = DemonstrationMemory(place, MemoryBank.open(place / "bank"), examples, dim)
@@ -106,7 +95,7 @@ def squad(
         "SideNet, no memory": (sidenet, None),
         f"SideNet, memory {len(pool)}": (sidenet, DemonstrationReader(memory, np.arange(len(pool)), sidenet)),
     }
-    right = dict.fromkeys(rows, 0)
+    right = dict.fromkeys(rows, 0.0)
     for one in asked:
         shots = [written(shot, task, backbone.tokenizer).ids for shot in pick.sample(examples, SHOTS)]
         ids = [token for shot in shots for token in shot]

@@ -15,6 +15,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.evaluation.arguments import numbers
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import ChosenBook, choose_books
 from engine.evaluation.readings import PAGE, PROTOCOLS, Compared, Reading, Variant
@@ -127,17 +128,19 @@ def what_to_compare(arguments: argparse.Namespace, backbone: Backbone) -> Compar
     Raises
     ------
     BadInput
-        A chunk size does not divide a page; a list is no list of numbers.
+        A chunk size does not divide a page; a dense context holds no page; a list is no list of numbers.
     """
-    chunks = _numbers(arguments.chunk_sizes)
+    chunks, dense = numbers(arguments.chunk_sizes), numbers(arguments.dense)
     if any(size < 1 or PAGE % size for size in chunks):
         raise BadInput(f"a chunk size has to divide {PAGE}; write --chunk-sizes 2,4,8")
+    if any(context < PAGE for context in dense):
+        raise BadInput(f"a dense context has to hold a page of {PAGE} tokens; write --dense 2048,4096,8192")
     return Compared(
         sidenet_for(backbone, arguments.sidenet),
         load_sidenet(arguments.control, backbone) if arguments.control else None,
         load_memtrm(arguments.memtrm, backbone) if arguments.memtrm else None,
-        _numbers(arguments.dense), _numbers(arguments.sizes), arguments.top_k, chunks,
-        _numbers(arguments.top_ks),
+        dense, numbers(arguments.sizes), arguments.top_k, chunks,
+        numbers(arguments.top_ks),
     )  # fmt: skip
 
 
@@ -187,10 +190,3 @@ def book_lengths(arguments: argparse.Namespace, backbone: Backbone) -> dict[str,
 
         lengths[name] = kept.get(f"{backbone.tokenizer_hash} {content}", count)
     return lengths
-
-
-def _numbers(words: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in words.split(",") if word)
-    except ValueError:
-        raise BadInput(f"'{words}' is no list of numbers; write it like 8192,16384,0") from None

@@ -121,7 +121,10 @@ def backbone_alone(reading: Reading, page: int) -> float:
 
 
 def dense_context(context: int) -> PageLoss:
-    """The frozen model over the last `context` tokens up to the page's end, full attention, in one pass."""
+    """The frozen model over the last `context` tokens up to the page's end, full attention, in one pass.
+
+    context: at least a page, whose first targets would otherwise stand before the window.
+    """
 
     def loss(reading: Reading, page: int) -> float:
         backbone, end = reading.backbone, (page + 1) * PAGE

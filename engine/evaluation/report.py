@@ -18,6 +18,8 @@ GOAL = (
     "total: 1.62 of perplexity below the backbone; memory alone: at least what dense 8192 gives, and growing"
 )
 
+DENSE = "backbone, dense"  # how the names of those rows begin
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -27,11 +29,12 @@ class Scored:
     tokens: int
     losses: list[list[float | None]]
 
-    def totals(self, row: int, like: int) -> tuple[Total, Total] | None:
-        """Totals of two rows over the pages that both scored."""
+    def totals(self, row: int, like: int, where: int | None = None) -> tuple[Total, Total] | None:
+        """Totals of two rows over the pages that both scored; where: a third that has to have scored them."""
+        third = self.losses[row if where is None else where]
         pairs = [
-            (a, b) for a, b in zip(self.losses[row], self.losses[like], strict=True)
-            if a is not None and b is not None
+            (a, b) for a, b, c in zip(self.losses[row], self.losses[like], third, strict=True)
+            if a is not None and b is not None and c is not None
         ]  # fmt: skip
         if not pairs:
             return None
@@ -43,7 +46,8 @@ class Scored:
 class Row:
     """One row of one split. Losses in nats per token, intervals over books.
 
-    total: perplexity against the backbone with the window alone. alone: nats against the row `base`.
+    total: perplexity against the backbone with the window alone. alone: nats against the row `base`;
+    alone_where_dense: over the pages that the last row of dense context scored, NaN without one.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Row:
     total_interval: tuple[float, float]
     alone: float
     alone_interval: tuple[float, float]
+    alone_where_dense: float = math.nan
 
     @property
     def perplexity(self) -> float:
@@ -66,6 +71,7 @@ class Row:
 def table(rows: Sequence[tuple[str, str]], results: Sequence[Scored]) -> list[Row]:
     """One row per (name, base) and split, and over all books; the first row is the backbone alone."""
     names = [name for name, _ in rows]
+    dense = max((at for at, name in enumerate(names) if name.startswith(DENSE)), default=None)
     made = []
     for split in dict.fromkeys([*(book.split for book in results), "all"]):
         inside = [book for book in results if split in ("all", book.split)]
@@ -76,15 +82,24 @@ def table(rows: Sequence[tuple[str, str]], results: Sequence[Scored]) -> list[Ro
                 continue
             mine, first = zip(*with_first, strict=True)
             same, less = zip(*with_base, strict=True)
+            there = [pair for book in inside if (pair := book.totals(number, names.index(base), dense))]
             made.append(
                 Row(
                     name, base, split, len(mine), sum(total.tokens for total in mine), mean_loss(mine),
                     interval(mine), math.exp(mean_loss(mine)) - math.exp(mean_loss(first)),
-                    interval(mine, first, scale=math.exp), mean_loss(same) - mean_loss(less),
-                    interval(same, less),
+                    interval(mine, first, scale=math.exp), _difference(with_base),
+                    interval(same, less), math.nan if dense is None else _difference(there),
                 )
             )  # fmt: skip
     return made
+
+
+def _difference(pairs: Sequence[tuple[Total, Total]]) -> float:
+    """Mean loss of the first of each pair less that of the second; NaN of nothing."""
+    if not pairs:
+        return math.nan
+    first, second = zip(*pairs, strict=True)
+    return mean_loss(first) - mean_loss(second)
 
 
 def span(interval: tuple[float, float], digits: int = 4) -> str:
@@ -114,22 +129,27 @@ def markdown(rows: list[Row]) -> str:
 
 
 def goals(rows: list[Row]) -> list[str]:
-    """One line a split: total and memory alone of the largest memory, beside dense context and MemTRM."""
+    """One line a split: total and memory alone of the largest memory, beside dense context and MemTRM.
+
+    Dense context may be scored on fewer pages: beside it stands what memory is worth on the same ones.
+    """
     found = {(row.split, row.name): row for row in rows}
     lines = [
         f"\nGoals ({GOAL})\n",
-        "| split | total | 95 % | memory alone: smallest | largest | dense | MemTRM total | alone |",
-        "|---|---|---|---|---|---|---|---|",
+        "| split | total | 95 % | memory alone: smallest | largest | largest, on the pages of dense | dense "
+        "| MemTRM total | alone |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for split in dict.fromkeys(row.split for row in rows):
         names = [name for where, name in found if where == split]
         read = [found[split, name] for name in names if name.startswith("SideNet, memory ")][1:]
-        dense = [found[split, name] for name in names if name.startswith("backbone, dense")]
+        dense = [found[split, name] for name in names if name.startswith(DENSE)]
         other = [found[split, name] for name in names if name.startswith("MemTRM")]
         if not read:
             continue
         cells = [f"{read[-1].total:+.2f}", span(read[-1].total_interval, 2), f"{read[0].alone:+.4f}"]
-        cells += [f"{read[-1].alone:+.4f}", f"{dense[-1].alone:+.4f}" if dense else "-"]
+        cells += [f"{read[-1].alone:+.4f}"]
+        cells += [f"{read[-1].alone_where_dense:+.4f}", f"{dense[-1].alone:+.4f}"] if dense else ["-", "-"]
         cells += [f"{other[-1].total:+.2f}", f"{other[-1].alone:+.4f}"] if other else ["-", "-"]
         lines.append(f"| {split} | " + " | ".join(cells) + " |")
     return lines if len(lines) > 3 else []

@@ -13,10 +13,11 @@ from engine.demonstrations.calibration import calibrated, empty_scores
 from engine.demonstrations.mixture import LIKELIHOOD_ALONE, UNFITTED, VOTE_ALONE, fit_mixture
 from engine.demonstrations.shots import fitting, random_rows
 from engine.demonstrations.vote import Vote, log_softmax
-from engine.evaluation.icl import nearest
-from engine.evaluation.icl_report import Score, summaries
-from engine.evaluation.icl_squad import exact
+from engine.evaluation.icl import Protocol, nearest, prepare
+from engine.evaluation.icl_report import Score, markdown, summaries
+from engine.evaluation.qa import exact
 from engine.paths import Paths
+from engine.sidenet.checkpoint import sidenet_for
 from engine.training.memtrm import MemTRM, memtrm_config, save_memtrm
 
 WORDS = {"positive": ("lovely", "charming", "bright"), "negative": ("dreary", "clumsy", "hollow")}
@@ -66,7 +67,7 @@ def test_every_row_is_measured(measured, tmp_path):
         for name in ("MemTRM, no memory", "MemTRM, memory 10", "MemTRM, memory all"):
             assert by_row[name, scoring, "4"]["average"] == backbone["average"]
     assert by_row["classify (SideNet and vote), memory all", "labels", "4"]["average"] >= 80
-    assert "| majority | 50.0 | 50.0 | 0.0 |" in text
+    assert "| majority | 50.0 | 50.0 | 0.0 | 2 | 12 |" in text
     assert (out / "icl.png").read_bytes().startswith(b"\x89PNG")
     assert set(found["seconds"]["mr"]) == {"backbone", "classify"}
 
@@ -96,6 +97,31 @@ def test_summaries_average_tasks_and_deviate_over_seeds():
     (found,) = summaries([score("a", 0, 0.5), score("a", 1, 0.7), score("b", 0, 0.9), score("b", 1, 0.9)])
     assert found.tasks == {"a": pytest.approx(60), "b": pytest.approx(90)}
     assert found.average == pytest.approx(75) and found.deviation == pytest.approx(5)
+    assert (found.seeds, found.texts) == (2, 20)
+
+
+def test_a_row_says_on_how_many_texts_and_seeds_it_was_measured():
+    scores = [Score("mr", "backbone", "full", 20, seed, 0, 0.6, 64) for seed in range(6)]
+    scores.append(Score("mr", "backbone, window of 8k full", "full", 300, 0, 0, 0.78, 1000))
+    text = markdown(summaries(scores))
+    assert "| | mr | average | ± over seeds | seeds | texts |" in text
+    assert "| backbone | 60.0 | 60.0 | 0.0 | 6 | 64 |" in text
+    assert "| backbone, window of 8k full | 78.0 | 78.0 | - | 1 | 1,000 |" in text
+
+
+def test_other_texts_have_another_bank(tmp_path, tiny_folder):
+    backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
+    sidenet = sidenet_for(backbone)
+    words = []
+    for train in (8, 8, 10):
+        write_task(tmp_path, "mr", train, 4)
+        if len(words) == 1:
+            path = tmp_path / "mr-train.csv"
+            path.write_text(path.read_text().replace("bright", "sunlit"))
+        memory = prepare("mr", tmp_path, tmp_path / "banks", backbone, sidenet, Protocol()).memory
+        words.append(backbone.tokenizer.decode(memory.bank.token_ids))
+        assert all(one.text in words[-1] for one in memory.examples)
+    assert ["sunlit" in one for one in words] == [False, True, False]
 
 
 def test_calibration_takes_off_what_empty_inputs_score():
@@ -183,20 +209,19 @@ EXACT = [
     ("The Broncos!", ["Broncos"], True),
     ("broncos of Denver", ["Denver Broncos"], False),
     ("1,200", ["1200"], True),
+    ("“Denver” Broncos", ["Denver Broncos"], True),
 ]
 
 
 @pytest.mark.parametrize(("answer", "golds", "right"), EXACT)
 def test_exact_match_as_squad_compares(answer, golds, right):
-    assert exact(answer, golds) is right
+    assert exact(answer, golds) == right
 
 
 def test_squad_with_demonstrations_in_memory(tmp_path, tiny_folder, monkeypatch):
-    from engine.backbone.load import load_backbone
     from engine.evaluation import icl_squad
-    from engine.paths import Paths
-    from engine.sidenet.checkpoint import sidenet_for
 
+    assert icl_squad.exact is exact
     monkeypatch.setattr(icl_squad, "IN_MEMORY", 4)
     documents = [
         {"document": f"d{n}", "sections": [{"id": "1", "text": f"The number is {n}."}]} for n in range(6)

@@ -10,6 +10,7 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation import perplexity, readings
+from engine.evaluation.arguments import numbers
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import choose_books, chosen_pages, spaced, split_of
@@ -244,6 +245,21 @@ def test_table():
     assert span((math.nan, math.nan)) == "-"
 
 
+def test_goals_set_memory_beside_dense_context_on_the_same_pages():
+    rows = [(readings.ALONE, readings.ALONE), ("backbone, dense 8192", readings.ALONE)]
+    memories = ("SideNet, memory 8192", "SideNet, memory whole past")
+    rows += [(name, readings.OFF) for name in (readings.OFF, *memories)]
+    losses = [[34.0, 34.0], [None, 33.0], [34.0, 34.0], [33.9, 33.2], [33.8, 33.0]]
+    made = table(rows, [Scored("10-100k", 10, losses), Scored("10-100k", 10, losses)])
+    whole = next(row for row in made if row.name == "SideNet, memory whole past")
+    assert whole.alone == pytest.approx(-0.06) and whole.alone_where_dense == pytest.approx(-0.1)
+    text = markdown(made).split("Goals")[1]
+    assert "memory alone: smallest | largest | largest, on the pages of dense | dense |" in text
+    assert "| -0.0600 | -0.1000 | -0.1000 | - | - |" in text
+    without = table(rows[:1] + rows[2:], [Scored("10-100k", 10, losses[:1] + losses[2:])])
+    assert all(math.isnan(row.alone_where_dense) for row in without)
+
+
 class TestCommand:
     def arguments(self, tmp_path, tiny_folder, *more: str) -> argparse.Namespace:
         folder = tmp_path / "books"
@@ -297,8 +313,16 @@ class TestCommand:
 
     def test_too_short(self, tmp_path, tiny_folder):
         with pytest.raises(BadInput, match="two pages"):
-            perplexity.run(self.arguments(tmp_path, tiny_folder))
+            perplexity.run(self.arguments(tmp_path, tiny_folder, "--dense", "1024"))
 
     def test_sizes_have_to_be_numbers(self):
         with pytest.raises(BadInput, match="list of numbers"):
-            perplexity._numbers("8k")
+            numbers("8k")
+
+    def test_a_dense_context_holds_a_page(self, tmp_path, tiny_folder):
+        backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
+        arguments = self.arguments(tmp_path, tiny_folder, "--dense", "2048,512")
+        with pytest.raises(BadInput, match="hold a page of 1024 tokens"):
+            perplexity.what_to_compare(arguments, backbone)
+        arguments.dense = "1024"
+        assert perplexity.what_to_compare(arguments, backbone).dense == (1024,)
