@@ -97,10 +97,19 @@ def _numbered_edges(pages: list[tuple[list[Line], float]]) -> set[tuple[int, int
                 continue
             with_text += 1
             edge = pick(lines, key=lambda line: line.y0)
+            own = edge.text.strip("-–— ") == str(number + 1) and len(lines) > 1
+            # below a deep margin it may stand higher; a chapter's number never ends a page
+            if own and pick is max and _stands_apart(edge, lines):
+                found.add((number, id(edge)))
             if _in_band(edge, height) and _NUMBER.fullmatch(edge.text):
                 hits.append((number, id(edge)))
-                if edge.text.strip("-–— ") == str(number + 1) and len(lines) > 1:
-                    found.add((number, id(edge)))  # a page that bears its own number
+                if own:
+                    found.add((number, id(edge)))
         if len(hits) >= 2 and len(hits) >= 0.3 * with_text:
             found.update(hits)
     return found
+
+
+def _stands_apart(edge: Line, lines: list[Line]) -> bool:
+    """Whether the lowest line has white space above it, more than between two lines of text."""
+    return all(other.y1 < edge.y0 - 0.8 * edge.height for other in lines if other is not edge)

@@ -147,6 +147,17 @@ def test_headers_and_page_numbers_are_removed(read):
     assert not any(str(number) in text for number in (41, 42, 43))
 
 
+def test_page_numbers_above_a_deep_margin_are_removed_and_a_last_line_of_text_is_not(read):
+    """Between the columns, well above the foot of the page; a number in the rhythm of the lines is text."""
+    pages = [[*column(40, 110, LEFT), *column(220, 110, RIGHT), (205, 460, str(n))] for n in (1, 2, 3)]
+    text = read(printed(pages)).text
+    assert not any(digit in text for digit in "123")
+    pages = [
+        column(40, 110, [*RIGHT[:4], "and of the old hall they told chapter", str(n)]) for n in (1, 2, 3)
+    ]
+    assert all(f"told chapter {n}" in read(printed(pages)).text for n in (1, 2, 3))
+
+
 def test_hyphens_at_line_ends_are_joined_but_compounds_keep_theirs(read):
     text = read(printed(two_columns())).text
     assert "the example of the elder brother" in text and "exam-" not in text
