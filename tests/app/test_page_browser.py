@@ -99,6 +99,31 @@ def slow_answers(served, monkeypatch):
     served.desk.speaker.stop_all()
 
 
+def test_an_encoding_is_for_one_text_and_may_be_mended(page, tmp_path):
+    """One that is unknown fails, the next try takes another; the text after that is read as it is."""
+    latin, plain = tmp_path / "latin.txt", tmp_path / "plain.txt"
+    latin.write_bytes(("Amélie sat in the café by the naïve gulls. " * 40).encode("cp1252"))
+    plain.write_text("Zoë sat in the other café by the sea. " * 40)
+    field = page.get_by_label("Encoding of the next text")
+    page.get_by_text("An encrypted PDF, or a text with wrong letters?").click()
+    field.fill("klingon")
+    upload(page, latin, ready=False)
+    card = page.locator(".lm-card", has_text="latin")
+    card.get_by_text("klingon").wait_for()
+    sync_api.expect(field).to_have_value("")
+    field.fill("cp1252")
+    card.get_by_role("button", name="Try again").click()
+    page.wait_for_selector(".lm-card[data-state=ready] >> text=latin", state="attached")
+    sync_api.expect(field).to_have_value("")
+    open_book(page, "latin")
+    page.locator(".lm-leaf", has_text="Amélie sat in the café").wait_for()
+    page.get_by_role("tab", name="Shelf").click()
+    page.set_input_files("input[type=file]", str(plain))
+    page.wait_for_selector(".lm-card[data-state=ready] >> text=plain", state="attached")
+    open_book(page, "plain")
+    page.locator(".lm-leaf", has_text="Zoë sat in the other café").wait_for()
+
+
 def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
     page, novel, served, slow_answers, browser
 ):
