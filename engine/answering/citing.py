@@ -1,25 +1,21 @@
 """From an answer back to sentences of the book.
 
 Whether anything is cited is decided by `Chosen.sure`: below `LEAST_SURE` nothing is, a threshold taken from
-the curve that `evaluate citations` draws. What is cited are sentences of the best passage, or of the one that
-the answer quotes, for what they hold of the answer's own words and of the question's.
+the curve that `evaluate citations` draws. What is cited are sentences of the best passage, for what they hold
+of the answer's own words and of the question's.
 """
 
-import re
 from collections.abc import Callable
 
 from engine.answering.answer import Citation
 from engine.answering.evidence import LEAST_SURE, content_stems, stems_of
 from engine.answering.reread import Chosen
-from engine.shelf.fulltext import Hit
 from ingest.document import Document
 from ingest.passages import sentences
 
 CITED = 3
 LEAST_SCORE = 0.35
 ANSWER_SHARE = 0.6
-
-QUOTATION = re.compile("“(.+)”", re.DOTALL)
 
 DocumentOf = Callable[[str], Document]
 
@@ -33,7 +29,7 @@ def cite(
     """
     if chosen.sure < least or not chosen.passages:
         return ()
-    best = source(answer, chosen)
+    best = chosen.passages[0]
     document = document_of(best.document)
     said = content_stems(answer) - chosen.question
     scored = []
@@ -49,17 +45,6 @@ def cite(
     return tuple(
         citation(document, best.document, start, end, chosen.sure) for _, start, end in sorted(scored)[:CITED]
     )
-
-
-def source(answer: str, chosen: Chosen) -> Hit:
-    """The passage that the answer quotes; the best one where it speaks in words of its own."""
-    quotation = QUOTATION.fullmatch(_spaced(answer))
-    quoted = (hit for hit in chosen.passages if quotation and quotation[1] in _spaced(hit.text))
-    return next(quoted, chosen.passages[0])
-
-
-def _spaced(text: str) -> str:
-    return " ".join(text.split())
 
 
 def looked_at(chosen: Chosen, document_of: DocumentOf) -> tuple[Citation, ...]:

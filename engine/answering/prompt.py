@@ -69,7 +69,7 @@ def prompted(
     allowed, read = None, chosen.passages
     if best:
         allowed = Choice([f"“{quote.text}”" for quote in best], tokenizer)
-        read = tuple(hit for hit in read if any(quote.stands_in(hit) for quote in best))
+        read = read[:1]
     read, recent, earlier = list(read), list(recent), list(earlier)
     while True:
         message = question_with_passages(question, read, earlier)

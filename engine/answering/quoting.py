@@ -21,7 +21,6 @@ from ingest.passages import sentences
 from ingest.segments import plain_ids
 
 LONGEST = 14  # words
-READ = 2  # passages
 NUMBER = "how many: number"
 KINDS = re.compile(
     r"\b(how (?:many|much|long|old|far|often|big|tall|high)|who|whom|whose|where|when|why|how|what|which)\b",
@@ -59,7 +58,6 @@ WEIGHTS: dict[str, float] = {
     "article": 1.5,
     "crosses": -2.1,
     "ends clean": 1.8,
-    "first passage": 2.2,
     "follows": 1.2,
     "inside": -3.0,
     "length": 0.3,
@@ -67,7 +65,6 @@ WEIGHTS: dict[str, float] = {
     "near": 3.5,
     "new words": 1.1,
     "outside": 4.2,
-    "passage": 1.6,
     "sentence": 3.7,
     "starts clean": 0.3,
     "starts on a cut word": -0.5,
@@ -101,10 +98,6 @@ class Quote:
     text: str
     score: float
 
-    def stands_in(self, hit: Hit) -> bool:
-        """Whether a passage holds it."""
-        return self.document == hit.document and hit.start <= self.start and self.end <= hit.end
-
 
 def kind_of(question: str) -> str | None:
     """who, where, when, why, how many, how or what; None for a question that no few words answer."""
@@ -118,20 +111,19 @@ def kind_of(question: str) -> str | None:
 
 
 def quotes(question: str, chosen: Chosen, count: int) -> list[Quote]:
-    """The `count` best stretches of the re-read passages, best first; none for a question of another kind.
+    """The `count` best stretches of the best passage, best first; none for a question of another kind.
 
-    Nothing is quoted where the evidence is too weak to be cited: a fragment must be open to checking. A
-    question of how many wants a number: it is looked for in all passages, and nothing else is quoted.
+    Nothing is quoted where the evidence is too weak to be cited: a fragment must be open to checking, and the
+    best passage is the one that is cited. A question of how many wants a number: nothing else is quoted.
     """
     kind = kind_of(question)
-    if kind is None or not chosen.question or chosen.sure < LEAST_SURE:
+    if kind is None or not chosen.question or not chosen.passages or chosen.sure < LEAST_SURE:
         return []
-    found = []
-    for rank, hit in enumerate(chosen.passages[: None if kind == "how many" else READ]):
-        for (start, end), seen in stretches(question, kind, hit, rank, chosen):
-            if seen.get(NUMBER, 1.0):
-                place = hit.start + start, hit.start + end
-                found.append(Quote(hit.document, *place, hit.text[start:end], weighed(seen)))
+    found, hit = [], chosen.passages[0]
+    for (start, end), seen in stretches(question, kind, hit, chosen):
+        if seen.get(NUMBER, 1.0):
+            place = hit.start + start, hit.start + end
+            found.append(Quote(hit.document, *place, hit.text[start:end], weighed(seen)))
     return sorted(found, key=lambda one: -one.score)[:count]
 
 
@@ -141,19 +133,14 @@ def weighed(seen: dict[str, float]) -> float:
 
 
 def stretches(
-    question: str, kind: str, hit: Hit, rank: int, chosen: Chosen
+    question: str, kind: str, hit: Hit, chosen: Chosen
 ) -> list[tuple[tuple[int, int], dict[str, float]]]:
     """Every stretch (start, end) of one passage that could be an answer, with what is seen of it."""
     asked = Asked(question, kind, chosen)
-    setting = {
-        "passage": asked.held(stems_of(hit.text)),
-        "first passage": float(rank == 0),
-        "second passage": float(rank == 1),
-    }
     found, before = [], 0.0
     for start, end in sentences(hit.text):
         sentence = Sentence.of(hit.text, start, end)
-        found += [(span, setting | seen) for span, seen in asked.seen(sentence, before)]
+        found += asked.seen(sentence, before)
         before = asked.held(sentence.stems)
     return found
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.answering.citing import cite, source
+from engine.answering.citing import cite
 from engine.answering.evidence import LEAST_SURE, LEAST_TOLD, content_stems, stems_of
 from engine.answering.quoting import quotes
 from engine.answering.reread import choose_passages
@@ -73,9 +73,8 @@ def cited(library: Library, document: str, hay: Haystack) -> list[Cited]:
     for needle in hay.needles:
         chosen = choose_passages(needle.question, library, {document: (0, len(hay.text))})
         best = quotes(needle.question, chosen, 1)
-        answer = f"“{best[0].text}”" if best else ""
-        citations = cite(answer, chosen, library.document, least=0.0)
-        right = bool(citations) and source(answer, chosen).index in needle.gold
+        citations = cite(best[0].text if best else "", chosen, library.document, least=0.0)
+        right = bool(citations) and chosen.passages[0].index in needle.gold
         words = bool(citations) and _holds(citations[0].text, needle.answers)
         found.append(Cited(chosen.sure, bool(citations), right, words))
     return found
