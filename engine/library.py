@@ -146,19 +146,24 @@ class Library:
 
     def enqueue(self, identifier: str, password: str | None = None, encoding: str | None = None) -> Job:
         """Queue the job that parses and encodes a document; a password stays in this process' memory."""
-        if password is not None:
+        if password is not None:  # before another thread can take up the job
             self._passwords[identifier] = password
         job = self.shelf.jobs.add(identifier, encoding=encoding)
-        return self.resume(job.id, encoding=encoding) if job.state == "paused" else job
+        self._read_in(job, encoding)
+        return self.shelf.jobs.resume(job.id) if job.state == "paused" else job
 
     def resume(self, job: int, password: str | None = None, encoding: str | None = None) -> Job:
         """Queue a job again that was paused, cancelled or failed, with another password or encoding."""
-        jobs = self.shelf.jobs
+        found = self.shelf.jobs.get(job)
         if password is not None:
-            self._passwords[jobs.get(job).document] = password
-        if encoding is not None:
-            jobs.configure(job, encoding=encoding)
-        return jobs.resume(job)
+            self._passwords[found.document] = password
+        self._read_in(found, encoding)
+        return self.shelf.jobs.resume(job)
+
+    def _read_in(self, job: Job, encoding: str | None) -> None:
+        """Change the encoding of a text that is still to be read; what was read stays as it is."""
+        if encoding is not None and not self.shelf.is_stored(job.document):
+            self.shelf.jobs.configure(job.id, encoding=encoding)
 
     def work(self, job: Job, report: Report) -> None:
         """One job: parse, encode, publish. Every stage that is done already is left out."""

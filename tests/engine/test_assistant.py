@@ -378,9 +378,15 @@ def test_a_text_that_could_not_be_read_is_tried_again_in_another_encoding(assist
     entry, job = assistant.enqueue(path, encoding="klingon")
     with pytest.raises(BadInput, match="klingon"):
         assistant.shelf.jobs.run(job.id, assistant.library.work)
-    again = assistant.library.resume(job.id, encoding="cp1252")
+    _, queued = assistant.enqueue(path, encoding="klingon")
+    assistant.enqueue(path, encoding="latin-1")
+    assert assistant.shelf.jobs.get(queued.id).options["encoding"] == "latin-1"
+    again = assistant.library.resume(queued.id, encoding="cp1252")
     assert assistant.shelf.jobs.run(again.id, assistant.library.work).state == "done"
     assert "naïve" in assistant.library.document(entry.id).text
+    assistant.library.resume(assistant.library.renew(entry.id).id, encoding="cp1251")
+    with pytest.raises(BadInput, match="remove it there first"):
+        assistant.add(path, encoding="cp1251")
 
 
 def test_what_the_parser_was_not_sure_of_is_kept(assistant, tmp_path):
