@@ -219,12 +219,8 @@ def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
         arguments.function = open_page
     elif given := [name for name in PAGE_OPTIONS if getattr(arguments, name) is not None]:
         option = given[0].removeprefix("page_").replace("_", "-")
-        place = (
-            f"stands after {arguments.command}"
-            if "page_" in given[0]
-            else f"is none of {arguments.command}'s"
-        )
-        parser.error(f"--{option} {place}, or belongs to the page")
+        both = f"stands after {arguments.command}, or belongs to the page"
+        parser.error(f"--{option} {both if 'page_' in given[0] else 'belongs to the page; leave it out'}")
     if arguments.command == "continue" and arguments.document is None and arguments.prompt is None:
         parser.error("continue needs a document or --prompt TEXT")
     if arguments.command == "continue" and arguments.document is None and arguments.at is not None:

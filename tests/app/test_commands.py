@@ -122,6 +122,8 @@ REFUSED = [
     (["continue", "Emma", "--tokens", "-1"], "--tokens"),
     (["remove"], "DOC"),
     (["add"], "FILE"),
+    (["--read-only", "shelf"], "--read-only belongs to the page; leave it out"),
+    (["--threads", "2", "ask", "Emma", "who?"], "--threads stands after ask"),
     (["ask", "Emma", "who?", "--until", ""], "--until: it is empty"),
     (["ask", "Emma", "who?", "--within", " "], "--within: it is empty"),
     (["ask", "Emma", "who \udcff?"], "bytes that are no text"),
