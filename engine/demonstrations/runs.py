@@ -22,11 +22,11 @@ from engine.demonstrations.classifier import Classification, Classifier
 from engine.demonstrations.files import write_rows
 from engine.demonstrations.settings import Settings
 from engine.shelf.identifiers import checked
+from engine.shelf.leftovers import LEFTOVER_SECONDS
 from ingest.errors import BadInput
 
 BATCH = 32
 READ_KEPT = 3
-IN_THE_MAKING = 3_600  # seconds; what is older is no run that somebody else is writing just now
 Progress = Callable[[int, int], None]
 
 
@@ -119,7 +119,7 @@ class Runs:
         """Delete the texts of runs that a kill left half made or half deleted."""
         for place in self.folder.glob("*/"):
             with contextlib.suppress(BadInput, FileNotFoundError):
-                old = time.time() - place.stat().st_mtime > IN_THE_MAKING
+                old = time.time() - place.stat().st_mtime > LEFTOVER_SECONDS
                 if checked(place.name) and old and not (place / "run.json").exists():
                     shutil.rmtree(place, ignore_errors=True)
 

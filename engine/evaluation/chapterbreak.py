@@ -25,6 +25,7 @@ from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.evaluation.arguments import numbers
 from engine.evaluation.chapterreport import Score, write_result
 from engine.evaluation.kept import Kept
 from engine.evaluation.textbank import Batched, TextBank
@@ -259,7 +260,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = load_backbone(Paths.default(), arguments.model, device)
     sidenet = sidenet_for(backbone, arguments.sidenet)
-    contexts = tuple(int(n) for n in arguments.contexts.split(",") if n)
+    contexts = numbers(arguments.contexts)
     rows = readers(sidenet, contexts, arguments.dense_per_book != 0)
     results, text = [], ""
     for scores in score_books(arguments, backbone, sidenet, rows, arguments.parse_file):

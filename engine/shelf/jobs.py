@@ -22,7 +22,7 @@ from typing import Any
 from engine.errors import Failure
 from engine.locks import document_lock
 from engine.shelf.connections import Connections
-from engine.shelf.report import STAGE_SHARES, Heart, Report, Stopped
+from engine.shelf.report import STAGE_SHARES, WISHED, Heart, Report, Stopped
 from engine.shelf.sqlite import sqlite_utils
 from ingest.errors import BadInput
 
@@ -33,7 +33,6 @@ UNFINISHED = ("queued", "running", "paused")
 STALE_SECONDS = 15.0
 # a job that takes its program down with it (out of memory, a crash in a library) is not tried for ever
 MOST_ATTEMPTS = 3
-WISHED = {"pause": "paused", "cancel": "cancelled"}
 DOCUMENT_STATES = {
     "queued": "waiting",
     "paused": "paused",

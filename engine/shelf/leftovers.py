@@ -26,17 +26,18 @@ class Leftovers:
 
     def sweep(self) -> None:
         """Look through documents, talks and converted models."""
+        documents, talks = self._rows("documents"), self._rows("talks")
         for folder in _within(self.paths.documents):
             if folder.name.startswith(REMOVED):
                 self._bury_or_restore(folder)
             elif folder.name.startswith(INCOMING):
                 _delete_old(folder)
             elif SHAPE.fullmatch(folder.name):
-                self._delete_without_row("documents", folder)
+                self._delete_without_row("documents", folder, documents)
                 for unfinished in folder.glob(".*"):
                     _delete_old(unfinished)
         for folder in filter(lambda one: SHAPE.fullmatch(one.name), _within(self.paths.talks)):
-            self._delete_without_row("talks", folder)
+            self._delete_without_row("talks", folder, talks)
         for folder in self.paths.backbones.glob(f"{CONVERTING}*"):
             _delete_old(folder)
 
@@ -51,7 +52,13 @@ class Leftovers:
                 return
         shutil.rmtree(grave, ignore_errors=True)
 
-    def _delete_without_row(self, table: str, folder: Path) -> None:
+    def _rows(self, table: str) -> set[str]:
+        return {row["id"] for row in self.connections.db.query(f"SELECT id FROM {table}")}
+
+    def _delete_without_row(self, table: str, folder: Path, known: set[str]) -> None:
+        """known: rows that were there, so that only a folder without one costs a transaction."""
+        if folder.name in known:
+            return
         with self.connections.writing() as db:
             if not db.table(table).count_where("id = ?", [folder.name]):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from types import TracebackType
 from engine.errors import Failure
 from engine.shelf.connections import Connections
 
+WISHED = {"pause": "paused", "cancel": "cancelled"}
 WRITE_SECONDS = 0.25
 BEAT_SECONDS = 2.0
 RATE_SECONDS = 20.0
@@ -108,7 +109,7 @@ class Report:
         if row is None:
             raise Stopped("cancelled", "the document was removed")
         if row[0]:
-            raise Stopped("paused" if row[0] == "pause" else "cancelled")
+            raise Stopped(WISHED[row[0]])
 
 
 class Heart:
