@@ -70,7 +70,10 @@ class ShelfTab:
                 there += [entry.id] if entry.state == "ready" else []
                 known = entry.id in before
                 title = entry.title or entry.source_name
-                said.append(f"“{title}” " + ("is on the shelf already." if known else "is being read."))
+                said.append(
+                    f"“{title}” "
+                    + ("is on the shelf already." if known else "has a card that tells how far it is.")
+                )
             except (BadInput, Failure) as error:
                 said.append(f"{path.name}: {show.plain(str(error))}")
             finally:

@@ -11,7 +11,11 @@ from engine.shelf.shelf import Entry
 STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
           "publish": "finishing"}  # fmt: skip
 # options of the command line, as the page offers them
-OFFERED = {" (--password)": " above, and press “Try again”", "--encoding": "the encoding"}
+OFFERED = {
+    " (--password)": " above, and press “Try again”",
+    " (--encoding)": " above when you add the file again, after deleting it here",
+    "--encoding": "the encoding",
+}
 FORMATS = {
     "epub": "EPUB",
     "pdf": "PDF",
@@ -66,7 +70,7 @@ def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: s
     if job is not None and entry.state != "ready":
         lines.append(progress(job))
     for warning in show.warnings(entry):
-        lines.append(markup.tag("p", markup.text(f"Note: {warning}"), class_="lm-facts"))
+        lines.append(markup.tag("p", markup.text(f"Note: {_here(warning)}"), class_="lm-facts"))
     buttons = []
     if fault and ready:
         words = (
@@ -145,10 +149,7 @@ def progress(job: Job) -> str:
 def job_words(job: Job) -> str:
     """Stage, percentage, speed and time left of a job; for one that stands still, why."""
     if job.state == "failed":
-        words = job.message
-        for option, here in OFFERED.items():
-            words = words.replace(option, here)
-        return f"It failed: {words}"
+        return f"It failed: {_here(job.message)}"
     if job.state == "cancelled":
         return f"cancelled at {job.percentage:.0f} %"
     if job.state == "paused":
@@ -172,3 +173,10 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"
+
+
+def _here(words: str) -> str:
+    """A message of the command line in the words of the page."""
+    for option, offered in OFFERED.items():
+        words = words.replace(option, offered)
+    return words

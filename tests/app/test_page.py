@@ -20,6 +20,7 @@ from engine.shelf.jobs import Job
 from engine.shelf.shelf import Entry
 from engine.shelf.talks import Message
 from ingest.document import Chapter, Document, Page
+from ingest.encoding import decode
 from ingest.errors import BadInput
 from tests.app.conftest import book
 
@@ -70,6 +71,9 @@ def test_a_card_tells_what_the_parser_was_not_sure_of():
         [(entry(state="ready", settings={"warnings": ["1 of 3 pages have <text>"]}), None)]
     )
     assert "Note: 1 of 3 pages have &#60;text&#62;" in said
+    guessed = decode("The boy’s café cost £3.".encode("cp1252"))[1]
+    noted = shelfview.cards([(entry(state="ready", settings={"warnings": [guessed]}), None)])
+    assert "--" not in html.unescape(noted) and "after deleting it here" in noted
     assert "Note:" not in shelfview.cards([(entry(state="ready"), None)])
 
 
