@@ -141,7 +141,7 @@ def written(label: str, speech: Speech | None, note: str = "") -> str:
     if speech.error:
         parts.append(markup.tag("p", markup.text(speech.error), class_="lm-failed", role="alert"))
     elif speech.answer is not None:
-        statistics = talkview.statistics_of(speech.answer)
+        statistics = speech.answer.statistics
         parts.append(talkview.footnote(statistics))
         parts.append(markup.tag("div", markup.button("Copy", "copy"), class_="lm-row"))
     else:

@@ -5,7 +5,6 @@ from typing import Any
 
 from app import markup
 from app.memorymap import AnswerRead
-from engine.answering.answer import Answer
 from engine.answering.trace import LayerShare
 from engine.shelf.talks import Message
 
@@ -178,12 +177,6 @@ def footnote_words(statistics: Mapping[str, Any]) -> str:
     if statistics.get("stopped"):
         parts.append("stopped")
     return " · ".join(parts)
-
-
-def statistics_of(answer: Answer) -> dict[str, Any]:
-    """The numbers of an answer, as a talk keeps them."""
-    names = ("tokens", "seconds_to_first_token", "tokens_per_second", "memory_tokens", "stopped")
-    return {name: getattr(answer, name) for name in names}
 
 
 def live(asked: str, words: str, note: str, heading: str = "") -> str:

@@ -7,33 +7,47 @@ within a token.
 """
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 
-from engine.answering.answer import Answer, AnswerEvent, Read
-from engine.answering.citing import citation, cite, looked_at
+from engine.answering.answer import Answer, AnswerEvent
+from engine.answering.citing import citation
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.history import recent_turns
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
 from engine.answering.reread import Chosen, choose_passages
 from engine.answering.structure import structure_answer
-from engine.answering.trace import Recorder, Trace
+from engine.answering.trace import Trace
 from engine.library import Library
-from engine.reader import Reader, Token
-from engine.retrieval.memory import Memory, Stretch
+from engine.reader import Reader
+from engine.retrieval.memory import Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.scope import Scope
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
-from engine.talkmemory import TALK, Overflow, recalled, remember
+from engine.talkmemory import recalled, remember
+from engine.utterance import Utterance
 from ingest.errors import BadInput
 from ingest.segments import plain_tokens
 
 HISTORY_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, what may be read for it, and what of the talk before it counts.
+
+    recent: the last turns, which the window holds again; older: those before them, which memory holds;
+    recalled: what of these the question reminds of.
+    """
+
+    question: str
+    scope: Scope
+    recent: Sequence[Turn]
+    older: Sequence[Turn]
+    recalled: Sequence[str]
 
 
 class Assistant:
@@ -42,7 +56,6 @@ class Assistant:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.shelf = library.shelf
-        self.least_told = LEAST_TOLD
         self._speaking = threading.Lock()
         self.shelf.sweep()
 
@@ -100,13 +113,15 @@ class Assistant:
         talk: str | None = None,
         owner: str = "",
         stop: Event | None = None,
+        least_told: float = LEAST_TOLD,
     ) -> Iterator[AnswerEvent]:
         """Answer a question about a document (or None: all of them) from memory and re-read passages.
 
         until, within: a place and a chapter that bound what may be read. talk: whose history counts and which
-        keeps question and answer. The last event carries the `Answer`.
+        keeps question and answer. least_told: how probable it has to be that the text tells. The last event
+        carries the `Answer`.
         """
-        began = time.perf_counter()
+        utterance = self._utterance(sampling or ANSWERING, stop)
         if not question.strip():
             raise BadInput("the question is empty; type one")
         scope = Scope.of(self.library, words, until, within, owner)
@@ -116,7 +131,8 @@ class Assistant:
             bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
             self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
         answer = Answer("")
-        for event in self._answered(scope, question, turns, talk, sampling or ANSWERING, stop, began):
+        asked = self._asked(scope, question, turns)
+        for event in self._answered(asked, talk, utterance, least_told):
             answer = event.answer or answer
             yield event
         if talk is not None:
@@ -138,7 +154,7 @@ class Assistant:
         kept in the answer's settings as `without["passages"]` or `without["nothing"]`. Raises BadInput where
         there is no such answer.
         """
-        began = time.perf_counter()
+        utterance = self._utterance(sampling or ANSWERING, stop)
         talks = self.shelf.talks
         messages = talks.messages(talk, owner)
         pair = messages[position - 1 : position + 1] if position > 0 else []
@@ -147,15 +163,14 @@ class Assistant:
         question, answered = pair
         until, within = question.settings.get("until"), question.settings.get("within")
         scope = Scope.of(self.library, talks.get(talk, owner).document, until, within, owner)
-        turns, text = scope.known(self.library, messages[: position - 1], owner), None
-        for event in self._generated_without(
-            scope, question.text, turns, reread, sampling or ANSWERING, stop, began
-        ):
+        asked = self._asked(scope, question.text, scope.known(self.library, messages[: position - 1], owner))
+        chosen, text = self._passages(asked) if reread else None, None
+        for event in utterance.generated(self._prompt(asked, chosen), [], chosen):
             text = event.answer.text if event.answer else text
             yield event
         if text is not None:
             kept = answered.settings.get("without", {}) | {"passages" if reread else "nothing": text}
-            talks.revise(talk, position, settings=answered.settings | {"without": kept}, owner=owner)
+            talks.revise(talk, position, answered.settings | {"without": kept}, owner)
 
     def continue_(
         self,
@@ -173,10 +188,10 @@ class Assistant:
 
         The local window holds the text just before the place; memory holds all that came before that window.
         """
-        began = time.perf_counter()
         sampling = sampling or CONTINUING
         if tokens is not None:
             sampling = replace(sampling, max_tokens=tokens)
+        utterance = self._utterance(sampling, stop)
         encode = self.library.backbone.tokenizer
         stretches: list[Stretch] = []
         if words is None:
@@ -195,120 +210,45 @@ class Assistant:
                 ids, known = self._text_before(document.text, place)
             if memory:
                 stretches = [self.library.stretch(identifier, 0, known)]
-        yield from self._generated(Prompt(ids), stretches, sampling, stop, began, None)
+        yield from utterance.generated(Prompt(ids), stretches)
 
     # inside
 
+    def _utterance(self, sampling: Sampling, stop: Event | None) -> Utterance:
+        return Utterance(self.reader, self.library, sampling, stop, self._speaking)
+
     def _answered(
-        self,
-        scope: Scope,
-        question: str,
-        turns: Sequence[Turn],
-        talk: str | None,
-        sampling: Sampling,
-        stop: Event | None,
-        began: float,
+        self, asked: Asked, talk: str | None, utterance: Utterance, least_told: float
     ) -> Iterator[AnswerEvent]:
-        if (known := self._structure(scope, question)) is not None:
-            yield from _told(known, began)
+        """An answer from memory and re-read passages, from the table of contents, or that nothing tells."""
+        if (known := self._structure(asked.scope, asked.question)) is not None:
+            yield from utterance.told(known)
             return
-        tokenizer = self.library.backbone.tokenizer
-        recent, older = recent_turns(tokenizer, turns, HISTORY_TOKENS)
-        stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
-        earlier: list[str] = []
-        if older:
-            folder = self.shelf.talks.folder / talk / "bank"
-            source = remember(turns[:older], folder, self.library.backbone, self.library.sidenet)
+        stretches = [self.library.stretch(name, *span) for name, span in asked.scope.ranges.items()]
+        if asked.older:
+            folder = self.shelf.paths.talk_bank(talk)
+            source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
             stretches.append(Stretch.whole(source))
-            earlier = recalled(question, turns[:older])
-        chosen = None if is_small_talk(question) else choose_passages(question, self.library, scope.ranges)
-        if (
-            chosen is not None
-            and chosen.question
-            and chosen.told < self.least_told
-            and not earlier
-            and not recent
-        ):
-            yield from _told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)), began)
+        chosen = self._passages(asked)
+        is_new = not asked.recent and not asked.recalled
+        if is_new and chosen is not None and chosen.question and chosen.told < least_told:
+            yield from utterance.told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)))
             return
-        chosen = chosen if chosen is not None and chosen.passages else None
-        prompt = prompted(tokenizer, question, chosen, recent, earlier, self.reader.window)
-        yield from self._generated(prompt, stretches, sampling, stop, began, chosen)
+        yield from utterance.generated(self._prompt(asked, chosen), stretches, chosen)
 
-    def _generated_without(
-        self,
-        scope: Scope,
-        question: str,
-        turns: Sequence[Turn],
-        reread: bool,
-        sampling: Sampling,
-        stop: Event | None,
-        began: float,
-    ) -> Iterator[AnswerEvent]:
-        """An answer by the backbone alone, over the passages (reread) or nothing."""
-        tokenizer = self.library.backbone.tokenizer
-        recent, older = recent_turns(tokenizer, turns, HISTORY_TOKENS)
-        earlier = recalled(question, turns[:older]) if older else []
-        reread = reread and not is_small_talk(question)
-        chosen = choose_passages(question, self.library, scope.ranges) if reread else None
-        chosen = chosen if chosen is not None and chosen.passages else None
-        prompt = prompted(tokenizer, question, chosen, recent, earlier, self.reader.window)
-        yield from self._generated(prompt, [], sampling, stop, began, chosen)
+    def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
+        recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)
+        return Asked(question, scope, recent, turns[:older], recalled(question, turns[:older]))
 
-    def _generated(
-        self,
-        prompt: Prompt,
-        stretches: Sequence[Stretch],
-        sampling: Sampling,
-        stop: Event | None,
-        began: float,
-        chosen: Chosen | None,
-    ) -> Iterator[AnswerEvent]:
-        """Run the reader; the last event carries the answer with its citations and numbers."""
-        stop = stop or Event()
-        memory = Memory(stretches, self.library.sidenet)
-        pieces: list[str] = []
-        recorder = Recorder()
-        first = last = 0.0
-        count = 0
-        reader, sidenet = self.reader, self.library.sidenet
-        with self._speaking, TemporaryDirectory(prefix="longmem-") as scratch:
-            readable = memory if stretches else None
-            spill = None
-            if readable is not None and sidenet.reads_memory:
-                spill = Overflow(Path(scratch) / "bank", reader.backbone, sidenet, memory)
-            for token in reader.generate(prompt.ids, readable, sampling, stop, spill, prompt.allowed):
-                last = time.perf_counter()
-                first = first or last
-                count += 1
-                pieces.append(token.text)
-                seen = self._reads(token, memory)
-                recorder.take(token.text, seen, token.trace)
-                if chosen is not None and _ends_paragraph(pieces):
-                    break
-                yield AnswerEvent(token.text, tuple(seen))
-        text = "".join(pieces).strip("\n") if chosen is None else "".join(pieces).strip()
-        citations = looked = ()
-        passages = tuple(
-            Read(hit.document, hit.start, hit.end, hit.score) for hit in (chosen.passages if chosen else ())
-        )
-        if chosen is not None and text:
-            citations = cite(text, chosen, self.library.document)
-            looked = () if citations else looked_at(chosen, self.library.document)
-        yield AnswerEvent(
-            answer=Answer(
-                text=text,
-                citations=citations,
-                looked=looked,
-                tokens=count,
-                seconds_to_first_token=round((first or time.perf_counter()) - began, 3),
-                tokens_per_second=round((count - 1) / (last - first), 2) if count > 1 else 0.0,
-                memory_tokens=memory.tokens,
-                passages=passages,
-                stopped=stop.is_set(),
-                trace=recorder.finished(text, sidenet.gates, passages) if stretches else None,
-            )
-        )
+    def _passages(self, asked: Asked) -> Chosen | None:
+        """What the window is to hold again for a question; None where nothing in a book answers it."""
+        if is_small_talk(asked.question):
+            return None
+        return choose_passages(asked.question, self.library, asked.scope.ranges)
+
+    def _prompt(self, asked: Asked, chosen: Chosen | None) -> Prompt:
+        tokenizer, window = self.library.backbone.tokenizer, self.reader.window
+        return prompted(tokenizer, asked.question, chosen, asked.recent, asked.recalled, window)
 
     def _structure(self, scope: Scope, question: str) -> Answer | None:
         """What the table of contents answers, with the heading as its citation."""
@@ -330,50 +270,15 @@ class Assistant:
         ids, spans = plain_tokens(self.library.backbone.tokenizer, text[begin:place])
         return ids[-half:], begin + (spans[-half:][0][0] if spans else 0)
 
-    def _reads(self, token: Token, memory: Memory) -> list[Read]:
-        """The characters that a token read from, each with its mass over layers and heads."""
-        masses: dict[int, float] = {}
-        for layer in token.trace:
-            heads = layer.mass.shape[0]
-            chunks = layer.chunks.repeat(heads, axis=0) if layer.chunks.shape[0] == 1 else layer.chunks
-            for chunk, mass in zip(chunks.ravel().tolist(), layer.mass.ravel().tolist(), strict=True):
-                if chunk >= 0:
-                    masses[chunk] = masses.get(chunk, 0.0) + mass
-        reads = []
-        for chunk, mass in masses.items():
-            place = memory.locate(chunk)
-            if not place.name.startswith(TALK):
-                reads.append(Read(place.name, *place.characters, mass))
-        return reads
-
     def trace(self, talk: str, position: int, owner: str = "") -> Trace | None:
         """Where the answer at `position` of a talk was read from; None where that is not known."""
         packed = self.shelf.talks.trace(talk, position, owner)
         return None if packed is None else Trace.unpacked(packed)
 
     def _keep(self, talk: str, answer: Answer, owner: str) -> None:
-        statistics = {
-            "tokens": answer.tokens,
-            "seconds_to_first_token": answer.seconds_to_first_token,
-            "tokens_per_second": answer.tokens_per_second,
-            "memory_tokens": answer.memory_tokens,
-            "stopped": answer.stopped,
-        }
         self.shelf.talks.append(
-            talk, "assistant", answer.text, statistics=statistics, owner=owner,
+            talk, "assistant", answer.text, statistics=answer.statistics, owner=owner,
             citations=[one.as_dict() for one in answer.citations],
             settings={"looked": [one.as_dict() for one in answer.looked]} if answer.looked else None,
             trace=answer.trace.packed() if answer.trace else None,
         )  # fmt: skip
-
-
-def _ends_paragraph(pieces: Sequence[str]) -> bool:
-    """Whether an answer has come to a blank line: what a small model writes after one is seldom an answer."""
-    text = "".join(pieces[-8:])
-    return "\n\n" in text and bool("".join(pieces).split("\n\n")[0].strip())
-
-
-def _told(answer: Answer, began: float) -> Iterator[AnswerEvent]:
-    """An answer that needed no generation."""
-    yield AnswerEvent(answer.text)
-    yield AnswerEvent(answer=replace(answer, seconds_to_first_token=round(time.perf_counter() - began, 3)))

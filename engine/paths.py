@@ -65,9 +65,17 @@ class Paths:
         """Folder of one document: document.json, the source file, bank/."""
         return self.documents / identifier
 
+    def parsed(self, identifier: str) -> Path:
+        """Text and places of one document, as it was parsed."""
+        return self.document(identifier) / "document.json"
+
     def bank(self, identifier: str) -> Path:
         """Memory bank of one document."""
         return self.document(identifier) / "bank"
+
+    def talk_bank(self, identifier: str) -> Path:
+        """Memory bank of what was said earlier in one talk."""
+        return self.talks / identifier / "bank"
 
     def demonstration(self, identifier: str) -> Path:
         """Folder of one demonstration library: bank/, states, runs/."""

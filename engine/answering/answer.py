@@ -60,6 +60,12 @@ class Answer:
     stopped: bool = False
     trace: "Trace | None" = None
 
+    @property
+    def statistics(self) -> dict[str, int | float | bool]:
+        """Its numbers, as a talk keeps them."""
+        names = ("tokens", "seconds_to_first_token", "tokens_per_second", "memory_tokens", "stopped")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class AnswerEvent:

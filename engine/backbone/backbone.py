@@ -92,10 +92,6 @@ class Backbone:
         content = json.dumps([sorted(self.tokenizer.get_vocab().items()), probe])
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
-    def block(self, index: int) -> nn.Module:
-        """The `transformers` module of one block (0-based)."""
-        return self._modules[index]
-
     def block_part(self, index: int, name: str) -> nn.Module:
         """One part of a block by its name in the family's row: attention_norm, mlp_norm or mlp."""
         return part(self._modules[index], getattr(self.family, name))

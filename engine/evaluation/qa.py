@@ -139,16 +139,12 @@ class Examination:
         memory = Memory(stretches, self.reader.sidenet) if stretches else None
         return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
 
-    def asked(self, question: str) -> str:
-        *_, last = self.assistant.ask(self.document, question, sampling=SHORT)
+    def asked(self, question: str, least_told: float = LEAST_TOLD) -> str:
+        *_, last = self.assistant.ask(self.document, question, sampling=SHORT, least_told=least_told)
         return last.answer.text
 
     def never_refusing(self, question: str) -> str:
-        self.assistant.least_told = 0.0
-        try:
-            return self.asked(question)
-        finally:
-            self.assistant.least_told = LEAST_TOLD
+        return self.asked(question, least_told=0.0)
 
     def _say(self, reader: Reader, prompt: Prompt, memory: Memory | None = None) -> str:
         tokens = reader.generate(prompt.ids, memory, SHORT, allowed=prompt.allowed)

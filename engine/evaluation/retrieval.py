@@ -103,7 +103,8 @@ class Words:
     def scores(self, question: str, within: Range) -> np.ndarray:
         """(passages of the haystack,) −inf where no word matches or outside the range."""
         scores = np.full(self.count, -np.inf)
-        for hit in self.fulltext.rank(question, DOCUMENT, limit=self.count, lo=within.start, hi=within.end):
+        ranges = {DOCUMENT: (within.start, within.end)}
+        for hit in self.fulltext.rank(question, ranges, limit=self.count):
             scores[hit.index] = hit.score
         return scores
 

@@ -107,29 +107,16 @@ class FullText:
         except NoIndex:
             return False
 
-    def remove(self, document: str) -> None:
-        """Delete the index alone."""
-        self._path(document).unlink(missing_ok=True)
-
-    def rank(
-        self,
-        question: str,
-        documents: Documents = None,
-        *,
-        limit: int = 10,
-        lo: int = 0,
-        hi: int | None = None,
-    ) -> list[Hit]:
+    def rank(self, question: str, documents: Documents = None, *, limit: int = 10) -> list[Hit]:
         """The passages that share most with a question: any of its content words, stemmed; best first.
 
-        Only passages wholly inside the characters `lo` to `hi` are looked at (a mapping gives each document
-        its own range).
+        Of a document with a range of characters only passages wholly inside it are looked at.
         """
         query = question_terms(question)
         found: dict[tuple[str, int], Places] = {}
         lengths: dict[tuple[str, int], int] = {}
         parts = []
-        for part, db in self._parts(documents, lo, hi):
+        for part, db in self._parts(documents):
             parts.append(part)
             for row, places in _places(db, query, part).items():
                 found[part.document, row] = places
@@ -145,16 +132,7 @@ class FullText:
                     hits[key] = _ranked_hit(db, key, scores[key], offsets)
         return [hits[key] for key in best]
 
-    def search(
-        self,
-        query: str,
-        documents: Documents = None,
-        *,
-        limit: int = 50,
-        offset: int = 0,
-        lo: int = 0,
-        hi: int | None = None,
-    ) -> list[Hit]:
+    def search(self, query: str, documents: Documents = None, *, limit: int = 50) -> list[Hit]:
         """The passages that hold all words of a query, in reading order: what a search box shows.
 
         The last word may be unfinished; words in double quotes must stand together. Range as in `rank`.
@@ -164,21 +142,19 @@ class FullText:
             return []
         hits: list[Hit] = []
         parts, total = [], 0
-        for part, db in self._parts(documents, lo, hi):
+        for part, db in self._parts(documents):
             parts.append(part)
             rows = _matching_rows(db, terms, part)
-            first = max(0, offset - total)
-            shown = rows[first : first + limit - len(hits)]
-            hits += [_searched_hit(db, part.document, row, terms) for row in shown]
+            hits += [_searched_hit(db, part.document, row, terms) for row in rows[: limit - len(hits)]]
             total += len(rows)
         return _scored(hits, terms, parts, total)
 
-    def count(self, query: str, documents: Documents = None, *, lo: int = 0, hi: int | None = None) -> int:
+    def count(self, query: str, documents: Documents = None) -> int:
         """How many passages `search` would find without its limit."""
         terms = box_terms(query)
         if not terms:
             return 0
-        return sum(len(_matching_rows(db, terms, part)) for part, db in self._parts(documents, lo, hi))
+        return sum(len(_matching_rows(db, terms, part)) for part, db in self._parts(documents))
 
     # inside
 
@@ -199,10 +175,8 @@ class FullText:
                 raise NoIndex(missing)
             yield db
 
-    def _parts(
-        self, documents: Documents, lo: int, hi: int | None
-    ) -> Iterator[tuple[_Part, sqlite3.Connection]]:
-        for document, (low, high) in self._ranges(documents, lo, hi).items():
+    def _parts(self, documents: Documents) -> Iterator[tuple[_Part, sqlite3.Connection]]:
+        for document, (low, high) in self._ranges(documents).items():
             # of the whole shelf, those are searched that can be
             tolerated = (NoIndex,) if documents is None else ()
             with contextlib.suppress(*tolerated), self._open(document) as db:
@@ -210,15 +184,15 @@ class FullText:
                 if part.rows:
                     yield part, db
 
-    def _ranges(self, documents: Documents, lo: int, hi: int | None) -> dict[str, tuple[int, int | None]]:
+    def _ranges(self, documents: Documents) -> dict[str, tuple[int, int | None]]:
         if documents is None:
             indexes = sorted(self.paths.documents.glob(f"[!.]*/{FILE_NAME}"))
-            return {path.parent.name: (lo, hi) for path in indexes if SHAPE.fullmatch(path.parent.name)}
+            documents = [path.parent.name for path in indexes if SHAPE.fullmatch(path.parent.name)]
         if isinstance(documents, Mapping):
             return dict(documents)
         if isinstance(documents, str):
             documents = [documents]
-        return dict.fromkeys(documents, (lo, hi))
+        return dict.fromkeys(documents, (0, None))
 
 
 def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:

@@ -30,7 +30,6 @@ STATES = ("queued", "running", "paused", "cancelled", "done", "failed")
 # the kind that parses and encodes a document
 ADD = "add"
 UNFINISHED = ("queued", "running", "paused")
-STALE_SECONDS = 15.0
 # a job that takes its program down with it (out of memory, a crash in a library) is not tried for ever
 MOST_ATTEMPTS = 3
 DOCUMENT_STATES = {
@@ -102,15 +101,6 @@ class Job:
     def tokens_per_second(self) -> float | None:
         """Speed of encoding; None in other stages."""
         return self.rate if self.stage == "encode" else None
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether it calls itself running but looks dead: process gone or no heartbeat for long."""
-        if self.state != "running":
-            return False
-        if self.host == socket.gethostname() and self.pid is not None and not _process_exists(self.pid):
-            return True
-        return self.heartbeat is None or time.time() - self.heartbeat > STALE_SECONDS
 
 
 class Jobs:
@@ -366,16 +356,3 @@ def _job(row: tuple) -> Job:
 
 def _first_line(text: str) -> str:
     return " ".join(text.split())[:500]
-
-
-def _process_exists(pid: int) -> bool:
-    if os.name == "nt":
-        # asking needs rights there; the heartbeat decides
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -218,7 +218,7 @@ class Shelf:
     def store(self, identifier: str, document: Document) -> Entry:
         """Write document.json (in one piece) and take over title, author, language, format and length."""
         self.get(identifier)
-        path = self._folder(identifier) / "document.json"
+        path = self.paths.parsed(checked(identifier))
         try:
             _write_whole(path, document.to_json())
         except OSError as error:
@@ -236,19 +236,15 @@ class Shelf:
 
     def is_stored(self, identifier: str) -> bool:
         """Whether the document was parsed: `document` can read it."""
-        return (self._folder(identifier) / "document.json").is_file()
+        return self.paths.parsed(checked(identifier)).is_file()
 
     def document(self, identifier: str) -> Document:
         """Read document.json. Raises Failure when the document has not been parsed yet."""
-        path = self._folder(identifier) / "document.json"
+        path = self.paths.parsed(checked(identifier))
         try:
             return Document.from_json(path.read_text(encoding="utf-8", errors="surrogatepass"))
         except FileNotFoundError:
             raise Failure(f'"{self.get(identifier).title}" has not been parsed yet: add it again') from None
-
-    def nbytes(self, identifier: str) -> int:
-        """Bytes on disk of all that belongs to the document, talks' memory excluded."""
-        return folder_bytes(self._folder(identifier))
 
     # inside
 

@@ -1,7 +1,7 @@
 """Talks: conversations about one document, or about the whole shelf (document None), kept per reader.
 
 Every call names the reader (`owner`, '' without accounts) and sees that reader's talks only. Messages stand
-at positions 0, 1, 2 …; retry, edit and undo all cut the talk at a position and go on from there.
+at positions 0, 1, 2 …; to change a question the talk is cut there and goes on.
 """
 
 import json
@@ -35,7 +35,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `citations`: [{text, start, end, place, score, …}]; `statistics`: {tokens, seconds, …}."""
+    """One message. `citations`: [{text, start, end, place, score, …}]; `statistics`: `Answer.statistics`."""
 
     id: int
     talk: str
@@ -85,21 +85,6 @@ class Talks:
         """The reader's talks about a document (None: about the whole shelf), last changed first."""
         sql = "SELECT * FROM talks WHERE document IS ? AND owner = ? ORDER BY changed DESC, created DESC"
         return [_talk(row) for row in self._rows(sql, [document, owner])]
-
-    def rename(self, talk: str, title: str, owner: str = "") -> Talk:
-        """Give the talk a title."""
-        with self.connections.writing() as db:
-            self.get(talk, owner)
-            db.table("talks").update(talk, {"title": one_line(title, 200)})
-        return self.get(talk, owner)
-
-    def configure(self, talk: str, settings: dict[str, Any], owner: str = "") -> Talk:
-        """Merge settings into the talk's; None removes one."""
-        with self.connections.writing() as db:
-            merged = self.get(talk, owner).settings | settings
-            kept = {key: value for key, value in merged.items() if value is not None}
-            db.table("talks").update(talk, {"settings": _json(kept)})
-        return self.get(talk, owner)
 
     def delete(self, talk: str, owner: str = "") -> None:
         """Delete the talk, its messages and its memory."""
@@ -159,33 +144,12 @@ class Talks:
             db.table("talks").update(talk, {"title": title, "changed": now})
         return self.messages(talk, owner)[position]
 
-    def revise(
-        self,
-        talk: str,
-        position: int,
-        *,
-        text: str | None = None,
-        citations: Sequence[dict[str, Any]] | None = None,
-        statistics: dict[str, Any] | None = None,
-        settings: dict[str, Any] | None = None,
-        owner: str = "",
-    ) -> Message:
-        """Change parts of a message where it stands (an answer that is still being written)."""
-        values: dict[str, str] = {}
-        if text is not None:
-            values["text"] = _storable(text)
-        if citations is not None:
-            values["citations"] = _json(list(citations))
-        if statistics is not None:
-            values["statistics"] = _json(statistics)
-        if settings is not None:
-            values["settings"] = _json(settings)
+    def revise(self, talk: str, position: int, settings: dict[str, Any], owner: str = "") -> None:
+        """Give the message at `position` other settings. Raises BadInput when there is none."""
         with self.connections.writing() as db:
             message = self._at(talk, position, owner)
-            if values:
-                db.table("messages").update(message.id, values)
-                db.table("talks").update(talk, {"changed": time.time()})
-        return self._at(talk, position, owner)
+            db.table("messages").update(message.id, {"settings": _json(settings)})
+            db.table("talks").update(talk, {"changed": time.time()})
 
     def truncate(self, talk: str, position: int, owner: str = "") -> int:
         """Delete the messages at `position` and after; returns how many."""
@@ -204,21 +168,6 @@ class Talks:
                 return ""
             self.truncate(talk, question.position, owner)
         return question.text
-
-    def retry(self, talk: str, owner: str = "") -> Message | None:
-        """Take back what followed the last question; returns that question, to be answered anew."""
-        with self.connections.writing():
-            question = self._last_question(talk, owner)
-            if question is not None:
-                self.truncate(talk, question.position + 1, owner)
-        return question
-
-    def edit(self, talk: str, position: int, text: str, owner: str = "") -> Message:
-        """Put other words into a question and take back what followed it."""
-        with self.connections.writing():
-            self._at(talk, position, owner)
-            self.truncate(talk, position + 1, owner)
-            return self.revise(talk, position, text=text, owner=owner)
 
     # where answers were read from
 

@@ -257,7 +257,7 @@ def test_a_footnote_tells_tokens_seconds_and_memory():
     answer = Answer(
         "x", tokens=41, seconds_to_first_token=0.521, tokens_per_second=20.13, memory_tokens=61204
     )
-    words = talkview.footnote_words(talkview.statistics_of(answer))
+    words = talkview.footnote_words(answer.statistics)
     assert words == "41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory"
     assert talkview.footnote_words({"tokens": 0, "memory_tokens": 0}) == "read off the table of contents"
     assert talkview.footnote_words({"tokens": 2, "stopped": True}).endswith("stopped")

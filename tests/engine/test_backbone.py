@@ -51,7 +51,7 @@ def family(request, tiny_tokenizer):
 def keys_seen_by(model, name: str, backbone: Backbone, ids: torch.Tensor, block: int) -> torch.Tensor:
     """The keys that the model's own attention computes before it applies positions."""
     seen = []
-    module = part(backbone.block(block), TINY_FAMILIES[name][2])
+    module = part(part(model, backbone.family.blocks)[block], TINY_FAMILIES[name][2])
     handle = module.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     with torch.no_grad():
         model(input_ids=ids)

@@ -90,16 +90,12 @@ def test_search_box(book, query, rows, first):
         assert hit.text == SENTENCES[hit.index] and hit.score > 0
 
 
-def test_search_pages_through_hits(book):
+def test_search_reads_on_through_the_documents(book):
     book.index(OTHER, lay_out(["A whale here.", "No.", "A whale there."]))
     every = [(hit.document, hit.index) for hit in book.search("whale")]
     assert every == [(BOOK, 0), (BOOK, 1), (BOOK, 5), (OTHER, 0), (OTHER, 2)]
-    paged = [
-        (hit.document, hit.index)
-        for offset in range(6)
-        for hit in book.search("whale", limit=1, offset=offset)
-    ]
-    assert paged == every
+    for limit in range(6):
+        assert [(hit.document, hit.index) for hit in book.search("whale", limit=limit)] == every[:limit]
     assert book.count("whale") == 5 and book.count("whale", [OTHER]) == 2
 
 
@@ -212,10 +208,11 @@ def test_a_search_up_to_a_place_is_a_search_of_a_book_that_ends_there(fulltext, 
     fulltext.index(OTHER, rows[:cut])
     # the place may stand inside a passage, which then is not read yet
     hi = rows[cut - 1][2] + 3
+    known = {BOOK: (0, hi)}
     for query in ("w3 w50 w120", "w0 w1", "w9"):
         for bounded, short in (
-            (fulltext.rank(query, BOOK, hi=hi, limit=1000), fulltext.rank(query, OTHER, limit=1000)),
-            (fulltext.search(query, BOOK, hi=hi, limit=1000), fulltext.search(query, OTHER, limit=1000)),
+            (fulltext.rank(query, known, limit=1000), fulltext.rank(query, OTHER, limit=1000)),
+            (fulltext.search(query, known, limit=1000), fulltext.search(query, OTHER, limit=1000)),
         ):
             assert all(hit.end <= hi for hit in bounded)
             assert [(h.index, h.score, h.text, h.spans) for h in bounded] == [
@@ -226,11 +223,11 @@ def test_a_search_up_to_a_place_is_a_search_of_a_book_that_ends_there(fulltext, 
 def test_ranges_hold_whole_passages_only(book):
     rows = lay_out(SENTENCES)
     _, start, end, _ = rows[1]
-    assert [hit.index for hit in book.search("whale", BOOK, lo=start, hi=end)] == [1]
-    assert book.search("whale", BOOK, lo=start + 1, hi=end) == []
-    assert book.rank("whale", BOOK, lo=start, hi=end - 1) == []
-    assert book.rank("whale", BOOK, hi=0) == []
-    assert book.count("whale", BOOK, lo=10**9) == 0
+    assert [hit.index for hit in book.search("whale", {BOOK: (start, end)})] == [1]
+    assert book.search("whale", {BOOK: (start + 1, end)}) == []
+    assert book.rank("whale", {BOOK: (start, end - 1)}) == []
+    assert book.rank("whale", {BOOK: (0, 0)}) == []
+    assert book.count("whale", {BOOK: (10**9, None)}) == 0
 
 
 def test_each_document_may_have_its_own_range(book):
@@ -325,7 +322,7 @@ def test_a_document_without_an_index_is_refused_by_name(book):
     with pytest.raises(Failure, match=OTHER):
         book.search("whale", OTHER)
     assert book.count("whale") == 3, "the whole shelf means what is indexed"
-    book.remove(BOOK)
+    (book.paths.document(BOOK) / module.FILE_NAME).unlink()
     assert not book.has(BOOK) and book.count("whale") == 0
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from engine.answering.answer import Answer
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
 from engine.shelf.talks import Message, Talk
@@ -78,41 +79,22 @@ def test_any_text_can_be_said(tmp_path_factory, text):
     shelf.close()
 
 
-def test_an_answer_grows_while_it_is_written(shelf, talk):
-    shelf.talks.append(talk, "user", "third")
-    shelf.talks.append(talk, "assistant", "")
-    shelf.talks.revise(talk, 5, text="It was")
-    done = shelf.talks.revise(
-        talk, 5, text="It was a whale.", citations=[CITATION], statistics={"seconds": 2.5}
-    )
-    assert (done.text, done.citations, done.statistics) == ("It was a whale.", [CITATION], {"seconds": 2.5})
-    assert shelf.talks.revise(talk, 5, text="It was.").citations == [CITATION], "what is not given stays"
+def test_the_settings_of_a_message_can_be_revised(shelf, talk):
+    shelf.talks.revise(talk, 1, {"without": {"nothing": "No."}})
+    revised = shelf.talks.messages(talk)[1]
+    assert revised.settings == {"without": {"nothing": "No."}}
+    assert (revised.text, revised.citations) == ("answer 1", [CITATION])
     with pytest.raises(BadInput, match="no such message"):
-        shelf.talks.revise(talk, 99, text="x")
+        shelf.talks.revise(talk, 99, {})
 
 
-def test_undo_retry_edit_and_truncate(shelf, talk):
-    assert shelf.talks.retry(talk).text == "question 2"
-    assert texts(shelf, talk) == ["question 1", "answer 1", "question 2"]
+def test_undo_and_truncate(shelf, talk):
     assert shelf.talks.undo(talk) == "question 2"
     assert texts(shelf, talk) == ["question 1", "answer 1"]
     shelf.talks.append(talk, "user", "question 3")
-    edited = shelf.talks.edit(talk, 0, "better question 1")
-    assert (edited.position, edited.text) == (0, "better question 1")
-    assert texts(shelf, talk) == ["better question 1"]
-    assert shelf.talks.append(talk, "assistant", "better answer").position == 1
-    assert shelf.talks.truncate(talk, 0) == 2 and texts(shelf, talk) == []
-    assert shelf.talks.undo(talk) == "" and shelf.talks.retry(talk) is None
-    with pytest.raises(BadInput):
-        shelf.talks.edit(talk, 0, "nothing there")
-
-
-def test_an_edit_that_fails_takes_nothing_back(shelf, talk):
-    with pytest.raises(AttributeError):
-        shelf.talks.edit(talk, 0, None.text)  # type: ignore[attr-defined]
-    with pytest.raises(BadInput):
-        shelf.talks.edit(talk, 17, "new")
-    assert len(texts(shelf, talk)) == 4
+    assert shelf.talks.truncate(talk, 0) == 3 and texts(shelf, talk) == []
+    assert shelf.talks.undo(talk) == ""
+    assert shelf.talks.append(talk, "user", "better question 1").position == 0
 
 
 def test_several_talks_per_document_and_about_the_whole_shelf(shelf, document, talk):
@@ -124,9 +106,6 @@ def test_several_talks_per_document_and_about_the_whole_shelf(shelf, document, t
     assert [entry.id for entry in shelf.talks.about(None)] == [whole]
     assert shelf.talks.get(talk).title == "question 1", "the first question is the title"
     assert shelf.talks.get(second).title == "Whales"
-    assert shelf.talks.rename(second, " On\nwhales ").title == "On whales"
-    assert shelf.talks.configure(second, {"seed": 1, "until": 5}).settings == {"seed": 1, "until": 5}
-    assert shelf.talks.configure(second, {"until": None}).settings == {"seed": 1}
     with pytest.raises(BadInput, match="no document"):
         shelf.talks.create("f" * 12)
 
@@ -140,13 +119,9 @@ def test_readers_see_their_own_talks_only(shelf, document):
             lambda owner=owner: shelf.talks.get(talk, owner),
             lambda owner=owner: shelf.talks.messages(talk, owner),
             lambda owner=owner: shelf.talks.append(talk, "user", "x", owner=owner),
-            lambda owner=owner: shelf.talks.revise(talk, 0, text="x", owner=owner),
-            lambda owner=owner: shelf.talks.edit(talk, 0, "x", owner=owner),
+            lambda owner=owner: shelf.talks.revise(talk, 0, {}, owner),
             lambda owner=owner: shelf.talks.truncate(talk, 0, owner),
             lambda owner=owner: shelf.talks.undo(talk, owner),
-            lambda owner=owner: shelf.talks.retry(talk, owner),
-            lambda owner=owner: shelf.talks.rename(talk, "x", owner),
-            lambda owner=owner: shelf.talks.configure(talk, {"x": 1}, owner),
             lambda owner=owner: shelf.talks.delete(talk, owner),
         ):
             with pytest.raises(BadInput, match="no such talk"):
@@ -190,7 +165,7 @@ def test_a_talk_as_markdown():
             "assistant",
             "Ishmael does.",
             citations=[CITATION, CITATION | {"title": "Moby Dick", "text": "Two\nlines."}],
-            statistics={"tokens": 12, "seconds": 1.24, "memory_tokens": 300000},
+            statistics=Answer("", tokens=12, seconds_to_first_token=1.24, memory_tokens=300000).statistics,
         ),
     ]
     assert transcript(talk, messages, "Moby Dick", "Herman Melville") == (
@@ -202,7 +177,7 @@ def test_a_talk_as_markdown():
         "Ishmael does.\n\n"
         "> Call me Ishmael.\n>\n> — Chapter 1, paragraph 1\n\n"
         "> Two\n> lines.\n>\n> — Moby Dick, Chapter 1, paragraph 1\n\n"
-        "(12 tokens, 1.2 s, 300000 tokens of memory)\n"
+        "(12 tokens, the first after 1.2 s, 300000 tokens of memory)\n"
     )
     assert transcript(talk, []) == "# Who is he?\n\nA talk about all books, 1971-01-01.\n"
 

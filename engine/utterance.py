@@ -1,0 +1,122 @@
+"""Utterance: what the Reader says to one prompt, token by token, and the answer that this makes."""
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Lock
+
+from engine.answering.answer import Answer, AnswerEvent, Read
+from engine.answering.citing import cite, looked_at
+from engine.answering.prompt import Prompt
+from engine.answering.reread import Chosen
+from engine.answering.trace import Recorder
+from engine.library import Library
+from engine.reader import Reader, Token
+from engine.retrieval.memory import Memory, Stretch
+from engine.sampling import Sampling
+from engine.talkmemory import TALK, Overflow
+
+
+class Utterance:
+    """One answer in the making; its clock starts where it is made.
+
+    speaking: held while the model runs, so that one answer is computed at a time. stop: ends the computation
+    within a token.
+    """
+
+    def __init__(
+        self, reader: Reader, library: Library, sampling: Sampling, stop: Event | None, speaking: Lock
+    ) -> None:
+        self.reader, self.library = reader, library
+        self.sampling, self.stop = sampling, stop or Event()
+        self._speaking, self._began = speaking, time.perf_counter()
+        self._times: list[float] = []
+        self._pieces: list[str] = []
+        self._recorder = Recorder()
+
+    def told(self, answer: Answer) -> Iterator[AnswerEvent]:
+        """An answer that needs no generation."""
+        yield AnswerEvent(answer.text)
+        yield AnswerEvent(answer=replace(answer, seconds_to_first_token=self._seconds()))
+
+    def generated(
+        self, prompt: Prompt, stretches: Sequence[Stretch], chosen: Chosen | None = None
+    ) -> Iterator[AnswerEvent]:
+        """Run the Reader over a prompt and what memory may read; the last event carries the answer.
+
+        chosen: the passages that the prompt holds again, which an answer about a document may cite.
+        """
+        memory = Memory(stretches, self.reader.sidenet) if stretches else None
+        about = chosen if chosen is not None and chosen.passages else None
+        with closing(self._tokens(prompt, memory)) as tokens:
+            for token in tokens:
+                self._times.append(time.perf_counter())
+                self._pieces.append(token.text)
+                reads = reads_of(token, memory) if memory is not None else []
+                self._recorder.take(token.text, reads, token.trace)
+                if about is not None and self._ends_paragraph():
+                    break
+                yield AnswerEvent(token.text, tuple(reads))
+        yield AnswerEvent(answer=self._answer(about, memory))
+
+    def _tokens(self, prompt: Prompt, memory: Memory | None) -> Generator[Token, None, None]:
+        reader = self.reader
+        with self._speaking, TemporaryDirectory(prefix="longmem-") as scratch:
+            spill = None
+            if memory is not None and reader.sidenet.reads_memory:
+                spill = Overflow(Path(scratch) / "bank", reader.backbone, reader.sidenet, memory)
+            yield from reader.generate(prompt.ids, memory, self.sampling, self.stop, spill, prompt.allowed)
+
+    def _ends_paragraph(self) -> bool:
+        """Whether it has come to a blank line: what a small model writes after one is seldom an answer."""
+        return "\n\n" in "".join(self._pieces[-8:]) and "".join(self._pieces).split("\n\n")[0].strip() != ""
+
+    def _answer(self, about: Chosen | None, memory: Memory | None) -> Answer:
+        said, sidenet = "".join(self._pieces), self.reader.sidenet
+        text = said.strip("\n") if about is None else said.strip()
+        citations, looked, passages = (), (), ()
+        if about is not None:
+            passages = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in about.passages)
+            citations = cite(text, about, self.library.document) if text else ()
+            looked = looked_at(about, self.library.document) if text and not citations else ()
+        return Answer(
+            text=text,
+            citations=citations,
+            looked=looked,
+            tokens=len(self._times),
+            seconds_to_first_token=self._seconds(),
+            tokens_per_second=self._speed(),
+            memory_tokens=memory.tokens if memory is not None else 0,
+            passages=passages,
+            stopped=self.stop.is_set(),
+            trace=None if memory is None else self._recorder.finished(text, sidenet.gates, passages),
+        )
+
+    def _seconds(self) -> float:
+        """To the first token, or until now where there is none."""
+        return round((self._times[0] if self._times else time.perf_counter()) - self._began, 3)
+
+    def _speed(self) -> float:
+        """Tokens a second after the first."""
+        count = len(self._times)
+        return round((count - 1) / (self._times[-1] - self._times[0]), 2) if count > 1 else 0.0
+
+
+def reads_of(token: Token, memory: Memory) -> list[Read]:
+    """The characters of documents that a token read from, each with its mass over layers and heads."""
+    masses: dict[int, float] = {}
+    for layer in token.trace:
+        heads = layer.mass.shape[0]
+        chunks = layer.chunks.repeat(heads, axis=0) if layer.chunks.shape[0] == 1 else layer.chunks
+        for chunk, mass in zip(chunks.ravel().tolist(), layer.mass.ravel().tolist(), strict=True):
+            if chunk >= 0:
+                masses[chunk] = masses.get(chunk, 0.0) + mass
+    reads = []
+    for chunk, mass in masses.items():
+        place = memory.locate(chunk)
+        if not place.name.startswith(TALK):
+            reads.append(Read(place.name, *place.characters, mass))
+    return reads
