@@ -50,7 +50,7 @@ class DemonstrationReader:
         ranges = memory.chunks[self.rows]
         self._chunks = np.concatenate([np.arange(lo, hi) for lo, hi in ranges] or [np.zeros(0, np.int64)])
         self._owner = np.repeat(self.rows, ranges[:, 1] - ranges[:, 0])
-        self._search = sidenet.search if sidenet.config.reading in (None, "pooled") else None
+        self._search = sidenet.search if sidenet.config.reads_by_map else None
         self._indices: dict[int | None, object] = {}
 
     def read(

@@ -136,9 +136,11 @@ class LabelScorer:
     def _side_read(
         self, hidden: dict, memory: MemoryReader | None, cache: SideCache, every: bool
     ) -> tuple[Tensor, tuple]:
-        """What the SideNet makes of new tokens. Where no layer above the reading one could tell, tokens whose
-        output nobody asks for are read without memory: the result is the same, the search is saved."""
-        if not every and next(iter(hidden.values())).shape[1] > 1 and not self._read_above:
+        """What the SideNet makes of new tokens. Where no later position and no layer above the reading one
+        could tell, tokens whose output nobody asks for are read without memory: the result is the same, the
+        search is saved."""
+        told = not self.sidenet.pointwise and self._read_above
+        if not every and next(iter(hidden.values())).shape[1] > 1 and not told:
             if not self.sidenet.pointwise:
                 self.sidenet({j: state[:, :-1] for j, state in hidden.items()}, None, cache)
             hidden = {j: state[:, -1:] for j, state in hidden.items()}

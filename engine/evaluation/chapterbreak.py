@@ -6,7 +6,8 @@ tokens are likelier (mean log-likelihood given the context) is chosen. Chance is
 from the books themselves, with the chapters that the parser found.
 
 How plain a beginning is weighs more in its likelihood than whether it belongs here, so the table also says
-how often the context raised the likelihood of the true one most, against the suffix after one token alone.
+how often the context raised the likelihood of the true one most, against the suffix after one token alone,
+by the same network without memory.
 
 A book's bank is filled once and read up to each boundary; the context is read once for its six suffixes, and
 the window of 1k once for all rows.
@@ -176,7 +177,7 @@ class Book:
         self.ids = torch.tensor([token for piece in pieces for token in piece.token_ids])
         self._starts = np.array([start for piece in pieces for start, _ in piece.spans])
         wanted = Wanted.of(sidenet.config, ())
-        if (sidenet.config.reading or sidenet.config.search) == "attention":
+        if not sidenet.config.reads_by_map:
             # With a cache, what `evaluate perplexity` keeps serves here as well.
             wanted = Wanted(sidenet.config.memory_blocks if cache else (), sidenet.config.memory_blocks)
         self._source = TextBooks(backbone, {"": lambda: document.text}, wanted, SEGMENT, folder=cache)
@@ -207,7 +208,8 @@ def score_book(
         suffixes = torch.stack([book.ids[i : i + SUFFIX] for i in map(book.token, question.starts)])
         states = tuple(sorted({*sidenet.states, backbone.blocks}))
         near = Context(backbone, book.ids[max(0, at - LOCAL) : at], suffixes, states)
-        alone = _likelihoods(backbone, book.ids[at - 1 : at], suffixes)
+        last = Context(backbone, book.ids[at - 1 : at], suffixes, states)
+        plain = {one: last.scores(Reader("alone", sidenet=one), None).cpu() for one in (None, sidenet)}
         for place, row in enumerate(rows):
             if row.costly and dense_count and number >= dense_count:
                 continue
@@ -222,7 +224,9 @@ def score_book(
                     until = at - min(at, LOCAL)
                     memory = bank.reader(until, row.memory, sidenet.search)
                 scores = near.scores(row, memory).cpu()
-            answered[place].append(tuple(choice == question.answer for choice in chosen(scores, alone)))
+            answered[place].append(
+                tuple(choice == question.answer for choice in chosen(scores, plain[row.sidenet]))
+            )
     return [Score.of(answers) for answers in answered]
 
 

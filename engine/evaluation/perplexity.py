@@ -153,7 +153,7 @@ def evaluation_books(arguments: argparse.Namespace, backbone: Backbone, compared
     states = set(config.memory_blocks) if arguments.cache else set()
     if memtrm is not None:
         states.add(memtrm.block)
-    if (config.reading or config.search) == "pooled":
+    if config.reads_by_map:
         states.add(config.search_block)
     wanted = Wanted(tuple(sorted(states)), config.memory_blocks)
     texts = book_texts(arguments.books, arguments.parse_file)

@@ -48,7 +48,7 @@ class TextBank:
             for name in ("keys", "values")
         )
         pooled = None
-        if (config.reading or config.search) == "pooled":
+        if config.reads_by_map:
             entering = torch.cat([part.hidden[config.search_block] for part in segments])
             pooled = entering.unflatten(0, (-1, config.chunk_size)).mean(1).half().float()
         device = next(iter(keys.values())).device

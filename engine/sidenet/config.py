@@ -67,6 +67,11 @@ class SideNetConfig:
             raise BadInput(f"memory_layers must lie within 0 … {self.side_layers - 1}")
 
     @property
+    def reads_by_map(self) -> bool:
+        """Whether memory attention finds its chunks by the learned map, not by attention keys."""
+        return (self.reading or self.search) == "pooled"
+
+    @property
     def side_layers(self) -> int:
         """Number of side layers; a last short span of blocks gets a layer of its own."""
         return -(-self.blocks // self.reduction)

@@ -255,8 +255,8 @@ class SideNet(nn.Module):
         last = hidden[self.config.blocks]
         start = cache.position if cache is not None else 0
         cos_sin = self.rotary(start, last.shape[1], last.device)
-        search, by_map = None, self.config.reading in (None, "pooled")
-        if self.search is not None and by_map and memory is not None and self.reads_memory:
+        search = None
+        if self.config.reads_by_map and memory is not None and self.reads_memory:
             search = self.search.queries(hidden[self.config.search_block])
         deviation: Tensor | None = None
         traces: list[LayerTrace] = []

@@ -35,7 +35,7 @@ class Ring:
         self.values = {block: torch.zeros(shape, device=device) for block in config.memory_blocks}
         self.ids = torch.zeros(rows, capacity, dtype=torch.int64, device=device)
         self.pooled: Tensor | None = None
-        if config.search == "pooled":
+        if config.reads_by_map:
             self.pooled = torch.zeros(rows, self.chunks, config.width, device=device)
         self.written = [0] * rows
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 
 import pytest
 import torch
@@ -147,6 +148,22 @@ def test_shared_context_gives_what_whole_windows_give(backbone, values, remember
             logits = backbone.head(sidenet(backbone.encode(ids[None]).hidden, memory).normed[0, 19:-1])
         expected = -torch.nn.functional.cross_entropy(logits, suffix)
         assert score.item() == pytest.approx(expected.item(), abs=1e-4)
+
+
+def test_a_gain_is_taken_against_the_same_network(backbone, monkeypatch):
+    monkeypatch.setattr(chapterbreak, "SUFFIX", 16)
+    monkeypatch.setattr(chapterbreak, "SEGMENT", 64)
+    monkeypatch.setattr(chapterbreak, "LOCAL", 1)  # a context that can add nothing
+    sidenet, document = trained(backbone, "attention"), book(30)
+    letters = random.Random(0)
+    for chapter in document.chapters:  # beginnings of which each is likely in its own way
+        start = chapter.start + len(chapter.title) + 2
+        own = "".join(letters.choices("abcdefgh ", k=200))
+        document.text = document.text[:start] + own + document.text[start + 200 :]
+    rows = [Reader("backbone"), Reader("off", sidenet=sidenet)]
+    found = chapterbreak.score_book(document, backbone, rows, sidenet, 12, 0)
+    of_no_gain = sum(question.answer == 0 for question in instances(document, 12, 0))
+    assert [score.raised for score in found] == [of_no_gain, of_no_gain]
 
 
 def test_command(tmp_path, tiny_folder, monkeypatch):

@@ -22,11 +22,14 @@ from engine.demonstrations.memory import DemonstrationReader
 from engine.demonstrations.settings import Settings
 from engine.demonstrations.task import Task, guessed_template, guessed_words
 from engine.demonstrations.window import ALONE, LabelScorer
+from engine.evaluation.textbank import TextBank
 from engine.library import Library
 from engine.paths import Paths
 from engine.shelf.runner import JobRunner
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
+from engine.training.activations import Wanted, freeze
+from engine.training.ring import TensorReader
 from ingest.errors import BadInput
 from ingest.parse import parse
 from ingest.tables import pasted_table, read_table
@@ -386,6 +389,29 @@ def test_the_likelihood_of_labels_of_several_tokens_is_that_of_one_whole_pass(de
     alone = scorer.score(prefix, [texts[0]], (reader,))[0]
     assert torch.allclose(alone.labels[0], found[2].labels[0], atol=1e-4)
     assert not torch.allclose(found[1].labels, found[2].labels, atol=1e-3)
+
+
+def test_memory_is_searched_for_the_last_token_alone_where_none_looks_at_another(demos, monkeypatch):
+    backbone = demos.library.backbone
+    config = SideNetConfig.for_backbone(backbone, memory_layers=(1, 2), memory_values="following", top_k=2)
+    sidenet = SideNet(config, backbone).eval()
+    for layer in sidenet.layers[1:3]:
+        layer.memory.gate.data.fill_(0.5)
+    sidenet.eval()
+    past = [freeze(backbone, torch.randint(3, 200, (32,)), Wanted.of(config, ()))]
+    memory, text, searched = TextBank.of(config, past).reader(32), [30, 31, 32, 33], []
+    read = TensorReader.read
+
+    def watched(self, layer, query, search, chunks=None):
+        searched.append(query.shape[1])
+        return read(self, layer, query, search, chunks)
+
+    monkeypatch.setattr(TensorReader, "read", watched)
+    scorer = LabelScorer(backbone, sidenet, [[5], [9]])
+    found = scorer.score(scorer.prefix([]), [text], (memory,))[0].labels
+    assert searched == [1, 1]
+    for label, answer in enumerate(scorer.answers):
+        assert found[0, label].item() == pytest.approx(by_hand(scorer, text, answer, memory), abs=1e-4)
 
 
 def test_a_prefix_serves_again_and_again(scorer):
