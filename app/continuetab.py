@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event
 
 import gradio as gr
@@ -10,6 +10,7 @@ import gradio as gr
 from app import markup, talkview
 from app.desk import Desk
 from app.frame import HIDDEN, PANE, QUICK, Frame, owner_of, told
+from app.readtab import ReadTab
 from app.speaking import Speech, waiting_words
 from app.view import View
 from engine.answering.answer import AnswerEvent
@@ -19,8 +20,21 @@ from ingest.errors import BadInput
 PLACES = {"After the paragraph I chose": "cursor", "Where I have read to": "read", "At its end": "end"}
 MOODS = {"Always the likeliest word": 0.0, "Careful": 0.5, "Natural": 0.8, "Daring": 1.1}
 WITH, WITHOUT = "With the memory of the book", "The same without memory"
+NO_PLACE = {
+    "read": "you have not read anything yet: choose another place to go on from",
+    "cursor": "choose a paragraph first: click on it in the book",
+}
 HINT = "Choose where to go on, and press “Write on”."
 BESIDE = "Here stands the same text as the model goes on without the book."
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What was written on: of which book (None: of words alone), and from where, as a question of a talk."""
+
+    document: str | None
+    asked: str
+    text: str
 
 
 class ContinueTab:
@@ -46,24 +60,27 @@ class ContinueTab:
                 self.with_memory = gr.HTML(written(WITH, None, HINT), **PANE)
             with gr.Column(min_width=300):
                 self.without = gr.HTML(written(WITHOUT, None, BESIDE), **PANE)
-        self.texts = gr.State(("", ""))
+        self.written = gr.State(None)
 
-    def wire(self) -> None:
-        """Connect the tab's controls."""
+    def wire(self, read: ReadTab) -> None:
+        """Connect the tab's controls; what is kept shows among the talks of the reading tab."""
+        self.read = read
         given = [self.frame.view, self.place, self.prompt, self.mood, self.length]
-        self.go.click(self.on_go, given, [self.with_memory, self.without, self.texts], **QUICK)
+        self.go.click(self.on_go, given, [self.with_memory, self.without, self.written], **QUICK)
         self.stop.click(self.on_stop, None, None, queue=False, **HIDDEN)
-        self.keep.click(self.on_keep, [self.frame.view, self.texts], None, **QUICK)
+        self.keep.click(self.on_keep, [self.frame.view, self.written], [read.talks], **QUICK)
 
     def on_go(
         self, view: View, place: str, prompt: str, mood: float, length: int, request: gr.Request
     ) -> Iterator[dict]:
+        """Write on, with the memory of the open book and then the same without."""
         owner = owner_of(request)
         with told():
-            at = self.at(view, place, owner)
+            at = self.at(view, place, prompt, owner)
             document = view.document or None
             if document is None and not prompt.strip():
                 raise BadInput("open a book first, or type words to go on from")
+            asked = self.asked(document, at, prompt)
             seed = secrets.randbelow(2**31)
             speeches = [self.say(request, name, document, at, prompt, mood, length, seed, owner)
                         for name in (("memory", "plain") if document else ("plain",))]  # fmt: skip
@@ -76,57 +93,63 @@ class ContinueTab:
                 for one in self.desk.speaker.follow(speech):
                     note = waiting_words(one, self.desk.speaker.before(one))
                     shown[pane] = written(labels[pane], one, note)
-                    yield shown | {self.texts: (at or "its end", speeches[0].text)}
+                    yield shown | {self.written: Continuation(document, asked, speeches[0].text)}
         finally:
             # whoever left does not keep the others waiting
             for speech in speeches:
                 speech.stop.set()
 
     def say(
-        self, request: gr.Request, name: str, document: str | None, at: str | None, prompt: str, mood: float,
+        self, request: gr.Request, name: str, document: str | None, at: int | None, prompt: str, mood: float,
         length: int, seed: int, owner: str,
     ) -> Speech:  # fmt: skip
         """Queue one of the two continuations; both draw with the same seed."""
         sampling = replace(CONTINUING, temperature=float(mood), seed=seed)
+        after = None if at is None else f"char {at}"
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
             return self.desk.assistant.continue_(
-                document, at=at, prompt=prompt.strip() and prompt or None, tokens=int(length),
+                document, at=after, prompt=prompt.strip() and prompt or None, tokens=int(length),
                 memory=name == "memory", sampling=sampling, owner=owner, stop=stop,
             )  # fmt: skip
 
         return self.desk.speaker.say(f"{name} {request.session_hash}", prompt, begin)
 
-    def at(self, view: View, place: str, owner: str) -> str | None:
-        """The place to go on from, in the engine's words; None is the end."""
+    def at(self, view: View, place: str, prompt: str, owner: str) -> int | None:
+        """The character to go on from; None is the end, as it is for words of one's own without a place."""
         entry = self.desk.entry(view, owner)
         if entry is None or place == "end":
             return None
-        if place == "read":
-            if not entry.position:
-                raise BadInput("you have not read anything yet: choose another place to go on from")
-            return f"char {entry.position}"
-        if view.cursor is None:
-            raise BadInput("choose a paragraph first: click on it in the book")
-        paragraphs = self.desk.document(view.document).paragraphs
-        end = next((end for start, end in paragraphs if start <= view.cursor < end), view.cursor)
-        return f"char {end}"
+        chosen = entry.position or None if place == "read" else self.desk.paragraph_end(view)
+        if chosen is None and not prompt.strip():
+            raise BadInput(NO_PLACE[place])
+        return chosen
+
+    def asked(self, document: str | None, at: int | None, prompt: str) -> str:
+        """What is written on, as the question of a talk: the words, or the place as the book names it."""
+        if prompt.strip() or document is None:
+            return f"Go on from these words: {prompt.strip()}"
+        whole = self.desk.document(document)
+        return f"Go on after {whole.place(max(0, at - 1))}." if at is not None else "Go on after the end."
 
     def on_stop(self, request: gr.Request) -> None:
+        """End what is being written in this browser."""
         for name in ("memory", "plain"):
             self.desk.speaker.stop(f"{name} {request.session_hash}")
 
-    def on_keep(self, view: View, texts: tuple[str, str], request: gr.Request) -> None:
+    def on_keep(self, view: View, written: Continuation | None, request: gr.Request) -> dict:
+        """Make a talk of what was written, about the book that it was written from."""
         owner = owner_of(request)
         with told():
-            at, text = texts
-            if not text.strip():
+            if written is None or not written.text.strip():
                 raise BadInput("there is nothing to keep yet")
             talks = self.desk.shelf.talks
-            talk = talks.create(view.document or None, owner, title="A continuation")
-            talks.append(talk.id, "user", f"Continue from {at}.", owner=owner)
-            talks.append(talk.id, "assistant", text, owner=owner)
-        gr.Info("It is among the talks now.")
+            talk = talks.create(written.document, owner, title="A continuation")
+            talks.append(talk.id, "user", written.asked, owner=owner)
+            talks.append(talk.id, "assistant", written.text, owner=owner)
+        about = f"“{self.desk.shelf.get(written.document).title}”" if written.document else "all your books"
+        gr.Info(f"It is among the talks about {markup.text(about)} now.")
+        return self.read.talk_list(view, owner)
 
 
 def written(label: str, speech: Speech | None, note: str = "") -> str:

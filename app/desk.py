@@ -1,4 +1,4 @@
-"""Desk: everything the page asks of the program. No Gradio here.
+"""Desk: what the page asks about the shelf and the open document; `talking` is for talks. No Gradio here.
 
 It turns a View into HTML with the Assistant's help, for one reader (`owner`) at a time.
 """
@@ -6,17 +6,14 @@ It turns a View into HTML with the Assistant's help, for one reader (`owner`) at
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 
-from app import found, leaves, markup, memorymap, shelfview, talkview
-from app.scope import scope
-from app.speaking import Speaker, Speech, waiting_words
+from app import found, leaves, markup, shelfview
+from app.speaking import Speaker
+from app.talkdesk import TalkDesk
 from app.view import BOUNDS, View
-from engine.answering.answer import AnswerEvent
-from engine.answering.trace import Trace
 from engine.assistant import Assistant
 from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
 from engine.demonstrations.store import DemonstrationLibrary
@@ -25,7 +22,6 @@ from engine.paths import SAMPLES
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Entry
-from engine.shelf.transcript import transcript
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.tables import read_table
@@ -43,6 +39,7 @@ class Desk:
         self.shelf = assistant.shelf
         self.read_only = read_only
         self.speaker = Speaker()
+        self.talking = TalkDesk(self)
         self.demonstrations = Demonstrations(assistant.library, read_table)
         self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
         self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
@@ -200,19 +197,13 @@ class Desk:
         """The view a browser had before a refresh, as far as it still exists."""
         kept = kept if isinstance(kept, dict) else {}
         identifier, talk, bound = (str(kept.get(name) or "") for name in ("document", "talk", "bound"))
-        view = View(identifier, bound=bound if bound in BOUNDS.values() else "book")
-        entry = self.entry(view, owner)
-        if entry is None or not self.shelf.is_stored(identifier):
-            view = replace(view, document="", bound="book")
-        else:
-            answer = kept.get("answer")
-            view = replace(
-                view, at=_number(kept.get("at")), answer=answer if isinstance(answer, int) else None
-            )
-        try:
-            return replace(view, talk=self.shelf.talks.get(talk, owner).id if talk else "")
-        except BadInput:
-            return view
+        bound = bound if bound in BOUNDS.values() else "book"
+        answer = kept.get("answer") if isinstance(kept.get("answer"), int) else None
+        view = View(identifier, _number(kept.get("at")), talk=talk, bound=bound, answer=answer)
+        if self.entry(view, owner) is None or not self.shelf.is_stored(identifier):
+            # a talk about all books needs none that is open
+            view = replace(view, document="", at=0) if bound == "shelf" else View()
+        return self.talking.present(view, owner)
 
     def leaf(self, view: View) -> leaves.Leaf:
         return leaves.leaf_of(self.starts(view.document), len(self.document(view.document).text), view.at)
@@ -229,22 +220,46 @@ class Desk:
 
     def read_to(self, view: View, owner: str) -> View:
         """Set the reading position to the end of the chosen paragraph, or of the leaf."""
-        document, at = self.document(view.document), self.leaf(view).end
-        if view.cursor is not None:
-            at = next((end for start, end in document.paragraphs if start <= view.cursor < end), at)
-        self.shelf.read_to(view.document, at, owner)
+        at = self.paragraph_end(view)
+        self.shelf.read_to(view.document, self.leaf(view).end if at is None else at, owner)
         return replace(view, cursor=None)
 
-    def jumped(self, view: View, identifier: str, start: int, end: int, words: bool, owner: str) -> View:
-        """Lead to a citation or to words found; the way back is kept, the reading position is not touched."""
-        if identifier != view.document:
-            opened = self.open(identifier, owner)
-            view = replace(opened, talk=view.talk, bound=view.bound)
+    def paragraph_end(self, view: View) -> int | None:
+        """Where the chosen paragraph ends; None where none was chosen."""
+        if view.cursor is None:
+            return None
+        paragraphs = self.document(view.document).paragraphs
+        return next((end for start, end in paragraphs if start <= view.cursor < end), None)
+
+    def jumped(self, view: View, identifier: str, start: int, end: int, mark: str, owner: str) -> View:
+        """Lead to what is "cited", to words "found", or with no mark to a place.
+
+        The way back is kept, the reading position is not touched.
+        """
+        back = view.back or ((view.document, view.at) if view.document else None)
+        view = self._beside(view, identifier, owner)
         size = len(self.document(identifier).text)
         start, end = max(0, min(start, size)), max(0, min(end, size))
-        spans = {"found": ((start, end),), "cited": None} if words else {"cited": (start, end), "found": ()}
-        back = view.back if view.back is not None else view.at
-        return replace(view, at=start, cursor=None, back=back, **spans)
+        cited = (start, end) if mark == "cited" else None
+        spans = ((start, end),) if mark == "found" else ()
+        return replace(view, at=start, cursor=None, back=back, cited=cited, found=spans)
+
+    def returned(self, view: View, owner: str) -> View:
+        """Back to where a citation, a hit or the strip was followed, be it in another book."""
+        if view.back is None:
+            return view
+        document, at = view.back
+        view = self._beside(view, document, owner)
+        return replace(view, at=at, back=None, cursor=None, cited=None, found=())
+
+    def _beside(self, view: View, identifier: str, owner: str) -> View:
+        """That document in view; a talk about all books goes on beside whichever is open."""
+        if identifier == view.document:
+            return view
+        opened = self.open(identifier, owner, view)
+        if view.bound != "shelf":
+            return opened
+        return replace(opened, talk=view.talk, bound=view.bound, editing=view.editing, answer=view.answer)
 
     def leaf_html(self, view: View, owner: str) -> str:
         """The leaf in view as HTML, or an invitation."""
@@ -275,121 +290,6 @@ class Desk:
         total = self.shelf.fulltext.count(query, view.document) if hits else 0
         document = self.document(view.document)
         return found.hits_html(query, hits, total, lambda hit: str(document.place(hit.start)))
-
-    # talking
-
-    def talk_choices(self, view: View, owner: str) -> list[tuple[str, str]]:
-        """(title, id) of the talks about the open document, or about the shelf."""
-        about = None if view.bound == "shelf" else view.document or None
-        if about is None and view.bound != "shelf":
-            return []
-        return [(talk.title or "New talk", talk.id) for talk in self.shelf.talks.about(about, owner)]
-
-    def bounded(self, view: View, bound: str, owner: str) -> View:
-        """Change what answers may read; the shelf has talks of its own."""
-        changed = replace(view, bound=bound if bound in BOUNDS.values() else "book")
-        if (bound == "shelf") == (view.bound == "shelf"):
-            return changed
-        choices = self.talk_choices(changed, owner)
-        return replace(changed, talk=choices[0][1] if choices else "", editing=None, answer=None)
-
-    def conversation(self, view: View, owner: str) -> str:
-        """The talk in view as HTML."""
-        if not view.document and view.bound != "shelf":
-            return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
-        messages = self.shelf.talks.messages(view.talk, owner) if view.talk else []
-        speech = self.speaker.current(view.talk) if view.talk else None
-        if speech and not speech.ended and messages and messages[-1].role == "user":
-            # it is shown with its answer, below
-            messages = messages[:-1]
-        waiting = "Ask all your books at once." if view.bound == "shelf" else "Ask this book anything."
-        read = memorymap.answer_read(self, view, owner)
-        traced = self.shelf.talks.traced(view.talk, owner) if view.talk else []
-        return talkview.conversation(messages, self.titles(view, owner), waiting, traced, read)
-
-    def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
-        """The answer whose memory map is shown: its position in the talk, and where it was read from."""
-        traced = self.shelf.talks.traced(view.talk, owner) if view.talk and self.may_hear(view, owner) else []
-        if not traced:
-            return None
-        position = view.answer if view.answer in traced else traced[-1]
-        trace = self.assistant.trace(view.talk, position, owner)
-        return None if trace is None else (position, trace)
-
-    def titles(self, view: View, owner: str) -> dict[str, str]:
-        """Titles of the documents a talk may cite."""
-        if view.bound == "shelf":
-            titles = {entry.id: entry.title for entry in self.shelf.entries(owner)}
-            return titles if len(titles) > 1 else titles | {"": ""}
-        return {view.document: ""}
-
-    def ask(self, view: View, question: str, owner: str) -> View:
-        """Begin an answer in the talk in view (a new talk where there is none)."""
-        if not question.strip():
-            raise BadInput("the question is empty; type one")
-        words, bounds = scope(self, view, owner)
-        self.speaker.free(view.talk)
-        talks = self.shelf.talks
-        talk = view.talk or talks.create(words, owner).id
-        if view.editing is not None:
-            talks.truncate(talk, view.editing, owner)
-
-        def begin(stop: Event) -> Iterator[AnswerEvent]:
-            return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
-
-        self.speaker.say(talk, question.strip(), begin)
-        return replace(view, talk=talk, editing=None, answer=None)
-
-    def without(self, view: View, position: int, reread: bool, owner: str) -> View:
-        """Begin the answer at `position` once more without memory, to stand beside it."""
-        self.speaker.free(view.talk)
-        self.shelf.talks.get(view.talk, owner)
-
-        def begin(stop: Event) -> Iterator[AnswerEvent]:
-            return self.assistant.without_memory(view.talk, position, reread=reread, owner=owner, stop=stop)
-
-        self.speaker.say(view.talk, "", begin, talkview.WITHOUT["passages" if reread else "nothing"])
-        return replace(view, answer=position)
-
-    def again(self, view: View, owner: str) -> View:
-        """Answer the last question anew."""
-        scope(self, view, owner)
-        self.speaker.free(view.talk)
-        question = self.shelf.talks.undo(view.talk, owner) if view.talk else ""
-        return self.ask(view, question, owner)
-
-    def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
-        """Take up a question for other words: asking again will take its place, and that of what followed."""
-        messages = self.shelf.talks.messages(view.talk, owner)
-        question = next((one for one in messages if one.role == "user" and one.position == position), None)
-        if question is None:
-            return view, ""
-        return replace(view, editing=question.position), question.text
-
-    def may_hear(self, view: View, owner: str) -> bool:
-        """Whether the talk in view is this reader's."""
-        try:
-            return bool(view.talk) and self.shelf.talks.get(view.talk, owner) is not None
-        except BadInput:
-            return False
-
-    def exported(self, view: View, owner: str) -> str:
-        """The talk in view as Markdown, with quotes and places."""
-        if not view.talk:
-            raise BadInput("there is no talk to export yet; ask something first")
-        talk = self.shelf.talks.get(view.talk, owner)
-        entry = self.entry(replace(view, document=talk.document or ""), owner)
-        messages = self.shelf.talks.messages(view.talk, owner)
-        if talk.document is None:
-            titles = {one.id: one.title for one in self.shelf.entries(owner)}
-            messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
-                                                for cited in one.citations]) for one in messages]  # fmt: skip
-        return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
-
-    def live(self, speech: Speech) -> str:
-        """What was said so far, as HTML."""
-        note = waiting_words(speech, self.speaker.before(speech))
-        return talkview.live(speech.question, speech.text, note, speech.heading)
 
 
 def _number(value: object) -> int:

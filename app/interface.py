@@ -15,6 +15,7 @@ import gradio as gr
 from app import show
 from app.desk import Desk
 from app.frame import owner_of
+from app.speaking import Start
 from app.uploads import discard, inside
 from engine.errors import Failure
 from ingest.errors import BadInput
@@ -165,7 +166,8 @@ def declare(desk: Desk) -> None:
             owner = owner_of(request)
             return show.entry(desk.rename(shelf.find(document, owner).id, title, owner))
 
-    def spoken(start, question: str) -> Iterator[dict[str, Any]]:
+    def spoken(start: Start, question: str) -> Iterator[dict[str, Any]]:
+        """What is said so far, and again as it grows; ended where the caller has gone."""
         key = f"interface {time.monotonic_ns()}"
         with saying():
             speech = desk.speaker.say(key, question, start)

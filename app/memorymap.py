@@ -61,12 +61,12 @@ def book_of(reads: Sequence[Read], document: str) -> str:
 
 def answer_read(desk: "Desk", view: "View", owner: str) -> AnswerRead | None:
     """The chosen answer's tokens and layers; None where no answer of the talk has a trace."""
-    chosen = desk.chosen(view, owner)
+    chosen = desk.talking.chosen(view, owner)
     if chosen is None:
         return None
     position, trace = chosen
     book = book_of(trace.reads or trace.passages, view.document)
-    titles = desk.titles(view, owner)
+    titles = desk.talking.titles(view, owner)
 
     def place_of(read: Read) -> str:
         try:
@@ -108,7 +108,7 @@ def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: Pl
 
 def strip(desk: "Desk", view: "View", owner: str) -> str:
     """The strip for the chosen answer; empty where there is none."""
-    chosen = desk.chosen(view, owner)
+    chosen = desk.talking.chosen(view, owner)
     if chosen is None:
         return ""
     position, trace = chosen

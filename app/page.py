@@ -113,7 +113,7 @@ def build(desk: Desk) -> gr.Blocks:
                 settings = SettingsTab(desk)
         shelf.wire(read)
         read.wire()
-        written.wire()
+        written.wire(read)
         classify.wire(classify_tab)
         settings.wire(settings_tab)
         light.click(None, js=SWITCH_LIGHT, api_visibility="private")
@@ -122,7 +122,7 @@ def build(desk: Desk) -> gr.Blocks:
             owner = owner_of(request)
             restored = desk.restored(kept_view, owner)
             shown = {shelf.cards: desk.cards(owner, restored.document)} | read.scene(restored, request)
-            if restored.document:
+            if restored.document or restored.talk:
                 shown[tabs] = gr.Tabs(selected="read")
             return shown
 

@@ -1,6 +1,6 @@
 """Readtab: the book and beside it the talk. Events call the desk and show what it gives."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +10,14 @@ from app import leaves, markup
 from app.desk import Desk
 from app.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
 from app.memorymap import strip
-from app.speaking import Speech
 from app.view import BOUNDS, View
 
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
+# what leads into a book: where the span stands in the click's values, and how it is marked there
+LEADS = {
+    "cite": ("start", "end", "cited"), "token": ("start", "end", "cited"), "hit": ("from", "to", "found"),
+    "jump": ("start", "start", ""),
+}  # fmt: skip
 SAVE = """(text) => {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
@@ -33,11 +37,12 @@ class ReadTab:
                 self._reader()
             with gr.Column(scale=2, min_width=330, elem_classes="lm-side"):
                 self._talk()
-        self.pending = gr.State("")
         self.scene_outputs = [
-            frame.view, frame.kept, self.title, self.contents, self.leaf, self.place, self.back, self.talks,
-            self.history, self.live, self.bound, self.map,
+            frame.view, frame.kept, self.title, self.contents, self.query, self.hits, self.leaf, self.place,
+            self.back, self.talks, self.history, self.live, self.edited, self.bound, self.map,
         ]  # fmt: skip
+        # by session, a mark of the newest `follow`, which the ones before it give way to
+        self._following: dict[str | None, object] = {}
 
     def _reader(self) -> None:
         self.title = gr.HTML(elem_id="lm-book", apply_default_css=False, padding=False)
@@ -68,6 +73,7 @@ class ReadTab:
         with gr.Column(elem_id="lm-talk"):
             self.history = gr.HTML(**PANE)
             self.live = gr.HTML(**PANE)
+        self.edited = gr.HTML(**PANE)
         self.question = gr.Textbox(
             label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6
         )
@@ -92,7 +98,8 @@ class ReadTab:
             choices = leaves.contents(desk.document(view.document))
             contents = gr.Dropdown(choices=choices, value=self.chapter(view, owner), visible=bool(choices))
         shown = self.page(view, owner) | self.talk(view, owner)
-        return shown | {self.title: title, self.contents: contents}
+        # words found belong to the book they were looked for in
+        return shown | {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
 
     def chapter(self, view: View, owner: str) -> int | None:
         """Where the chapter in view begins, as the list of contents knows it."""
@@ -115,18 +122,24 @@ class ReadTab:
         }
 
     def talk(self, view: View, owner: str) -> dict:
-        """The talk with its list."""
-        choices = self.desk.talk_choices(view, owner)
-        known = view.talk if view.talk in [name for _, name in choices] else None
-        return {
+        """The talk with its list and the answer under way."""
+        talking = self.desk.talking
+        view = talking.present(view, owner)
+        return self.talk_list(view, owner) | {
             self.frame.view: view,
             self.frame.kept: view.kept(),
-            self.talks: gr.Dropdown(choices=choices, value=known),
-            self.history: self.desk.conversation(view, owner),
-            self.live: "",
+            self.history: talking.conversation(view, owner),
+            self.live: talking.live(view, owner),
+            self.edited: talking.edited(view, owner),
             self.bound: view.bound,
             self.map: strip(self.desk, view, owner),
         }
+
+    def talk_list(self, view: View, owner: str) -> dict:
+        """The talks to choose from."""
+        choices = self.desk.talking.choices(view, owner)
+        known = view.talk if view.talk in [name for _, name in choices] else None
+        return {self.talks: gr.Dropdown(choices=choices, value=known)}
 
     # events
 
@@ -134,185 +147,171 @@ class ReadTab:
         """Connect the tab's controls."""
         frame, scene = self.frame, self.scene_outputs
         self.leaf.click(self.on_leaf, [frame.view], scene, **QUICK)
-        self.map.click(self.on_map, [frame.view], scene, **QUICK)
+        self.map.click(self.on_leaf, [frame.view], scene, **QUICK)
         self.hits.click(self.on_leaf, [frame.view], scene, **QUICK)
         for button, action in ((self.previous, "previous"), (self.next, "next"), (self.read_to, "read_to"),
                                (self.back, "back")):  # fmt: skip
-            button.click(self.moved(action), [frame.view], scene, **QUICK)
+            moved = button.click(self.moved(action), [frame.view], scene, **QUICK)
+        # back may be into another book and its talk
+        self.show_answer(moved)
         self.contents.input(self.on_contents, [frame.view, self.contents], scene, **QUICK)
         typed = {**QUICK, "trigger_mode": "always_last"}
         search = [self.query.submit, self.query.change]
         gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
-        self.bound.input(self.on_bound, [frame.view, self.bound], scene, **QUICK)
-        self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK)
-        self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK)
-        self.delete.click(
-            self.on_delete, [frame.view], scene,
-            js=CONFIRM_DELETE,
-            **QUICK,
-        )  # fmt: skip
         made = self.export.click(self.on_export, [frame.view], [self.exported], **QUICK)
         made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
-        begun = gr.on(
-            [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
-            [*scene, self.question], **QUICK,
-        )  # fmt: skip
-        self.show_answer(begun)
-        again = self.history.click(self.on_talk, [frame.view], [*scene, self.question], **QUICK)
-        self.show_answer(again)
+        asking = [self.ask.click, self.question.submit]
+        clicks = [self.history.click, self.edited.click]
+        for begun in (
+            self.bound.input(self.on_bound, [frame.view, self.bound], scene, **QUICK),
+            self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK),
+            self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK),
+            self.delete.click(self.on_delete, [frame.view], scene, js=CONFIRM_DELETE, **QUICK),
+            gr.on(asking, self.on_ask, [frame.view, self.question], [*scene, self.question], **QUICK),
+            gr.on(clicks, self.on_talk, [frame.view], [*scene, self.question], **QUICK),
+        ):
+            self.show_answer(begun)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
 
-    def moved(self, action: str):
+    def moved(self, action: str) -> Callable[[View, gr.Request], dict]:
         """The event of one of the buttons below the leaf."""
 
         def event(view: View, request: gr.Request) -> dict:
-            return self.move(view, action, {}, owner_of(request))
+            return self.move(view, action, {}, request)
 
         return event
 
     def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+        """What was clicked in the book, in its strip, or among the words found."""
         values = event_values(event)
-        return self.move(view, str(values.get("action", "")), values, owner_of(request))
+        return self.move(view, str(values.get("action", "")), values, request)
 
-    def on_map(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
-        owner, values = owner_of(request), event_values(event)
-        return self.move(view, str(values.get("action", "")), values, owner) | self.titled(
-            view, values, owner
-        )
-
-    def move(self, view: View, action: str, values: dict, owner: str) -> dict:
-        """Change what is shown of the book."""
-        if self.desk.entry(view, owner) is None and action not in ("cite", "hit", "jump"):
+    def move(self, view: View, action: str, values: dict, request: gr.Request) -> dict:
+        """Change what is shown of the book; all of the tab where that leads into another one."""
+        owner = owner_of(request)
+        if self.desk.entry(view, owner) is None and action not in (*LEADS, "back"):
             return {self.frame.view: view}
         with told():
-            view = self._moved(view, action, values, owner)
-        return self.page(view, owner)
+            moved = self._moved(view, action, values, owner)
+        return self.page(moved, owner) if moved.document == view.document else self.scene(moved, request)
 
     def _moved(self, view: View, action: str, values: dict, owner: str) -> View:
-        if action in ("next", "previous"):
-            return self.desk.turned(view, 1 if action == "next" else -1, owner)
-        if action == "read_to":
-            return self.desk.read_to(view, owner)
-        if action == "back" and view.back is not None:
-            return replace(view, at=view.back, back=None, cited=None, found=(), cursor=None)
-        if action == "cursor":
-            return replace(view, cursor=int(values["start"]))
-        if action == "cite":
-            start, end = int(values["start"]), int(values["end"])
-            return self.desk.jumped(view, str(values["document"]), start, end, False, owner)
-        if action == "jump":
-            start = int(values["start"])
-            view = self.desk.jumped(
-                view, str(values.get("document") or view.document), start, start, True, owner
-            )
-            return replace(view, found=())
-        if action == "hit":
-            start, end = int(values["from"]), int(values["to"])
-            return self.desk.jumped(view, str(values["document"]), start, end, True, owner)
-        return view
+        """The view after an action; as it was where that is none of ours."""
+        if action in LEADS:
+            first, last, mark = LEADS[action]
+            document = str(values.get("document") or view.document)
+            return self.desk.jumped(view, document, int(values[first]), int(values[last]), mark, owner)
+        steps = {
+            "next": lambda: self.desk.turned(view, 1, owner),
+            "previous": lambda: self.desk.turned(view, -1, owner),
+            "read_to": lambda: self.desk.read_to(view, owner),
+            "back": lambda: self.desk.returned(view, owner),
+            "cursor": lambda: replace(view, cursor=int(values["start"])),
+        }
+        return steps[action]() if action in steps else view
 
     def on_contents(self, view: View, start: int | None, request: gr.Request) -> dict:
+        """Lead to a chapter."""
         if start is None or not view.document:
             return {self.frame.view: view}
         view = replace(view, at=int(start), cursor=None, cited=None, found=())
         return self.page(view, owner_of(request))
 
     def on_search(self, view: View, query: str) -> str:
+        """Where the words typed stand in the book."""
         with told():
             return self.desk.search(view, query)
 
     def on_bound(self, view: View, bound: str, request: gr.Request) -> dict:
+        """Change what answers may read."""
         owner = owner_of(request)
-        return self.talk(self.desk.bounded(view, bound, owner), owner)
+        return self.talk(self.desk.talking.bounded(view, bound, owner), owner)
 
     def on_choose(self, view: View, talk: str | None, request: gr.Request) -> dict:
-        return self.talk(replace(view, talk=talk or "", editing=None, answer=None), owner_of(request))
+        """Show another talk."""
+        return self.talk(view.with_talk(talk or ""), owner_of(request))
 
     def on_fresh(self, view: View, request: gr.Request) -> dict:
-        return self.talk(replace(view, talk="", editing=None), owner_of(request))
+        """Begin a new talk."""
+        return self.talk(view.with_talk(""), owner_of(request))
 
     def on_delete(self, view: View, request: gr.Request) -> dict:
+        """Delete the talk in view."""
         owner = owner_of(request)
         with told():
-            if view.talk:
-                self.desk.speaker.stop(view.talk)
-                self.desk.shelf.talks.delete(view.talk, owner)
-        return self.talk(replace(view, talk="", editing=None), owner)
+            view = self.desk.talking.delete(view, owner)
+        return self.talk(view, owner)
 
     def on_export(self, view: View, request: gr.Request) -> str:
+        """The talk as Markdown."""
         with told():
-            return self.desk.exported(view, owner_of(request))
+            return self.desk.talking.exported(view, owner_of(request))
 
     def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
+        """Begin an answer."""
         owner = owner_of(request)
         with told():
-            view = self.desk.ask(view, question, owner)
+            view = self.desk.talking.ask(view, question, owner)
         return self.talk(view, owner) | {self.question: ""}
 
     def on_talk(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
-        owner, values = owner_of(request), event_values(event)
-        action = values.get("action")
-        if action in ("cite", "token"):
-            return self.move(view, "cite", values, owner) | self.titled(view, values, owner)
+        """What was clicked in the talk: a citation, or what can be done about a question or an answer."""
+        owner, values, talking = owner_of(request), event_values(event), self.desk.talking
+        action = str(values.get("action", ""))
+        if action in LEADS:
+            return self.move(view, action, values, request)
+        # each gives the view, and what then stands in the question's field (None: what is there)
+        steps = {
+            "choose": lambda: (replace(view, answer=int(values["position"])), None),
+            "without": lambda: (
+                talking.without(view, int(values["position"]), values["kind"] == "passages", owner), None,
+            ),
+            "retry": lambda: (talking.again(view, owner), None),
+            "undo": lambda: talking.undone(view, owner),
+            "edit": lambda: talking.editing(view, int(values["position"]), owner),
+            "leave": lambda: (replace(view, editing=None), ""),
+        }  # fmt: skip
+        if action not in steps:
+            return {self.frame.view: view}
         with told():
-            if action == "choose":
-                return self.talk(replace(view, answer=int(values["position"])), owner)
-            if action == "without" and view.talk:
-                reread = values["kind"] == "passages"
-                return self.talk(self.desk.without(view, int(values["position"]), reread, owner), owner)
-            if action == "retry":
-                return self.talk(self.desk.again(view, owner), owner)
-            if action == "undo" and view.talk:
-                question = self.desk.shelf.talks.undo(view.talk, owner)
-                return self.talk(view, owner) | {self.question: question}
-            if action == "edit" and view.talk:
-                view, question = self.desk.editing(view, int(values["position"]), owner)
-                return {self.frame.view: view, self.question: question}
-        return {self.frame.view: view}
-
-    def titled(self, view: View, values: dict, owner: str) -> dict:
-        """Where a citation leads into another book, its title."""
-        entry = self.desk.entry(View(str(values.get("document", ""))), owner)
-        if entry is None or entry.id == view.document:
-            return {}
-        choices = leaves.contents(self.desk.document(entry.id))
-        return {self.title: markup.tag("h1", markup.text(entry.title)),
-                self.contents: gr.Dropdown(choices=choices, value=None)}  # fmt: skip
+            view, words = steps[action]()
+        return self.talk(view, owner) | ({} if words is None else {self.question: words})
 
     def show_answer(self, begun: Any) -> None:
-        """After an event: the answer under way, then the talk with it; also after a refresh."""
+        """After an event that may change the talk: the answer under way in it, then the talk with it."""
+        # "multiple", so that an answer still followed in one talk keeps none in the next from being followed
+        often = {**QUICK, "trigger_mode": "multiple"}
         # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.
-        going = begun.then(self.follow, [self.frame.view], [self.live], **QUICK)
-        going.then(self.followed, [self.frame.view], self.scene_outputs, **QUICK)
-
-    def heard(self, view: View, owner: str) -> Speech | None:
-        """The newest answer of the talk in view, where it is this reader's."""
-        return self.desk.speaker.current(view.talk) if self.desk.may_hear(view, owner) else None
+        going = begun.then(self.follow, [self.frame.view], [self.live], **often)
+        ended = [*self.scene_outputs, self.question]
+        going.then(self.followed, [self.frame.view, self.question], ended, **often)
 
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
-        """An answer under way until it has ended."""
-        speech = self.heard(view, owner_of(request))
-        if speech is None or speech.ended:
-            yield ""
-            return
-        for one in self.desk.speaker.follow(speech):
-            if not one.ended:
-                yield self.desk.live(one)
+        """An answer under way until it has ended, or until this browser looks at another talk."""
+        session, mine, talking = request.session_hash, object(), self.desk.talking
+        self._following[session] = mine
+        try:
+            speech = talking.heard(view, owner_of(request))
+            if speech is None or speech.ended:
+                yield talking.live(view, owner_of(request))
+                return
+            for one in self.desk.speaker.follow(speech, lambda: self._following.get(session) is not mine):
+                if not one.ended:
+                    yield talking.spoken(one)
+        finally:
+            if self._following.get(session) is mine:
+                del self._following[session]
 
-    def followed(self, view: View, request: gr.Request) -> dict:
-        """The talk with the answer that has ended, or why there is none."""
+    def followed(self, view: View, typed: str, request: gr.Request) -> dict:
+        """The talk in view with what has ended in it, or why there is none."""
         owner = owner_of(request)
-        if (speech := self.heard(view, owner)) is None:
-            return {self.live: ""}
         shown = self.talk(view, owner)
         del shown[self.frame.view], shown[self.frame.kept]
-        if speech.error:
-            words = speech.error
-            if view.document and self.desk.assistant.library.fault(view.document):
-                words += ". On the shelf, “Encode anew” makes the memory again."
-            shown[self.live] = markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
+        if not typed.strip() and (question := self.desk.talking.given_back(view, owner)):
+            shown[self.question] = question
         return shown
 
     def on_stop(self, view: View, request: gr.Request) -> None:
-        if self.desk.may_hear(view, owner_of(request)):
+        """End the answer under way in the talk in view."""
+        if self.desk.talking.may_hear(view, owner_of(request)):
             self.desk.speaker.stop(view.talk)

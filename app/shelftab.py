@@ -44,16 +44,18 @@ class ShelfTab:
         """Connect the tab's controls; opening a book fills the reading tab."""
         frame, scene = self.frame, read.scene_outputs
         self.read = read
-        self.upload.upload(
+        uploaded = self.upload.upload(
             self.on_upload, [self.upload, self.password, self.encoding, frame.view],
             [self.upload, self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs,
              *scene],
             **QUICK,
         )  # fmt: skip
-        self.cards.click(
+        clicked = self.cards.click(
             self.on_card, [frame.view, self.password, self.encoding],
             [self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
         )  # fmt: skip
+        for begun in (uploaded, clicked):
+            read.show_answer(begun)
         self.timer.tick(
             self.on_tick, [frame.view, self.seen, self.timer], [self.cards, self.seen, self.timer], **QUICK
         )
@@ -61,6 +63,7 @@ class ShelfTab:
     def on_upload(
         self, files: list[str] | None, password: str, encoding: str, view: View, request: gr.Request
     ) -> dict:
+        """Put files on the shelf and say of each what became of it; one that is there already is opened."""
         said, there = [], []
         before = {entry.id for entry in self.desk.shelf.entries(owner_of(request))}
         for name in files or []:
@@ -91,24 +94,28 @@ class ShelfTab:
     def on_card(
         self, view: View, password: str, encoding: str, event: gr.EventData, request: gr.Request
     ) -> dict:
+        """What was clicked on a card: the book opened, or something done about it or its job."""
         values, owner = event_values(event), owner_of(request)
         action, document = values.get("action"), str(values.get("document", ""))
         shown: dict = {self.notice: ""}
+        steps = {
+            "sample": lambda: self.desk.add_sample(owner),
+            "rename": lambda: self.desk.rename(document, str(values.get("answer", "")), owner),
+            "renew": lambda: self.desk.renew(document, owner),
+        } | dict.fromkeys(
+            ("pause", "cancel", "resume"),
+            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner),
+        )
         with told():
             if action == "open":
                 view = self.desk.open(document, owner, view)
                 shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request)
-            elif action == "sample":
-                self.desk.add_sample(owner)
-            elif action == "rename":
-                self.desk.rename(document, str(values.get("answer", "")), owner)
-            elif action == "renew":
-                self.desk.renew(document, owner)
             elif action == "remove":
                 shown |= self.removed(document, view, request)
-            elif action in ("pause", "cancel", "resume"):
-                self.desk.act(action, int(values["job"]), password, encoding, owner)
-                shown |= {self.password: "", self.encoding: ""} if action == "resume" else {}
+            elif action in steps:
+                steps[action]()
+        if action == "resume":
+            shown |= {self.password: "", self.encoding: ""}
         return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
     def removed(self, document: str, view: View, request: gr.Request) -> dict:
@@ -121,6 +128,7 @@ class ShelfTab:
         return shown
 
     def on_tick(self, view: View, seen: str, seconds: float, request: gr.Request) -> dict:
+        """The cards where they have changed, and how soon to look again."""
         cards = self.desk.cards(owner_of(request), view.document)
         wanted = BUSY_SECONDS if self.desk.is_busy() else IDLE_SECONDS
         now = hashlib.blake2b(cards.encode(), digest_size=8).hexdigest()

@@ -25,13 +25,15 @@ Start = Callable[[threading.Event], Iterator[AnswerEvent]]
 class Speech:
     """One answer under way. `key` says whose and where it is: a talk's id, or a session's.
 
-    heading: what it is, where it is no answer to a question just asked.
+    heading: what it is, where it is no answer to a question just asked. at: where in its talk the question
+    will stand, in the place of what stands there now.
     """
 
     key: str
     question: str
     start: Start
     heading: str = ""
+    at: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     end: threading.Event = field(default_factory=threading.Event)
     began: bool = False
@@ -77,11 +79,11 @@ class Speaker:
         self._lock = threading.Lock()
         threading.Thread(target=self._loop, name="speaker", daemon=True).start()
 
-    def say(self, key: str, question: str, start: Start, heading: str = "") -> Speech:
+    def say(self, key: str, question: str, start: Start, heading: str = "", at: int | None = None) -> Speech:
         """Queue an answer; one at a time for each key (raises BadInput)."""
         with self._lock:
             self.free(key)
-            speech = Speech(key, question, start, heading)
+            speech = Speech(key, question, start, heading, at)
             self._known[key] = speech
             self._waiting.append(speech)
             for old in [name for name, one in self._known.items() if one.ended][: len(self._known) - KEPT]:
@@ -117,10 +119,15 @@ class Speaker:
         with self._lock:
             return self._waiting.index(speech) if speech in self._waiting else 0
 
-    def follow(self, speech: Speech) -> Iterator[Speech]:
-        """The speech when it has grown, not too often, until it has ended; the last time after its end."""
+    def follow(self, speech: Speech, gone: Callable[[], bool] = lambda: False) -> Iterator[Speech]:
+        """The speech when it has grown, not too often, until it has ended; the last time after its end.
+
+        Where `gone` says that nobody looks any more, that is the end of it.
+        """
         seen: tuple[int, int] | None = None
         while not speech.ended:
+            if gone():
+                return
             now = (len(speech.pieces), -1 if speech.began else self.before(speech))
             has_grown, seen = now != seen, now
             if has_grown:

@@ -187,6 +187,18 @@ def live(asked: str, words: str, note: str, heading: str = "") -> str:
     return above + _message("assistant lm-live", body, below, speaker="assistant", heading=heading)
 
 
+def failed(words: str) -> str:
+    """Why there is no answer."""
+    return markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
+
+
+def editing(number: int) -> str:
+    """What asking will do to the talk while a question is put otherwise, and the way out."""
+    words = f"This takes the place of question {number} and what follows."
+    row = markup.tag("span", markup.text(words), class_="lm-facts", role="status")
+    return markup.tag("div", row, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")
+
+
 def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> str:
     title = markup.tag("h4", markup.text(heading or SPEAKERS[speaker or kind]))
     return markup.tag("section", title, markup.tag("div", said, class_="lm-said"), *below,

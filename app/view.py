@@ -1,6 +1,6 @@
 """View: what one browser looks at, as plain data. The desk turns it into HTML."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
           "All my books": "shelf"}  # fmt: skip
@@ -8,8 +8,9 @@ BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapt
 
 @dataclass(frozen=True)
 class View:
-    """Which document, leaf and talk a browser shows. `at`, `cursor` and `back` count characters.
+    """Which document, leaf and talk a browser shows. `at`, `cursor` and the like count characters.
 
+    `back` is the document and the place in it from which the reader was led away.
     `editing` and `answer` are positions in the talk: the question that is being put otherwise, and the
     answer whose memory map is shown (None: the last one that has one).
     """
@@ -19,11 +20,15 @@ class View:
     cursor: int | None = None
     cited: tuple[int, int] | None = None
     found: tuple[tuple[int, int], ...] = ()
-    back: int | None = None
+    back: tuple[str, int] | None = None
     talk: str = ""
     bound: str = "book"
     editing: int | None = None
     answer: int | None = None
+
+    def with_talk(self, talk: str) -> "View":
+        """Another talk in view, of which nothing is chosen."""
+        return replace(self, talk=talk, editing=None, answer=None)
 
     def kept(self) -> dict:
         """What the browser remembers over a refresh."""

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -87,3 +88,67 @@ def novel(tmp_path) -> Path:
     path = tmp_path / "lighthouse.md"
     path.write_text(book(), encoding="utf-8")
     return path
+
+
+@dataclass
+class Told:
+    """Two books on a desk whose answers a test lets come: each asks `gate` before every one of its words."""
+
+    desk: object
+    books: tuple[str, str]
+    gate: Event
+
+    def ended(self, view) -> None:
+        """Let the answer in the talk of that view come to its end."""
+        self.gate.set()
+        assert self.desk.speaker.current(view.talk).end.wait(30)
+
+    def said(self, view) -> list[str]:
+        """The talk of that view."""
+        return [one.text for one in self.desk.shelf.talks.messages(view.talk)]
+
+
+@pytest.fixture(scope="module")
+def two_books(tmp_path_factory, tiny_folder):
+    """A desk with two encoded books, and no page."""
+    from app.desk import Desk
+    from engine.assistant import Assistant
+    from engine.library import Library
+    from ingest.parse import parse
+
+    home = tmp_path_factory.mktemp("home")
+    assistant = Assistant(Library(Paths(home), parse, model=str(tiny_folder)))
+    for number in (1, 2):
+        path = tmp_path_factory.mktemp("books") / f"{number}.md"
+        path.write_text(book(3, 5).replace("Amber Bay", f"Bay {number}"), encoding="utf-8")
+        assistant.add(path)
+    return Desk(assistant)
+
+
+@pytest.fixture
+def told(two_books, monkeypatch) -> Iterator[Told]:
+    """The two books, with made-up answers: "<question> one two three"."""
+    from engine.answering.answer import Answer, AnswerEvent
+
+    gate, talks = Event(), two_books.shelf.talks
+
+    def answered(words, question, *, talk=None, owner="", stop=None, **bounds):
+        talks.append(talk, "user", question, owner=owner)
+        text = question
+        for word in ("", " one", " two", " three"):
+            while not gate.wait(0.01) and not stop.is_set():
+                pass
+            if stop.is_set():
+                break
+            text += word
+            yield AnswerEvent(word or question)
+        talks.append(talk, "assistant", text, owner=owner)
+        yield AnswerEvent(answer=Answer(text, stopped=stop.is_set()))
+
+    monkeypatch.setattr(two_books.assistant, "ask", answered)
+    first, second = sorted(two_books.shelf.entries(), key=lambda entry: entry.title)
+    yield Told(two_books, (first.id, second.id), gate)
+    two_books.speaker.stop_all()
+    for about in (first.id, second.id, None):
+        for talk in talks.about(about):
+            talks.delete(talk.id)

@@ -312,14 +312,14 @@ def test_the_page_hands_on_who_asks_and_hides_what_is_refused(guarded, films):
 
 
 def test_no_answer_of_one_account_is_another_ones(guarded, ann, hers):
-    desk = guarded.desk
-    asked = desk.ask(desk.open(hers, "ann"), "How many chapters are there?", "ann")
+    desk, talking = guarded.desk, guarded.desk.talking
+    asked = talking.ask(desk.open(hers, "ann"), "How many chapters are there?", "ann")
     until(lambda: desk.speaker.current(asked.talk).ended)
-    assert "chapters" in desk.conversation(asked, "ann")
+    assert "chapters" in talking.conversation(asked, "ann")
     kept = asked.kept()
     assert desk.restored(kept, "ann").talk == asked.talk and desk.restored(kept, "ben").talk == ""
-    for other in (lambda: desk.conversation(asked, "ben"), lambda: desk.exported(asked, "ben"),
-                  lambda: desk.again(asked, "ben"), lambda: desk.editing(asked, 0, "ben")):  # fmt: skip
+    for other in (lambda: talking.conversation(asked, "ben"), lambda: talking.exported(asked, "ben"),
+                  lambda: talking.again(asked, "ben"), lambda: talking.editing(asked, 0, "ben")):  # fmt: skip
         with pytest.raises(BadInput, match="there is no such talk"):
             other()
 

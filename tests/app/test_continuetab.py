@@ -1,0 +1,72 @@
+"""Writing on without a browser: where it goes on from, and under which book and words it is kept."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from app.continuetab import ContinueTab
+from app.frame import Frame
+from app.readtab import ReadTab
+from app.view import View
+from engine.answering.answer import Answer, AnswerEvent
+
+ASKS = SimpleNamespace(username="", session_hash="one window")
+
+
+@pytest.fixture
+def tab(told, monkeypatch):
+    """The tab; what it asks of the engine is in `asked`."""
+    asked = []
+
+    def continued(words, *, at=None, prompt=None, **more):
+        asked.append((words, at, prompt))
+        yield AnswerEvent(answer=Answer("and so on"))
+
+    monkeypatch.setattr(told.desk.assistant, "continue_", continued)
+    with gr.Blocks():
+        frame = Frame(gr.State(View()), gr.BrowserState({}), gr.Tabs())
+        made, read = ContinueTab(told.desk, frame), ReadTab(told.desk, frame)
+        made.wire(read)
+    made.asked_for = asked
+    return made
+
+
+def written(tab: ContinueTab, view: View, place: str = "read", prompt: str = ""):
+    """What can be kept after “Write on”."""
+    *_, last = tab.on_go(view, place, prompt, 0.8, 20, ASKS)
+    return last[tab.written]
+
+
+@pytest.mark.parametrize("place", ["read", "cursor"])
+def test_words_of_ones_own_need_no_place_in_the_book(tab, told, place):
+    view = told.desk.open(told.books[0], "")
+    told.desk.shelf.read_to(view.document, 0)
+    made = written(tab, view, place, "It was a dark night, and")
+    assert tab.asked_for == 2 * [(view.document, None, "It was a dark night, and")]
+    assert made.asked == "Go on from these words: It was a dark night, and"
+    with pytest.raises(gr.Error, match="you have not read anything yet|choose a paragraph first"):
+        written(tab, view, place)
+
+
+def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
+    one, two = told.books
+    view = told.desk.open(one, "")
+    paragraph = told.desk.document(one).paragraphs[5]
+    made = written(tab, replace(view, cursor=paragraph[0]), "cursor")
+    assert tab.asked_for[0] == (one, f"char {paragraph[1]}", None)
+    shown = tab.on_keep(told.desk.open(two, ""), made, ASKS)
+    assert shown[tab.read.talks].choices == []
+    (talk,) = told.desk.shelf.talks.about(one)
+    assert told.desk.shelf.talks.about(two) == []
+    question, answer = told.said(view.with_talk(talk.id))
+    place = told.desk.document(one).place(*paragraph)
+    assert (question, answer) == (f"Go on after {place}.", "and so on") and "char" not in question
+    listed = tab.on_keep(view, made, ASKS)[tab.read.talks].choices
+    assert [title for title, _ in listed] == ["A continuation"] * 2
+
+
+def test_there_is_nothing_to_keep_before_something_was_written(tab):
+    with pytest.raises(gr.Error, match="nothing to keep"):
+        tab.on_keep(View(), None, ASKS)
