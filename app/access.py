@@ -5,6 +5,7 @@ point to it (DNS rebinding): its scripts would then ask as if the page were thei
 answers only those who call this machine by one of its own names.
 """
 
+import errno
 import importlib.util
 import ipaddress
 import socket
@@ -18,6 +19,8 @@ from ingest.errors import BadInput
 
 LEAST_PASSWORD = 8
 FIRST_PORT, PORTS = 7860, 40
+# what binding says of a port; all else it says of the address. On Windows EACCES is a port held by another
+TAKEN = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 
 
 def is_loopback(host: str) -> bool:
@@ -30,12 +33,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def bare(host: str) -> str:
+    """An address as sockets want it, without the brackets that an IPv6 one has in a browser."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def in_url(host: str) -> str:
+    """The same as a browser, and Gradio, want it."""
+    return f"[{host}]" if ":" in host else host
+
+
 def accounts(words: list[str]) -> list[tuple[str, str]]:
     """(user, password) pairs from "user:password" or "@file" with one such line for each. Raises BadInput."""
     pairs = []
     for word in words:
-        lines = _lines(word[1:]) if word.startswith("@") else [word]
-        for line in lines:
+        for line in _lines(word[1:]) if word.startswith("@") else [word]:
             user, colon, password = line.partition(":")
             if not (user and colon and password):
                 raise BadInput("--auth takes user:password, or @FILE with one such line for each account")
@@ -44,11 +56,20 @@ def accounts(words: list[str]) -> list[tuple[str, str]]:
 
 
 def _lines(name: str) -> list[str]:
+    """The lines of a file that name an account: one at least, as a page without any has no password."""
     try:
-        text = Path(name).expanduser().read_text(encoding="utf-8")
+        # an editor on Windows may put a mark before the first line
+        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
     except OSError as error:
         raise BadInput(f"--auth @{name}: {error.strerror or error}") from error
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"--auth @{name}: some letters cannot be read: save the file as UTF-8") from error
+    except RuntimeError as error:  # of expanduser
+        raise BadInput(f"--auth @{name}: there is no such user on this machine") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not lines:
+        raise BadInput(f"--auth @{name}: it names no account: write user:password in a line for each")
+    return lines
 
 
 def check(host: str, pairs: list[tuple[str, str]]) -> None:
@@ -136,17 +157,25 @@ def named_host(headers: list[tuple[bytes, bytes]]) -> str:
 
 
 def free_port(host: str, wanted: int | None) -> int:
-    """The port asked for, or the first free one from 7860 on. Raises BadInput when there is none."""
-    ports = [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS)
+    """The port asked for, or the first free one from 7860 on.
+
+    Raises BadInput when there is none, or the address is none of this machine.
+    """
+    for port in [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + PORTS):
+        # Gradio tries the loopback address first, whatever address it is to serve on
+        if _is_free(host, port) and _is_free("127.0.0.1", port):
+            return port
+    raise BadInput(f"port {wanted or FIRST_PORT} of {host} is in use or not ours: give another --port")
+
+
+def _is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in ports:
+    try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                return port
-            except OverflowError:
-                raise BadInput(f"there is no port {port}: give one from 1 to 65535") from None
-            except OSError:
-                continue
-    raise BadInput(f"port {wanted or FIRST_PORT} of {host} is in use or not ours: give another --port")
+            probe.bind((host, port))
+    except (OSError, UnicodeError) as error:  # a name with an empty part is no OSError
+        if getattr(error, "errno", None) in TAKEN:
+            return False
+        raise BadInput(f"{host} is no address of this machine: give another --host") from error
+    return True

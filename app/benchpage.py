@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app import access, doctor
+from engine.arguments import positive, thread_count
 from engine.bench.subject import report
 from engine.errors import Failure
 from engine.paths import PROJECT, SAMPLES, Paths
@@ -49,9 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--book", type=Path, metavar="FILE", help="the long book (default: a sample, over and over)"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="starts and continuations; the best counts")
-    parser.add_argument("--tokens", type=int, default=100, help="length of a continuation (default: 100)")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    parser.add_argument(
+        "--rounds", type=positive, default=3, help="starts and continuations; the best counts"
+    )
+    parser.add_argument(
+        "--tokens", type=positive, default=100, help="length of a continuation (default: 100)"
+    )
+    parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -1,15 +1,22 @@
 """`python launch.py classify`: the label of a text, or of every row of a file, by a demonstration library."""
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 from app import commands, show
+from app.arguments import add_json, add_model_arguments
+from engine.arguments import seed
+from engine.demonstrations.files import writable
+from engine.demonstrations.settings import CHOICES, Settings
+from engine.errors import Failure
 from ingest.errors import BadInput
 
-FORMATS = (".csv", ".tsv", ".jsonl")
+OF_INPUT = ("column", "encoding")
+GOES_ON = "the same command goes on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="demonstrations: a CSV, TSV, JSONL or Parquet file with text and label columns (imported once), "
         "a library's name, or one that comes along",
     )
+    parser.add_argument(
+        "--demos-encoding", metavar="NAME", help="of the file of --demos, where the guess is wrong"
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", help="classify this text")
     what.add_argument("--input", type=Path, metavar="FILE", help="classify every row of this table")
@@ -28,42 +38,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=Path, metavar="FILE", help="where the labels of --input go: .csv, .tsv, .jsonl"
     )
     parser.add_argument("--column", metavar="NAME", help="the text column of --input (default: a guess)")
-    parser.add_argument("--encoding", help="of --input, where the guess is wrong")
+    parser.add_argument("--encoding", metavar="NAME", help="of --input, where the guess is wrong")
     parser.add_argument(
         "--shots", type=int, metavar="N", help="demonstrations in the local window (default: 20)"
     )
     parser.add_argument(
-        "--choose",
-        choices=("random", "similar"),
-        help="how the window's are chosen (default: random, read once)",
+        "--choose", choices=CHOICES, help="how the window's are chosen (default: random, read once)"
     )
     parser.add_argument(
         "--no-memory", action="store_true", help="the window and the vote only, for comparison"
     )
     parser.add_argument("--no-vote", action="store_true", help="the language model only, for comparison")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random choice")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    parser.add_argument(
-        "--model",
-        default=commands.named_model([]),
-        help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes along)",
-    )
-    parser.add_argument("--sidenet", metavar="FOLDER", help="checkpoint (default: the one in assets)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the random choice")
+    add_json(parser)
+    add_model_arguments(parser.add_argument_group("model"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Import and encode the demonstrations where that is not done, then classify; the exit code is 0."""
     _check(arguments)
+    settings, table = _settings(arguments), _table(arguments)
     demos = demonstrations(arguments)
-    settings = _settings(arguments)
-    library = demos.find(arguments.demos, lambda line: print(show.plain(line), file=sys.stderr))
+    library = demos.find(arguments.demos, _say_of_demos, arguments.demos_encoding)
     progress = show.Progress(library.name, sys.stderr)
     try:
         demos.encode(library.id, progress)
-        if arguments.text is not None:
+        if demos.state(library.id) != "ready":
+            raise Failure(f'the encoding of "{library.name}" was stopped from elsewhere: {GOES_ON}')
+        if table is None:
             return _one(demos, library.id, settings, arguments)
-        return _file(demos, library.id, settings, arguments, progress)
+        return _file(demos, library.id, table, settings, arguments, progress)
     finally:
         progress.close()
 
@@ -84,21 +88,49 @@ def _check(arguments: argparse.Namespace) -> None:
         raise BadInput("--input needs --output FILE: where the labels go")
     if arguments.input is None and arguments.output is not None:
         raise BadInput("--output belongs to --input FILE; the label of --text is printed")
-    for name in ("column", "encoding"):
+    for name in OF_INPUT:
         if arguments.input is None and getattr(arguments, name) is not None:
             raise BadInput(f"--{name} belongs to --input FILE; --text is the text itself")
-    if arguments.output is not None and arguments.output.suffix.lower() not in FORMATS:
-        raise BadInput(f"{arguments.output.name}: the name must end in {', '.join(FORMATS)}")
-    if arguments.output is not None and not arguments.output.absolute().parent.is_dir():
-        raise BadInput(f"there is no folder {arguments.output.absolute().parent}: make it first")
+    if arguments.output is not None:
+        _check_output(arguments)
 
 
-def _settings(arguments: argparse.Namespace):
-    from engine.demonstrations.settings import Settings
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Raise BadInput where the labels cannot be written, or would take the place of what is read."""
+    output = writable(arguments.output)
+    if not output.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder {output.absolute().parent}: make it first")
+    for option, read in (("--input", arguments.input), ("--demos", arguments.demos)):
+        read = os.path.expanduser(read)
+        if os.path.isfile(read) and os.path.isfile(output) and os.path.samefile(read, output):
+            raise BadInput(f"--output {output} is the file of {option} itself: give another name")
 
+
+def _say(line: str) -> None:
+    print(show.plain(line), file=sys.stderr)
+
+
+def _say_of_demos(line: str) -> None:
+    """What a reader of tables says of an encoding, with the option that is meant here."""
+    _say(line.replace("--encoding", "--demos-encoding"))
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
     named = {"shots": arguments.shots, "choose": arguments.choose, "seed": arguments.seed}
     given = {name: value for name, value in named.items() if value is not None}
     return Settings(memory=not arguments.no_memory, vote=not arguments.no_vote, **given)
+
+
+def _table(arguments: argparse.Namespace):
+    """The rows to classify, None for one text. Read first: what is wrong with it must not wait for a bank."""
+    from ingest.tables import read_table
+
+    if arguments.input is None:
+        return None
+    table = read_table(arguments.input, encoding=arguments.encoding)
+    for warning in table.warnings:
+        _say(f"{table.name}: {warning}")
+    return table
 
 
 def _one(demos, identifier: str, settings, arguments: argparse.Namespace) -> int:
@@ -112,16 +144,12 @@ def _one(demos, identifier: str, settings, arguments: argparse.Namespace) -> int
     return 0
 
 
-def _file(demos, identifier: str, settings, arguments: argparse.Namespace, progress) -> int:
-    from ingest.tables import read_table
-
+def _file(demos, identifier: str, table, settings, arguments: argparse.Namespace, progress) -> int:
     began = time.monotonic()
-    run, job = demos.start_run(
-        identifier, read_table(arguments.input, encoding=arguments.encoding), arguments.column, settings
-    )
+    run, job = demos.start_run(identifier, table, arguments.column, settings)
     if run.done:
         print(f"{run.done:,} of {run.rows:,} rows were done before; going on from there", file=sys.stderr)
-    demos.run(job, progress)
+    _require_done(demos.run(job, progress), arguments.input.name)
     rows = demos.export_run(run, arguments.output)
     labels = dict(Counter(result.label for result in demos.run_results(run)).most_common())
     demos.remove_run(run)
@@ -133,3 +161,14 @@ def _file(demos, identifier: str, settings, arguments: argparse.Namespace, progr
     shown = ", ".join(f"{show.plain(label)} {count:,}" for label, count in labels.items())
     print(f"{rows:,} rows to {show.plain(str(arguments.output))}: {shown}; {seconds:.1f} s")
     return 0
+
+
+def _require_done(job, name: str) -> None:
+    """Raise Failure where another program ended the job: what there is of its labels is no result."""
+    if job.state == "failed":
+        raise Failure(f"{name}: {job.message}")
+    if job.state != "done":
+        raise Failure(
+            f"{name} was {job.state} from elsewhere, {job.done:,} of {job.total:,} rows done and nothing "
+            f"written: {GOES_ON}"
+        )

@@ -15,9 +15,20 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
 
 from app import show, testing
+from app.arguments import (
+    PAGE,
+    PAGE_OPTIONS,
+    Parser,
+    add_json,
+    add_model_arguments,
+    model_options,
+    page_arguments,
+    sampling_arguments,
+    words,
+)
+from engine.arguments import positive
 from engine.errors import Failure
 from engine.paths import Paths
 from ingest.errors import BadInput
@@ -45,33 +56,7 @@ DELEGATES: dict[str, Delegate] = {
 }
 
 # The module whose `run(arguments) -> int` opens the page.
-PAGE = "app.page"
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with errors of one line and no guessing of shortened options."""
-
-    def __init__(self, **options: Any):
-        super().__init__(allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{message} (see: {self.prog} --help)\n")
-
-
-def count(words: str) -> int:
-    """An argparse type: a whole number from 1 on."""
-    if not words.isdecimal() or int(words) < 1:
-        raise argparse.ArgumentTypeError(f"'{words}' is not a whole number from 1 on")
-    return int(words)
-
-
-def words(given: str) -> str:
-    """An argparse type: text that says something; what the terminal could not read as text is none."""
-    if not given.strip():
-        raise argparse.ArgumentTypeError("it is empty; give some words, or leave it out")
-    if any("\ud800" <= character <= "\udfff" for character in given):
-        raise argparse.ArgumentTypeError("it holds bytes that are no text here; type it anew")
-    return given
+PAGE_MODULE = "app.page"
 
 
 def build_parser(chosen: str | None = None) -> Parser:
@@ -81,13 +66,18 @@ def build_parser(chosen: str | None = None) -> Parser:
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
     )
     as_json = Parser(add_help=False)
-    as_json.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    model = _model_arguments()
-    sampling = _sampling_arguments()
+    add_json(as_json)
+    model = Parser(add_help=False)
+    add_model_arguments(model.add_argument_group("model"))
+    sampling = sampling_arguments()
 
-    parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog="Without a command: open the page.")
+    parser = Parser(
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        epilog="Without a command: open the page.",
+        parents=[page_arguments()],
+    )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    _add_page_arguments(parser)
     commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
 
     def command(name: str, function: Callable | None, help: str, *parents: Parser) -> Parser:
@@ -115,14 +105,14 @@ def build_parser(chosen: str | None = None) -> Parser:
         help="read nothing after this place: 'page 12', 'chapter 3', 45%%",
     )
     ask.add_argument("--within", type=words, metavar="CHAPTER", help="read this chapter only")
-    ask.add_argument("--max-tokens", type=count, metavar="N", help="longest answer")
+    ask.add_argument("--max-tokens", type=positive, metavar="N", help="longest answer")
 
     go_on = command("continue", continue_text, "continue the text of a document", as_json, model, sampling)
     go_on.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
     start = go_on.add_mutually_exclusive_group()
     start.add_argument("--at", type=words, metavar="PLACE", help="go on from this place of the document")
     start.add_argument("--prompt", type=words, metavar="TEXT", help="go on from this text instead")
-    go_on.add_argument("--tokens", type=count, default=200, metavar="N", help="how many (default: 200)")
+    go_on.add_argument("--tokens", type=positive, default=200, metavar="N", help="how many (default: 200)")
     go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
 
     remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
@@ -141,29 +131,6 @@ def build_parser(chosen: str | None = None) -> Parser:
     return parser
 
 
-def _add_page_arguments(parser: Parser) -> None:
-    """What the program takes without a command, for the page. None where it was not given."""
-    group = parser.add_argument_group("the page (without a command)")
-    group.add_argument("--host", metavar="ADDRESS", help="serve here (default: 127.0.0.1, this machine only)")
-    group.add_argument("--port", type=count, metavar="N", help="default: the first free one from 7860 on")
-    group.add_argument(
-        "--auth",
-        action="append",
-        metavar="USER:PASSWORD",
-        help="an account, or @FILE with one a line; needed for a --host that others can reach",
-    )
-    group.add_argument(
-        "--read-only", action="store_const", const=True, help="no book can be added, changed or removed"
-    )
-    group.add_argument("--mcp", action="store_const", const=True, help="offer the tools of an MCP server too")
-    group.add_argument("--model", dest="page_model", help="hub name, folder or GGUF file")
-    group.add_argument("--sidenet", dest="page_sidenet", metavar="FOLDER", help="checkpoint")
-    group.add_argument("--threads", dest="page_threads", type=count, metavar="N", help="CPU threads")
-
-
-PAGE_OPTIONS = ("host", "port", "auth", "read_only", "mcp", "page_model", "page_sidenet", "page_threads")
-
-
 def parse_book(file: Path):
     """The parser that a delegate gets: the engine knows no file format."""
     from ingest.parse import parse
@@ -178,54 +145,44 @@ def parse_table(file: Path):
     return read_table(file)
 
 
-def _model_arguments() -> Parser:
-    parser = Parser(add_help=False)
-    group = parser.add_argument_group("model")
-    group.add_argument(
-        "--model",
-        default=named_model([]),
-        help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes with the program)",
-    )
-    group.add_argument("--sidenet", metavar="FOLDER", help="checkpoint (default: the one in assets)")
-    group.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: all cores)")
-    return parser
-
-
-def _sampling_arguments() -> Parser:
-    parser = Parser(add_help=False)
-    group = parser.add_argument_group("sampling")
-    group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
-    group.add_argument("--top-p", type=float, metavar="P", help="share of the likeliest tokens")
-    group.add_argument("--repetition-penalty", type=float, metavar="R", help="1 is none")
-    group.add_argument("--seed", type=int, metavar="N", help="the same seed, the same text")
-    return parser
-
-
 def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
     """Parse a command line; `--help` and errors end the process, as argparse does (exit codes 0 and 2).
 
     Before set-up (`installed` false) a delegate takes anything: its module may need what is not there yet.
     """
-    words = [word for word in argv if word != "--debug"]
-    chosen = words[0] if words else None
-    if chosen == "test" and words[1:] not in (["-h"], ["--help"]):
+    given = [word for word in argv if word != "--debug"]
+    chosen = given[0] if given else None
+    if chosen == "test" and given[1:] not in (["-h"], ["--help"]):
         rest = argv[argv.index("test") + 1 :]
         return argparse.Namespace(command="test", pytest=rest, function=testing.run, debug="--debug" in argv)
     if chosen in DELEGATES and not installed:
         return argparse.Namespace(command=chosen)
     parser = build_parser(chosen)
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
     if arguments.command is None:
         arguments.function = open_page
-    elif given := [name for name in PAGE_OPTIONS if getattr(arguments, name) is not None]:
-        option = given[0].removeprefix("page_").replace("_", "-")
-        both = f"stands after {arguments.command}, or belongs to the page"
-        parser.error(f"--{option} {both if 'page_' in given[0] else 'belongs to the page; leave it out'}")
+    else:
+        refuse_page_options(parser, arguments)
+    # only now: what a delegate would have taken is unknown where a page's option stands before its name
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if arguments.command == "continue" and arguments.document is None and arguments.prompt is None:
         parser.error("continue needs a document or --prompt TEXT")
     if arguments.command == "continue" and arguments.document is None and arguments.at is not None:
         parser.error("--at needs a document")
     return arguments
+
+
+def refuse_page_options(parser: Parser, arguments: argparse.Namespace) -> None:
+    """End the process where an option of the page stands before a command."""
+    for name in PAGE_OPTIONS:
+        if getattr(arguments, name) is None:
+            continue
+        option = name.removeprefix(PAGE)
+        is_shared = option != name and (arguments.command in DELEGATES or hasattr(arguments, option))
+        where = f"stands after {arguments.command}, or belongs to the page"
+        words = where if is_shared else "belongs to the page; leave it out"
+        parser.error(f"--{option.replace('_', '-')} {words}")
 
 
 def main(argv: list[str]) -> int:
@@ -277,13 +234,17 @@ def stay_local(model: str | None) -> None:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 
-def assistant(arguments: argparse.Namespace):
-    """The engine's assistant over the user's data folder, with the parsers put in."""
+def assistant(arguments: argparse.Namespace, prefix: str = ""):
+    """The engine's assistant over the user's data folder, with the parsers put in.
+
+    prefix: see `add_model_arguments`.
+    """
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.parse import parse as parse_file
 
-    options = {name: getattr(arguments, name, None) for name in ("model", "sidenet", "threads")}
+    options = model_options(arguments, prefix)
+    options["model"] = options["model"] or named_model([])
     return Assistant(Library(Paths.default(), parse_file, **options))
 
 
@@ -326,6 +287,7 @@ def add_documents(arguments: argparse.Namespace) -> int:
 
 
 def list_shelf(arguments: argparse.Namespace) -> int:
+    """Print the documents."""
     entries = assistant(arguments).shelf.entries()
     if arguments.json:
         show.print_json({"documents": [show.entry(entry) for entry in entries]}, arguments.results)
@@ -337,6 +299,7 @@ def list_shelf(arguments: argparse.Namespace) -> int:
 
 
 def ask_document(arguments: argparse.Namespace) -> int:
+    """Print the answer to a question."""
     events = assistant(arguments).ask(
         arguments.document,
         arguments.question,
@@ -348,6 +311,7 @@ def ask_document(arguments: argparse.Namespace) -> int:
 
 
 def continue_text(arguments: argparse.Namespace) -> int:
+    """Print how a text goes on."""
     events = assistant(arguments).continue_(
         arguments.document,
         at=arguments.at,
@@ -379,6 +343,7 @@ def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
 
 
 def remove_document(arguments: argparse.Namespace) -> int:
+    """Delete a document and print what that freed."""
     freed = assistant(arguments).remove(arguments.document)
     if arguments.json:
         show.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.results)
@@ -388,6 +353,7 @@ def remove_document(arguments: argparse.Namespace) -> int:
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
+    """Print every check as it is done; the exit code is 1 where something is broken."""
     from app import doctor
 
     checks = []
@@ -402,4 +368,5 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 
 def open_page(arguments: argparse.Namespace) -> int:
-    return importlib.import_module(PAGE).run(arguments)
+    """Serve the page until it is ended."""
+    return importlib.import_module(PAGE_MODULE).run(arguments)

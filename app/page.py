@@ -19,6 +19,7 @@ import gradio as gr  # noqa: E402
 from gradio import processing_utils  # noqa: E402
 
 from app import access, demonstrationsinterface, interface, markup, uploads  # noqa: E402
+from app.arguments import PAGE  # noqa: E402
 from app.continuetab import ContinueTab  # noqa: E402
 from app.demonstrationstab import DemonstrationsTab  # noqa: E402
 from app.desk import Desk  # noqa: E402
@@ -140,8 +141,8 @@ def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **o
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
     page.launch(
-        server_name=host, server_port=port, auth=accounts or None, share=False, prevent_thread_lock=True,
-        quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
+        server_name=access.in_url(host), server_port=port, auth=accounts or None, share=False,
+        prevent_thread_lock=True, quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
         max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
         enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
         js=START, app_kwargs=access.guard(accounts, desk.read_only), **options,
@@ -162,9 +163,9 @@ def end_like_ctrl_c() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the page and serve it until Ctrl-C. Raises BadInput for an address or account that cannot be."""
-    from app.commands import assistant, named_model
+    from app.commands import assistant
 
-    host = arguments.host or "127.0.0.1"
+    host = access.bare(arguments.host or "127.0.0.1")
     accounts = access.accounts(arguments.auth or [])
     access.check(host, accounts)
     if arguments.mcp:
@@ -174,10 +175,7 @@ def run(arguments: argparse.Namespace) -> int:
     uploads.sweep()
     folder = uploads.folder()
     atexit.register(uploads.clear, folder)
-    for name in ("model", "sidenet", "threads"):
-        setattr(arguments, name, getattr(arguments, f"page_{name}"))
-    arguments.model = arguments.model or named_model([])
-    desk = Desk(assistant(arguments), bool(arguments.read_only))
+    desk = Desk(assistant(arguments, PAGE), bool(arguments.read_only))
     desk.start()
     page = None
     try:

@@ -4,6 +4,7 @@ Knows the shelf, the backbone and the banks; the parser is put in from outside. 
 goes on where it stopped: parsing is repeated, encoding resumes at its last complete segment.
 """
 
+import os
 import sys
 import threading
 import time
@@ -115,10 +116,10 @@ class Library:
         the work cannot be done.
         """
         entry, new = self.shelf.add(path)
+        self.check_encoding(entry, encoding)
         if dtype is not None:
             self.shelf.configure(entry.id, dtype=dtype)
             self._let_go(entry.id)
-        self.check_encoding(entry, encoding)
         if entry.state == "ready" and self.is_current(entry.id):
             return entry
         job = self.enqueue(entry.id, password, encoding)
@@ -188,11 +189,12 @@ class Library:
 
     def find(self, words: str, owner: str = "") -> Entry:
         """The document that a person means: an id, the start of one, a title, or a file (added first)."""
-        path = Path(words).expanduser()
+        # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
+        path = Path(os.path.expanduser(words))
         try:
             return self.shelf.find(words, owner)
         except BadInput:
-            if path.is_file():
+            if os.path.isfile(path):
                 return self.shelf.get(self.add(path).id, owner)
             if path.suffix and ("/" in words or "\\" in words):
                 raise BadInput(f"{words}: there is no such file, and no such document on the shelf") from None

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 
+from engine.arguments import positive, thread_count
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import DTYPES, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
 from engine.retrieval.index import make_index
-from ingest.errors import BadInput
 
 TOKENS = (100_000, 1_000_000)
 SEGMENT = 1024
@@ -49,18 +49,16 @@ class Measured:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tokens", type=int, nargs="+", default=TOKENS, help="lengths to compare")
+    parser.add_argument("--tokens", type=positive, nargs="+", default=TOKENS, help="lengths to compare")
     parser.add_argument("--dtype", choices=DTYPES, default="float16")
     parser.add_argument("--index", default="mapped", help="index that the reader searches with")
     parser.add_argument("--folder", type=Path, help="where to write (some 1.3 GB per million tokens)")
-    parser.add_argument("--threads", type=int, default=2, help="processor threads")
+    parser.add_argument("--threads", type=thread_count, default=2, help="processor threads")
     parser.add_argument("--json", type=Path, help="also write the measurements to this file")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints a table; returns 0."""
-    if min(arguments.tokens) < 1:
-        raise BadInput("--tokens must be at least 1")
     rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for tokens in arguments.tokens:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from engine.arguments import positive
 from engine.bench.subject import add_common_arguments, default_backbone, report
 from engine.encoding import SEGMENT, bank_layout, encode_text
 from engine.sidenet.checkpoint import sidenet_for
@@ -18,7 +19,9 @@ SENTENCE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
-    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds; the best of each counts")
+    parser.add_argument(
+        "--rounds", type=positive, default=5, help="alternating rounds; the best of each counts"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
+from engine.arguments import positive
 from engine.backbone.backbone import Backbone
 from engine.bench.subject import (
     TimedMemory,
@@ -25,9 +26,9 @@ PROMPT = "The captain looked at the sea for a long time before he spoke, and whe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
-    parser.add_argument("--tokens", type=int, default=48, help="tokens generated a round")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds; the best counts")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--tokens", type=positive, default=48, help="tokens generated a round")
+    parser.add_argument("--rounds", type=positive, default=3, help="rounds; the best counts")
+    parser.add_argument("--sizes", type=positive, nargs="+", default=[10_000, 100_000, 1_000_000])
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import time
 
 import torch
 
+from engine.arguments import positive
 from engine.bench.subject import (
     active_sidenet,
     add_common_arguments,
@@ -25,7 +26,7 @@ QUESTION_TOKENS = 600
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(parser)
-    parser.add_argument("--tokens", type=int, default=100_000, help="length of the book")
+    parser.add_argument("--tokens", type=positive, default=100_000, help="length of the book")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.arguments import positive, thread_count
 from engine.retrieval.index import KINDS, SearchIndex, default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
 
@@ -60,11 +61,11 @@ class Row:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--chunks", type=int, nargs="+", default=CHUNKS, help="chunks per head")
-    parser.add_argument("--queries", type=int, nargs="+", default=QUERIES, help="queries per search")
+    parser.add_argument("--chunks", type=positive, nargs="+", default=CHUNKS, help="chunks per head")
+    parser.add_argument("--queries", type=positive, nargs="+", default=QUERIES, help="queries per search")
     parser.add_argument("--index", nargs="+", default=list(usable_kinds()), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--keys", nargs="+", choices=SHAPES, default=list(SHAPES), help="kind of search key")
-    parser.add_argument("--threads", type=int, default=2, help="processor threads")
+    parser.add_argument("--threads", type=thread_count, default=2, help="processor threads")
     parser.add_argument("--seconds", type=float, default=1.5, help="time for repetitions of each measurement")
     parser.add_argument("--json", type=Path, help="also write the measurements to this file")
 
@@ -73,8 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a table; returns 0."""
     if unknown := set(arguments.index) - set(KINDS):
         raise BadInput(f"there is no index '{unknown.pop()}'; choose of {', '.join(KINDS)}")
-    if min(*arguments.chunks, *arguments.queries, arguments.threads, 1) < 1:
-        raise BadInput("--chunks, --queries and --threads must be at least 1")
     before = torch.get_num_threads()
     torch.set_num_threads(arguments.threads)
     rows = []

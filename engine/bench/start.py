@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from engine.arguments import positive
 from engine.bench.subject import report
 from engine.paths import PROJECT, Paths
 
@@ -22,7 +23,7 @@ TEXT = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rounds", type=int, default=3, help="new processes; the best counts")
+    parser.add_argument("--rounds", type=positive, default=3, help="new processes; the best counts")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

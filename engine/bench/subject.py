@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.arguments import thread_count
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
@@ -30,7 +31,7 @@ from engine.sidenet.sidenet import SideNet
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

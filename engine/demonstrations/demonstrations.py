@@ -5,6 +5,7 @@
 Tables come from a reader that the application puts in; the model is the document library's.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -103,15 +104,19 @@ class Demonstrations:
                 return one
         return self.store.create(ready.name, ready.task, ready.rows(), ready.path.name, owner=owner)
 
-    def find(self, words: str, say: Callable[[str], None] = lambda line: None) -> DemonstrationLibrary:
+    def find(
+        self, words: str, say: Callable[[str], None] = lambda line: None, encoding: str | None = None
+    ) -> DemonstrationLibrary:
         """The library that a person means: an id, a name, one that comes along, or a file (imported first).
 
         A file is imported once, under its own name where no other library has that; where it changed since,
-        its new rows are added and its new labels taken. say: told what is not as it was. Raises BadInput.
+        its new rows are added and its new labels taken. say: told what is not as it was. encoding: of a file,
+        where the guess is wrong. Raises BadInput.
         """
-        path = Path(words).expanduser()
-        if path.is_file():
-            return self._of_file(path, say)
+        # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
+        path = Path(os.path.expanduser(words))
+        if os.path.isfile(path):
+            return self._of_file(path, say, encoding)
         ready_made = self.ready_libraries()
         try:
             return self.store.find(words, [one.name for one in ready_made])
@@ -119,7 +124,7 @@ class Demonstrations:
             for ready in ready_made:
                 if folded(words) in (folded(ready.name), folded(ready.path.stem)):
                     return self.install(ready)
-            if path.suffix and not path.exists():
+            if path.suffix and not os.path.exists(path):
                 raise BadInput(
                     f"{words}: there is no such file, and no demonstration library of that name"
                 ) from None
@@ -307,8 +312,11 @@ class Demonstrations:
 
     # inside
 
-    def _of_file(self, path: Path, say: Callable[[str], None]) -> DemonstrationLibrary:
-        table, place = self.read_table(path), str(path.resolve())
+    def _of_file(self, path: Path, say: Callable[[str], None], encoding: str | None) -> DemonstrationLibrary:
+        place = str(path.resolve())
+        table = self._read(path, place, encoding)
+        for warning in table.warnings:
+            say(f"{one_line(table.name)}: {warning}")
         known = self._imported(table, place)
         if known is None:
             wanted = one_line(path.stem, 100)
@@ -316,7 +324,7 @@ class Demonstrations:
             made = self.create(name, self.preview(table))
             if name != wanted:
                 say(f'there is another library "{wanted}": {one_line(path.name)} becomes "{name}"')
-            return self.store.configure(made.id, file=place)
+            return self.store.configure(made.id, file=place, encoding=encoding)
         # not against the texts that it has: a known text may have another label now
         previewed = preview(table, known.text_column, known.label_column, known.task)
         previewed.require_whole()
@@ -327,6 +335,19 @@ class Demonstrations:
         if known.settings.get("file") != place:
             self.store.configure(known.id, file=place)
         return self.store.get(known.id)
+
+    def _read(self, path: Path, place: str, encoding: str | None) -> Table:
+        """The table of a file, read as it was when it was imported. Raises BadInput where it would not be."""
+        known = next((one for one in self.store.libraries() if one.settings.get("file") == place), None)
+        if known is None:
+            return self.read_table(path, encoding=encoding)
+        before = self.read_table(path, encoding=known.settings.get("encoding"))
+        if encoding is not None and self.read_table(path, encoding=encoding).rows != before.rows:
+            raise BadInput(
+                f'"{known.name}" was imported in another encoding: delete it on the page, or give the file '
+                "another name, then import it again"
+            )
+        return before
 
     def _imported(self, table: Table, place: str) -> DemonstrationLibrary | None:
         """The library of a file, or one of that file name whose place nobody wrote down, if it has a text

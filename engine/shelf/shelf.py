@@ -88,8 +88,9 @@ class Shelf:
         Raises BadInput when there is no such file, Failure when it cannot be copied.
         """
         source = Path(source)
-        if not source.is_file():
-            what = "a folder, or no file that can be read" if source.exists() else "there is no such file"
+        if not os.path.isfile(source):  # which, unlike pathlib's, takes a name that is too long for no file
+            there = os.path.exists(source)
+            what = "a folder, or no file that can be read" if there else "there is no such file"
             raise BadInput(f"{one_line(str(source))}: {what}")
         name = one_line(name or source.name) or "untitled"
         file_name = "source" + _safe_suffix(name)

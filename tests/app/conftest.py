@@ -49,7 +49,11 @@ def served(tmp_path_factory, tiny_folder, upload_folder) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def serving(
-    home: Path, model: Path, accounts: list[tuple[str, str]] | None = None, read_only: bool = False
+    home: Path,
+    model: Path,
+    accounts: list[tuple[str, str]] | None = None,
+    read_only: bool = False,
+    host: str = "127.0.0.1",
 ) -> Iterator[Served]:
     """The page over a data folder; wants `upload_folder`."""
     from app import access, page
@@ -60,7 +64,7 @@ def serving(
 
     desk = Desk(Assistant(Library(Paths(home), parse, model=str(model))), read_only)
     desk.start()
-    opened = page.serve(desk, "127.0.0.1", access.free_port("127.0.0.1", None), accounts or [])
+    opened = page.serve(desk, host, access.free_port(host, None), accounts or [])
     yield Served(opened.local_url, desk, home)
     desk.stop()
     opened.close(verbose=False)

@@ -2,12 +2,15 @@
 
 import asyncio
 import importlib.util
+import socket
 
+import httpx
 import pytest
 
 from app import access
 from engine.errors import Failure
 from ingest.errors import BadInput
+from tests.app.conftest import serving
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,64 @@ def test_this_machine_by_its_own_names(host):
 )
 def test_any_other_name_is_refused(host):
     assert answered(host) == answered(host, "websocket") == 403
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"# nobody\n", "it names no account: write user:password"),
+        (b"", "it names no account"),
+        ("Zo\xeb:geheim123\n".encode("latin-1"), "save the file as UTF-8"),
+    ],
+)
+def test_a_file_without_a_readable_account_opens_no_page(tmp_path, content, says):
+    listing = tmp_path / "accounts"
+    listing.write_bytes(content)
+    with pytest.raises(BadInput, match=says):
+        access.accounts([f"@{listing}"])
+
+
+def test_the_mark_that_an_editor_puts_before_the_first_account_is_none_of_it(tmp_path):
+    listing = tmp_path / "accounts"
+    listing.write_text("ann:secret words\n", encoding="utf-8-sig")
+    assert access.accounts([f"@{listing}"]) == [("ann", "secret words")]
+
+
+def test_a_home_that_is_nobodys_is_said_to_be():
+    with pytest.raises(BadInput, match="no such user"):
+        access.accounts(["@~nosuchuser/accounts"])
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no-such-host.invalid", "a..b"])
+@pytest.mark.parametrize("port", [None, 7985])
+def test_an_address_of_another_machine_is_what_is_wrong_and_not_the_port(host, port):
+    with pytest.raises(BadInput, match=r"no address of this machine: give another --host$"):
+        access.free_port(host, port)
+
+
+def test_an_address_of_ipv6_has_brackets_in_a_browser_only():
+    assert access.bare("[::1]") == access.bare("::1") == "::1"
+    assert access.in_url("::1") == "[::1]"
+    assert access.bare("127.0.0.1") == access.in_url("127.0.0.1") == "127.0.0.1"
+
+
+def test_a_page_on_ipv6_is_served(tmp_path, tiny_folder, upload_folder):
+    try:
+        access.free_port("::1", None)
+    except BadInput:
+        pytest.skip("this machine has no IPv6")
+    with serving(tmp_path, tiny_folder, host="::1") as page:
+        assert page.url.startswith("http://[::1]:")
+        assert httpx.get(page.url).status_code == 200
+
+
+def test_a_port_that_gradio_would_find_taken_is_not_offered():
+    """Whatever the address is, Gradio tries the port on 127.0.0.1 first."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(BadInput, match="give another --port"):
+            access.free_port("127.0.0.2", taken.getsockname()[1])
 
 
 def test_the_guard_is_for_pages_without_accounts():

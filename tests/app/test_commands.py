@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import commands, show, testing
+from app import arguments, commands, show, testing
 from engine.answering.answer import Citation
 from engine.errors import Failure
 from ingest.errors import BadInput
@@ -124,6 +124,19 @@ REFUSED = [
     (["add"], "FILE"),
     (["--read-only", "shelf"], "--read-only belongs to the page; leave it out"),
     (["--threads", "2", "ask", "Emma", "who?"], "--threads stands after ask"),
+    (["--threads", "2", "classify", "--demos", "x", "--text", "y"], "--threads stands after classify"),
+    (["--threads", "1", "shelf"], "--threads belongs to the page; leave it out"),
+    (["classify", "--demos", "x", "--text", "y", "--threads", "-2"], "'-2' is not a whole number from 1"),
+    (["classify", "--demos", "x", "--text", "y", "--threads", "0"], "'0' is not a whole number from 1"),
+    (["classify", "--demos", "x", "--text", "y", "--seed", "9" * 20], "is not a whole number from 0 to"),
+    (["continue", "Emma", "--seed", "9" * 20], "is not a whole number from 0 to"),
+    (["--port", "99999"], "is not a whole number from 1 to 65,535"),
+    (["bench", "page", "--rounds", "0"], "whole number from 1"),
+    (["bench", "page", "--threads", "0"], "whole number from 1"),
+    (["bench", "encode", "--rounds", "0"], "whole number from 1"),
+    (["bench", "generation", "--sizes", "100", "0"], "whole number from 1"),
+    (["bench", "retrieval", "--chunks", "0"], "whole number from 1"),
+    (["bench", "bank", "--tokens", "0"], "whole number from 1"),
     (["ask", "Emma", "who?", "--until", ""], "--until: it is empty"),
     (["ask", "Emma", "who?", "--within", " "], "--within: it is empty"),
     (["ask", "Emma", "who \udcff?"], "bytes that are no text"),
@@ -149,6 +162,30 @@ def test_help_names_every_command(capsys):
     out = capsys.readouterr().out
     for name in ("add", "shelf", "ask", "continue", "remove", "test", "doctor", *commands.DELEGATES):
         assert f"\n    {name} " in out
+
+
+def test_every_option_of_the_page_is_refused_before_a_command_and_its_values_have_a_name(capsys):
+    assert {"host", "read_only", "page_model", "page_threads"} <= set(arguments.PAGE_OPTIONS)
+    assert arguments.model_options(commands.parse(["--model", "m", "--threads", "2"]), arguments.PAGE) == {
+        "model": "m",
+        "sidenet": None,
+        "threads": 2,
+    }
+    with pytest.raises(SystemExit):
+        commands.parse(["--help"])
+    assert "PAGE_" not in capsys.readouterr().out
+
+
+def test_the_model_of_the_environment_is_taken_where_none_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
+    monkeypatch.setenv("LONGMEM_MODEL", "some/model")
+    for argv, prefix, model in (
+        (["shelf"], "", "some/model"),
+        (["ask", "a", "b", "--model", "another"], "", "another"),
+        ([], arguments.PAGE, "some/model"),
+        (["--model", "another"], arguments.PAGE, "another"),
+    ):
+        assert commands.assistant(commands.parse(argv), prefix).library._model == model
 
 
 def test_ask_prints_the_answer_its_places_and_nothing_that_steers_a_terminal(fake, capsys):

@@ -323,12 +323,20 @@ def test_help_and_errors_need_nothing_but_the_standard_library(tmp_path, argv, c
     assert not (tmp_path / ".venv").exists()
 
 
-PLAIN = {"app", "engine.errors", "engine.paths", "ingest.errors"}
+PLAIN = {
+    "app",
+    "app.arguments",
+    "engine",
+    "engine.arguments",
+    "engine.errors",
+    "engine.paths",
+    "ingest.errors",
+}
+PLAIN_FILES = ["launch.py", "app/arguments.py", "app/commands.py", "app/show.py", "app/testing.py",
+               "engine/arguments.py", "engine/errors.py", "engine/paths.py"]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "file", ["launch.py", "app/commands.py", "app/show.py", "engine/paths.py", "engine/errors.py"]
-)
+@pytest.mark.parametrize("file", PLAIN_FILES)
 def test_what_runs_before_set_up_imports_the_standard_library_only(file):
     tree = ast.parse((PROJECT / file).read_text(encoding="utf-8"))
     for node in tree.body:

@@ -345,6 +345,13 @@ def test_bad_input_leaves_nothing_behind(assistant, tmp_path):
     assert assistant.shelf.entries() == []
     with pytest.raises(BadInput, match="no such file"):
         assistant.library.find("nowhere/none.epub")
+    for words in ("~nosuchuser/none.epub", "nowhere/" + "a" * 300 + ".epub", "nowhere/\0.epub"):
+        with pytest.raises(BadInput, match="there is no such file, and no such document"):
+            assistant.library.find(words)
+        with pytest.raises(BadInput, match="there is no such file"):
+            assistant.add(Path(words))
+    with pytest.raises(BadInput, match="no document"):
+        assistant.library.find("a" * 300)
     document = put(assistant, tmp_path, START)
     for call in (
         lambda: list(assistant.ask(document, "  ")),
@@ -368,6 +375,10 @@ def test_another_encoding_is_never_ignored(assistant, tmp_path):
     for add in (assistant.add, assistant.enqueue):
         with pytest.raises(BadInput, match="remove it there first"):
             add(path, encoding="cp1252")
+    # what is refused changes nothing
+    with pytest.raises(BadInput, match="another encoding"):
+        assistant.add(path, encoding="cp1252", dtype="int8")
+    assert "dtype" not in assistant.shelf.get(entry.id).settings
     assistant.remove(entry.id)
     assert "naïve" in assistant.library.document(assistant.add(path, encoding="cp1252").id).text
 

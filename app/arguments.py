@@ -1,0 +1,98 @@
+"""Arguments: the parser, and the options that several commands take. Standard library only."""
+
+import argparse
+from typing import Any, NoReturn
+
+from engine import arguments as numbers
+
+MODEL_OPTIONS = ("model", "sidenet", "threads")
+# before the names of those options where they are the page's
+PAGE = "page_"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors of one line and no guessing of shortened options."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message} (see: {self.prog} --help)\n")
+
+
+def words(given: str) -> str:
+    """An argparse type: text that says something; what the terminal could not read as text is none."""
+    if not given.strip():
+        raise argparse.ArgumentTypeError("it is empty; give some words, or leave it out")
+    if any("\ud800" <= character <= "\udfff" for character in given):
+        raise argparse.ArgumentTypeError("it holds bytes that are no text here; type it anew")
+    return given
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json, which every command with a result has."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def add_model_arguments(group: argparse._ArgumentGroup, prefix: str = "") -> None:
+    """Which model works, and with how many threads; prefix: of the names in what was parsed."""
+    group.add_argument(
+        "--model",
+        dest=f"{prefix}model",
+        metavar="MODEL",
+        help="hub name, folder or GGUF file (default: LONGMEM_MODEL, or the one that comes along)",
+    )
+    group.add_argument(
+        "--sidenet",
+        dest=f"{prefix}sidenet",
+        metavar="FOLDER",
+        help="checkpoint (default: the one in assets)",
+    )
+    group.add_argument(
+        "--threads",
+        dest=f"{prefix}threads",
+        type=numbers.thread_count,
+        metavar="N",
+        help="CPU threads (default: all cores)",
+    )
+
+
+def model_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:
+    """What those options say, by name; None where they say nothing."""
+    return {name: getattr(arguments, f"{prefix}{name}", None) for name in MODEL_OPTIONS}
+
+
+def page_arguments() -> Parser:
+    """What the program takes without a command, for the page. None where it was not given."""
+    parser = Parser(add_help=False)
+    group = parser.add_argument_group("the page (without a command)")
+    group.add_argument("--host", metavar="ADDRESS", help="serve here (default: 127.0.0.1, this machine only)")
+    group.add_argument(
+        "--port", type=numbers.port_number, metavar="N", help="default: the first free one from 7860 on"
+    )
+    group.add_argument(
+        "--auth",
+        action="append",
+        metavar="USER:PASSWORD",
+        help="an account, or @FILE with one a line; needed for a --host that others can reach",
+    )
+    group.add_argument(
+        "--read-only", action="store_const", const=True, help="no book can be added, changed or removed"
+    )
+    group.add_argument("--mcp", action="store_const", const=True, help="offer the tools of an MCP server too")
+    add_model_arguments(group, PAGE)
+    return parser
+
+
+PAGE_OPTIONS = tuple(vars(page_arguments().parse_args([])))
+
+
+def sampling_arguments() -> Parser:
+    """How the tokens of an answer are drawn."""
+    parser = Parser(add_help=False)
+    group = parser.add_argument_group("sampling")
+    group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")
+    group.add_argument("--top-p", type=float, metavar="P", help="share of the likeliest tokens")
+    group.add_argument("--repetition-penalty", type=float, metavar="R", help="1 is none")
+    group.add_argument("--seed", type=numbers.seed, metavar="N", help="the same seed, the same text")
+    return parser
