@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.evaluation.arguments import numbers
 from engine.evaluation.chapterreport import Score, write_result
 from engine.evaluation.kept import Kept
 from engine.evaluation.textbank import Batched, TextBank
@@ -246,7 +246,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the result goes")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
-    parser.add_argument("--contexts", default="4096,6144,8192", metavar="N,M", help="context lengths")
+    parser.add_argument(
+        "--contexts", type=numbers, default="4096,6144,8192", metavar="N,M", help="context lengths"
+    )
     parser.add_argument("--per-book", type=int, default=8, metavar="N", help="questions of one book")
     parser.add_argument(
         "--dense-per-book",
@@ -264,7 +266,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = load_backbone(Paths.default(), arguments.model, device)
     sidenet = sidenet_for(backbone, arguments.sidenet)
-    contexts = numbers(arguments.contexts)
+    contexts = arguments.contexts
     rows = readers(sidenet, contexts, arguments.dense_per_book != 0)
     results, text = [], ""
     for scores in score_books(arguments, backbone, sidenet, rows, arguments.parse_file):

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
@@ -34,7 +35,6 @@ from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
 from engine.demonstrations.window import ALONE, LabelScorer, Scores
 from engine.encoding import bank_layout
-from engine.evaluation.arguments import numbers
 from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.paths import Paths
@@ -308,9 +308,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", default=",".join(TASKS), metavar="A,B", help="which tasks (default: all five)"
     )
-    parser.add_argument("--shots", default="4,20", metavar="N,M", help="in the window (default: 4,20)")
     parser.add_argument(
-        "--sizes", default="200,2000,0", metavar="N,M", help="in memory, 0 = all (the default too)"
+        "--shots", type=numbers, default="4,20", metavar="N,M", help="in the window (default: 4,20)"
+    )
+    parser.add_argument(
+        "--sizes",
+        type=numbers,
+        default="200,2000,0",
+        metavar="N,M",
+        help="in memory, 0 = all (the default too)",
     )
     parser.add_argument("--seeds", type=int, default=6, metavar="N")
     parser.add_argument(
@@ -336,8 +342,8 @@ def run(arguments: argparse.Namespace) -> int:
     sidenet = sidenet_for(backbone, arguments.sidenet)
     memtrm = load_memtrm(arguments.memtrm, backbone) if arguments.memtrm is not None else None
     protocol = Protocol(
-        numbers(arguments.shots),
-        numbers(arguments.sizes),
+        arguments.shots,
+        arguments.sizes,
         arguments.seeds,
         arguments.test_examples,
         arguments.pool,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.arguments import numbers
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle, Range, overlapping
 from engine.evaluation.retrieval import Evaluation, Words, search_of
@@ -163,7 +164,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--books", type=Path, required=True, metavar="DIR", help="books to plant the facts in"
     )
-    parser.add_argument("--lengths", default="10000,30000,100000", metavar="N,N", help="in tokens")
+    parser.add_argument(
+        "--lengths", type=numbers, default="10000,30000,100000", metavar="N,N", help="in tokens"
+    )
     parser.add_argument("--map", type=Path, metavar="DIR", help="search map of a training run")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
@@ -180,7 +183,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     backbone = load_backbone(Paths.default(), arguments.model)
     search, block = search_of(arguments, backbone)
-    lengths = sorted(int(part) for part in arguments.lengths.split(","))
+    lengths = sorted(arguments.lengths)
     texts = (text() for text in book_texts(arguments.books, arguments.parse_file).values())
     book = first_characters(texts, CHARACTERS * lengths[-1])
     ends = backbone.tokenizer(book, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]

@@ -8,14 +8,15 @@ serves every checkpoint with the same memory block.
 import argparse
 import dataclasses
 import hashlib
+import math
 import time
 from pathlib import Path
 
 import torch
 
+from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.evaluation.arguments import numbers
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import ChosenBook, choose_books
 from engine.evaluation.readings import PAGE, PROTOCOLS, Compared, Reading, Variant
@@ -68,10 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memtrm", type=Path, metavar="DIR", help="a run of train --method memtrm")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="sliding", help="default: sliding")
     parser.add_argument(
-        "--dense", default="2048,4096,8192", metavar="N,M", help="dense contexts, '' for none"
+        "--dense", type=numbers, default="2048,4096,8192", metavar="N,M", help="dense contexts, '' for none"
     )
     parser.add_argument(
         "--sizes",
+        type=numbers,
         default=",".join(map(str, MEMORY_SIZES)),
         metavar="N,M",
         help="memory sizes, 0 = whole past",
@@ -86,9 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--max-tokens", type=int, default=0, metavar="N", help="read no further into a book")
     parser.add_argument("--top-k", type=int, metavar="N", help="chunks a token reads (default: checkpoint's)")
-    parser.add_argument("--chunk-sizes", default="", metavar="N,M", help="also these chunk sizes, whole past")
     parser.add_argument(
-        "--top-ks", default="", metavar="N,M", help="also these numbers of chunks, whole past"
+        "--chunk-sizes", type=numbers, default="", metavar="N,M", help="also these chunk sizes, whole past"
+    )
+    parser.add_argument(
+        "--top-ks", type=numbers, default="", metavar="N,M", help="also these numbers of chunks, whole past"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what the backbone computes here")
 
@@ -128,9 +132,13 @@ def what_to_compare(arguments: argparse.Namespace, backbone: Backbone) -> Compar
     Raises
     ------
     BadInput
-        A chunk size does not divide a page; a dense context holds no page; a list is no list of numbers.
+        A chunk size does not divide a page; a dense context holds no page, or --max-tokens.
     """
-    chunks, dense = numbers(arguments.chunk_sizes), numbers(arguments.dense)
+    if 0 < arguments.max_tokens < PAGE:
+        raise BadInput(
+            f"--max-tokens {arguments.max_tokens} holds no page; give {PAGE} or more, or 0 for all"
+        )
+    chunks, dense = arguments.chunk_sizes, arguments.dense
     if any(size < 1 or PAGE % size for size in chunks):
         raise BadInput(f"a chunk size has to divide {PAGE}; write --chunk-sizes 2,4,8")
     if any(context < PAGE for context in dense):
@@ -139,8 +147,8 @@ def what_to_compare(arguments: argparse.Namespace, backbone: Backbone) -> Compar
         sidenet_for(backbone, arguments.sidenet),
         load_sidenet(arguments.control, backbone) if arguments.control else None,
         load_memtrm(arguments.memtrm, backbone) if arguments.memtrm else None,
-        dense, numbers(arguments.sizes), arguments.top_k, chunks,
-        numbers(arguments.top_ks),
+        dense, tuple(sorted(arguments.sizes, key=lambda size: size or math.inf)), arguments.top_k, chunks,
+        arguments.top_ks,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.embedder import Embedder, Embeddings
@@ -204,7 +205,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="documents in sections, and questions that name them",
     )  # fmt: skip
     parser.add_argument("--padding", type=Path, metavar="DIR", help="books to make long documents with")
-    parser.add_argument("--lengths", default="10000,100000", metavar="N,N", help="document lengths in tokens")
+    parser.add_argument(
+        "--lengths", type=numbers, default="10000,100000", metavar="N,N", help="document lengths in tokens"
+    )
     parser.add_argument("--map", type=Path, metavar="DIR", help="search map of a training run")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")
     parser.add_argument("--raw-block", type=int, metavar="B", help="also search block B's attention keys")
@@ -237,7 +240,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Encode, rank, print the table; the exit code is 0."""
     backbone = load_backbone(Paths.default(), arguments.model)
     search, block = search_of(arguments, backbone)
-    lengths = sorted(int(part) for part in arguments.lengths.split(","))
+    lengths = sorted(arguments.lengths)
     books = book_texts(arguments.padding, arguments.parse_file) if arguments.padding is not None else {}
     embedder = Embedder() if arguments.embeddings else None
     rows: list[Row] = []

@@ -15,18 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.sidenet.sidenet import SideOutput
-from engine.training.activations import Frozen, TextBooks
+from engine.training.activations import Frozen, TextBooks, Wanted, freeze
 from engine.training.books import book_texts
 from engine.training.learners import Learner, learner_for
+from engine.training.options import add_model_arguments
 from engine.training.rows import Rows
 from engine.training.settings import METHODS, TrainingSettings
 from engine.training.start import copying_start
-from engine.training.train import add_model_arguments, first_segments, start_model, with_last
+from engine.training.train import first_segments, start_model, with_last
 from engine.training.trainer import Trainer
 from ingest.errors import BadInput
 
@@ -54,7 +56,7 @@ def compare(
     page: Frozen,
 ) -> Row:  # fmt: skip
     """Read a page beside the bank as it was written and as it would be written now."""
-    fresh = written(learner, bank)
+    fresh = written(learner, [refrozen(backbone, part) for part in bank])
     outputs = [_read(learner, part, page) for part in (stale, fresh)]
     keys = [torch.cat([next(iter(part.keys.values())) for part in parts]) for parts in (stale, fresh)]
     chunks = [output.traces[0].chunks[0] for output in outputs]
@@ -68,6 +70,11 @@ def compare(
         for block in a.keys
     )
     return Row(method, steps, same, distance.item(), shared.item(), *losses)
+
+
+def refrozen(backbone: Backbone, part: Frozen) -> Frozen:
+    """The same segment, as the backbone of now gives it."""
+    return freeze(backbone, part.ids, Wanted(tuple(part.hidden), tuple(part.keys)))
 
 
 def written(learner: Learner, segments: list[Frozen]) -> list[Frozen]:
@@ -95,7 +102,8 @@ def staleness(
     book = next((b for b in range(len(source.names)) if source.length(b) > bank_segments), None)
     if book is None:
         raise BadInput(f"no book has {bank_segments + 1} segments; give longer books or a smaller --bank")
-    segments = [source.segment(book, index) for index in range(bank_segments + 1)]
+    kept = [source.segment(book, index) for index in range(bank_segments + 1)]
+    segments = [refrozen(backbone, part) for part in kept]  # what a cache keeps is rounded
     trainer = Trainer(model, backbone, Rows(source, settings.rows, settings.seed), settings)
     stale, rows = written(trainer.learner, segments[:-1]), []
     for steps in at:
@@ -109,7 +117,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="books to train on")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the table goes")
-    parser.add_argument("--at", default="0,4,16", metavar="N,M", help="training steps after which to compare")
+    parser.add_argument(
+        "--at", type=numbers, default="0,4,16", metavar="N,M", help="training steps after which to compare"
+    )
     parser.add_argument("--bank", type=int, default=8192, metavar="N", help="tokens of the bank")
     parser.add_argument("--methods", default=",".join(METHODS), metavar="A,B", help="which methods")
     parser.add_argument("--segment", type=int, default=1024, metavar="N", help="tokens of a segment")
@@ -124,7 +134,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, compare, write staleness.md and .json, print the table."""
     backbone = load_backbone(Paths.default(), arguments.model)
-    at = tuple(sorted(int(n) for n in arguments.at.split(",")))
+    at = tuple(sorted(arguments.at))
     rows: list[Row] = []
     for method in arguments.methods.split(","):
         settings = TrainingSettings(

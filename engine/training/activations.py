@@ -6,6 +6,7 @@ by every later epoch and every other experiment beside the same backbone.
 
 import hashlib
 import os
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,26 +109,26 @@ class TextBooks:
         self.skip, self.limit, self.folder = skip, limit, folder
         self.names = list(texts)
         self._texts = list(texts.values())
-        self._ids: dict[int, list[list[int]]] = {}
+        self._ids: dict[int, list[array]] = {}  # a fifth of what lists would take
         self._scored: dict[int, list[list[bool]]] = {}
 
-    def _tokens(self, book: int) -> list[list[int]]:
+    def _tokens(self, book: int) -> list[array]:
         if book not in self._ids:
             text = self._texts[book]()
             if isinstance(text, Lesson):
                 pieces = text.segments(self.segment_tokens)[: self.limit or None]
-                self._ids[book] = [piece.ids for piece in pieces]
+                self._ids[book] = [array("i", piece.ids) for piece in pieces]
                 self._scored[book] = [piece.scored for piece in pieces]
             else:
                 self._ids[book] = self._segments(text)
         return self._ids[book]
 
-    def _segments(self, text: str) -> list[list[int]]:
-        whole: list[list[int]] = []
+    def _segments(self, text: str) -> list[array]:
+        whole: list[array] = []
         for piece in segments(text, self.backbone.tokenizer, self.segment_tokens, self.skip):
             if len(piece) < self.segment_tokens or (self.limit and len(whole) == self.limit):
                 break
-            whole.append(piece.token_ids)
+            whole.append(array("i", piece.token_ids))
         return whole
 
     def length(self, book: int) -> int:
@@ -135,7 +136,7 @@ class TextBooks:
 
     def ids(self, book: int, index: int) -> list[int]:
         """Token ids of one segment."""
-        return self._tokens(book)[index]
+        return self._tokens(book)[index].tolist()
 
     def forget(self, book: int) -> None:
         """Let go of a book's token ids."""
@@ -168,11 +169,13 @@ class TextBooks:
             computed = self._computed([places[number] for number in missing])
             for number, frozen in zip(missing, computed, strict=True):
                 keep(frozen, files[number])
-        return [recall(file) for file in files]
+        return [recall(file, self.backbone.device) for file in files]
 
     def _key(self, book: int, index: int) -> str:
         """File name of one segment: what its activations depend on, hashed."""
-        content = f"{self.backbone.fingerprint} {self.wanted} {self._tokens(book)[index]}"
+        # fp32 goes without saying, so that what earlier versions kept is still found
+        precision = "" if self.backbone.dtype == torch.float32 else f" {self.backbone.dtype}"
+        content = f"{self.backbone.fingerprint}{precision} {self.wanted} {self.ids(book, index)}"
         return hashlib.blake2b(content.encode(), digest_size=12).hexdigest() + ".safetensors"
 
 
@@ -187,12 +190,12 @@ def keep(frozen: Frozen, file: Path) -> None:
     partial.replace(file)
 
 
-def recall(file: Path) -> Frozen:
+def recall(file: Path, device: torch.device | str = "cpu") -> Frozen:
     """Read what `keep` wrote, in fp32."""
     groups: dict[str, dict[int, Tensor]] = {"h": {}, "k": {}, "v": {}}
     with safe_open(file, "pt") as tensors:
-        ids = tensors.get_tensor("ids").long()
+        ids = tensors.get_tensor("ids").to(device, torch.int64)
         for name in tensors.keys():  # noqa: SIM118 (a safetensors handle is no dict)
             if name != "ids":
-                groups[name[0]][int(name[1:])] = tensors.get_tensor(name).float()
+                groups[name[0]][int(name[1:])] = tensors.get_tensor(name).to(device, torch.float32)
     return Frozen(ids, groups["h"], groups["k"], groups["v"])

@@ -14,6 +14,7 @@ from ingest.errors import BadInput
 
 STATE_FILE = "state.pt"
 OPTIONS_FILE = "options.json"
+DIGESTS = ("start", "books")  # options of which a digest is kept
 
 
 def save_state(folder: Path, state: dict, settings: TrainingSettings) -> None:
@@ -37,9 +38,11 @@ def keep_options(folder: Path, options: Mapping[str, object]) -> None:
         for name, value in json.loads(file.read_text()).items():
             if options.get(name) != value:
                 option = "--" + name.replace("_", "-")
+                begun = (
+                    f"another {option}" if name in DIGESTS else f"{option} {value}, not {options.get(name)}"
+                )
                 raise BadInput(
-                    f"the run in {folder} was begun with {option} {value}, not {options.get(name)}; "
-                    "give that, or another --out folder"
+                    f"the run in {folder} was begun with {begun}; give that, or another --out folder"
                 )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(dict(options), indent=2) + "\n")

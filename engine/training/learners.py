@@ -123,28 +123,32 @@ def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") 
                 layer.memory.gate.requires_grad_(False)
     sidenet.train()
     if parts == "memory":
-        for layer in sidenet.layers:  # scales that are zero and stay so
-            layer.transforms = False
-            layer.attends = isinstance(layer.memory, MemoryAttention)
+        for layer in sidenet.layers:  # branches whose scales are zero stay so; others were learned before
+            layer.note_inert_branches()
+            if any(parameter.requires_grad for parameter in layer.parameters()):
+                layer.reads = True
+                layer.attends |= isinstance(layer.memory, MemoryAttention)
 
 
 def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, ...]:
     """The `H_j` that the layers in training read, and those that learned something below them."""
-    first, memory_layers = settings.first_layer, sidenet.config.memory_layers
-    below = sidenet.layers[:first]
-    for layer in below:
+    for layer in sidenet.layers:
         layer.note_inert_branches()
-    read = [layer.index for layer in below if layer.active]
-    learning = range(first, sidenet.config.side_layers)
-    read += [layer for layer in learning if settings.parts == "all" or layer in memory_layers]
+    read = [
+        layer.index
+        for layer in sidenet.layers
+        if layer.active
+        or (layer.index >= settings.first_layer and (settings.parts == "all" or layer.memory is not None))
+    ]
     return (*(sidenet.config.boundaries[layer] for layer in read), sidenet.config.blocks)
 
 
 def optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with rates of their own for scales and gates, and for null slots, which do not decay."""
-    groups: dict[str, list[nn.Parameter]] = {"scales": [], "memory": [], "matrices": [], "norms": []}
+    """AdamW with rates of their own for scales and gates, and for what null slots weigh; matrices decay."""
+    groups: dict[str, list[nn.Parameter]] = {"scales": [], "memory": [], "matrices": [], "vectors": []}
     for name, parameter in trained(model):
-        kind = "matrices" if parameter.dim() > 1 else "norms"
+        is_vector = parameter.dim() == 1 or name.endswith("null_value")  # of which there is one a head
+        kind = "vectors" if is_vector else "matrices"
         if name.endswith(("_scale", ".gate")):
             kind = "scales"
         elif ".memory." in name and not name.endswith(("output.weight", "null_value")):

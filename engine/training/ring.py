@@ -77,16 +77,18 @@ class Ring:
         self.written[row] += time
 
     def state(self) -> dict:
-        """What a checkpoint needs to go on: only the filled part of every row."""
+        """What a checkpoint needs to go on, on the CPU: only the filled part of every row."""
         rows = [self.tokens(row) for row in range(self.rows)]
         return {
             "written": list(self.written),
-            "ids": [self.ids[row, :count].clone() for row, count in enumerate(rows)],
-            "keys": {b: [k[r, :, :n].half() for r, n in enumerate(rows)] for b, k in self.keys.items()},
-            "values": {b: [v[r, :, :n].half() for r, n in enumerate(rows)] for b, v in self.values.items()},
+            "ids": [self.ids[row, :count].cpu().clone() for row, count in enumerate(rows)],
+            "keys": {b: [k[r, :, :n].half().cpu() for r, n in enumerate(rows)] for b, k in self.keys.items()},
+            "values": {
+                b: [v[r, :, :n].half().cpu() for r, n in enumerate(rows)] for b, v in self.values.items()
+            },
             "pooled": None
             if self.pooled is None
-            else [self.pooled[r, : n // self.config.chunk_size] for r, n in enumerate(rows)],
+            else [self.pooled[r, : n // self.config.chunk_size].cpu() for r, n in enumerate(rows)],
         }
 
     def restore(self, state: dict) -> None:

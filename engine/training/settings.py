@@ -18,11 +18,12 @@ class TrainingSettings:
     batch: rows that pass through the model at once; more of them fill a GPU, and only rounding differs.
     method: "sidenet" is LongMem; "memtrm" the baseline that tunes the backbone's own blocks from the memory
     block on. parts: "all" trains whole side layers, "memory" only what reads the bank: queries, outputs,
-    scale, null slot. first_layer: side layers below stay the backbone's. capacity: tokens of each row's bank;
+    scale, null slot. first_layer: side layers below stay as they start. capacity: tokens of each row's bank;
     0 trains the control: the same segments and positions, memory withheld. reading: "dense" or "sparse".
     loss_share: share of the positions that the loss is taken at (the language-model head is a fifth of a
     step's work). forget: share of the segments read with an empty bank, so that the same weights also serve
-    without a document. scale_rate, memory_rate: learning rates of branch scales and gates, and of null slots.
+    without a document. scale_rate, memory_rate: learning rates of branch scales and gates, and of what null
+    slots weigh.
     kl_weight, kl_every: pull towards the backbone on chat prompts, without a document and beside one, every
     so many steps.
     """
@@ -34,7 +35,7 @@ class TrainingSettings:
     accumulate: int = 1
     segment: int = 1024
     parts: str = "all"
-    first_layer: int = 9
+    first_layer: int = 0
     capacity: int = 16384
     reading: str = "sparse"
     rate: float = 2e-4
@@ -61,6 +62,9 @@ class TrainingSettings:
             raise BadInput("memtrm tunes whole blocks; leave --parts at 'all'")
         if self.capacity and self.capacity < self.segment:
             raise BadInput(f"a bank of {self.capacity} tokens holds no segment of {self.segment}")
+        for name in ("steps", "rows", "batch", "accumulate", "segment", "kl_every"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 < self.loss_share <= 1:
             raise BadInput("loss_share must be above 0 and at most 1")
         if not 0 <= self.forget < 1:

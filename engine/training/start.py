@@ -25,6 +25,7 @@ from engine.backbone.backbone import Backbone
 from engine.sidenet.following import FollowingMemory
 from engine.sidenet.sidenet import SideLayer, SideNet
 from engine.training.activations import Frozen
+from ingest.errors import BadInput
 
 # Sharpness of the queries, and how it differs among the query heads that share one key head.
 BETA, TEMPERATURES = 1.5, (1.0, 0.6, 1.5)
@@ -82,7 +83,14 @@ def copying_start(
 
     beta: sharpness of the query, by default what measured best for the kind of memory. scale: what the branch
     scale starts at. bank_tokens: the size at which the null slot weighs as much as a bank that fits badly.
+
+    Raises
+    ------
+    BadInput
+        The backbone norms its queries, so that their sharpness cannot be set.
     """
+    if sidenet.layers[0].query_norm is not None:
+        raise BadInput(f"{backbone.name} norms its queries; leave --copy-start out")
     votes = vote_directions(backbone)
     layers = [layer for layer in sidenet.layers if layer.memory is not None]
     ahead = 0 if sidenet.config.memory_values == "following" else 1
@@ -132,6 +140,8 @@ def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: fl
     kk = moments.kk / n - mean_k[:, None] * mean_k
     predicted = torch.linalg.solve(hh + ridge * hh.diagonal().mean() * torch.eye(len(hh)), hk)
     group = layer.heads // layer.kv_heads
+    if layer.query.bias is not None:
+        layer.query.bias.zero_()
     for head in range(layer.heads):
         part = slice(head // group * dim, head // group * dim + dim)
         own = kk[part, part]

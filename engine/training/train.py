@@ -6,7 +6,6 @@ checkpoint: config.json and sidenet.safetensors, which --sidenet, ask and contin
 """
 
 import argparse
-import dataclasses
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.checkpoint import load_sidenet, mean_sidenet, save_sidenet, with_search_of
-from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
+from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Source, TextBooks, Wanted, freeze
 from engine.training.books import book_texts
@@ -30,6 +29,8 @@ from engine.training.curves import StepLog, draw_curves
 from engine.training.learners import learner_for
 from engine.training.lessons import Lessons, demonstration_lessons, question_lessons
 from engine.training.memtrm import MemTRM, load_memtrm, memtrm_config
+from engine.training.options import CHATS, check_lengths, decisive, settings_of, with_first_layer
+from engine.training.options import add_arguments as add_arguments
 from engine.training.questions import apart, sectioned
 from engine.training.rows import Rows
 from engine.training.settings import TrainingSettings
@@ -38,114 +39,49 @@ from engine.training.team import Team
 from engine.training.trainer import ALONE, Report, Trainer
 from ingest.errors import BadInput
 
-CHATS = 64
-# Beside the settings, these decide what a run learns; where files lie does not.
-DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start", "memory_layers",
-            "memory_block", "memory_values")  # fmt: skip
 LOG_FILE, CURVES_FILE, SETTINGS_FILE = "log.csv", "curves.png", "settings.json"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command; every training setting has an option of its own."""
-    parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the books to train on")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
-    parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
-    parser.add_argument(
-        "--mean-with",
-        type=Path,
-        metavar="DIR",
-        help="keep the mean of the weights learned and these, at the end",
-    )
-    add_lesson_arguments(parser)
-    add_model_arguments(parser)
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
-    parser.add_argument(
-        "--skip", type=int, default=0, metavar="N", help="segments left out at a book's start"
-    )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="segments of one book (0: all)")
-    parser.add_argument("--max-books", type=int, default=0, metavar="N", help="books to use (0: all)")
-    parser.add_argument("--save", type=int, default=50, metavar="N", help="steps between two checkpoints")
-    parser.add_argument("--bf16", action="store_true", help="the backbone and its activations in bfloat16")
-    parser.add_argument(
-        "--chats", type=int, default=CHATS, metavar="N", help="chat prompts that pull towards the backbone"
-    )
-    parser.add_argument(
-        "--no-chats", action="store_const", dest="chats", const=0, help="the same as --chats 0"
-    )
-    group = parser.add_argument_group("settings of the run")
-    for field in dataclasses.fields(TrainingSettings):
-        name = "--" + field.name.replace("_", "-")
-        group.add_argument(name, type=type(field.default), default=field.default, metavar=str(field.default))
-
-
-def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that name what is learned from besides books; `lessons` reads them."""
-    two = {"nargs": 2, "type": Path, "metavar": ("DOCUMENTS", "QUESTIONS")}
-    parser.add_argument(
-        "--demonstrations", type=Path, metavar="DIR", help="tables of labelled examples to learn from"
-    )
-    parser.add_argument("--questions", **two, help="stories in sections, and questions that name them")
-    parser.add_argument("--held-out", **two, help="the same, for stories that must not be learned from")
-    parser.add_argument("--lessons", type=int, default=0, metavar="N", help="of each kind (0: all)")
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that say what a model in training starts as; `start_model` reads them."""
-    parser.add_argument(
-        "--search-map", type=Path, metavar="DIR", help="take over the search map of this checkpoint"
-    )
-    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
-    parser.add_argument(
-        "--copy-start",
-        type=int,
-        default=0,
-        metavar="N",
-        help="closed-form start from N segments (0: identity)",
-    )
-    parser.add_argument("--memory-layers", default="", metavar="I,J", help="side layers that read the bank")
-    parser.add_argument("--memory-block", type=int, metavar="B", help="the block whose keys they read")
-    parser.add_argument(
-        "--memory-values",
-        choices=MEMORY_VALUES,
-        default="attention",
-        help="what a slot gives: its value, or the token that followed it",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train until the last step; the exit code is 0."""
-    settings = TrainingSettings(
-        **{field.name: getattr(arguments, field.name) for field in dataclasses.fields(TrainingSettings)}
-    )
+    settings = settings_of(arguments)
     team = Team.here()
     if team.device != "cpu":
         torch.set_float32_matmul_precision("high")  # fp32 products take the tensor cores
     if settings.rows < team.size:
         raise BadInput(f"{settings.rows} rows cannot be split over {team.size} processes; give --rows more")
-    if team.leads:
-        keep_options(arguments.out, {name: getattr(arguments, name) for name in DECISIVE})
     dtype = torch.bfloat16 if arguments.bf16 else torch.float32
     backbone = load_backbone(Paths.default(), arguments.model, team.device, dtype)
     texts = book_texts(arguments.books, arguments.parse_file, arguments.max_books)
     texts |= lessons(backbone, settings, arguments)
     model = start_model(backbone, settings, arguments)
+    settings = with_first_layer(settings, model, arguments)
+    check_lengths(settings, model)
+    other = other_run(arguments.mean_with, model, backbone)
     wanted = learner_for(model).wanted(settings)
     source = TextBooks(
         backbone, texts, wanted, settings.segment, arguments.skip, arguments.limit, arguments.cache
     )
-    if arguments.copy_start and arguments.start is None:
-        if settings.method != "sidenet":
-            raise BadInput("--copy-start is of the SideNet; leave it out")
-        if (lowest := min(model.config.memory_layers)) < settings.first_layer:
-            raise BadInput(f"memory layer {lowest} would not learn; give --first-layer {lowest}")
+    if team.leads:
+        keep_options(arguments.out, decisive(arguments, model, source.names))
+    if arguments.copy_start:
         copying_start(model, backbone, first_segments(source, arguments.copy_start))
     chats = frozen_chats(backbone, with_last(wanted, backbone), settings.seed, arguments.chats)
     train(model, backbone, source, settings, arguments.out, chats, arguments.save, team)
-    if arguments.mean_with is not None and team.leads:
+    if other is not None and team.leads:
         learner_for(model).save(backbone, arguments.out)  # a run that was done before left the mean there
-        learned, other = (load_sidenet(folder, backbone) for folder in (arguments.out, arguments.mean_with))
-        save_sidenet(mean_sidenet(learned, other), backbone, arguments.out)
+        save_sidenet(mean_sidenet(load_sidenet(arguments.out, backbone), other), backbone, arguments.out)
     return 0
+
+
+def other_run(folder: Path | None, model: nn.Module, backbone: Backbone) -> SideNet | None:
+    """The SideNet to take the mean with. Raises BadInput where it is not like the one in training."""
+    if folder is None:
+        return None
+    other = load_sidenet(folder, backbone)
+    if other.config != model.config:
+        raise BadInput(f"the SideNet in {folder} is configured differently; average runs of one start")
+    return other
 
 
 def lessons(backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace) -> Lessons:
@@ -195,18 +131,20 @@ def start_sidenet(backbone: Backbone, arguments: argparse.Namespace) -> SideNet:
 
 def start_config(backbone: Backbone, arguments: argparse.Namespace) -> SideNetConfig:
     """The default SideNet, with the memory layers that the command names."""
-    layers = {"memory_block": arguments.memory_block, "memory_values": arguments.memory_values}
-    if arguments.memory_layers:
-        layers["memory_layers"] = tuple(int(number) for number in arguments.memory_layers.split(","))
-    return SideNetConfig.for_backbone(backbone, **layers)
+    named = {name: getattr(arguments, name) for name in ("memory_layers", "memory_values")}
+    layers = {name: value for name, value in named.items() if value}
+    return SideNetConfig.for_backbone(backbone, memory_block=arguments.memory_block, **layers)
 
 
 def first_segments(source: Source, count: int) -> Iterator[Frozen]:
     """Up to `count` segments: the first of every book, then the second of every book, and so on."""
-    deepest = max(source.length(book) for book in range(len(source.names)))
-    places = ((book, index) for index in range(deepest) for book in range(len(source.names)))
-    there = ((book, index) for book, index in places if index < source.length(book))
-    return (source.segment(book, index) for book, index in itertools.islice(there, count))
+    for index in itertools.count():
+        deep = (book for book in range(len(source.names)) if index < source.length(book))
+        found = list(itertools.islice(deep, count))  # a book is parsed when its turn comes
+        yield from (source.segment(book, index) for book in found)
+        count -= len(found)
+        if not found or not count:
+            return
 
 
 def frozen_chats(backbone: Backbone, wanted: Wanted, seed: int, count: int = CHATS) -> list[Frozen]:

@@ -175,7 +175,7 @@ class Trainer:
         with self._precision():
             chat = self._placed(self.chats[pick])
             divergence = chat_divergence(self.model, self.backbone, chat, reader).mean()
-        # Taken every kl_every steps, so that the pull does not depend on how often it is computed.
+        # Taken rarely, it pulls less in all, and less hard at once than if it made up for the steps between.
         (divergence * self.settings.kl_weight * math.sqrt(self.settings.kl_every)).backward()
         return divergence.item()
 

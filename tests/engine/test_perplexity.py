@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
+from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation import perplexity, readings
-from engine.evaluation.arguments import numbers
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import choose_books, chosen_pages, spaced, split_of
@@ -316,13 +316,23 @@ class TestCommand:
             perplexity.run(self.arguments(tmp_path, tiny_folder, "--dense", "1024"))
 
     def test_sizes_have_to_be_numbers(self):
-        with pytest.raises(BadInput, match="list of numbers"):
+        with pytest.raises(argparse.ArgumentTypeError, match="list of numbers"):
             numbers("8k")
+        assert numbers("4,20") == (4, 20) and numbers("") == ()
+
+    def test_sizes_of_memory_are_compared_from_small_to_all(self, tmp_path, tiny_folder):
+        backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
+        more = ["--dense", "", "--sizes", "0,8192,16384"]
+        found = perplexity.what_to_compare(self.arguments(tmp_path, tiny_folder, *more), backbone)
+        assert found.sizes == (8192, 16384, 0)
 
     def test_a_dense_context_holds_a_page(self, tmp_path, tiny_folder):
         backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
         arguments = self.arguments(tmp_path, tiny_folder, "--dense", "2048,512")
         with pytest.raises(BadInput, match="hold a page of 1024 tokens"):
             perplexity.what_to_compare(arguments, backbone)
-        arguments.dense = "1024"
+        arguments.dense, arguments.max_tokens = (1024,), 512
+        with pytest.raises(BadInput, match="--max-tokens 512"):
+            perplexity.what_to_compare(arguments, backbone)
+        arguments.max_tokens = 0
         assert perplexity.what_to_compare(arguments, backbone).dense == (1024,)

@@ -1,6 +1,7 @@
 """Staleness: training steps leave LongMem's bank as it was, and not MemTRM's."""
 
 import argparse
+import dataclasses
 import json
 
 import pytest
@@ -48,3 +49,20 @@ def test_too_short(arguments):
     arguments.bank = 4096
     with pytest.raises(BadInput, match="longer books"):
         staleness.run(arguments)
+
+
+def test_a_bank_is_written_anew_to_compare(arguments, tmp_path, monkeypatch):
+    """Were the backbone to move, the SideNet's bank would be seen to go stale as well."""
+    freeze, calls = staleness.freeze, []
+
+    def drifting(backbone, ids, wanted):
+        calls.append(ids)
+        frozen = freeze(backbone, ids, wanted)
+        moved = {block: keys + 0.1 * len(calls) for block, keys in frozen.keys.items()}
+        return dataclasses.replace(frozen, keys=moved)
+
+    monkeypatch.setattr(staleness, "freeze", drifting)
+    arguments.methods, arguments.at = "sidenet", (0,)
+    staleness.run(arguments)
+    (row,) = json.loads((tmp_path / "out" / "staleness.json").read_text())
+    assert not row["identical"] and row["moved"] > 0

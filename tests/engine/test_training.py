@@ -19,11 +19,11 @@ from engine.sidenet.checkpoint import load_sidenet, mean_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training import train as command
-from engine.training.activations import TextBooks, Wanted, freeze
+from engine.training.activations import TextBooks, Wanted, freeze, recall
 from engine.training.chats import prompts
 from engine.training.checkpoint import load_state
 from engine.training.curves import read_log, smoothed
-from engine.training.learners import SideNetLearner, trained_states
+from engine.training.learners import SideNetLearner, optimiser, trained_states
 from engine.training.memtrm import load_memtrm
 from engine.training.ring import Ring
 from engine.training.rows import Rows
@@ -216,6 +216,21 @@ class TestActivations:
             for number, tensor in getattr(fresh, name).items():
                 torch.testing.assert_close(getattr(first, name)[number], tensor, atol=2e-2, rtol=1e-3)
                 assert torch.equal(getattr(first, name)[number], getattr(again, name)[number])
+
+    def test_what_is_kept_of_another_precision_is_not_taken(self, backbone, tmp_path, tiny_tokenizer):
+        half = Backbone(tiny_model("llama").bfloat16(), tiny_tokenizer, "tiny")
+        assert half.fingerprint == backbone.fingerprint
+        sidenet = make(backbone)
+        for one in (half, backbone):
+            books(one, sidenet, folder=tmp_path).segment(1, 2)
+        assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+    def test_what_is_kept_comes_back_where_the_backbone_is(self, backbone, tmp_path):
+        books(backbone, make(backbone), folder=tmp_path).segment(1, 2)
+        (file,) = tmp_path.glob("*.safetensors")
+        frozen = recall(file, "meta")
+        tensors = [*frozen.hidden.values(), *frozen.keys.values(), *frozen.values.values(), frozen.ids]
+        assert {tensor.device.type for tensor in tensors} == {"meta"}
 
     def test_skip_and_limit(self, backbone):
         sidenet = make(backbone)
@@ -516,6 +531,73 @@ class TestRun:
         with pytest.raises(BadInput, match="first-layer 0"):
             command.run(self.arguments(tmp_path, tiny_folder, "other", *more, "--copy-start", "3"))
 
+    def test_the_lowest_memory_layer_learns_unless_told_otherwise(self, tmp_path, tiny_folder):
+        made = self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--scale-rate", "0.1")
+        made.first_layer = None
+        command.run(made)
+        tensors = load_file(tmp_path / "run" / "sidenet.safetensors")
+        assert "layers.1.memory.gate" in tensors and not any(name.startswith("layers.0.") for name in tensors)
+        assert max(float(row["null_mass"]) for row in read_log(tmp_path / "run" / "log.csv")) > 0
+        with pytest.raises(BadInput, match="would not learn; give --first-layer 1"):
+            command.run(self.arguments(tmp_path, tiny_folder, "other", "--no-chats", "--first-layer", "2"))
+
+    @pytest.mark.parametrize("values", ["attention", "following"])
+    def test_memory_parts_learn_in_the_network_that_is_kept(self, tmp_path, tiny_folder, values):
+        """Whole layers that were learned before count while the memory parts of these learn alone."""
+        whole = ["--no-chats", "--memory-values", values, "--scale-rate", "0.5"]
+        command.run(self.arguments(tmp_path, tiny_folder, "whole", *whole))
+        assert load_file(tmp_path / "whole" / "sidenet.safetensors")["layers.1.mlp_scale"].any()
+        more = ["--no-chats", "--start", str(tmp_path / "whole"), "--steps", "1", "--parts"]
+        for parts in ("all", "memory"):
+            command.run(self.arguments(tmp_path, tiny_folder, parts, *more, parts))
+        (one,), (other,) = (self.losses(tmp_path / parts) for parts in ("all", "memory"))
+        assert float(other[1]) == pytest.approx(float(one[1]), rel=1e-4)
+
+    def test_another_start_or_other_books_do_not_go_on(self, tmp_path, tiny_folder):
+        for name, seed in (("one", "1"), ("two", "2")):
+            more = ["--no-chats", "--seed", seed, "--steps", "2"]
+            command.run(self.arguments(tmp_path, tiny_folder, name, *more))
+        more = ["--no-chats", "--steps", "2", "--start"]
+        command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "one")))
+        command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "one")))
+        with pytest.raises(BadInput, match="another --start"):
+            command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "two")))
+        (tmp_path / "books" / "more.txt").write_text(text(7, 40))
+        with pytest.raises(BadInput, match="another --books"):
+            command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "one")))
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ("--held-out A B", "--held-out"),
+            ("--method memtrm --memory-values following", "--memory-values is of the SideNet"),
+            ("--method memtrm --search-map DIR", "--search-map is of the SideNet"),
+            ("--method memtrm --mean-with DIR", "--mean-with is of the SideNet"),
+            ("--start DIR --copy-start 3", "beside --start"),
+            ("--start ONE --memory-layers 0", "leave --memory-layers out"),
+            ("--start ONE --memory-values following", "leave --memory-values out"),
+            ("--mean-with DIR", "checkpoint"),
+            ("--segment 34", "multiple of 4"),
+            ("--capacity 66", "multiple of 4"),
+        ],
+    )
+    def test_options_that_would_do_nothing_are_refused(self, tmp_path, tiny_folder, options, words):
+        if "ONE" in options:
+            command.run(self.arguments(tmp_path, tiny_folder, "one", "--no-chats", "--steps", "1"))
+        options = options.replace("ONE", str(tmp_path / "one")).replace("DIR", str(tmp_path / "none"))
+        with pytest.raises(BadInput, match=words):
+            command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", *options.split()))
+        assert not (tmp_path / "run" / "log.csv").exists()
+
+    def test_the_first_segments_need_the_first_books_alone(self, backbone):
+        parsed = []
+        texts = {str(n): lambda n=n: parsed.append(n) or text(n) for n in range(50)}
+        source = TextBooks(backbone, texts, Wanted((), ()), segment=32, limit=2)
+        found = list(command.first_segments(source, 3))
+        assert parsed == [0, 1, 2] and len(found) == 3
+        few = TextBooks(backbone, {"0": lambda: text(0)}, Wanted((), ()), segment=32, limit=2)
+        assert len(list(command.first_segments(few, 9))) == 2
+
     def test_other_settings_do_not_go_on(self, tmp_path, tiny_folder):
         command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
         with pytest.raises(BadInput, match="other settings"):
@@ -542,11 +624,24 @@ def test_states_of_a_run_without_checkpoint(tmp_path):
         ("capacity", 16, "no segment"),
         ("loss_share", 0.0, "loss_share"),
         ("forget", 1.0, "forget"),
+        ("batch", 0, "batch"),
+        ("accumulate", 0, "accumulate"),
+        ("kl_every", 0, "kl_every"),
     ],
 )
 def test_settings_are_checked(field, value, words):
     with pytest.raises(BadInput, match=words):
         dataclasses.replace(TINY, **{field: value})
+
+
+def test_matrices_decay_and_what_null_slots_give_does_not(backbone):
+    sidenet = make(backbone)
+    SideNetLearner(sidenet).open(TINY)
+    made = optimiser(sidenet, dataclasses.replace(TINY, weight_decay=0.1))
+    decay = {id(one): group["weight_decay"] for group in made.param_groups for one in group["params"]}
+    layer = sidenet.layers[1]
+    assert decay[id(layer.query.weight)] == 0.1
+    assert decay[id(layer.memory.null_value)] == decay[id(layer.attention_norm.weight)] == 0
 
 
 def test_running_mean():

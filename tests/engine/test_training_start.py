@@ -10,6 +10,7 @@ from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
 from engine.training.ring import Ring
 from engine.training.start import GATE_OPEN, copying_start, vote_directions
+from ingest.errors import BadInput
 from tests.engine.families import tiny_model
 
 
@@ -94,3 +95,17 @@ def test_chat_check_is_zero_for_an_untrained_sidenet_and_not_for_another(backbon
         sidenet.layers[2].mlp_scale.fill_(1.0)
     sidenet.eval()
     assert check_chat(sidenet, backbone, count=3, answer=2).mean > 1e-3
+
+
+def test_a_bias_does_not_join_the_query(tiny_tokenizer):
+    biased = Backbone(tiny_model("qwen2"), tiny_tokenizer, "tiny")
+    sidenet = made(biased)
+    assert sidenet.layers[1].query.bias.any()
+    copying_start(sidenet, biased, songs(biased, sidenet, 2), bank_tokens=120)
+    assert not sidenet.layers[1].query.bias.any() and sidenet.layers[0].query.bias.any()
+
+
+def test_queries_that_are_normed_have_no_sharpness_to_set(tiny_tokenizer):
+    normed = Backbone(tiny_model("qwen3"), tiny_tokenizer, "tiny")
+    with pytest.raises(BadInput, match="leave --copy-start out"):
+        copying_start(made(normed), normed, [])

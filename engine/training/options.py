@@ -1,0 +1,168 @@
+"""The options of a training run: its arguments, what they must not contradict, what decides its losses."""
+
+import argparse
+import dataclasses
+import hashlib
+from pathlib import Path
+
+from torch import nn
+
+from engine.arguments import numbers, positive
+from engine.sidenet.config import MEMORY_VALUES
+from engine.training.settings import TrainingSettings
+from ingest.errors import BadInput
+
+CHATS = 64
+# Beside the settings, these decide what a run learns; where files lie does not.
+DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start", "memory_layers",
+            "memory_block", "memory_values")  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command; every training setting has an option of its own."""
+    parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the books to train on")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
+    parser.add_argument(
+        "--mean-with",
+        type=Path,
+        metavar="DIR",
+        help="keep the mean of the weights learned and these, at the end",
+    )
+    add_lesson_arguments(parser)
+    add_model_arguments(parser)
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
+    parser.add_argument(
+        "--skip", type=int, default=0, metavar="N", help="segments left out at a book's start"
+    )
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="segments of one book (0: all)")
+    parser.add_argument("--max-books", type=int, default=0, metavar="N", help="books to use (0: all)")
+    parser.add_argument(
+        "--save", type=positive, default=50, metavar="N", help="steps between two checkpoints"
+    )
+    parser.add_argument("--bf16", action="store_true", help="the backbone and its activations in bfloat16")
+    parser.add_argument(
+        "--chats", type=int, default=CHATS, metavar="N", help="chat prompts that pull towards the backbone"
+    )
+    parser.add_argument(
+        "--no-chats", action="store_const", dest="chats", const=0, help="the same as --chats 0"
+    )
+    add_setting_arguments(parser.add_argument_group("settings of the run"))
+
+
+def add_setting_arguments(group: argparse._ArgumentGroup) -> None:
+    """An option for every training setting; `settings_of` reads them."""
+    for field in dataclasses.fields(TrainingSettings):
+        name, kind, default = "--" + field.name.replace("_", "-"), type(field.default), field.default
+        if field.name == "first_layer":
+            group.add_argument(name, type=kind, metavar="I", help="default: the lowest that reads memory")
+        else:
+            group.add_argument(name, type=kind, default=default, metavar=str(default))
+
+
+def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that name what is learned from besides books."""
+    two = {"nargs": 2, "type": Path, "metavar": ("DOCUMENTS", "QUESTIONS")}
+    parser.add_argument(
+        "--demonstrations", type=Path, metavar="DIR", help="tables of labelled examples to learn from"
+    )
+    parser.add_argument("--questions", **two, help="stories in sections, and questions that name them")
+    parser.add_argument("--held-out", **two, help="the same, for stories that must not be learned from")
+    parser.add_argument("--lessons", type=int, default=0, metavar="N", help="of each kind (0: all)")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that say what a model in training starts as."""
+    parser.add_argument(
+        "--search-map", type=Path, metavar="DIR", help="take over the search map of this checkpoint"
+    )
+    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
+    parser.add_argument(
+        "--copy-start",
+        type=int,
+        default=0,
+        metavar="N",
+        help="closed-form start from N segments (0: identity)",
+    )
+    parser.add_argument(
+        "--memory-layers", type=numbers, default="", metavar="I,J", help="side layers that read the bank"
+    )
+    parser.add_argument("--memory-block", type=int, metavar="B", help="the block whose keys they read")
+    parser.add_argument(
+        "--memory-values",
+        choices=MEMORY_VALUES,
+        help="what a slot gives: its value (attention, the default), or the token that followed it",
+    )
+
+
+def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
+    """The settings that the command names.
+
+    Raises
+    ------
+    BadInput
+        A setting is out of range, or an option would do nothing.
+    """
+    names = [field.name for field in dataclasses.fields(TrainingSettings)]
+    named = {name: getattr(arguments, name) for name in names}
+    settings = TrainingSettings(**{name: value for name, value in named.items() if value is not None})
+    if arguments.held_out is not None and arguments.questions is None:
+        raise BadInput("--held-out keeps stories out of --questions; name these too, or leave it out")
+    if settings.method == "memtrm":
+        for name in ("memory_values", "search_map", "copy_start", "mean_with"):
+            if getattr(arguments, name):
+                raise BadInput(f"{option(name)} is of the SideNet; leave it out with --method memtrm")
+    if arguments.start is not None:
+        for name in ("search_map", "copy_start"):
+            if getattr(arguments, name):
+                raise BadInput(f"{option(name)} is for a new SideNet; leave it out beside --start")
+    return settings
+
+
+def option(name: str) -> str:
+    """option("held_out") = "--held-out"."""
+    return "--" + name.replace("_", "-")
+
+
+def with_first_layer(
+    settings: TrainingSettings, model: nn.Module, arguments: argparse.Namespace
+) -> TrainingSettings:
+    """The settings with the side layer that learning begins at: the one named, or the lowest memory layer.
+
+    Raises
+    ------
+    BadInput
+        The model that --start names is another than the options say, or a memory layer would never learn.
+    """
+    if settings.method == "memtrm":
+        return settings
+    config = model.config
+    for name in ("memory_layers", "memory_block", "memory_values"):
+        asked, there = getattr(arguments, name), getattr(config, name)
+        if asked not in (None, (), there):
+            raise BadInput(f"{arguments.start} has {name} {there}; leave {option(name)} out")
+    lowest = min(config.memory_layers, default=0)
+    if arguments.first_layer is None:
+        return dataclasses.replace(settings, first_layer=lowest)
+    if arguments.start is None and arguments.first_layer > lowest:
+        raise BadInput(f"memory layer {lowest} would not learn; give --first-layer {lowest}")
+    return settings
+
+
+def check_lengths(settings: TrainingSettings, model: nn.Module) -> None:
+    """Raises BadInput where segments or the bank do not hold whole chunks."""
+    size = model.config.chunk_size
+    for name in ("segment", "capacity"):
+        if (tokens := getattr(settings, name)) % size:
+            raise BadInput(f"{name} is {tokens}; it must be a multiple of {size}, the chunk size")
+
+
+def decisive(arguments: argparse.Namespace, model: nn.Module, names: list[str]) -> dict[str, object]:
+    """What decides the losses of a run beside its settings: options, weights that it starts from, texts."""
+    weights = hashlib.blake2b(digest_size=8)
+    for tensor in model.state_dict().values():
+        weights.update(tensor.detach().float().cpu().numpy().tobytes())
+    texts = hashlib.blake2b("\n".join(names).encode(), digest_size=8)
+    options = {name: getattr(arguments, name) for name in DECISIVE}
+    options["memory_layers"] = list(arguments.memory_layers)
+    return options | {"start": weights.hexdigest(), "books": texts.hexdigest()}
