@@ -302,12 +302,12 @@ class ReadTab:
             if self._following.get(session) is mine:
                 del self._following[session]
 
-    def followed(self, view: View, typed: str, request: gr.Request) -> dict:
+    def followed(self, view: View, typed: str | None, request: gr.Request) -> dict:
         """The talk in view with what has ended in it, or why there is none."""
         owner = owner_of(request)
         shown = self.talk(view, owner)
         del shown[self.frame.view], shown[self.frame.kept]
-        if not typed.strip() and (question := self.desk.talking.given_back(view, owner)):
+        if not (typed or "").strip() and (question := self.desk.talking.given_back(view, owner)):
             shown[self.question] = question
         return shown
 

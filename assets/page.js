@@ -5,6 +5,20 @@ const opened = new Map();
 
 const send = (target, extra) => trigger("click", Object.assign({}, target.dataset, extra || {}));
 
+// browsers give a page its clipboard over https and on this machine only; elsewhere a selection can be copied
+const copied = async (source) => {
+  try {
+    await navigator.clipboard.writeText(source.innerText);
+    return true;
+  } catch {
+    const selection = window.getSelection();
+    selection.selectAllChildren(source);
+    const done = document.execCommand("copy");
+    selection.removeAllRanges();
+    return done;
+  }
+};
+
 element.addEventListener("click", (event) => {
   const target = event.target.closest("[data-action]");
   if (target && element.contains(target)) {
@@ -15,9 +29,9 @@ element.addEventListener("click", (event) => {
       if ((event.pointerType === "touch" && !known) || String(window.getSelection())) return;
     }
     if (target.dataset.action === "copy") {
-      const source = target.closest("section").querySelector(".lm-said");
-      navigator.clipboard && navigator.clipboard.writeText(source.innerText);
-      target.textContent = "Copied";
+      copied(target.closest("section").querySelector(".lm-said")).then((done) => {
+        target.textContent = done ? "Copied" : "Not copied: select it";
+      });
       return;
     }
     if (target.dataset.confirm && !window.confirm(target.dataset.confirm)) return;

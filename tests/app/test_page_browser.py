@@ -156,6 +156,95 @@ def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
     other.context.close()
 
 
+def test_each_talk_shows_its_own_answer_and_each_book_its_own_talks(
+    page, novel, served, slow_answers, tmp_path
+):
+    """A question asked while another is answered, in a new talk; then the next book, and back."""
+    other = tmp_path / "harbour.txt"
+    other.write_text("The harbour was empty, and the Heron lay at anchor. " * 40)
+    upload(page, novel)
+    page.set_input_files("input[type=file]", str(other))
+    page.wait_for_selector(".lm-card[data-state=ready] >> text=harbour", state="attached")
+    open_book(page, "Lighthouse")
+    talk, field = page.locator("#lm-talk"), page.get_by_label("Your question")
+    ask_it, stop = (page.get_by_role("button", name=name, exact=True).first for name in ("Ask", "Stop"))
+    begin_a_talk(page)
+    field.fill("ALPHA?")
+    ask_it.click()
+    page.wait_for_selector(".lm-live >> text=word5")
+    begin_a_talk(page)
+    field.fill("BETA?")
+    ask_it.click()
+    talk.get_by_text("waiting: 1 answer before this one").wait_for()
+    page.get_by_label("Search in this book").fill("Heron11")
+    page.wait_for_selector(".lm-hit")
+    page.wait_for_timeout(1500)  # some showings of an answer
+    assert "BETA?" in talk.inner_text() and "ALPHA?" not in talk.inner_text()
+
+    open_book(page, "harbour")
+    page.locator("#lm-book", has_text="harbour").wait_for()
+    sync_api.expect(talk).to_have_text("Ask this book anything.")
+    sync_api.expect(page.locator(".lm-hit")).to_have_count(0)
+    sync_api.expect(page.get_by_label("Search in this book")).to_have_value("")
+    page.wait_for_timeout(1500)
+    assert "word" not in talk.inner_text()
+
+    open_book(page, "Lighthouse")  # and with it the talk that was begun last
+    talk.get_by_text("BETA?", exact=True).wait_for()
+    page.get_by_label("Talk", exact=True).click()
+    page.get_by_role("option", name="ALPHA?").click()
+    talk.get_by_text("ALPHA?", exact=True).wait_for()
+    page.wait_for_selector(".lm-live >> text=word")
+    stop.click()
+    talk.get_by_text("It was stopped.").wait_for()
+    until(lambda: len(slow_answers) == 2)
+    open_book(page, "Lighthouse")
+    talk.get_by_text("BETA?", exact=True).wait_for()
+    page.wait_for_selector(".lm-live >> text=word5")
+    assert "ALPHA?" not in talk.inner_text()
+    stop.click()
+    talk.get_by_text("It was stopped.").wait_for()
+    for entry in served.desk.shelf.entries():  # other tests look at the first book of the shelf
+        if entry.title == "harbour":
+            served.desk.remove(entry.id)
+
+
+def test_a_question_put_otherwise_is_marked_until_it_is_left(page, novel, traced_answers):
+    upload(page, novel)
+    open_book(page)
+    begin_a_talk(page)
+    ask(page, "One?")
+    ask(page, "Two?")
+    field = page.get_by_label("Your question")
+    page.locator(".lm-user").first.get_by_role("button", name="Edit").click()
+    page.get_by_text("This takes the place of question 1 and what follows.").wait_for()
+    sync_api.expect(field).to_have_value("One?")
+    page.get_by_role("button", name="Don’t edit").click()
+    page.get_by_text("This takes the place of").wait_for(state="detached")
+    sync_api.expect(field).to_have_value("")
+    ask(page, "Three?")
+    sync_api.expect(page.locator("#lm-talk .lm-user")).to_have_count(3)
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_an_answer_is_copied_where_the_browser_gives_no_clipboard(page, novel, traced_answers, copies):
+    """As over plain http from another machine. What did not work is not said to have worked."""
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    if not copies:
+        page.evaluate("document.execCommand = () => false")
+    upload(page, novel)
+    open_book(page)
+    begin_a_talk(page)
+    ask(page, "One?")
+    page.locator("#lm-talk [data-action=copy]").click()
+    page.locator("#lm-talk [data-action=copy]", has_text="Copied" if copies else "Not copied").wait_for()
+    field = page.get_by_label("Your question")
+    field.focus()
+    page.keyboard.press("Control+V")
+    if copies:
+        sync_api.expect(field).to_have_value("First1 second third")
+
+
 def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(page, novel, served, slow_answers):
     upload(page, novel)
     open_book(page)
