@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from app import access, doctor
 from engine.arguments import positive, thread_count
-from engine.bench.subject import report
+from engine.bench.subject import LAMP, home_with_backbone, report
 from engine.errors import Failure
 from engine.paths import PROJECT, SAMPLES, Paths
 from engine.sampling import CONTINUING
@@ -32,12 +32,6 @@ from ingest.errors import BadInput
 
 LONG_CHARACTERS = 4_400_000
 LONG, SHORT = "A million tokens", "The Lamp"
-TEXT = (
-    f"# {SHORT}\n\nOld Tobias kept the lamp of the northern lighthouse for forty years. "
-    "He had a grey cat called Pepper, who slept beside the great lens.\n\n"
-    "In the winter of the great storm the supply ship Meridian came too close to the rocks. "
-    "Tobias rang the iron bell all night, and the ship turned away in time.\n"
-)
 STARTED = "seconds from `python launch.py` to the shelf (goal: 10)"
 FIRST_WORDS = "seconds to a million-token book's first words (goal: 1)"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -68,14 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
             f"bench page has no part {', '.join(sorted(unknown))}: give some of {', '.join(PARTS)}"
         )
     with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch, browser() as chromium:
-        home = Path(scratch) / "home"
+        home = home_with_backbone(Path(scratch))
         say("making a shelf with a small and a long book")
         assistant = prepared(home, Path(scratch), arguments)
         results: dict[str, Any] = {}
         if "start" in parts:
             say("starting the program")
             rounds = [started(home, chromium, arguments.threads) for _ in range(arguments.rounds)]
-            names = (STARTED, "processor seconds of the server for it", "kilobytes of the first load")
+            names = (STARTED, "processor seconds of the server for the start", "kilobytes of the first load")
             results |= dict(zip(names, map(min, zip(*rounds, strict=True)), strict=True))
         if parts & {"book", "writing"}:
             with served(home, arguments.threads) as server:
@@ -83,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
                 if "book" in parts:
                     say("opening the long book")
                     first, again = first_words(page, server), first_words(page, server)
-                    results |= {FIRST_WORDS: first[0], "processor seconds of the server for it ": first[1]}
+                    results |= {FIRST_WORDS: first[0], "processor seconds of the server for them": first[1]}
                     results["the same once more"] = again[0]
                 if "writing" in parts:
                     say("writing on")
@@ -122,11 +116,9 @@ def prepared(home: Path, scratch: Path, arguments: argparse.Namespace) -> Any:
     from engine.library import Library
     from ingest.parse import parse
 
-    if Paths.default().backbones.is_dir():  # conversion belongs to set-up
-        shutil.copytree(Paths.default().backbones, home / "backbones")
     assistant = Assistant(Library(Paths(home), parse, threads=arguments.threads))
     short = scratch / "short.md"
-    short.write_text(TEXT, encoding="utf-8")
+    short.write_text(LAMP, encoding="utf-8")
     assistant.add(short)
     long = arguments.book or repeated(parse(next(iter(sorted(SAMPLES.glob("*.epub"))))).text, scratch)
     entry, _ = assistant.shelf.add(long)

@@ -46,7 +46,7 @@ class Delegate:
     help: str
 
 
-# A further command is one line here, for example "bench": Delegate("engine.bench.command", "measure speed").
+# A further command is one line here.
 DELEGATES: dict[str, Delegate] = {
     "classify": Delegate("app.classify", "label texts with thousands of demonstrations in memory"),
     "train": Delegate("engine.training.train", "train a SideNet on books"),

@@ -51,7 +51,7 @@ def _decode_as(data: bytes, encoding: str) -> str:
     except LookupError as error:
         raise BadInput(f"there is no encoding called {encoding!r}: try utf-8, cp1252, gb18030 …") from error
     except UnicodeError as error:
-        raise BadInput(f"the file is not valid {encoding}: leave --encoding out or name another") from error
+        raise BadInput(f"the file is not valid {encoding}: leave the encoding out or name another") from error
 
 
 def _wide_encoding(data: bytes) -> str | None:

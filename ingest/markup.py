@@ -49,7 +49,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTE_TYPES = frozenset(["footnote", "doc-footnote"])  # endnotes have a place of their own in the book
 _NO_TYPES: frozenset[str] = frozenset()
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
-_LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page rather than data
+LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page rather than data
 
 
 @dataclass
@@ -353,7 +353,7 @@ def _is_data_table(table) -> bool:
     for row in table.iter("{*}tr"):
         cells = [cell for cell in row if local_name(cell) in ("td", "th")]
         columns = max(columns, len(cells))
-        if any(len(plain_text(cell)) > _LAYOUT_CELL for cell in cells):
+        if any(len(plain_text(cell)) > LAYOUT_CELL for cell in cells):
             return False
     return columns > 1
 

@@ -1,7 +1,7 @@
 """What every family of backbones calls its parts: one row a family, nothing else differs.
 
 A family tells where the blocks are and how to see one block's attention as four plain projections, whatever
-way the checkpoint fuses them. Adding a family: one row here, one row in tests/engine/test_backbone.py.
+way the checkpoint fuses them. Adding a family: one row here, one row in tests/engine/families.py.
 """
 
 from collections.abc import Callable

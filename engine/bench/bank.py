@@ -19,10 +19,10 @@ from engine.arguments import positive, thread_count
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import DTYPES, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
+from engine.encoding import SEGMENT
 from engine.retrieval.index import make_index
 
 TOKENS = (100_000, 1_000_000)
-SEGMENT = 1024
 TOP_K = 16
 SEARCH_DIM = 128
 IDENTITY = BankIdentity("synthetic", "synthetic", "synthetic")

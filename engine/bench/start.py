@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,15 +10,8 @@ import time
 from pathlib import Path
 
 from engine.arguments import positive
-from engine.bench.subject import report
-from engine.paths import PROJECT, Paths
-
-TEXT = (
-    "# The Lamp\n\nOld Tobias kept the lamp of the northern lighthouse for forty years. "
-    "He had a grey cat called Pepper, who slept beside the great lens.\n\n"
-    "In the winter of the great storm the supply ship Meridian came too close to the rocks. "
-    "Tobias rang the iron bell all night, and the ship turned away in time.\n"
-)
+from engine.bench.subject import LAMP, home_with_backbone, report
+from engine.paths import PROJECT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
-        home = Path(scratch) / "home"
-        if Paths.default().backbones.is_dir():  # conversion belongs to set-up
-            shutil.copytree(Paths.default().backbones, home / "backbones")
+        home = home_with_backbone(Path(scratch))
         file = Path(scratch) / "lamp.md"
-        file.write_text(TEXT)
+        file.write_text(LAMP)
         launched(home, "add", str(file))
         walls, firsts = [], []
         for _ in range(arguments.rounds):

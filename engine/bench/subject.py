@@ -6,6 +6,7 @@ trained one, whatever the shipped checkpoint leaves out.
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,10 +30,25 @@ from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 
+LAMP = (
+    "# The Lamp\n\nOld Tobias kept the lamp of the northern lighthouse for forty years. "
+    "He had a grey cat called Pepper, who slept beside the great lens.\n\n"
+    "In the winter of the great storm the supply ship Meridian came too close to the rocks. "
+    "Tobias rang the iron bell all night, and the ship turned away in time.\n"
+)
+
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def home_with_backbone(scratch: Path) -> Path:
+    """A data folder below `scratch` with the models that are converted already: that belongs to set-up."""
+    home = scratch / "home"
+    if Paths.default().backbones.is_dir():
+        shutil.copytree(Paths.default().backbones, home / "backbones")
+    return home
 
 
 def default_backbone(arguments: argparse.Namespace) -> Backbone:

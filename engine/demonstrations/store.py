@@ -229,8 +229,8 @@ class Store:
                 wheres.append(f"{column} = ?")
                 values.append(wanted)
         if containing:
-            wheres.append("instr(lower(text), lower(?)) > 0")
-            values.append(containing)
+            wheres.append("instr(casefold(text), casefold(?)) > 0")
+            values.append(clean(containing))
         sql = (
             f"SELECT id, text, label, part FROM examples WHERE {' AND '.join(wheres)}"
             " ORDER BY id LIMIT ? OFFSET ?"

@@ -27,6 +27,7 @@ from torch import Tensor
 from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.encoding import SEGMENT
 from engine.evaluation.chapterreport import Score, write_result
 from engine.evaluation.kept import Kept
 from engine.evaluation.textbank import Batched, TextBank
@@ -41,7 +42,6 @@ from ingest.segments import segments
 
 CHOICES = 6
 SUFFIX = 128
-SEGMENT = 1024
 LOCAL = 896  # with the suffix one window of 1,024
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.prompt import NOT_TOLD, Prompt, prompted
-from engine.answering.reread import choose_passages, chosen_from
+from engine.answering.reread import CANDIDATES, choose_passages, chosen_from
 from engine.assistant import Assistant
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
@@ -118,7 +118,7 @@ class Examination:
         )
 
     def by_words(self, question: str) -> str:
-        ranked = self.assistant.shelf.fulltext.rank(question, self.document, limit=40)
+        ranked = self.assistant.shelf.fulltext.rank(question, self.document, limit=CANDIDATES)
         chosen = chosen_from(question, ranked, ranked)
         return self._say(self.plain, prompted(self.backbone.tokenizer, question, chosen))
 

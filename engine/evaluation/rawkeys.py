@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from engine.backbone.backbone import Backbone
+from engine.encoding import SEGMENT
 from engine.evaluation.haystack import Haystack
 from engine.retrieval.votes import Ballot, passage_scores, question_ids
 from ingest.segments import segments
 
-CHUNK, SEGMENT = 4, 1024
+CHUNK = 4  # of the paper and of the bank
 
 
 class RawKeys:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.answering.reread import FUSION_CONSTANT
 from engine.arguments import numbers
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
@@ -34,7 +35,6 @@ from ingest.errors import BadInput
 
 CUTS = (1, 4, 8)
 CHARACTERS_PER_TOKEN = 6  # more than enough to pad with; what is too long is cut at the token
-RECIPROCAL = 10.0
 DOCUMENT = "0" * 12
 
 
@@ -77,10 +77,10 @@ def standardised(scores: np.ndarray) -> np.ndarray:
 
 
 def reciprocal(scores: np.ndarray) -> np.ndarray:
-    """1 / (10 + rank) of every passage, 0 for one that does not match."""
+    """What `ask` fuses by: 1 / (10 + rank) of every passage, 0 for one that does not match."""
     ranks = np.empty(len(scores))
     ranks[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
-    return np.where(np.isneginf(scores), 0.0, 1 / (RECIPROCAL + ranks))
+    return np.where(np.isneginf(scores), 0.0, 1 / (FUSION_CONSTANT + ranks))
 
 
 def fusions(memory: np.ndarray, words: np.ndarray) -> dict[str, np.ndarray]:

@@ -80,6 +80,8 @@ class Connections:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # other threads only ever close it, in close()
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+            # SQLite's own lower() knows no letter beyond ASCII
+            connection.create_function("casefold", 1, str.casefold, deterministic=True)
             db = sqlite_utils.Database(connection, execute_plugins=False)
             self._opened.add(db)
             check_version(db)

@@ -1,4 +1,4 @@
-"""`train search`: learn the search map from questions with known passages, everything frozen computed once.
+"""`train-search`: learn the search map from questions with known passages, everything frozen computed once.
 
     loss = −log Σ_{P answers} e^{s·score(P)} / Σ_P e^{s·score(P)},   score(P) = Σ_t w_t max_{c ∈ P} q_t · k_c
 
@@ -24,6 +24,8 @@ from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.bank.quantise import FP16_LARGEST
+from engine.encoding import SEGMENT
 from engine.paths import Paths
 from engine.retrieval.votes import owners, question_states
 from engine.sidenet.search import SearchMap
@@ -34,7 +36,6 @@ from ingest.errors import BadInput
 from ingest.segments import segments
 
 CHUNK = 4
-SEGMENT = 1024
 MAP_FILE, MAP_SETTINGS_FILE = "search.safetensors", "search.json"
 
 
@@ -79,7 +80,11 @@ def freeze_text(backbone: Backbone, text: str, block: int) -> tuple[Tensor, Tens
         starts += range(count, count + len(hidden), CHUNK)
         spans += segment.spans
         count += len(hidden)
-    return torch.stack(pooled).clamp(-65504, 65504).half(), torch.tensor(starts), torch.tensor(spans)
+    return (
+        torch.stack(pooled).clamp(-FP16_LARGEST, FP16_LARGEST).half(),
+        torch.tensor(starts),
+        torch.tensor(spans),
+    )
 
 
 def freeze_reading(

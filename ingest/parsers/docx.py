@@ -10,7 +10,7 @@ from ingest.archive import Archive
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, local_name, parse_markup
+from ingest.markup import LAYOUT_CELL, Block, local_name, parse_markup
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
 
@@ -20,7 +20,6 @@ _HEADING = re.compile(r"heading\s*([1-6])|title", re.IGNORECASE)
 _SKIP = frozenset(
     ["del", "movefrom", "fallback", "instrtext", "ppr", "rpr", "sectpr", "deltext", "txbxcontent"]
 )
-_LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page
 
 
 def accepts(source: Source) -> bool:
@@ -169,7 +168,7 @@ class _Reader:
         """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
         rows = [list(_cells(row)) for row in table.iter("{*}tr") if _owner(row) is table]
         nested = any(inner is not table for inner in table.iter("{*}tbl"))
-        long = any(len(_raw_text(cell)) > _LAYOUT_CELL for row in rows for cell in row)
+        long = any(len(_raw_text(cell)) > LAYOUT_CELL for row in rows for cell in row)
         if nested or long or max(map(len, rows), default=0) < 2:
             return [block for row in rows for cell in row for block in self.blocks(cell)]
         lines = [" | ".join(filter(None, map(self._cell, row))) for row in rows]

@@ -1,1 +1,1 @@
-"""From a page's boxes to reading order: lines, running headers, columns, paragraphs, outline."""
+"""From a page's boxes to reading order: lines, running headers and footers, columns, paragraphs."""
