@@ -53,11 +53,10 @@ class Speech:
 
     def run(self) -> None:
         """Speak to the end, or until stopped."""
-        self.began = True
+        if self.stop.is_set():
+            self.give_up()
+            return
         try:
-            if self.stop.is_set():
-                self.error = "stopped before it began"
-                return
             for event in self.start(self.stop):
                 self.pieces.append(event.text)
                 self.answer = event.answer or self.answer
@@ -67,6 +66,11 @@ class Speech:
             self.error = f"{type(error).__name__}: {error}"
         finally:
             self.end.set()
+
+    def give_up(self) -> None:
+        """End without having begun."""
+        self.error = "stopped before it began"
+        self.end.set()
 
 
 class Speaker:
@@ -102,11 +106,15 @@ class Speaker:
         return self._known.get(key)
 
     def stop(self, key: str) -> bool:
-        """End that speech within a token; whether there was one to end."""
+        """End that speech within a token, at once where it waits; whether there was one to end."""
         speech = self._known.get(key)
         if speech is None or speech.ended:
             return False
         speech.stop.set()
+        with self._lock:
+            if not speech.began:
+                speech.give_up()
+                self._waiting.remove(speech)
         return True
 
     def stop_all(self) -> None:
@@ -138,6 +146,10 @@ class Speaker:
     def _loop(self) -> None:
         while True:
             speech = self._queue.get()
+            with self._lock:
+                if speech.ended:
+                    continue
+                speech.began = True
             try:
                 speech.run()
             finally:
