@@ -333,7 +333,7 @@ class Demonstrations:
             texts = "1 text has" if changed == 1 else f"{changed:,} texts have"
             say(f'"{known.name}": {texts} another label now, {added:,} added')
         if known.settings.get("file") != place:
-            self.store.configure(known.id, file=place)
+            self.store.configure(known.id, file=place, encoding=encoding)
         return self.store.get(known.id)
 
     def _read(self, path: Path, place: str, encoding: str | None) -> Table:

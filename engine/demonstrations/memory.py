@@ -4,6 +4,7 @@ Any set of examples can be chosen (those not held out, 2,000 at random): chunks 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from engine.bank.bank import MemoryBank
 from engine.demonstrations.states import read_states
 from engine.demonstrations.store import Example
+from engine.retrieval.gathered import Gathered
 from engine.retrieval.index import make_index
 from engine.retrieval.memory import learned_keys
 from engine.sidenet.attention import Retrieved
@@ -57,7 +59,6 @@ class DemonstrationReader:
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
         """The best `top_k` chunks for every token of a batch; see `MemoryReader`."""
-        batch, time = query.shape[:2]
         block = self.config.read_block(layer)
         if chunks is not None:
             found = chunks.flatten(0, 1)
@@ -67,38 +68,19 @@ class DemonstrationReader:
                 asked.flatten(0, 1).float(), self.config.top_k
             )
         chunks = torch.from_numpy(np.where(found >= 0, np.append(self._chunks, 0)[found], -1))
-        following = None
-        if self.config.memory_values == "following":
-            keys, following, mask = self._following(block, chunks.expand(-1, self.config.heads, -1))
-            values = keys
-        elif search is None:
-            keys, values, mask = self.memory.bank.gather_heads(block, chunks)
-        else:
-            keys, values, mask = self.memory.bank.gather(block, chunks[:, 0])
-            keys, values, mask = keys.transpose(1, 2), values.transpose(1, 2), mask[:, None]
-        shaped = [part.unflatten(0, (batch, time)) for part in (keys, values, mask, found)]
-        like = {"dtype": query.dtype, "device": query.device}
-        if following is not None:
-            next_tokens = following.unflatten(0, (batch, time)).to(query.device)
-            return Retrieved(
-                shaped[0].to(**like),
-                None,
-                shaped[2].to(query.device),
-                chunks=shaped[3],
-                following=next_tokens,
-            )
-        return Retrieved(
-            shaped[0].to(**like), shaped[1].to(**like), shaped[2].to(query.device), chunks=shaped[3]
-        )
-
-    def _following(self, block: int, chunks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys of chunks (n, heads, k), the tokens that came next within each demonstration, and the mask."""
         bank = self.memory.bank
-        keys, tokens, mask = bank.gather_following(block, chunks, bank.tokens)
+        gathered = Gathered.of(bank, self.config, block, chunks, bank.tokens)
+        if gathered.following is not None:
+            gathered = self._within_examples(gathered, chunks)
+        return gathered.retrieved(query, found)
+
+    def _within_examples(self, gathered: Gathered, chunks: Tensor) -> Gathered:
+        """Without the last token of each demonstration: what follows it is another one's."""
+        bank = self.memory.bank
         starts = bank.chunk_starts[np.maximum(chunks.numpy(), 0)].astype(np.int64)
         places = torch.from_numpy(starts)[..., None] + torch.arange(self.config.chunk_size)
         ends = torch.from_numpy(self.memory.ends)[places.clamp(max=bank.tokens - 1)]
-        return keys, tokens, mask & ~ends.flatten(-2)
+        return replace(gathered, mask=gathered.mask & ~ends.flatten(-2))
 
     def masses(self, trace: LayerTrace, row: int, time: int = -1) -> dict[int, float]:
         """Attention mass on each demonstration (row of the memory) from one token, summed over heads."""

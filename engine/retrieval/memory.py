@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.bank.bank import MemoryBank
+from engine.retrieval.gathered import Gathered
 from engine.retrieval.index import SearchIndex, make_index
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.search import SearchMap
@@ -156,53 +157,15 @@ class Memory:
             chunks, _ = self.search(query[0].float(), self.config.top_k, block)
         else:
             chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)
-        if self.config.memory_values == "following":
-            return self._following(block, chunks, query)
-        keys, values, mask = self._gather(block, chunks)
-        like = {"dtype": query.dtype, "device": query.device}
-        return Retrieved(
-            keys[None].to(**like), values[None].to(**like), mask[None].to(query.device), chunks=chunks[None]
-        )
+        return self._gather(block, chunks).retrieved(query, chunks)
 
-    def _gather(self, block: int, chunks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys and values (time, heads or kv_heads, slots, head_dim) and mask (time, heads or 1, slots)."""
-        time, heads, k = chunks.shape
-        size, dim = self.config.chunk_size, self.config.head_dim
-        stored = self.config.heads if heads > 1 else self.config.kv_heads
-        keys = torch.zeros(time, stored, k * size, dim)
-        values = torch.zeros_like(keys)
-        mask = torch.zeros(time, heads, k * size, dtype=torch.bool)
+    def _gather(self, block: int, chunks: Tensor) -> Gathered:
+        """What chunks (time, heads or 1, k) of this memory give."""
+        found = Gathered.nothing(self.config, chunks)
         for stretch, offset in zip(self.stretches, self._offsets, strict=False):
             mine = (chunks >= offset) & (chunks < offset + stretch.end - stretch.start)
             local = torch.where(mine, chunks - int(offset) + stretch.start, -1)
-            if heads > 1:
-                found_keys, found_values, held = stretch.source.bank.gather_heads(block, local)
-            else:
-                found_keys, found_values, held = stretch.source.bank.gather(block, local[:, 0])
-                found_keys, found_values = found_keys.transpose(1, 2), found_values.transpose(1, 2)
-                held = held[:, None]
-            keys += found_keys  # slots that belong to another stretch hold zeros
-            values += found_values
-            mask |= held
-        return keys, values, mask
-
-    def _following(self, block: int, chunks: Tensor, query: Tensor) -> Retrieved:
-        """Keys of the chosen chunks, per query head, and the tokens that came next within their stretch."""
-        time, _, k = chunks.shape
-        shape = (time, self.config.heads, k * self.config.chunk_size)
-        keys, mask = torch.zeros(*shape, self.config.head_dim), torch.zeros(shape, dtype=torch.bool)
-        tokens = torch.zeros(shape, dtype=torch.int64)
-        wanted = chunks.expand(-1, self.config.heads, -1)
-        for stretch, offset in zip(self.stretches, self._offsets, strict=False):
-            mine = (wanted >= offset) & (wanted < offset + stretch.end - stretch.start)
-            local = torch.where(mine, wanted - int(offset) + stretch.start, -1)
             bank = stretch.source.bank
-            found = bank.gather_following(block, local, bank.chunk_tokens(stretch.end - 1)[1])
-            keys += found[0]
-            tokens += found[1] * found[2]
-            mask |= found[2]
-        device = query.device
-        return Retrieved(
-            keys[None].to(device, query.dtype), None, mask[None].to(device),
-            chunks=chunks[None], following=tokens[None].to(device),
-        )  # fmt: skip
+            end = bank.chunk_tokens(stretch.end - 1)[1]
+            found = found.joined(Gathered.of(bank, self.config, block, local, end))
+        return found
