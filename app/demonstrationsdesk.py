@@ -7,7 +7,7 @@ tried.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -39,7 +39,10 @@ KEPT_MEASUREMENTS = 32
 
 @dataclass(frozen=True)
 class Looked:
-    """What one browser looks at: a library, some of its examples, the example being edited (0: a new one)."""
+    """What one browser looks at: a library, some of its examples, the example being edited (0: a new one).
+
+    filled: the library and example that the fields for typing were filled from; see `in_hand`.
+    """
 
     library: str = ""
     offset: int = 0
@@ -47,6 +50,13 @@ class Looked:
     label: str = ""
     query: str = ""
     editing: int = 0
+    filled: tuple[str, int] = ("", 0)
+
+    @property
+    def in_hand(self) -> tuple[str, int]:
+        """The library and example whose text and template can be typed over. Another one fills the fields
+        anew; with the same one, what was typed and not saved yet stays."""
+        return self.library, self.editing
 
     def kept(self) -> dict[str, str]:
         """What the browser remembers over a refresh."""
@@ -64,6 +74,7 @@ class Labelling:
 
     @property
     def ended(self) -> bool:
+        """Whether nothing more comes of it."""
         return self.speech is None or self.speech.ended
 
 
@@ -108,6 +119,12 @@ class DemonstrationsDesk:
         except BadInput:
             return None
 
+    def present(self, looked: Looked) -> Looked:
+        """What is looked at, as far as it still exists: an example may have been removed while in hand."""
+        if self.library(looked) is None:
+            return Looked()
+        return looked if self.example(looked) else replace(looked, editing=0)
+
     def restored(self, kept: object) -> Looked:
         """What a browser looked at before a refresh, as far as it still exists."""
         looked = Looked(str(kept.get("library") or "")) if isinstance(kept, dict) else Looked()
@@ -145,6 +162,7 @@ class DemonstrationsDesk:
         self.desk.act(action, job, owner=owner)
 
     def rename(self, identifier: str, name: str, owner: str = "") -> None:
+        """Give a library another name."""
         self.store.configure(self.own(identifier, owner).id, name=name)
 
     def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
@@ -220,6 +238,7 @@ class DemonstrationsDesk:
         self.encode(looked.library, owner)
 
     def discard(self, looked: Looked, example: int, owner: str = "") -> None:
+        """Remove an example."""
         self.own(looked.library, owner)
         if not self.store.discard(looked.library, [example]):
             raise BadInput("that example is gone already")

@@ -5,6 +5,7 @@ as encoding, files and measurements go on at the server.
 """
 
 import hashlib
+from dataclasses import replace
 
 import gradio as gr
 
@@ -86,14 +87,13 @@ class DemonstrationsTab:
 
     def scene(self, looked: Looked, request: gr.Request, said: str = "") -> dict:
         """Everything on the tab; `said` is told above the list."""
-        library, owner = self.desk.library(looked), owner_of(request)
-        if library is None:
-            looked = Looked()
+        looked, owner = self.desk.present(looked), owner_of(request)
+        library = self.desk.library(looked)
         may_change = self.desk.may_change(library, owner)
         panes = self.panes(looked, owner)
         notice = markup.tag("p", markup.text(said), role="status") if said else ""
         shown = {
-            self.looked: looked,
+            self.looked: replace(looked, filled=looked.in_hand),
             self.kept: looked.kept(),
             self.notice: notice,
             self.work: gr.Column(visible=library is not None),
@@ -101,7 +101,9 @@ class DemonstrationsTab:
             self.seen: {name: _digest(html) for name, (_, html) in panes.items()},
         }
         shown |= dict(panes.values()) | self.importing.scene(owner) | self.measure.scene(may_change)
-        return shown | self.examples.scene(looked, library, owner) | self.task.scene(library, may_change)
+        return (
+            shown | self.examples.scene(looked, library, owner) | self.task.scene(looked, library, may_change)
+        )
 
     def panes(self, looked: Looked, owner: str) -> dict[str, tuple[gr.HTML, str]]:
         """{name: (component, what it shows)} of all that changes by itself."""
@@ -120,6 +122,7 @@ class DemonstrationsTab:
     # events
 
     def on_open(self, looked: Looked, kept: dict | None, request: gr.Request) -> dict:
+        """The tab was chosen."""
         if self.desk.library(looked) is None:
             looked = self.desk.restored(kept)
         return self.scene(looked, request)
@@ -129,14 +132,18 @@ class DemonstrationsTab:
         return gr.Timer(active=event.value == self.NAME)
 
     def on_card(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
+        """A button of one of the libraries."""
         values, said, owner = event_values(event), "", owner_of(request)
         action, library = values.get("action"), str(values.get("library", ""))
         with told():
             if action == "use":
-                looked = Looked(self.desk.store.get(library).id)
+                looked = Looked(self.desk.store.get(library).id, filled=looked.filled)
             elif action == "install":
                 made = self.desk.install(str(values.get("kind")), owner)
-                looked, said = Looked(made.id), f"“{made.name}” was added; it is being encoded."
+                looked, said = (
+                    Looked(made.id, filled=looked.filled),
+                    f"“{made.name}” was added; it is being encoded.",
+                )
             elif action == "encode":
                 self.desk.encode(library, owner)
             elif action == "rename":
@@ -150,6 +157,7 @@ class DemonstrationsTab:
         return shown | ({self.text.shown: self.text.hint()} if action in ("use", "install") else {})
 
     def on_tick(self, looked: Looked, seen: dict, seconds: float, request: gr.Request) -> dict:
+        """What changed by itself since it was last looked at."""
         panes = self.panes(looked, owner_of(request))
         now = {name: _digest(html) for name, (_, html) in panes.items()}
         shown = {pane: html for name, (pane, html) in panes.items() if seen.get(name) != now[name]}

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app import markup, shelfview, show
+from app import jobview, markup, shelfview, show
+from app.wording import TABLE, here
+from engine.demonstrations.files import SUFFIXES
 from engine.demonstrations.importing import Preview
 from engine.demonstrations.ready import ReadyLibrary
 from engine.demonstrations.runs import Run, RunResult
@@ -14,8 +16,6 @@ from ingest.errors import BadInput
 from ingest.tables import Table
 
 PARTS = {"memory": "in memory", "held-out": "held out", "aside": "laid aside"}
-WORK = {"encode": ("filling the memory", "examples"), "classify": ("labelling", "texts"),
-        "publish": ("finishing", "")}  # fmt: skip
 BETWEEN = "="
 SHOWN_LABELS, SHOWN_ROWS, SHOWN_PROBLEMS, LONGEST_SHOWN = 6, 5, 20, 280
 
@@ -123,7 +123,7 @@ def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
         markup.tag("p", markup.text(facts_words(one)), class_="lm-facts"),
     ]
     if one.state not in ("ready", "waiting") and one.job is not None:
-        lines.append(progress(one.job))
+        lines.append(jobview.progress(one.job, "examples"))
     elif one.state == "waiting":
         words = f"{one.encoded:,} of {library.size:,} examples are in the memory"
         words += "" if read_only else ": encode the others to use it"
@@ -143,8 +143,8 @@ def _controls(one: Facts) -> list[str]:
     buttons = []
     if one.state == "waiting":
         buttons.append(markup.button("Encode", "encode", library=identifier, aria_label=f"Encode: {name}"))
-    elif one.job is not None:
-        buttons += job_buttons(one.job, name)
+    else:
+        buttons += jobview.buttons(one.job, name)
     buttons.append(markup.button("Rename", "rename", library=identifier, ask="A new name", preset=name,
                                  aria_label=f"Rename: {name}"))  # fmt: skip
     confirm = (
@@ -154,19 +154,6 @@ def _controls(one: Facts) -> list[str]:
     buttons.append(markup.button("Delete", "remove", library=identifier, confirm=confirm, class_="lm-danger",
                                  aria_label=f"Delete: {name}"))  # fmt: skip
     return buttons
-
-
-def job_buttons(job: Job, name: str, **values: object) -> list[str]:
-    """What can be done about a job that has not ended well."""
-    wanted = []
-    if job.state in ("queued", "running"):
-        wanted = [("Cancel", "cancel")] if job.wish == "pause" else [("Pause", "pause"), ("Cancel", "cancel")]
-    elif job.state in ("paused", "failed", "cancelled"):
-        wanted = [("Go on" if job.state == "paused" else "Try again", "resume")]
-    return [
-        markup.button(label, action, job=job.id, aria_label=f"{label}: {name}", **values)
-        for label, action in wanted
-    ]
 
 
 def facts_words(one: Facts) -> str:
@@ -199,42 +186,19 @@ def heading(one: Facts | None) -> str:
     )
 
 
-def progress(job: Job) -> str:
-    """A job's bar and what it is doing."""
-    bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")
-    kind = "lm-job lm-failed" if job.state == "failed" else "lm-job"
-    return markup.tag("div", bar, markup.tag("p", markup.text(job_words(job))), class_=kind)
-
-
-def job_words(job: Job) -> str:
-    """Stage, count, percentage and time left; examples and texts are counted, not tokens."""
-    if job.state != "running" or job.stage not in WORK:
-        return shelfview.job_words(job)
-    stage, counted = WORK[job.stage]
-    parts = [stage]
-    if counted:
-        parts.append(f"{job.done:,} of {job.total:,} {counted}")
-    parts.append(f"{job.percentage:.0f} %")
-    if job.wish:
-        parts.append("stopping after the piece in hand")
-    if job.seconds_left is not None:
-        parts.append(f"about {shelfview.duration(job.seconds_left)} left")
-    return " · ".join(parts)
-
-
 # importing
 
 
 def preview(table: Table, found: Preview | None, fault: str = "") -> str:
     """What an import would keep: how many rows of which labels, the first of them, what is wrong by row."""
     if found is None:
-        words = f"{table.name}: {fault}"
-        return markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
+        words = markup.tag("p", markup.text(f"{table.name}: {fault}"), class_="lm-failed", role="alert")
+        return "".join([words, *notes(table.warnings)])
     bad = len(found.problems)
     head = f"{found.name}: {len(table.rows):,} rows"
     head += f", {len(found.rows):,} good and {bad:,} with something wrong" if bad else ", all good"
     parts = [markup.tag("p", markup.text(head), class_="lm-place")]
-    parts += [markup.tag("p", markup.text(words), class_="lm-facts") for words in found.warnings]
+    parts += notes(found.warnings)
     counted = " · ".join(f"{clipped(label, 40)} {count:,}" for label, count in found.counts.items())
     parts.append(markup.tag("p", markup.text(clipped(f"Labels: {counted}", 600)), class_="lm-facts"))
     rows = [[str(row.number), clipped(row.text), row.label] for row in found.rows[:SHOWN_ROWS]]
@@ -248,11 +212,18 @@ def preview(table: Table, found: Preview | None, fault: str = "") -> str:
     return markup.tag("section", *parts, class_="lm-preview", aria_label="preview")
 
 
-def table_preview(name: str, count: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first rows of a file that is to be labelled."""
-    head = markup.tag("p", markup.text(f"{name}: {count:,} rows"), class_="lm-place")
-    shown = table_html(columns, [[clipped(cell, 140) for cell in row] for row in rows])
-    return markup.tag("section", head, shown, class_="lm-preview", aria_label="preview")
+def table_preview(table: Table) -> str:
+    """The first rows of a file that is to be labelled, and what its reader was not sure of."""
+    head = markup.tag("p", markup.text(f"{table.name}: {len(table.rows):,} rows"), class_="lm-place")
+    rows = [[clipped(cell, 140) for cell in row] for row in table.rows[:SHOWN_ROWS]]
+    shown = table_html(table.columns, rows)
+    return markup.tag("section", head, *notes(table.warnings), shown, class_="lm-preview",
+                      aria_label="preview")  # fmt: skip
+
+
+def notes(warnings: Sequence[str]) -> list[str]:
+    """What the reader of a table was not sure of."""
+    return [markup.tag("p", markup.text(here(words, TABLE)), class_="lm-facts") for words in warnings]
 
 
 def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -312,7 +283,7 @@ def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -
         markup.tag("p", markup.text(f"{head} · begun {shelfview.ago(run.created)}"), class_="lm-facts"),
     ]
     if job is not None and job.state != "done":
-        lines.append(progress(job))
+        lines.append(jobview.progress(job, "texts"))
     if results:
         rows = [
             [str(one.row), one.label, percent(max(one.probabilities.values())), clipped(one.text, 140)]
@@ -323,11 +294,12 @@ def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -
         lines.append(markup.tag("details", summary, shown, class_="lm-more", data_name=f"run {run.id}"))
     buttons = []
     if run.done:
-        for words, suffix in (("CSV", ".csv"), ("TSV", ".tsv"), ("JSONL", ".jsonl")):
-            buttons.append(markup.button(f"Download {words}", "download", run=run.id, kind=suffix,
-                                         aria_label=f"Download {words}: {run.name}"))  # fmt: skip
+        for suffix in SUFFIXES:
+            label = f"Download {suffix[1:].upper()}"
+            buttons.append(markup.button(label, "download", run=run.id, kind=suffix,
+                                         aria_label=f"{label}: {run.name}"))  # fmt: skip
     if not read_only:
-        buttons += job_buttons(job, run.name, run=run.id) if job is not None else []
+        buttons += jobview.buttons(job, run.name, run=run.id)
         confirm = f"Delete the labels of “{run.name}”?"
         buttons.append(markup.button("Delete", "remove", run=run.id, confirm=confirm, class_="lm-danger",
                                      aria_label=f"Delete: {run.name}"))  # fmt: skip

@@ -1,5 +1,6 @@
 """Examplesform: the examples of the library in use."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,13 +9,14 @@ import gradio as gr
 from app import demonstrationsview
 from app.demonstrationsdesk import PAGE, DemonstrationsDesk, Looked
 from app.frame import PANE, QUICK, event_values, owner_of, told
+from engine.demonstrations.files import SUFFIXES
 from engine.demonstrations.store import DemonstrationLibrary
 
 if TYPE_CHECKING:
     from app.demonstrationstab import DemonstrationsTab
 
 ANY = ("all of them", "")
-FORMATS = {"CSV": ".csv", "TSV": ".tsv", "JSONL": ".jsonl"}
+FORMATS = [(suffix[1:].upper(), suffix) for suffix in SUFFIXES]
 
 
 class ExamplesForm:
@@ -40,7 +42,7 @@ class ExamplesForm:
             self.fresh = gr.Button("Don't edit", size="md", min_width=140, scale=0, visible=False)
             self.balance = gr.Button("Balance the labels", size="md", min_width=190, scale=0)
         with gr.Row(elem_classes="lm-tools"):
-            self.format = gr.Dropdown(list(FORMATS.items()), value=".csv", label="Export as", min_width=140,
+            self.format = gr.Dropdown(FORMATS, value=".csv", label="Export as", min_width=140,
                                       scale=0)  # fmt: skip
             self.export = gr.Button("Export all examples", size="md", min_width=200, scale=0)
         self.outputs = [
@@ -67,26 +69,33 @@ class ExamplesForm:
         tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **QUICK))
 
     def scene(self, looked: Looked, library: DemonstrationLibrary | None, owner: str) -> dict:
-        """Everything of the form, the text being edited included."""
+        """Everything of the form; what is being typed stays as long as the same example is in hand."""
         if library is None:
             return {self.shown: ""}
-        labels = list(library.task.labels)
-        example = self.desk.example(looked)
-        may_change = self.desk.may_change(library, owner)
+        is_edited, may_change = bool(looked.editing), self.desk.may_change(library, owner)
         shown = self.page(looked, owner)
-        if looked == Looked(library.id, editing=looked.editing):
-            # nothing is looked for; otherwise what its reader is typing just now stays
-            shown |= {self.query: "", self.part: "", self.label: gr.Dropdown([ANY, *labels], value="")}
-        shown |= {
+        if not (looked.query or looked.label or looked.part):
+            # otherwise what its reader is typing just now stays
+            labels = gr.Dropdown([ANY, *library.task.labels], value="")
+            shown |= {self.query: "", self.part: "", self.label: labels}
+        if looked.filled != looked.in_hand:
+            shown |= self.values(looked, library)
+        return shown | {
             self.added: gr.Row(visible=may_change),
             self.changes: gr.Row(visible=may_change),
-            self.fresh: gr.Button(visible=example is not None),
-            self.save: gr.Button("Save it" if example else "Add it"),
+            self.fresh: gr.Button(visible=is_edited),
+            self.save: gr.Button("Save it" if is_edited else "Add it"),
         }
+
+    def values(self, looked: Looked, library: DemonstrationLibrary) -> dict:
+        """The example in hand, or the empty fields of a new one."""
+        example = self.desk.example(looked)
         label = "The example in hand" if example else "A new example"
-        return shown | {
+        return {
             self.text: gr.Textbox(value=example.text if example else "", label=label),
-            self.given: gr.Dropdown(choices=labels, value=example.label if example else None),
+            self.given: gr.Dropdown(
+                choices=list(library.task.labels), value=example.label if example else None
+            ),
         }
 
     def page(self, looked: Looked, owner: str) -> dict:
@@ -100,7 +109,7 @@ class ExamplesForm:
             self.next: gr.Button(interactive=has_more),
         }
 
-    def moved(self, steps: int):
+    def moved(self, steps: int) -> Callable[[Looked, gr.Request], dict]:
         """The event of one of the buttons below the examples."""
 
         def event(looked: Looked, request: gr.Request) -> dict:
@@ -112,10 +121,12 @@ class ExamplesForm:
     def on_filter(
         self, looked: Looked, query: str, label: str | None, part: str | None, request: gr.Request
     ) -> dict:
+        """Look for other examples."""
         there = replace(looked, query=(query or "").strip(), label=label or "", part=part or "", offset=0)
         return {self.tab.looked: there} | self.page(there, owner_of(request))
 
     def on_example(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
+        """A button of one of the examples."""
         values, said = event_values(event), ""
         with told():
             example = int(values["example"])
@@ -127,21 +138,26 @@ class ExamplesForm:
         return self.tab.scene(looked, request, said)
 
     def on_fresh(self, looked: Looked, request: gr.Request) -> dict:
-        there = replace(looked, editing=0)
-        return {self.tab.looked: there} | self.scene(there, self.desk.library(there), owner_of(request))
+        """The fields are for a new example again."""
+        there = self.desk.present(replace(looked, editing=0))
+        shown = self.scene(there, self.desk.library(there), owner_of(request))
+        return {self.tab.looked: replace(there, filled=there.in_hand)} | shown
 
     def on_save(self, looked: Looked, text: str, label: str | None, request: gr.Request) -> dict:
+        """Keep the example in hand."""
         with told():
             self.desk.save_example(looked, text or "", label, owner_of(request))
-        said = "It is in the library; only what is new is being encoded."
-        return self.tab.scene(replace(looked, editing=0), request, said)
+        said, there = "It is in the library; only what is new is being encoded.", replace(looked, editing=0)
+        return self.tab.scene(there, request, said) | self.values(there, self.desk.store.get(there.library))
 
     def on_balance(self, looked: Looked, request: gr.Request) -> dict:
+        """Lay aside what some labels have beyond the rarest."""
         with told():
             count = self.desk.balance(looked.library, owner_of(request))
         said = f"{count:,} examples were laid aside: every label has as many in memory now."
         return self.tab.scene(looked, request, said)
 
     def on_export(self, looked: Looked, suffix: str) -> str:
+        """A file of all examples."""
         with told():
             return str(self.desk.export(looked.library, suffix))

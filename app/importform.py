@@ -127,11 +127,13 @@ class ImportForm:
         )  # fmt: skip
 
     def scene(self, owner: str) -> dict:
-        """The list of libraries that rows can join: a reader's own."""
-        every = [
-            (one.name, one.id) for one in self.desk.store.libraries() if self.desk.may_change(one, owner)
-        ]
-        return {self.into: gr.Dropdown(choices=[NEW, *every])}
+        """The list of libraries that rows can join; what was chosen in it stays."""
+        return {self.into: gr.Dropdown(choices=self.choices(owner))}
+
+    def choices(self, owner: str) -> list[tuple[str, str]]:
+        """A new library, and those that are a reader's own."""
+        every = self.desk.store.libraries()
+        return [NEW, *((one.name, one.id) for one in every if self.desk.may_change(one, owner))]
 
     def restored(self, kept: dict | None, draft: Draft | None, owner: str) -> dict:
         """What was in hand before a refresh, as it was left."""
@@ -204,12 +206,14 @@ class ImportForm:
         }  # fmt: skip
 
     def on_return(self, draft: Draft | None, kept: dict | None, request: gr.Request) -> dict:
+        """What was in hand before a refresh."""
         return self.restored(kept, draft, owner_of(request))
 
     def on_file(
         self, name: str | None, encoding: str, header: str, into: str | None, kept: dict | None,
         request: gr.Request,
     ) -> dict:  # fmt: skip
+        """Look at a file that was just uploaded."""
         if not name:
             return {self.file: None}
         path = Path(name)
@@ -223,6 +227,7 @@ class ImportForm:
     def on_paste(
         self, text: str, encoding: str, header: str, into: str | None, kept: dict | None, request: gr.Request
     ) -> dict:
+        """Look at pasted rows."""
         with told():
             self.desk.desk.changeable()
             table = importdraft.table_of("", text or "", "", header or "")
@@ -248,6 +253,7 @@ class ImportForm:
         self, draft: Draft | None, into: str | None, text: str | None, label: str | None, kept: dict | None,
         request: gr.Request,
     ) -> dict:  # fmt: skip
+        """Judge the rows by other columns, or for another library."""
         if draft is None:
             return {self.draft: None}
         with told():
@@ -259,6 +265,7 @@ class ImportForm:
         return self.shown(draft, is_new=False) | self.kept_of(draft, kept, owner, is_new=False)
 
     def on_typed(self, mark: str, pasted: str, *typed: str) -> dict:
+        """What the browser is to keep of it."""
         values = [self.kept_text(pasted), *typed]
         if not mark and not any(values):
             # a page that was just loaded: what it kept is not shown yet
@@ -270,9 +277,11 @@ class ImportForm:
         return (pasted or "") if len(pasted or "") <= KEPT_PASTED else ""
 
     def on_written(self, draft: Draft | None, template: str, words: str) -> str:
+        """The first row as the model would read it."""
         return self.written_of(draft, template, words)
 
     def on_drop(self, kept: dict | None, request: gr.Request) -> dict:
+        """Forget the rows in hand."""
         self.drafts.drop(str((kept or {}).get("draft") or ""), owner_of(request))
         return self.empty() | {self.pasted: ""}
 
@@ -280,13 +289,18 @@ class ImportForm:
         self, looked: Looked, draft: Draft | None, name: str, template: str, words: str, description: str,
         skip: bool, kept: dict | None, request: gr.Request,
     ) -> dict:  # fmt: skip
+        """Keep the rows, and begin to encode them."""
+        owner = owner_of(request)
         with told():
             given = [one or "" for one in (name, template, words, description)]
-            library, count = self.desk.make(draft, *given, skip, owner_of(request))
-        self.drafts.drop(str((kept or {}).get("draft") or ""), owner_of(request))
+            library, count = self.desk.make(draft, *given, skip, owner)
+        self.drafts.drop(str((kept or {}).get("draft") or ""), owner)
         looked = Looked(library.id) if looked.library != library.id else replace(looked, editing=0)
         said = f"{count:,} examples are in “{library.name}” now; they are being encoded."
-        reset = {self.pasted: "", self.description: "", self.fold: gr.Accordion(open=False)}
-        return (
-            self.empty() | reset | self.tab.scene(looked, request, said) | {self.into: gr.Dropdown(value="")}
-        )
+        reset = {
+            self.pasted: "",
+            self.description: "",
+            self.fold: gr.Accordion(open=False),
+            self.into: gr.Dropdown(choices=self.choices(owner), value=""),
+        }
+        return self.tab.scene(looked, request, said) | self.empty() | reset

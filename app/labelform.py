@@ -1,6 +1,7 @@
 """Labelform: label one text, or a whole file, with the library in use."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import gradio as gr
 from app import demonstrationsview, importdraft, labelview
 from app.demonstrationsdesk import DemonstrationsDesk, Looked
 from app.frame import HIDDEN, PANE, QUICK, event_values, owner_of, told
+from app.importdraft import Draft
 from app.importform import SUFFIXES
 from app.speaking import waiting_words
 from engine.demonstrations.settings import Settings
 from engine.demonstrations.store import DemonstrationLibrary
-from ingest.tables import Table
 
 if TYPE_CHECKING:
     from app.demonstrationstab import DemonstrationsTab
@@ -74,6 +75,7 @@ class TextForm:
         self, looked: Looked, text: str, shots: float, choose: str, memory: bool, vote: bool,
         request: gr.Request,
     ) -> Iterator[str]:  # fmt: skip
+        """Label the text, and tell meanwhile how long it takes."""
         speaker = self.desk.desk.speaker
         with told():
             settings = settings_of(shots, choose, memory, vote)
@@ -110,15 +112,19 @@ class FileForm:
                 self.go = gr.Button("Label the file", variant="primary", size="md", interactive=False)
         self.preview = gr.HTML(apply_default_css=False, padding=False)
         self.runs = gr.HTML(**PANE, elem_id="lm-runs")
-        self.table = gr.State(None)
+        self.draft = gr.State(None)
 
     def wire(self, tab: "DemonstrationsTab") -> None:
         """Connect the form's controls."""
         self.tab = tab
-        chosen = [self.file, self.table, self.column, self.preview, self.go]
+        chosen = [self.file, self.draft, self.column, self.preview, self.go]
         self.file.upload(self.on_file, [tab.looked, self.file, self.encoding], chosen, **QUICK)
+        gr.on(
+            [self.encoding.submit, self.encoding.blur], self.on_encoding,
+            [tab.looked, self.draft, self.encoding, self.column], chosen, **QUICK,
+        )  # fmt: skip
         self.go.click(
-            self.on_go, [tab.looked, self.table, self.column, *tab.how.inputs],
+            self.on_go, [tab.looked, self.draft, self.column, *tab.how.inputs],
             [*chosen, self.runs, tab.timer], **QUICK,
         )  # fmt: skip
         acted = self.runs.click(self.on_run, [tab.looked], [self.runs, tab.download, tab.timer], **QUICK)
@@ -131,33 +137,49 @@ class FileForm:
         return demonstrationsview.runs(self.desk.runs(library.id, owner), self.desk.desk.read_only)
 
     def on_file(self, looked: Looked, name: str | None, encoding: str) -> dict:
+        """Look at a file that was just uploaded."""
         if not name:
             return {self.file: None}
         with told():
             self.desk.desk.changeable()
-            _, table = importdraft.uploaded(Path(name), encoding)
-            library = self.desk.store.get(looked.library)
-            column = self.desk.demos.text_column(library, table)
-        rows = [list(row) for row in table.rows[: demonstrationsview.SHOWN_ROWS]]
+            draft = Draft(*importdraft.uploaded(Path(name), encoding))
+            return self.shown(looked, draft)
+
+    def on_encoding(self, looked: Looked, draft: Draft | None, encoding: str, column: str | None) -> dict:
+        """Read what is there once more, in another encoding."""
+        if draft is None:
+            return {self.draft: None}
+        with told():
+            table = importdraft.table_of(draft.table.name, draft.data, encoding)
+            if table == draft.table:
+                return {self.draft: draft}
+            return self.shown(looked, replace(draft, table=table), column)
+
+    def shown(self, looked: Looked, draft: Draft, column: str | None = None) -> dict:
+        """A file that may be labelled, and the column of its texts: the one that was chosen, or a guess."""
+        table = draft.table
+        if column not in table.columns:
+            column = self.desk.demos.text_column(self.desk.store.get(looked.library), table)
         return {
             self.file: None,
-            self.table: table,
+            self.draft: draft,
             self.column: gr.Dropdown(choices=list(table.columns), value=column),
-            self.preview: demonstrationsview.table_preview(table.name, len(table.rows), table.columns, rows),
+            self.preview: demonstrationsview.table_preview(table),
             self.go: gr.Button(interactive=True),
         }
 
     def on_go(
-        self, looked: Looked, table: Table | None, column: str | None, shots: float, choose: str,
+        self, looked: Looked, draft: Draft | None, column: str | None, shots: float, choose: str,
         memory: bool, vote: bool, request: gr.Request,
     ) -> dict:  # fmt: skip
+        """Queue the file."""
         owner = owner_of(request)
         with told():
             settings = settings_of(shots, choose, memory, vote)
-            self.desk.start_run(looked.library, table, column, settings, owner)
+            self.desk.start_run(looked.library, draft and draft.table, column, settings, owner)
         return {
             self.file: None,
-            self.table: None,
+            self.draft: None,
             self.column: gr.Dropdown(choices=[], value=None),
             self.preview: "",
             self.go: gr.Button(interactive=False),
@@ -166,6 +188,7 @@ class FileForm:
         }
 
     def on_run(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
+        """A button of one of the files below."""
         values, owner = event_values(event), owner_of(request)
         path = None
         with told():

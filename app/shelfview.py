@@ -4,18 +4,11 @@ import time
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from app import markup, show
+from app import jobview, markup, show
+from app.wording import SHELF, here
 from engine.shelf.jobs import Job
 from engine.shelf.shelf import Entry
 
-STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
-          "publish": "finishing"}  # fmt: skip
-# options of the command line, as the page offers them
-OFFERED = {
-    " (--password)": " above, and press “Try again”",
-    " (--encoding)": " above when you add the file again, after deleting it here",
-    "--encoding": "the encoding",
-}
 FORMATS = {
     "epub": "EPUB",
     "pdf": "PDF",
@@ -68,9 +61,9 @@ def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: s
     author = markup.tag("p", markup.text(entry.author), class_="lm-author") if entry.author else ""
     lines = [heading, author, markup.tag("p", markup.text(facts(entry)), class_="lm-facts")]
     if job is not None and entry.state != "ready":
-        lines.append(progress(job))
+        lines.append(jobview.progress(job))
     for warning in show.warnings(entry):
-        lines.append(markup.tag("p", markup.text(f"Note: {_here(warning)}"), class_="lm-facts"))
+        lines.append(markup.tag("p", markup.text(f"Note: {here(warning, SHELF)}"), class_="lm-facts"))
     buttons = []
     if fault and ready:
         words = (
@@ -93,14 +86,7 @@ def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: s
 
 
 def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
-    buttons = []
-    if job is not None and job.state in ("queued", "running") and job.wish != "pause":
-        buttons.append(markup.button("Pause", "pause", job=job.id, aria_label=f"Pause: {title}"))
-    if job is not None and job.state in ("queued", "running"):
-        buttons.append(markup.button("Cancel", "cancel", job=job.id, aria_label=f"Cancel: {title}"))
-    if job is not None and (job.state in ("paused", "failed", "cancelled")):
-        label = "Go on" if job.state == "paused" else "Try again"
-        buttons.append(markup.button(label, "resume", job=job.id, aria_label=f"{label}: {title}"))
+    buttons = jobview.buttons(job, title)
     buttons.append(markup.button("Rename", "rename", document=entry.id, ask="A new title", preset=title,
                                  aria_label=f"Rename: {title}"))  # fmt: skip
     size = show.size(entry.bank_bytes + entry.source_bytes)
@@ -135,48 +121,3 @@ def ago(moment: float, now: float | None = None) -> str:
     if seconds < 36 * 3600:
         return f"{seconds / 3600:.0f} hours ago"
     return datetime.fromtimestamp(moment).strftime("%d %B %Y")
-
-
-def progress(job: Job) -> str:
-    """A job's bar and what it is doing."""
-    bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")
-    words = markup.tag("p", markup.text(job_words(job)))
-    if job.state == "failed":
-        return markup.tag("div", words, class_="lm-job lm-failed")
-    return markup.tag("div", bar, words, class_="lm-job")
-
-
-def job_words(job: Job) -> str:
-    """Stage, percentage, speed and time left of a job; for one that stands still, why."""
-    if job.state == "failed":
-        return f"It failed: {_here(job.message)}"
-    if job.state == "cancelled":
-        return f"cancelled at {job.percentage:.0f} %"
-    if job.state == "paused":
-        return f"paused at {job.percentage:.0f} %" + (f" ({job.message})" if job.message else "")
-    if job.state == "queued":
-        return f"waiting for its turn, {job.percentage:.0f} % done"
-    parts = [STAGES.get(job.stage, job.stage), f"{job.percentage:.0f} %"]
-    if job.wish:
-        parts.append("stopping after the piece in hand")
-    if job.tokens_per_second:
-        parts.append(f"{job.tokens_per_second:,.0f} tokens a second")
-    if job.seconds_left is not None:
-        parts.append(f"about {duration(job.seconds_left)} left")
-    return " · ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.1f} hours"
-
-
-def _here(words: str) -> str:
-    """A message of the command line in the words of the page."""
-    for option, offered in OFFERED.items():
-        words = words.replace(option, offered)
-    return words

@@ -39,19 +39,26 @@ class TaskForm:
               trigger_mode="always_last", **QUICK)  # fmt: skip
         self.save.click(self.on_save, [*given, self.description], tab.outputs, **QUICK)
 
-    def scene(self, library: DemonstrationLibrary | None, may_change: bool) -> dict:
-        """The task as it is."""
+    def scene(self, looked: Looked, library: DemonstrationLibrary | None, may_change: bool) -> dict:
+        """The task as it is, or as it is being typed."""
         if library is None:
             return {self.written: ""}
-        words = demonstrationsview.words_text(library.task.words)
-        return {
-            self.template: gr.Textbox(value=library.task.template, interactive=may_change),
-            self.words: gr.Textbox(value=words, interactive=may_change),
-            self.description: gr.Textbox(value=library.task.description, interactive=may_change),
-            self.save: gr.Button(visible=may_change),
-        }
+        if looked.filled[0] == library.id:
+            fields = (self.template, self.words, self.description)
+            shown = {one: gr.Textbox(interactive=may_change) for one in fields}
+        else:
+            values = self.values(library).items()
+            shown = {one: gr.Textbox(value=value, interactive=may_change) for one, value in values}
+        return shown | {self.save: gr.Button(visible=may_change)}
+
+    def values(self, library: DemonstrationLibrary) -> dict[gr.Textbox, str]:
+        """What is saved of the task, for each field."""
+        task = library.task
+        words = demonstrationsview.words_text(task.words)
+        return {self.template: task.template, self.words: words, self.description: task.description}
 
     def on_written(self, looked: Looked, template: str, words: str) -> str:
+        """An example as the model would read it."""
         library = self.desk.library(looked)
         if library is None:
             return ""
@@ -62,8 +69,9 @@ class TaskForm:
     def on_save(
         self, looked: Looked, template: str, words: str, description: str, request: gr.Request
     ) -> dict:
+        """Save what was typed."""
         given = [one or "" for one in (template, words, description)]
         with told():
             anew = self.desk.set_task(looked.library, *given, owner_of(request))
         said = "Saved; the examples are being encoded anew." if anew else "Saved."
-        return self.tab.scene(looked, request, said)
+        return self.tab.scene(looked, request, said) | self.values(self.desk.store.get(looked.library))

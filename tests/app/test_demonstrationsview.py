@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app import demonstrationsview, importdraft, labelview, uploads
+from app import demonstrationsview, importdraft, jobview, labelview, uploads
 from app.demonstrationsdesk import file_name
 from app.demonstrationsview import Facts, words_of, words_text
 from engine.demonstrations.classifier import Classification, ReadDemonstration
@@ -101,7 +101,9 @@ EVERYWHERE = [
     lambda: demonstrationsview.heading(Facts(library(name=HOSTILE), "ready", None, 6, 9)),
     lambda: demonstrationsview.preview(TABLE, preview(TABLE)),
     lambda: demonstrationsview.preview(TABLE, None, HOSTILE),
-    lambda: demonstrationsview.table_preview(HOSTILE, 3, [HOSTILE], [[HOSTILE]]),
+    lambda: demonstrationsview.table_preview(
+        replace(TABLE, name=HOSTILE, columns=(HOSTILE, HOSTILE), warnings=(HOSTILE,))
+    ),
     lambda: demonstrationsview.written("{} is {}", HOSTILE, TASK.labels, HOSTILE, "good"),
     lambda: demonstrationsview.written("{} is {}", "", TASK.labels, HOSTILE, "good"),
     lambda: demonstrationsview.examples([Example(1, HOSTILE, HOSTILE, "aside")]),
@@ -149,13 +151,21 @@ def test_the_list_counts_examples_by_part_and_offers_what_comes_along():
 
 
 def test_a_job_counts_examples_or_texts_and_not_tokens():
-    assert demonstrationsview.job_words(job(rate=1.5)).startswith("filling the memory · 3 of 6 examples · ")
-    assert demonstrationsview.job_words(job(rate=1.5)).endswith("about 2 s left")
-    assert (
-        demonstrationsview.job_words(job(stage="classify", kind="classify:0f"))
-        == "labelling · 3 of 6 texts · 50 %"
-    )
-    assert demonstrationsview.job_words(job("failed", message="no room")) == "It failed: no room"
+    words = jobview.words(job(rate=1.5), "examples")
+    assert words.startswith("filling the memory · 3 of 6 examples · ") and words.endswith("about 2 s left")
+    labelling = job(stage="classify", kind="classify:0f")
+    assert jobview.words(labelling, "texts") == "labelling · 3 of 6 texts · 50 %"
+    assert jobview.words(job("failed", message="no room"), "texts") == "It failed: no room"
+    assert "3 of 6 examples" in demonstrationsview.cards([Facts(library(), "running", job(), 3, 9)])
+    assert "3 of 6 texts" in demonstrationsview.runs([(run(), labelling, [])])
+
+
+def test_what_failed_shows_no_bar_and_what_goes_on_does():
+    """As a book's card: one function draws both."""
+    for state, has_bar in (("running", True), ("paused", True), ("failed", False)):
+        cards = demonstrationsview.cards([Facts(library(), state, job(state, message="no room"), 3, 9)])
+        files = demonstrationsview.runs([(run(), job(state, message="no room"), [])])
+        assert ["<progress" in cards, "<progress" in files] == [has_bar] * 2
 
 
 def test_a_file_offers_its_labels_as_soon_as_there_are_some():

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import access, commands, found, leaves, markup, memorymap, shelfview, talkview
+from app import access, commands, found, jobview, leaves, markup, memorymap, shelfview, talkview
 from app.scope import scope
 from app.speaking import Speaker, waiting_words
 from app.view import View
@@ -224,7 +224,7 @@ JOBS = [
 
 @pytest.mark.parametrize(("one", "words"), JOBS)
 def test_a_job_in_words(one, words):
-    assert shelfview.job_words(one) == words
+    assert jobview.words(one) == words
 
 
 def test_a_card_offers_what_its_state_allows():

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from app import uploads
+from ingest import parse
 from ingest.errors import BadInput
+from ingest.limits import Limits
 from tests.app.browser import PROJECT
 
 
@@ -28,6 +30,11 @@ def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
     assert not upload.parent.exists() and other.exists()
     uploads.clear(home)
     assert not home.exists()
+
+
+def test_the_page_takes_what_the_command_line_takes():
+    assert set(uploads.SUFFIXES) == set(parse.SUFFIXES) and ".xhtml" in uploads.SUFFIXES
+    assert Limits().file_bytes == uploads.LIMIT_BYTES and uploads.LIMIT_WORDS == "300 MB"
 
 
 HOLD = """

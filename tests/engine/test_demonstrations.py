@@ -538,6 +538,24 @@ def test_a_hundred_labels_of_several_words(demos):
     assert len(found.probabilities) == 100 and sum(found.probabilities.values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("привет", 1),
+        ("ПРИВЕТ МИР", 1),
+        ("élan", 1),
+        ("E\u0301LAN", 1),
+        ("hello", 1),
+        ("STRASSE", 1),
+        ("no", 0),
+    ],
+)
+def test_a_search_takes_capitals_of_every_alphabet_for_small_letters(demos, words, found):
+    pasted = "text,label\nПривет мир.,a\nÉlan vital.,b\nHELLO World.,a\nDie Straße.,b\n"
+    library = demos.create("Words", demos.preview(pasted_table(pasted)))
+    assert len(demos.store.examples(library.id, containing=words)) == found
+
+
 def test_split_and_balance_only_move_examples(demos):
     made = demos.create("Films", demos.preview(pasted_table(csv_of([*range(20), *range(21, 61, 2)]))))
     assert demos.store.balance(made.id) == 20
@@ -653,6 +671,21 @@ def test_a_file_named_as_a_library_is_imported_once(demos, tmp_path):
     assert demos.find(str(path)).size == 12
     with pytest.raises(BadInput, match="no such file"):
         demos.find(str(tmp_path / "none.csv"))
+
+
+def test_a_file_is_read_again_as_it_was_imported(demos, tmp_path):
+    said, path = [], tmp_path / "films.csv"
+    path.write_bytes("text,label\nДобрый фильм,да\nСкучный фильм,нет\n".encode("cp1251"))
+    library = demos.find(str(path), said.append, "cp1251")
+    assert library.task.labels == ("да", "нет") and said == []
+    assert demos.find(str(path), said.append).id == library.id and said == []
+    assert demos.find(str(path), said.append, "windows-1251").size == 2
+    with pytest.raises(BadInput, match='"films" was imported in another encoding: delete it on the page'):
+        demos.find(str(path), said.append, "cp866")
+    guessed = tmp_path / "plays.csv"
+    guessed.write_bytes("text,label\nCafé one,a\nCafé two,b\n".encode("latin-1"))
+    demos.find(str(guessed), said.append)
+    assert len(said) == 1 and said[0].startswith("plays.csv: the encoding was guessed as ")
 
 
 def test_a_corrected_file_gives_its_texts_their_new_labels(demos, tmp_path):
