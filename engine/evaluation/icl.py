@@ -136,7 +136,7 @@ def measure(
     scorer = LabelScorer(backbone, sidenet, _answers(backbone, subject.task))
     prefix = scorer.prefix(_window_ids(subject, window, backbone))
     memories = [ALONE, None, *readers]
-    names = ["backbone", "SideNet, no memory", *[f"SideNet, memory {size}" for size in chosen]]
+    kinds = [("backbone", 0), ("SideNet, no memory", 0), *(("SideNet, memory", size) for size in chosen)]
     scores = scorer.score(prefix, _prompts(subject.task, subject.texts, backbone), memories)
     empty = scorer.score(prefix, _prompts(subject.task, CONTENT_FREE, backbone), memories)
     apart = scorer.score(
@@ -145,29 +145,27 @@ def measure(
         memories,
     )
 
-    def score(name: str, right: np.ndarray, scoring: str, memory: int | str = 0) -> Score:
-        return Score(subject.name, name, scoring, shots, seed, memory, float(right.mean()), len(right))
+    def score(kind: str, right: np.ndarray, scoring: str, memory: int | str = 0) -> Score:
+        return Score(subject.name, kind, scoring, shots, seed, memory, float(right.mean()), len(right))
 
     majority = np.bincount(subject.labels[rows[: max(sizes)]]).argmax()
     yield score("majority", subject.truth == majority, "labels")
-    for name, found, nothing in zip(names, scores, empty, strict=True):
+    for (kind, size), found, nothing in zip(kinds, scores, empty, strict=True):
         for scoring, right in _right(subject.truth, scorer, found, nothing).items():
-            yield score(name, right, scoring, _size(name))
+            yield score(kind, right, scoring, size)
     for at, (size, part) in enumerate(chosen.items(), 2):
         states, known = subject.memory.states[part], subject.labels[part]
         vote = Vote.fit(states, known, len(subject.task.labels))
         near = nearest(vote, states, known, subject.states, len(subject.task.labels))
-        yield score(f"kNN over pooled states, {size}", near == subject.truth, "labels", size)
+        yield score("kNN over pooled states,", near == subject.truth, "labels", size)
         voted = vote.scores(subject.states)
-        yield score(f"vote alone, {size}", voted.argmax(1) == subject.truth, "labels", size)
+        yield score("vote alone,", voted.argmax(1) == subject.truth, "labels", size)
         nothing = empty_scores(empty[at].labels)
         likelihood = calibrated(scores[at].labels, nothing)
         held_likelihood = calibrated(apart[at].labels, nothing)
         mixture = fit_mixture(vote.scores(subject.memory.states[held]), held_likelihood, held_truth)
         mixed = mixture.scores(voted, likelihood)
-        yield score(
-            f"classify (SideNet and vote), memory {size}", mixed.argmax(1) == subject.truth, "labels", size
-        )
+        yield score("classify (SideNet and vote), memory", mixed.argmax(1) == subject.truth, "labels", size)
 
 
 def measure_dense(
@@ -192,8 +190,8 @@ def measure_dense(
         scorer.score(prefix, part)[0] for part in (prompts, _prompts(subject.task, CONTENT_FREE, backbone))
     )
     for scoring, hits in _right(subject.truth[:tests], scorer, found, empty).items():
-        name = "backbone, window of 8k full"
-        yield Score(subject.name, name, scoring, used, seed, 0, float(hits.mean()), len(hits))
+        kind = f"backbone, window of {context:,} full"
+        yield Score(subject.name, kind, scoring, used, seed, 0, float(hits.mean()), len(hits), full=True)
 
 
 def measure_memtrm(
@@ -213,9 +211,9 @@ def measure_memtrm(
             scorer.score(prefix, _prompts(subject.task, texts, backbone), [memory])[0]
             for texts in (subject.texts, CONTENT_FREE)
         )
-        name = "MemTRM, no memory" if part is None else f"MemTRM, memory {size}"
+        kind = "MemTRM, no memory" if part is None else "MemTRM, memory"
         for scoring, hits in _right(subject.truth, scorer, found, empty).items():
-            yield Score(subject.name, name, scoring, shots, seed, size, float(hits.mean()), len(hits))
+            yield Score(subject.name, kind, scoring, shots, seed, size, float(hits.mean()), len(hits))
 
 
 def _order(subject: Subject, seed: int) -> np.ndarray:
@@ -263,11 +261,6 @@ def one_text(
         classifier.classify([text])
         times["classify"].append(time.perf_counter() - began)
     return {name: float(np.median(part)) for name, part in times.items()}
-
-
-def _size(name: str) -> int | str:
-    last = name.rsplit(" ", 1)[-1]
-    return int(last) if last.isdecimal() else ALL if last == ALL else 0
 
 
 def _answers(backbone: Backbone, task: Task) -> list[list[int]]:

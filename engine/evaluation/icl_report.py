@@ -11,16 +11,30 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Score:
-    """Accuracy of one row for one task and seed. memory: demonstrations in memory ("all": the whole pool)."""
+    """Accuracy of one row for one task and seed. memory: demonstrations in memory ("all": the whole pool).
+
+    full: whether the window holds as many shots as fit.
+    """
 
     task: str
-    row: str
+    kind: str
     scoring: str
     shots: int
     seed: int
     memory: int | str
     accuracy: float
     tests: int
+    full: bool = False
+
+    @property
+    def row(self) -> str:
+        """Its name in the table."""
+        return f"{self.kind} {self.memory}" if self.memory else self.kind
+
+    @property
+    def window(self) -> str:
+        """Which part of the table it stands in: shots in the window, or "full"."""
+        return "full" if self.full else str(self.shots)
 
 
 @dataclass(frozen=True)
@@ -43,12 +57,11 @@ class Summary:
 def summaries(scores: Sequence[Score]) -> list[Summary]:
     """One line per row, scoring and number of shots, in the order of measurement."""
     made = []
-    shots_of = {id(one): "full" if "8k full" in one.row else str(one.shots) for one in scores}
-    keys = dict.fromkeys((shots_of[id(one)], one.scoring, one.row) for one in scores)
+    keys = dict.fromkeys((one.window, one.scoring, one.row) for one in scores)
     for shots, scoring, row in sorted(
         keys, key=lambda key: (key[0] == "full", key[0].zfill(4), key[1] == "full")
     ):
-        part = [one for one in scores if (shots_of[id(one)], one.scoring, one.row) == (shots, scoring, row)]
+        part = [one for one in scores if (one.window, one.scoring, one.row) == (shots, scoring, row)]
         tasks = {
             task: 100 * float(np.mean([one.accuracy for one in part if one.task == task]))
             for task in dict.fromkeys(one.task for one in part)
@@ -110,16 +123,16 @@ def draw(scores: Sequence[Score], picture: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    shots = max(one.shots for one in scores if "8k full" not in one.row)
-    part = [one for one in scores if one.scoring == "labels" and (one.shots == shots or "8k full" in one.row)]
+    shots = max(one.shots for one in scores if not one.full)
+    part = [one for one in scores if one.scoring == "labels" and (one.shots == shots or one.full)]
     figure, axis = pyplot.subplots(figsize=(8, 5))
     sizes = sorted({one.memory for one in part if one.memory}, key=lambda size: (size == "all", size))
     at = {size: place for place, size in enumerate(sizes, 1)}
-    kinds = dict.fromkeys(one.row.rsplit(" ", 1)[0] for one in part if one.memory)
+    kinds = dict.fromkeys(one.kind for one in part if one.memory)
     for kind in kinds:
+        same = [one for one in part if one.kind == kind]
         means = [
-            100 * np.mean([one.accuracy for one in part if one.row == f"{kind} {size}"] or [np.nan])
-            for size in sizes
+            100 * np.mean([one.accuracy for one in same if one.memory == size] or [np.nan]) for size in sizes
         ]
         axis.plot([at[size] for size in sizes], means, "o-", label=kind.rstrip(","))
     for row in dict.fromkeys(one.row for one in part if not one.memory):

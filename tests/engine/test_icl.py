@@ -56,7 +56,7 @@ def test_every_row_is_measured(measured, tmp_path):
         for row in ("majority", "kNN over pooled states, 10", "vote alone, all"):
             assert (row, "labels", shots) in rows
         assert ("classify (SideNet and vote), memory all", "labels", shots) in rows
-    dense = [one for one in found["scores"] if one["row"] == "backbone, window of 8k full"]
+    dense = [one for one in found["scores"] if one["full"]]
     assert {one["tests"] for one in dense} == {4} and dense[0]["shots"] > 20
     by_row = {(one["row"], one["scoring"], one["shots"]): one for one in found["rows"]}
     # the shipped SideNet is made for another backbone: the identity start is the backbone itself
@@ -87,7 +87,9 @@ def test_wrong_tasks_are_one_line(tmp_path, tiny_folder, capsys):
     assert "there is no task 'trec'" in capsys.readouterr().err
     assert commands.main([*base, "--only", "mr"]) == 2
     assert "mr-train.csv is no CSV" in capsys.readouterr().err
-    assert commands.main([*base, "--shots", "few"]) == 2
+    with pytest.raises(SystemExit, match="2"):
+        commands.main([*base, "--shots", "few"])
+    assert "'few' is no list of numbers" in capsys.readouterr().err
 
 
 def test_summaries_average_tasks_and_deviate_over_seeds():
@@ -102,11 +104,11 @@ def test_summaries_average_tasks_and_deviate_over_seeds():
 
 def test_a_row_says_on_how_many_texts_and_seeds_it_was_measured():
     scores = [Score("mr", "backbone", "full", 20, seed, 0, 0.6, 64) for seed in range(6)]
-    scores.append(Score("mr", "backbone, window of 8k full", "full", 300, 0, 0, 0.78, 1000))
+    scores.append(Score("mr", "backbone, window of 8,192 full", "full", 300, 0, 0, 0.78, 1000, full=True))
     text = markdown(summaries(scores))
     assert "| | mr | average | ± over seeds | seeds | texts |" in text
     assert "| backbone | 60.0 | 60.0 | 0.0 | 6 | 64 |" in text
-    assert "| backbone, window of 8k full | 78.0 | 78.0 | - | 1 | 1,000 |" in text
+    assert "| backbone, window of 8,192 full | 78.0 | 78.0 | - | 1 | 1,000 |" in text
 
 
 def test_other_texts_have_another_bank(tmp_path, tiny_folder):
