@@ -21,7 +21,7 @@ from engine.answering.quoting import quotes
 from engine.answering.reread import choose_passages
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle
-from engine.evaluation.qa import add_haystack_arguments, haystacks, put, shelf_folder, shelved
+from engine.evaluation.haystackshelf import add_haystack_arguments, haystacks, put, shelf_folder, shelved
 from engine.library import Library
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for

@@ -19,8 +19,8 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import ChosenBook, choose_books
+from engine.evaluation.perplexity_report import Scored, table, write_report
 from engine.evaluation.readings import PAGE, PROTOCOLS, Compared, Reading, Variant
-from engine.evaluation.report import Scored, table, write_report
 from engine.paths import Paths
 from engine.sidenet.checkpoint import load_sidenet, sidenet_for
 from engine.training.activations import TextBooks, Wanted

@@ -7,25 +7,20 @@ of several accepted answers, after SQuAD's normalisation; intervals are over doc
 
 import argparse
 import json
-import re
-import string
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.prompt import NOT_TOLD, Prompt, prompted
 from engine.answering.reread import CANDIDATES, choose_passages, chosen_from
-from engine.assistant import Assistant
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.bootstrap import Total, interval, mean_loss
-from engine.evaluation.haystack import Haystack, haystack
-from engine.library import Library
+from engine.evaluation.haystack import Haystack
+from engine.evaluation.haystackshelf import add_haystack_arguments, haystacks, put, shelf_folder, shelved
+from engine.evaluation.squadscore import exact, f1
 from engine.paths import Paths
 from engine.reader import Reader
 from engine.retrieval.memory import Memory, Stretch
@@ -34,37 +29,10 @@ from engine.shelf.fulltext import Hit
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
-from engine.training.questions import sectioned
-from ingest.document import Document
 
 OPENING = 1000  # tokens
 FOUND = 8  # passages
 SHORT = replace(ANSWERING, max_tokens=40)  # no accepted answer is longer
-HALVES = {"all": (0, 1), "even": (0,), "odd": (1,)}
-PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”—–…")
-
-
-def normal(text: str) -> str:
-    """SQuAD's: lower case, no punctuation (typographic included), no articles, single blanks."""
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(PUNCTUATION)).split())
-
-
-def exact(answer: str, accepted: Sequence[str]) -> float:
-    """1 where the answer is one of those accepted."""
-    return float(normal(answer) in {normal(one) for one in accepted})
-
-
-def f1(answer: str, accepted: Sequence[str]) -> float:
-    """Harmonic mean of precision and recall of words, against the accepted answer that is nearest.
-
-    f1("the red fox", ["a fox"]) = 2/3.
-    """
-    return max((_f1(normal(answer).split(), normal(one).split()) for one in accepted), default=0.0)
-
-
-def _f1(said_words: list[str], wanted: list[str]) -> float:
-    shared = sum((Counter(said_words) & Counter(wanted)).values())
-    return 2 * shared / (len(said_words) + len(wanted)) if shared else 0.0
 
 
 @dataclass(frozen=True)
@@ -151,20 +119,6 @@ class Examination:
         return "".join(token.text for token in tokens).strip().split("\n\n")[0]
 
 
-def shelved(backbone: Backbone, sidenet: SideNet, home: Path) -> Assistant:
-    """An assistant over an empty shelf whose files are documents as JSON."""
-    library = Library(Paths(home), lambda path, **_: Document.from_json(path.read_text(encoding="utf8")))
-    library.backbone, library.sidenet = backbone, sidenet
-    return Assistant(library)
-
-
-def put(assistant: Assistant, document: Document, folder: Path) -> str:
-    """Put a document on the shelf and encode it; returns its id."""
-    file = folder / f"{document.title}.txt"
-    file.write_text(document.to_json(), encoding="utf8")
-    return assistant.add(file).id
-
-
 def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
     """Every way whose name holds one of the texts in `ways` answers the questions of the haystack."""
     made, hay = [], examination.hay
@@ -223,51 +177,6 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def _span(ends: tuple[float, float]) -> str:
     return f"[{ends[0]:.3f}, {ends[1]:.3f}]"
-
-
-def chosen_needles(hay: Haystack, half: str) -> list[int]:
-    """Numbers of the questions about every second story ("even": to choose on, "odd": to report), or all."""
-    return [n for n, needle in enumerate(hay.needles) if needle.reading % 2 in HALVES[half]]
-
-
-def add_haystack_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `haystacks` reads."""
-    parser.add_argument(
-        "--sections", nargs=2, type=Path, action="append", required=True, metavar=("DOCUMENTS", "QUESTIONS"),
-        help="documents in sections, and questions that name them",
-    )  # fmt: skip
-    parser.add_argument(
-        "--half", choices=HALVES, default="all", help="questions about every second document only"
-    )
-    parser.add_argument(
-        "--questions", type=int, default=0, metavar="N", help="only N of each set, drawn by a seed"
-    )
-    parser.add_argument(
-        "--shelf", type=Path, metavar="DIR", help="keep the encoded documents here for a next time"
-    )
-    parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
-    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the tables and pictures")
-
-
-@contextmanager
-def shelf_folder(arguments: argparse.Namespace) -> Iterator[Path]:
-    """The folder that the command names, or one for this time only."""
-    if arguments.shelf is not None:
-        arguments.shelf.mkdir(parents=True, exist_ok=True)
-        yield arguments.shelf
-        return
-    with tempfile.TemporaryDirectory(prefix="longmem-evaluation-") as home:
-        yield Path(home)
-
-
-def haystacks(arguments: argparse.Namespace) -> list[Haystack]:
-    """Every set as one long document, with the questions that the command asks for."""
-    made = []
-    for documents, questions in arguments.sections:
-        hay = haystack(documents.stem, sectioned(documents, questions), (), 0)
-        made.append(hay.only(chosen_needles(hay, arguments.half)).of(arguments.questions))
-    return made
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

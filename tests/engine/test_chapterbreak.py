@@ -10,7 +10,7 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.evaluation import chapterbreak
 from engine.evaluation.chapterbreak import CHOICES, Context, Reader, chosen, instances, openings
-from engine.evaluation.chapterreport import Score, write_result
+from engine.evaluation.chapterbreak_report import Score, write_result
 from engine.evaluation.textbank import TextBank
 from engine.sidenet.config import MEMORY_VALUES, SideNetConfig
 from engine.sidenet.sidenet import SideNet

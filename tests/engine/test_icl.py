@@ -15,7 +15,7 @@ from engine.demonstrations.shots import fitting, random_rows
 from engine.demonstrations.vote import Vote, log_softmax
 from engine.evaluation.icl import Protocol, nearest, prepare
 from engine.evaluation.icl_report import Score, markdown, summaries
-from engine.evaluation.qa import exact
+from engine.evaluation.squadscore import exact
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 from engine.training.memtrm import MemTRM, memtrm_config, save_memtrm

@@ -14,8 +14,8 @@ from engine.evaluation import perplexity, readings
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import choose_books, chosen_pages, spaced, split_of
+from engine.evaluation.perplexity_report import Scored, markdown, span, table
 from engine.evaluation.readings import Reading, dense_context, memtrm_reading, sidenet_reading, windows
-from engine.evaluation.report import Scored, markdown, span, table
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.sidenet.checkpoint import save_sidenet

@@ -15,6 +15,7 @@ from engine.answering.reread import Chosen, chosen_from
 from engine.backbone.load import load_backbone
 from engine.evaluation import citations, needles, qa
 from engine.evaluation.citations import Cited, curve
+from engine.evaluation.squadscore import exact, f1
 from engine.paths import Paths
 from engine.shelf.fulltext import Hit
 from engine.sidenet.config import SideNetConfig
@@ -50,8 +51,8 @@ class TestScores:
         ],
     )
     def test_squad_normalisation(self, answer, accepted, matched, shared):
-        assert qa.exact(answer, accepted) == matched
-        assert qa.f1(answer, accepted) == pytest.approx(shared)
+        assert exact(answer, accepted) == matched
+        assert f1(answer, accepted) == pytest.approx(shared)
 
     def test_curve_counts_questions_and_stops_where_nothing_is_left(self):
         found = [

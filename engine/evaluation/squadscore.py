@@ -1,0 +1,31 @@
+"""Exact match and F1 of words as SQuAD scores answers, the best of several accepted ones."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”—–…")
+
+
+def normal(text: str) -> str:
+    """SQuAD's: lower case, no punctuation (typographic included), no articles, single blanks."""
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(PUNCTUATION)).split())
+
+
+def exact(answer: str, accepted: Sequence[str]) -> float:
+    """1 where the answer is one of those accepted."""
+    return float(normal(answer) in {normal(one) for one in accepted})
+
+
+def f1(answer: str, accepted: Sequence[str]) -> float:
+    """Harmonic mean of precision and recall of words, against the accepted answer that is nearest.
+
+    f1("the red fox", ["a fox"]) = 2/3.
+    """
+    return max((_f1(normal(answer).split(), normal(one).split()) for one in accepted), default=0.0)
+
+
+def _f1(said_words: list[str], wanted: list[str]) -> float:
+    shared = sum((Counter(said_words) & Counter(wanted)).values())
+    return 2 * shared / (len(said_words) + len(wanted)) if shared else 0.0
