@@ -162,7 +162,7 @@ def written(label: str, speech: Speech | None, note: str = "") -> str:
     words = "".join(speech.pieces) if speech.answer is None else speech.answer.text
     parts.append(markup.tag("div", markup.text(words), caret, class_="lm-said lm-written"))
     if speech.error:
-        parts.append(markup.tag("p", markup.text(speech.error), class_="lm-failed", role="alert"))
+        parts.append(talkview.failed(speech.error))
     elif speech.answer is not None:
         statistics = speech.answer.statistics
         parts.append(talkview.footnote(statistics))

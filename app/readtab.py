@@ -149,11 +149,11 @@ class ReadTab:
         self.leaf.click(self.on_leaf, [frame.view], scene, **QUICK)
         self.map.click(self.on_leaf, [frame.view], scene, **QUICK)
         self.hits.click(self.on_leaf, [frame.view], scene, **QUICK)
-        for button, action in ((self.previous, "previous"), (self.next, "next"), (self.read_to, "read_to"),
-                               (self.back, "back")):  # fmt: skip
-            moved = button.click(self.moved(action), [frame.view], scene, **QUICK)
+        buttons = {"previous": self.previous, "next": self.next, "read_to": self.read_to, "back": self.back}
+        clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
+                  for action, button in buttons.items()}  # fmt: skip
         # back may be into another book and its talk
-        self.show_answer(moved)
+        self.show_answer(clicks["back"])
         self.contents.input(self.on_contents, [frame.view, self.contents], scene, **QUICK)
         typed = {**QUICK, "trigger_mode": "always_last"}
         search = [self.query.submit, self.query.change]
@@ -161,14 +161,14 @@ class ReadTab:
         made = self.export.click(self.on_export, [frame.view], [self.exported], **QUICK)
         made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
         asking = [self.ask.click, self.question.submit]
-        clicks = [self.history.click, self.edited.click]
+        talking = [self.history.click, self.edited.click]
         for begun in (
             self.bound.input(self.on_bound, [frame.view, self.bound], scene, **QUICK),
             self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK),
             self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK),
             self.delete.click(self.on_delete, [frame.view], scene, js=CONFIRM_DELETE, **QUICK),
             gr.on(asking, self.on_ask, [frame.view, self.question], [*scene, self.question], **QUICK),
-            gr.on(clicks, self.on_talk, [frame.view], [*scene, self.question], **QUICK),
+            gr.on(talking, self.on_talk, [frame.view], [*scene, self.question], **QUICK),
         ):
             self.show_answer(begun)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
