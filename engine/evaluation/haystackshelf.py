@@ -1,4 +1,4 @@
-"""Haystacks on a shelf: what evaluations of answers read from their command lines, and the assistant asked."""
+"""Haystacks on a shelf: what evaluations of answers read from their command lines, and whom they ask."""
 
 import argparse
 import tempfile
