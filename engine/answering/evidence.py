@@ -31,9 +31,11 @@ class Weights:
 
     @classmethod
     def among(cls, terms: Iterable[str], candidates: Sequence[frozenset[str]]) -> "Weights":
+        """In how many of the candidates (stems of a passage each) every term stands."""
         return cls({term: sum(term in held for held in candidates) for term in terms}, len(candidates))
 
     def of(self, term: str) -> float:
+        """The rarer among the candidates, the heavier: ln((n + 1) / (count + ½)) + 0.1."""
         return math.log((self.passages + 1) / (max(1, self.counts.get(term, 0)) + 0.5)) + 0.1
 
     def coverage(self, wanted: Iterable[str], held: frozenset[str]) -> float:
@@ -93,4 +95,5 @@ def sure(first: float, likeness: Likeness | None) -> float:
 
 
 def logistic(evidence: float) -> float:
+    """Evidence in nats as a probability."""
     return 1 / (1 + math.exp(-evidence))

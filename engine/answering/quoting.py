@@ -158,6 +158,7 @@ class Sentence:
 
     @classmethod
     def of(cls, text: str, start: int, end: int) -> "Sentence":
+        """The characters [start, end) of a text."""
         found = [Word(word.word, word.start + start, word.end + start) for word in words(text[start:end])]
         gaps = [text[a.end : b.start] for a, b in zip(found, found[1:], strict=False)]
         hard = {number for number, gap in enumerate(gaps, 1) if (" " in gap and gap.strip()) or "—" in gap}

@@ -49,6 +49,7 @@ class Manifest:
         return sum(self.size(spec.name) for spec in self.layout.arrays)
 
     def write(self, folder: Path) -> None:
+        """Publish it: replaced as a whole, and on the disk when this returns."""
         publish_file(folder / FILE, self.to_json().encode())
 
     def to_json(self) -> str:

@@ -18,6 +18,7 @@ SENTENCE = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the benchmark."""
     add_common_arguments(parser)
     parser.add_argument(
         "--rounds", type=positive, default=5, help="alternating rounds; the best of each counts"
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print the result; the exit code is 0."""
     backbone = default_backbone(arguments)
     layout = bank_layout(sidenet_for(backbone).config)
     text = "".join(f"{n}. {SENTENCE}" for n in range(180))

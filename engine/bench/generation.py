@@ -25,6 +25,7 @@ PROMPT = "The captain looked at the sea for a long time before he spoke, and whe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the benchmark."""
     add_common_arguments(parser)
     parser.add_argument("--tokens", type=positive, default=48, help="tokens generated a round")
     parser.add_argument("--rounds", type=positive, default=3, help="rounds; the best counts")
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print the result; the exit code is 0."""
     backbone = default_backbone(arguments)
     ids = backbone.tokenizer(PROMPT)["input_ids"]
     count, rounds, sizes = arguments.tokens, arguments.rounds, arguments.sizes

@@ -25,11 +25,13 @@ QUESTION_TOKENS = 600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the benchmark."""
     add_common_arguments(parser)
     parser.add_argument("--tokens", type=positive, default=100_000, help="length of the book")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print the result; the exit code is 0."""
     backbone = default_backbone(arguments)
     reader = Reader(backbone, active_sidenet(backbone))
     torch.manual_seed(0)

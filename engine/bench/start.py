@@ -15,11 +15,13 @@ from engine.paths import PROJECT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the benchmark."""
     parser.add_argument("--rounds", type=positive, default=3, help="new processes; the best counts")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Measure, and print the result; the exit code is 0."""
     with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
         home = home_with_backbone(Path(scratch))
         file = Path(scratch) / "lamp.md"

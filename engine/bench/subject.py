@@ -39,6 +39,7 @@ LAMP = (
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every benchmark of the default model takes."""
     parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -52,6 +53,7 @@ def home_with_backbone(scratch: Path) -> Path:
 
 
 def default_backbone(arguments: argparse.Namespace) -> Backbone:
+    """The model that comes along, on as many threads as the command says."""
     torch.set_num_threads(arguments.threads)
     return load_backbone(Paths.default())
 

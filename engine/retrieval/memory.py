@@ -72,6 +72,7 @@ class Stretch:
 
     @classmethod
     def whole(cls, source: SearchableBank) -> "Stretch":
+        """All that a bank holds."""
         return cls(source, 0, source.bank.chunks)
 
     @property
