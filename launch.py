@@ -41,10 +41,12 @@ class Setup:
 
     @property
     def venv(self) -> Path:
+        """The environment's folder."""
         return self.project / ".venv"
 
     @property
     def python(self) -> Path:
+        """The environment's Python."""
         return self.venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def pins(self) -> dict:
@@ -60,6 +62,7 @@ class Setup:
         return pins["dependencies"] + (pins["optional-dependencies"]["dev"] if group == "test" else [])
 
     def stamp(self, group: str) -> Path:
+        """The file that says that a group is installed."""
         return self.venv / f"ready-{group}"
 
     def fingerprint(self, group: str) -> str:
@@ -79,6 +82,7 @@ def say(line: str) -> None:
 
 
 def dotted(version: tuple[int, ...]) -> str:
+    """A version as people write it: (3, 11) -> 3.11."""
     return ".".join(map(str, version))
 
 

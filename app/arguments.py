@@ -17,6 +17,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
+        """End the process with the line and exit code 2."""
         self.exit(2, f"{message} (see: {self.prog} --help)\n")
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app import access, doctor
+from app.arguments import add_json
 from engine.arguments import positive, thread_count
 from engine.bench.subject import LAMP, home_with_backbone, report
 from engine.errors import Failure
@@ -40,6 +41,7 @@ PARTS = ("start", "book", "writing")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the benchmark."""
     parser.add_argument("--parts", default=",".join(PARTS), help=f"which (default: {','.join(PARTS)})")
     parser.add_argument(
         "--book", type=Path, metavar="FILE", help="the long book (default: a sample, over and over)"
@@ -51,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokens", type=positive, default=100, help="length of a continuation (default: 100)"
     )
     parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -206,6 +208,7 @@ def answered(page: Any, server: Server) -> None:
 
 
 def open_book(page: Any, title: str) -> None:
+    """Open a book of the shelf."""
     page.get_by_role("tab", name="Shelf").click()
     page.locator(".lm-card", has_text=title).locator("[data-action=open]").click()
     # the pane is made when its tab is shown for the first time

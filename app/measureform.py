@@ -74,11 +74,13 @@ class MeasureForm:
         return labelview.measuring(made.done, made.total, words)
 
     def on_split(self, looked: Looked, share: float, request: gr.Request) -> dict:
+        """Hold out a share of the examples."""
         with told():
             count = self.desk.split(looked.library, float(share) / 100, owner_of(request))
         return self.tab.scene(looked, request, f"{count:,} examples are held out now.")
 
     def on_back(self, looked: Looked, request: gr.Request) -> dict:
+        """Take back what was held out."""
         with told():
             self.desk.split(looked.library, 0, owner_of(request))
         return self.tab.scene(looked, request, "All examples that were held out are back in memory.")
@@ -87,6 +89,7 @@ class MeasureForm:
         self, looked: Looked, limit: int, shots: float, choose: str, memory: bool, vote: bool,
         request: gr.Request,
     ) -> dict:  # fmt: skip
+        """Begin to measure."""
         owner = owner_of(request)
         with told():
             self.desk.measure(owner, looked.library, settings_of(shots, choose, memory, vote), int(limit))
@@ -94,4 +97,5 @@ class MeasureForm:
         return {self.shown: shown, self.tab.timer: self.tab.busy()}
 
     def on_stop(self, looked: Looked, request: gr.Request) -> None:
+        """End the measurement of this reader."""
         self.desk.stop_measuring(owner_of(request), looked.library)

@@ -314,10 +314,11 @@ class Demonstrations:
 
     def _of_file(self, path: Path, say: Callable[[str], None], encoding: str | None) -> DemonstrationLibrary:
         place = str(path.resolve())
-        table = self._read(path, place, encoding)
+        known = next((one for one in self.store.libraries() if one.settings.get("file") == place), None)
+        table = self._read(path, known, encoding)
         for warning in table.warnings:
             say(f"{one_line(table.name)}: {warning}")
-        known = self._imported(table, place)
+        known = known or self._of_that_name(table)
         if known is None:
             wanted = one_line(path.stem, 100)
             name = self.store.distinct_name(wanted)
@@ -336,9 +337,8 @@ class Demonstrations:
             self.store.configure(known.id, file=place, encoding=encoding)
         return self.store.get(known.id)
 
-    def _read(self, path: Path, place: str, encoding: str | None) -> Table:
+    def _read(self, path: Path, known: DemonstrationLibrary | None, encoding: str | None) -> Table:
         """The table of a file, read as it was when it was imported. Raises BadInput where it would not be."""
-        known = next((one for one in self.store.libraries() if one.settings.get("file") == place), None)
         if known is None:
             return self.read_table(path, encoding=encoding)
         before = self.read_table(path, encoding=known.settings.get("encoding"))
@@ -349,14 +349,10 @@ class Demonstrations:
             )
         return before
 
-    def _imported(self, table: Table, place: str) -> DemonstrationLibrary | None:
-        """The library of a file, or one of that file name whose place nobody wrote down, if it has a text
-        of the file: two files are not one for their name."""
-        libraries = self.store.libraries()
-        for one in libraries:
-            if one.settings.get("file") == place:
-                return one
-        for one in libraries:
+    def _of_that_name(self, table: Table) -> DemonstrationLibrary | None:
+        """A library of that file name whose place nobody wrote down, if it has a text of the file: two files
+        are not one for their name."""
+        for one in self.store.libraries():
             if one.source_name != one_line(table.name) or "file" in one.settings or not one.belongs_to(""):
                 continue
             if {one.text_column, one.label_column} <= set(table.columns):
