@@ -73,7 +73,7 @@ class ReadTab:
         with gr.Column(elem_id="lm-talk"):
             self.history = gr.HTML(**PANE)
             self.live = gr.HTML(**PANE)
-        self.edited = gr.HTML(**PANE)
+        self.edited = gr.HTML(**PANE, elem_id="lm-edited")
         self.question = gr.Textbox(
             label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6
         )

@@ -195,8 +195,8 @@ def failed(words: str) -> str:
 def editing(number: int) -> str:
     """What asking will do to the talk while a question is put otherwise, and the way out."""
     words = f"This takes the place of question {number} and what follows."
-    row = markup.tag("span", markup.text(words), class_="lm-facts", role="status")
-    return markup.tag("div", row, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")
+    note = markup.tag("p", markup.text(words), class_="lm-facts", role="status")
+    return markup.tag("div", note, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")
 
 
 def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> str:
