@@ -30,11 +30,14 @@ BESIDE = "Here stands the same text as the model goes on without the book."
 
 @dataclass(frozen=True)
 class Continuation:
-    """What was written on: of which book (None: of words alone), and from where, as a question of a talk."""
+    """What is written on: of which book (None: of words alone), and from where, as a question of a talk.
+
+    speeches: with memory and without it; of words alone without it only.
+    """
 
     document: str | None
     asked: str
-    text: str
+    speeches: tuple[Speech, ...]
 
 
 class ContinueTab:
@@ -61,12 +64,15 @@ class ContinueTab:
             with gr.Column(min_width=300):
                 self.without = gr.HTML(written(WITHOUT, None, BESIDE), **PANE)
         self.written = gr.State(None)
+        self.outputs = [self.with_memory, self.without, self.written]
+        # the last one of each account, for whoever loads the page again before it was kept
+        self._last: dict[str, Continuation] = {}
 
     def wire(self, read: ReadTab) -> None:
         """Connect the tab's controls; what is kept shows among the talks of the reading tab."""
         self.read = read
         given = [self.frame.view, self.place, self.prompt, self.mood, self.length]
-        self.go.click(self.on_go, given, [self.with_memory, self.without, self.written], **QUICK)
+        self.go.click(self.on_go, given, self.outputs, **QUICK)
         self.stop.click(self.on_stop, None, None, queue=False, **HIDDEN)
         self.keep.click(self.on_keep, [self.frame.view, self.written], [read.talks], **QUICK)
 
@@ -84,20 +90,38 @@ class ContinueTab:
             seed = secrets.randbelow(2**31)
             speeches = [self.say(request, name, document, at, prompt, mood, length, seed, owner)
                         for name in (("memory", "plain") if document else ("plain",))]  # fmt: skip
-        panes = [self.with_memory, self.without] if document else [self.without]
-        labels = {self.with_memory: WITH, self.without: WITHOUT}
-        # all outputs at each showing: Gradio makes those left out anew, which takes longer
-        shown = {self.with_memory: written(WITH, None, HINT), self.without: written(WITHOUT, None, BESIDE)}
+        made = self._last[owner] = Continuation(document, asked, tuple(speeches))
         try:
-            for speech, pane in zip(speeches, panes, strict=True):
-                for one in self.desk.speaker.follow(speech):
-                    note = waiting_words(one, self.desk.speaker.before(one))
-                    shown[pane] = written(labels[pane], one, note)
-                    yield shown | {self.written: Continuation(document, asked, speeches[0].text)}
+            yield from self.follow(made)
         finally:
             # whoever left does not keep the others waiting
             for speech in speeches:
                 speech.stop.set()
+
+    def restored(self, request: gr.Request) -> Iterator[dict]:
+        """What was written before the page was loaded again, unless its book is gone."""
+        owner = owner_of(request)
+        made = self._last.get(owner)
+        if made is not None and (made.document is None or self.desk.entry(View(made.document), owner)):
+            yield from self.follow(made)
+        else:
+            yield {self.written: None}
+
+    def follow(self, made: Continuation) -> Iterator[dict]:
+        """Both panes whenever something is added to one, until nothing more comes."""
+        for speech in made.speeches:
+            for _ in self.desk.speaker.follow(speech):
+                yield self.shown(made)
+
+    def shown(self, made: Continuation) -> dict:
+        """Both panes as they are now."""
+        # all outputs at each showing: Gradio makes those left out anew, which takes longer
+        shown = {self.with_memory: written(WITH, None, HINT), self.without: written(WITHOUT, None, BESIDE)}
+        panes = {self.with_memory: WITH, self.without: WITHOUT} if made.document else {self.without: WITHOUT}
+        for (pane, label), speech in zip(panes.items(), made.speeches, strict=True):
+            note = waiting_words(speech, self.desk.speaker.before(speech))
+            shown[pane] = written(label, speech, note)
+        return shown | {self.written: made}
 
     def say(
         self, request: gr.Request, name: str, document: str | None, at: int | None, prompt: str, mood: float,
@@ -141,12 +165,13 @@ class ContinueTab:
         """Make a talk of what was written, about the book that it was written from."""
         owner = owner_of(request)
         with told():
-            if written is None or not written.text.strip():
+            text = written.speeches[0].text if written is not None else ""
+            if not text.strip():
                 raise BadInput("there is nothing to keep yet")
             talks = self.desk.shelf.talks
             talk = talks.create(written.document, owner, title="A continuation")
             talks.append(talk.id, "user", written.asked, owner=owner)
-            talks.append(talk.id, "assistant", written.text, owner=owner)
+            talks.append(talk.id, "assistant", text, owner=owner)
         about = f"“{self.desk.shelf.get(written.document).title}”" if written.document else "all your books"
         gr.Info(f"It is among the talks about {markup.text(about)} now.")
         return self.read.talk_list(view, owner)

@@ -128,6 +128,7 @@ def build(desk: Desk) -> gr.Blocks:
             return shown
 
         read.show_answer(page.load(opened, [kept], [shelf.cards, tabs, *read.scene_outputs], **QUICK))
+        page.load(written.restored, None, written.outputs, **QUICK)
         interface.declare(desk)
         demonstrationsinterface.declare(classify.desk)
     page.queue(max_size=QUEUE, default_concurrency_limit=8)

@@ -67,6 +67,22 @@ def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
     assert [title for title, _ in listed] == ["A continuation"] * 2
 
 
+def test_what_was_not_kept_is_there_after_a_refresh_for_its_own_reader(tab, told):
+    written(tab, told.desk.open(told.books[0], ""), "end")
+    *_, again = tab.restored(ASKS)
+    assert "and so on" in again[tab.with_memory] and "and so on" in again[tab.without]
+    tab.on_keep(View(), again[tab.written], ASKS)
+    assert len(told.desk.shelf.talks.about(told.books[0])) == 1
+    other = SimpleNamespace(username="ben", session_hash="another window")
+    assert list(tab.restored(other)) == [{tab.written: None}]
+
+
+def test_of_a_removed_book_nothing_is_shown_again(tab, told, monkeypatch):
+    written(tab, told.desk.open(told.books[0], ""), "end")
+    monkeypatch.setattr(told.desk, "entry", lambda view, owner: None)
+    assert list(tab.restored(ASKS)) == [{tab.written: None}]
+
+
 def test_there_is_nothing_to_keep_before_something_was_written(tab):
     with pytest.raises(gr.Error, match="nothing to keep"):
         tab.on_keep(View(), None, ASKS)

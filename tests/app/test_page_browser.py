@@ -422,3 +422,8 @@ def test_writing_on_with_memory_beside_without(page, novel):
     sync_api.expect(notes).to_have_count(2, timeout=PATIENCE)
     assert "· 0 tokens of memory" in notes.nth(1).inner_text()
     assert "· 0 tokens of memory" not in notes.nth(0).inner_text()
+    before = page.locator(".lm-written").all_inner_texts()
+    page.reload()
+    page.get_by_role("tab", name="Write on").click()
+    sync_api.expect(notes).to_have_count(2, timeout=PATIENCE)
+    assert page.locator(".lm-written").all_inner_texts() == before
