@@ -53,9 +53,6 @@ class Speech:
 
     def run(self) -> None:
         """Speak to the end, or until stopped."""
-        if self.stop.is_set():
-            self.give_up()
-            return
         try:
             for event in self.start(self.stop):
                 self.pieces.append(event.text)
@@ -113,8 +110,7 @@ class Speaker:
         speech.stop.set()
         with self._lock:
             if not speech.began:
-                speech.give_up()
-                self._waiting.remove(speech)
+                self._give_up(speech)
         return True
 
     def stop_all(self) -> None:
@@ -146,15 +142,27 @@ class Speaker:
     def _loop(self) -> None:
         while True:
             speech = self._queue.get()
-            with self._lock:
-                if speech.ended:
-                    continue
-                speech.began = True
+            if not self._begins(speech):
+                continue
             try:
                 speech.run()
             finally:
                 with self._lock:
                     self._waiting.remove(speech)
+
+    def _begins(self, speech: Speech) -> bool:
+        """Whether it takes its turn: not where it was stopped while it waited."""
+        with self._lock:
+            if speech.stop.is_set():
+                self._give_up(speech)
+            else:
+                speech.began = True
+        return speech.began
+
+    def _give_up(self, speech: Speech) -> None:
+        if not speech.ended:
+            speech.give_up()
+            self._waiting.remove(speech)
 
 
 def waiting_words(speech: Speech, before: int) -> str:

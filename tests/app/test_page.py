@@ -416,7 +416,7 @@ def test_stopping_reaches_the_engine_and_one_that_waits_never_begins():
         time.sleep(0.01)
     assert speaker.stop("one") and speaker.stop("two") and not speaker.stop("nobody")
     gate.set()
-    list(speaker.follow(second))
+    list(speaker.follow(first))
     assert first.answer.stopped and first.pieces == [""] and second.answer is None and second.error
 
 
