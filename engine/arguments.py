@@ -21,6 +21,7 @@ def whole(least: int, most: int = MOST) -> Callable[[str], int]:
     return read
 
 
+natural = whole(0)
 positive = whole(1)
 thread_count = whole(1, 1024)
 port_number = whole(1, 65535)

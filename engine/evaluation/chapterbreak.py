@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.arguments import numbers
+from engine.arguments import natural, numbers, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.encoding import SEGMENT
@@ -249,15 +249,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contexts", type=numbers, default="4096,6144,8192", metavar="N,M", help="context lengths"
     )
-    parser.add_argument("--per-book", type=int, default=8, metavar="N", help="questions of one book")
+    parser.add_argument("--per-book", type=positive, default=8, metavar="N", help="questions of one book")
     parser.add_argument(
         "--dense-per-book",
-        type=int,
+        type=natural,
         metavar="N",
         help="of them for dense contexts, 0 for none (default: all)",
     )
-    parser.add_argument("--max-books", type=int, default=0, metavar="N", help="0 (default): all")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-books", type=natural, default=0, metavar="N", help="0 (default): all")
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what the backbone computes here")
 
 

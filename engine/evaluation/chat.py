@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from engine.arguments import positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.encoding import SEGMENT
@@ -82,9 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
-    parser.add_argument("--prompts", type=int, default=200, metavar="N")
+    parser.add_argument("--prompts", type=positive, default=200, metavar="N")
     parser.add_argument("--book", type=Path, metavar="FILE", help="also with the start of this in memory")
-    parser.add_argument("--book-tokens", type=int, default=16384, metavar="N")
+    parser.add_argument("--book-tokens", type=positive, default=16384, metavar="N")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.arguments import natural
 from engine.assistant import Assistant
 from engine.backbone.backbone import Backbone
 from engine.evaluation.haystack import Haystack, haystack
@@ -33,7 +34,7 @@ def add_haystack_arguments(parser: argparse.ArgumentParser) -> None:
         "--half", choices=HALVES, default="all", help="questions about every second document only"
     )
     parser.add_argument(
-        "--questions", type=int, default=0, metavar="N", help="only N of each set, drawn by a seed"
+        "--questions", type=natural, default=0, metavar="N", help="only N of each set, drawn by a seed"
     )
     parser.add_argument(
         "--shelf", type=Path, metavar="DIR", help="keep the encoded documents here for a next time"

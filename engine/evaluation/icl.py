@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.arguments import numbers
+from engine.arguments import natural, numbers, positive, thread_count
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
@@ -311,20 +311,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,M",
         help="in memory, 0 = all (the default too)",
     )
-    parser.add_argument("--seeds", type=int, default=6, metavar="N")
+    parser.add_argument("--seeds", type=positive, default=6, metavar="N")
     parser.add_argument(
-        "--test-examples", type=int, default=0, metavar="N", help="a fixed random subset; 0 (default): all"
+        "--test-examples",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="a fixed random subset; 0 (default): all",
     )
-    parser.add_argument("--pool", type=int, default=0, metavar="N", help="draw from N demonstrations, 0: all")
-    parser.add_argument("--dense-seeds", type=int, default=1, metavar="N", help="seeds with the window full")
-    parser.add_argument("--dense-examples", type=int, default=0, metavar="N", help="their test texts, 0: all")
+    parser.add_argument(
+        "--pool", type=natural, default=0, metavar="N", help="draw from N demonstrations, 0: all"
+    )
+    parser.add_argument(
+        "--dense-seeds", type=natural, default=1, metavar="N", help="seeds with the window full"
+    )
+    parser.add_argument(
+        "--dense-examples", type=natural, default=0, metavar="N", help="their test texts, 0: all"
+    )
     parser.add_argument("--memtrm", type=Path, metavar="DIR", help="a run of train --method memtrm")
     parser.add_argument("--squad", type=Path, metavar="FILE", help="also SQuAD, 3 shots and 200 in memory")
-    parser.add_argument("--squad-questions", type=int, default=100, metavar="N")
+    parser.add_argument("--squad-questions", type=positive, default=100, metavar="N")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep encoded demonstrations here")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="CPU threads (default: all cores)")
 
 
 def run(arguments: argparse.Namespace) -> int:

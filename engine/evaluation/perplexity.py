@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from engine.arguments import numbers
+from engine.arguments import natural, numbers, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.kept import Kept
@@ -78,16 +78,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,M",
         help="memory sizes, 0 = whole past",
     )
-    parser.add_argument("--books-per-split", type=int, default=0, metavar="N", help="0 (default): all")
-    parser.add_argument("--pages", type=int, default=0, metavar="N", help="pages of a book, 0 (default): all")
+    parser.add_argument("--books-per-split", type=natural, default=0, metavar="N", help="0 (default): all")
     parser.add_argument(
-        "--dense-pages", type=int, default=0, metavar="N", help="dense rows on a book's last N pages only"
+        "--pages", type=natural, default=0, metavar="N", help="pages of a book, 0 (default): all"
     )
     parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="score each N-th token of a page (default: 1)"
+        "--dense-pages", type=natural, default=0, metavar="N", help="dense rows on a book's last N pages only"
     )
-    parser.add_argument("--max-tokens", type=int, default=0, metavar="N", help="read no further into a book")
-    parser.add_argument("--top-k", type=int, metavar="N", help="chunks a token reads (default: checkpoint's)")
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="score each N-th token of a page (default: 1)"
+    )
+    parser.add_argument(
+        "--max-tokens", type=natural, default=0, metavar="N", help="read no further into a book"
+    )
+    parser.add_argument(
+        "--top-k", type=positive, metavar="N", help="chunks a token reads (default: checkpoint's)"
+    )
     parser.add_argument(
         "--chunk-sizes", type=numbers, default="", metavar="N,M", help="also these chunk sizes, whole past"
     )

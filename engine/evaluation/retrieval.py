@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from engine.answering.reread import FUSION_CONSTANT
-from engine.arguments import numbers
+from engine.arguments import natural, numbers, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.embedder import Embedder, Embeddings
@@ -210,11 +210,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--map", type=Path, metavar="DIR", help="search map of a training run")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")
-    parser.add_argument("--raw-block", type=int, metavar="B", help="also search block B's attention keys")
-    parser.add_argument("--raw-tokens", type=int, default=100_000, metavar="N", help="up to this length")
+    parser.add_argument("--raw-block", type=natural, metavar="B", help="also search block B's attention keys")
+    parser.add_argument("--raw-tokens", type=positive, default=100_000, metavar="N", help="up to this length")
     parser.add_argument("--embeddings", action="store_true", help="also a sentence-embedding model")
     parser.add_argument(
-        "--questions", type=int, default=0, metavar="N", help="only N of each set, drawn by a seed"
+        "--questions", type=natural, default=0, metavar="N", help="only N of each set, drawn by a seed"
     )
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for retrieval.md and retrieval.json")

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.arguments import numbers
+from engine.arguments import natural, numbers, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.textbank import TextBank
@@ -120,12 +120,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", type=numbers, default="0,4,16", metavar="N,M", help="training steps after which to compare"
     )
-    parser.add_argument("--bank", type=int, default=8192, metavar="N", help="tokens of the bank")
+    parser.add_argument("--bank", type=positive, default=8192, metavar="N", help="tokens of the bank")
     parser.add_argument("--methods", default=",".join(METHODS), metavar="A,B", help="which methods")
-    parser.add_argument("--segment", type=int, default=1024, metavar="N", help="tokens of a segment")
-    parser.add_argument("--first-layer", type=int, default=0, metavar="I", help="of the SideNet's layers")
+    parser.add_argument("--segment", type=positive, default=1024, metavar="N", help="tokens of a segment")
+    parser.add_argument("--first-layer", type=natural, default=0, metavar="I", help="of the SideNet's layers")
     parser.add_argument("--rate", type=float, default=TrainingSettings.rate, help="learning rate of both")
-    parser.add_argument("--max-books", type=int, default=0, metavar="N", help="books to use (0: all)")
+    parser.add_argument("--max-books", type=natural, default=0, metavar="N", help="books to use (0: all)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
     add_model_arguments(parser)
     parser.set_defaults(start=None)

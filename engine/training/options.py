@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from engine.arguments import numbers, positive
+from engine.arguments import natural, numbers, positive
 from engine.sidenet.config import MEMORY_VALUES
 from engine.training.settings import TrainingSettings
 from ingest.errors import BadInput
@@ -33,16 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the backbone's activations here")
     parser.add_argument(
-        "--skip", type=int, default=0, metavar="N", help="segments left out at a book's start"
+        "--skip", type=natural, default=0, metavar="N", help="segments left out at a book's start"
     )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="segments of one book (0: all)")
-    parser.add_argument("--max-books", type=int, default=0, metavar="N", help="books to use (0: all)")
+    parser.add_argument("--limit", type=natural, default=0, metavar="N", help="segments of one book (0: all)")
+    parser.add_argument("--max-books", type=natural, default=0, metavar="N", help="books to use (0: all)")
     parser.add_argument(
         "--save", type=positive, default=50, metavar="N", help="steps between two checkpoints"
     )
     parser.add_argument("--bf16", action="store_true", help="the backbone and its activations in bfloat16")
     parser.add_argument(
-        "--chats", type=int, default=CHATS, metavar="N", help="chat prompts that pull towards the backbone"
+        "--chats",
+        type=natural,
+        default=CHATS,
+        metavar="N",
+        help="chat prompts that pull towards the backbone",
     )
     parser.add_argument(
         "--no-chats", action="store_const", dest="chats", const=0, help="the same as --chats 0"
@@ -68,7 +72,7 @@ def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--questions", **two, help="stories in sections, and questions that name them")
     parser.add_argument("--held-out", **two, help="the same, for stories that must not be learned from")
-    parser.add_argument("--lessons", type=int, default=0, metavar="N", help="of each kind (0: all)")
+    parser.add_argument("--lessons", type=natural, default=0, metavar="N", help="of each kind (0: all)")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +83,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument(
         "--copy-start",
-        type=int,
+        type=natural,
         default=0,
         metavar="N",
         help="closed-form start from N segments (0: identity)",
@@ -87,7 +91,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory-layers", type=numbers, default="", metavar="I,J", help="side layers that read the bank"
     )
-    parser.add_argument("--memory-block", type=int, metavar="B", help="the block whose keys they read")
+    parser.add_argument("--memory-block", type=natural, metavar="B", help="the block whose keys they read")
     parser.add_argument(
         "--memory-values",
         choices=MEMORY_VALUES,

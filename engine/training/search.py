@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from engine.arguments import natural, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.quantise import FP16_LARGEST
@@ -278,9 +279,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", type=Path, action="append", default=[], metavar="FILE", help="rows of passage and question"
     )
     parser.add_argument("--books", type=Path, metavar="DIR", help="books to make questions from")
-    parser.add_argument("--max-books", type=int, default=12, metavar="N")
-    parser.add_argument("--characters", type=int, default=60_000, metavar="N", help="read of one book")
-    parser.add_argument("--made", type=int, default=160, metavar="N", help="questions made from one book")
+    parser.add_argument("--max-books", type=natural, default=12, metavar="N")
+    parser.add_argument("--characters", type=positive, default=60_000, metavar="N", help="read of one book")
+    parser.add_argument("--made", type=natural, default=160, metavar="N", help="questions made from one book")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep frozen states here")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the map")
