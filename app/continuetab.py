@@ -96,7 +96,7 @@ class ContinueTab:
         finally:
             # whoever left does not keep the others waiting
             for speech in speeches:
-                speech.stop.set()
+                self.desk.speaker.stop(speech.key)
 
     def restored(self, request: gr.Request) -> Iterator[dict]:
         """What was written before the page was loaded again, unless its book is gone."""
@@ -140,14 +140,15 @@ class ContinueTab:
         return self.desk.speaker.say(f"{name} {request.session_hash}", prompt, begin)
 
     def at(self, view: View, place: str, prompt: str, owner: str) -> int | None:
-        """The character to go on from; None is the end, as it is for words of one's own without a place."""
+        """The character to go on from, None for the end. Words of one's own need no place: memory then holds
+        what was read, no more."""
         entry = self.desk.entry(view, owner)
         if entry is None or place == "end":
             return None
-        chosen = entry.position or None if place == "read" else self.desk.paragraph_end(view)
-        if chosen is None and not prompt.strip():
+        chosen = entry.position if place == "read" else self.desk.paragraph_end(view)
+        if not chosen and not prompt.strip():
             raise BadInput(NO_PLACE[place])
-        return chosen
+        return chosen or entry.position
 
     def asked(self, document: str | None, at: int | None, prompt: str) -> str:
         """What is written on, as the question of a talk: the words, or the place as the book names it."""

@@ -49,7 +49,7 @@ def declare(desk: DemonstrationsDesk) -> None:
                     pass
             finally:
                 # nobody waits any more, or it has ended
-                trial.speech.stop.set()
+                speaker.stop(trial.speech.key)
             if trial.speech.error or trial.found is None:
                 raise Failure(trial.speech.error or "it was stopped; ask again")
             return show.classification(trial.found)

@@ -249,6 +249,8 @@ class Desk:
         if view.back is None:
             return view
         document, at = view.back
+        if self.entry(View(document), owner) is None:  # it was removed meanwhile
+            return replace(view, back=None)
         view = self._beside(view, document, owner)
         return replace(view, at=at, back=None, cursor=None, cited=None, found=())
 

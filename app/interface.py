@@ -177,7 +177,7 @@ def declare(desk: Desk) -> None:
                         yield {"answer": one.text}
             finally:
                 # nobody looks any more, or it has ended
-                speech.stop.set()
+                desk.speaker.stop(key)
             if speech.error:
                 raise Failure(speech.error)
             if speech.answer is None:

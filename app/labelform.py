@@ -88,7 +88,7 @@ class TextForm:
                     yield labelview.note(f"{waiting_words(one, speaker.before(one))} {FIRST}")
         finally:
             # whoever left does not keep the others waiting
-            speech.stop.set()
+            speaker.stop(speech.key)
         if speech.error:
             yield labelview.note(speech.error, is_failure=True)
         elif trial.found is not None:

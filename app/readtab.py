@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -43,6 +44,7 @@ class ReadTab:
         ]  # fmt: skip
         # by session, a mark of the newest `follow`, which the ones before it give way to
         self._following: dict[str | None, object] = {}
+        self._changing = Lock()
 
     def _reader(self) -> None:
         self.title = gr.HTML(elem_id="lm-book", apply_default_css=False, padding=False)
@@ -289,7 +291,8 @@ class ReadTab:
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
         """An answer under way until it has ended, or until this browser looks at another talk."""
         session, mine, talking = request.session_hash, object(), self.desk.talking
-        self._following[session] = mine
+        with self._changing:
+            self._following[session] = mine
         try:
             speech = talking.heard(view, owner_of(request))
             if speech is None or speech.ended:
@@ -299,8 +302,9 @@ class ReadTab:
                 if not one.ended:
                     yield talking.spoken(one)
         finally:
-            if self._following.get(session) is mine:
-                del self._following[session]
+            with self._changing:
+                if self._following.get(session) is mine:
+                    del self._following[session]
 
     def followed(self, view: View, typed: str | None, request: gr.Request) -> dict:
         """The talk in view with what has ended in it, or why there is none."""

@@ -102,6 +102,12 @@ class Speaker:
         """The newest speech of that key, under way or ended."""
         return self._known.get(key)
 
+    def forget(self, key: str) -> None:
+        """Let go of what has ended under that key, and of why."""
+        with self._lock:
+            if (known := self._known.get(key)) is not None and known.ended:
+                del self._known[key]
+
     def stop(self, key: str) -> bool:
         """End that speech within a token, at once where it waits; whether there was one to end."""
         speech = self._known.get(key)

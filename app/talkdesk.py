@@ -155,6 +155,7 @@ class TalkDesk:
     def undone(self, view: View, owner: str) -> tuple[View, str]:
         """Take the last question back, with its answer; the question's words go back to their reader."""
         self.speaker.free(view.talk)
+        self.speaker.forget(view.talk)
         return view.with_talk(view.talk), self.talks.undo(view.talk, owner)
 
     def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:

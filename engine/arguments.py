@@ -29,10 +29,22 @@ port_number = whole(1, 65535)
 seed = whole(0, 2**63 - 1)
 
 
-def numbers(words: str) -> tuple[int, ...]:
-    """An argparse type: numbers("4,20") = (4, 20), numbers("") = ()."""
-    try:
-        return tuple(int(word) for word in words.split(",") if word)
-    except ValueError:
-        said = f"'{words[:40]}' is no list of numbers; write it like 4,20"
-        raise argparse.ArgumentTypeError(said) from None
+def listed(least: int, may_be_empty: bool = True) -> Callable[[str], tuple[int, ...]]:
+    """An argparse type: "4,20" as (4, 20), numbers from `least` on; "" as () where that may be."""
+
+    def read(words: str) -> tuple[int, ...]:
+        try:
+            found = tuple(int(word) for word in words.split(",") if word)
+        except ValueError:
+            found = (least - 1,)
+        if any(number < least for number in found) or not (found or may_be_empty):
+            said = f"'{words[:40]}' is no list of numbers from {least} on; write it like 4,20"
+            raise argparse.ArgumentTypeError(said)
+        return found
+
+    return read
+
+
+numbers = listed(0)
+sizes = listed(1)
+lengths = listed(1, may_be_empty=False)

@@ -131,8 +131,7 @@ class Assistant:
             bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
             self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
         answer = Answer("")
-        asked = self._asked(scope, question, turns)
-        for event in self._answered(asked, talk, utterance, least_told):
+        for event in self._answered(scope, question, turns, talk, utterance, least_told):
             answer = event.answer or answer
             yield event
         if talk is not None:
@@ -165,7 +164,7 @@ class Assistant:
         scope = Scope.of(self.library, talks.get(talk, owner).document, until, within, owner)
         asked = self._asked(scope, question.text, scope.known(self.library, messages[: position - 1], owner))
         chosen, text = self._passages(asked) if reread else None, None
-        for event in utterance.generated(self._prompt(asked, chosen), [], chosen):
+        for event in utterance.generated(self.reader, self._prompt(asked, chosen), [], chosen):
             text = event.answer.text if event.answer else text
             yield event
         if text is not None:
@@ -210,21 +209,29 @@ class Assistant:
                 ids, known = self._text_before(document.text, place)
             if memory:
                 stretches = [self.library.stretch(identifier, 0, known)]
-        yield from utterance.generated(Prompt(ids), stretches)
+        yield from utterance.generated(self.reader, Prompt(ids), stretches)
 
     # inside
 
     def _utterance(self, sampling: Sampling, stop: Event | None) -> Utterance:
-        return Utterance(self.reader, self.library, sampling, stop, self._speaking)
+        return Utterance(self.library, sampling, stop, self._speaking)
 
     def _answered(
-        self, asked: Asked, talk: str | None, utterance: Utterance, least_told: float
+        self,
+        scope: Scope,
+        question: str,
+        turns: Sequence[Turn],
+        talk: str | None,
+        utterance: Utterance,
+        least_told: float,
     ) -> Iterator[AnswerEvent]:
-        """An answer from memory and re-read passages, from the table of contents, or that nothing tells."""
-        if (known := self._structure(asked.scope, asked.question)) is not None:
+        """An answer from the table of contents, without any model; from memory and passages; or that nothing
+        tells."""
+        if (known := self._structure(scope, question)) is not None:
             yield from utterance.told(known)
             return
-        stretches = [self.library.stretch(name, *span) for name, span in asked.scope.ranges.items()]
+        asked = self._asked(scope, question, turns)
+        stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
         if asked.older:
             folder = self.shelf.paths.talk_bank(talk)
             source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
@@ -234,7 +241,7 @@ class Assistant:
         if is_new and chosen is not None and chosen.question and chosen.told < least_told:
             yield from utterance.told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)))
             return
-        yield from utterance.generated(self._prompt(asked, chosen), stretches, chosen)
+        yield from utterance.generated(self.reader, self._prompt(asked, chosen), stretches, chosen)
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
         recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)

@@ -17,6 +17,7 @@ from engine.library import Library
 from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import Sampling
+from engine.sidenet.sidenet import SideNet
 from engine.talkmemory import TALK, Overflow
 
 
@@ -27,11 +28,8 @@ class Utterance:
     within a token.
     """
 
-    def __init__(
-        self, reader: Reader, library: Library, sampling: Sampling, stop: Event | None, speaking: Lock
-    ) -> None:
-        self.reader, self.library = reader, library
-        self.sampling, self.stop = sampling, stop or Event()
+    def __init__(self, library: Library, sampling: Sampling, stop: Event | None, speaking: Lock) -> None:
+        self.library, self.sampling, self.stop = library, sampling, stop or Event()
         self._speaking, self._began = speaking, time.perf_counter()
         self._times: list[float] = []
         self._pieces: list[str] = []
@@ -43,15 +41,15 @@ class Utterance:
         yield AnswerEvent(answer=replace(answer, seconds_to_first_token=self._seconds()))
 
     def generated(
-        self, prompt: Prompt, stretches: Sequence[Stretch], chosen: Chosen | None = None
+        self, reader: Reader, prompt: Prompt, stretches: Sequence[Stretch], chosen: Chosen | None = None
     ) -> Iterator[AnswerEvent]:
-        """Run the Reader over a prompt and what memory may read; the last event carries the answer.
+        """Run the reader over a prompt and what memory may read; the last event carries the answer.
 
         chosen: the passages that the prompt holds again, which an answer about a document may cite.
         """
-        memory = Memory(stretches, self.reader.sidenet) if stretches else None
+        memory = Memory(stretches, reader.sidenet) if stretches else None
         about = chosen if chosen is not None and chosen.passages else None
-        with closing(self._tokens(prompt, memory)) as tokens:
+        with closing(self._tokens(reader, prompt, memory)) as tokens:
             for token in tokens:
                 self._times.append(time.perf_counter())
                 self._pieces.append(token.text)
@@ -60,10 +58,9 @@ class Utterance:
                 if about is not None and self._ends_paragraph():
                     break
                 yield AnswerEvent(token.text, tuple(reads))
-        yield AnswerEvent(answer=self._answer(about, memory))
+        yield AnswerEvent(answer=self._answer(reader.sidenet, about, memory))
 
-    def _tokens(self, prompt: Prompt, memory: Memory | None) -> Generator[Token, None, None]:
-        reader = self.reader
+    def _tokens(self, reader: Reader, prompt: Prompt, memory: Memory | None) -> Generator[Token, None, None]:
         with self._speaking, TemporaryDirectory(prefix="longmem-") as scratch:
             spill = None
             if memory is not None and reader.sidenet.reads_memory:
@@ -74,8 +71,8 @@ class Utterance:
         """Whether it has come to a blank line: what a small model writes after one is seldom an answer."""
         return "\n\n" in "".join(self._pieces[-8:]) and "".join(self._pieces).split("\n\n")[0].strip() != ""
 
-    def _answer(self, about: Chosen | None, memory: Memory | None) -> Answer:
-        said, sidenet = "".join(self._pieces), self.reader.sidenet
+    def _answer(self, sidenet: SideNet, about: Chosen | None, memory: Memory | None) -> Answer:
+        said = "".join(self._pieces)
         text = said.strip("\n") if about is None else said.strip()
         citations, looked, passages = (), (), ()
         if about is not None:

@@ -24,9 +24,10 @@ from engine.demonstrations.encoding import (
     encoded_ids,
     voting_blocks,
 )
+from engine.demonstrations.filelibrary import library_of_file
 from engine.demonstrations.files import write_rows
 from engine.demonstrations.heldout import HeldOut, evaluate
-from engine.demonstrations.importing import Preview, clean, digest, preview
+from engine.demonstrations.importing import Preview, clean, preview
 from engine.demonstrations.memory import DemonstrationMemory
 from engine.demonstrations.ready import ReadyLibrary, ready_libraries
 from engine.demonstrations.runs import Run, RunResult, Runs
@@ -116,7 +117,9 @@ class Demonstrations:
         # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
         path = Path(os.path.expanduser(words))
         if os.path.isfile(path):
-            return self._of_file(path, say, encoding)
+            return library_of_file(self, path, say, encoding)
+        if encoding is not None:
+            raise BadInput(f"{words} is no file: an encoding is of a file of examples; leave it out")
         ready_made = self.ready_libraries()
         try:
             return self.store.find(words, [one.name for one in ready_made])
@@ -311,55 +314,6 @@ class Demonstrations:
         return self.store.paths.demonstration(identifier)
 
     # inside
-
-    def _of_file(self, path: Path, say: Callable[[str], None], encoding: str | None) -> DemonstrationLibrary:
-        place = str(path.resolve())
-        known = next((one for one in self.store.libraries() if one.settings.get("file") == place), None)
-        table = self._read(path, known, encoding)
-        for warning in table.warnings:
-            say(f"{one_line(table.name)}: {warning}")
-        known = known or self._of_that_name(table)
-        if known is None:
-            wanted = one_line(path.stem, 100)
-            name = self.store.distinct_name(wanted)
-            made = self.create(name, self.preview(table))
-            if name != wanted:
-                say(f'there is another library "{wanted}": {one_line(path.name)} becomes "{name}"')
-            return self.store.configure(made.id, file=place, encoding=encoding)
-        # not against the texts that it has: a known text may have another label now
-        previewed = preview(table, known.text_column, known.label_column, known.task)
-        previewed.require_whole()
-        added, changed = self.store.merge(known.id, previewed.rows)
-        if changed:
-            texts = "1 text has" if changed == 1 else f"{changed:,} texts have"
-            say(f'"{known.name}": {texts} another label now, {added:,} added')
-        if known.settings.get("file") != place:
-            self.store.configure(known.id, file=place, encoding=encoding)
-        return self.store.get(known.id)
-
-    def _read(self, path: Path, known: DemonstrationLibrary | None, encoding: str | None) -> Table:
-        """The table of a file, read as it was when it was imported. Raises BadInput where it would not be."""
-        if known is None:
-            return self.read_table(path, encoding=encoding)
-        before = self.read_table(path, encoding=known.settings.get("encoding"))
-        if encoding is not None and self.read_table(path, encoding=encoding).rows != before.rows:
-            raise BadInput(
-                f'"{known.name}" was imported in another encoding: delete it on the page, or give the file '
-                "another name, then import it again"
-            )
-        return before
-
-    def _of_that_name(self, table: Table) -> DemonstrationLibrary | None:
-        """A library of that file name whose place nobody wrote down, if it has a text of the file: two files
-        are not one for their name."""
-        for one in self.store.libraries():
-            if one.source_name != one_line(table.name) or "file" in one.settings or not one.belongs_to(""):
-                continue
-            if {one.text_column, one.label_column} <= set(table.columns):
-                at = table.columns.index(one.text_column)
-                if not self.store.digests(one.id).isdisjoint(digest(row[at]) for row in table.rows):
-                    return one
-        return None
 
     def _work_run(self, job: Job, report: Report) -> None:
         identifier = job.kind.removeprefix(CLASSIFY)

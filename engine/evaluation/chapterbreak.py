@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.arguments import natural, numbers, positive
+from engine.arguments import natural, positive, sizes
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.encoding import SEGMENT
@@ -247,7 +247,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
     parser.add_argument(
-        "--contexts", type=numbers, default="4096,6144,8192", metavar="N,M", help="context lengths"
+        "--contexts", type=sizes, default="4096,6144,8192", metavar="N,M", help="context lengths"
     )
     parser.add_argument("--per-book", type=positive, default=8, metavar="N", help="questions of one book")
     parser.add_argument(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.arguments import numbers
+from engine.arguments import lengths
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle, Range, overlapping
 from engine.evaluation.retrieval import Evaluation, Words, search_of
@@ -165,7 +165,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--books", type=Path, required=True, metavar="DIR", help="books to plant the facts in"
     )
     parser.add_argument(
-        "--lengths", type=numbers, default="10000,30000,100000", metavar="N,N", help="in tokens"
+        "--lengths", type=lengths, default="10000,30000,100000", metavar="N,N", help="in tokens"
     )
     parser.add_argument("--map", type=Path, metavar="DIR", help="search map of a training run")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")

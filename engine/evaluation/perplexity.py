@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from engine.arguments import natural, numbers, positive
+from engine.arguments import natural, numbers, positive, sizes
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.kept import Kept
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memtrm", type=Path, metavar="DIR", help="a run of train --method memtrm")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="sliding", help="default: sliding")
     parser.add_argument(
-        "--dense", type=numbers, default="2048,4096,8192", metavar="N,M", help="dense contexts, '' for none"
+        "--dense", type=sizes, default="2048,4096,8192", metavar="N,M", help="dense contexts, '' for none"
     )
     parser.add_argument(
         "--sizes",
@@ -95,10 +95,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--top-k", type=positive, metavar="N", help="chunks a token reads (default: checkpoint's)"
     )
     parser.add_argument(
-        "--chunk-sizes", type=numbers, default="", metavar="N,M", help="also these chunk sizes, whole past"
+        "--chunk-sizes", type=sizes, default="", metavar="N,M", help="also these chunk sizes, whole past"
     )
     parser.add_argument(
-        "--top-ks", type=numbers, default="", metavar="N,M", help="also these numbers of chunks, whole past"
+        "--top-ks", type=sizes, default="", metavar="N,M", help="also these numbers of chunks, whole past"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep what the backbone computes here")
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from engine.answering.reread import FUSION_CONSTANT
-from engine.arguments import natural, numbers, positive
+from engine.arguments import lengths, natural, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.embedder import Embedder, Embeddings
@@ -206,7 +206,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--padding", type=Path, metavar="DIR", help="books to make long documents with")
     parser.add_argument(
-        "--lengths", type=numbers, default="10000,100000", metavar="N,N", help="document lengths in tokens"
+        "--lengths", type=lengths, default="10000,100000", metavar="N,N", help="document lengths in tokens"
     )
     parser.add_argument("--map", type=Path, metavar="DIR", help="search map of a training run")
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint whose search map is measured")

@@ -36,7 +36,7 @@ def keep_options(folder: Path, options: Mapping[str, object]) -> None:
     file = folder / OPTIONS_FILE
     if (folder / STATE_FILE).is_file() and file.is_file():
         for name, value in json.loads(file.read_text()).items():
-            if options.get(name) != value:
+            if name in options and options[name] != value:
                 option = "--" + name.replace("_", "-")
                 begun = (
                     f"another {option}" if name in DIGESTS else f"{option} {value}, not {options.get(name)}"

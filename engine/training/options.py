@@ -14,8 +14,7 @@ from ingest.errors import BadInput
 
 CHATS = 64
 # Beside the settings, these decide what a run learns; where files lie does not.
-DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start", "memory_layers",
-            "memory_block", "memory_values")  # fmt: skip
+DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +58,7 @@ def add_setting_arguments(group: argparse._ArgumentGroup) -> None:
     for field in dataclasses.fields(TrainingSettings):
         name, kind, default = "--" + field.name.replace("_", "-"), type(field.default), field.default
         if field.name == "first_layer":
-            group.add_argument(name, type=kind, metavar="I", help="default: the lowest that reads memory")
+            group.add_argument(name, type=natural, metavar="I", help="default: the lowest that reads memory")
         else:
             group.add_argument(name, type=kind, default=default, metavar=str(default))
 
@@ -163,10 +162,9 @@ def check_lengths(settings: TrainingSettings, model: nn.Module) -> None:
 
 def decisive(arguments: argparse.Namespace, model: nn.Module, names: list[str]) -> dict[str, object]:
     """What decides the losses of a run beside its settings: options, weights that it starts from, texts."""
-    weights = hashlib.blake2b(digest_size=8)
+    weights = hashlib.blake2b(repr(model.config).encode(), digest_size=8)
     for tensor in model.state_dict().values():
         weights.update(tensor.detach().float().cpu().numpy().tobytes())
     texts = hashlib.blake2b("\n".join(names).encode(), digest_size=8)
     options = {name: getattr(arguments, name) for name in DECISIVE}
-    options["memory_layers"] = list(arguments.memory_layers)
     return options | {"start": weights.hexdigest(), "books": texts.hexdigest()}

@@ -65,6 +65,9 @@ class TrainingSettings:
         for name in ("steps", "rows", "batch", "accumulate", "segment", "kl_every"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("capacity", "warmup", "first_layer", "seed"):
+            if getattr(self, name) < 0:
+                raise BadInput(f"{name} is {getattr(self, name)}; it must not be negative")
         if not 0 < self.loss_share <= 1:
             raise BadInput("loss_share must be above 0 and at most 1")
         if not 0 <= self.forget < 1:

@@ -44,7 +44,8 @@ def test_words_of_ones_own_need_no_place_in_the_book(tab, told, place):
     view = told.desk.open(told.books[0], "")
     told.desk.shelf.read_to(view.document, 0)
     made = written(tab, view, place, "It was a dark night, and")
-    assert tab.asked_for == 2 * [(view.document, None, "It was a dark night, and")]
+    # and memory holds what was read, which is nothing
+    assert tab.asked_for == 2 * [(view.document, "char 0", "It was a dark night, and")]
     assert made.asked == "Go on from these words: It was a dark night, and"
     with pytest.raises(gr.Error, match="you have not read anything yet|choose a paragraph first"):
         written(tab, view, place)

@@ -54,6 +54,18 @@ def test_asking_the_last_again_or_taking_it_back_forgets_a_question_taken_up(tol
     assert told.said(view) == answered("ALPHA?", "BETA?")
 
 
+def test_why_an_answer_failed_is_not_told_any_more_once_its_question_was_taken_back(told, monkeypatch):
+    def failing(*_, **__):
+        raise BadInput("the lamp went out")
+
+    view = a_talk(told)
+    monkeypatch.setattr(told.desk.assistant, "ask", failing)
+    view = asked(told, view, "DELTA?")
+    assert "the lamp went out" in told.desk.talking.live(view, "")
+    view, words = told.desk.talking.undone(view, "")
+    assert told.desk.talking.live(view, "") == ""
+
+
 @pytest.mark.parametrize(("question", "stays", "back"), [("", QUESTIONS[:2], ""), ("DELTA?", (), "DELTA?")])
 def test_a_question_stopped_while_it_waits_costs_the_talk_nothing(told, question, stays, back):
     """The last question asked again, or the first one put otherwise, behind another reader's."""

@@ -566,3 +566,22 @@ def test_a_bank_that_cannot_be_used_is_told_and_made_anew(assistant, tmp_path):
     with pytest.raises(Failure):
         library.bank(identifier)
     assert "damaged" in library.fault(identifier) and "remove" not in library.fault(identifier)
+
+
+def test_what_needs_no_model_loads_none(assistant, tmp_path, monkeypatch):
+    document = put(assistant, tmp_path, FIRST_END)
+    for name in ("backbone", "sidenet"):
+        assistant.library.__dict__.pop(name, None)
+
+    def load(*_: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("engine.library.load_backbone", load)
+    with pytest.raises(BadInput, match="empty"):
+        next(assistant.ask(document, " "))
+    with pytest.raises(BadInput, match="no document"):
+        next(assistant.ask("nothing here", "Who?"))
+    *_, last = assistant.ask(document, "How many chapters are there?")
+    assert "chapters" in last.answer.text
+    with pytest.raises(AssertionError, match="a model was loaded"):
+        next(assistant.ask(document, "What did Miss Amberley count?"))

@@ -682,6 +682,11 @@ def test_a_file_is_read_again_as_it_was_imported(demos, tmp_path):
     assert demos.find(str(path), said.append, "windows-1251").size == 2
     with pytest.raises(BadInput, match='"films" was imported in another encoding: delete it on the page'):
         demos.find(str(path), said.append, "cp866")
+    path.write_text("text,label\nДобрый фильм,да\nСкучный фильм,нет\nНовый фильм,да\n", encoding="utf-8")
+    for named in (None, "utf-8"):  # saved anew in another encoding, its texts are still known
+        assert demos.find(str(path), said.append, named).size == 3
+    with pytest.raises(BadInput, match="is no file"):
+        demos.find("films", said.append, "cp1251")
     guessed = tmp_path / "plays.csv"
     guessed.write_bytes("text,label\nCafé one,a\nCafé two,b\n".encode("latin-1"))
     demos.find(str(guessed), said.append)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from engine.arguments import numbers
+from engine.arguments import lengths, numbers, sizes
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation import perplexity, readings
@@ -318,7 +318,10 @@ class TestCommand:
     def test_sizes_have_to_be_numbers(self):
         with pytest.raises(argparse.ArgumentTypeError, match="list of numbers"):
             numbers("8k")
-        assert numbers("4,20") == (4, 20) and numbers("") == ()
+        assert numbers("4,20,0") == (4, 20, 0) and numbers("") == ()
+        for read, words in ((numbers, "-1"), (sizes, "4,0"), (lengths, "")):
+            with pytest.raises(argparse.ArgumentTypeError, match="list of numbers"):
+                read(words)
 
     def test_sizes_of_memory_are_compared_from_small_to_all(self, tmp_path, tiny_folder):
         backbone = load_backbone(Paths(tmp_path), str(tiny_folder))

@@ -604,6 +604,9 @@ class TestRun:
             command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--rate", "0.5"))
         with pytest.raises(BadInput, match="--limit 4, not 5; give that"):
             command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--limit", "5"))
+        # what an earlier version kept and this one does not is no reason
+        (tmp_path / "run" / "options.json").write_text('{"limit": 4, "memory_layers": "1"}')
+        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
 
     def test_no_books(self, tmp_path, tiny_folder):
         made = self.arguments(tmp_path, tiny_folder, "run")
