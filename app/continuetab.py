@@ -32,12 +32,13 @@ BESIDE = "Here stands the same text as the model goes on without the book."
 class Continuation:
     """What is written on: of which book (None: of words alone), and from where, as a question of a talk.
 
-    speeches: with memory and without it; of words alone without it only.
+    speeches: with memory and without it; of words alone without it only. talk: where it is kept.
     """
 
     document: str | None
     asked: str
     speeches: tuple[Speech, ...]
+    talk: str = ""
 
 
 class ContinueTab:
@@ -72,9 +73,9 @@ class ContinueTab:
         """Connect the tab's controls; what is kept shows among the talks of the reading tab."""
         self.read = read
         given = [self.frame.view, self.place, self.prompt, self.mood, self.length]
-        self.go.click(self.on_go, given, self.outputs, **QUICK)
+        self.go.click(self.on_go, given, self.outputs, **QUICK, trigger_mode="multiple")
         self.stop.click(self.on_stop, None, None, queue=False, **HIDDEN)
-        self.keep.click(self.on_keep, [self.frame.view, self.written], [read.talks], **QUICK)
+        self.keep.click(self.on_keep, [self.frame.view, self.written], [read.talks, self.written], **QUICK)
 
     def on_go(
         self, view: View, place: str, prompt: str, mood: float, length: int, request: gr.Request
@@ -82,6 +83,8 @@ class ContinueTab:
         """Write on, with the memory of the open book and then the same without."""
         owner = owner_of(request)
         with told():
+            if view.document and self.desk.entry(view, owner) is None:
+                raise BadInput("this book is not on the shelf any more; open another one")
             at = self.at(view, place, prompt, owner)
             document = view.document or None
             if document is None and not prompt.strip():
@@ -117,7 +120,9 @@ class ContinueTab:
         """Both panes as they are now."""
         # all outputs at each showing: Gradio makes those left out anew, which takes longer
         shown = {self.with_memory: written(WITH, None, HINT), self.without: written(WITHOUT, None, BESIDE)}
-        panes = {self.with_memory: WITH, self.without: WITHOUT} if made.document else {self.without: WITHOUT}
+        panes = {self.without: WITHOUT}
+        if made.document:
+            panes = {self.with_memory: f"With the memory of “{self.title(made.document)}”"} | panes
         for (pane, label), speech in zip(panes.items(), made.speeches, strict=True):
             note = waiting_words(speech, self.desk.speaker.before(speech))
             shown[pane] = written(label, speech, note)
@@ -164,18 +169,26 @@ class ContinueTab:
 
     def on_keep(self, view: View, written: Continuation | None, request: gr.Request) -> dict:
         """Make a talk of what was written, about the book that it was written from."""
-        owner = owner_of(request)
+        owner, talks = owner_of(request), self.desk.shelf.talks
         with told():
             text = written.speeches[0].text if written is not None else ""
             if not text.strip():
                 raise BadInput("there is nothing to keep yet")
-            talks = self.desk.shelf.talks
-            talk = talks.create(written.document, owner, title="A continuation")
-            talks.append(talk.id, "user", written.asked, owner=owner)
-            talks.append(talk.id, "assistant", text, owner=owner)
-        about = f"“{self.desk.shelf.get(written.document).title}”" if written.document else "all your books"
+            if not written.speeches[0].ended:
+                raise BadInput("it is still being written: wait for its end, or stop it")
+            about = f"“{self.title(written.document)}”" if written.document else "all your books"
+            if written.talk not in [talk.id for talk in talks.about(written.document, owner)]:
+                talk = talks.create(written.document, owner)
+                talks.append(talk.id, "user", written.asked, settings={"written_on": True}, owner=owner)
+                talks.append(talk.id, "assistant", text, owner=owner)
+                written = self._last[owner] = replace(written, talk=talk.id)
         gr.Info(f"It is among the talks about {markup.text(about)} now.")
-        return self.read.talk_list(view, owner)
+        return self.read.talk_list(view, owner) | {self.written: written}
+
+    def title(self, document: str) -> str:
+        """What a book is called; as one says it where it is gone."""
+        entry = self.desk.entry(View(document), "")
+        return entry.title if entry else "a removed book"
 
 
 def written(label: str, speech: Speech | None, note: str = "") -> str:

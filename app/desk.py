@@ -261,7 +261,8 @@ class Desk:
         opened = self.open(identifier, owner, view)
         if view.bound != "shelf":
             return opened
-        return replace(opened, talk=view.talk, bound=view.bound, editing=view.editing, answer=view.answer)
+        kept = {name: getattr(view, name) for name in ("talk", "bound", "editing", "draft", "answer")}
+        return replace(opened, **kept)
 
     def leaf_html(self, view: View, owner: str) -> str:
         """The leaf in view as HTML, or an invitation."""
@@ -278,7 +279,7 @@ class Desk:
         if entry is None:
             return ""
         document, leaf = self.document(view.document), self.leaf(view)
-        place = document.place(leaf.start)
+        place = document.place(max(leaf.start, view.at))
         parts = [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
         parts.append(f"leaf {leaf.index + 1} of {len(self.starts(view.document))}")
         parts.append(f"you have read {leaves.share(document, entry.position)}")

@@ -40,7 +40,7 @@ class ReadTab:
                 self._talk()
         self.scene_outputs = [
             frame.view, frame.kept, self.title, self.contents, self.query, self.hits, self.leaf, self.place,
-            self.back, self.talks, self.history, self.live, self.edited, self.bound, self.map,
+            self.back, self.talks, self.history, self.live, self.edited, self.question, self.bound, self.map,
         ]  # fmt: skip
         # by session, a mark of the newest `follow`, which the ones before it give way to
         self._following: dict[str | None, object] = {}
@@ -88,8 +88,8 @@ class ReadTab:
 
     # what is shown
 
-    def scene(self, view: View, request: gr.Request) -> dict:
-        """Everything on the tab, for a view."""
+    def scene(self, view: View, request: gr.Request, before: View | None = None) -> dict:
+        """Everything on the tab, for a view and the one before it."""
         desk, owner = self.desk, owner_of(request)
         entry = desk.entry(view, owner)
         title = markup.tag("h1", markup.text(entry.title)) if entry else ""
@@ -101,7 +101,13 @@ class ReadTab:
             contents = gr.Dropdown(choices=choices, value=self.chapter(view, owner), visible=bool(choices))
         shown = self.page(view, owner) | self.talk(view, owner)
         # words found belong to the book they were looked for in
-        return shown | {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
+        shown |= {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
+        return shown if before is None else shown | self.left(before, view)
+
+    def left(self, before: View, view: View) -> dict:
+        """The question's field, where a question that was taken up is left with its talk."""
+        is_left = before.editing is not None and (view.editing, view.talk) != (before.editing, before.talk)
+        return {self.question: before.draft} if is_left else {}
 
     def chapter(self, view: View, owner: str) -> int | None:
         """Where the chapter in view begins, as the list of contents knows it."""
@@ -169,8 +175,8 @@ class ReadTab:
             self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK),
             self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK),
             self.delete.click(self.on_delete, [frame.view], scene, js=CONFIRM_DELETE, **QUICK),
-            gr.on(asking, self.on_ask, [frame.view, self.question], [*scene, self.question], **QUICK),
-            gr.on(talking, self.on_talk, [frame.view], [*scene, self.question], **QUICK),
+            gr.on(asking, self.on_ask, [frame.view, self.question], scene, **QUICK),
+            gr.on(talking, self.on_talk, [frame.view, self.question], scene, **QUICK),
         ):
             self.show_answer(begun)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
@@ -195,7 +201,9 @@ class ReadTab:
             return {self.frame.view: view}
         with told():
             moved = self._moved(view, action, values, owner)
-        return self.page(moved, owner) if moved.document == view.document else self.scene(moved, request)
+        return (
+            self.page(moved, owner) if moved.document == view.document else self.scene(moved, request, view)
+        )
 
     def _moved(self, view: View, action: str, values: dict, owner: str) -> View:
         """The view after an action; as it was where that is none of ours."""
@@ -226,23 +234,25 @@ class ReadTab:
 
     def on_bound(self, view: View, bound: str, request: gr.Request) -> dict:
         """Change what answers may read."""
-        owner = owner_of(request)
-        return self.talk(self.desk.talking.bounded(view, bound, owner), owner)
+        return self.changed(view, self.desk.talking.bounded(view, bound, owner_of(request)), request)
 
     def on_choose(self, view: View, talk: str | None, request: gr.Request) -> dict:
         """Show another talk."""
-        return self.talk(view.with_talk(talk or ""), owner_of(request))
+        return self.changed(view, view.with_talk(talk or ""), request)
 
     def on_fresh(self, view: View, request: gr.Request) -> dict:
         """Begin a new talk."""
-        return self.talk(view.with_talk(""), owner_of(request))
+        return self.changed(view, view.with_talk(""), request)
 
     def on_delete(self, view: View, request: gr.Request) -> dict:
         """Delete the talk in view."""
-        owner = owner_of(request)
         with told():
-            view = self.desk.talking.delete(view, owner)
-        return self.talk(view, owner)
+            view, before = self.desk.talking.delete(view, owner_of(request)), view
+        return self.changed(before, view, request)
+
+    def changed(self, before: View, view: View, request: gr.Request) -> dict:
+        """Another talk in view."""
+        return self.talk(view, owner_of(request)) | self.left(before, view)
 
     def on_export(self, view: View, request: gr.Request) -> str:
         """The talk as Markdown."""
@@ -251,27 +261,31 @@ class ReadTab:
 
     def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
         """Begin an answer."""
-        owner = owner_of(request)
+        owner, talking, draft = owner_of(request), self.desk.talking, view.draft
+        if not question.strip() and (speech := talking.heard(view, owner)) and not speech.ended:
+            return {self.frame.view: view}  # pressed twice
         with told():
-            view = self.desk.talking.ask(view, question, owner)
-        return self.talk(view, owner) | {self.question: ""}
+            view = talking.ask(view, question, owner)
+        return self.talk(view, owner) | {self.question: draft}
 
-    def on_talk(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+    def on_talk(self, view: View, typed: str | None, event: gr.EventData, request: gr.Request) -> dict:
         """What was clicked in the talk: a citation, or what can be done about a question or an answer."""
         owner, values, talking = owner_of(request), event_values(event), self.desk.talking
         action = str(values.get("action", ""))
         if action in LEADS:
             return self.move(view, action, values, request)
+        # what the reader had begun to type before a question was taken up
+        draft = (typed or "") if view.editing is None else view.draft
         # each gives the view, and what then stands in the question's field (None: what is there)
         steps = {
             "choose": lambda: (replace(view, answer=int(values["position"])), None),
             "without": lambda: (
                 talking.without(view, int(values["position"]), values["kind"] == "passages", owner), None,
             ),
-            "retry": lambda: (talking.again(view, owner), None),
-            "undo": lambda: talking.undone(view, owner),
-            "edit": lambda: talking.editing(view, int(values["position"]), owner),
-            "leave": lambda: (replace(view, editing=None), ""),
+            "retry": lambda: (talking.again(view, owner), draft),
+            "undo": lambda: talking.undone(view, draft, owner),
+            "edit": lambda: talking.editing(replace(view, draft=draft), int(values["position"]), owner),
+            "leave": lambda: (replace(view, editing=None, draft=""), draft),
         }  # fmt: skip
         if action not in steps:
             return {self.frame.view: view}
@@ -285,8 +299,7 @@ class ReadTab:
         often = {**QUICK, "trigger_mode": "multiple"}
         # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.
         going = begun.then(self.follow, [self.frame.view], [self.live], **often)
-        ended = [*self.scene_outputs, self.question]
-        going.then(self.followed, [self.frame.view, self.question], ended, **often)
+        going.then(self.followed, [self.frame.view, self.question], self.scene_outputs, **often)
 
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
         """An answer under way until it has ended, or until this browser looks at another talk."""

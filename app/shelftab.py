@@ -86,8 +86,8 @@ class ShelfTab:
         if len(files or []) == 1 and there:
             # the same file again opens what is there
             with told():
-                view = self.desk.open(there[0], owner_of(request), view)
-            shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request)
+                view, before = self.desk.open(there[0], owner_of(request), view), view
+            shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
         cards = self.desk.cards(owner_of(request), view.document)
         return shown | {self.cards: cards, self.timer: gr.Timer(BUSY_SECONDS)}
 
@@ -108,8 +108,8 @@ class ShelfTab:
         )
         with told():
             if action == "open":
-                view = self.desk.open(document, owner, view)
-                shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request)
+                view, before = self.desk.open(document, owner, view), view
+                shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
             elif action == "remove":
                 shown |= self.removed(document, view, request)
             elif action in steps:
@@ -124,7 +124,7 @@ class ShelfTab:
         words = f"“{title}” was deleted with its memory and talks; {show.size(freed)} freed."
         shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
         if view.document == document:
-            shown |= self.read.scene(View(), request)
+            shown |= self.read.scene(View(), request, view)
         return shown
 
     def on_tick(self, view: View, seen: str, seconds: float, request: gr.Request) -> dict:

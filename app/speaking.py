@@ -177,4 +177,4 @@ def waiting_words(speech: Speech, before: int) -> str:
         return f"waiting: {before} {'answer' if before == 1 else 'answers'} before this one"
     if not speech.pieces:
         return "reading the memory …"
-    return f"{len(speech.pieces)} tokens so far"
+    return f"{len(speech.pieces)} {'token' if len(speech.pieces) == 1 else 'tokens'} so far"

@@ -152,11 +152,12 @@ class TalkDesk:
         self.speaker.say(view.talk, "", begin, talkview.WITHOUT["passages" if reread else "nothing"])
         return replace(view, answer=position)
 
-    def undone(self, view: View, owner: str) -> tuple[View, str]:
-        """Take the last question back, with its answer; the question's words go back to their reader."""
+    def undone(self, view: View, draft: str, owner: str) -> tuple[View, str]:
+        """Take the last question back, with its answer; its words go back to their reader, before a draft."""
         self.speaker.free(view.talk)
         self.speaker.forget(view.talk)
-        return view.with_talk(view.talk), self.talks.undo(view.talk, owner)
+        words = self.talks.undo(view.talk, owner)
+        return view.with_talk(view.talk), "\n".join(part for part in (words, draft.strip()) if part)
 
     def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
         """Take up a question for other words: asking again will take its place, and that of what followed."""

@@ -24,11 +24,12 @@ class View:
     talk: str = ""
     bound: str = "book"
     editing: int | None = None
+    draft: str = ""
     answer: int | None = None
 
     def with_talk(self, talk: str) -> "View":
         """Another talk in view, of which nothing is chosen."""
-        return replace(self, talk=talk, editing=None, answer=None)
+        return replace(self, talk=talk, editing=None, draft="", answer=None)
 
     def kept(self) -> dict:
         """What the browser remembers over a refresh."""

@@ -67,7 +67,7 @@ class Talks:
         identifier = secrets.token_hex(8)
         with self.connections.writing() as db:
             if document is not None and not db.table("documents").count_where("id = ?", [document]):
-                raise BadInput(f"there is no document {document} on the shelf")
+                raise BadInput("this book is not on the shelf any more; open another one")
             db.execute(
                 "INSERT INTO talks VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [identifier, document, owner, one_line(title, 200), _json(settings or {}), now, now],
@@ -157,7 +157,9 @@ class Talks:
             self.get(talk, owner)
             sql = "DELETE FROM messages WHERE talk = ? AND position >= ?"
             deleted = db.execute(sql, [talk, position]).rowcount
-            db.table("talks").update(talk, {"changed": time.time()})
+            # the next first question names it
+            untitled = {"title": ""} if position == 0 else {}
+            db.table("talks").update(talk, {"changed": time.time()} | untitled)
         return deleted
 
     def undo(self, talk: str, owner: str = "") -> str:

@@ -60,7 +60,7 @@ def _footnote(statistics: Mapping[str, Any]) -> str:
     parts = []
     if statistics.get("tokens"):
         parts.append(f"{int(statistics['tokens'])} tokens")
-    if statistics.get("seconds_to_first_token"):
+    if statistics.get("tokens") and statistics.get("seconds_to_first_token"):
         parts.append(f"the first after {float(statistics['seconds_to_first_token']):.1f} s")
     if statistics.get("memory_tokens"):
         parts.append(f"{int(statistics['memory_tokens'])} tokens of memory")

@@ -64,8 +64,15 @@ def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
     question, answer = told.said(view.with_talk(talk.id))
     place = told.desk.document(one).place(*paragraph)
     assert (question, answer) == (f"Go on after {place}.", "and so on") and "char" not in question
-    listed = tab.on_keep(view, made, ASKS)[tab.read.talks].choices
-    assert [title for title, _ in listed] == ["A continuation"] * 2
+    again = tab.on_keep(view, shown[tab.written], ASKS)
+    listed = again[tab.read.talks].choices
+    assert [title for title, _ in listed] == [f"Go on after {place}."], "kept once"
+    said = told.desk.talking.conversation(view.with_talk(talk.id), "")
+    assert 'data-action="retry"' not in said and 'data-action="edit"' not in said
+    made.speeches[0].end.clear()
+    with pytest.raises(gr.Error, match="still being written"):
+        tab.on_keep(view, made, ASKS)
+    made.speeches[0].end.set()
 
 
 def test_what_was_not_kept_is_there_after_a_refresh_for_its_own_reader(tab, told):

@@ -94,10 +94,43 @@ def test_a_question_that_never_began_goes_back_into_an_empty_field(tab, told):
 def test_an_edit_is_marked_and_can_be_left(tab, told):
     view = tab.on_ask(told.desk.open(told.books[0], "").with_talk(""), "FIRST?", ASKS)[tab.frame.view]
     told.ended(view)
-    taken = tab.on_talk(view, clicked(action="edit", position="0"), ASKS)
+    taken = tab.on_talk(view, "", clicked(action="edit", position="0"), ASKS)
     assert taken[tab.question] == "FIRST?" and "place of question 1" in taken[tab.edited]
-    left = tab.on_talk(taken[tab.frame.view], clicked(action="leave"), ASKS)
+    left = tab.on_talk(taken[tab.frame.view], "", clicked(action="leave"), ASKS)
     assert (left[tab.question], left[tab.edited], left[tab.frame.view]) == ("", "", view)
+
+
+def test_what_was_being_typed_waits_for_an_edit_to_end(tab, told):
+    """Words of a question taken up belong to its talk; those typed before come back."""
+    view = tab.on_ask(told.desk.open(told.books[0], "").with_talk(""), "FIRST?", ASKS)[tab.frame.view]
+    told.ended(view)
+    taken = tab.on_talk(view, "half a thou", clicked(action="edit", position="0"), ASKS)
+    taken = tab.on_talk(taken[tab.frame.view], "FIRST?", clicked(action="edit", position="0"), ASKS)
+    assert taken[tab.question] == "FIRST?"
+    taken = taken[tab.frame.view]
+    into_another = told.desk.open(told.books[1], "", taken)
+    for shown in (
+        tab.on_talk(taken, "FIRST, or not?", clicked(action="leave"), ASKS),
+        tab.on_fresh(taken, ASKS),
+        tab.on_choose(taken, "", ASKS),
+        tab.scene(into_another, ASKS, taken),
+        tab.on_ask(taken, "FIRST, or not?", ASKS),
+    ):
+        assert shown[tab.question] == "half a thou"
+    told.ended(shown[tab.frame.view])
+    assert told.said(shown[tab.frame.view])[0] == "FIRST, or not?"
+    assert tab.question not in tab.on_fresh(view, ASKS), "what is typed for a new question stays"
+    back = tab.on_talk(shown[tab.frame.view], "more", clicked(action="undo"), ASKS)
+    assert back[tab.question] == "FIRST, or not?\nmore"
+
+
+def test_a_second_enter_is_no_empty_question(tab, told):
+    opened = told.desk.open(told.books[0], "").with_talk("")
+    view = tab.on_ask(opened, "FIRST?", ASKS)[tab.frame.view]
+    assert tab.on_ask(view, "", ASKS) == {tab.frame.view: view}
+    told.ended(view)
+    with pytest.raises(gr.Error, match="the question is empty"):
+        tab.on_ask(view, "", ASKS)
 
 
 def test_a_talk_deleted_in_another_window_is_left_without_a_word(tab, told):
@@ -110,7 +143,7 @@ def test_a_talk_deleted_in_another_window_is_left_without_a_word(tab, told):
     assert tab.on_ask(view, "SECOND?", ASKS)[tab.frame.view].talk not in ("", view.talk)
     for action in ("retry", "undo", "edit", "without"):
         with pytest.raises(gr.Error, match="no such talk"):
-            tab.on_talk(view, clicked(action=action, position="0", kind="passages"), ASKS)
+            tab.on_talk(view, "", clicked(action=action, position="0", kind="passages"), ASKS)
 
 
 def test_words_found_and_the_title_are_those_of_the_book_in_view(tab, told):
@@ -119,7 +152,7 @@ def test_words_found_and_the_title_are_those_of_the_book_in_view(tab, told):
     assert (shown[tab.query], shown[tab.hits]) == ("", "")
     hit = {"action": "hit", "document": two, "from": "40", "to": "46"}
     view = told.desk.open(one, "")
-    for led in (tab.on_leaf(view, clicked(**hit), ASKS), tab.on_talk(view, clicked(**hit), ASKS)):
+    for led in (tab.on_leaf(view, clicked(**hit), ASKS), tab.on_talk(view, "", clicked(**hit), ASKS)):
         assert "Bay 2" in led[tab.title] and led[tab.frame.view].document == two
         assert (led[tab.query], led[tab.hits]) == ("", "") and tab.contents in led
     back = tab.move(led[tab.frame.view], "back", {}, ASKS)

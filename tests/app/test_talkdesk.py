@@ -49,7 +49,7 @@ def test_asking_the_last_again_or_taking_it_back_forgets_a_question_taken_up(tol
     view = talking.again(taken, "")
     told.ended(view)
     assert view.editing is None and told.said(view) == answered(*QUESTIONS)
-    view, words = talking.undone(talking.editing(view, 0, "")[0], "")
+    view, words = talking.undone(talking.editing(view, 0, "")[0], "", "")
     assert (view.editing, words) == (None, "GAMMA?")
     assert told.said(view) == answered("ALPHA?", "BETA?")
 
@@ -62,7 +62,7 @@ def test_why_an_answer_failed_is_not_told_any_more_once_its_question_was_taken_b
     monkeypatch.setattr(told.desk.assistant, "ask", failing)
     view = asked(told, view, "DELTA?")
     assert "the lamp went out" in told.desk.talking.live(view, "")
-    view, words = told.desk.talking.undone(view, "")
+    view, words = told.desk.talking.undone(view, "", "")
     assert told.desk.talking.live(view, "") == ""
 
 
@@ -81,7 +81,7 @@ def test_a_question_stopped_while_it_waits_costs_the_talk_nothing(told, question
     assert "waiting: 1 answer before this one" in talking.live(view, "")
     assert told.said(view) == answered(*QUESTIONS)
     with pytest.raises(BadInput, match="an answer is on its way"):
-        talking.undone(view, "")
+        talking.undone(view, "", "")
     desk.speaker.stop(view.talk)
     told.ended(view)
     told.ended(before)

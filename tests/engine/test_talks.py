@@ -95,6 +95,7 @@ def test_undo_and_truncate(shelf, talk):
     assert shelf.talks.truncate(talk, 0) == 3 and texts(shelf, talk) == []
     assert shelf.talks.undo(talk) == ""
     assert shelf.talks.append(talk, "user", "better question 1").position == 0
+    assert shelf.talks.get(talk).title == "better question 1", "not what stands there no more"
 
 
 def test_several_talks_per_document_and_about_the_whole_shelf(shelf, document, talk):
@@ -106,7 +107,7 @@ def test_several_talks_per_document_and_about_the_whole_shelf(shelf, document, t
     assert [entry.id for entry in shelf.talks.about(None)] == [whole]
     assert shelf.talks.get(talk).title == "question 1", "the first question is the title"
     assert shelf.talks.get(second).title == "Whales"
-    with pytest.raises(BadInput, match="no document"):
+    with pytest.raises(BadInput, match="not on the shelf any more"):
         shelf.talks.create("f" * 12)
 
 
