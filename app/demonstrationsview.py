@@ -254,7 +254,7 @@ def _example(one: Example, read_only: bool, is_edited: bool) -> str:
         name = clipped(one.text, 40)
         confirm = f"Remove the example “{name}”?"
         buttons = [
-            markup.button("Edit", "edit", example=one.id, aria_label=f"Edit: {name}"),
+            markup.button("Edit", "edit", example=one.id, aria_label=f"Edit: {name}", field="#lm-example"),
             markup.button("Remove", "discard", example=one.id, confirm=confirm, aria_label=f"Remove: {name}"),
         ]
     row = markup.tag("div", where, *buttons, class_="lm-row lm-small") if where or buttons else ""

@@ -35,7 +35,9 @@ class ExamplesForm:
             self.previous = gr.Button("← Back", size="sm", min_width=120, scale=0)
             self.next = gr.Button("More →", size="sm", min_width=120, scale=0)
         with gr.Row(visible=may_change) as self.added:
-            self.text = gr.Textbox(label="A new example", lines=2, max_lines=8, scale=3, min_width=260)
+            self.text = gr.Textbox(
+                label="A new example", lines=2, max_lines=8, scale=3, min_width=260, elem_id="lm-example"
+            )
             self.given = gr.Dropdown([], label="Its label", scale=1, min_width=140)
         with gr.Row(visible=may_change, elem_classes="lm-tools") as self.changes:
             self.save = gr.Button("Add it", variant="primary", size="md", min_width=140, scale=0)

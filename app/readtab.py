@@ -77,8 +77,9 @@ class ReadTab:
             self.live = gr.HTML(**PANE)
         self.edited = gr.HTML(**PANE, elem_id="lm-edited")
         self.question = gr.Textbox(
-            label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6
-        )
+            label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6,
+            elem_id="lm-question",
+        )  # fmt: skip
         with gr.Row(elem_classes="lm-tools"):
             self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
             self.stop = gr.Button("Stop", size="md", min_width=90)

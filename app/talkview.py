@@ -47,7 +47,8 @@ def question(one: Message, is_last: bool = False) -> str:
     """A question with what can be done about it; where a book was written on, nothing is to be asked anew."""
     if one.settings.get("written_on"):
         return _message(one.role, markup.text(one.text))
-    buttons = [markup.button("Edit", "edit", position=one.position, title="Ask with other words")]
+    into = {"title": "Ask with other words", "field": "#lm-question"}
+    buttons = [markup.button("Edit", "edit", position=one.position, **into)]
     if is_last:
         buttons = [markup.button("Ask again", "retry"), *buttons, markup.button("Take back", "undo")]
     row = markup.tag("div", *buttons, class_="lm-row lm-small")

@@ -42,6 +42,8 @@ element.addEventListener("click", (event) => {
       return;
     }
     send(target);
+    // what is to be changed comes into a field of the page, where one goes on
+    if (target.dataset.field) document.querySelector(target.dataset.field + " textarea")?.focus();
     return;
   }
   const answer = event.target.closest(".lm-assistant:not(.lm-live) .lm-said");

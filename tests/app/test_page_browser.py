@@ -219,6 +219,7 @@ def test_a_question_put_otherwise_is_marked_until_it_is_left(page, novel, traced
     page.locator(".lm-user").first.get_by_role("button", name="Edit").click()
     page.get_by_text("This takes the place of question 1 and what follows.").wait_for()
     sync_api.expect(field).to_have_value("One?")
+    sync_api.expect(field).to_be_focused()
     page.get_by_role("button", name="Don’t edit").click()
     page.get_by_text("This takes the place of").wait_for(state="detached")
     sync_api.expect(field).to_have_value("")
