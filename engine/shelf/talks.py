@@ -67,7 +67,7 @@ class Talks:
         identifier = secrets.token_hex(8)
         with self.connections.writing() as db:
             if document is not None and not db.table("documents").count_where("id = ?", [document]):
-                raise BadInput("this book is not on the shelf any more; open another one")
+                raise BadInput(f"there is no document {document} on the shelf")
             db.execute(
                 "INSERT INTO talks VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [identifier, document, owner, one_line(title, 200), _json(settings or {}), now, now],

@@ -188,6 +188,13 @@ class SideLayer(nn.Module):
         return Retrieved(none, none, mask, following=mask.long())
 
 
+def learns(part: nn.Module | nn.Parameter | None) -> bool:
+    """Whether anything of a part of a layer is being trained."""
+    if isinstance(part, nn.Module):
+        return any(parameter.requires_grad for parameter in part.parameters())
+    return part is not None and part.requires_grad
+
+
 def memory_of(config: SideNetConfig, backbone: Backbone) -> MemoryAttention | FollowingMemory:
     """What a memory layer reads with."""
     shape = (config.heads, config.kv_heads, config.head_dim, config.null_slot)
@@ -215,9 +222,10 @@ class SideNet(nn.Module):
         super().train(mode)
         for layer in self.layers:
             layer.note_inert_branches()
-            if mode and any(parameter.requires_grad for parameter in layer.parameters()):
-                layer.attends = layer.transforms = True
-                layer.reads = layer.memory is not None
+            if mode:
+                layer.attends |= learns(layer.attention_scale)
+                layer.transforms |= learns(layer.mlp_scale)
+                layer.reads |= learns(layer.memory)
         return self
 
     @property

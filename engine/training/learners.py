@@ -122,12 +122,6 @@ def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") 
                 layer.attention_scale.requires_grad_(True)
                 layer.memory.gate.requires_grad_(False)
     sidenet.train()
-    if parts == "memory":
-        for layer in sidenet.layers:  # branches whose scales are zero stay so; others were learned before
-            layer.note_inert_branches()
-            if any(parameter.requires_grad for parameter in layer.parameters()):
-                layer.reads = True
-                layer.attends |= isinstance(layer.memory, MemoryAttention)
 
 
 def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, ...]:
