@@ -11,6 +11,7 @@ from app import markup, talkview
 from app.desk import Desk
 from app.frame import HIDDEN, PANE, QUICK, Frame, owner_of, told
 from app.readtab import ReadTab
+from app.scope import still_there
 from app.speaking import Speech, waiting_words
 from app.view import View
 from engine.answering.answer import AnswerEvent
@@ -83,8 +84,7 @@ class ContinueTab:
         """Write on, with the memory of the open book and then the same without."""
         owner = owner_of(request)
         with told():
-            if view.document and self.desk.entry(view, owner) is None:
-                raise BadInput("this book is not on the shelf any more; open another one")
+            still_there(self.desk, view, owner)
             at = self.at(view, place, prompt, owner)
             document = view.document or None
             if document is None and not prompt.strip():
@@ -176,12 +176,16 @@ class ContinueTab:
                 raise BadInput("there is nothing to keep yet")
             if not written.speeches[0].ended:
                 raise BadInput("it is still being written: wait for its end, or stop it")
-            about = f"“{self.title(written.document)}”" if written.document else "all your books"
+            entry = still_there(self.desk, View(written.document or ""), owner)
+            about = f"“{entry.title}”" if entry else "all your books"
             if written.talk not in [talk.id for talk in talks.about(written.document, owner)]:
                 talk = talks.create(written.document, owner)
                 talks.append(talk.id, "user", written.asked, settings={"written_on": True}, owner=owner)
                 talks.append(talk.id, "assistant", text, owner=owner)
-                written = self._last[owner] = replace(written, talk=talk.id)
+                kept = replace(written, talk=talk.id)
+                if self._last.get(owner) is written:  # another window may have written on since
+                    self._last[owner] = kept
+                written = kept
         gr.Info(f"It is among the talks about {markup.text(about)} now.")
         return self.read.talk_list(view, owner) | {self.written: written}
 

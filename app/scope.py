@@ -7,6 +7,7 @@ from ingest.errors import BadInput
 
 if TYPE_CHECKING:
     from app.desk import Desk
+    from engine.shelf.shelf import Entry
 
 
 def scope(desk: "Desk", view: View, owner: str) -> tuple[str | None, dict[str, str]]:
@@ -16,9 +17,7 @@ def scope(desk: "Desk", view: View, owner: str) -> tuple[str | None, dict[str, s
     """
     if view.bound == "shelf":
         return None, {}
-    entry = desk.entry(view, owner)
-    if entry is None and view.document:
-        raise BadInput("this book is not on the shelf any more; open another one")
+    entry = still_there(desk, view, owner)
     if entry is None:
         raise BadInput("open a book first, or choose to ask all books")
     if entry.state != "ready":
@@ -30,6 +29,14 @@ def scope(desk: "Desk", view: View, owner: str) -> tuple[str | None, dict[str, s
     if view.bound == "chapter":
         return entry.id, {"within": desk.document(entry.id).chapter_names[_chapter(desk, view)]}
     return entry.id, {}
+
+
+def still_there(desk: "Desk", view: View, owner: str) -> "Entry | None":
+    """The document of a view; None where none is open. Raises BadInput for one that was removed since."""
+    entry = desk.entry(view, owner)
+    if entry is None and view.document:
+        raise BadInput("this book is not on the shelf any more; open another one")
+    return entry
 
 
 def _chapter(desk: "Desk", view: View) -> int:
