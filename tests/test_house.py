@@ -1,4 +1,4 @@
-"""The house rules that a machine can hold: directions of imports, style, sizes, what the README promises."""
+"""The house rules that a machine can hold: directions of imports, style, sizes, what documents promise."""
 
 import ast
 import os
@@ -18,6 +18,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "README.md"
 PACKAGES = ("app", "engine", "ingest")
 LONGEST_FILE = 450
+LONGEST_README = 140
 TOP_LEVEL = {
     *PACKAGES,
     "assets",
@@ -162,7 +163,7 @@ def test_the_licence_is_the_whole_agpl():
 
 @dataclass(frozen=True)
 class Example:
-    """A `python launch.py …` line of the README. quick: it is run, not only parsed."""
+    """A `python launch.py …` line of a document. quick: it is run, not only parsed."""
 
     argv: tuple[str, ...]
     quick: bool
@@ -171,10 +172,10 @@ class Example:
 BLOCK = re.compile(r"(?P<mark><!-- quick -->\s*)?^```(?:console|bash|sh)\n(?P<body>.*?)^```", re.M | re.S)
 
 
-def examples(readme: str) -> list[Example]:
-    """The command lines of the README's console blocks; `<!-- quick -->` before a block marks it as quick."""
+def examples(document: str) -> list[Example]:
+    """Find the command lines of console blocks; `<!-- quick -->` before a block marks it as quick."""
     found = []
-    for block in BLOCK.finditer(readme):
+    for block in BLOCK.finditer(document):
         for line in block["body"].replace("\\\n", " ").splitlines():
             lexer = shlex.shlex(line.strip().removeprefix("$ "), posix=True, punctuation_chars="|&;<>")
             lexer.whitespace_split = True
@@ -188,36 +189,75 @@ def examples(readme: str) -> list[Example]:
     return found
 
 
-def test_examples_are_found_in_a_readme():
-    readme = (
+def test_examples_are_found_in_a_document():
+    document = (
         "<!-- quick -->\n```console\n$ python launch.py doctor   # looks around\nok\n```\n"
         "text `python launch.py no`\n```python\npython launch.py never\n```\n"
         "```bash\nX=1 python launch.py ask 'a book.epub' \\\n    \"who?\" --json | head > out\nls\n```\n"
     )
-    assert examples(readme) == [
+    assert examples(document) == [
         Example(("doctor",), True),
         Example(("ask", "a book.epub", "who?", "--json"), False),
     ]
 
 
-def readme_examples() -> list[Example]:
-    return examples(README.read_text(encoding="utf-8"))
+def documents() -> dict[str, str]:
+    """Read every Markdown file of the project, by its path; not those that tests make books of."""
+    files = [path for path in tracked_files() if path.suffix == ".md"]
+    names = {path.relative_to(PROJECT).as_posix(): path for path in files}
+    return {name: path.read_text(encoding="utf-8") for name, path in names.items() if name[:6] != "tests/"}
 
 
-def test_every_command_of_the_readme_is_understood(capsys):
-    for example in readme_examples():
-        try:
-            commands.parse(list(example.argv))
-        except SystemExit as end:
-            assert end.code == 0, f"python launch.py {shlex.join(example.argv)}: {capsys.readouterr().err}"
+def test_every_command_of_the_documents_is_understood(capsys):
+    for name, document in documents().items():
+        for example in examples(document):
+            try:
+                commands.parse(list(example.argv))
+            except SystemExit as end:
+                line = f"{name}: python launch.py {shlex.join(example.argv)}"
+                assert end.code == 0, f"{line}: {capsys.readouterr().err}"
 
 
-def test_the_readme_shows_every_command(capsys):
+def test_the_documents_show_every_command(capsys):
     with pytest.raises(SystemExit):
         commands.parse(["--help"])
     known = set(re.findall(r"^    ([a-z][\w-]*) ", capsys.readouterr().out, re.M))
-    shown = {example.argv[0] for example in readme_examples() if example.argv}
-    assert known <= shown
+    shown = {one.argv[0] for text in documents().values() for one in examples(text) if one.argv}
+    assert known and known <= shown
+
+
+def anchor(heading: str) -> str:
+    """Make of a heading what a link to it says after the #."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def dead_links(name: str, text: str) -> list[str]:
+    """Find the links of a document that lead to no file, or to no heading of one."""
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, heading = target.partition("#")
+        file = (PROJECT / name).parent / path if path else PROJECT / name
+        if re.match(r"[a-z]+:", target):
+            continue
+        lines = file.read_text(encoding="utf-8").splitlines() if heading and file.is_file() else []
+        headings = {anchor(line.lstrip("#")) for line in lines if line.startswith("#")}
+        if not file.exists() or (heading and heading not in headings):
+            dead.append(target)
+    return dead
+
+
+def test_every_link_of_the_documents_leads_somewhere():
+    found = {name: dead_links(name, text) for name, text in documents().items()}
+    assert {name: dead for name, dead in found.items() if dead} == {}
+
+
+def test_a_dead_link_would_be_seen():
+    text = "[a](README.md) [b](no.md) [c](README.md#two-commands) [d](#no-heading) [e](https://a.example/b)"
+    assert dead_links("README.md", text) == ["no.md", "#no-heading"]
+
+
+def test_the_readme_is_short():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
 
 
 def test_the_quick_commands_of_the_readme_run_over_an_empty_shelf(tmp_path, converted, monkeypatch, capsys):
@@ -225,7 +265,7 @@ def test_the_quick_commands_of_the_readme_run_over_an_empty_shelf(tmp_path, conv
 
     The model is converted already: `converted` has done for all tests what a first start does.
     """
-    first, *others = [example for example in readme_examples() if example.quick]
+    first, *others = [one for one in examples(README.read_text(encoding="utf-8")) if one.quick]
     assert others
     monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
     (tmp_path / "backbones").symlink_to(converted, target_is_directory=True)

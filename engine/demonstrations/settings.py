@@ -1,4 +1,4 @@
-"""How to classify. The defaults are what measured best on tasks that no report is made of (CHANGELOG)."""
+"""How to classify. The defaults measured best on tasks that no report is made of (`engine/FINDINGS.md`)."""
 
 from dataclasses import dataclass
 

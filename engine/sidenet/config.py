@@ -98,7 +98,7 @@ class SideNetConfig:
     def for_backbone(cls, backbone: Backbone, **settings: object) -> "SideNetConfig":
         """The default SideNet beside `backbone`: one memory layer at a fifth of its depth.
 
-        Early, because that is where reading helped most (CHANGELOG, Findings), and because a bank then
+        Early, because that is where reading helped most (`engine/FINDINGS.md`), and because a bank then
         needs only the blocks below it."""
         facts = {name: getattr(backbone, name) for name in FIXED_BY_BACKBONE}
         side_layers = -(-backbone.blocks // settings.get("reduction", 2))

@@ -7,7 +7,7 @@
 The keys are attention keys of an early block, whose context is the last few words; the query asks where the
 book stood as it stands now; u(y) is the head's row for y against the mean row, the direction that raises its
 logit. Reading values V_s instead gives the token at s through a narrow map that names it right one time in
-four (CHANGELOG, Findings). With every g_h and v_h at zero the layer is the backbone's.
+four (`engine/FINDINGS.md`). With every g_h and v_h at zero the layer is the backbone's.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """A memory layer that copies before it has learned anything: closed-form queries and outputs.
 
-Without training, the copied query finds nothing in position-free keys (see the change log). Two ridge
+Without training, the copied query finds nothing in position-free keys (`engine/FINDINGS.md`). Two ridge
 regressions over some frozen segments give a start that does:
 
     q_t ∝ Σ_K⁻¹ E[K_{t+1} | LN(H_t)]        the key that the next token would have, whitened, per head
