@@ -1,6 +1,8 @@
 """Source: one file as its parser gets it: the bytes, the name, and what the person said about it."""
 
+import io
 import os
+import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +10,9 @@ from pathlib import Path
 from ingest.cleaning import one_line
 from ingest.errors import BadInput
 from ingest.limits import Limits, check_file_size
+
+_ENTRY = b"PK\x01\x02"  # opens each name in the list of a ZIP archive
+_MOST_ENTRIES = 100_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,17 @@ class Source:
     @cached_property
     def head(self) -> bytes:
         return self.data[:4096]
+
+    @cached_property
+    def entries(self) -> tuple[str, ...]:
+        """Names in a ZIP archive, in its order; empty for other files and for damaged archives."""
+        if not self.data.startswith(b"PK") or self.data.count(_ENTRY) > _MOST_ENTRIES:
+            return ()
+        try:
+            with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+                return tuple(name.replace("\\", "/") for name in archive.namelist())
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeError):
+            return ()
 
 
 def read_source(path, *, name=None, password=None, encoding=None, limits=None) -> Source:

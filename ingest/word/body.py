@@ -1,0 +1,250 @@
+"""The text of a Word document as blocks: paragraphs with their numbers, tables, boxes, notes.
+
+Deleted text stays out, inserted text in. What hangs on a paragraph (text boxes, drawn words, notes) follows
+it, each once: of alternatives for old and new programs the first that has words is read, and a note that is
+referred to again is not written again.
+"""
+
+from collections.abc import Callable, Iterator
+
+from ingest.errors import BadInput
+from ingest.limits import Limits
+from ingest.markup import LAYOUT_CELL, Block, local_name
+from ingest.word.numbering import BULLET, Numbering
+from ingest.word.styles import Styles
+from ingest.xmlparts import value
+
+_SKIP = frozenset(
+    [
+        "del",
+        "movefrom",
+        "deltext",
+        "delinstrtext",
+        "instrtext",
+        "ppr",
+        "rpr",
+        "tblpr",
+        "tblgrid",
+        "trpr",
+        "tcpr",
+    ]
+    + ["sdtpr", "sdtendpr", "sectpr", "rt", "rubypr", "ctrlpr", "binarydata", "fallback"]
+)
+_DELETED = frozenset(["del", "movefrom", "celldel"])
+_DEEPEST_ALTERNATIVES = 20
+_NOTE_KINDS = ("footnote", "endnote")
+_BREAKS_ON = ("page", "column")
+_PARTS = {"relids": "dm", "chart": "id"}  # drawn words in parts of their own -> the attribute that names them
+
+
+class Body:
+    """Reads parts of one document. `part`: the tree of a part by its relationship id; `chunk`: the blocks of
+    one in another format. Raises BadInput above the limits on letters and nesting."""
+
+    def __init__(
+        self,
+        styles: Styles,
+        numbering: Numbering,
+        notes: dict[tuple[str, str], object],
+        limits: Limits,
+        part: Callable[[str], object],
+        chunk: Callable[[str], list[Block]],
+    ):
+        self.styles = styles
+        self.numbering = numbering
+        self.notes = notes
+        self.limits = limits
+        self.part = part
+        self.chunk = chunk
+        self._marks: dict[tuple[str, str], int] = {}
+        self._hanging: list[tuple[str, object]] = []  # what goes before its first paragraph, and the element
+        self._carried = ""  # text of a paragraph whose end was deleted
+        self._depth = 0
+        self._letters = 0
+
+    def blocks(self, container) -> list[Block]:
+        """The blocks of an element that holds paragraphs and tables, wrapped in whatever."""
+        self._depth += 1
+        if self._depth > self.limits.nesting:
+            raise BadInput(
+                f"tables or boxes stand in one another more than {self.limits.nesting} deep: refused"
+            )
+        found: list[Block] = []
+        for element in _content(container):
+            name = local_name(element)
+            if name == "p":
+                found += self._paragraph(element)
+            elif name == "tbl":
+                found += self._table(element)
+            elif name == "altchunk":
+                found += self._counted(self.chunk(value(element, "id")))
+        if self._carried:
+            found += self._counted([Block(self._carried)])
+            self._carried = ""
+        self._depth -= 1
+        return found
+
+    def _counted(self, found: list[Block]) -> list[Block]:
+        self._letters += sum(len(block.text) for block in found)
+        if self._letters > self.limits.characters:
+            raise BadInput(
+                f"the text is too long (more than {self.limits.characters:,} characters): split the file"
+            )
+        return found
+
+    def _paragraph(self, element) -> list[Block]:
+        properties = element.find("{*}pPr")
+        text = self._carried + self._text(element).strip()
+        self._carried = ""
+        if properties is not None and _is_deleted(properties.find("{*}rPr")):
+            self._carried = text and text + " "
+            return self._hung()
+        level = self.styles.level(properties)
+        label = self.numbering.label(properties)
+        found = []
+        if text:
+            if not (level and label.startswith(BULLET)):
+                text = label + text
+            found.append(Block(" ".join(text.split()) if level else text, level))
+        return self._counted(found) + self._hung()
+
+    def _hung(self) -> list[Block]:
+        """The blocks of boxes and notes that were met since the last paragraph."""
+        found: list[Block] = []
+        waiting, self._hanging = self._hanging, []
+        for mark, element in waiting:
+            inside = self.blocks(element)
+            if inside:
+                inside[0].text = mark + inside[0].text
+            found += inside
+        return found
+
+    def _text(self, element) -> str:
+        """Text of a paragraph: runs, tabs, line ends and note marks; boxes are put aside."""
+        parts: list[str] = []
+        stack = list(reversed(element))
+        while stack:
+            item = stack.pop()
+            name = local_name(item)
+            if name in _SKIP:
+                continue
+            if name == "t":
+                parts.append(item.text or "")
+            elif name in ("tab", "ptab"):
+                parts.append(" ")
+            elif name in ("br", "cr"):
+                parts.append(" " if value(item, "type") in _BREAKS_ON else "\n")
+            elif name == "nobreakhyphen":
+                parts.append("-")
+            elif name in ("footnotereference", "endnotereference"):
+                parts.append(self._mark(name.removesuffix("reference"), value(item, "id")))
+            elif name == "alternatecontent":
+                stack += _alternative(item)
+            elif name in ("txbxcontent", "txbody"):
+                self._hanging.append(("", item))
+            elif name in _PARTS:
+                self._drawn(value(item, _PARTS[name]))
+            else:
+                stack += reversed(item)
+        return "".join(parts)
+
+    def _drawn(self, relation: str) -> None:
+        root = self.part(relation)
+        if root is not None:
+            self._hanging.append(("", root))
+
+    def _mark(self, kind: str, identity: str) -> str:
+        key = kind, identity
+        if key not in self.notes:
+            return ""
+        if key not in self._marks:
+            self._marks[key] = len(self._marks) + 1
+            self._hanging.append((f"[{self._marks[key]}] ", self.notes[key]))
+        return f"[{self._marks[key]}]"
+
+    def _table(self, table) -> list[Block]:
+        """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
+        rows = [list(_within(row, "tc")) for row in _within(table, "tr")]
+        nested = next(table.iterdescendants("{*}tbl"), None) is not None
+        long = any(len(raw_text(cell)) > LAYOUT_CELL for row in rows for cell in row)
+        if nested or long or max(map(len, rows), default=0) < 2:
+            return [block for row in rows for cell in row for block in self.blocks(cell)]
+        lines = [" | ".join(filter(None, map(self._cell, row))) for row in rows]
+        text = "\n".join(filter(None, lines))
+        return self._counted([Block(text)] if text else []) + self._hung()
+
+    def _cell(self, cell) -> str:
+        """The paragraphs of a cell on one line."""
+        words = []
+        for element in _content(cell):
+            if local_name(element) == "p":
+                label = self.numbering.label(element.find("{*}pPr"))
+                text = " ".join(self._text(element).split())
+                words.append(label + text if text else "")
+        return " ".join(filter(None, words))
+
+
+def raw_text(element) -> str:
+    """All letters below an element, whatever they belong to."""
+    return "".join(part.text or "" for part in element.iter("{*}t"))
+
+
+def read_notes(roots: dict[str, object]) -> dict[tuple[str, str], object]:
+    """(kind, id) -> element of the footnotes and endnotes with text; `roots`: kind -> tree or None."""
+    found: dict[tuple[str, str], object] = {}
+    for kind in _NOTE_KINDS:
+        root = roots.get(kind)
+        for note in () if root is None else root.iter(f"{{*}}{kind}"):
+            if not value(note, "type") and raw_text(note).strip():
+                found[kind, value(note, "id")] = note
+    return found
+
+
+def _content(container) -> Iterator:
+    """Paragraphs, tables and chunks of a container, in order, out of their wrappers."""
+    stack = list(reversed(container))
+    while stack:
+        item = stack.pop()
+        name = local_name(item)
+        if name in ("p", "tbl", "altchunk"):
+            yield item
+        elif name == "alternatecontent":
+            stack += _alternative(item)
+        elif name not in _SKIP:
+            stack += reversed(item)
+
+
+def _within(container, name: str) -> Iterator:
+    """Rows of a table or cells of a row, out of their wrappers; deleted ones left out."""
+    stack = list(reversed(container))
+    while stack:
+        item = stack.pop()
+        found = local_name(item)
+        if found == name:
+            if not (_is_deleted(item.find("{*}trPr")) or _is_deleted(item.find("{*}tcPr"))):
+                yield item
+        elif found not in _SKIP:
+            stack += reversed(item)
+
+
+def _is_deleted(properties) -> bool:
+    """Whether properties (of a row, a cell or the end of a paragraph, or None) say that it was deleted."""
+    return properties is not None and any(local_name(item) in _DELETED for item in properties)
+
+
+def _alternative(element) -> list:
+    """Of the alternatives for new and old programs, the first with words. Raises BadInput where they stand in
+    one another endlessly: each is looked through before it is read."""
+    if sum(1 for _ in element.iterancestors("{*}AlternateContent")) > _DEEPEST_ALTERNATIVES:
+        raise BadInput(f"drawings stand in one another more than {_DEEPEST_ALTERNATIVES} deep: refused")
+    choices = [child for child in element if local_name(child) in ("choice", "fallback")]
+    chosen = next((child for child in choices if has_words(child)), None)
+    return [] if chosen is None else list(reversed(chosen))
+
+
+def has_words(element) -> bool:
+    """Whether text, or drawn words of another part, stand below an element."""
+    return any(
+        (part.text or "").strip() or local_name(part) in _PARTS
+        for part in element.iter("{*}t", "{*}relIds", "{*}chart")
+    )

@@ -1,0 +1,75 @@
+"""A Word document as blocks, with the documents of other formats that it was put together from."""
+
+from collections.abc import Callable
+
+from ingest.encoding import decode
+from ingest.errors import BadInput
+from ingest.markup import Block, blocks, parse_markup
+from ingest.opc import Package
+from ingest.reflow import reflow
+from ingest.source import Source
+from ingest.word.body import Body, read_notes
+from ingest.word.numbering import Numbering
+from ingest.word.styles import Styles
+from ingest.xmlparts import check_nodes
+
+WHAT = "Word document"
+MAIN = "word/document.xml"
+_DEEPEST = 3  # documents in documents in documents
+
+
+def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -> list[Block]:
+    """All text of a Word document. Raises BadInput where its text part is missing or above a limit."""
+    main = package.main(MAIN)
+    root = package.xml(main)
+    if root is None:
+        raise _unreadable(main, "cannot be read" if main in package.archive else "is missing")
+    styles = Styles(package.xml(beside(package, "styles")))
+    parts = {kind: package.xml(beside(package, f"{kind}s")) for kind in ("footnote", "endnote")}
+    body = Body(
+        styles,
+        Numbering(package.xml(beside(package, "numbering")), styles),
+        read_notes(parts),
+        package.limits,
+        part=lambda relation: package.xml(package.target(main, relation)),
+        chunk=lambda relation: _chunk(package, package.target(main, relation), warn, depth + 1),
+    )
+    found = body.blocks(root)
+    if not found and main in package.damaged:
+        raise _unreadable(main, "is not well-formed XML")
+    for name in dict.fromkeys(package.damaged):
+        warn(f"a part of the document ({name}) is damaged; text behind the damage may be missing")
+    return found
+
+
+def _unreadable(main: str, what: str) -> BadInput:
+    return BadInput(f"this Word document is damaged (its text part, {main}, {what}): save it again as DOCX")
+
+
+def beside(package: Package, kind: str) -> str:
+    """The part of a kind that the text part refers to, or the one of the usual name."""
+    main = package.main(MAIN)
+    return package.related(main, kind) or f"{main.rpartition('/')[0]}/{kind}.xml".lstrip("/")
+
+
+def _chunk(package: Package, name: str, warn: Callable[[str], None], depth: int) -> list[Block]:
+    """The blocks of a part that is a document in its own format; what cannot be read is warned of."""
+    data = package.archive.read(name) if name else None
+    found: list[Block] = []
+    if data and depth <= _DEEPEST:
+        source = Source(name, data, limits=package.limits)
+        found = _blocks_of(source, warn, depth)
+    if not found:
+        warn(f"a part of the document ({name or 'outside the file'}) could not be read; the rest was read")
+    return found
+
+
+def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[Block]:
+    if source.data.startswith(b"PK"):
+        return read_blocks(Package(source, WHAT), warn, depth)
+    text, _ = decode(source.data)
+    if source.suffix == ".txt":
+        return [Block(paragraph.text) for paragraph in reflow(text)]
+    check_nodes(text, source.limits)
+    root = parse_markup(text)
+    return [] if root is None else blocks(root)

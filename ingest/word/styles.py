@@ -1,0 +1,123 @@
+"""Styles of a Word document: which paragraphs are headings, of which level, and which lists they belong to.
+
+A style says so by its name, in the language of the program that wrote it, by its outline level, or by the
+style it is based on; a paragraph may overrule its style.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.xmlparts import value
+
+_HEADING_WORDS = (
+    "heading", "überschrift", "titre", "título", "titolo", "encabezado", "cabeçalho", "títol", "kop",
+    "rubrik", "overskrift", "otsikko", "nagłówek", "nadpis", "címsor", "başlık", "titlu", "naslov",
+    "antraštė", "pealkiri", "virsraksts", "заголовок", "заглавие", "επικεφαλίδα", "כותרת", "标题", "標題",
+    "見出し", "제목",
+)  # fmt: skip
+_HEADING = re.compile(rf"(?:{'|'.join(_HEADING_WORDS)})\s*([1-9])")
+_TITLES = frozenset(
+    [
+        "title",
+        "titel",
+        "titre",
+        "título",
+        "titolo",
+        "títol",
+        "rubrik",
+        "otsikko",
+        "tytuł",
+        "název",
+        "cím",
+        "titlu",
+    ]
+    + ["naslov", "название", "标题", "標題", "表題", "제목"]
+)
+TITLE_LEVEL = 1  # "Title" stands above "heading 1"
+_DEEPEST = 6
+_BODY_TEXT = 9  # the outline level of what is no heading
+
+
+@dataclass(frozen=True)
+class Style:
+    """`level`: 1 to 6, 0 for body text, None where the style does not say; `number`: its list and depth."""
+
+    based_on: str
+    level: int | None
+    number: tuple[str, str]
+
+
+class Styles:
+    """Styles by id; an id without a style says nothing."""
+
+    def __init__(self, root):
+        self._styles: dict[str, Style] = {}
+        self._default = ""
+        for element in () if root is None else root.iter("{*}style"):
+            if value(element, "type") not in ("paragraph", "", "numbering"):
+                continue
+            identity = value(element, "styleId")
+            properties = element.find("{*}pPr")
+            level = _named_level(value(element.find("{*}name")))
+            if level is None:
+                level = _outline_level(properties)
+            self._styles[identity] = Style(value(element.find("{*}basedOn")), level, list_of(properties))
+            if value(element, "default") in ("1", "true") and value(element, "type") == "paragraph":
+                self._default = identity
+
+    def level(self, properties) -> int:
+        """Heading level (1 to 6) of a paragraph with these properties (`pPr` or None), 0 for body text."""
+        level = _outline_level(properties)
+        if level is None:
+            level = next((style.level for _, style in self._chain(properties) if style.level is not None), 0)
+        return level
+
+    def number(self, properties) -> tuple[str, str, str]:
+        """(list, depth, style whose level it is) of a paragraph; "" for what nothing says."""
+        number, depth = list_of(properties)
+        if number:
+            return number, depth, ""
+        for identity, style in self._chain(properties):
+            if style.number[0]:
+                return style.number[0], depth or style.number[1], "" if depth else identity
+        return "", depth, ""
+
+    def list_style(self, identity: str) -> str:
+        """The list that a numbering style stands for."""
+        return self._styles[identity].number[0] if identity in self._styles else ""
+
+    def _chain(self, properties) -> Iterator[tuple[str, Style]]:
+        """A paragraph's style and those it is based on."""
+        named = None if properties is None else properties.find("{*}pStyle")
+        identity = self._default if named is None else value(named)
+        seen = set()
+        while identity in self._styles and identity not in seen:
+            seen.add(identity)
+            yield identity, self._styles[identity]
+            identity = self._styles[identity].based_on
+
+
+def list_of(properties) -> tuple[str, str]:
+    """(list, depth) that properties name themselves."""
+    number = None if properties is None else properties.find("{*}numPr")
+    if number is None:
+        return "", ""
+    return value(number.find("{*}numId")), value(number.find("{*}ilvl"))
+
+
+def _named_level(name: str) -> int | None:
+    name = " ".join(name.casefold().split())
+    match = _HEADING.fullmatch(name)
+    if match:
+        return min(TITLE_LEVEL + int(match[1]), _DEEPEST)
+    return TITLE_LEVEL if name in _TITLES else None
+
+
+def _outline_level(properties) -> int | None:
+    element = None if properties is None else properties.find("{*}outlineLvl")
+    written = value(element)
+    if not (written.isascii() and written.isdigit()):
+        return None
+    outline = int(written[:3])
+    return 0 if outline >= _BODY_TEXT else min(TITLE_LEVEL + 1 + outline, _DEEPEST)

@@ -1,0 +1,59 @@
+"""XML parts of office files: decoded as they say, counted before a tree is built, mended where damaged.
+
+A tree takes many times the memory of its text, so its nodes are counted in the text. No entity is ever
+resolved.
+"""
+
+import re
+
+from lxml import etree
+
+from ingest.encoding import decode
+from ingest.errors import BadInput
+from ingest.limits import Limits
+from ingest.markup import parse_markup
+
+_DECLARED = re.compile(rb"""<\?xml\s[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+
+
+def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
+    """(root, whether all of it was sound). Raises BadInput where there are more nodes than `limits.nodes`.
+
+    Of a malformed part the root holds what stands before the damage, and what of the rest can be made out.
+    """
+    text = xml_text(data)
+    check_nodes(text, limits)
+    root = parse_markup(text, strict=True)
+    if root is not None:
+        return root, True
+    # without huge_tree the library's own guards against entities and depth hold
+    parser = etree.XMLParser(recover=True, resolve_entities=False, load_dtd=False, no_network=True)
+    try:
+        return etree.fromstring(text.encode("utf-8", "replace"), parser), False
+    except (etree.XMLSyntaxError, ValueError):
+        return None, False
+
+
+def xml_text(data: bytes) -> str:
+    """The characters of an XML file, by its byte order mark or what it declares; without the declaration."""
+    match = _DECLARED.match(data[:200].lstrip())
+    try:
+        text = data.decode(match[1].decode(), errors="replace") if match else decode(data)[0]
+    except LookupError:
+        text = decode(data)[0]
+    return re.sub(r"\A\s*<\?xml[^>]{0,200}\?>", "", text.lstrip("\ufeff"))
+
+
+def check_nodes(text: str, limits: Limits) -> None:
+    """Raise BadInput where mark-up holds more elements and attributes than `limits.nodes`."""
+    if text.count("<") - text.count("</") + text.count('="') + text.count("='") > limits.nodes:
+        raise BadInput(
+            f"a part of this file has more than {limits.nodes:,} marks: split the file, or save it as PDF"
+        )
+
+
+def value(element, name: str = "val") -> str:
+    """An attribute by its name without a namespace; "" where it is missing."""
+    if element is None:
+        return ""
+    return next((words for key, words in element.attrib.items() if key.rpartition("}")[2] == name), "")
