@@ -50,7 +50,7 @@ class Setup:
         return self.venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def pins(self) -> dict:
-        """The `[project]` and `[tool.longmem.backbone]` tables of pyproject.toml, in one dictionary."""
+        """Read the `[project]` and `[tool.longmem.backbone]` tables of pyproject.toml into one dictionary."""
         import tomllib  # from Python 3.11 on; older ones must get as far as the line that says so
 
         content = tomllib.loads((self.project / "pyproject.toml").read_text(encoding="utf-8"))
@@ -62,27 +62,27 @@ class Setup:
         return pins["dependencies"] + (pins["optional-dependencies"]["dev"] if group == "test" else [])
 
     def stamp(self, group: str) -> Path:
-        """The file that says that a group is installed."""
+        """Return the file that says that a group is installed."""
         return self.venv / f"ready-{group}"
 
     def fingerprint(self, group: str) -> str:
-        """What a stamp must hold: a hash over all the pins of the group and the backbone's."""
+        """Hash all the pins of the group and the backbone's: what a stamp must hold."""
         text = repr((sorted(self.packages(group)), sorted(self.pins()["backbone"].items())))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def ready(self, group: str) -> bool:
-        """Whether set-up of the group was finished, for just these pins."""
+        """Tell whether set-up of the group was finished, for just these pins."""
         stamp = self.stamp(group)
         return self.python.exists() and stamp.is_file() and stamp.read_text() == self.fingerprint(group)
 
 
 def say(line: str) -> None:
-    """A line for the person who waits, on standard error."""
+    """Print a line for the person who waits, on standard error."""
     print(f"longmem: {line}", file=sys.stderr, flush=True)
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """A version as people write it: (3, 11) -> 3.11."""
+    """Write a version as people do: (3, 11) -> 3.11."""
     return ".".join(map(str, version))
 
 
@@ -121,7 +121,7 @@ def main(argv: list[str]) -> int:
 
 
 def runs_inside(setup: Setup) -> bool:
-    """Whether this very process is the environment's Python."""
+    """Tell whether this very process is the environment's Python."""
     return Path(sys.prefix).resolve() == setup.venv.resolve()
 
 
@@ -201,7 +201,7 @@ def try_lock(descriptor: int) -> bool:
 
 
 def is_sound(venv: Path, python: Path) -> bool:
-    """Whether the environment has a Python of a supported version and a whole pip."""
+    """Tell whether the environment has a Python of a supported version and a whole pip."""
     if not (venv / "pyvenv.cfg").is_file() or not python.exists():
         return False
     pips = [info for folder in site_packages(venv) for info in folder.glob("pip-*.dist-info")]
@@ -235,12 +235,12 @@ def make_environment(setup: Setup, lock: int) -> None:
 
 
 def site_packages(venv: Path) -> list[Path]:
-    """The folders of the environment that packages lie in."""
+    """List the folders of the environment that packages lie in."""
     return [*venv.glob("lib/python3*/site-packages"), *venv.glob("Lib/site-packages")]
 
 
 def is_complete(info: Path) -> bool:
-    """Whether a package is all there: pip rewrites RECORD last, with its own mark and every file's size."""
+    """Tell whether a package is all there: pip rewrites RECORD last, with its mark and every file's size."""
     try:
         with (info / "RECORD").open(newline="", encoding="utf-8") as record:
             rows = list(csv.reader(record))
@@ -281,7 +281,7 @@ def install_backbone(setup: Setup, lock: int, backbone: dict) -> None:
 
 
 def backbone_is_right(setup: Setup, backbone: dict) -> bool:
-    """Whether the model file lies there with the pinned SHA-256."""
+    """Tell whether the model file lies there with the pinned SHA-256."""
     for folder in site_packages(setup.venv):
         with contextlib.suppress(OSError), (folder / backbone["file"]).open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest() == backbone["file-sha256"]
@@ -319,7 +319,7 @@ def run(command: list[str], lock: int) -> int:
 
 
 def write_stamp(setup: Setup, group: str) -> None:
-    """The last act of a set-up."""
+    """Write the stamp of a group: the last act of a set-up."""
     stamp = setup.stamp(group)
     beside = stamp.with_suffix(".new")
     beside.write_text(setup.fingerprint(group))

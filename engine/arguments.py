@@ -7,7 +7,7 @@ MOST = 10**9
 
 
 def whole(least: int, most: int = MOST) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` to `most`."""
+    """Make an argparse type: a whole number from `least` to `most`."""
 
     def read(words: str) -> int:
         try:
@@ -30,7 +30,7 @@ seed = whole(0, 2**63 - 1)
 
 
 def listed(least: int, may_be_empty: bool = True) -> Callable[[str], tuple[int, ...]]:
-    """An argparse type: "4,20" as (4, 20), numbers from `least` on; "" as () where that may be."""
+    """Make an argparse type: "4,20" as (4, 20), numbers from `least` on; "" as () where that may be."""
 
     def read(words: str) -> tuple[int, ...]:
         try:

@@ -147,7 +147,7 @@ class Assistant:
         owner: str = "",
         stop: Event | None = None,
     ) -> Iterator[AnswerEvent]:
-        """The question whose answer stands at `position` of a talk once more, without the bank.
+        """Answer the question whose answer stands at `position` of a talk once more, without the bank.
 
         reread: whether the window holds the passages again, as it did (False: the bare backbone). The text is
         kept in the answer's settings as `without["passages"]` or `without["nothing"]`. Raises BadInput where
@@ -225,8 +225,7 @@ class Assistant:
         utterance: Utterance,
         least_told: float,
     ) -> Iterator[AnswerEvent]:
-        """An answer from the table of contents, without any model; from memory and passages; or that nothing
-        tells."""
+        """Answer from the table of contents; or that nothing tells; or from memory and passages."""
         if (known := self._structure(scope, question)) is not None:
             yield from utterance.told(known)
             return
@@ -248,7 +247,7 @@ class Assistant:
         return Asked(question, scope, recent, turns[:older], recalled(question, turns[:older]))
 
     def _passages(self, asked: Asked) -> Chosen | None:
-        """What the window is to hold again for a question; None where nothing in a book answers it."""
+        """Choose what the window is to hold again for a question; None where nothing in a book answers it."""
         if is_small_talk(asked.question):
             return None
         return choose_passages(asked.question, self.library, asked.scope.ranges)
@@ -258,7 +257,7 @@ class Assistant:
         return prompted(tokenizer, asked.question, chosen, asked.recent, asked.recalled, window)
 
     def _structure(self, scope: Scope, question: str) -> Answer | None:
-        """What the table of contents answers, with the heading as its citation."""
+        """Answer from the table of contents where it can, with the heading as the citation; else None."""
         if scope.single is None:
             return None
         document = self.library.document(scope.single)

@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 
 def bank_layout(config: SideNetConfig, dtype: str | None = None) -> BankLayout:
-    """What a bank for this SideNet stores. Pooled states are kept in any case, for search maps to come."""
+    """Return the layout of a bank for this SideNet; pooled states are kept for search maps to come."""
     search_block = config.search_block
     return BankLayout(
         memory_blocks=config.memory_blocks,
@@ -36,7 +36,7 @@ def bank_layout(config: SideNetConfig, dtype: str | None = None) -> BankLayout:
 
 
 def bank_identity(text: str, backbone: Backbone) -> BankIdentity:
-    """What a bank of this text, made with this backbone, is made of."""
+    """Return the hashes of what a bank of this text, made with this backbone, is made of."""
     content = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return BankIdentity(content, backbone.fingerprint, backbone.tokenizer_hash)
 

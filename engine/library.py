@@ -167,7 +167,7 @@ class Library:
             self.shelf.jobs.configure(job.id, encoding=encoding)
 
     def work(self, job: Job, report: Report) -> None:
-        """One job: parse, encode, publish. Every stage that is done already is left out."""
+        """Work on one job: parse, encode, publish. Every stage that is done already is left out."""
         began = time.monotonic()
         identifier = job.document
         report("parse", 0, 1)
@@ -188,7 +188,7 @@ class Library:
         self._faults.pop(identifier, None)
 
     def find(self, words: str, owner: str = "") -> Entry:
-        """The document that a person means: an id, the start of one, a title, or a file (added first)."""
+        """Find the document that a person means: an id, the start of one, a title, or a file (added)."""
         # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
         path = Path(os.path.expanduser(words))
         try:
@@ -209,17 +209,17 @@ class Library:
         return freed
 
     def document(self, identifier: str) -> Document:
-        """The parsed document, kept open for a while."""
+        """Return the parsed document, kept open for a while."""
         return self._opened(self._lock, self._documents, identifier, self.shelf.document)
 
     def passages(self, identifier: str) -> list[Passage]:
-        """The passages of a document, in order, kept open for a while."""
+        """Return the passages of a document, in order, kept open for a while."""
         return self._opened(
             self._lock, self._passages, identifier, lambda _: passages(self.document(identifier))
         )
 
     def bank(self, identifier: str) -> SearchableBank:
-        """The open bank of a document that is ready.
+        """Return the open bank of a document that is ready.
 
         Raises BadInput when it is still being encoded, or was made with another model (names the field).
         """
@@ -241,11 +241,11 @@ class Library:
         return opened
 
     def stretch(self, identifier: str, start: int, end: int) -> Stretch:
-        """The part of a document's memory that lies inside the characters [start, end)."""
+        """Return the part of a document's memory that lies inside the characters [start, end)."""
         return Stretch.of_characters(self.bank(identifier), start, end)
 
     def is_current(self, identifier: str) -> bool:
-        """Whether the bank of a document fits the model in use."""
+        """Tell whether the bank of a document fits the model in use."""
         try:
             self.bank(identifier)
         except BadInput:
@@ -293,7 +293,7 @@ class Library:
         identifier: str,
         open_it: Callable[[str], Opened],
     ) -> Opened:
-        """What is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`.
+        """Return what is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`.
 
         Another process may remove the document and add it again: what was open before that is let go too.
         """

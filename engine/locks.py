@@ -115,7 +115,7 @@ class FileLock:
 
 
 def document_lock(folder: Path, identifier: str) -> FileLock:
-    """The lock that whoever changes a document's files holds (parsing, encoding, removing)."""
+    """Return the lock that whoever changes a document's files holds (parsing, encoding, removing)."""
     return FileLock(folder / f"document-{identifier}.lock")
 
 

@@ -17,7 +17,7 @@ CONVERTING = ".converting-"  # how the folder of a model begins that is being co
 
 
 def user_data_folder() -> Path:
-    """The platform's user data folder for this program."""
+    """Return the platform's user data folder for this program."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "LongMemReader"
     if sys.platform == "darwin":

@@ -51,7 +51,7 @@ class Spill(Protocol):
 
 
 def layer_read(trace: LayerTrace, chunk_size: int, time: int = -1) -> LayerRead:
-    """The trace of one token (by default the last) of the first row of a batch, summed per chunk."""
+    """Sum the trace of one token (by default the last) of the first row of a batch per chunk."""
     mass = trace.mass[0, time]
     heads = mass.shape[0]
     if trace.chunks is None:
@@ -73,7 +73,7 @@ class StreamDecoder:
         self.pending: list[int] = []
 
     def push(self, token_id: int) -> str:
-        """The text that this token completes."""
+        """Take a token and return the text that it completes."""
         self.pending.append(token_id)
         text = self._text(self.before + self.pending)
         if text.endswith("\ufffd") and len(self.pending) < 8:
@@ -137,7 +137,7 @@ class Reader:
                 state.feed([token_id])
 
     def _fitted(self, ids: list[int], spill: Spill | None) -> list[int]:
-        """The part of a prompt that the window holds with room to go on; the older part is spilled."""
+        """Return the part of a prompt that the window holds with room to go on; the older part is spilled."""
         if len(ids) < self.window:
             return ids
         kept = self.window // 2
@@ -171,6 +171,6 @@ class WindowState:
         return self.reader.backbone.head(self.output.normed[0, -1])
 
     def trace(self) -> tuple[LayerRead, ...]:
-        """What the newest position read, one entry a memory layer."""
+        """Return what the newest position read, one entry a memory layer."""
         size = self.reader.sidenet.config.chunk_size
         return tuple(layer_read(trace, size) for trace in self.output.traces)

@@ -30,7 +30,7 @@ class Sampling:
             raise BadInput("repetition penalty must lie between 0.5 and 3")
 
     def generator(self) -> torch.Generator:
-        """A random source on the CPU, seeded if a seed was given."""
+        """Make a random source on the CPU, seeded if a seed was given."""
         generator = torch.Generator()
         if self.seed is None:
             generator.seed()
@@ -72,7 +72,7 @@ def choose(
     generator: torch.Generator,
     only: Sequence[int] | None = None,
 ) -> int:
-    """The next token id from logits (vocabulary,); one of `only` where given, unpenalised then."""
+    """Choose the next token id from logits (vocabulary,); one of `only` where given, unpenalised then."""
     if only is not None:
         bounded = torch.full_like(logits, float("-inf"), dtype=torch.float32, device="cpu")
         bounded[list(only)] = logits[list(only)].float().cpu()

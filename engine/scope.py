@@ -25,7 +25,7 @@ class Scope:
         within: str | None = None,
         owner: str = "",
     ) -> "Scope":
-        """The document called so (None: the whole shelf), up to a place and within a chapter.
+        """Bound a question to the document called so (None: the shelf), up to a place, within a chapter.
 
         Raises BadInput for an unknown document or place, a place without a document, or bounds that leave
         nothing to read.
@@ -56,7 +56,7 @@ class Scope:
         return next(iter(self.ranges)) if len(self.ranges) == 1 else None
 
     def known(self, library: Library, messages: Sequence[Message], owner: str) -> list[Turn]:
-        """The exchanges of a talk, without those whose answers could read beyond what may be read now."""
+        """Return the exchanges of a talk whose answers could not read beyond what may be read now."""
         name = self.single
         if name is None or self.ranges[name][1] == len(library.document(name).text):
             return turns_before(messages, lambda question: True)

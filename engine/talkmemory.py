@@ -29,13 +29,13 @@ OVERFLOW = TALK + "overflow"
 
 
 def transcript_ids(turns: Sequence[Turn], tokenizer: object) -> list[int]:
-    """The tokens that a talk's bank holds: each message by itself, so none changes those before."""
+    """Return the tokens that a talk's bank holds: each message by itself, so none changes those before."""
     said = (f"{turn.role}: {turn.text}\n\n" for turn in turns)
     return [token for text in said for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
 def remember(turns: Sequence[Turn], folder: Path, backbone: Backbone, sidenet: SideNet) -> SearchableBank:
-    """The bank at `folder` holding exactly these turns: what is new is appended, others are made again."""
+    """Open the bank at `folder` holding exactly these turns: what is new is appended, else made again."""
     ids = transcript_ids(turns, backbone.tokenizer)
     layout, identity = bank_layout(sidenet.config), identity_of("talk", backbone)
     if not _begins_with(folder, layout, identity, ids):
@@ -47,7 +47,7 @@ def remember(turns: Sequence[Turn], folder: Path, backbone: Backbone, sidenet: S
 
 
 def _begins_with(folder: Path, layout: BankLayout, identity: BankIdentity, ids: Sequence[int]) -> bool:
-    """Whether there is a bank, and what it holds is how these tokens begin."""
+    """Tell whether there is a bank that holds how these tokens begin."""
     try:
         held = MemoryBank.open(folder, identity, layout).token_ids
     except (BadInput, Failure):  # none, another model's, or one that was cut short
@@ -56,7 +56,7 @@ def _begins_with(folder: Path, layout: BankLayout, identity: BankIdentity, ids: 
 
 
 def identity_of(content: str, backbone: Backbone) -> BankIdentity:
-    """Of a bank that grows: what it holds is told by its tokens."""
+    """Return the identity of a bank that grows: what it holds is told by its tokens."""
     return BankIdentity(content, backbone.fingerprint, backbone.tokenizer_hash)
 
 
@@ -86,7 +86,7 @@ class Overflow:
 
 
 def recalled(question: str, turns: Sequence[Turn]) -> list[str]:
-    """What was said earlier that holds most of the question's content, at most two messages, in order."""
+    """Return what was said earlier that holds most of the question's content, two messages at most."""
     asked = content_stems(question)
     held = [stems_of(turn.text) for turn in turns]
     weights = Weights.among(asked, held)

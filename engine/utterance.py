@@ -36,7 +36,7 @@ class Utterance:
         self._recorder = Recorder()
 
     def told(self, answer: Answer) -> Iterator[AnswerEvent]:
-        """An answer that needs no generation."""
+        """Give an answer that needs no generation."""
         yield AnswerEvent(answer.text)
         yield AnswerEvent(answer=replace(answer, seconds_to_first_token=self._seconds()))
 
@@ -68,7 +68,7 @@ class Utterance:
             yield from reader.generate(prompt.ids, memory, self.sampling, self.stop, spill, prompt.allowed)
 
     def _ends_paragraph(self) -> bool:
-        """Whether it has come to a blank line: what a small model writes after one is seldom an answer."""
+        """Tell whether a blank line has come: what a small model writes after one is no answer."""
         return "\n\n" in "".join(self._pieces[-8:]) and "".join(self._pieces).split("\n\n")[0].strip() != ""
 
     def _answer(self, sidenet: SideNet, about: Chosen | None, memory: Memory | None) -> Answer:
@@ -103,7 +103,7 @@ class Utterance:
 
 
 def reads_of(token: Token, memory: Memory) -> list[Read]:
-    """The characters of documents that a token read from, each with its mass over layers and heads."""
+    """Return the characters of documents that a token read, each with its mass over layers and heads."""
     masses: dict[int, float] = {}
     for layer in token.trace:
         heads = layer.mass.shape[0]

@@ -120,6 +120,44 @@ def test_no_file_of_the_packages_is_too_long_to_hold_in_the_head():
     assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+RIDDLE = re.compile(r"(What|Of|Both|One|Whether|A|An|The)\b")
+# where docstrings are still to be put so
+OLD_WORDS = ("app", "ingest", "engine/answering", "engine/bank", "engine/training")
+
+
+def riddles(source: str) -> list[str]:
+    """Find public functions whose docstring begins with no verb: with a noun's article, "What", "Whether"."""
+    found = []
+    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, FUNCTIONS))
+    for node in functions:
+        is_property = any("property" in ast.unparse(decorator) for decorator in node.decorator_list)
+        if RIDDLE.match(ast.get_docstring(node) or "") and not is_property and node.name[0] != "_":
+            found.append(node.name)
+    return found
+
+
+def test_docstrings_of_public_functions_begin_with_a_verb():
+    """A property's may be a noun, as it is read like one."""
+    names = {path.relative_to(PROJECT).as_posix(): path for path in [*SOURCES, PROJECT / "launch.py"]}
+    found = {name: riddles(path.read_text(encoding="utf-8")) for name, path in names.items()}
+    assert {name: ones for name, ones in found.items() if ones and not name.startswith(OLD_WORDS)} == {}
+
+
+def test_a_riddle_would_be_seen():
+    source = """
+def a(): "The width."
+def b(): "Return the width."
+def _c(): "What is inside."
+class D:
+    @property
+    def e(self): "The width."
+    def f(self): "Whether it is wide."
+    def g(self): "Area of what is wide."
+"""
+    assert riddles(source) == ["a", "f"]
+
+
 def tracked_files() -> list[Path]:
     """The files under version control, or all but the ignored folders where there is no git."""
     if shutil.which("git") and (PROJECT / ".git").exists():

@@ -93,11 +93,11 @@ class Backbone:
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def block_part(self, index: int, name: str) -> nn.Module:
-        """One part of a block by its name in the family's row: attention_norm, mlp_norm or mlp."""
+        """Return one part of a block by its name in the family's row: attention_norm, mlp_norm or mlp."""
         return part(self._modules[index], getattr(self.family, name))
 
     def projections(self, index: int) -> Projections:
-        """The attention of one block as plain linear maps, sharing the frozen weights."""
+        """Return the attention of one block as plain linear maps that share the frozen weights."""
         return self.family.projections(part(self._modules[index], self.family.attention), self.heads)
 
     @property
@@ -125,7 +125,7 @@ class Backbone:
         return part(self.model, self.family.rotary)(like, position_ids=positions)
 
     def new_cache(self) -> "DynamicCache":
-        """An empty key/value cache for `encode(…, cache=…)`."""
+        """Make an empty key/value cache for `encode(…, cache=…)`."""
         from transformers import DynamicCache
 
         return DynamicCache(config=self.model.config)
@@ -155,7 +155,7 @@ class Backbone:
         return Encoding(states, keys, values)
 
     def logits(self, last: Tensor) -> Tensor:
-        """The backbone's own logits (…, vocabulary) of `H_n` (…, width)."""
+        """Return the backbone's own logits (…, vocabulary) for `H_n` (…, width)."""
         return self.head(self.final_norm(last))
 
     def _keys_and_values(self, block: int, entering: Tensor) -> tuple[Tensor, Tensor]:
@@ -169,7 +169,7 @@ class Backbone:
         return keys, maps.value(normed).view(shape)
 
     def _stem(self, depth: int) -> nn.Module:
-        """The base model cut after `depth` blocks, sharing every weight."""
+        """Cut the base model after `depth` blocks, sharing every weight."""
         base = self.model.base_model
         if depth == self.blocks:
             return base
@@ -200,7 +200,7 @@ class Backbone:
 
     @contextmanager
     def _noting(self, wanted: set[int]) -> Iterator[dict[int, Tensor]]:
-        """The wanted `H_j` of the forward passes that this thread runs inside."""
+        """Collect the wanted `H_j` of the forward passes that this thread runs inside."""
         self._recording.wanted, self._recording.states = wanted, {}
         try:
             yield self._recording.states

@@ -27,7 +27,7 @@ class Projections:
 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
-    """A frozen `nn.Linear` around existing rows; `weight` is (out, in)."""
+    """Wrap existing rows, `weight` (out, in), as a frozen `nn.Linear`."""
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
     linear.weight = nn.Parameter(weight, requires_grad=False)
     if bias is not None:
@@ -76,7 +76,7 @@ class Family:
     mlp: str = "mlp"
 
     def parallel(self, config: object) -> bool:
-        """Whether attention and MLP read the same input (GPT-NeoX) instead of one after the other."""
+        """Tell whether attention and MLP read the same input (GPT-NeoX) instead of one after the other."""
         return bool(getattr(config, "use_parallel_residual", False))
 
 
@@ -115,7 +115,7 @@ FAMILIES = (
 
 
 def family_of(model_type: str) -> Family:
-    """The row for a `transformers` model type.
+    """Return the row for a `transformers` model type.
 
     Raises
     ------
@@ -130,5 +130,5 @@ def family_of(model_type: str) -> Family:
 
 
 def part(module: nn.Module, path: str) -> nn.Module:
-    """The submodule at a dotted path."""
+    """Return the submodule at a dotted path."""
     return attrgetter(path)(module)

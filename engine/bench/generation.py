@@ -82,7 +82,7 @@ def retrieval_share(reader: Reader, ids: list[int], memory: TimedMemory, count: 
 
 
 def rate(reader: Reader, ids: list[int], memory: Memory | None, count: int, rounds: int) -> float:
-    """The best tokens/s of our loop, prefill left out."""
+    """Measure the best tokens/s of our loop over `rounds`, prefill left out."""
     best = 0.0
     for _ in range(rounds):
         tokens = generated(reader, ids, memory, count)

@@ -39,13 +39,13 @@ LAMP = (
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every benchmark of the default model takes."""
+    """Add the arguments that every benchmark of the default model takes."""
     parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def home_with_backbone(scratch: Path) -> Path:
-    """A data folder below `scratch` with the models that are converted already: that belongs to set-up."""
+    """Make a data folder below `scratch` with the models converted already, which belongs to set-up."""
     home = scratch / "home"
     if Paths.default().backbones.is_dir():
         shutil.copytree(Paths.default().backbones, home / "backbones")
@@ -53,13 +53,13 @@ def home_with_backbone(scratch: Path) -> Path:
 
 
 def default_backbone(arguments: argparse.Namespace) -> Backbone:
-    """The model that comes along, on as many threads as the command says."""
+    """Load the model that comes along, on as many threads as the command says."""
     torch.set_num_threads(arguments.threads)
     return load_backbone(Paths.default())
 
 
 def active_sidenet(backbone: Backbone) -> SideNet:
-    """A SideNet whose every branch counts."""
+    """Make a SideNet whose every branch counts."""
     torch.manual_seed(0)
     sidenet = SideNet(SideNetConfig.for_backbone(backbone, search="pooled", search_block=8), backbone)
     with torch.no_grad():
@@ -85,7 +85,7 @@ class TimedMemory(Memory):
 
 @contextmanager
 def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[TimedMemory]:
-    """A memory of random keys and values: as large as asked, and gone afterwards."""
+    """Open a memory of `tokens` random keys and values; its files are gone afterwards."""
     layout = bank_layout(sidenet.config)
     random = torch.Generator().manual_seed(tokens)
     shape = (SEGMENT, layout.kv_heads, layout.head_dim)

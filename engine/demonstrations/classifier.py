@@ -129,7 +129,7 @@ class Classifier:
     # classifying
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
-        """The label of each text, with the demonstrations behind it."""
+        """Label each text, and name the demonstrations behind the label."""
         began = time.perf_counter()
         states = self.states(texts) if self.settings.vote or self.settings.choose == "similar" else None
         mixture = self.mixture
@@ -150,7 +150,7 @@ class Classifier:
         ]
 
     def states(self, texts: Sequence[str]) -> np.ndarray:
-        """The voting states (texts, dim) of texts, read by themselves as demonstrations are."""
+        """Return the voting states (texts, dim) of texts, read by themselves as demonstrations are."""
         prompts = [self._prompt(text) for text in texts]
         blocks = voting_blocks(self.backbone)
         found = np.zeros((len(texts), len(blocks) * self.backbone.width), np.float32)
@@ -185,7 +185,7 @@ class Classifier:
         return [written(self.memory.examples[row], self.task, self.backbone.tokenizer).ids for row in rows]
 
     def _prefix(self, rows: np.ndarray) -> Prefix:
-        """The window of these demonstrations, read."""
+        """Read these demonstrations into a window."""
         return self.scorer.prefix([token for shot in self._shots(rows) for token in shot])
 
     def _fitting(self, rows: np.ndarray, text: int = 0, most: int = WINDOW) -> np.ndarray:
@@ -233,7 +233,7 @@ class Classifier:
         return likelihood, masses, windows
 
     def _random(self, prompt: Sequence[int]) -> np.ndarray:
-        """The shared window, or what it holds beside a text that is too long for the whole of it."""
+        """Choose the shared window's rows, or those that fit beside a text too long for the whole of it."""
         used = len(self.prefix.ids) + len(prompt) + self._answer_tokens
         if used <= self.backbone.context:
             return self.window_rows
@@ -275,7 +275,7 @@ class Classifier:
     def _read(
         self, masses: dict[int, float], near: list[tuple[int, float]], window: np.ndarray
     ) -> tuple[ReadDemonstration, ...]:
-        """What is behind a label: nearest voters, then what the memory layer read, then the window."""
+        """List what is behind a label: nearest voters, what the memory layer read, then the window."""
         total = sum(masses.values()) or 1.0
         heavy = sorted(masses.items(), key=lambda one: -one[1])[: READ_SHOWN - len(near)]
         share = 1 / max(1, len(window))

@@ -33,7 +33,7 @@ class Columns:
 
 
 def guess_columns(table: Table) -> Columns:
-    """The likeliest text and label columns.
+    """Guess which column of a table is the text and which the label.
 
     Raises BadInput when the table has fewer than two columns.
     """
@@ -50,7 +50,7 @@ def guess_columns(table: Table) -> Columns:
 
 
 def chosen_columns(table: Table, text: str | None, label: str | None) -> Columns:
-    """The columns that the user named, each guessed where not named.
+    """Take the columns that the user named, and guess each that was not.
 
     Raises BadInput for a column that the table lacks, or one column for both.
     """

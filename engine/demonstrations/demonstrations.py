@@ -69,7 +69,7 @@ class Demonstrations:
         label_column: str | None = None,
         into: str | None = None,
     ) -> Preview:
-        """What an import of a table would keep, and what is wrong row by row; `into`: a library to join."""
+        """Show what an import would keep, and what is wrong row by row; `into`: a library to join."""
         if into is None:
             return preview(table, text_column, label_column)
         task = self.store.get(into).task
@@ -95,7 +95,7 @@ class Demonstrations:
         return self.store.add(identifier, previewed.rows)
 
     def ready_libraries(self) -> list[ReadyLibrary]:
-        """The libraries that come with the program."""
+        """List the libraries that come with the program."""
         return ready_libraries()
 
     def install(self, ready: ReadyLibrary, owner: str = "") -> DemonstrationLibrary:
@@ -108,7 +108,7 @@ class Demonstrations:
     def find(
         self, words: str, say: Callable[[str], None] = lambda line: None, encoding: str | None = None
     ) -> DemonstrationLibrary:
-        """The library that a person means: an id, a name, one that comes along, or a file (imported first).
+        """Find the library that a person means: an id, a name, one that comes along, or a file.
 
         A file is imported once, under its own name where no other library has that; where it changed since,
         its new rows are added and its new labels taken. say: told what is not as it was. encoding: of a file,
@@ -175,14 +175,14 @@ class Demonstrations:
         return self.store.get(identifier)
 
     def work_any(self, job: Job, report: Report) -> None:
-        """The worker of a JobRunner that serves documents and demonstrations."""
+        """Work on a job of a document or of a library: what a JobRunner that serves both calls."""
         if job.kind == ENCODE or job.kind.startswith(CLASSIFY):
             self.work(job, report)
         else:
             self.library.work(job, report)
 
     def work(self, job: Job, report: Report) -> None:
-        """One job of a library: encode it, or classify a file with it."""
+        """Work on one job of a library: encode it, or classify a file with it."""
         if job.kind.startswith(CLASSIFY):
             self._work_run(job, report)
             return
@@ -206,7 +206,7 @@ class Demonstrations:
     # classifying
 
     def classifier(self, identifier: str, settings: Settings | None = None) -> Classifier:
-        """A library ready to classify, kept open until its examples change.
+        """Return a library ready to classify, kept open until its examples change.
 
         Raises BadInput when it is not encoded, or with another model.
         """
@@ -222,7 +222,7 @@ class Demonstrations:
             return kept[1]
 
     def classify(self, identifier: str, text: str, settings: Settings | None = None) -> Classification:
-        """The label of one text."""
+        """Label one text with a library."""
         if not clean(text):
             raise BadInput("the text is empty; type one")
         with self._lock:
@@ -274,7 +274,7 @@ class Demonstrations:
         return run, self.jobs.add(identifier, CLASSIFY + run.id)
 
     def text_column(self, library: DemonstrationLibrary, table: Table) -> str:
-        """The likeliest column of texts to label: of the library's name, the only one, or a guess."""
+        """Guess the column of texts to label: the library's name for it, the only one, the likeliest."""
         if library.text_column in table.columns:
             return library.text_column
         if len(table.columns) == 1:
@@ -286,17 +286,17 @@ class Demonstrations:
         return self.jobs.run(job.id, self.work, listen=progress)
 
     def runs(self, identifier: str, owner: str | None = None) -> list[Run]:
-        """The runs of a library, newest first; with accounts, those of one owner."""
+        """List the runs of a library, newest first; with accounts, those of one owner."""
         found = Runs(self.folder(identifier), identifier).all()
         return [run for run in found if owner is None or run.owner == owner]
 
     def job_of(self, run: Run) -> Job | None:
-        """The job of a run."""
+        """Return the newest job of a run, None where it has none."""
         jobs = self.jobs.all(run.library, kind=CLASSIFY + run.id)
         return jobs[-1] if jobs else None
 
     def run_results(self, run: Run, limit: int | None = None) -> list[RunResult]:
-        """What is done of a run so far, or the first rows of it."""
+        """Return the results of a run so far, or the first `limit` of them."""
         return list(islice(Runs(self.folder(run.library), run.library).results(run.id), limit))
 
     def export_run(self, run: Run, path: Path) -> int:

@@ -42,12 +42,12 @@ class Written:
 
 
 def voting_blocks(backbone: Backbone) -> tuple[int, ...]:
-    """The j of the `H_j` whose means vote."""
+    """Choose the j of the `H_j` whose means vote."""
     return tuple(sorted({max(1, round(share * backbone.blocks)) for share in VOTING_DEPTHS}))
 
 
 def written(example: Example, task: Task, tokenizer: object) -> Written:
-    """A demonstration as tokens: prompt, label and line end, each tokenised by itself."""
+    """Write a demonstration as tokens: prompt, label and line end, each tokenised by itself."""
     prompt, answer, tail = (
         plain_ids(tokenizer, part)
         for part in (task.prompt(example.text), task.answer(example.label), task.tail)
@@ -56,7 +56,7 @@ def written(example: Example, task: Task, tokenizer: object) -> Written:
 
 
 def bank_identity(library: str, task: Task, backbone: Backbone) -> BankIdentity:
-    """What the bank of a library, made with this backbone, is made of."""
+    """Return the hashes of what the bank of a library, made with this backbone, is made of."""
     content = hashlib.blake2b(f"{library} {task.fingerprint}".encode(), digest_size=16).hexdigest()
     return BankIdentity(content, backbone.fingerprint, backbone.tokenizer_hash)
 
@@ -196,7 +196,7 @@ class Encoder:
         self.backbone, self.layout, self.blocks = backbone, layout, blocks
 
     def read(self, group: Sequence[Written]) -> Iterator[Read]:
-        """What is stored of each demonstration, in no order."""
+        """Encode a group of demonstrations; yield what is stored of each, in no order."""
         search = self.layout.search_block
         wanted = self.blocks if search is None else (*self.blocks, search)
         for batch in batches([one.ids for one in group]):

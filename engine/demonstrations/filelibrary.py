@@ -46,7 +46,7 @@ def library_of_file(
 def _read(
     demos: "Demonstrations", path: Path, known: DemonstrationLibrary | None, encoding: str | None
 ) -> Table:
-    """The table of a file, read as it was when it was imported. Raises BadInput where it would not be."""
+    """Read the table of a file as it was read when it was imported. Raises BadInput where it would not be."""
     if known is None:
         return demos.read_table(path, encoding=encoding)
     # what was saved as UTF-8 since is not read as before
@@ -68,8 +68,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _of_that_name(demos: "Demonstrations", table: Table) -> DemonstrationLibrary | None:
-    """A library of that file name whose place nobody wrote down, if it has a text of the file: two files
-    are not one for their name."""
+    """Find a library of that file name, of unknown place, that has a text of the file: a name is no proof."""
     for one in demos.store.libraries():
         if one.source_name != one_line(table.name) or "file" in one.settings or not one.belongs_to(""):
             continue

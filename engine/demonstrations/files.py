@@ -13,7 +13,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
 def writable(path: Path) -> Path:
-    """The path itself. Raises BadInput where its end names no format that can be written."""
+    """Return the path itself. Raises BadInput where its end names no format that can be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{path.name}: the name must end in {', '.join(SUFFIXES)}")
     return path

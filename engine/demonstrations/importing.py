@@ -63,7 +63,7 @@ class Preview:
     def task(
         self, template: str | None = None, words: dict[str, str] | None = None, description: str = ""
     ) -> Task:
-        """The task as guessed, changed by what the user said. Raises BadInput where that does not fit."""
+        """Return the guessed task, changed by what the user said. Raises BadInput where that does not fit."""
         chosen = self.words | (words or {})
         if unknown := set(words or {}) - set(self.words):
             raise BadInput(
@@ -83,7 +83,7 @@ class Preview:
 
 
 def clean(text: str) -> str:
-    """A text as it is stored: NFC, without control characters, runs of blanks and line ends as one space."""
+    """Return a text as it is stored: NFC, no control characters, blanks and line ends as one space."""
     kept = "".join(c if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs") else "" for c in text)
     return " ".join(unicodedata.normalize("NFC", kept).split())
 

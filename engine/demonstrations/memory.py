@@ -58,7 +58,7 @@ class DemonstrationReader:
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
-        """The best `top_k` chunks for every token of a batch; see `MemoryReader`."""
+        """Fetch the best `top_k` chunks for every token of a batch; see `MemoryReader`."""
         block = self.config.read_block(layer)
         if chunks is not None:
             found = chunks.flatten(0, 1)

@@ -33,7 +33,7 @@ UNFITTED = Mixture(1.0, 0.5)
 
 
 def fit_mixture(vote: np.ndarray, likelihood: np.ndarray, labels: np.ndarray) -> Mixture:
-    """The weights with the least log loss on held-out examples (n, labels); few examples keep the default."""
+    """Fit the weights with the least log loss on held-out examples (n, labels); few keep the default."""
     if len(labels) < LEAST_HELD_OUT:
         return UNFITTED
     pairs = [Mixture(v, w) for v in VOTE_WEIGHTS for w in LIKELIHOOD_WEIGHTS if v or w]

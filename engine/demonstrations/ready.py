@@ -33,7 +33,7 @@ class ReadyLibrary:
 
 
 def ready_libraries(folder: Path = DEMONSTRATIONS) -> list[ReadyLibrary]:
-    """What comes along, by name."""
+    """List the libraries of a folder by name."""
     found = []
     for path in sorted(folder.glob("*.json")):
         about = json.loads(path.read_text(encoding="utf-8"))

@@ -87,7 +87,7 @@ class Runs:
         return run
 
     def is_of(self, run: Run, texts: Sequence[tuple[int, str]], settings: Settings) -> bool:
-        """Whether a run classifies exactly these texts with these settings."""
+        """Tell whether a run classifies exactly these texts with these settings."""
         if run.settings != settings or run.rows != len(texts):
             return False
         kept = _lines(self.folder / run.id / "texts.jsonl")
@@ -143,7 +143,7 @@ class Runs:
             progress(done, len(texts))
 
     def results(self, identifier: str) -> Iterator[RunResult]:
-        """What is done so far, in the file's order."""
+        """Yield the results of a run so far, in the order of its file."""
         for line in _lines(self.folder / checked(identifier) / "results.jsonl"):
             values = json.loads(line)
             yield RunResult(**values | {"read": tuple(values["read"])})

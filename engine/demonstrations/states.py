@@ -46,13 +46,13 @@ class StateFile:
 
 
 def has_states(folder: Path, rows: int, dim: int) -> bool:
-    """Whether a library has the states of so many examples."""
+    """Tell whether a library has the states of exactly `rows` examples."""
     file = folder / FILE
     return file.is_file() and file.stat().st_size >= rows * 2 * dim
 
 
 def read_states(folder: Path, rows: int, dim: int) -> np.ndarray:
-    """The states (rows, dim) of a library, as float32. Raises BadInput where they are lost."""
+    """Read the states (rows, dim) of a library as float32. Raises BadInput where they are lost."""
     if not has_states(folder, rows, dim):
         raise BadInput("the states that vote are lost: encode the library again")
     data = np.fromfile(folder / FILE, dtype="<f2", count=rows * dim)

@@ -57,7 +57,7 @@ class DemonstrationLibrary:
     owner: str = ""
 
     def belongs_to(self, owner: str) -> bool:
-        """Whether that account may change or delete it: the rule is that of documents."""
+        """Tell whether that account may change or delete it: the rule is that of documents."""
         return may_change(owner, self.owner)
 
     @property
@@ -120,7 +120,7 @@ class Store:
         return [self.get(identifier) for (identifier,) in found]
 
     def get(self, identifier: str) -> DemonstrationLibrary:
-        """The library with exactly this id. Raises BadInput."""
+        """Return the library with exactly this id. Raises BadInput."""
         db = self.connections.db
         for row in list(db.query("SELECT * FROM libraries WHERE id = ?", [identifier])):
             words, description = json.loads(row.pop("words")), row.pop("description")
@@ -134,7 +134,7 @@ class Store:
         raise BadInput(f"there is no demonstration library {one_line(identifier, 40)}")
 
     def find(self, words: str, others: Sequence[str] = ()) -> DemonstrationLibrary:
-        """The library that a person means: an id, a name, or a part of one name only.
+        """Find the library that a person means: an id, a name, or a part of one name only.
 
         Raises BadInput that names what there is; others: names that the caller would have taken as well.
         """
@@ -151,7 +151,7 @@ class Store:
         raise BadInput(f'no demonstration library "{one_line(words, 60)}": {shown}')
 
     def distinct_name(self, name: str) -> str:
-        """A name that no library has: `name` itself, or "name (2)" and so on."""
+        """Return a name that no library has: `name` itself, or "name (2)" and so on."""
         taken = {folded(one) for (one,) in self.connections.db.execute("SELECT name FROM libraries")}
         tried = itertools.chain([name], (f"{one_line(name, 90)} ({at})" for at in itertools.count(2)))
         return next(one for one in tried if folded(one) not in taken)
@@ -376,7 +376,7 @@ class Store:
             raise BadInput(f"there is no demonstration library {one_line(identifier, 40)}")
 
     def _free_name(self, name: str, adding: str | None = None) -> str:
-        """The name to give. adding: the account that brings examples, None where a library is renamed."""
+        """Choose a name. adding: the account that brings examples, None where a library is renamed."""
         name = one_line(name, 100)
         if not name:
             raise BadInput("a demonstration library needs a name")

@@ -57,7 +57,7 @@ class Task:
         return f"{before}{text}{between}".rstrip()
 
     def answer(self, label: str) -> str:
-        """The label's word with the space before it."""
+        """Return the label's word with the space before it."""
         between = self.template.split(SLOT)[1]
         return between[len(between.rstrip()) :] + self.words[label].strip()
 
@@ -73,7 +73,7 @@ class Task:
         return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     def require(self, label: str) -> str:
-        """The label itself. Raises BadInput for one that the task does not know."""
+        """Return the label itself. Raises BadInput for one that the task does not know."""
         if label not in self.words:
             known = ", ".join(list(self.words)[:8]) + (" …" if len(self.words) > 8 else "")
             raise BadInput(f'unknown label "{label[:60]}": this task has {known}')
@@ -81,13 +81,13 @@ class Task:
 
 
 def guessed_words(labels: Iterable[str]) -> dict[str, str]:
-    """A word for each label: `not_spam` becomes "not spam"; what cannot be improved stays as it is."""
+    """Guess a word for each label: `not_spam` becomes "not spam"; what cannot be improved stays."""
     words = {label: " ".join(re.split(r"[\s_]+", label.strip())) or label for label in labels}
     return words if len(set(words.values())) == len(words) else {label: label for label in words}
 
 
 def guessed_template(text_column: str, label_column: str) -> str:
-    """A template out of the names of two columns: "Review: {} Sentiment: {}"."""
+    """Make a template of the names of two columns: "Review: {} Sentiment: {}"."""
     names = [re.sub(r"[{}\s_]+", " ", name).strip()[:40] for name in (text_column, label_column)]
     text, label = (name[:1].upper() + name[1:] for name in names)
     return f"{text or 'Text'}: {{}} {label or 'Label'}: {{}}"

@@ -136,9 +136,10 @@ class LabelScorer:
     def _side_read(
         self, hidden: dict, memory: MemoryReader | None, cache: SideCache, every: bool
     ) -> tuple[Tensor, tuple]:
-        """What the SideNet makes of new tokens. Where no later position and no layer above the reading one
-        could tell, tokens whose output nobody asks for are read without memory: the result is the same, the
-        search is saved."""
+        """Run the SideNet over new tokens. Where no later position and no layer above the reading one could
+        tell, tokens whose output nobody asks for are read without memory: the result is the same, the search
+        is saved.
+        """
         told = not self.sidenet.pointwise and self._read_above
         if not every and next(iter(hidden.values())).shape[1] > 1 and not told:
             if not self.sidenet.pointwise:
@@ -213,7 +214,7 @@ def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int, rows: int) -> li
 
 
 def _branched(cache: "DynamicCache", rows: int, of: int = 0) -> "DynamicCache":
-    """A cache that goes on from row `of` of another `rows` times; the other stays as it is."""
+    """Copy a cache so that it goes on from row `of` of another `rows` times; the other stays as it is."""
     made = copy.copy(cache)
     made.layers = [copy.copy(layer) for layer in cache.layers]
     for layer in made.layers:

@@ -117,7 +117,7 @@ class Reader:
 
 
 def readers(sidenet: SideNet, contexts: tuple[int, ...], dense: bool = True) -> list[Reader]:
-    """The rows of the table, the backbone with the window of 1k first."""
+    """List the rows of the table, the backbone with the window of 1k first."""
     rows = [Reader("backbone, window of 1k")]
     if dense:
         rows += [Reader(f"backbone, dense {context}", context - SUFFIX) for context in contexts]
@@ -183,11 +183,11 @@ class Book:
         self._source = TextBooks(backbone, {"": lambda: document.text}, wanted, SEGMENT, folder=cache)
 
     def token(self, character: int) -> int:
-        """The first token that begins at or after a character."""
+        """Find the first token that begins at or after a character."""
         return int(np.searchsorted(self._starts, character))
 
     def bank(self, until: int) -> TextBank:
-        """The bank of the whole segments before a token."""
+        """Return the bank of the whole segments before a token."""
         parts = [self._source.segment(0, number) for number in range(until // SEGMENT)]
         return TextBank.of(self.config, parts)
 
@@ -231,7 +231,7 @@ def score_book(
 
 
 def chosen(scores: Tensor, alone: Tensor) -> tuple[int, int]:
-    """The likeliest suffix, and the one that the context raised most. Both (choices,): with it, without."""
+    """Choose the likeliest suffix, and the one the context raised most. scores, alone: (choices,)."""
     return int(scores.argmax()), int((scores - alone).argmax())
 
 

@@ -26,7 +26,7 @@ class Score:
 
     @classmethod
     def of(cls, answers: Sequence[tuple[bool, bool]]) -> "Score":
-        """Of (right, raised) question by question."""
+        """Count (right, raised) question by question."""
         return cls(sum(right for right, _ in answers), sum(raised for _, raised in answers), len(answers))
 
     def total(self, name: str) -> Total:
@@ -78,7 +78,7 @@ class Share:
 
     @classmethod
     def of(cls, mine: Sequence[Total], against: Sequence[Total] | None = None) -> "Share":
-        """The mean over all questions; against: the same books in another row."""
+        """Take the mean over all questions; against: the same books in another row."""
         base = mean_loss(against) if against else 0.0
         return cls(mean_loss(mine) - base, *interval(mine, against))
 

@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bank(sidenet: SideNet, backbone: Backbone, text: str, tokens: int) -> TextBank:
-    """The first `tokens` tokens of a text, in whole segments."""
+    """Fill a bank with the first `tokens` tokens of a text, in whole segments."""
     wanted = Wanted.of(sidenet.config, ())
     source = TextBooks(backbone, {"book": lambda: text}, wanted, limit=max(1, tokens // SEGMENT))
     if not source.length(0):

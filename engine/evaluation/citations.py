@@ -54,7 +54,7 @@ class Point:
 
 
 def curve(found: Sequence[Cited], steps: int = 50) -> list[Point]:
-    """One point for each threshold 0, 0.02 …; where nothing is left the curve ends."""
+    """Draw one point for each threshold 0, 0.02 …; where nothing is left the curve ends."""
     points = []
     for step in range(steps):
         least = step / steps
@@ -68,7 +68,7 @@ def curve(found: Sequence[Cited], steps: int = 50) -> list[Point]:
 
 
 def cited(library: Library, document: str, hay: Haystack) -> list[Cited]:
-    """What is cited for every question about the whole document."""
+    """Ask every question of the whole document, and return what is cited for each."""
     found = []
     for needle in hay.needles:
         chosen = choose_passages(needle.question, library, {document: (0, len(hay.text))})
@@ -97,7 +97,7 @@ def refused(library: Library, document: str, hay: Haystack, seed: int = 3) -> di
 
 
 def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str, tuple[int, int]]:
-    """The characters that a question is asked within, by name."""
+    """Name the ranges of characters that a question is asked within."""
     stories = list(zip(hay.borders, hay.borders[1:], strict=False))
     start, end = stories[needle.reading]
     others = [one for one in stories if one[0] != start and one[1] - one[0] > SHORTEST]
@@ -111,7 +111,7 @@ def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str
 
 
 def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]]) -> str:
-    """Both tables of one set of questions."""
+    """Write both tables of one set of questions."""
     lines = [
         f"{name}\n",
         "| least evidence | coverage | precision | answer's words in the sentence |",

@@ -21,7 +21,7 @@ EVALUATIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One sub-command an evaluation."""
+    """Add one sub-command an evaluation."""
     add_subcommands(parser, "engine.evaluation", EVALUATIONS)
 
 

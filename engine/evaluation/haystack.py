@@ -46,13 +46,13 @@ class Haystack:
         return self.document.text
 
     def of(self, questions: int, seed: int = 0) -> "Haystack":
-        """The same with so many of its questions, drawn by the seed and left in order; 0 leaves all."""
+        """Draw so many of its questions by the seed, left in order; 0 leaves all."""
         if not 0 < questions < len(self.needles):
             return self
         return self.only(sorted(random.Random(seed).sample(range(len(self.needles)), questions)))
 
     def only(self, numbers: Iterable[int]) -> "Haystack":
-        """The same with these of its questions."""
+        """Return the same with these of its questions."""
         return replace(self, needles=tuple(self.needles[number] for number in numbers))
 
 
@@ -97,7 +97,7 @@ def haystack(name: str, readings: Sequence[Reading], padding: Iterable[str], cha
 
 
 def overlapping(spans: np.ndarray, start: int, end: int) -> list[int]:
-    """The passages that share with [start, end) at least half of the shorter of the two."""
+    """Find the passages that share with [start, end) at least half of the shorter of the two."""
     shared = np.minimum(spans[:, 1], end) - np.maximum(spans[:, 0], start)
     shorter = np.minimum(spans[:, 1] - spans[:, 0], end - start)
     return np.flatnonzero(2 * shared >= shorter).tolist()

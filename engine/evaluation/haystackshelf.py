@@ -25,7 +25,7 @@ def chosen_needles(hay: Haystack, half: str) -> list[int]:
 
 
 def add_haystack_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `haystacks` reads."""
+    """Add the arguments that `haystacks` reads."""
     parser.add_argument(
         "--sections", nargs=2, type=Path, action="append", required=True, metavar=("DOCUMENTS", "QUESTIONS"),
         help="documents in sections, and questions that name them",
@@ -46,7 +46,7 @@ def add_haystack_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def shelf_folder(arguments: argparse.Namespace) -> Iterator[Path]:
-    """The folder that the command names, or one for this time only."""
+    """Open the folder that the command names, or one for this time only."""
     if arguments.shelf is not None:
         arguments.shelf.mkdir(parents=True, exist_ok=True)
         yield arguments.shelf
@@ -65,7 +65,7 @@ def haystacks(arguments: argparse.Namespace) -> list[Haystack]:
 
 
 def shelved(backbone: Backbone, sidenet: SideNet, home: Path) -> Assistant:
-    """An assistant over an empty shelf whose files are documents as JSON."""
+    """Make an assistant over an empty shelf whose files are documents as JSON."""
     library = Library(Paths(home), lambda path, **_: Document.from_json(path.read_text(encoding="utf8")))
     library.backbone, library.sidenet = backbone, sidenet
     return Assistant(library)

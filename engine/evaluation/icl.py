@@ -171,7 +171,7 @@ def measure(
 def measure_dense(
     subject: Subject, backbone: Backbone, seed: int, tests: int, context: int
 ) -> Iterator[Score]:
-    """The backbone with as many shots as its whole window holds."""
+    """Score the backbone with as many shots as its whole window holds."""
     rows = _order(subject, seed)
     answers = _answers(backbone, subject.task)
     prompts = _prompts(subject.task, subject.texts[:tests], backbone)
@@ -217,7 +217,7 @@ def measure_memtrm(
 
 
 def _order(subject: Subject, seed: int) -> np.ndarray:
-    """The demonstrations as one seed draws them: the window first, then memory, the held-out ones last."""
+    """Order the demonstrations as one seed draws them: the window first, then memory, the held-out last."""
     return np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
 
 

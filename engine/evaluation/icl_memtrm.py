@@ -20,7 +20,7 @@ BATCH = 32
 def demonstration_bank(
     model: MemTRM, backbone: Backbone, demonstrations: Sequence[Sequence[int]]
 ) -> TextBank:
-    """The bank of demonstrations (token ids), each filled up to whole chunks with its last token."""
+    """Fill a bank with demonstrations (token ids), each up to whole chunks with its last token."""
     chunk = model.config.chunk_size
     whole = [[*ids, *[ids[-1]] * (-len(ids) % chunk)] for ids in demonstrations]
     return TextBank.of(model.config, list(_written(model, backbone, sorted(whole, key=len))))
@@ -38,6 +38,6 @@ def _written(model: MemTRM, backbone: Backbone, whole: Sequence[Sequence[int]]) 
 def demonstration_reader(
     model: MemTRM, backbone: Backbone, demonstrations: Sequence[Sequence[int]]
 ) -> Batched:
-    """What MemTRM may read: all of the demonstrations, top chunks for every token of a batch."""
+    """Let MemTRM read all of the demonstrations, top chunks for every token of a batch."""
     bank = demonstration_bank(model, backbone, demonstrations)
     return Batched(bank.reader(bank.tokens))

@@ -55,7 +55,7 @@ class Summary:
 
 
 def summaries(scores: Sequence[Score]) -> list[Summary]:
-    """One line per row, scoring and number of shots, in the order of measurement."""
+    """Sum up in one line each row, scoring and number of shots, in the order of measurement."""
     made = []
     keys = dict.fromkeys((one.window, one.scoring, one.row) for one in scores)
     for shots, scoring, row in sorted(
@@ -77,7 +77,7 @@ def summaries(scores: Sequence[Score]) -> list[Summary]:
 
 
 def markdown(found: Sequence[Summary]) -> str:
-    """One part for each number of shots and scoring."""
+    """Write one part for each number of shots and scoring."""
     lines = []
     for shots, scoring in dict.fromkeys((one.shots, one.scoring) for one in found):
         part = [one for one in found if (one.shots, one.scoring) == (shots, scoring)]

@@ -111,7 +111,7 @@ def squad(
 
 
 def _answer(reader: Reader, ids: list[int], memory: DemonstrationReader | None) -> str:
-    """The greedy continuation up to the end of its line."""
+    """Continue greedily up to the end of the line."""
     text = ""
     for token in reader.generate(ids, memory, Sampling(temperature=0, max_tokens=ANSWER_TOKENS)):
         text += token.text

@@ -19,7 +19,7 @@ class Kept:
         self.values: dict[str, float | list[float]] = json.loads(self.file.read_text()) if there else {}
 
     def get(self, key: str, make: Callable[[], Value]) -> Value:
-        """What is kept under a key, made and kept at the first call."""
+        """Return what is kept under a key, made and kept at the first call."""
         name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
         if name not in self.values:
             self.values[name] = make()

@@ -77,7 +77,7 @@ def facts(seed: int = 0) -> list[tuple[str, str]]:
 
 
 def planted(text: str, seed: int = 0) -> Haystack:
-    """A text with all facts between its sentences; `reading` of a needle is the number of its depth."""
+    """Plant all facts between a text's sentences; `reading` of a needle is the number of its depth."""
     rng, borders = random.Random(seed), [end for _, end in sentences(text)]
     each = len(facts()) // len(DEPTHS)
     places = []
@@ -121,7 +121,7 @@ def grid(hay: Haystack, ranks: dict[str, list[float]]) -> dict[str, list[float]]
 
 
 def markdown(grids: dict[int, dict[str, list[float]]]) -> str:
-    """One row for a method and a length."""
+    """Write one row for a method and a length."""
     lines = [
         "| method | tokens | " + " | ".join(f"depth {depth:.0%}" for depth in DEPTHS) + " |",
         "|---|---:|" + "---:|" * len(DEPTHS),
@@ -135,7 +135,7 @@ def markdown(grids: dict[int, dict[str, list[float]]]) -> str:
 
 
 def draw(grids: dict[int, dict[str, list[float]]], picture: Path) -> None:
-    """One panel a method: depth downwards, length to the right, green where every fact is found first."""
+    """Draw one panel a method: depth downwards, length to the right, green where every fact is first."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -210,7 +210,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def first_characters(texts: Iterable[str], count: int) -> str:
-    """The first `count` characters of texts put one after the other."""
+    """Join texts one after the other, and return the first `count` characters."""
     whole = ""
     for text in texts:
         if len(whole) >= count:

@@ -29,7 +29,7 @@ class ChosenBook:
 
 
 def split_of(tokens: int) -> str:
-    """The length split of a book: split_of(7000) = "5-10k"."""
+    """Return the length split of a book: split_of(7000) = "5-10k"."""
     return next(name for name, low, high in SPLITS if low <= tokens < high)
 
 

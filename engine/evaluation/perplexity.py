@@ -126,14 +126,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def described(arguments: argparse.Namespace, books: list[ChosenBook]) -> dict:
-    """The settings that decide what is scored, and the books scored."""
+    """Describe the settings that decide what is scored, and the books scored."""
     named = ("protocol", "books_per_split", "pages", "dense_pages", "every", "max_tokens", "top_k")
     setup = {name: str(getattr(arguments, name)) for name in named}
     return setup | {"books": [dataclasses.asdict(book) for book in books]}
 
 
 def what_to_compare(arguments: argparse.Namespace, backbone: Backbone) -> Compared:
-    """The models and settings that the command names.
+    """Load the models and collect the settings that the command names.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def what_to_compare(arguments: argparse.Namespace, backbone: Backbone) -> Compar
 
 
 def evaluation_books(arguments: argparse.Namespace, backbone: Backbone, compared: Compared) -> TextBooks:
-    """The books with the activations that fill a bank; nothing above the last memory block is computed.
+    """Open the books with what fills a bank; nothing above the last memory block is computed.
 
     With a cache the states that enter the memory blocks are kept as well, for a MemTRM to come.
     """
@@ -175,7 +175,7 @@ def evaluation_books(arguments: argparse.Namespace, backbone: Backbone, compared
 
 
 def chosen_books(arguments: argparse.Namespace, backbone: Backbone) -> list[ChosenBook]:
-    """The books and pages to score.
+    """Choose the books and pages to score.
 
     Raises
     ------

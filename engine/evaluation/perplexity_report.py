@@ -69,7 +69,7 @@ class Row:
 
 
 def table(rows: Sequence[tuple[str, str]], results: Sequence[Scored]) -> list[Row]:
-    """One row per (name, base) and split, and over all books; the first row is the backbone alone."""
+    """Make one row per (name, base) and split, and over all books; the first row is the backbone alone."""
     names = [name for name, _ in rows]
     dense = max((at for at, name in enumerate(names) if name.startswith(DENSE)), default=None)
     made = []
@@ -103,14 +103,14 @@ def _difference(pairs: Sequence[tuple[Total, Total]]) -> float:
 
 
 def span(interval: tuple[float, float], digits: int = 4) -> str:
-    """An interval as words: "[-0.0120, -0.0040]", or a dash where there is none."""
+    """Write an interval as words: "[-0.0120, -0.0040]", or a dash where there is none."""
     if any(math.isnan(end) for end in interval):
         return "-"
     return f"[{interval[0]:+.{digits}f}, {interval[1]:+.{digits}f}]"
 
 
 def markdown(rows: list[Row]) -> str:
-    """The table, one part per split, then the goals."""
+    """Write the table, one part per split, then the goals."""
     lines = []
     for split in dict.fromkeys(row.split for row in rows):
         part = [row for row in rows if row.split == split]
@@ -129,7 +129,7 @@ def markdown(rows: list[Row]) -> str:
 
 
 def goals(rows: list[Row]) -> list[str]:
-    """One line a split: total and memory alone of the largest memory, beside dense context and MemTRM.
+    """Write one line a split: total and memory alone of the largest memory, beside dense and MemTRM.
 
     Dense context may be scored on fewer pages: beside it stands what memory is worth on the same ones.
     """

@@ -75,11 +75,11 @@ class Examination:
         }
 
     def alone(self, question: str) -> str:
-        """The backbone, which never saw the document."""
+        """Answer by the backbone, which never saw the document."""
         return self._say(self.plain, prompted(self.backbone.tokenizer, question, None))
 
     def opening(self, question: str) -> str:
-        """The backbone with the document's first thousand tokens in its window."""
+        """Answer by the backbone with the document's first thousand tokens in its window."""
         tokens = self.backbone.tokenizer(self.hay.text[: OPENING * 8], return_offsets_mapping=True)
         end = tokens["offset_mapping"][:OPENING][-1][1]
         start = Hit(self.document, 0, 0, end, 0.0, self.hay.text[:end], ())
@@ -88,13 +88,13 @@ class Examination:
         )
 
     def by_words(self, question: str) -> str:
-        """The backbone with the passages that full-text search finds."""
+        """Answer by the backbone with the passages that full-text search finds."""
         ranked = self.assistant.shelf.fulltext.rank(question, self.document, limit=CANDIDATES)
         chosen = chosen_from(question, ranked, ranked)
         return self._say(self.plain, prompted(self.backbone.tokenizer, question, chosen))
 
     def memory_only(self, question: str) -> str:
-        """The SideNet with the whole document in memory, and nothing in its window."""
+        """Answer by the SideNet with the whole document in memory, and nothing in its window."""
         stretch = self.assistant.library.stretch(self.document, 0, len(self.hay.text))
         return self._from_memory(question, [stretch])
 
@@ -112,12 +112,12 @@ class Examination:
         return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
 
     def asked(self, question: str, least_told: float = LEAST_TOLD) -> str:
-        """What `ask` answers."""
+        """Answer as `ask` does."""
         *_, last = self.assistant.ask(self.document, question, sampling=SHORT, least_told=least_told)
         return last.answer.text
 
     def never_refusing(self, question: str) -> str:
-        """What `ask` would answer were it sure that the document tells."""
+        """Answer as `ask` would were it sure that the document tells."""
         return self.asked(question, least_told=0.0)
 
     def _say(self, reader: Reader, prompt: Prompt, memory: Memory | None = None) -> str:
@@ -164,7 +164,7 @@ def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """One table for each set of questions."""
+    """Write one table for each set of questions."""
     lines = []
     for name in dict.fromkeys(one.questions for one in rows):
         part = [one for one in rows if one.questions == name]

@@ -48,7 +48,7 @@ class RawKeys:
 
 @torch.inference_mode()
 def _queries(backbone: Backbone, question: str, block: int) -> torch.Tensor:
-    """The block's own queries (tokens, heads, head_dim) of a question in chat form, before any position."""
+    """Return the block's queries (tokens, heads, head_dim) for a question in chat form, before position."""
     ids, lead = question_ids(backbone.tokenizer, question)
     hidden = backbone.encode(torch.tensor([ids]), hidden=(block,)).hidden[block][0, lead:]
     maps = backbone.projections(block)

@@ -81,7 +81,7 @@ class Reading:
         return self._hidden[window]
 
     def bank(self, config: SideNetConfig, write: Callable[[list[Frozen]], list[Frozen]]) -> TextBank:
-        """The book's bank as one configuration reads it, filled once."""
+        """Return the book's bank as one configuration reads it, filled once."""
         if config not in self._banks:
             self._banks[config] = TextBank.of(config, write(self.segments))
         return self._banks[config]
@@ -112,7 +112,7 @@ class Variant:
 
 
 def backbone_alone(reading: Reading, page: int) -> float:
-    """The frozen model with the window as its whole context."""
+    """Score a page by the frozen model with the window as its whole context."""
     backbone, total = reading.backbone, 0.0
     for window in reading.windows(page):
         last = reading.hidden(page, window)[backbone.blocks][0, window.places]
@@ -121,7 +121,7 @@ def backbone_alone(reading: Reading, page: int) -> float:
 
 
 def dense_context(context: int) -> PageLoss:
-    """The frozen model over the last `context` tokens up to the page's end, full attention, in one pass.
+    """Score pages by the frozen model over the last `context` tokens up to their end, in one pass.
 
     context: at least a page, whose first targets would otherwise stand before the window.
     """
@@ -139,7 +139,7 @@ def dense_context(context: int) -> PageLoss:
 def sidenet_reading(
     sidenet: SideNet, size: int | None, top_k: int | None = None, chunk: int | None = None
 ) -> PageLoss:
-    """A SideNet with the last `size` tokens before the window as memory: 0 for all, None for none."""
+    """Score pages by a SideNet with `size` tokens before the window in memory: 0 all, None none."""
     config = dataclasses.replace(sidenet.config, chunk_size=chunk or sidenet.config.chunk_size)
 
     def loss(reading: Reading, page: int) -> float:
@@ -191,12 +191,12 @@ class Compared:
     top_ks: tuple[int, ...] = ()
 
     def states(self) -> tuple[int, ...]:
-        """The `H_j` of a window that some row needs."""
+        """List the `H_j` of a window that some row needs."""
         models = [model for model in (self.sidenet, self.control, self.memtrm) if model is not None]
         return tuple(sorted({j for model in models for j in model.states} | {self.sidenet.config.blocks}))
 
     def rows(self) -> list[Variant]:
-        """The rows of the table, in its order."""
+        """List the rows of the table, in its order."""
         rows = [Variant(ALONE, backbone_alone, ALONE, frozen=True)]
         rows += [
             Variant(f"backbone, dense {n}", dense_context(n), ALONE, frozen=True, costly=True)

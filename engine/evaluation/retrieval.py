@@ -63,7 +63,7 @@ def first_rank(scores: np.ndarray, gold: Sequence[int]) -> float:
 
 
 def row(name: str, tokens: int, method: str, passages: int, ranks: Sequence[float]) -> Row:
-    """The line for the ranks of one method."""
+    """Make the line for the ranks of one method."""
     values = np.array(ranks)
     recall = [float((values < cut).mean()) for cut in CUTS]
     return Row(name, tokens, method, len(values), passages, *recall, float((1 / (values + 1)).mean()))
@@ -77,7 +77,7 @@ def standardised(scores: np.ndarray) -> np.ndarray:
 
 
 def reciprocal(scores: np.ndarray) -> np.ndarray:
-    """What `ask` fuses by: 1 / (10 + rank) of every passage, 0 for one that does not match."""
+    """Return what `ask` fuses by: 1 / (10 + rank) of every passage, 0 for one that does not match."""
     ranks = np.empty(len(scores))
     ranks[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
     return np.where(np.isneginf(scores), 0.0, 1 / (FUSION_CONSTANT + ranks))
@@ -181,7 +181,7 @@ def _filled(owner: np.ndarray) -> np.ndarray:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """One table for each set of questions."""
+    """Write one table for each set of questions."""
     lines = []
     for name in dict.fromkeys(one.questions for one in rows):
         lines += [
@@ -221,7 +221,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def search_of(arguments: argparse.Namespace, backbone: Backbone) -> tuple[SearchMap, int]:
-    """The search map that the command names, and its block.
+    """Load the search map that the command names, and its block.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def compare(
 
 
 def refrozen(backbone: Backbone, part: Frozen) -> Frozen:
-    """The same segment, as the backbone of now gives it."""
+    """Encode the same segment again with the backbone of now."""
     return freeze(backbone, part.ids, Wanted(tuple(part.hidden), tuple(part.keys)))
 
 

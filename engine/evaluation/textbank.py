@@ -34,7 +34,7 @@ class TextBank:
 
     @classmethod
     def of(cls, config: SideNetConfig, segments: list[Frozen]) -> "TextBank":
-        """The bank of consecutive segments, each of whole chunks."""
+        """Fill a bank with consecutive segments, each of whole chunks."""
         if not segments:
             return cls(config)
         keys, values = (
@@ -57,7 +57,7 @@ class TextBank:
     def reader(
         self, until: int, size: int = 0, search_map: SearchMap | None = None, top_k: int | None = None
     ) -> TensorReader | None:
-        """What a page that begins at token `until` may read: the last `size` tokens before it, 0 for all."""
+        """Return what a page beginning at token `until` may read: `size` tokens before it, 0 for all."""
         chunk = self.config.chunk_size
         last = min(until, self.tokens) // chunk * chunk
         first = max(0, last - size) // chunk * chunk if size else 0

@@ -45,7 +45,7 @@ class Gathered:
         return cls(keys, None, mask, mask.long()) if follows else cls(keys, torch.zeros_like(keys), mask)
 
     def joined(self, other: "Gathered") -> "Gathered":
-        """Both, where no slot holds a token of each."""
+        """Join two, where no slot holds a token of each."""
         return Gathered(
             self.keys + other.keys,
             None if self.values is None else self.values + other.values,

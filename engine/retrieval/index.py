@@ -39,7 +39,7 @@ class SearchIndex(Protocol):
     nbytes: int
 
     def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
-        """The k chunks of [lo, hi) with the largest inner product, best first.
+        """Find the k chunks of [lo, hi) with the largest inner product, best first.
 
         queries: (q, heads, dim) float32, heads a multiple of the key heads. Returns ids (q, heads, k) int64,
         −1 where there are fewer than k, and scores (q, heads, k) float32, −inf there. Raises BadInput for
@@ -48,19 +48,19 @@ class SearchIndex(Protocol):
 
 
 def usable_kinds() -> tuple[str, ...]:
-    """The kinds that this processor is made for: products of bytes may saturate, or crawl, without VNNI."""
+    """List the kinds made for this processor: products of bytes may saturate, or crawl, without VNNI."""
     able = torch.cpu.get_capabilities()
     has_vnni = able.get("avx512_vnni") or able.get("avx_vnni")
     return tuple(kind for kind in KINDS if has_vnni or kind != "rounded")
 
 
 def default_kind() -> str:
-    """The fastest here."""
+    """Choose the fastest kind here."""
     return "rounded" if "rounded" in usable_kinds() else "resident"
 
 
 def make_index(keys: np.ndarray, kind: str | None = None) -> SearchIndex:
-    """An index of keys (chunks, kv_heads, dim) or (chunks, dim), fp16 or fp32, mapped or in memory.
+    """Make an index of keys (chunks, kv_heads, dim) or (chunks, dim), fp16 or fp32, mapped or in memory.
 
     Raises BadInput for an unknown kind.
     """
@@ -96,7 +96,7 @@ def by_query(rows: Tensor, queries: Tensor, heads: int) -> Tensor:
 
 
 def clipped(lo: int, hi: int | None, chunks: int) -> tuple[int, int]:
-    """The range within [0, chunks]; an empty one is (lo, lo)."""
+    """Clip a range to [0, chunks]; an empty one is (lo, lo)."""
     lo = min(max(lo, 0), chunks)
     return lo, chunks if hi is None else min(max(hi, lo), chunks)
 

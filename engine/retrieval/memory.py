@@ -67,7 +67,7 @@ class Stretch:
 
     @classmethod
     def of_characters(cls, source: SearchableBank, start: int, end: int) -> "Stretch":
-        """The chunks that lie wholly inside the characters [start, end)."""
+        """Return the chunks that lie wholly inside the characters [start, end)."""
         return cls(source, *source.bank.chunk_range(*source.bank.token_range(start, end)))
 
     @classmethod
@@ -128,7 +128,7 @@ class Memory:
         return Location(stretch.source.name, local, (t0, t1), characters)
 
     def search(self, queries: Tensor, k: int, block: int | None) -> tuple[Tensor, Tensor]:
-        """The best k chunks over all stretches.
+        """Find the best k chunks over all stretches.
 
         queries: (time, heads, dim) for attention keys of `block`, (time, 1, dim) for the learned map (None).
         Returns ids (time, heads, k) of this memory, −1 where too few, and scores, −inf there.
@@ -161,7 +161,7 @@ class Memory:
         return self._gather(block, chunks).retrieved(query, chunks)
 
     def _gather(self, block: int, chunks: Tensor) -> Gathered:
-        """What chunks (time, heads or 1, k) of this memory give."""
+        """Fetch what chunks (time, heads or 1, k) of this memory give."""
         found = Gathered.nothing(self.config, chunks)
         for stretch, offset in zip(self.stretches, self._offsets, strict=False):
             mine = (chunks >= offset) & (chunks < offset + stretch.end - stretch.start)

@@ -127,7 +127,7 @@ class RoundedIndex:
             lo += len(block)
 
     def _blocks(self, lo: int, hi: int) -> Iterator[Tensor]:
-        """The keys of [lo, hi) in float32, some at a time."""
+        """Yield the keys of [lo, hi) in float32, some at a time."""
         for first in range(lo, hi, ROWS_AT_ONCE):
             yield torch.from_numpy(np.asarray(self._source[first : min(first + ROWS_AT_ONCE, hi)])).float()
 

@@ -61,7 +61,7 @@ def ballot(search: SearchMap, states: Tensor) -> Ballot:
 
 
 def owners(spans: np.ndarray, chunk_starts: np.ndarray, passages: np.ndarray) -> np.ndarray:
-    """The passage (chunks,) that holds the middle of each chunk, −1 where none does.
+    """Find the passage (chunks,) that holds the middle of each chunk, −1 where none does.
 
     spans: (tokens, 2) characters; chunk_starts: (chunks,) tokens; passages: (passages, 2) characters, rising.
     """

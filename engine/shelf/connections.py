@@ -41,7 +41,7 @@ class Connections:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite_utils.Database]:
-        """One transaction that holds the write lock from its start: all of it or nothing. Nests."""
+        """Open one transaction that holds the write lock from its start: all of it or nothing. Nests."""
         db = self.db
         if db.conn.in_transaction:
             with db.atomic():

@@ -100,7 +100,7 @@ class FullText:
         return count
 
     def has(self, document: str) -> bool:
-        """Whether the document has an index that this program can read; if not, `index` it (again)."""
+        """Tell whether the document has an index that this program can read; if not, `index` it (again)."""
         try:
             with self._open(document):
                 return True
@@ -108,7 +108,7 @@ class FullText:
             return False
 
     def rank(self, question: str, documents: Documents = None, *, limit: int = 10) -> list[Hit]:
-        """The passages that share most with a question: any of its content words, stemmed; best first.
+        """Rank the passages that share most with a question: any of its content words, stemmed.
 
         Of a document with a range of characters only passages wholly inside it are looked at.
         """
@@ -133,7 +133,7 @@ class FullText:
         return [hits[key] for key in best]
 
     def search(self, query: str, documents: Documents = None, *, limit: int = 50) -> list[Hit]:
-        """The passages that hold all words of a query, in reading order: what a search box shows.
+        """Find the passages that hold all words of a query, in reading order, as a search box does.
 
         The last word may be unfinished; words in double quotes must stand together. Range as in `rank`.
         """
@@ -326,7 +326,7 @@ def _searched_hit(db: sqlite3.Connection, document: str, row: int, terms: list[T
 
 
 def _scored(hits: list[Hit], terms: list[Term], parts: list[_Part], total: int) -> list[Hit]:
-    """The hits with BM25 scores. Each holds all terms, so one count of rows serves them all."""
+    """Score hits by BM25. Each holds all terms, so one count of rows serves them all."""
     rows = sum(part.rows for part in parts)
     mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0
     scored = []

@@ -10,7 +10,7 @@ SHAPE = re.compile(r"[0-9a-f]{12,64}")
 
 
 def short_id(digest: str, taken: Callable[[str], bool]) -> str:
-    """The shortest start of a hexadecimal digest, of 12 letters at least, that is not taken."""
+    """Return the shortest start of a hexadecimal digest, of 12 letters at least, that is not taken."""
     for length in range(LENGTH, len(digest)):
         if not taken(digest[:length]):
             return digest[:length]
@@ -18,7 +18,7 @@ def short_id(digest: str, taken: Callable[[str], bool]) -> str:
 
 
 def checked(identifier: str) -> str:
-    """The identifier itself. Raises BadInput for what is none: "../.." would leave the shelf."""
+    """Return the identifier itself. Raises BadInput for what is none: "../.." would leave the shelf."""
     if not SHAPE.fullmatch(identifier):
         raise BadInput("there is no such document on the shelf: give the id that `shelf` lists")
     return identifier

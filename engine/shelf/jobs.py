@@ -150,7 +150,7 @@ class Jobs:
         return [_job(row) for row in self.connections.db.execute(sql, values).fetchall()]
 
     def latest(self, document: str) -> Job | None:
-        """The newest job of a document."""
+        """Return the newest job of a document."""
         jobs = self.all(document)
         return jobs[-1] if jobs else None
 

@@ -42,7 +42,7 @@ class Leftovers:
             _delete_old(folder)
 
     def _bury_or_restore(self, grave: Path) -> None:
-        """A document whose rows are still there was not removed after all."""
+        """Restore a document whose rows are still there, as it was not removed after all; else bury it."""
         identifier = grave.name.removeprefix(REMOVED).rpartition("-")[0]
         home = self.paths.document(identifier)
         with self.connections.writing() as db:

@@ -178,7 +178,7 @@ def create_traces(db: sqlite_utils.Database) -> None:
 
 
 def add_library_owners(db: sqlite_utils.Database) -> None:
-    """The account that made a demonstration library; '' is none, and all that were made before."""
+    """Add the account that made a demonstration library; '' is none, and all that were made before."""
     db.execute("ALTER TABLE libraries ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
 
 
@@ -198,7 +198,7 @@ def version(db: sqlite_utils.Database) -> int:
 
 
 def is_current(db: sqlite_utils.Database) -> bool:
-    """Whether there is nothing to migrate."""
+    """Tell whether there is nothing to migrate."""
     return version(db) == len(MIGRATIONS)
 
 

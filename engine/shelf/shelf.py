@@ -60,7 +60,7 @@ class Entry:
     opened: float | None
 
     def belongs_to(self, owner: str) -> bool:
-        """Whether that account may change or delete it, see `may_change`."""
+        """Tell whether that account may change or delete it, see `may_change`."""
         return may_change(owner, self.settings.get("owner", ""))
 
 
@@ -107,7 +107,7 @@ class Shelf:
             shutil.rmtree(incoming, ignore_errors=True)
 
     def get(self, identifier: str, owner: str = "") -> Entry:
-        """The document with exactly this id. Raises BadInput."""
+        """Return the document with exactly this id. Raises BadInput."""
         for entry in self._select("WHERE documents.id = :id", {"id": identifier, "owner": owner}):
             return entry
         raise BadInput(f"there is no document {one_line(identifier, 40)} on the shelf")
@@ -118,7 +118,7 @@ class Shelf:
         return list(self._select(order, {"owner": owner}))
 
     def find(self, words: str, owner: str = "") -> Entry:
-        """The document that a person means: id, whole title or file name, start of an id, part of a title.
+        """Find the document that a person means: id, title or file name, start of an id, part of a title.
 
         Raises BadInput that names the candidates when there are several, or says that there is none.
         """
@@ -206,7 +206,7 @@ class Shelf:
     # their files
 
     def lock(self, identifier: str) -> FileLock:
-        """The lock to hold while changing a document's files."""
+        """Return the lock to hold while changing a document's files."""
         return document_lock(self.paths.locks, checked(identifier))
 
     def source(self, identifier: str) -> Path:
@@ -236,7 +236,7 @@ class Shelf:
         return self.get(identifier)
 
     def is_stored(self, identifier: str) -> bool:
-        """Whether the document was parsed: `document` can read it."""
+        """Tell whether the document was parsed: `document` can read it."""
         return self.paths.parsed(checked(identifier)).is_file()
 
     def document(self, identifier: str) -> Document:
@@ -325,7 +325,7 @@ class Shelf:
 
 
 def may_change(account: str, owner: str) -> bool:
-    """Whether an account may change or delete what `owner` made: what an account made, no other may.
+    """Tell whether an account may change what `owner` made: what an account made, no other may.
 
     Without accounts ('') everything may be changed, and what was made without one is everybody's.
     """

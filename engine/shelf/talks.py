@@ -82,7 +82,7 @@ class Talks:
         return _talk(rows[0])
 
     def about(self, document: str | None, owner: str = "") -> list[Talk]:
-        """The reader's talks about a document (None: about the whole shelf), last changed first."""
+        """List the reader's talks about a document (None: about the whole shelf), last changed first."""
         sql = "SELECT * FROM talks WHERE document IS ? AND owner = ? ORDER BY changed DESC, created DESC"
         return [_talk(row) for row in self._rows(sql, [document, owner])]
 
@@ -174,7 +174,7 @@ class Talks:
     # where answers were read from
 
     def trace(self, talk: str, position: int, owner: str = "") -> bytes | None:
-        """The packed trace of the message at `position`; None where there is none."""
+        """Return the packed trace of the message at `position`; None where there is none."""
         self.get(talk, owner)
         sql = (
             "SELECT trace FROM traces JOIN messages ON messages.id = traces.message"
@@ -184,7 +184,7 @@ class Talks:
         return rows[0]["trace"] if rows else None
 
     def traced(self, talk: str, owner: str = "") -> list[int]:
-        """The positions of the messages that have a trace, in order."""
+        """List the positions of the messages that have a trace, in order."""
         self.get(talk, owner)
         sql = (
             "SELECT position FROM traces JOIN messages ON messages.id = traces.message"

@@ -62,7 +62,7 @@ class Stem:
 
 
 def question_terms(question: str) -> list[Stem]:
-    """The content words of a question, stemmed; of Chinese characters also each alone, for names of one."""
+    """Return the content words of a question, stemmed; Chinese characters also each alone."""
     found: list[str] = []
     alone: list[str] = []
     for run in runs(question):
@@ -76,7 +76,7 @@ def question_terms(question: str) -> list[Stem]:
 
 @lru_cache(maxsize=256)
 def stems(found: tuple[str, ...]) -> tuple[str, ...]:
-    """What FTS5's Porter stemmer makes of each word: "running" and "runs" are "run"."""
+    """Stem words as FTS5's Porter stemmer does: "running" and "runs" are "run"."""
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.execute("CREATE VIRTUAL TABLE given USING fts5(word, tokenize='porter ascii')")
         db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab('given', 'instance')")

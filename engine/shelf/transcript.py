@@ -34,7 +34,7 @@ def transcript(talk: Talk, messages: Sequence[Message], title: str = "", author:
 
 
 def quote(citation: Mapping[str, Any]) -> str:
-    """One citation as a block quote with its place (and its book, where `title` says which)."""
+    """Write one citation as a block quote with its place (and its book, where `title` says which)."""
     lines = literal(str(citation.get("text", "")).strip()).split("\n")
     where = ", ".join(str(citation[name]) for name in ("title", "place") if citation.get(name))
     ending = [">", f"> — {literal(where)}"] if where else []

@@ -62,12 +62,12 @@ class Run(NamedTuple):
 
 
 def words(text: str) -> list[Word]:
-    """The words of a text in order, as they are indexed."""
+    """Cut a text into its words in order, as they are indexed."""
     return [word for run in runs(text) for word in run.words]
 
 
 def runs(text: str) -> Iterator[Run]:
-    """The words of a text, stretch by stretch."""
+    """Yield the words of a text, stretch by stretch."""
     stretches, parts, _ = _patterns()
     for stretch in stretches.finditer(text):
         if stretch.group().isascii():
@@ -82,13 +82,13 @@ def runs(text: str) -> Iterator[Run]:
 
 
 def normal(text: str) -> str:
-    """The form in which a word is compared; may be empty."""
+    """Return the form in which a word is compared; may be empty."""
     plain = IGNORED.sub("", unicodedata.normalize("NFKD", text)).casefold()
     return unicodedata.normalize("NFC", IGNORED.sub("", plain))[:LONGEST_WORD]
 
 
 def content_words(found: Iterable[str]) -> list[str]:
-    """The words that carry a question's content, each once; all of them when nothing else is left."""
+    """Pick the words that carry a question's content, each once; all of them when nothing else is left."""
     every = list(dict.fromkeys(found))
     return [word for word in every if word not in STOP_WORDS] or every
 

@@ -34,7 +34,7 @@ def save_sidenet(
 
 
 def load_sidenet(folder: Path, backbone: Backbone) -> SideNet:
-    """The SideNet of a checkpoint folder, ready to answer.
+    """Load the SideNet of a checkpoint folder, ready to answer.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def with_search_of(sidenet: SideNet, other: SideNet, backbone: Backbone) -> Side
 
 
 def mean_sidenet(one: SideNet, other: SideNet) -> SideNet:
-    """The mean of the weights of two checkpoints that share a start (`one`, changed).
+    """Take the mean of the weights of two checkpoints that share a start (`one`, changed).
 
     Raises
     ------
@@ -99,7 +99,7 @@ def mean_sidenet(one: SideNet, other: SideNet) -> SideNet:
 
 
 def shipped_checkpoint(backbone: Backbone) -> Path | None:
-    """The checkpoint folder in `assets/sidenet` made beside this backbone, if there is one."""
+    """Find the checkpoint folder in `assets/sidenet` made beside this backbone, if there is one."""
     for config in sorted(SIDENETS.glob(f"*/{CONFIG_FILE}")):
         if SideNetConfig.from_json(config.read_text()).fingerprint == backbone.fingerprint:
             return config.parent
@@ -107,7 +107,7 @@ def shipped_checkpoint(backbone: Backbone) -> Path | None:
 
 
 def sidenet_for(backbone: Backbone, folder: Path | None = None) -> SideNet:
-    """A named checkpoint, else the shipped one, else the identity start (the backbone itself)."""
+    """Load a named checkpoint, else the shipped one, else the identity start (the backbone itself)."""
     folder = folder or shipped_checkpoint(backbone)
     if folder is not None:
         return load_sidenet(folder, backbone)

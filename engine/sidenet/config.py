@@ -82,11 +82,11 @@ class SideNetConfig:
         return (*range(0, self.blocks, self.reduction), self.blocks)
 
     def source_block(self, layer: int) -> int:
-        """The backbone block whose weights side layer `layer` starts from."""
+        """Return the backbone block whose weights side layer `layer` starts from."""
         return self.boundaries[layer + 1] - 1
 
     def read_block(self, layer: int) -> int:
-        """The backbone block whose keys (and values) memory layer `layer` reads."""
+        """Return the backbone block whose keys (and values) memory layer `layer` reads."""
         return self.source_block(layer) if self.memory_block is None else self.memory_block
 
     @property
@@ -96,7 +96,7 @@ class SideNetConfig:
 
     @classmethod
     def for_backbone(cls, backbone: Backbone, **settings: object) -> "SideNetConfig":
-        """The default SideNet beside `backbone`: one memory layer at a fifth of its depth.
+        """Configure the default SideNet beside `backbone`: one memory layer at a fifth of its depth.
 
         Early, because that is where reading helped most (`engine/FINDINGS.md`), and because a bank then
         needs only the blocks below it."""

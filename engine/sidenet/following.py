@@ -47,7 +47,7 @@ class FollowingMemory(SlotAttention):
         return self.gate
 
     def forward(self, query: Tensor, memory: Retrieved) -> tuple[Tensor, Tensor]:
-        """What to add to the residual (batch, time, width), and the mass (batch, time, heads, slots + 1).
+        """Return what to add (batch, time, width), and the mass (batch, time, heads, slots + 1).
 
         query: (batch, time, heads, head_dim) without position.
         """

@@ -162,7 +162,7 @@ class SideLayer(nn.Module):
     def _following(
         self, x: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None
     ) -> tuple[Tensor, LayerTrace]:
-        """What the tokens that followed in the book add (batch, time, width)."""
+        """Return what the tokens that followed in the book add (batch, time, width), and the trace."""
         query = self._project(self.attention_norm(x))[0]
         found = self._found(query, memory, search, chunks)
         followed, mass = self.memory(query, found)
@@ -180,7 +180,7 @@ class SideLayer(nn.Module):
     def _found(
         self, query: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None
     ) -> Retrieved:
-        """What memory gives; the empty bank gives no slots, and the same computation."""
+        """Read the memory; the empty bank gives no slots, and the same computation."""
         if memory is not None:
             return memory.read(self.index, query, search, chunks)
         none = query.new_zeros(query.shape[0], 1, self.kv_heads, 0, self.head_dim)
@@ -189,14 +189,14 @@ class SideLayer(nn.Module):
 
 
 def learns(part: nn.Module | nn.Parameter | None) -> bool:
-    """Whether anything of a part of a layer is being trained."""
+    """Tell whether anything of a part of a layer is being trained."""
     if isinstance(part, nn.Module):
         return any(parameter.requires_grad for parameter in part.parameters())
     return part is not None and part.requires_grad
 
 
 def memory_of(config: SideNetConfig, backbone: Backbone) -> MemoryAttention | FollowingMemory:
-    """What a memory layer reads with."""
+    """Make what a memory layer reads with."""
     shape = (config.heads, config.kv_heads, config.head_dim, config.null_slot)
     if config.memory_values == "attention":
         return MemoryAttention(*shape, config.gate_start)
@@ -286,7 +286,7 @@ class SideNet(nn.Module):
 
 
 def changed_tensors(sidenet: SideNet, start: SideNet) -> dict[str, Tensor]:
-    """The tensors of `sidenet` that training moved away from `start`: what a checkpoint has to hold."""
+    """Return the tensors of `sidenet` that training moved away from `start`, for a checkpoint."""
     origin = start.state_dict()
     return {
         name: tensor
