@@ -289,7 +289,7 @@ def backbone_is_right(setup: Setup, backbone: dict) -> bool:
 
 
 def pip_install(setup: Setup, lock: int, arguments: list[str]) -> None:
-    """`pip install` inside the environment; a user's own pip settings (mirrors, caches) stay in force."""
+    """Run `pip install` inside the environment; a user's own pip settings (mirrors, caches) stay in force."""
     command = [str(setup.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
                "--no-warn-script-location", *arguments]  # fmt: skip
     if run(command, lock):

@@ -270,14 +270,14 @@ class Assistant:
         return Answer(found.text, citations=(citation(document, scope.single, *heading, 1.0),))
 
     def _text_before(self, text: str, place: int) -> tuple[list[int], int]:
-        """Token ids of the half window before a place, and the character where that window begins."""
+        """Return token ids of the half window before a place, and the character where it begins."""
         half = self.reader.window // 2
         begin = max(0, place - half * 8)
         ids, spans = plain_tokens(self.library.backbone.tokenizer, text[begin:place])
         return ids[-half:], begin + (spans[-half:][0][0] if spans else 0)
 
     def trace(self, talk: str, position: int, owner: str = "") -> Trace | None:
-        """Where the answer at `position` of a talk was read from; None where that is not known."""
+        """Return where the answer at `position` of a talk was read from; None where that is not known."""
         packed = self.shelf.talks.trace(talk, position, owner)
         return None if packed is None else Trace.unpacked(packed)
 

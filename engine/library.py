@@ -42,7 +42,7 @@ Opened = TypeVar("Opened")
 
 
 def fault_words(error: Exception) -> str:
-    """Why a bank cannot be used, without advice."""
+    """Say why a bank cannot be used, without advice."""
     if isinstance(error, BankMismatch):
         return f"it was made with another model or checkpoint (another {error.field.replace('_', ' ')})"
     return str(error).partition(": remove the document")[0]
@@ -253,7 +253,7 @@ class Library:
         return True
 
     def fault(self, identifier: str) -> str:
-        """Why the bank of a document could not be opened when last tried or inspected; '' where it could."""
+        """Say why a document's bank could not be opened when last tried or inspected; '' where it could."""
         return self._faults.get(identifier, "")
 
     def inspect(self) -> None:
@@ -307,7 +307,7 @@ class Library:
             return kept[identifier][1]
 
     def _layout(self, identifier: str) -> BankLayout:
-        """How the bank of a document is laid out for the model in use."""
+        """Return how the bank of a document is laid out for the model in use."""
         return bank_layout(self.sidenet.config, self.shelf.get(identifier).settings.get("dtype"))
 
     def _let_go(self, identifier: str) -> None:

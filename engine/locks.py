@@ -107,7 +107,7 @@ class FileLock:
         return True
 
     def _is_current(self, handle: int) -> bool:
-        """False when the last holder deleted the file between our opening and locking it."""
+        """Tell whether the file is still the one we opened: its last holder may have deleted it."""
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self.path))
         except FileNotFoundError:

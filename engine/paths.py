@@ -66,7 +66,7 @@ class Paths:
         return self.documents / identifier
 
     def parsed(self, identifier: str) -> Path:
-        """Text and places of one document, as it was parsed."""
+        """Return the file with text and places of one document, as it was parsed."""
         return self.document(identifier) / "document.json"
 
     def bank(self, identifier: str) -> Path:

@@ -93,7 +93,7 @@ class Utterance:
         )
 
     def _seconds(self) -> float:
-        """To the first token, or until now where there is none."""
+        """Return the seconds to the first token, or until now where there is none."""
         return round((self._times[0] if self._times else time.perf_counter()) - self._began, 3)
 
     def _speed(self) -> float:

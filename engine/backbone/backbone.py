@@ -117,7 +117,7 @@ class Backbone:
     def rotary(
         self, start: int, length: int, device: torch.device | None = None
     ) -> tuple[Tensor, Tensor] | None:
-        """cos and sin (1, length, rotary dimensions) from position `start` on; None without rotary."""
+        """Return cos and sin (1, length, rotary dimensions) from position `start` on; None without rotary."""
         if self.family.rotary is None:
             return None
         positions = torch.arange(start, start + length, device=device or self.device)[None]
@@ -159,7 +159,7 @@ class Backbone:
         return self.head(self.final_norm(last))
 
     def _keys_and_values(self, block: int, entering: Tensor) -> tuple[Tensor, Tensor]:
-        """`K_b = W_k LN(H_b)` and `V_b = W_v LN(H_b)`, each (batch, time, kv_heads, head_dim)."""
+        """Compute `K_b = W_k LN(H_b)`, `V_b = W_v LN(H_b)`, each (batch, time, kv_heads, head_dim)."""
         maps = self.projections(block)
         normed = self.block_part(block, "attention_norm")(entering)
         shape = (*normed.shape[:-1], self.kv_heads, self.head_dim)

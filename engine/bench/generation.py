@@ -93,7 +93,7 @@ def rate(reader: Reader, ids: list[int], memory: Memory | None, count: int, roun
 
 
 def generated(reader: Reader, ids: list[int], memory: Memory | None, count: int) -> Iterator[Token]:
-    """`count` tokens of our loop that are still to come, the prompt read; end tokens may not end it."""
+    """Yield `count` tokens of our loop, the prompt read; end tokens may not end it."""
     reader.ends = set()
     tokens = reader.generate(ids, memory, Sampling(max_tokens=count + 1))
     next(tokens)

@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure(shape: Shape, chunks: int, arguments: argparse.Namespace) -> list[Row]:
-    """Every index and number of queries over the same keys, which lie in a file as those of a bank do."""
+    """Time every index and number of queries over the same keys, in a file as those of a bank are."""
     generator = torch.Generator().manual_seed(0)
     given = [torch.randn(count, shape.heads, shape.dim, generator=generator) for count in arguments.queries]
     known = [None] * len(given)

@@ -9,10 +9,10 @@ CONTENT_FREE = ("N/A", "", "[MASK]")
 
 
 def empty_scores(labels: Tensor) -> np.ndarray:
-    """log of the mean probability (labels,) of each label, of scores (inputs, labels) of `CONTENT_FREE`."""
+    """Return log of each label's mean probability (labels,), of scores (inputs, labels) of `CONTENT_FREE`."""
     return labels.double().log_softmax(-1).exp().mean(0).log().numpy()
 
 
 def calibrated(labels: Tensor, empty: np.ndarray | float) -> np.ndarray:
-    """log p (texts, labels) of label scores, less `empty_scores`; 0 leaves them as they are."""
+    """Return log p (texts, labels) of label scores, less `empty_scores`; 0 leaves them as they are."""
     return log_softmax(labels.double().numpy() - empty)

@@ -189,7 +189,7 @@ class Classifier:
         return self.scorer.prefix([token for shot in self._shots(rows) for token in shot])
 
     def _fitting(self, rows: np.ndarray, text: int = 0, most: int = WINDOW) -> np.ndarray:
-        """Those of the demonstrations that a window of `most` tokens holds beside a text of `text` tokens."""
+        """Keep the demonstrations that a window of `most` tokens holds beside a text of `text` tokens."""
         room = min(most, self.backbone.context) - max(text, self._text_room) - self._answer_tokens
         return rows[np.array(fitting(self._shots(rows), room), dtype=np.int64)]
 
@@ -251,7 +251,7 @@ class Classifier:
         return calibrated(scores.labels, empty), masses
 
     def _content_free(self, prefix: Prefix, reader: DemonstrationReader | None) -> np.ndarray:
-        """`empty_scores` of the window in hand."""
+        """Return the `empty_scores` of the window in hand."""
         kept = self._empty
         if kept is None or kept[0] is not prefix or kept[1] is not reader:
             scores = self.scorer.score(prefix, [self._prompt(text) for text in CONTENT_FREE], (reader,))[0]
@@ -259,7 +259,7 @@ class Classifier:
         return kept[2]
 
     def _nearest(self, state: np.ndarray, without: int | None) -> np.ndarray:
-        """Rows of the most similar demonstrations, the nearest last, where the model heeds it most."""
+        """Return rows of the most similar demonstrations, the nearest last, where the model heeds it most."""
         likeness = self.directions @ self.vote.directions(state[None])[0]
         order = self.rows[np.argsort(-likeness)]
         return order[order != (-1 if without is None else without)][: self.settings.shots][::-1]

@@ -89,6 +89,6 @@ def _mean_length(table: Table, name: str) -> float:
 
 
 def _unlike_labels(table: Table, name: str) -> tuple[bool, float]:
-    """Small for a column of few short values that come again."""
+    """Score how unlike labels a column is: small for few short values that come again."""
     distinct = len(set(_values(table, name)))
     return not 2 <= distinct <= MOST_LABELS, distinct + _mean_length(table, name)

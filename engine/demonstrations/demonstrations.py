@@ -147,13 +147,15 @@ class Demonstrations:
     # encoding
 
     def encoded(self, identifier: str) -> tuple[int, int]:
-        """(examples encoded, all examples)."""
+        """Count (examples encoded, all examples)."""
         examples = [one.id for one in self.store.examples(identifier)]
         held = encoded_ids(self.folder(identifier))
         return len(np.intersect1d(held, examples)), len(examples)
 
     def state(self, identifier: str) -> str:
-        """ "ready", "waiting" (there is something to encode), or what its unfinished or failed job says."""
+        """Return "ready", "waiting" (something is to be encoded), or the state of its unfinished or failed
+        job.
+        """
         jobs = self.jobs.all(identifier, kind=ENCODE)
         if jobs and (jobs[-1].unfinished or jobs[-1].state == "failed"):
             return jobs[-1].state
@@ -310,7 +312,7 @@ class Demonstrations:
         Runs(self.folder(run.library), run.library).remove(run.id)
 
     def folder(self, identifier: str) -> Path:
-        """Where the bank and the runs of a library lie."""
+        """Return the folder of a library's bank and runs."""
         return self.store.paths.demonstration(identifier)
 
     # inside

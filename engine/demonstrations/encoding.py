@@ -131,7 +131,7 @@ def _fill(
 
 
 def packed(group: Sequence[Written]) -> Iterator[list[Written]]:
-    """Whole demonstrations, as many as a segment holds; one that is longer stands alone."""
+    """Pack whole demonstrations, as many as a segment holds; one that is longer stands alone."""
     segment: list[Written] = []
     size = 0
     for one in group:
@@ -227,7 +227,7 @@ def batches(sequences: Sequence[Sequence[int]], tokens: int = BATCH_TOKENS) -> I
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
-    """(batch, longest) token ids, zeros behind each."""
+    """Return (batch, longest) token ids, zeros behind each."""
     ids = torch.zeros(len(sequences), max(map(len, sequences)), dtype=torch.int64)
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence)

@@ -45,7 +45,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
 
 
 def _shielded(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Put an apostrophe before text that a spreadsheet would take for a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") and not _is_number(value):
         return "'" + value
     return value

@@ -89,7 +89,7 @@ def clean(text: str) -> str:
 
 
 def digest(text: str) -> str:
-    """Two texts of equal digest are the same example."""
+    """Hash a text: two texts of equal digest are the same example."""
     return hashlib.blake2b(clean(text).casefold().encode(), digest_size=12).hexdigest()
 
 

@@ -40,7 +40,7 @@ class DemonstrationMemory:
         self.states = read_states(folder, len(ids), dim)[rows]
 
     def rows(self, part: str = "memory") -> np.ndarray:
-        """Rows of the examples of one part."""
+        """Return rows of the examples of one part."""
         return np.array([row for row, one in enumerate(self.examples) if one.part == part], dtype=np.int64)
 
 

@@ -23,7 +23,7 @@ class Mixture:
     likelihood: float
 
     def scores(self, vote: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
-        """log p (texts, labels)."""
+        """Mix vote and likelihood into log p (texts, labels)."""
         return log_softmax(self.vote * vote + self.likelihood * likelihood)
 
 

@@ -24,7 +24,7 @@ class ReadyLibrary:
     licence: str
 
     def rows(self) -> list[Row]:
-        """Its examples. Raises Failure when the file is damaged."""
+        """Read its examples. Raises Failure when the file is damaged."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
             return [Row(at, **json.loads(line)) for at, line in enumerate(lines, 1)]

@@ -169,7 +169,7 @@ def _flat(result: RunResult, labels: Sequence[str]) -> dict:
 
 
 def _lines(path: Path) -> list[str]:
-    """Whole lines only."""
+    """Read the whole lines of a file, not a torn last one."""
     try:
         text = path.read_text(encoding="utf-8", errors="surrogatepass")
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import numpy as np
 def random_rows(
     rows: np.ndarray, labels: np.ndarray, count: int, seed: int, evenly: bool = True
 ) -> np.ndarray:
-    """`count` of `rows` at random; evenly: each label in turn, so that none is missing without need.
+    """Draw `count` of `rows` at random; evenly: each label in turn, so that none is missing without need.
 
     labels: of every row of the memory. The order is random as well.
     """

@@ -113,7 +113,7 @@ class Store:
         return self.get(identifier)
 
     def libraries(self) -> list[DemonstrationLibrary]:
-        """All libraries, the one changed last first."""
+        """List all libraries, the one changed last first."""
         found = self.connections.db.execute(
             "SELECT id FROM libraries ORDER BY changed DESC, rowid DESC"
         ).fetchall()
@@ -199,7 +199,7 @@ class Store:
         return freed
 
     def folders(self) -> list[Path]:
-        """Where banks and runs lie, one folder a library."""
+        """List the folders of banks and runs, one a library."""
         return list(self.paths.demonstrations.glob("*/"))
 
     def sweep(self) -> None:

@@ -52,7 +52,7 @@ class Task:
         return tuple(self.words)
 
     def prompt(self, text: str) -> str:
-        """All that stands before the label, without the space before it."""
+        """Write all that stands before the label, without the space before it."""
         before, between, _ = self.template.split(SLOT)
         return f"{before}{text}{between}".rstrip()
 

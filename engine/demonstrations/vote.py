@@ -30,7 +30,7 @@ class Vote:
 
     @classmethod
     def fit(cls, states: np.ndarray, labels: np.ndarray, count: int) -> "Vote":
-        """From states (n, dim) and labels (n,) in 0 … count − 1. Fewer than 8 tell only their shares."""
+        """Fit to states (n, dim) and labels (n,) in 0 … count − 1. Fewer than 8 tell only their shares."""
         truth = np.eye(count, dtype=np.float32)[labels]
         prior = truth.mean(0) if len(labels) else np.full(count, 1 / count, np.float32)
         if len(labels) < LEAST_EXAMPLES:
@@ -57,7 +57,7 @@ class Vote:
         return cls(mean, scale, best[1].astype(np.float32), prior, sharp, left_out)
 
     def scores(self, states: np.ndarray) -> np.ndarray:
-        """log p (texts, labels) for states (texts, dim)."""
+        """Return log p (texts, labels) for states (texts, dim)."""
         given = ((states - self.mean) / self.scale) @ self.weights + self.prior
         return log_softmax(self.sharpness * given)
 

@@ -120,7 +120,7 @@ class LabelScorer:
     def _read(
         self, ids: Tensor, caches: list, memories: Sequence[MemoryReader | str | None], every: bool = False
     ) -> list:
-        """[(log-probabilities (batch, time or 1, vocabulary), traces)] for each memory, after new tokens."""
+        """Return [(log-probabilities (batch, time or 1, vocabulary), traces)] a memory, after new tokens."""
         encoding = self.backbone.encode(ids, self._states, (), caches[0])
         results = []
         for memory, side in zip(memories, caches[1], strict=True):

@@ -64,7 +64,7 @@ class Opening:
 
 
 def openings(document: Document, least: int = 2000) -> list[Opening]:
-    """How each chapter begins; those below `least` characters are left out (contents, dedications).
+    """Find how each chapter begins; those below `least` characters are left out (contents, dedications).
 
     A part that begins with its first chapter has that one's text, and one opening stands for both.
     """
@@ -82,7 +82,7 @@ def openings(document: Document, least: int = 2000) -> list[Opening]:
 
 
 def instances(document: Document, count: int, seed: int) -> list[Instance]:
-    """Up to `count` questions of one book; none where too few chapters follow a boundary.
+    """Draw up to `count` questions of one book; none where too few chapters follow a boundary.
 
     Wrong beginnings are those of chapters after the boundary: what a memory of the past has read before
     cannot give a beginning away. Every beginning has a whole suffix of text.
@@ -281,7 +281,7 @@ def run(arguments: argparse.Namespace) -> int:
 def score_books(
     arguments: argparse.Namespace, backbone: Backbone, sidenet: SideNet, rows: list[Reader], parse: Parse
 ) -> Iterator[list[Score]]:
-    """`score_book` over a folder, book by book; books without enough chapters are left out."""
+    """Run `score_book` over a folder, book by book; books without enough chapters are left out."""
     kept = Kept(arguments.cache, "answers")
     for file in book_files(arguments.books)[: arguments.max_books or None]:
         scores = score_book(

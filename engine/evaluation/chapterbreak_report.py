@@ -30,7 +30,7 @@ class Score:
         return cls(sum(right for right, _ in answers), sum(raised for _, raised in answers), len(answers))
 
     def total(self, name: str) -> Total:
-        """`right` or `raised` as a loss of percent, to resample books."""
+        """Return `right` or `raised` as a loss of percent, to resample books."""
         return Total(100 * getattr(self, name), self.asked)
 
 
@@ -83,7 +83,7 @@ class Share:
         return cls(mean_loss(mine) - base, *interval(mine, against))
 
     def values(self) -> dict:
-        """For JSON, where NaN has no place."""
+        """Return the numbers for JSON, where NaN has no place."""
         known = self.low == self.low
         return {"mean": self.mean, "interval": [self.low, self.high] if known else None}
 

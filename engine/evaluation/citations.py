@@ -87,7 +87,7 @@ def _holds(sentence: str, answers: Sequence[str]) -> bool:
 
 
 def refused(library: Library, document: str, hay: Haystack, seed: int = 3) -> dict[str, list[float]]:
-    """`Chosen.told` of every question under each of four circumstances."""
+    """Return `Chosen.told` of every question under each of four circumstances."""
     rng, probabilities = random.Random(seed), {}
     for needle in hay.needles:
         for name, span in circumstances(hay, needle, rng).items():

@@ -48,7 +48,7 @@ class Embedder:
 
     @torch.inference_mode()
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """(texts, 384) float32; alike lengths go through the model together."""
+        """Return (texts, 384) float32; alike lengths go through the model together."""
         made = np.zeros((len(texts), self.model.config.hidden_size), np.float32)
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         for first in range(0, len(order), BATCH):
@@ -75,6 +75,6 @@ class Embeddings:
         self.questions = embedder.vectors([needle.question for needle in hay.needles])
 
     def scores(self, number: int, within: Range) -> np.ndarray:
-        """(passages of the haystack,) cosines with question `number`; −inf outside the range."""
+        """Return cosines (passages of the haystack,) with question `number`; −inf outside the range."""
         inside = (self.spans[:, 0] >= within.start) & (self.spans[:, 1] <= within.end)
         return np.where(inside, self.passages @ self.questions[number], -np.inf)

@@ -56,7 +56,7 @@ def shelf_folder(arguments: argparse.Namespace) -> Iterator[Path]:
 
 
 def haystacks(arguments: argparse.Namespace) -> list[Haystack]:
-    """Every set as one long document, with the questions that the command asks for."""
+    """Load every set as one long document, with the questions that the command asks for."""
     made = []
     for documents, questions in arguments.sections:
         hay = haystack(documents.stem, sectioned(documents, questions), (), 0)

@@ -78,7 +78,7 @@ class Subject:
 
 
 def read_examples(file: Path) -> list[tuple[str, str]]:
-    """(text, label) rows of a CSV with these columns. Raises BadInput for another file."""
+    """Read (text, label) rows of a CSV with these columns. Raises BadInput for another file."""
     try:
         with file.open(encoding="utf-8", newline="") as handle:
             return [(row["text"], row["label"]) for row in csv.DictReader(handle)]
@@ -87,7 +87,7 @@ def read_examples(file: Path) -> list[tuple[str, str]]:
 
 
 def bank_folder(cache: Path, name: str, examples: Sequence[Example]) -> Path:
-    """Where the bank of these examples is kept: their ids are places, so that the texts have to name it."""
+    """Name the folder of these examples' bank: their ids are places, so the texts have to name it."""
     rows = json.dumps([(one.text, one.label) for one in examples]).encode()
     return cache / f"{name}-{len(examples)}-{hashlib.blake2b(rows, digest_size=8).hexdigest()}"
 
@@ -123,7 +123,7 @@ def prepare(
 def measure(
     subject: Subject, backbone: Backbone, sidenet: SideNet, protocol: Protocol, seed: int, shots: int
 ) -> Iterator[Score]:
-    """All rows of one task, seed and number of shots. A further row that reads a window goes in here."""
+    """Score all rows of one task, seed and number of shots. A further row that reads a window goes here."""
     rows = _order(subject, seed)
     window, held = rows[:shots], rows[-HELD_OUT:]
     sizes = [size or len(rows) - HELD_OUT for size in protocol.sizes]

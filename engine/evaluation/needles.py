@@ -63,7 +63,7 @@ THINGS = [
 
 
 def facts(seed: int = 0) -> list[tuple[str, str]]:
-    """Fifty (sentence, question), in the order in which they are dealt to the depths."""
+    """Make fifty (sentence, question), in the order in which they are dealt to the depths."""
     rng = random.Random(seed)
     made = []
     for statement, question in FORMS:
@@ -102,7 +102,7 @@ def planted(text: str, seed: int = 0) -> Haystack:
 
 
 def grid(hay: Haystack, ranks: dict[str, list[float]]) -> dict[str, list[float]]:
-    """By method, the share found first at each depth."""
+    """Return by method the share found first at each depth."""
     return {
         method: [
             float(

@@ -34,7 +34,7 @@ def split_of(tokens: int) -> str:
 
 
 def spaced(first: int, last: int, count: int) -> tuple[int, ...]:
-    """Up to `count` different numbers from first to last, both included: spaced(10, 20, 3) = (10, 15, 20)."""
+    """Space up to `count` numbers from first to last, both included: spaced(10, 20, 3) = (10, 15, 20)."""
     if count <= 0 or last < first:
         return ()
     if count == 1:

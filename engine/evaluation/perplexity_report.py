@@ -169,7 +169,7 @@ def write_report(folder: Path, name: str, setup: dict, rows: list[Row]) -> str:
 
 
 def _plain(value):
-    """NaN has no place in JSON: None."""
+    """Replace NaN, which has no place in JSON, by None."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -99,7 +99,7 @@ class Examination:
         return self._from_memory(question, [stretch])
 
     def found_memory_only(self, question: str) -> str:
-        """As `memory_only`, but only the passages that the search finds may be read."""
+        """Answer as `memory_only` does, but only the passages that the search finds may be read."""
         library = self.assistant.library
         ranges = {self.document: (0, len(self.hay.text))}
         hits = choose_passages(question, library, ranges, FOUND).passages
@@ -126,7 +126,7 @@ class Examination:
 
 
 def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
-    """Every way whose name holds one of the texts in `ways` answers the questions of the haystack."""
+    """Answer the questions of the haystack in every way whose name holds one of the texts in `ways`."""
     made, hay = [], examination.hay
     needles = hay.needles
     for name, way in examination.ways().items():

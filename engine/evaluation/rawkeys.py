@@ -36,7 +36,7 @@ class RawKeys:
         return len(self.keys)
 
     def scores(self, number: int, chunks: slice, owner: np.ndarray, passages: int) -> np.ndarray:
-        """(passages,) scores of question `number` over a range of chunks; −inf where there is none."""
+        """Return scores (passages,) of question `number` over a range of chunks; −inf where there is none."""
         queries = self.queries[number]
         total = np.zeros(passages, dtype=np.float32)
         for head in range(queries.shape[1]):

@@ -40,7 +40,7 @@ class Window:
 
 
 def windows(page: int, protocol: str, size: int = PAGE, every: int = 1) -> tuple[Window, ...]:
-    """How a page is read: windows(3, "block", 8) reads 24…32; "sliding" reads 20…28 and 24…32, scores halves.
+    """Cut a page: windows(3, "block", 8) reads 24…32; "sliding" reads 20…28 and 24…32, scores halves.
 
     Every protocol scores the targets 1 … size − 1 of the page (each `every`-th), so that totals compare.
     """
@@ -72,7 +72,7 @@ class Reading:
         return windows(page, self.protocol, PAGE, self.every)
 
     def hidden(self, page: int, window: Window) -> dict[int, Tensor]:
-        """`{j: H_j}` (1, time, width) of a window read from nothing, computed once for all rows of a page."""
+        """Compute `{j: H_j}` (1, time, width) of a window read from nothing, once for all rows of a page."""
         if page != self._page:
             self._page, self._hidden = page, {}
         if window not in self._hidden:
@@ -220,7 +220,7 @@ class Compared:
         return rows
 
     def _ablations(self) -> list[Variant]:
-        """Other chunk sizes at the same number of tokens read, and other numbers of chunks; whole past."""
+        """List other chunk sizes with as many tokens read, and other numbers of chunks; whole past."""
         config, rows = self.sidenet.config, []
         chunks = self.top_k or config.top_k
         for size in self.chunk_sizes:
@@ -234,5 +234,5 @@ class Compared:
 
 
 def memory(size: int) -> str:
-    """memory(8192) = "memory 8192", memory(0) = "memory whole past"."""
+    """Name a row: memory(8192) = "memory 8192", memory(0) = "memory whole past"."""
     return f"memory {size}" if size else "memory whole past"

@@ -70,7 +70,7 @@ def row(name: str, tokens: int, method: str, passages: int, ranks: Sequence[floa
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:
-    """Zero mean and unit variance over the passages; passages that do not match count as 0 before."""
+    """Scale to zero mean and unit variance over the passages; those that do not match count as 0 before."""
     finite = np.where(np.isneginf(scores), 0.0, scores)
     spread = finite.std()
     return (finite - finite.mean()) / spread if spread > 0 else finite - finite.mean()
@@ -84,7 +84,7 @@ def reciprocal(scores: np.ndarray) -> np.ndarray:
 
 
 def fusions(memory: np.ndarray, words: np.ndarray) -> dict[str, np.ndarray]:
-    """Two ways to add the scores of memory and full-text search."""
+    """Add the scores of memory and full-text search in two ways."""
     return {
         "fusion (z-scores)": standardised(memory) + standardised(words),
         "fusion (reciprocal ranks)": reciprocal(memory) + reciprocal(words),
@@ -102,7 +102,7 @@ class Words:
         self.fulltext.index(DOCUMENT, rows)
 
     def scores(self, question: str, within: Range) -> np.ndarray:
-        """(passages of the haystack,) −inf where no word matches or outside the range."""
+        """Return scores (passages of the haystack,), −inf where no word matches or outside the range."""
         scores = np.full(self.count, -np.inf)
         ranges = {DOCUMENT: (within.start, within.end)}
         for hit in self.fulltext.rank(question, ranges, limit=self.count):
@@ -128,7 +128,7 @@ class Evaluation:
     def rows(
         self, tokens: int, words: Words, raw: RawKeys | None = None, embeddings: Embeddings | None = None
     ) -> list[Row]:
-        """All methods at one length."""
+        """Measure all methods at one length."""
         ranks: dict[str, list[float]] = {}
         sizes = []
         for within in ranges(self.hay, self.token_ends, tokens):
@@ -142,7 +142,7 @@ class Evaluation:
     def ranks(
         self, within: Range, words: Words, raw: RawKeys | None = None, embeddings: Embeddings | None = None
     ) -> tuple[int, dict[str, list[float]]]:
-        """How many passages a range has, and by method the rank of the right one for each of its needles."""
+        """Count the passages of a range, and rank by method the right one for each of its needles."""
         inside = (self.hay.spans[:, 0] >= within.start) & (self.hay.spans[:, 1] <= within.end)
         first, last = np.flatnonzero(inside)[[0, -1]]
         chunks = slice(*np.searchsorted(_filled(self.owner), [first, last + 1]))

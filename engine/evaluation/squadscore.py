@@ -14,7 +14,7 @@ def normal(text: str) -> str:
 
 
 def exact(answer: str, accepted: Sequence[str]) -> float:
-    """1 where the answer is one of those accepted."""
+    """Return 1 where the answer is one of those accepted, else 0."""
     return float(normal(answer) in {normal(one) for one in accepted})
 
 

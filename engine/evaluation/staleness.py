@@ -98,7 +98,7 @@ def staleness(
     method: str, model: nn.Module, backbone: Backbone, source: TextBooks, settings: TrainingSettings,
     at: tuple[int, ...], bank_segments: int,
 ) -> list[Row]:  # fmt: skip
-    """Rows of one method: the bank is filled from the source's first long enough book before any step."""
+    """Measure one method: the bank is filled from the source's first long enough book before any step."""
     book = next((b for b in range(len(source.names)) if source.length(b) > bank_segments), None)
     if book is None:
         raise BadInput(f"no book has {bank_segments + 1} segments; give longer books or a smaller --bank")

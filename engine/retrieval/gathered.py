@@ -36,7 +36,7 @@ class Gathered:
 
     @classmethod
     def nothing(cls, config: SideNetConfig, chunks: Tensor) -> "Gathered":
-        """As `of` for chunks that are all −1."""
+        """Return what `of` gives for chunks that are all −1."""
         count, heads, k = chunks.shape
         slots, follows = k * config.chunk_size, config.memory_values == "following"
         own = config.heads if follows or heads > 1 else config.kv_heads
@@ -54,7 +54,7 @@ class Gathered:
         )
 
     def retrieved(self, query: Tensor, chunks: Tensor) -> Retrieved:
-        """As memory attention takes it, for a query (batch, time, heads, head_dim) of n = batch · time."""
+        """Return it as memory attention takes it: query (batch, time, heads, head_dim), n = batch · time."""
 
         def shaped(part: Tensor | None, dtype: torch.dtype | None = None) -> Tensor | None:
             return None if part is None else part.unflatten(0, query.shape[:2]).to(query.device, dtype)

@@ -72,7 +72,7 @@ def make_index(keys: np.ndarray, kind: str | None = None) -> SearchIndex:
 
 
 def per_head(keys: np.ndarray) -> np.ndarray:
-    """Keys as (chunks, kv_heads, dim)."""
+    """Return keys as (chunks, kv_heads, dim)."""
     if keys.ndim not in (2, 3):
         raise BadInput(f"search keys are (chunks, dim) or (chunks, heads, dim), not {keys.shape}")
     return keys if keys.ndim == 3 else keys[:, None]
@@ -90,7 +90,7 @@ def by_key_head(index: SearchIndex, queries: Tensor, k: int) -> Tensor:
 
 
 def by_query(rows: Tensor, queries: Tensor, heads: int) -> Tensor:
-    """Back from (kv_heads · q · group, k), flat or not, to (q, heads, k)."""
+    """Turn (kv_heads · q · group, k), flat or not, back into (q, heads, k)."""
     q, group = queries.shape[0], queries.shape[1] // heads
     return rows.reshape(heads, q, group, -1).transpose(0, 1).flatten(1, 2).contiguous()
 
@@ -130,7 +130,7 @@ class Held:
 
 
 def runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Where flags (n,) are True, as ranges [lo, hi)."""
+    """Find where flags (n,) are True, as ranges [lo, hi)."""
     edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
     return [(int(lo), int(hi)) for lo, hi in edges.reshape(-1, 2)]
 

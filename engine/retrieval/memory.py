@@ -38,7 +38,7 @@ class SearchableBank:
         return self._indices[block]
 
     def learned_keys(self) -> np.ndarray:
-        """See the function of this name."""
+        """Return the search keys of the SideNet's map, see the function of this name."""
         return learned_keys(self.bank, self._sidenet.search)
 
 
@@ -72,7 +72,7 @@ class Stretch:
 
     @classmethod
     def whole(cls, source: SearchableBank) -> "Stretch":
-        """All that a bank holds."""
+        """Return all that a bank holds."""
         return cls(source, 0, source.bank.chunks)
 
     @property
@@ -146,7 +146,7 @@ class Memory:
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
-        """Keys and values of the best `top_k` chunks for every token of one row.
+        """Fetch keys and values of the best `top_k` chunks for every token of one row.
 
         query: (1, time, heads, head_dim). search: (1, time, search_dim) or None. chunks: (1, time, heads or
         1, k), found before, or None.

@@ -57,7 +57,7 @@ class ResidentIndex:
 
 
 def pieces(lo: int, hi: int, tiles_at_once: int) -> Iterator[tuple[slice, slice, int]]:
-    """[lo, hi) as tiles, columns of each, and the first chunk; whole tiles together, parts alone."""
+    """Yield [lo, hi) as tiles, columns of each, and the first chunk; whole tiles together, parts alone."""
     while lo < hi:
         tile, column = divmod(lo, TILE)
         whole = min((hi - lo) // TILE, tiles_at_once) if column == 0 else 0

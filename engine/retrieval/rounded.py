@@ -133,7 +133,7 @@ class RoundedIndex:
 
 
 def _rough(queries: Tensor, rounding: Rounding, made: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """p·r as int32 (kv_heads · rows, chunks); its unit t and what it may be off by, (kv_heads, rows)."""
+    """Compute p·r as int32 (kv_heads · rows, chunks); its unit t and its greatest error (kv_heads, rows)."""
     scaled = queries * rounding.scale[:, None]
     step = scaled.abs().amax(2, keepdim=True).clamp(min=TINY) / LARGEST
     rounded = (scaled / step).round()

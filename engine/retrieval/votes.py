@@ -32,7 +32,7 @@ class Ballot:
 
 
 def question_ids(tokenizer: object, question: str) -> tuple[list[int], int]:
-    """Token ids of a question in chat form, and how many of them stand before the question.
+    """Return token ids of a question in chat form, and how many of them stand before the question.
 
     What follows the question (the end of the turn and the opening of the answer) votes too: those tokens have
     read the whole of it. A tokenizer without a chat template gets the bare question.

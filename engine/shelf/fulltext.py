@@ -82,7 +82,7 @@ class FullText:
         self.paths = paths
 
     def index(self, document: str, passages: Iterable[tuple[int, int, int, str]]) -> int:
-        """(Re)build an index from rows (index, start, end, text) in reading order; returns how many.
+        """Build an index (again) from rows (index, start, end, text) in reading order; returns how many.
 
         Raises ValueError when rows run backwards, Failure when the file cannot be written.
         """
@@ -150,7 +150,7 @@ class FullText:
         return _scored(hits, terms, parts, total)
 
     def count(self, query: str, documents: Documents = None) -> int:
-        """How many passages `search` would find without its limit."""
+        """Count the passages that `search` would find without its limit."""
         terms = box_terms(query)
         if not terms:
             return 0
@@ -247,19 +247,19 @@ def _is_readable(db: sqlite3.Connection) -> bool:
 
 
 def _part(db: sqlite3.Connection, document: str, lo: int, hi: int | None) -> _Part:
-    """Rows wholly inside the range: as rows are in reading order, they are a stretch of row numbers."""
+    """Find the rows wholly inside the range: as rows are in reading order, they are a stretch of numbers."""
     sql = "SELECT min(id), max(id), count(*), sum(words) FROM passages WHERE start >= ? AND end <= ?"
     first, last, rows, total = db.execute(sql, (lo, sqlite_end(hi))).fetchone()
     return _Part(document, first or 0, last or -1, rows, total or 0)
 
 
 def sqlite_end(hi: int | None) -> int:
-    """No end is SQLite's greatest integer."""
+    """Return the end for SQLite: no end is its greatest integer."""
     return 2**63 - 1 if hi is None else hi
 
 
 def _places(db: sqlite3.Connection, query: list[Stem], part: _Part) -> dict[int, Places]:
-    """For each row that holds a stem of the query: the word numbers at which each stem stands."""
+    """Find, by row that holds a stem of the query, the word numbers at which each stem stands."""
     sql = 'SELECT doc, "offset" FROM occurrences WHERE term BETWEEN ? AND ? AND doc BETWEEN ? AND ?'
     rows: dict[int, Places] = {}
     for stem in query:

@@ -56,7 +56,7 @@ class Leftovers:
         return {row["id"] for row in self.connections.db.query(f"SELECT id FROM {table}")}
 
     def _delete_without_row(self, table: str, folder: Path, known: set[str]) -> None:
-        """known: rows that were there, so that only a folder without one costs a transaction."""
+        """Delete folders without a row. known: rows that were there; only others cost a transaction."""
         if folder.name in known:
             return
         with self.connections.writing() as db:

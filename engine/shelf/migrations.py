@@ -166,7 +166,7 @@ def create_demonstrations(db: sqlite_utils.Database) -> None:
 
 
 def create_traces(db: sqlite_utils.Database) -> None:
-    """Where each token of an answer was read from, packed (`engine.answering.trace`)."""
+    """Create the table of where each token of an answer was read, packed (`engine.answering.trace`)."""
     db.execute(
         """
         CREATE TABLE traces (
@@ -193,7 +193,7 @@ MIGRATIONS = [
 
 
 def version(db: sqlite_utils.Database) -> int:
-    """How many migrations the file has seen."""
+    """Return how many migrations the file has seen."""
     return db.execute("PRAGMA user_version").fetchone()[0]
 
 

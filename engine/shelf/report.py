@@ -144,6 +144,6 @@ class Heart:
 
 
 def _reached(stage: str, done: int) -> tuple[int, int]:
-    """How far a job has come, for comparison."""
+    """Rank how far a job has come, for comparison."""
     stages = ["", *STAGE_SHARES]
     return (stages.index(stage) if stage in stages else len(stages), done)

@@ -113,7 +113,7 @@ class Shelf:
         raise BadInput(f"there is no document {one_line(identifier, 40)} on the shelf")
 
     def entries(self, owner: str = "") -> list[Entry]:
-        """All documents, the one this reader opened last (or added last) first."""
+        """List all documents, the one this reader opened last (or added last) first."""
         order = "ORDER BY max(coalesce(readings.opened, 0), documents.created) DESC, documents.rowid DESC"
         return list(self._select(order, {"owner": owner}))
 
@@ -210,7 +210,7 @@ class Shelf:
         return document_lock(self.paths.locks, checked(identifier))
 
     def source(self, identifier: str) -> Path:
-        """Our copy of the file. Raises Failure when it is gone."""
+        """Return our copy of the file. Raises Failure when it is gone."""
         path = self._folder(identifier) / self.get(identifier).source_file
         if not path.is_file():
             raise Failure(f"the file of document {identifier} is gone from the shelf: add it again")

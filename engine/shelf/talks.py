@@ -97,7 +97,7 @@ class Talks:
     # messages
 
     def messages(self, talk: str, owner: str = "") -> list[Message]:
-        """All messages in order."""
+        """List all messages in order."""
         self.get(talk, owner)
         rows = self._rows("SELECT * FROM messages WHERE talk = ? ORDER BY position", [talk])
         return [_message(row) for row in rows]
@@ -218,7 +218,7 @@ def _message(row: dict[str, Any]) -> Message:
 
 
 def _storable(text: str) -> str:
-    """SQLite takes no half surrogate pairs, which a model may produce token by token."""
+    """Drop half surrogate pairs, which a model may produce token by token and SQLite does not take."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

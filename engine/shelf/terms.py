@@ -85,7 +85,7 @@ def stems(found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def box_terms(query: str) -> list[Term]:
-    """All words of a query; quoted ones together, the last one unfinished unless its quote is closed."""
+    """Cut a query into its words; quoted ones together, the last unfinished unless its quote is closed."""
     terms: list[Term] = []
     for number, piece in enumerate(query.split('"')):
         pieces = list(runs(piece))

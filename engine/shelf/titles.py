@@ -7,7 +7,7 @@ BIDI_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """`text` without control characters, half surrogate pairs and runs of space; at most `limit` long."""
+    """Return `text` without control characters, half surrogate pairs, runs of space; at most `limit` long."""
     kept = "".join(
         " " if character.isspace() else character
         for character in text.translate(BIDI_CONTROLS)
@@ -18,5 +18,5 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 def folded(text: str) -> str:
-    """`text` for comparison by people: case and composition of letters do not matter."""
+    """Fold `text` for comparison by people: case and composition of letters do not matter."""
     return unicodedata.normalize("NFC", one_line(text).casefold())

@@ -42,7 +42,7 @@ def quote(citation: Mapping[str, Any]) -> str:
 
 
 def literal(text: str) -> str:
-    """`text` so that Markdown shows these very characters; its lines stay lines."""
+    """Escape `text` so that Markdown shows these very characters; its lines stay lines."""
     escaped = INLINE_MARKS.sub(r"\\\1", text.replace("\r\n", "\n").replace("\r", "\n"))
     escaped = LINE_MARKS.sub(_escape_line_mark, escaped)
     # four leading spaces would make a code block

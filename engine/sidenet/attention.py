@@ -87,7 +87,7 @@ class SlotAttention(nn.Module):
         return torch.cat((scores, products + self.null_bias[:, None]), dim=-1).softmax(-1)
 
     def _grouped(self, x: Tensor, heads: int) -> Tensor:
-        """(batch, time, heads, …) seen as (batch, time, heads stored, query heads per stored head, …)."""
+        """See (batch, time, heads, …) as (batch, time, heads stored, query heads per stored head, …)."""
         return x.unflatten(2, (heads, self.heads // heads))
 
     def _scores(self, query: Tensor, memory: Retrieved) -> Tensor:
@@ -119,11 +119,11 @@ class MemoryAttention(SlotAttention):
             self.null_value = nn.Parameter(torch.zeros(heads, head_dim))
 
     def openness(self) -> Tensor:
-        """How much each head's reading counts (heads,): the share σ(g_h) of memory in its output."""
+        """Return how much each head's reading counts (heads,): the share σ(g_h) of memory."""
         return self.gate.sigmoid()
 
     def forward(self, query: Tensor, memory: Retrieved) -> tuple[Tensor, Tensor]:
-        """`M` (batch, time, heads, head_dim) and the attention mass (batch, time, heads, slots + 1).
+        """Return `M` (batch, time, heads, head_dim) and the mass (batch, time, heads, slots + 1).
 
         query: (batch, time, heads, head_dim) without position.
         """
@@ -132,7 +132,7 @@ class MemoryAttention(SlotAttention):
         return read + mass[..., -1:] * self.null_value if self.null_slot else read, mass
 
     def combine(self, local: Tensor, memory: Tensor) -> Tensor:
-        """`(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim)."""
+        """Mix `(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim)."""
         gate = self.openness()[:, None]
         return (1 - gate) * local + gate * memory
 

@@ -63,7 +63,7 @@ def load_sidenet(folder: Path, backbone: Backbone) -> SideNet:
 
 
 def with_search_of(sidenet: SideNet, other: SideNet, backbone: Backbone) -> SideNet:
-    """`sidenet` with the search map of `other`; its memory attention goes on reading by attention keys.
+    """Give `sidenet` the search map of `other`; its memory goes on reading by attention keys.
 
     The two are trained apart, on questions and on books, and ship as one checkpoint.
 

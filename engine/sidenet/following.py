@@ -43,7 +43,7 @@ class FollowingMemory(SlotAttention):
         return bool(self.gate.any()) or bool(self.null_value.any())
 
     def openness(self) -> Tensor:
-        """How much each head's reading counts (heads,): its factor."""
+        """Return how much each head's reading counts (heads,): its factor."""
         return self.gate
 
     def forward(self, query: Tensor, memory: Retrieved) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ class FollowingMemory(SlotAttention):
         return self.size * (self.output(voted) + null), mass
 
     def _vote(self, weights: Tensor, following: Tensor) -> Tensor:
-        """Σ_h Σ_s w_hs u(y_s): weights (batch, time, heads, slots) -> (batch, time, width)."""
+        """Sum Σ_h Σ_s w_hs u(y_s): weights (batch, time, heads, slots) -> (batch, time, width)."""
         directions, mean, scale = self._table
         given, weights = weights.dtype, weights.to(directions)
         if following.shape[1:3] == (1, 1):  # one bank for every token and head

@@ -32,7 +32,7 @@ class MemoryReader(Protocol):
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
-        """Keys and values for one memory layer.
+        """Fetch keys and values for one memory layer.
 
         query: (batch, time, heads, head_dim) before position. search: (batch, time, search_dim) queries of
         the learned map, or None where attention keys are searched. chunks: ids (batch, time, heads or 1, k)
