@@ -127,7 +127,8 @@ def build_parser(chosen: str | None = None) -> Parser:
 
     test = command("test", testing.run, "run the tests; arguments are pytest's")
     test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
-    command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
+    doctor = command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
+    doctor.add_argument("--repair", action="store_true", help="mend a damaged shelf; every book stays")
     return parser
 
 
@@ -357,7 +358,8 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     from app import doctor
 
     checks = []
-    for check in doctor.examine(Paths.default()):
+    work = doctor.repair if arguments.repair else doctor.examine
+    for check in work(Paths.default()):
         checks.append(check)
         if not arguments.json:
             print(check, flush=True)

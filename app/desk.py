@@ -49,7 +49,6 @@ class Desk:
         """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
         if not self.read_only:
             self.shelf.sweep()
-            self.demonstrations.store.sweep()
             self.runner.start()
 
     def look(self, after: float = LOOK_SECONDS) -> None:

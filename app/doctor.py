@@ -19,6 +19,7 @@ from engine.errors import Failure
 from engine.paths import PROJECT, SIDENETS, Paths
 
 AGAIN = "delete the folder .venv and start again"
+REPAIR = "close the page and run python launch.py doctor --repair, which keeps every book"
 SCARCE_BYTES = 10**9
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -47,6 +48,8 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield converted_copy(paths)
     yield sidenet(SIDENETS)
     yield data_folder(paths)
+    yield shelf(paths)
+    yield from found(paths)
     yield disk(paths)
     yield chromium()
     yield self_test(paths)
@@ -126,6 +129,45 @@ def data_folder(paths: Paths) -> Check:
     documents = sum(1 for folder in paths.documents.glob("[!.]*") if folder.is_dir())
     counted = f"{documents} document{'' if documents == 1 else 's'}"
     return Check("data folder", "ok", f"{paths.home}, {counted}")
+
+
+def shelf(paths: Paths) -> Check:
+    """Check that the database is whole."""
+    try:
+        from engine.shelf.repair import fault
+
+        wrong = fault(paths.database)
+    except ImportError as error:
+        return Check("shelf", "broken", f"the engine cannot be loaded: {error}", AGAIN)
+    except Failure as error:
+        return Check("shelf", "broken", str(error))
+    if wrong:
+        return Check("shelf", "broken", f"{paths.database.name} is damaged ({wrong})", REPAIR)
+    return Check(
+        "shelf", "ok", f"{paths.database.name} is whole" if paths.database.exists() else "not yet made"
+    )
+
+
+def found(paths: Paths) -> Iterator[Check]:
+    """Name what was put aside, where there is something."""
+    if kept := sorted(path.name for path in paths.found.glob("*")):
+        detail = f"{', '.join(kept[:5])}{' …' if len(kept) > 5 else ''} in {paths.found}"
+        yield Check(
+            "found", "note", detail, "nothing needs it; look through it, and delete what you do not miss"
+        )
+
+
+def repair(paths: Paths) -> Iterator[Check]:
+    """Mend what can be mended, and say what was done. Raises Failure while the shelf is in use."""
+    from engine.shelf.repair import fault, rebuild
+
+    wrong = fault(paths.database)
+    if wrong:
+        kept, count = rebuild(paths)
+        detail = f"was damaged ({wrong}); made anew with {count} document{'' if count == 1 else 's'}"
+        yield Check("shelf", "ok", f"{detail}, the damaged file is kept as {kept}")
+    else:
+        yield shelf(paths)
 
 
 def disk(paths: Paths) -> Check:

@@ -58,6 +58,11 @@ class Paths:
         return self.home / "demonstrations"
 
     @property
+    def found(self) -> Path:
+        """What lay in the data folder and could not be placed."""
+        return self.home / "found"
+
+    @property
     def locks(self) -> Path:
         return self.home / "locks"
 

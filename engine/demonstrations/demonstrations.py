@@ -53,7 +53,6 @@ class Demonstrations:
     def __init__(self, library: Library, read_table: TableReader) -> None:
         self.library, self.read_table = library, read_table
         self.store = Store(library.shelf)
-        self.store.sweep()
         for folder in self.store.folders():
             Runs(folder, folder.name).sweep()
         self.jobs = library.shelf.jobs

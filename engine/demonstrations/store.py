@@ -4,7 +4,6 @@ An example's id only grows, and an edited example is a new one: so a bank can be
 ids, and what was removed is known by its absence.
 """
 
-import contextlib
 import itertools
 import json
 import random
@@ -20,6 +19,7 @@ from engine.demonstrations.importing import LONGEST_TEXT, Row, clean, digest
 from engine.demonstrations.task import Task
 from engine.locks import holding
 from engine.shelf.identifiers import checked
+from engine.shelf.leftovers import bury
 from engine.shelf.shelf import Shelf, folder_bytes, may_change
 from engine.shelf.titles import folded, one_line
 from ingest.errors import BadInput
@@ -193,7 +193,8 @@ class Store:
             freed = folder_bytes(folder)
             with self.connections.writing() as db:
                 db.table("libraries").delete(identifier)
-            shutil.rmtree(folder, ignore_errors=True)
+                grave = bury(folder)
+            shutil.rmtree(grave, ignore_errors=True)
             lock.release(delete=True)
         self.connections.forget_deleted()
         return freed
@@ -201,14 +202,6 @@ class Store:
     def folders(self) -> list[Path]:
         """List the folders of banks and runs, one a library."""
         return list(self.paths.demonstrations.glob("*/"))
-
-    def sweep(self) -> None:
-        """Delete folders that no library owns, which a crash left behind."""
-        for folder in self.folders():
-            with contextlib.suppress(BadInput), self.connections.writing() as db:
-                checked(folder.name)
-                if not db.table("libraries").count_where("id = ?", [folder.name]):
-                    shutil.rmtree(folder, ignore_errors=True)
 
     # examples
 

@@ -10,22 +10,26 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from engine.errors import Failure
 from engine.locks import FileLock
-from engine.shelf.migrations import check_version, is_current, migrate
+from engine.shelf.migrations import check_version, is_current, migrate, version
 from engine.shelf.sqlite import sqlite_utils
 
 BUSY_SECONDS = 30.0
+SEE_TO = "see to the space and the rights in the data folder, which python launch.py doctor names"
+REPAIR = "close the page and run python launch.py doctor --repair, which keeps every book"
 
 
 class Connections:
     """The shelf's database. Opening is lazy: nothing is created before the first use."""
 
-    def __init__(self, path: Path, locks: Path):
+    def __init__(self, path: Path, locks: Path, before_creation: Callable[[], None] = lambda: None):
         self.path = path
+        self._before_creation = before_creation
         self._locks = locks
         self._local = threading.local()
         self._opened: weakref.WeakSet[sqlite_utils.Database] = weakref.WeakSet()
@@ -47,12 +51,10 @@ class Connections:
             with db.atomic():
                 yield db
             return
-        with explained(self.path):
-            db.execute("BEGIN IMMEDIATE")
+        db.execute("BEGIN IMMEDIATE")
         try:
             yield db
-            with explained(self.path):
-                db.conn.execute("COMMIT")
+            db.conn.execute("COMMIT")
         except BaseException:
             db.rollback()
             raise
@@ -72,14 +74,16 @@ class Connections:
 
     def forget_deleted(self) -> None:
         """Empty the write-ahead log, where deleted rows would otherwise linger; skipped while others read."""
-        with contextlib.suppress(sqlite3.OperationalError):
+        with contextlib.suppress(Failure):
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _open(self) -> sqlite_utils.Database:
-        with explained(self.path):
+        with explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # other threads only ever close it, in close()
-            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
+            )
             # SQLite's own lower() knows no letter beyond ASCII
             connection.create_function("casefold", 1, str.casefold, deterministic=True)
             db = sqlite_utils.Database(connection, execute_plugins=False)
@@ -88,6 +92,8 @@ class Connections:
             if not is_current(db) or db.journal_mode != "wal":
                 # switching to WAL does not wait for others as statements do: hence the lock
                 with FileLock(self._locks / "shelf.lock"):
+                    if version(db) == 0:
+                        self._before_creation()
                     db.enable_wal()
                     migrate(db)
             db.execute("PRAGMA foreign_keys=ON")
@@ -96,8 +102,37 @@ class Connections:
         return db
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose errors are explained, whichever statement or row they come with."""
+
+    def cursor(self, *_: object) -> sqlite3.Cursor:
+        return super().cursor(_Cursor)
+
+
+class _Cursor(sqlite3.Cursor):
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        with explained():
+            return super().execute(*statement)
+
+    def executemany(self, *statement: Any) -> sqlite3.Cursor:
+        with explained():
+            return super().executemany(*statement)
+
+    def fetchone(self) -> Any:
+        with explained():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with explained():
+            return super().fetchall()
+
+    def __next__(self) -> Any:
+        with explained():
+            return super().__next__()
+
+
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn what SQLite says about the file itself into one clear line (Failure)."""
     try:
         yield
@@ -105,14 +140,10 @@ def explained(path: Path) -> Iterator[None]:
         reason = str(error)
         if "no such" in reason or "syntax" in reason:
             raise
-        raise Failure(
-            f"the shelf cannot be used ({reason}): check disk space and rights of {path}"
-        ) from error
+        raise Failure(f"the shelf cannot be used ({reason}): {SEE_TO}") from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise Failure(
-            f"the shelf is damaged or not ours ({error}): move {path} away and start again"
-        ) from error
+        raise Failure(f"the shelf is damaged or not ours ({error}): {REPAIR}") from error
     except OSError as error:
-        raise Failure(f"the shelf cannot be opened ({error.strerror}): check the rights of {path}") from error
+        raise Failure(f"the shelf cannot be opened ({error.strerror}): {SEE_TO}") from error

@@ -1,10 +1,13 @@
 """Leftovers: what a crash left in the data folder, finished or undone.
 
-A folder without a row belongs to nobody: rows are deleted before their folders, and written with them. What
-is still being written has a name that begins with a dot; not touched for long, it is left over.
+Rows are deleted together with the name of their folder, which becomes a grave, and written with the folder
+that they describe. So a grave without a row is deleted, and a folder without one is somebody's: the database
+was lost, or is an older copy. It goes back on the shelf where its row can be made again, else to `found`.
+What is still being written has a name that begins with a dot; not touched for long, it is left over.
 """
 
 import contextlib
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -12,6 +15,8 @@ from pathlib import Path
 from engine.paths import CONVERTING, Paths
 from engine.shelf.connections import Connections
 from engine.shelf.identifiers import SHAPE
+from engine.shelf.jobs import Jobs
+from engine.shelf.rebuilding import rebuilt_row
 
 LEFTOVER_SECONDS = 3600.0
 INCOMING = ".incoming-"
@@ -21,47 +26,86 @@ REMOVED = ".removed-"
 class Leftovers:
     """Of one data folder."""
 
-    def __init__(self, paths: Paths, connections: Connections) -> None:
-        self.paths, self.connections = paths, connections
+    def __init__(self, paths: Paths, connections: Connections, jobs: Jobs) -> None:
+        self.paths, self.connections, self.jobs = paths, connections, jobs
 
     def sweep(self) -> None:
-        """Look through documents, talks and converted models."""
-        documents, talks = self._rows("documents"), self._rows("talks")
-        for folder in _within(self.paths.documents):
-            if folder.name.startswith(REMOVED):
-                self._bury_or_restore(folder)
-            elif folder.name.startswith(INCOMING):
-                _delete_old(folder)
-            elif SHAPE.fullmatch(folder.name):
-                self._delete_without_row("documents", folder, documents)
-                for unfinished in folder.glob(".*"):
-                    _delete_old(unfinished)
-        for folder in filter(lambda one: SHAPE.fullmatch(one.name), _within(self.paths.talks)):
-            self._delete_without_row("talks", folder, talks)
+        """Look through documents, talks, demonstration libraries and converted models."""
+        for table, home in _homes(self.paths).items():
+            known = {row["id"] for row in self.connections.db.query(f"SELECT id FROM {table}")}
+            for folder in _within(home):
+                if folder.name.startswith(REMOVED):
+                    self._bury_or_restore(table, folder)
+                elif folder.name.startswith(INCOMING):
+                    _delete_old(folder)
+                elif folder.name in known:
+                    for unfinished in folder.glob(".*"):
+                        _delete_old(unfinished)
+                elif SHAPE.fullmatch(folder.name):
+                    self._place(table, folder)
         for folder in self.paths.backbones.glob(f"{CONVERTING}*"):
             _delete_old(folder)
 
-    def _bury_or_restore(self, grave: Path) -> None:
-        """Restore a document whose rows are still there, as it was not removed after all; else bury it."""
+    def _bury_or_restore(self, table: str, grave: Path) -> None:
+        """Restore what has rows still, as it was not removed after all; else bury it."""
         identifier = grave.name.removeprefix(REMOVED).rpartition("-")[0]
-        home = self.paths.document(identifier)
+        home = grave.with_name(identifier)
         with self.connections.writing() as db:
-            alive = db.table("documents").count_where("id = ?", [identifier])
+            alive = db.table(table).count_where("id = ?", [identifier])
             if alive and not home.exists():
                 grave.rename(home)
                 return
         shutil.rmtree(grave, ignore_errors=True)
 
-    def _rows(self, table: str) -> set[str]:
-        return {row["id"] for row in self.connections.db.query(f"SELECT id FROM {table}")}
-
-    def _delete_without_row(self, table: str, folder: Path, known: set[str]) -> None:
-        """Delete folders without a row. known: rows that were there; only others cost a transaction."""
-        if folder.name in known:
-            return
+    def _place(self, table: str, folder: Path) -> None:
+        """Write the row of a folder that has none, or move it to `found`."""
+        row = rebuilt_row(folder) if table == "documents" else None
+        # only now, and asked again: reading a book takes longer than others should wait
         with self.connections.writing() as db:
-            if not db.table(table).count_where("id = ?", [folder.name]):
-                shutil.rmtree(folder, ignore_errors=True)
+            rows = db.table(table)
+            if rows.count_where("id = ?", [folder.name]) or not folder.exists():
+                return
+            if row is None or rows.count_where("content_hash = ?", [row["content_hash"]]):
+                set_aside(self.paths, folder)
+                return
+            rows.insert(row)
+            if row["state"] != "ready":
+                self.jobs.add(row["id"])
+
+
+def bury(folder: Path) -> Path:
+    """Rename a folder that is to be deleted, inside the transaction that deletes its rows; returns its grave.
+
+    Raises OSError where a file in it is held open (Windows).
+    """
+    grave = folder.with_name(f"{REMOVED}{folder.name}-{secrets.token_hex(4)}")
+    if folder.exists():
+        folder.rename(grave)
+    return grave
+
+
+def keep_graves(paths: Paths) -> None:
+    """Move graves to `found`: a database that is about to be made cannot know what was being removed."""
+    for home in _homes(paths).values():
+        for grave in filter(lambda one: one.name.startswith(REMOVED), _within(home)):
+            set_aside(paths, grave)
+
+
+def set_aside(paths: Paths, found: Path) -> Path:
+    """Move a file or folder that nobody can place to `found`, beside whatever is there; returns where."""
+    if found.is_dir() and not any(found.iterdir()):
+        found.rmdir()  # nothing that anybody could miss
+        return found
+    paths.found.mkdir(parents=True, exist_ok=True)
+    name, number = found.name.removeprefix(REMOVED), 1
+    while (target := paths.found / (name if number == 1 else f"{name}.{number}")).exists():
+        number += 1
+    return found.rename(target)
+
+
+def _homes(paths: Paths) -> dict[str, Path]:
+    """The table whose rows say what belongs in a folder."""
+    return {"documents": paths.documents, "talks": paths.talks, "libraries": paths.demonstrations}
 
 
 def _within(folder: Path) -> list[Path]:

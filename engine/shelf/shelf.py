@@ -23,9 +23,10 @@ from engine.locks import FileLock, document_lock, holding
 from engine.paths import Paths
 from engine.shelf.connections import Connections
 from engine.shelf.fulltext import FullText
-from engine.shelf.identifiers import checked, short_id
+from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
-from engine.shelf.leftovers import INCOMING, REMOVED, Leftovers
+from engine.shelf.leftovers import INCOMING, Leftovers, bury, keep_graves, set_aside
+from engine.shelf.rebuilding import write_note, write_whole
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line
 from ingest.document import Document
@@ -69,7 +70,7 @@ class Shelf:
 
     def __init__(self, paths: Paths):
         self.paths = paths
-        self.connections = Connections(paths.database, paths.locks)
+        self.connections = Connections(paths.database, paths.locks, lambda: keep_graves(paths))
         self.jobs = Jobs(self.connections, paths.locks)
         self.talks = Talks(self.connections, paths.talks)
         self.fulltext = FullText(paths)
@@ -157,6 +158,7 @@ class Shelf:
         with self.connections.writing() as db:
             self.get(identifier)
             db.table("documents").update(identifier, {"title": title, "renamed": 1})
+            self._note_down(identifier)
         return self.get(identifier)
 
     def configure(self, identifier: str, **settings: Any) -> Entry:
@@ -165,6 +167,7 @@ class Shelf:
             entry = self.get(identifier)
             merged = {key: value for key, value in (entry.settings | settings).items() if value is not None}
             db.table("documents").update(identifier, {"settings": json.dumps(merged)})
+            self._note_down(identifier)
         return self.get(identifier)
 
     def read_to(self, identifier: str, position: int, owner: str = "") -> Entry:
@@ -190,18 +193,17 @@ class Shelf:
             f'"{title}" is being worked on by process {lock.holder()}: pause or stop that, then remove it'
         )
         with holding(lock, timeout, refusal):
-            grave = self.paths.documents / f"{REMOVED}{identifier}-{secrets.token_hex(4)}"
-            talks = [self.paths.talks / talk for talk in self._delete_rows(identifier, grave)]
-            freed = sum(folder_bytes(folder) for folder in (grave, *talks))
-            for folder in (grave, *talks):
-                shutil.rmtree(folder, ignore_errors=True)
+            graves = self._delete_rows(identifier)
+            freed = sum(folder_bytes(grave) for grave in graves)
+            for grave in graves:
+                shutil.rmtree(grave, ignore_errors=True)
             lock.release(delete=True)
         self.connections.forget_deleted()
         return freed
 
     def sweep(self) -> None:
         """Finish or undo what a crash left in the data folder; to be called at every start."""
-        Leftovers(self.paths, self.connections).sweep()
+        Leftovers(self.paths, self.connections, self.jobs).sweep()
 
     # their files
 
@@ -221,7 +223,7 @@ class Shelf:
         self.get(identifier)
         path = self.paths.parsed(checked(identifier))
         try:
-            _write_whole(path, document.to_json())
+            write_whole(path, document.to_json())
         except OSError as error:
             raise Failure(f"{path.name} cannot be written: {error.strerror or error}") from error
         with self.connections.writing() as db:
@@ -274,28 +276,32 @@ class Shelf:
         self, incoming: Path, digest: str, size: int, name: str, file_name: str, owner: str
     ) -> tuple[Entry, bool]:
         with self.connections.writing() as db:
-            known = db.execute("SELECT id, source_file FROM documents WHERE content_hash = ?", [digest])
+            # of a book whose file was lost, the first letters of the hash may be all that is known
+            known = db.execute(
+                "SELECT id, source_file FROM documents WHERE content_hash IN (?, ?)",
+                [digest, digest[:LENGTH]],
+            )
             for identifier, old_name in known.fetchall():
                 self._restore_source(incoming / file_name, self._folder(identifier) / old_name)
                 return self.get(identifier), False
             documents = db.table("documents")
             identifier = short_id(digest, lambda start: documents.count_where("id = ?", [start]) > 0)
             folder = self._folder(identifier)
-            # no row owns it: left by a crash between rename and commit
-            shutil.rmtree(folder, ignore_errors=True)
+            row = {
+                "id": identifier,
+                "content_hash": digest,
+                "title": one_line(Path(name).stem) or name,
+                "source_name": name,
+                "source_file": file_name,
+                "source_bytes": size,
+                "created": time.time(),
+                "settings": json.dumps({"owner": owner} if owner else {}),
+            }
+            if folder.exists():  # no row owns it, and it could not be put back on the shelf
+                set_aside(self.paths, folder)
+            write_note(incoming, row)
             incoming.rename(folder)
-            documents.insert(
-                {
-                    "id": identifier,
-                    "content_hash": digest,
-                    "title": one_line(Path(name).stem) or name,
-                    "source_name": name,
-                    "source_file": file_name,
-                    "source_bytes": size,
-                    "created": time.time(),
-                    "settings": json.dumps({"owner": owner} if owner else {}),
-                }
-            )
+            documents.insert(row)
         return self.get(identifier), True
 
     @staticmethod
@@ -307,21 +313,22 @@ class Shelf:
     def _folder(self, identifier: str) -> Path:
         return self.paths.document(checked(identifier))
 
-    def _delete_rows(self, identifier: str, grave: Path) -> list[str]:
-        """Delete the rows and move the folder to `grave`; returns the ids of the talks that went with it."""
-        folder = self._folder(identifier)
+    def _note_down(self, identifier: str) -> None:
+        for row in self.connections.db.query("SELECT * FROM documents WHERE id = ?", [identifier]):
+            write_note(self._folder(identifier), row)
+
+    def _delete_rows(self, identifier: str) -> list[Path]:
+        """Delete the rows; returns the graves of the document and of the talks that went with it."""
         with self.connections.writing() as db:
             self.get(identifier)
             talks = [row["id"] for row in db.table("talks").rows_where("document = ?", [identifier])]
             db.table("documents").delete(identifier)
-            if folder.exists():
-                try:
-                    folder.rename(grave)
-                except OSError as error:
-                    raise Failure(
-                        f"the files of document {identifier} are in use ({error.strerror}): close them"
-                    ) from error
-        return talks
+            try:
+                return [bury(self._folder(identifier)), *(bury(self.paths.talks / talk) for talk in talks)]
+            except OSError as error:
+                raise Failure(
+                    f"the files of document {identifier} are in use ({error.strerror}): close them"
+                ) from error
 
 
 def may_change(account: str, owner: str) -> bool:
@@ -363,16 +370,3 @@ def _copy_and_hash(source: Path, target: Path) -> tuple[str, int]:
         writer.flush()
         os.fsync(writer.fileno())
     return digest.hexdigest(), size
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write under another name, then rename: readers see the old text or the new one."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as writer:
-            writer.write(text)
-            writer.flush()
-            os.fsync(writer.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.shelf.connections import Connections
+from engine.shelf.leftovers import bury
 from engine.shelf.titles import one_line
 from ingest.errors import BadInput
 
@@ -91,7 +92,8 @@ class Talks:
         with self.connections.writing() as db:
             self.get(talk, owner)
             db.table("talks").delete(talk)
-        shutil.rmtree(self.folder / talk, ignore_errors=True)
+            grave = bury(self.folder / talk)
+        shutil.rmtree(grave, ignore_errors=True)
         self.connections.forget_deleted()
 
     # messages

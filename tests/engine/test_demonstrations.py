@@ -346,10 +346,14 @@ def test_what_followed_is_read_within_a_demonstration_only(demos, films):
 
 
 def test_what_a_crash_left_is_swept(demos, films):
-    orphan = demos.folder("0123456789ab")
-    (orphan / "bank").mkdir(parents=True)
+    deleted, orphan = demos.folder(".removed-0123456789ab-00ff"), demos.folder("0123456789ab")
+    for folder in (deleted, orphan):
+        (folder / "bank").mkdir(parents=True)
+    demos.library.shelf.sweep()
     Demonstrations(demos.library, read_table)
-    assert not orphan.exists() and demos.state(films.id) == "ready"
+    assert not deleted.exists() and not orphan.exists()
+    assert [kept.name for kept in demos.library.paths.found.iterdir()] == ["0123456789ab"]
+    assert demos.state(films.id) == "ready"
 
 
 # likelihoods

@@ -78,7 +78,7 @@ def test_adding_copies_the_file_under_a_name_of_our_own(shelf, tmp_path):
     assert (entry.state, entry.source_bytes, entry.position, entry.opened) == ("waiting", 5000, 0, None)
     assert shelf.source(entry.id) == shelf.paths.document(entry.id) / "source.epub"
     assert shelf.source(entry.id).read_bytes() == source.read_bytes()
-    assert files_below(shelf.paths.documents) == [f"{entry.id}/source.epub"]
+    assert files_below(shelf.paths.documents) == [f"{entry.id}/entry.json", f"{entry.id}/source.epub"]
 
 
 def test_the_same_content_is_one_document(shelf, make):
@@ -108,8 +108,8 @@ def test_the_same_content_is_one_document(shelf, make):
 )
 def test_names_from_outside_stay_off_the_disk(shelf, make, name):
     entry = make("content " + name.encode("utf-8", "replace").decode(), name)
-    (file,) = files_below(shelf.paths.documents)
-    assert file.startswith(f"{entry.id}/source") and len(file) < 40
+    note, file = files_below(shelf.paths.documents)
+    assert note == f"{entry.id}/entry.json" and file.startswith(f"{entry.id}/source") and len(file) < 40
     assert entry.title and entry.title == one_line(entry.title)
     assert "\n" not in entry.source_name and "\x00" not in entry.source_name and len(entry.source_name) <= 300
 
@@ -208,7 +208,7 @@ def test_the_parsed_document_is_stored_whole(shelf, make):
     )
     assert stored.characters == len(sample_document().text)
     assert shelf.is_stored(entry.id) and shelf.document(entry.id) == sample_document()
-    assert files_below(shelf.paths.document(entry.id)) == ["document.json", "source.txt"]
+    assert files_below(shelf.paths.document(entry.id)) == ["document.json", "entry.json", "source.txt"]
 
 
 def test_an_own_title_survives_parsing_again(shelf, make):
@@ -377,7 +377,10 @@ def test_sweep_finishes_or_undoes_what_a_crash_left(shelf, make):
     shelf.sweep()  # what was restored is looked through at the next start
     assert sorted(path.name for path in shelf.paths.talks.iterdir()) == sorted([talk.id, "notes"])
     assert not converting.exists()
-    assert sorted(path.name for path in shelf.paths.document(entry.id).iterdir()) == ["source.txt"]
+    assert sorted(path.name for path in shelf.paths.document(entry.id).iterdir()) == [
+        "entry.json",
+        "source.txt",
+    ]
     assert sorted(path.name for path in documents.iterdir()) == sorted(
         [entry.id, ".incoming-new", "somebody's own folder"]
     )
@@ -512,7 +515,7 @@ def test_processes_that_add_one_file_at_once_make_one_document(shelf, tmp_path):
     assert sorted(answer[1] for answer in answers) == ["False", "False", "False", "True"]
     assert {answer[2] for answer in answers} == {str(job.id) for job in shelf.jobs.all()}
     assert len(shelf.jobs.all()) == 1
-    assert files_below(shelf.paths.documents) == [f"{entry.id}/source.txt"]
+    assert files_below(shelf.paths.documents) == [f"{entry.id}/entry.json", f"{entry.id}/source.txt"]
     assert shelf.source(entry.id).read_bytes() == source.read_bytes()
 
 

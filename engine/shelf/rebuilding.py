@@ -1,0 +1,112 @@
+"""A document's row, made again from its folder: from the note beside it, the source, the text and the bank.
+
+The note says what no other file does: the name and title that people gave, and whose it is.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Failure
+from engine.shelf.titles import one_line
+from ingest.document import Document
+from ingest.errors import BadInput
+
+NOTE = "entry.json"
+NOTED = {"content_hash": str, "title": str, "renamed": int, "source_name": str, "source_file": str,
+         "created": float, "settings": str}  # fmt: skip
+
+
+def write_note(folder: Path, row: Mapping[str, Any]) -> None:
+    """Keep what only the database knows of a document beside its files, as far as the disk takes it."""
+    with contextlib.suppress(OSError):
+        write_whole(folder / NOTE, json.dumps({name: row.get(name, 0) for name in NOTED}, indent=1))
+
+
+def rebuilt_row(folder: Path) -> dict[str, Any] | None:
+    """Make the row of the document in `folder` again; None where there is neither its file nor its text."""
+    note, document = _note(folder), _document(folder)
+    source = next(iter(sorted(folder.glob("source*"))), None)
+    if source is None and document is None:
+        return None
+    row = {"created": folder.stat().st_mtime, "settings": "{}", "renamed": 0} | note
+    row |= {"id": folder.name, "content_hash": note.get("content_hash") or _content_hash(folder, source)}
+    row |= {"source_file": source.name if source else note.get("source_file", "source")}
+    row |= {"source_bytes": source.stat().st_size if source else 0}
+    own = one_line(document.title) if document and not row["renamed"] else ""
+    row["title"] = own or note.get("title") or folder.name
+    row.setdefault("source_name", row["title"] + Path(row["source_file"]).suffix)
+    if document is not None:
+        row |= {"author": one_line(document.author), "language": one_line(document.language, 40)}
+        row |= {"format": document.format, "characters": len(document.text)}
+    return row | _bank_columns(folder / "bank", row["settings"], document is not None)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write under another name, then rename: readers see the old text or the new one. Raises OSError."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as writer:
+            writer.write(text)
+            writer.flush()
+            os.fsync(writer.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _content_hash(folder: Path, source: Path | None) -> str:
+    """The hash of the file, or what its folder's name tells of it where the file is gone or damaged."""
+    digest = file_hash(source) if source else ""
+    return digest if digest.startswith(folder.name) else folder.name
+
+
+def _note(folder: Path) -> dict[str, Any]:
+    """The note, as far as it belongs to the folder and says what a note says."""
+    try:
+        values = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        note = {name: kind(values[name]) for name, kind in NOTED.items()}
+        settings = json.loads(note["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return note if isinstance(settings, dict) and note["content_hash"].startswith(folder.name) else {}
+
+
+def _document(folder: Path) -> Document | None:
+    try:
+        text = (folder / "document.json").read_text(encoding="utf-8", errors="surrogatepass")
+        return Document.from_json(text)
+    except (OSError, ValueError, BadInput):
+        return None
+
+
+def _bank_columns(folder: Path, settings: str, parsed: bool) -> dict[str, Any]:
+    """What the manifest of a bank tells: the book is ready where it is whole."""
+    from engine.bank.manifest import Manifest  # which brings more along than a shelf needs to open
+
+    try:
+        manifest = Manifest.read(folder)
+    except (BadInput, Failure):
+        manifest = None
+    if manifest is None:
+        return {"state": "waiting"}
+    known = json.loads(settings)
+    if manifest.layout.dtype == "int8":
+        known.setdefault("dtype", "int8")
+    return {
+        "state": "ready" if manifest.published and parsed else "waiting",
+        "tokens": manifest.counts.tokens,
+        "bank_bytes": manifest.nbytes,
+        "settings": json.dumps(known),
+    }
