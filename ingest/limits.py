@@ -18,6 +18,8 @@ class Limits:
     characters: int = 50_000_000  # of clean text
     nodes: int = 1_200_000  # elements and attributes of one XML part: a tree takes 130 bytes for each
     nesting: int = 50  # tables in tables, groups in groups
+    rows: int = 500_000  # of a table of demonstrations
+    cells: int = 3_000_000  # of all its rows together
 
 
 def check_file_size(name: str, size: int, limits: Limits) -> None:

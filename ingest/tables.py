@@ -7,8 +7,10 @@ each row keeps the number that an editor or a spreadsheet shows for it.
 import csv
 import io
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,9 +22,12 @@ from ingest.source import Source, read_source
 DELIMITERS = ",\t;|"
 SAMPLE_ROWS = 100
 MOST_COLUMNS = 500
-TABLE_LIMITS = Limits(file_bytes=100_000_000)
+TABLE_LIMITS = Limits(file_bytes=100_000_000, characters=100_000_000)
 PASTED = "what was pasted"
 _WORKBOOK = b"PK\x03\x04"
+_SEPARATOR = re.compile(r"\"?sep=([^\s\w\"]|\t)\"?[ ;,\t]*(?:\r\n|\r|\n)", re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -42,30 +47,43 @@ def read_table(path: Path | str, *, encoding: str | None = None, header: bool | 
     Raises BadInput for what is no table, an encoding that does not fit, or nothing in it.
     """
     source = read_source(path, encoding=encoding, limits=TABLE_LIMITS)
-    if source.data.startswith(b"PAR1"):
-        return _named(_parquet(source), source.name)
-    if source.data.startswith(_WORKBOOK):
-        raise BadInput(
-            f"{source.name}: this is a workbook or an archive: save the sheet as CSV and give that"
-        )
-    text, warning = decode(source.data, source.encoding)
-    if "\0" in text:
-        raise BadInput(f"{source.name}: this is no text: give a CSV, TSV, JSONL or Parquet file")
-    table = _named(_text_table(text, header, source.suffix), source.name)
-    return replace(table, warnings=(*([warning] if warning else []), *table.warnings))
+    with _named(source.name):
+        if source.data.startswith(b"PAR1"):
+            table = _parquet(source.data)
+        elif source.data.startswith(_WORKBOOK):
+            raise BadInput("this is a workbook or an archive: save the sheet as CSV and give that")
+        else:
+            table = _decoded(source, header)
+        return _filled(table, source.name)
 
 
 def pasted_table(text: str, *, header: bool | None = None) -> Table:
     """The table in pasted text. Raises BadInput as `read_table` does."""
-    return _named(_text_table(text.replace("\0", ""), header, ""), PASTED)
+    with _named(PASTED):
+        return _filled(_text_table(text.replace("\0", ""), header, ""), PASTED)
 
 
-def _named(table: Table, name: str) -> Table:
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Put the name of the table before what is wrong with it."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(f"{name}: {error}") from error.__cause__
+
+
+def _filled(table: Table, name: str) -> Table:
     if not table.rows:
-        raise BadInput(f"{name}: there are no rows in it: give one example in each row")
-    if len(table.columns) > MOST_COLUMNS:
-        raise BadInput(f"{name}: {len(table.columns)} columns are too many; {MOST_COLUMNS} is the most")
+        raise BadInput("there are no rows in it: give one example in each row")
     return replace(table, name=name)
+
+
+def _decoded(source: Source, header: bool | None) -> Table:
+    text, warning = decode(source.data, source.encoding)
+    if "\0" in text:
+        raise BadInput("this is no text: give a CSV, TSV, JSONL or Parquet file")
+    table = _text_table(text, header, source.suffix)
+    return replace(table, warnings=(*([warning] if warning else []), *table.warnings))
 
 
 def _text_table(text: str, header: bool | None, suffix: str) -> Table:
@@ -77,28 +95,33 @@ def _text_table(text: str, header: bool | None, suffix: str) -> Table:
 
 def _json_table(text: str) -> Table:
     """One JSON object a line, or one array of objects."""
+    _check_marks(text, "{[,")
     objects, numbers = [], []
     for number, words in _json_records(text):
         try:
             record = json.loads(words) if isinstance(words, str) else words
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(
                 f"line {number} is not valid JSON ({error}): give one JSON object in each line"
             ) from None
         if not isinstance(record, dict):
             raise BadInput(f'line {number} is no JSON object: write {{"text": "…", "label": "…"}}')
+        _check_size(len(objects), 0)
         objects.append(record)
         numbers.append(number)
-    columns = tuple(dict.fromkeys(str(name) for record in objects for name in record))
-    rows = tuple(tuple(_cell(record.get(name)) for name in columns) for record in objects)
-    return Table("", columns, rows, tuple(numbers))
+    columns: dict[str, None] = {}
+    for record in objects:
+        columns |= dict.fromkeys(map(str, record))
+        _check_columns(columns)
+    rows = _rows([_cell(record.get(name)) for name in columns] for record in objects)
+    return Table("", tuple(columns), rows, tuple(numbers))
 
 
 def _json_records(text: str) -> Iterator[tuple[int, str | object]]:
     if text.lstrip().startswith("["):
         try:
             yield from enumerate(json.loads(text), 1)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"this is not valid JSON ({error}): give one JSON object in each line") from None
         return
     for number, line in enumerate(text.split("\n"), 1):
@@ -107,14 +130,19 @@ def _json_records(text: str) -> Iterator[tuple[int, str | object]]:
 
 
 def _delimited(text: str, header: bool | None, suffix: str) -> Table:
-    delimiter = "\t" if suffix == ".tsv" else _delimiter(text)
+    first = 1
+    text = text.removeprefix("\ufeff")
+    told = _SEPARATOR.match(text)  # Excel's own first line
+    if told:
+        first, text = 2, text[told.end() :]
+    delimiter = told[1] if told else "\t" if suffix == ".tsv" else _delimiter(text)
+    _check_marks(text, f"{delimiter}\n")
     warnings: tuple[str, ...] = ()
     try:
-        numbered = list(_records(text, delimiter, csv.QUOTE_MINIMAL))
+        numbered = _bounded(_records(text, delimiter, csv.QUOTE_MINIMAL, first))
     except csv.Error:
-        numbered = list(_records(text, delimiter, csv.QUOTE_NONE))
+        numbered = _bounded(_records(text, delimiter, csv.QUOTE_NONE, first))
         warnings = ("a quotation mark is opened and never closed: quotation marks were read as letters",)
-    numbered = [(number, cells) for number, cells in numbered if any(cell.strip() for cell in cells)]
     if not numbered:
         return Table("", (), (), ())
     if header is None:
@@ -123,6 +151,7 @@ def _delimited(text: str, header: bool | None, suffix: str) -> Table:
         names, numbered = numbered[0][1], numbered[1:]
     else:
         names = [f"column {at}" for at in range(1, max(len(cells) for _, cells in numbered) + 1)]
+    _check_columns(names)
     columns = _distinct(names)
     ragged = [number for number, cells in numbered if len(cells) > len(columns)]
     if ragged:
@@ -130,19 +159,70 @@ def _delimited(text: str, header: bool | None, suffix: str) -> Table:
             f"row {ragged[0]} has more cells than the {len(columns)} columns: put quotation marks around "
             f"text that holds {'tabs' if delimiter == chr(9) else f'“{delimiter}”'}"
         )
-    rows = tuple(tuple(cells) + ("",) * (len(columns) - len(cells)) for _, cells in numbered)
+    rows = _rows(cells + [""] * (len(columns) - len(cells)) for _, cells in numbered)
     return Table("", columns, rows, tuple(number for number, _ in numbered), warnings)
 
 
-def _records(text: str, delimiter: str, quoting: int) -> Iterator[tuple[int, list[str]]]:
-    """Cells of every record with the number of its first line."""
+def _bounded(numbered: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Records that hold something, up to the limits on rows and cells."""
+    found, cells = [], 0
+    for number, record in numbered:
+        if any(cell.strip() for cell in record):
+            cells += len(record)
+            _check_size(len(found), cells)
+            found.append((number, record))
+    return found
+
+
+def _rows(made: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Rows as tuples, up to the limits on rows, cells and letters."""
+    found, cells, letters = [], 0, 0
+    for row in made:
+        cells += len(row)
+        letters += sum(map(len, row))
+        _check_size(len(found), cells, letters)
+        found.append(tuple(row))
+    return tuple(found)
+
+
+def _check_size(rows: int, cells: int, letters: int = 0) -> None:
+    """Raise BadInput for more than a table of demonstrations may hold."""
+    limits = TABLE_LIMITS
+    for count, most, what in (
+        (rows, limits.rows, "rows"),
+        (cells, limits.cells, "cells"),
+        (letters, limits.characters, "letters"),
+    ):
+        if count > most:
+            raise BadInput(
+                f"this table has more than {most:,} {what}: give a part of it, such as its first rows"
+            )
+
+
+def _check_marks(text: str, marks: str) -> None:
+    """Raise BadInput where a text has so many marks between cells that reading it takes all the memory.
+
+    Marks inside cells are counted too, so twice as many are let through as cells are.
+    """
+    if sum(map(text.count, marks)) > 2 * TABLE_LIMITS.cells:
+        _check_size(0, TABLE_LIMITS.cells + 1)
+
+
+def _check_columns(names: Collection[str]) -> None:
+    if len(names) > MOST_COLUMNS:
+        raise BadInput(f"{len(names):,} columns are too many; {MOST_COLUMNS} is the most")
+
+
+def _records(text: str, delimiter: str, quoting: int, line: int) -> Iterator[tuple[int, list[str]]]:
+    """Cells of every record with the number of its first line; `line` is that of the first record."""
+    before = line - 1
     csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
     strict = quoting != csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=strict)
-    line = 1
+    lines = (match[0] for match in _LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=strict)
     for cells in reader:
         yield line, cells
-        line = reader.line_num + 1
+        line = before + reader.line_num + 1
 
 
 def _delimiter(text: str) -> str:
@@ -181,22 +261,28 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _parquet(source: Source) -> Table:
+def _parquet(data: bytes) -> Table:
     try:
         import fastparquet
     except ImportError:
         raise BadInput(
-            f"{source.name}: Parquet needs the package fastparquet: run python launch.py once to install it, "
-            "or save the table as CSV"
+            "Parquet needs the package fastparquet: run python launch.py once to install it, or save the "
+            "table as CSV"
         ) from None
     try:
-        frame = fastparquet.ParquetFile(io.BytesIO(source.data)).to_pandas()
+        file = fastparquet.ParquetFile(io.BytesIO(data))
+        # a page of one repeated value takes a few bytes, whatever number of rows it stands for
+        _check_columns(file.columns)
+        _check_size(file.count(), file.count() * len(file.columns))
+        frame = file.to_pandas()
+    except BadInput:
+        raise
     except Exception as error:
         raise BadInput(
-            f"{source.name}: a Parquet file that is damaged or holds what cannot be read: save it as CSV"
+            "a Parquet file that is damaged or holds what cannot be read: save it as CSV"
         ) from error
     columns = _distinct([str(name) for name in frame.columns])
-    rows = tuple(tuple(_cell(cell) for cell in row) for row in frame.itertuples(index=False, name=None))
+    rows = _rows([_cell(cell) for cell in row] for row in frame.itertuples(index=False, name=None))
     return Table("", columns, rows, tuple(range(1, len(rows) + 1)))
 
 
@@ -208,4 +294,4 @@ def _cell(value: object) -> str:
         return value.decode("utf-8", errors="replace")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return value if isinstance(value, str) else str(value)
+    return _SURROGATE.sub("\ufffd", value) if isinstance(value, str) else str(value)

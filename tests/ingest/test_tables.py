@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ingest.errors import BadInput
+from ingest.spellings import join_spellings, spelling_groups
 from ingest.tables import Table, pasted_table, read_table
 
 RIGHT = [
@@ -23,6 +24,11 @@ RIGHT = [
     ("short.csv", b"text,label,more\nab,x\n", ("text", "label", "more"), [("ab", "x", "")], [2]),
     ("twice.csv", b"text,,text\nab,x,y\n", ("text", "column 2", "text (2)"), [("ab", "x", "y")], [2]),
     ("one.csv", b"text\nab\ncd\n", ("text",), [("ab",), ("cd",)], [2, 3]),
+    ("excel.csv", b'\xef\xbb\xbfsep=;\r\ntext;label\r\n"a; b";x\r\ncd;y\r\n', ("text", "label"),
+     [("a; b", "x"), ("cd", "y")], [3, 4]),
+    ("tabbed.csv", b'"sep=\t"\ntext\tlabel\nab, cd\tx\n', ("text", "label"), [("ab, cd", "x")], [3]),
+    ("carriage.csv", b'text,label\r"two\rlines",x\rab,y\r', ("text", "label"),
+     [("two\rlines", "x"), ("ab", "y")], [2, 4]),
     ("a.jsonl", b'{"text": "ab", "n": 1}\n\n{"n": 2.0, "text": null, "z": true}\n', ("text", "n", "z"),
      [("ab", "1", ""), ("", "2", "True")], [1, 3]),
     ("a.json", b'[{"text": "ab"}, {"text": "cd"}]', ("text",), [("ab",), ("cd",)], [1, 2]),
@@ -48,6 +54,12 @@ WRONG = [
     ("bad.jsonl", b'{"text": "ab"}\n{"text": \n', "line 2 is not valid JSON"),
     ("list.jsonl", b'{"text": "ab"}\n["ab"]\n', "line 2 is no JSON object"),
     ("bad.json", b"[{", "not valid JSON"),
+    ("deep.json", b"[" * 100_000, "not valid JSON"),
+    ("columns.csv", b"a," * 501, "502 columns are too many"),
+    ("columns.jsonl", b"".join(b'{"a%d": 1}\n' % at for at in range(600)), "501 columns are too many"),
+    ("rows.csv", b"ab\n" * 500_002, "more than 500,000 rows"),
+    ("cells.csv", b"ab" + b"," * 6_000_001, "more than 3,000,000 cells"),
+    ("cells.json", b"[" + b"0," * 6_000_001, "more than 3,000,000 cells"),
     ("broken.parquet", b"PAR1 and nothing else", "arquet"),
 ]
 
@@ -57,7 +69,7 @@ def test_what_is_no_table_says_so_in_one_line(tmp_path, name, data, says):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(BadInput, match=says) as error:
         read_table(tmp_path / name)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and str(error.value).count(name) == 1
 
 
 def test_a_quotation_mark_never_closed_is_a_letter(tmp_path):
@@ -83,6 +95,43 @@ def test_what_is_pasted_may_have_a_header_or_not():
     assert isinstance(pasted_table(json.dumps({"text": "ab"})), Table)
     with pytest.raises(BadInput, match="what was pasted: there are no rows"):
         pasted_table("  \n")
+
+
+def test_a_parquet_file_of_a_few_bytes_is_no_table_of_millions(tmp_path):
+    fastparquet = pytest.importorskip("fastparquet", reason="fastparquet is not installed")
+    import pandas
+
+    again = pandas.Categorical.from_codes([0] * 600_000, categories=["ab"])
+    path = tmp_path / "small.parquet"
+    fastparquet.write(str(path), pandas.DataFrame({"text": again}), compression="ZSTD")
+    assert path.stat().st_size < 10_000
+    with pytest.raises(BadInput, match=r"small\.parquet: this table has more than 500,000 rows: give a part"):
+        read_table(path)
+
+
+GROUPS = [
+    ({"Refund": 9, "refund": 12, "REFUND": 2, "ship": 1}, (("refund", "Refund", "REFUND"),)),
+    (
+        {"refund ": 1, "refund": 1, "re  fund": 1, "re fund": 1},
+        (("refund ", "refund"), ("re  fund", "re fund")),
+    ),
+    ({"ﬁne": 1, "fine": 2, "": 4, " ": 1}, (("fine", "ﬁne"),)),
+    ({"1": 3, "1.0": 4, "2": 1, "02": 1, "3": 1}, (("1.0", "1"), ("2", "02"))),
+    ({"1": 3, "1.0": 4, "many": 1}, ()),
+    ({}, ()),
+]
+
+
+@pytest.mark.parametrize(("counts", "groups"), GROUPS)
+def test_spellings_of_one_label_are_found(counts, groups):
+    assert spelling_groups(counts) == groups
+
+
+def test_spellings_are_joined_in_one_column_only():
+    table = pasted_table("text,label\nRefund,Refund\nab,refund\ncd,ship\n")
+    joined = join_spellings(table, "label", [("refund", "Refund")])
+    assert joined.rows == (("Refund", "refund"), ("ab", "refund"), ("cd", "ship"))
+    assert joined.numbers == table.numbers
 
 
 def test_parquet(tmp_path):
