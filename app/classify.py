@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 def demonstrations(arguments: argparse.Namespace):
     """The engine's demonstration libraries over the user's data folder, with the table reader put in."""
     from engine.demonstrations.demonstrations import Demonstrations
-    from ingest.tables import read_table
+    from ingest.apart import read_table
 
     return Demonstrations(commands.assistant(arguments).library, read_table)
 
@@ -123,7 +123,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _table(arguments: argparse.Namespace):
     """The rows to classify, None for one text. Read first: what is wrong with it must not wait for a bank."""
-    from ingest.tables import read_table
+    from ingest.apart import read_table
 
     if arguments.input is None:
         return None

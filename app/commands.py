@@ -134,14 +134,14 @@ def build_parser(chosen: str | None = None) -> Parser:
 
 def parse_book(file: Path):
     """The parser that a delegate gets: the engine knows no file format."""
-    from ingest.parse import parse
+    from ingest.apart import parse
 
     return parse(file)
 
 
 def parse_table(file: Path):
     """The same for a table of labelled examples."""
-    from ingest.tables import read_table
+    from ingest.apart import read_table
 
     return read_table(file)
 
@@ -242,7 +242,7 @@ def assistant(arguments: argparse.Namespace, prefix: str = ""):
     """
     from engine.assistant import Assistant
     from engine.library import Library
-    from ingest.parse import parse as parse_file
+    from ingest.apart import parse as parse_file
 
     options = model_options(arguments, prefix)
     options["model"] = options["model"] or named_model([])

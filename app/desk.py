@@ -22,9 +22,9 @@ from engine.paths import SAMPLES
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Entry
+from ingest.apart import read_table
 from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.tables import read_table
 
 HITS = 60
 KEPT_LEAVES = 16

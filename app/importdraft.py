@@ -13,8 +13,9 @@ from pathlib import Path
 from app import uploads
 from engine.demonstrations.demonstrations import Demonstrations
 from engine.demonstrations.importing import Preview
+from ingest.apart import pasted_table, read_table
 from ingest.errors import BadInput
-from ingest.tables import Table, pasted_table, read_table
+from ingest.tables import Table
 
 HEADERS = {"Guess": "", "The names of the columns": "names", "An example already": "example"}
 _HEADER = {"names": True, "example": False}

@@ -29,6 +29,7 @@ from app.settingstab import SettingsTab  # noqa: E402
 from app.shelftab import ShelfTab  # noqa: E402
 from app.view import View  # noqa: E402
 from engine.paths import ASSETS  # noqa: E402
+from ingest import apart  # noqa: E402
 
 TITLE = "LongMem Reader"
 HEADLINE = markup.tag("h1", TITLE) + markup.tag("p", "Long books, read with a memory.")
@@ -177,12 +178,13 @@ def run(arguments: argparse.Namespace) -> int:
     folder = uploads.folder()
     atexit.register(uploads.clear, folder)
     desk = Desk(assistant(arguments, PAGE), bool(arguments.read_only))
-    desk.start()
     page = None
     try:
         page = serve(desk, host, port, accounts, mcp_server=bool(arguments.mcp))
         access.started_mcp(page.mcp_error)
+        desk.start()  # only now: what a job does must not keep the page from being there
         desk.look()
+        apart.keep_spare()
         print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
         while True:
             time.sleep(1)
@@ -190,6 +192,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("ending: work in hand goes on at the next start", file=sys.stderr, flush=True)
     finally:
         stopped = desk.stop(STOP_SECONDS)
+        apart.close()
         if page is not None:
             page.close(verbose=False)
         uploads.clear(folder)

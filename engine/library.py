@@ -28,7 +28,7 @@ from engine.locks import holding
 from engine.paths import Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.shelf.jobs import Job, Listener
-from engine.shelf.report import Report
+from engine.shelf.report import Report, Stopped
 from engine.shelf.shelf import Entry, Shelf
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
@@ -171,7 +171,7 @@ class Library:
         began = time.monotonic()
         identifier = job.document
         report("parse", 0, 1)
-        document = self._parsed(job)
+        document = self._parsed(job, lambda: report("parse", 0, 1))
         if not self.shelf.fulltext.has(identifier):
             text = document.text
             found = self.passages(identifier)
@@ -317,15 +317,22 @@ class Library:
         if opened is not None and sys.platform == "win32":  # where an open file cannot be deleted
             opened[1].bank.close()
 
-    def _parsed(self, job: Job) -> Document:
+    def _parsed(self, job: Job, waiting: Callable[[], None]) -> Document:
         identifier = job.document
         if not self.shelf.is_stored(identifier):
-            document = self._parse(
-                self.shelf.source(identifier),
-                name=self.shelf.get(identifier).source_name,
-                password=self._passwords.pop(identifier, None),
-                encoding=job.options.get("encoding"),
-            )
+            password = self._passwords.pop(identifier, None)
+            try:
+                document = self._parse(
+                    self.shelf.source(identifier),
+                    name=self.shelf.get(identifier).source_name,
+                    password=password,
+                    encoding=job.options.get("encoding"),
+                    waiting=waiting,
+                )
+            except Stopped:
+                if password is not None:  # for when it goes on
+                    self._passwords[identifier] = password
+                raise
             self.shelf.store(identifier, document)
             self.shelf.configure(identifier, warnings=list(document.warnings) or None)
         return self.document(identifier)

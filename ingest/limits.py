@@ -20,6 +20,20 @@ class Limits:
     nesting: int = 50  # tables in tables, groups in groups
     rows: int = 500_000  # of a table of demonstrations
     cells: int = 3_000_000  # of all its rows together
+    # of the process that reads it (`ingest.apart`), and what each byte of the file allows beside that
+    memory_bytes: int = 300_000_000
+    memory_factor: int = 10
+    most_memory: int = 2_000_000_000
+    seconds: float = 30.0  # of a processor
+    seconds_per_megabyte: float = 5.0
+
+    def memory(self, size: int) -> int:
+        """Bytes of memory that reading a file of `size` bytes may take."""
+        return min(self.memory_bytes + self.memory_factor * size, self.most_memory)
+
+    def time(self, size: int) -> float:
+        """Seconds of a processor that reading a file of `size` bytes may take."""
+        return self.seconds + self.seconds_per_megabyte * size / 1e6
 
 
 def check_file_size(name: str, size: int, limits: Limits) -> None:

@@ -1,5 +1,6 @@
 """parse: one file in, one Document out. The content decides which parser reads it, never the name alone."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.archive import Archive
@@ -57,14 +58,18 @@ def parse(
     password: str | None = None,
     encoding: str | None = None,
     limits: Limits | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> Document:
-    """Read any supported file.
+    """Read any supported file, here; `ingest.apart` does the same in a process of its own.
 
     `name` is what its owner calls the file, where it lies under another one: a title where the text has none,
     and the name in messages. `password` opens an encrypted PDF; `encoding` overrides the guess for text,
     Markdown and HTML. Raises BadInput, whose message is one line that says what is wrong and what to do, for
     everything that is not a readable document: whatever goes wrong inside a parser is such a line too.
+    `waiting` is called before the file is parsed, and may raise to give up.
     """
+    if waiting is not None:
+        waiting()
     source = read_source(path, name=name, password=password, encoding=encoding, limits=limits)
     _refuse_foreign(source)
     parser = choose_parser(source)
@@ -72,6 +77,8 @@ def parse(
         document = parser.parse(source)
     except BadInput as error:
         raise BadInput(f"{one_line(source.name)}: {one_line(str(error))}") from error
+    except MemoryError:  # which says nothing of the file
+        raise
     except Exception as error:
         # a file that breaks a library is a damaged file to its owner; --debug shows the cause
         raise BadInput(

@@ -40,6 +40,17 @@ class Table:
     numbers: tuple[int, ...]
     warnings: tuple[str, ...] = ()
 
+    def to_json(self) -> str:
+        """Everything as JSON; `from_json` gives an equal table back."""
+        return json.dumps(vars(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "Table":
+        """Read what `to_json` wrote."""
+        record = json.loads(line)
+        rows = tuple(map(tuple, record.pop("rows")))
+        return cls(record.pop("name"), rows=rows, **{name: tuple(value) for name, value in record.items()})
+
 
 def read_table(path: Path | str, *, encoding: str | None = None, header: bool | None = None) -> Table:
     """The table in a file. encoding: overrides the guess. header: whether the first row names the columns.

@@ -31,7 +31,7 @@ STATES = ("queued", "running", "paused", "cancelled", "done", "failed")
 ADD = "add"
 UNFINISHED = ("queued", "running", "paused")
 # a job that takes its program down with it (out of memory, a crash in a library) is not tried for ever
-MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 2
 DOCUMENT_STATES = {
     "queued": "waiting",
     "paused": "paused",
@@ -243,6 +243,14 @@ class Jobs:
         finally:
             lock.release()
 
+    def forgive(self) -> None:
+        """Count no attempt against the jobs that run in this program: it is ended before they can stop."""
+        with self.connections.writing() as db:
+            db.execute(
+                "UPDATE jobs SET attempts = 0 WHERE state = 'running' AND pid = ? AND host = ?",
+                [os.getpid(), socket.gethostname()],
+            )
+
     # inside
 
     def _work(self, job: Job, work: Work, report: Report) -> None:
@@ -315,7 +323,8 @@ class Jobs:
                 db.execute(
                     "UPDATE jobs SET state = 'failed', message = ?, pid = NULL, attempts = 0 WHERE id = ?",
                     [
-                        f"the program ended {job.attempts} times at this point: is there enough memory?",
+                        f"the program ended {job.attempts} times at this point, so this was set aside: "
+                        "see that there is enough memory, then try again",
                         identifier,
                     ],
                 )

@@ -97,7 +97,8 @@ class Report:
                 [self.stage, self.done, self.total, self.rate, message, time.time(), self._job, self.worker],
             )
             if _reached(self.stage, self.done) > self._mark:
-                db.execute("UPDATE jobs SET attempts = 0 WHERE id = ?", [self._job])
+                # the first attempt at what comes now
+                db.execute("UPDATE jobs SET attempts = 1 WHERE id = ?", [self._job])
             if changed and self.stage in STAGE_STATES:
                 db.execute(
                     "UPDATE documents SET state = ?"

@@ -30,12 +30,17 @@ class JobRunner:
         self._thread.start()
 
     def stop(self, timeout: float = 30.0) -> bool:
-        """Put the job in hand back into the queue and end. False when it did not stop in time."""
+        """Put the job in hand back into the queue and end. False when it did not stop in time.
+
+        It is then taken up again as after a crash, which is not its fault.
+        """
         self._stopping.set()
         self._woken.set()
         if self._thread is None:
             return True
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._jobs.forgive()
         return not self._thread.is_alive()
 
     def wake(self) -> None:

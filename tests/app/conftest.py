@@ -60,7 +60,7 @@ def serving(
     from app.desk import Desk
     from engine.assistant import Assistant
     from engine.library import Library
-    from ingest.parse import parse
+    from ingest.apart import parse
 
     desk = Desk(Assistant(Library(Paths(home), parse, model=str(model))), read_only)
     desk.start()
