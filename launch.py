@@ -99,11 +99,11 @@ def main(argv: list[str]) -> int:
     if setup.ready(group):
         if not runs_inside(setup):
             return run_inside(setup, argv)
-        from app import commands
+        from app.command_line import commands
 
         return commands.main(argv)
 
-    from app import commands
+    from app.command_line import commands
 
     commands.parse(argv, installed=False)  # --help and a wrong command end here, before anything is installed
     try:

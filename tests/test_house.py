@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app import commands
+from app.command_line import commands
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "README.md"
@@ -89,8 +89,8 @@ DIRECTIONS = [
     ("engine", "from ingest.document import Document\nfrom ingest import errors", set()),
     ("engine", "from ingest.parse import parse", {"ingest.parse", "ingest.parse.parse"}),
     ("engine", "from ingest import parse", {"ingest.parse"}),
-    ("engine", "import app.commands", {"app.commands"}),
-    ("engine", "from ...app import show", {"app", "app.show"}),
+    ("engine", "import app.command_line.commands", {"app.command_line.commands"}),
+    ("engine", "from ...app import html", {"app", "app.html"}),
     ("engine", "from ..errors import Failure", set()),
     ("app", "from engine.paths import Paths\nfrom ingest.parse import parse", set()),
     ("app", "import torch", {"torch"}),
@@ -102,7 +102,74 @@ def test_a_wrong_import_would_be_seen(package, source, wrong):
     assert wrong_imports(package, source, f"{package}.inner") == wrong
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+# room of the app -> the rooms that it may import from
+ROOMS = {
+    "command_line": {"page", "desk", "html"},
+    "page": {"tabs", "desk", "html"},
+    "tabs": {"desk", "html"},
+    "desk": {"html"},
+    "html": set(),
+}
+WITH_GRADIO = {"page", "tabs"}
+MODULES = {
+    ".".join(path.relative_to(PROJECT).with_suffix("").parts): path
+    for path in SOURCES
+    if path.name != "__init__.py"
+}
+APP = {name: path for name, path in MODULES.items() if name.startswith("app.")}
+
+
+def named_modules(source: str, package: str) -> set[str]:
+    """The project's modules that a source imports, or names in a string to import them later."""
+    names = imports(source, package)
+    names.update(node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
+    return names & MODULES.keys()
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Ways along the arrows that come back to where they began: one for each circle that is met."""
+    found, done = [], set()
+
+    def walk(name: str, way: list[str]) -> None:
+        if name in way:
+            found.append([*way[way.index(name) :], name])
+        elif name not in done:
+            for target in sorted(arrows.get(name, ())):
+                walk(target, [*way, name])
+            done.add(name)
+
+    for name in arrows:
+        walk(name, [])
+    return found
+
+
+def test_every_file_of_the_app_is_in_a_room():
+    assert {name.split(".")[1] for name in APP} == ROOMS.keys()
+    assert {name for name in APP if name.count(".") != 2} == set()
+
+
+@pytest.mark.parametrize("module", APP)
+def test_a_room_imports_from_the_rooms_below_it_only(module):
+    room, source = module.split(".")[1], APP[module].read_text(encoding="utf-8")
+    names = named_modules(source, f"app.{room}") & APP.keys()
+    assert {name for name in names if name.split(".")[1] not in {room} | ROOMS[room]} == set()
+    gradio = "gradio" in {name.partition(".")[0] for name in imports(source, f"app.{room}")}
+    assert room in WITH_GRADIO or not gradio
+
+
+def test_no_modules_of_the_app_import_each_other_in_a_circle():
+    arrows = {name: named_modules(path.read_text(encoding="utf-8"), name) for name, path in APP.items()}
+    assert circles(arrows) == []
+
+
+def test_a_circle_would_be_seen():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"b"}}) == [["a", "b", "c", "a"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert named_modules("def f():\n    from app.html import markup", "app.desk") == {"app.html.markup"}
+    assert named_modules("PAGE = 'app.page.page'", "app.html") == {"app.page.page"}
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, *(f"app/{room}" for room in ROOMS)])
 def test_packages_import_nothing_of_their_own_accord(package):
     assert imports((PROJECT / package / "__init__.py").read_text(encoding="utf-8"), package) == set()
 

@@ -64,6 +64,11 @@ class Entry:
         """Tell whether that account may change or delete it, see `may_change`."""
         return may_change(owner, self.settings.get("owner", ""))
 
+    @property
+    def warnings(self) -> list[str]:
+        """What its parser could not be sure of."""
+        return self.settings.get("warnings", [])
+
 
 class Shelf:
     """All documents of one data folder; `jobs`, `talks` and `fulltext` are its other parts."""

@@ -56,8 +56,8 @@ def serving(
     host: str = "127.0.0.1",
 ) -> Iterator[Served]:
     """The page over a data folder; wants `upload_folder`."""
-    from app import access, page
-    from app.desk import Desk
+    from app.desk.desk import Desk
+    from app.page import access, page
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.apart import parse
@@ -73,7 +73,7 @@ def serving(
 @pytest.fixture(scope="module")
 def upload_folder(monkeypatch_module) -> Iterator[Path]:
     """Where the pages of a module keep their uploads."""
-    from app import uploads
+    from app.desk import uploads
 
     monkeypatch_module.setenv("GRADIO_TEMP_DIR", "")
     folder = uploads.folder()
@@ -115,7 +115,7 @@ class Told:
 @pytest.fixture(scope="module")
 def two_books(tmp_path_factory, tiny_folder):
     """A desk with two encoded books, and no page."""
-    from app.desk import Desk
+    from app.desk.desk import Desk
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.parse import parse

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from app import commands
+from app.command_line import commands
 from engine.backbone.load import load_backbone
 from engine.demonstrations.calibration import calibrated, empty_scores
 from engine.demonstrations.mixture import LIKELIHOOD_ALONE, UNFITTED, VOTE_ALONE, fit_mixture

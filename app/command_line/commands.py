@@ -1,0 +1,345 @@
+"""The command line: parse arguments, call the engine, print.
+
+The standard library is enough to import this and to parse: launch.py does so before anything is installed.
+The engine is imported by the command that needs it. Results go to standard output, all else to standard
+error; exit codes: 0, 2 for what the user has to change, 1 for a failure, 130 for Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.command_line import printing, run_tests
+from app.command_line.arguments import (
+    PAGE,
+    PAGE_OPTIONS,
+    Parser,
+    add_json,
+    add_model_arguments,
+    page_arguments,
+    sampling_arguments,
+    words,
+)
+from app.command_line.opening import assistant, named_model, sampling, stay_local
+from app.desk import records
+from app.html import wording
+from engine.arguments import positive
+from engine.errors import Failure
+from engine.paths import Paths
+from ingest.errors import BadInput
+
+PROGRAM = "python launch.py"
+DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
+DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """A command whose module gives `add_arguments(parser)` and `run(arguments) -> int` (the exit code)."""
+
+    module: str
+    help: str
+
+
+# A further command is one line here.
+DELEGATES: dict[str, Delegate] = {
+    "classify": Delegate(
+        "app.command_line.classify", "label texts with thousands of demonstrations in memory"
+    ),
+    "train": Delegate("engine.training.train", "train a SideNet on books"),
+    "train-search": Delegate("engine.training.search", "train the search map on questions"),
+    "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
+    "bench": Delegate("app.command_line.bench", "measure speed and size"),
+}
+
+# The module whose `run(arguments, opened) -> int` opens the page.
+PAGE_MODULE = "app.page.page"
+
+
+def build_parser(chosen: str | None = None) -> Parser:
+    """The parser of all commands. Only the chosen delegate's module is imported, for its arguments."""
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
+    as_json = Parser(add_help=False)
+    add_json(as_json)
+    model = Parser(add_help=False)
+    add_model_arguments(model.add_argument_group("model"))
+    sampling = sampling_arguments()
+
+    parser = Parser(
+        prog=PROGRAM,
+        description=DESCRIPTION,
+        epilog="Without a command: open the page.",
+        parents=[page_arguments()],
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+
+    def command(name: str, function: Callable | None, help: str, *parents: Parser) -> Parser:
+        made = commands.add_parser(name, help=help, description=help, parents=[common, *parents])
+        made.set_defaults(function=function)
+        return made
+
+    add = command("add", add_documents, "parse and encode files; goes on where it stopped", as_json, model)
+    add.add_argument("files", nargs="+", metavar="FILE")
+    add.add_argument("--password", help="of an encrypted file")
+    add.add_argument("--encoding", help="of a text file, where the guess is wrong")
+    add.add_argument(
+        "--int8", action="store_true", help="keep the memory in two thirds of the space, slightly rounded"
+    )
+
+    command("shelf", list_shelf, "list the documents", as_json)
+
+    ask = command("ask", ask_document, "ask a document a question", as_json, model, sampling)
+    ask.add_argument("document", metavar="DOC", help=DOCUMENT_HELP)
+    ask.add_argument("question", type=words, metavar="QUESTION")
+    ask.add_argument(
+        "--until",
+        type=words,
+        metavar="PLACE",
+        help="read nothing after this place: 'page 12', 'chapter 3', 45%%",
+    )
+    ask.add_argument("--within", type=words, metavar="CHAPTER", help="read this chapter only")
+    ask.add_argument("--max-tokens", type=positive, metavar="N", help="longest answer")
+
+    go_on = command("continue", continue_text, "continue the text of a document", as_json, model, sampling)
+    go_on.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
+    start = go_on.add_mutually_exclusive_group()
+    start.add_argument("--at", type=words, metavar="PLACE", help="go on from this place of the document")
+    start.add_argument("--prompt", type=words, metavar="TEXT", help="go on from this text instead")
+    go_on.add_argument("--tokens", type=positive, default=200, metavar="N", help="how many (default: 200)")
+    go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
+
+    remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
+    remove.add_argument("document", metavar="DOC", help="an id, an unambiguous start of one, or a title")
+
+    for name, delegate in DELEGATES.items():
+        made = command(name, None, delegate.help)
+        if name == chosen:
+            module = importlib.import_module(delegate.module)
+            module.add_arguments(made)
+            made.set_defaults(function=module.run, parse_file=parse_book, read_table=parse_table)
+
+    test = command("test", run_tests.run, "run the tests; arguments are pytest's")
+    test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
+    doctor = command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
+    doctor.add_argument("--repair", action="store_true", help="mend a damaged shelf; every book stays")
+    return parser
+
+
+def parse_book(file: Path):
+    """The parser that a delegate gets: the engine knows no file format."""
+    from ingest.apart import parse
+
+    return parse(file)
+
+
+def parse_table(file: Path):
+    """The same for a table of labelled examples."""
+    from ingest.apart import read_table
+
+    return read_table(file)
+
+
+def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
+    """Parse a command line; `--help` and errors end the process, as argparse does (exit codes 0 and 2).
+
+    Before set-up (`installed` false) a delegate takes anything: its module may need what is not there yet.
+    """
+    given = [word for word in argv if word != "--debug"]
+    chosen = given[0] if given else None
+    if chosen == "test" and given[1:] not in (["-h"], ["--help"]):
+        rest = argv[argv.index("test") + 1 :]
+        return argparse.Namespace(
+            command="test", pytest=rest, function=run_tests.run, debug="--debug" in argv
+        )
+    if chosen in DELEGATES and not installed:
+        return argparse.Namespace(command=chosen)
+    parser = build_parser(chosen)
+    arguments, unknown = parser.parse_known_args(argv)
+    if arguments.command is None:
+        arguments.function = open_page
+    else:
+        refuse_page_options(parser, arguments)
+    # only now: what a delegate would have taken is unknown where a page's option stands before its name
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments.command == "continue" and arguments.document is None and arguments.prompt is None:
+        parser.error("continue needs a document or --prompt TEXT")
+    if arguments.command == "continue" and arguments.document is None and arguments.at is not None:
+        parser.error("--at needs a document")
+    return arguments
+
+
+def refuse_page_options(parser: Parser, arguments: argparse.Namespace) -> None:
+    """End the process where an option of the page stands before a command."""
+    for name in PAGE_OPTIONS:
+        if getattr(arguments, name) is None:
+            continue
+        option = name.removeprefix(PAGE)
+        is_shared = option != name and (arguments.command in DELEGATES or hasattr(arguments, option))
+        where = f"stands after {arguments.command}, or belongs to the page"
+        words = where if is_shared else "belongs to the page; leave it out"
+        parser.error(f"--{option.replace('_', '-')} {words}")
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
+    stay_local(named_model(argv))  # before any import: libraries read these settings when they are loaded
+    arguments = parse(argv)
+    arguments.results = sys.stdout
+    aside = sys.stderr if getattr(arguments, "json", False) else sys.stdout
+    try:
+        with contextlib.redirect_stdout(aside):
+            code = arguments.function(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `… | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return fail("interrupted", 130, arguments.debug)
+    except BadInput as error:
+        return fail(str(error), 2, arguments.debug)
+    except Failure as error:
+        return fail(str(error), 1, arguments.debug)
+    except Exception as error:  # whatever it is, a user gets one line and a way to see more
+        what = f"{type(error).__name__}: {error}"
+        return fail(
+            f"{what} (a fault of the program or the machine; --debug shows where)", 1, arguments.debug
+        )
+
+
+def fail(message: str, code: int, debug: bool) -> int:
+    """Say what went wrong in one line, after the traceback where it was asked for."""
+    if debug:
+        traceback.print_exc()
+    print(wording.plain(" ".join(message.split())), file=sys.stderr)
+    return code
+
+
+def add_documents(arguments: argparse.Namespace) -> int:
+    """Every file is tried; the exit code is that of the last one that could not be added."""
+    shelf, added, code = assistant(arguments), [], 0
+    for name in arguments.files:
+        progress, began = printing.Progress(Path(name).name, sys.stderr), time.monotonic()
+        try:
+            entry = shelf.add(
+                Path(name),
+                password=arguments.password,
+                encoding=arguments.encoding,
+                dtype="int8" if arguments.int8 else None,
+                progress=progress,
+            )
+        except (BadInput, Failure) as error:
+            code = fail(str(error), 2 if isinstance(error, BadInput) else 1, arguments.debug)
+            continue
+        finally:
+            progress.close()
+        seconds = round(time.monotonic() - began, 2)
+        added.append({**records.entry(entry), "seconds": seconds})
+        if not arguments.json:
+            print(printing.added(entry, seconds))
+            for warning in entry.warnings:
+                print(f"  note: {wording.plain(warning)}")
+    if arguments.json:
+        printing.print_json({"documents": added}, arguments.results)
+    return code
+
+
+def list_shelf(arguments: argparse.Namespace) -> int:
+    """Print the documents."""
+    entries = assistant(arguments).shelf.entries()
+    if arguments.json:
+        printing.print_json({"documents": [records.entry(entry) for entry in entries]}, arguments.results)
+    elif entries:
+        print(printing.table(entries))
+    else:
+        print(f"The shelf is empty; put a document there with: {PROGRAM} add FILE", file=sys.stderr)
+    return 0
+
+
+def ask_document(arguments: argparse.Namespace) -> int:
+    """Print the answer to a question."""
+    events = assistant(arguments).ask(
+        arguments.document,
+        arguments.question,
+        until=arguments.until,
+        within=arguments.within,
+        sampling=sampling(arguments),
+    )
+    return print_answer(events, arguments)
+
+
+def continue_text(arguments: argparse.Namespace) -> int:
+    """Print how a text goes on."""
+    events = assistant(arguments).continue_(
+        arguments.document,
+        at=arguments.at,
+        prompt=arguments.prompt,
+        tokens=arguments.tokens,
+        memory=not arguments.no_memory,
+        sampling=sampling(arguments),
+    )
+    return print_answer(events, arguments)
+
+
+def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
+    """Print an answer as it comes, or at its end as one JSON object."""
+    answer = None
+    for event in events:
+        answer = event.answer
+        if not arguments.json and event.text:
+            print(wording.plain(event.text), end="", flush=True)
+    if answer is None:
+        raise Failure("the answer ended too early; ask again")
+    if arguments.json:
+        printing.print_json(records.answer(answer), arguments.results)
+        return 0
+    print()
+    for line in printing.citations(answer):
+        print(line)
+    print(printing.footnote(answer), file=sys.stderr)
+    return 0
+
+
+def remove_document(arguments: argparse.Namespace) -> int:
+    """Delete a document and print what that freed."""
+    freed = assistant(arguments).remove(arguments.document)
+    if arguments.json:
+        printing.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.results)
+    else:
+        print(f"removed {arguments.document}, {wording.size(freed)} freed")
+    return 0
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Print every check as it is done; the exit code is 1 where something is broken."""
+    from app.desk import doctor
+
+    checks = []
+    work = doctor.repair if arguments.repair else doctor.examine
+    for check in work(Paths.default()):
+        checks.append(check)
+        if not arguments.json:
+            print(check, flush=True)
+    broken = any(check.state == "broken" for check in checks)
+    if arguments.json:
+        printing.print_json(
+            {"ok": not broken, "checks": [vars(check) for check in checks]}, arguments.results
+        )
+    return 1 if broken else 0
+
+
+def open_page(arguments: argparse.Namespace) -> int:
+    """Serve the page until it is ended."""
+    return importlib.import_module(PAGE_MODULE).run(arguments, lambda: assistant(arguments, PAGE))

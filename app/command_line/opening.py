@@ -1,0 +1,46 @@
+"""Opening: the engine's assistant, with the model and the settings that a command line names."""
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from app.command_line.arguments import model_options
+from engine.paths import Paths
+
+
+def named_model(argv: list[str]) -> str | None:
+    """What --model or LONGMEM_MODEL says."""
+    after = dict(zip(argv, argv[1:], strict=False))
+    joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]
+    return after.get("--model") or next(iter(joined), None) or os.environ.get("LONGMEM_MODEL") or None
+
+
+def stay_local(model: str | None) -> None:
+    """Keep every library from the network, unless the user named a model that has to come from there."""
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+    if model is None or model.endswith(".gguf") or Path(model).exists():
+        os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+
+
+def assistant(arguments: argparse.Namespace, prefix: str = ""):
+    """The engine's assistant over the user's data folder, with the parsers put in.
+
+    prefix: see `add_model_arguments`.
+    """
+    from engine.assistant import Assistant
+    from engine.library import Library
+    from ingest.apart import parse as parse_file
+
+    options = model_options(arguments, prefix)
+    options["model"] = options["model"] or named_model([])
+    return Assistant(Library(Paths.default(), parse_file, **options))
+
+
+def sampling(arguments: argparse.Namespace):
+    """The engine's sampling settings for the command, changed by what the user named."""
+    from engine.sampling import ANSWERING, CONTINUING
+
+    names = ("temperature", "top_p", "repetition_penalty", "seed", "max_tokens")
+    named = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
+    return replace(CONTINUING if arguments.command == "continue" else ANSWERING, **named)

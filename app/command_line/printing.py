@@ -1,0 +1,102 @@
+"""What the command line prints: entries, answers, progress.
+
+Text of a document or of the model may hold control characters that would steer a terminal: it goes through
+`plain` wherever it is printed for people. JSON escapes them by itself.
+"""
+
+import json
+import time
+from typing import TextIO
+
+from app.html.wording import plain, size
+
+QUOTE_LENGTH = 200
+REDRAW_SECONDS = 0.2
+
+
+def print_json(result: dict, out: TextIO) -> None:
+    """One JSON object on one line; escaped where the stream could not print it."""
+    readable = "utf" in (getattr(out, "encoding", None) or "").lower()
+    out.write(json.dumps(result, ensure_ascii=not readable) + "\n")
+    out.flush()
+
+
+def added(entry, seconds: float) -> str:
+    """The line of a document just added: id, title, tokens, bank size, seconds."""
+    return (
+        f"{entry.id}  {plain(entry.title or 'untitled')}: {entry.tokens:,} tokens, "
+        f"{size(entry.bank_bytes)} of memory, {seconds:.1f} s"
+    )
+
+
+def table(entries: list) -> str:
+    """The shelf, one line a document."""
+    rows = [("id", "title", "author", "tokens", "memory", "state")]
+    for one in entries:
+        title, author = plain(one.title or "untitled"), plain(one.author or "")
+        rows.append((one.id, title, author, f"{one.tokens:,}", size(one.bank_bytes), str(one.state)))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def citations(answer) -> list[str]:
+    """The places that an answer came from or, where none is sure, that were looked at; one line each."""
+    lines = []
+    named = [(f"[{number}]", one) for number, one in enumerate(answer.citations, 1)]
+    for name, one in named or [("looked at", one) for one in answer.looked]:
+        words = " ".join(plain(one.text).split())
+        quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
+        lines.append(f"{name} {plain(str(one.place))}: “{quote}”")
+    return lines
+
+
+def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
+    """Probabilities as bars, the likeliest first, then demonstrations that were read."""
+    ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])[:most]
+    width = max(len(plain(label)) for label, _ in ranked)
+    lines = [f"{plain(label):<{width}}  {p:6.1%}  {'█' * round(30 * p)}".rstrip() for label, p in ranked]
+    for one in [one for one in found.read if one.where != "window"][:shown]:
+        words = " ".join(plain(one.text).split())
+        quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
+        lines.append(f"  {plain(one.label)}: “{quote}” ({one.where})")
+    return lines
+
+
+def footnote(answer) -> str:
+    """Tokens and time under an answer."""
+    return (
+        f"{answer.tokens} tokens, the first after {answer.seconds_to_first_token:.2f} s, "
+        f"{answer.tokens_per_second:.1f} a second, over {answer.memory_tokens:,} tokens of memory"
+    )
+
+
+class Progress:
+    """A job's stage, percentage and remaining time: redrawn in place on a terminal, else a line per 10 %."""
+
+    def __init__(self, name: str, out: TextIO):
+        self.name, self.out = plain(name), out
+        self.terminal = out.isatty()
+        self.drawn = ("", -10.0)
+        self.drawn_at = 0.0
+
+    def __call__(self, job) -> None:
+        """Show a job (`.stage`, `.percentage` 0 to 100, `.seconds_left` or None)."""
+        stage, percentage = self.drawn
+        changed = job.stage != stage
+        if self.terminal:
+            due = changed or time.monotonic() - self.drawn_at >= REDRAW_SECONDS
+        else:
+            due = changed or job.percentage >= percentage + 10
+        if not due:
+            return
+        rest = f", about {job.seconds_left:.0f} s left" if job.seconds_left is not None else ""
+        line = f"{self.name}: {job.stage} {job.percentage:.0f} %{rest}"
+        self.out.write(f"\r\x1b[K{line}" if self.terminal else f"{line}\n")
+        self.out.flush()
+        self.drawn, self.drawn_at = (job.stage, job.percentage), time.monotonic()
+
+    def close(self) -> None:
+        """End the line on a terminal."""
+        if self.terminal and self.drawn[0]:
+            self.out.write("\n")
+            self.out.flush()

@@ -1,0 +1,164 @@
+"""Desk: what the page asks about the shelf; `reading` is for the open document, `talking` for talks.
+
+It turns a View into HTML with the Assistant's help, for one reader (`owner`) at a time.
+"""
+
+import contextlib
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from app.desk.reading_desk import ReadingDesk
+from app.desk.speaking import Speaker
+from app.desk.state import BOUNDS, View
+from app.desk.talk_desk import TalkDesk
+from app.html import shelf_html
+from engine.assistant import Assistant
+from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
+from engine.demonstrations.store import DemonstrationLibrary
+from engine.errors import Failure
+from engine.paths import SAMPLES
+from engine.shelf.jobs import ADD, Job
+from engine.shelf.runner import JobRunner
+from engine.shelf.shelf import Entry
+from ingest.apart import read_table
+from ingest.errors import BadInput
+
+LOOK_SECONDS = 4.0  # importing and loading the model would compete with the first page
+
+
+class Desk:
+    """Everything the page asks of the program."""
+
+    def __init__(self, assistant: Assistant, read_only: bool = False):
+        self.assistant = assistant
+        self.shelf = assistant.shelf
+        self.read_only = read_only
+        self.speaker = Speaker()
+        self.reading = ReadingDesk(assistant)
+        self.talking = TalkDesk(self.reading, self.speaker)
+        self.demonstrations = Demonstrations(assistant.library, read_table)
+        self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
+
+    def start(self) -> None:
+        """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
+        if not self.read_only:
+            self.shelf.sweep()
+            self.runner.start()
+
+    def look(self, after: float = LOOK_SECONDS) -> None:
+        """Load the model and compare the banks with it, once the first page has had time to appear."""
+        timer = threading.Timer(after, self._look)
+        timer.daemon = True
+        timer.start()
+
+    def _look(self) -> None:
+        # what fails here fails again, and is told, where somebody asks for it
+        with contextlib.suppress(Exception):
+            self.assistant.library.inspect()
+
+    def stop(self, seconds: float = 30.0) -> bool:
+        """End answers and put the job in hand back into its queue; False where that takes over `seconds`."""
+        self.speaker.stop_all()
+        return self.read_only or self.runner.stop(seconds)
+
+    def changeable(self) -> None:
+        """Raises BadInput where the page is for reading only."""
+        if self.read_only:
+            raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
+
+    def own(self, identifier: str, owner: str) -> Entry:
+        """A document that is to be changed. Raises BadInput where it was put there by another account."""
+        self.changeable()
+        entry = self.shelf.get(identifier, owner)
+        if not entry.belongs_to(owner):
+            raise BadInput(f"“{entry.title}” was added by another account, which alone can change it")
+        return entry
+
+    def own_library(self, identifier: str, owner: str) -> DemonstrationLibrary:
+        """The same of a demonstration library."""
+        self.changeable()
+        library = self.demonstrations.store.get(identifier)
+        if not library.belongs_to(owner):
+            raise BadInput(f"“{library.name}” was made by another account, which alone can change it")
+        return library
+
+    def add(self, path: Path, password: str = "", encoding: str = "", owner: str = "") -> Entry:
+        """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
+        self.changeable()
+        entry, _ = self.assistant.enqueue(
+            path, password=password or None, encoding=encoding or None, owner=owner
+        )
+        self.runner.wake()
+        return entry
+
+    def add_sample(self, owner: str = "") -> Entry:
+        """Put the sample novel on the shelf."""
+        samples = sorted(SAMPLES.glob("*.epub")) if SAMPLES.is_dir() else []
+        if not samples:
+            raise Failure("this copy of the program has no sample book in assets/samples")
+        return self.add(samples[0], owner=owner)
+
+    def act(self, action: str, job: int, password: str = "", encoding: str = "", owner: str = "") -> None:
+        """Pause, cancel or resume a job that this reader may change; the rest is for a text read again."""
+        self.changeable()
+        jobs = self.shelf.jobs
+        self._check_job(jobs.get(job), owner)
+        if action == "resume":
+            self.assistant.library.resume(job, password or None, encoding or None)
+            self.runner.wake()
+        else:
+            {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
+
+    def _check_job(self, job: Job, owner: str) -> None:
+        """What makes a memory goes with its document or library; of what another labels there is no job."""
+        if job.kind == ADD:
+            self.own(job.document, owner)
+        elif job.kind == ENCODE:
+            self.own_library(job.document, owner)
+        elif owner and job.kind.startswith(CLASSIFY):
+            mine = {CLASSIFY + run.id for run in self.demonstrations.runs(job.document, owner)}
+            if job.kind not in mine:
+                raise BadInput(f"there is no job {job.id}: its document was removed")
+
+    def rename(self, identifier: str, title: str, owner: str = "") -> Entry:
+        """Give a document another title."""
+        return self.shelf.rename(self.own(identifier, owner).id, title)
+
+    def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
+        """Delete a document with its memory and talks; returns its title and the bytes freed."""
+        entry = self.own(identifier, owner)
+        return entry.title, self.assistant.remove(entry.id)
+
+    def renew(self, identifier: str, owner: str = "") -> None:
+        """Make the memory of a document anew, from the text that is there."""
+        self.assistant.library.renew(self.own(identifier, owner).id)
+        self.runner.wake()
+
+    def cards(self, owner: str, document: str = "") -> str:
+        """The shelf as HTML."""
+        entries = self.shelf.entries(owner)
+        faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
+        rows = [(entry, self.shelf.jobs.latest(entry.id)) for entry in entries]
+        fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
+        return shelf_html.cards(rows, document, self.read_only, faults, fixed)
+
+    def is_busy(self) -> bool:
+        """Whether a job is queued or running."""
+        return any(job.state != "paused" for job in self.shelf.jobs.all(unfinished=True))
+
+    def restored(self, kept: dict | None, owner: str) -> View:
+        """The view a browser had before a refresh, as far as it still exists."""
+        kept = kept if isinstance(kept, dict) else {}
+        identifier, talk, bound = (str(kept.get(name) or "") for name in ("document", "talk", "bound"))
+        bound = bound if bound in BOUNDS.values() else "book"
+        answer = kept.get("answer") if isinstance(kept.get("answer"), int) else None
+        view = View(identifier, _number(kept.get("at")), talk=talk, bound=bound, answer=answer)
+        if self.reading.entry(view, owner) is None or not self.shelf.is_stored(identifier):
+            # a talk about all books needs none that is open
+            view = replace(view, document="", at=0) if bound == "shelf" else View()
+        return self.talking.present(view, owner)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,104 @@
+"""Import draft: a table on its way into a demonstration library. Nothing is kept before its reader says so.
+
+The file's bytes stay with the draft, so that it can be read otherwise (encoding, header) without an upload.
+"""
+
+import secrets
+import tempfile
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.desk import uploads
+from engine.demonstrations.demonstrations import Demonstrations
+from engine.demonstrations.importing import Preview
+from ingest.apart import pasted_table, read_table
+from ingest.errors import BadInput
+from ingest.tables import Table
+
+HEADERS = {"Guess": "", "The names of the columns": "names", "An example already": "example"}
+_HEADER = {"names": True, "example": False}
+# drafts in hand: the newest ones, and no more memory than this for the tables they were read from
+KEPT_DRAFTS, KEPT_BYTES = 16, 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A table with the columns chosen. data: the file as it came, or the pasted text. into: id of the library
+    to join, '' for a new one. preview: None where no row can be judged; `fault` then says why."""
+
+    data: bytes | str
+    table: Table
+    into: str = ""
+    preview: Preview | None = None
+    fault: str = ""
+
+
+def table_of(name: str, data: bytes | str, encoding: str = "", header: str = "") -> Table:
+    """The table in the bytes of a file, or in pasted text. Raises BadInput."""
+    named = _HEADER.get(header)
+    if isinstance(data, str):
+        return pasted_table(data, header=named)
+    with tempfile.TemporaryDirectory(prefix="longmem-table-") as folder:
+        path = Path(folder) / (Path(name).name or "table")
+        path.write_bytes(data)
+        return read_table(path, encoding=(encoding or "").strip() or None, header=named)
+
+
+def uploaded(path: Path, encoding: str = "", header: str = "") -> tuple[bytes, Table]:
+    """Bytes and table of an uploaded file, whose copy is deleted. Raises BadInput."""
+    uploads.inside(path)
+    try:
+        table = read_table(path, encoding=(encoding or "").strip() or None, header=_HEADER.get(header))
+        return path.read_bytes(), table
+    finally:
+        uploads.discard(path)
+
+
+def judged(
+    demos: Demonstrations,
+    data: bytes | str,
+    table: Table,
+    into: str = "",
+    text_column: str | None = None,
+    label_column: str | None = None,
+) -> Draft:
+    """A draft with every row checked; columns that are None are guessed."""
+    try:
+        preview = demos.preview(table, text_column, label_column, into or None)
+    except BadInput as error:
+        return Draft(data, table, into, None, str(error))
+    return Draft(data, table, into, preview)
+
+
+class Drafts:
+    """Drafts in hand. A browser keeps the mark of its own, so that a refresh does not lose a table."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, tuple[str, Draft]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def keep(self, draft: Draft, owner: str) -> str:
+        """Keep a draft of a reader; returns its mark, which cannot be guessed."""
+        mark = secrets.token_urlsafe(16)
+        with self._lock:
+            self._kept[mark] = (owner, draft)
+            while len(self._kept) > 1 and (len(self._kept) > KEPT_DRAFTS or self._size() > KEPT_BYTES):
+                self._kept.popitem(last=False)
+        return mark
+
+    def find(self, mark: str, owner: str) -> Draft | None:
+        """The reader's draft of that mark; None when there is none (any more)."""
+        with self._lock:
+            whose, draft = self._kept.get(mark, ("", None))
+        return draft if whose == owner else None
+
+    def drop(self, mark: str, owner: str) -> None:
+        """Forget a draft of a reader."""
+        with self._lock:
+            if self._kept.get(mark, ("", None))[0] == owner:
+                self._kept.pop(mark, None)
+
+    def _size(self) -> int:
+        return sum(len(draft.data) for _, draft in self._kept.values())

@@ -1,0 +1,151 @@
+"""Reading desk: what the page asks about the open document: its leaves, and the ways between its places."""
+
+import contextlib
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from threading import Lock
+
+from app.desk.state import View
+from app.html import leaves, markup, search_hits
+from engine.assistant import Assistant
+from engine.shelf.shelf import Entry
+from ingest.document import Document
+from ingest.errors import BadInput
+
+HITS = 60
+KEPT_LEAVES = 16
+
+
+class ReadingDesk:
+    """The open documents: a view of one becomes HTML, a step in it another view."""
+
+    def __init__(self, assistant: Assistant):
+        self.assistant, self.shelf = assistant, assistant.shelf
+        self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
+        self._lock = Lock()
+
+    def entry(self, view: View, owner: str) -> Entry | None:
+        """The document of a view; None when there is none (any more)."""
+        try:
+            return self.shelf.get(view.document, owner) if view.document else None
+        except BadInput:
+            return None
+
+    def document(self, identifier: str) -> Document:
+        return self.assistant.library.document(identifier)
+
+    def starts(self, identifier: str) -> list[int]:
+        """Where the leaves of a document begin."""
+        document = self.document(identifier)
+        with self._lock:
+            known = self._starts.get(identifier)
+            if known is None or known[0] != len(document.text):
+                self._starts[identifier] = (len(document.text), leaves.leaf_starts(document))
+                while len(self._starts) > KEPT_LEAVES:
+                    self._starts.popitem(last=False)
+            return self._starts[identifier][1]
+
+    def leaf(self, view: View) -> leaves.Leaf:
+        return leaves.leaf_of(self.starts(view.document), len(self.document(view.document).text), view.at)
+
+    def paragraph_end(self, view: View) -> int | None:
+        """Where the chosen paragraph ends; None where none was chosen."""
+        if view.cursor is None:
+            return None
+        paragraphs = self.document(view.document).paragraphs
+        return next((end for start, end in paragraphs if start <= view.cursor < end), None)
+
+    def open(self, identifier: str, owner: str, view: View | None = None) -> View:
+        """Show a document where its reader left it, with the talk that was last used."""
+        entry = self.shelf.opened(identifier, owner)
+        self.document(identifier)
+        if entry.state == "ready":
+            threading.Thread(target=self._warm, args=(identifier,), name="warm", daemon=True).start()
+        talks = self.shelf.talks.about(identifier, owner)
+        bound = view.bound if view else "book"
+        return View(identifier, entry.position, talk=talks[0].id if talks else "",
+                    bound="book" if bound == "shelf" else bound)  # fmt: skip
+
+    def _warm(self, identifier: str) -> None:
+        with contextlib.suppress(Exception):
+            self.assistant.library.bank(identifier)
+
+    def turned(self, view: View, steps: int, owner: str) -> View:
+        """The next or previous leaf. Going on from a leaf, when all before it was read, is having read it."""
+        leaf = self.leaf(view)
+        starts, size = self.starts(view.document), len(self.document(view.document).text)
+        position = self.shelf.get(view.document, owner).position
+        if steps > 0 and leaf.start <= position < leaf.end:
+            self.shelf.read_to(view.document, leaf.end, owner)
+        at = leaves.leaf_at(starts, size, leaf.index + steps).start
+        return replace(view, at=at, cursor=None, cited=None, found=())
+
+    def read_to(self, view: View, owner: str) -> View:
+        """Set the reading position to the end of the chosen paragraph, or of the leaf."""
+        at = self.paragraph_end(view)
+        self.shelf.read_to(view.document, self.leaf(view).end if at is None else at, owner)
+        return replace(view, cursor=None)
+
+    def jumped(self, view: View, identifier: str, start: int, end: int, mark: str, owner: str) -> View:
+        """Lead to what is "cited", to words "found", or with no mark to a place.
+
+        The way back is kept, the reading position is not touched.
+        """
+        back = view.back or ((view.document, view.at) if view.document else None)
+        view = self._beside(view, identifier, owner)
+        size = len(self.document(identifier).text)
+        start, end = max(0, min(start, size)), max(0, min(end, size))
+        cited = (start, end) if mark == "cited" else None
+        spans = ((start, end),) if mark == "found" else ()
+        return replace(view, at=start, cursor=None, back=back, cited=cited, found=spans)
+
+    def returned(self, view: View, owner: str) -> View:
+        """Back to where a citation, a hit or the strip was followed, be it in another book."""
+        if view.back is None:
+            return view
+        document, at = view.back
+        if self.entry(View(document), owner) is None:  # it was removed meanwhile
+            return replace(view, back=None)
+        view = self._beside(view, document, owner)
+        return replace(view, at=at, back=None, cursor=None, cited=None, found=())
+
+    def _beside(self, view: View, identifier: str, owner: str) -> View:
+        """That document in view; a talk about all books goes on beside whichever is open."""
+        if identifier == view.document:
+            return view
+        opened = self.open(identifier, owner, view)
+        if view.bound != "shelf":
+            return opened
+        kept = {name: getattr(view, name) for name in ("talk", "bound", "editing", "draft", "answer")}
+        return replace(opened, **kept)
+
+    def leaf_html(self, view: View, owner: str) -> str:
+        """The leaf in view as HTML, or an invitation."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
+        document = self.document(view.document)
+        shown = leaves.Shown(view.cited, view.found, entry.position or None, view.cursor)
+        return leaves.leaf_html(document, self.leaf(view), shown)
+
+    def place_words(self, view: View, owner: str) -> str:
+        """Where the view is, and how far was read."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return ""
+        document, leaf = self.document(view.document), self.leaf(view)
+        place = document.place(max(leaf.start, view.at))
+        parts = [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
+        parts.append(f"leaf {leaf.index + 1} of {len(self.starts(view.document))}")
+        parts.append(f"you have read {leaves.share(document, entry.position)}")
+        return " · ".join(parts)
+
+    def search(self, view: View, query: str) -> str:
+        """Full-text hits in the open document."""
+        if not view.document:
+            return ""
+        hits = self.shelf.fulltext.search(query, view.document, limit=HITS)
+        total = self.shelf.fulltext.count(query, view.document) if hits else 0
+        document = self.document(view.document)
+        return search_hits.hits_html(query, hits, total, lambda hit: str(document.place(hit.start)))

@@ -1,0 +1,47 @@
+"""Scope: what an answer may read, by the bound that the reader chose."""
+
+from app.desk.reading_desk import ReadingDesk
+from app.desk.state import View
+from engine.shelf.shelf import Entry
+from ingest.errors import BadInput
+
+
+def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[str, str]]:
+    """(document, None for the whole shelf; the bounds that `Assistant.ask` takes).
+
+    Raises BadInput where nothing lies within the bound: no book, no memory yet, nothing read, no chapter.
+    """
+    if view.bound == "shelf":
+        return None, {}
+    entry = still_there(desk, view, owner)
+    if entry is None:
+        raise BadInput("open a book first, or choose to ask all books")
+    if entry.state != "ready":
+        raise BadInput("this book is still being read into the memory; once that is done, ask it")
+    if view.bound == "read":
+        if not entry.position:
+            raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")
+        return entry.id, {"until": f"char {entry.position}"}
+    if view.bound == "chapter":
+        return entry.id, {"within": desk.document(entry.id).chapter_names[_chapter(desk, view)]}
+    return entry.id, {}
+
+
+def still_there(desk: ReadingDesk, view: View, owner: str) -> Entry | None:
+    """The document of a view; None where none is open. Raises BadInput for one that was removed since."""
+    entry = desk.entry(view, owner)
+    if entry is None and view.document:
+        raise BadInput("this book is not on the shelf any more; open another one")
+    return entry
+
+
+def _chapter(desk: ReadingDesk, view: View) -> int:
+    """The chapter at the chosen place; before the first one, the one that begins on the leaf in view."""
+    document, leaf = desk.document(view.document), desk.leaf(view)
+    chapter = document.place(view.cursor if view.cursor is not None else max(view.at, leaf.start)).chapter
+    if chapter is None:
+        begun = (n for n, one in enumerate(document.chapters) if leaf.start <= one.start < leaf.end)
+        chapter = next(begun, None)
+    if chapter is None:
+        raise BadInput("no chapter begins on this leaf or before it: turn on, or choose another bound")
+    return chapter

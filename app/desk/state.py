@@ -1,0 +1,37 @@
+"""State: what one browser looks at, as plain data. The desk turns it into HTML."""
+
+from dataclasses import dataclass, replace
+
+BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
+          "All my books": "shelf"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class View:
+    """Which document, leaf and talk a browser shows. `at`, `cursor` and the like count characters.
+
+    `back` is the document and the place in it from which the reader was led away.
+    `editing` and `answer` are positions in the talk: the question that is being put otherwise, and the
+    answer whose memory map is shown (None: the last one that has one).
+    """
+
+    document: str = ""
+    at: int = 0
+    cursor: int | None = None
+    cited: tuple[int, int] | None = None
+    found: tuple[tuple[int, int], ...] = ()
+    back: tuple[str, int] | None = None
+    talk: str = ""
+    bound: str = "book"
+    editing: int | None = None
+    draft: str = ""
+    answer: int | None = None
+
+    def with_talk(self, talk: str) -> "View":
+        """Another talk in view, of which nothing is chosen."""
+        return replace(self, talk=talk, editing=None, draft="", answer=None)
+
+    def kept(self) -> dict:
+        """What the browser remembers over a refresh."""
+        names = ("document", "at", "talk", "bound", "answer")
+        return {name: getattr(self, name) for name in names}

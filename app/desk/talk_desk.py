@@ -1,0 +1,254 @@
+"""Talk desk: everything the page asks about talks and the answers in them. No Gradio here."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Event
+
+from app.desk.reading_desk import ReadingDesk
+from app.desk.scope import scope
+from app.desk.speaking import Speaker, Speech, waiting_words
+from app.desk.state import BOUNDS, View
+from app.html import markup, memory_map, talk_html
+from engine.answering.answer import AnswerEvent, Read
+from engine.answering.trace import Trace
+from engine.errors import Failure
+from engine.shelf.talks import Message
+from engine.shelf.transcript import transcript
+from ingest.errors import BadInput
+
+
+class TalkDesk:
+    """The talks of a desk: what is shown of them, and the answers under way."""
+
+    def __init__(self, reading: ReadingDesk, speaker: Speaker):
+        self.reading, self.speaker = reading, speaker
+        self.assistant, self.shelf, self.talks = reading.assistant, reading.shelf, reading.shelf.talks
+
+    # which talk
+
+    def choices(self, view: View, owner: str) -> list[tuple[str, str]]:
+        """(title, id) of the talks about the open document, or about the shelf."""
+        about = None if view.bound == "shelf" else view.document or None
+        if about is None and view.bound != "shelf":
+            return []
+        return [(talk.title or "New talk", talk.id) for talk in self.talks.about(about, owner)]
+
+    def bounded(self, view: View, bound: str, owner: str) -> View:
+        """Change what answers may read; the shelf has talks of its own."""
+        changed = replace(view, bound=bound if bound in BOUNDS.values() else "book")
+        if (bound == "shelf") == (view.bound == "shelf"):
+            return changed
+        choices = self.choices(changed, owner)
+        return changed.with_talk(choices[0][1] if choices else "")
+
+    def may_hear(self, view: View, owner: str) -> bool:
+        """Whether the talk in view is this reader's."""
+        try:
+            return bool(view.talk) and self.talks.get(view.talk, owner) is not None
+        except BadInput:
+            return False
+
+    def present(self, view: View, owner: str) -> View:
+        """The view without its talk, where that is gone: another window may have deleted it."""
+        return view if not view.talk or self.may_hear(view, owner) else view.with_talk("")
+
+    def delete(self, view: View, owner: str) -> View:
+        """Delete the talk in view with the answer that is under way in it."""
+        if self.may_hear(view, owner):
+            self.speaker.stop(view.talk)
+            self.talks.delete(view.talk, owner)
+        return view.with_talk("")
+
+    # what is shown of it
+
+    def conversation(self, view: View, owner: str) -> str:
+        """The talk in view as HTML, without what is being said just now."""
+        if not view.document and view.bound != "shelf":
+            return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
+        messages = self.talks.messages(view.talk, owner) if view.talk else []
+        waiting = "Ask all your books at once." if view.bound == "shelf" else "Ask this book anything."
+        speech = self.heard(view, owner)
+        if speech and not speech.ended and speech.at is not None:
+            # the question stands with its answer, below; what it takes the place of goes when it begins
+            messages, waiting = messages[: speech.at], ""
+        read = self.answer_read(view, owner)
+        traced = self.talks.traced(view.talk, owner) if view.talk else []
+        return talk_html.conversation(messages, self.titles(view, owner), waiting, traced, read)
+
+    def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
+        """The answer whose memory map is shown: its position in the talk, and where it was read from."""
+        traced = self.talks.traced(view.talk, owner) if self.may_hear(view, owner) else []
+        if not traced:
+            return None
+        position = view.answer if view.answer in traced else traced[-1]
+        trace = self.assistant.trace(view.talk, position, owner)
+        return None if trace is None else (position, trace)
+
+    def answer_read(self, view: View, owner: str) -> memory_map.AnswerRead | None:
+        """The chosen answer's tokens and layers; None where no answer of the talk has a trace."""
+        chosen = self.chosen(view, owner)
+        if chosen is None:
+            return None
+        position, trace = chosen
+        book = memory_map.book_of(trace.reads or trace.passages, view.document)
+        titles = self.titles(view, owner)
+
+        def place_of(read: Read) -> str:
+            try:
+                place = str(self.reading.document(read.document).place(read.start))
+            except (BadInput, Failure):
+                return "a removed book"
+            title = titles.get(read.document, "")
+            return f"{title}, {place}" if title and len(titles) > 1 else place
+
+        known = book and self.shelf.is_stored(book)
+        size = len(self.reading.document(book).text) if known else 0
+        return memory_map.AnswerRead(
+            position, memory_map.tokens_html(trace.tokens, book, size, place_of), trace.layers
+        )
+
+    def strip(self, view: View, owner: str) -> str:
+        """The strip for the chosen answer; empty where there is none."""
+        chosen = self.chosen(view, owner)
+        if chosen is None:
+            return ""
+        position, trace = chosen
+        book = memory_map.book_of(trace.reads or trace.passages, view.document)
+        if not book or not self.shelf.is_stored(book):
+            return ""
+        document = self.reading.document(book)
+        here = [read for read in trace.reads if read.document == book]
+        passages = [read for read in trace.passages if read.document == book]
+        if not here and not passages:
+            return ""
+        hint = memory_map.HINT if here else memory_map.WITHOUT_TOKENS
+        if book != view.document:
+            hint = f"“{self.shelf.get(book).title}”. {hint}"
+        at = view.at if book == view.document else None
+        return memory_map.strip_html(document, book, here, passages, hint, at)
+
+    def titles(self, view: View, owner: str) -> dict[str, str]:
+        """Titles of the documents a talk may cite."""
+        if view.bound == "shelf":
+            titles = {entry.id: entry.title for entry in self.shelf.entries(owner)}
+            return titles if len(titles) > 1 else titles | {"": ""}
+        return {view.document: ""}
+
+    def exported(self, view: View, owner: str) -> str:
+        """The talk in view as Markdown, with quotes and places."""
+        if not view.talk:
+            raise BadInput("there is no talk to export yet; ask something first")
+        talk = self.talks.get(view.talk, owner)
+        entry = self.reading.entry(replace(view, document=talk.document or ""), owner)
+        messages = self.talks.messages(view.talk, owner)
+        if talk.document is None:
+            titles = {one.id: one.title for one in self.shelf.entries(owner)}
+            messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
+                                                for cited in one.citations]) for one in messages]  # fmt: skip
+        return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
+
+    # asking
+
+    def ask(self, view: View, question: str, owner: str) -> View:
+        """Begin an answer in the talk in view (a new talk where there is none)."""
+        if not question.strip():
+            raise BadInput("the question is empty; type one")
+        view = self.present(view, owner)
+        words, bounds = scope(self.reading, view, owner)
+        self.speaker.free(view.talk)
+        talk = view.talk or self.talks.create(words, owner).id
+        count = len(self.talks.messages(talk, owner))
+        at = count if view.editing is None else min(view.editing, count)
+
+        def begin(stop: Event) -> Iterator[AnswerEvent]:
+            # not before its turn: a question that is stopped while it waits costs the talk nothing
+            if at < count:
+                self._replaceable(words)
+                self.talks.truncate(talk, at, owner)
+            return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
+
+        self.speaker.say(talk, question.strip(), begin, at=at)
+        return view.with_talk(talk)
+
+    def _replaceable(self, document: str | None) -> None:
+        """Raises before an answer is deleted for another that the book's memory could not give."""
+        if document is not None:
+            self.assistant.library.bank(document)
+
+    def again(self, view: View, owner: str) -> View:
+        """Answer the last question anew."""
+        questions = self._questions(view, owner)
+        if not questions:
+            raise BadInput("there is no question to ask again")
+        return self.ask(replace(view, editing=questions[-1].position), questions[-1].text, owner)
+
+    def without(self, view: View, position: int, reread: bool, owner: str) -> View:
+        """Begin the answer at `position` once more without memory, to stand beside it."""
+        self.speaker.free(view.talk)
+        self.talks.get(view.talk, owner)
+
+        def begin(stop: Event) -> Iterator[AnswerEvent]:
+            return self.assistant.without_memory(view.talk, position, reread=reread, owner=owner, stop=stop)
+
+        self.speaker.say(view.talk, "", begin, talk_html.WITHOUT["passages" if reread else "nothing"])
+        return replace(view, answer=position)
+
+    def undone(self, view: View, draft: str, owner: str) -> tuple[View, str]:
+        """Take the last question back, with its answer; its words go back to their reader, before a draft."""
+        self.speaker.free(view.talk)
+        self.speaker.forget(view.talk)
+        words = self.talks.undo(view.talk, owner)
+        return view.with_talk(view.talk), "\n".join(part for part in (words, draft.strip()) if part)
+
+    def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
+        """Take up a question for other words: asking again will take its place, and that of what followed."""
+        found = [one for one in self._questions(view, owner) if one.position == position]
+        if not found:
+            raise BadInput("there is no such question (any more)")
+        return replace(view, editing=position), found[0].text
+
+    def edited(self, view: View, owner: str) -> str:
+        """What asking will replace, as HTML with a way out; nothing where no question was taken up."""
+        if view.editing is None or not view.talk:
+            return ""
+        positions = [one.position for one in self._questions(view, owner)]
+        return talk_html.editing(positions.index(view.editing) + 1) if view.editing in positions else ""
+
+    def _questions(self, view: View, owner: str) -> list[Message]:
+        return [one for one in self.talks.messages(view.talk, owner) if one.role == "user"]
+
+    # answers under way
+
+    def heard(self, view: View, owner: str) -> Speech | None:
+        """The newest answer of the talk in view, where it is this reader's."""
+        return self.speaker.current(view.talk) if self.may_hear(view, owner) else None
+
+    def live(self, view: View, owner: str) -> str:
+        """The answer under way in the talk in view as HTML, or why the last one failed."""
+        speech = self.heard(view, owner)
+        if speech is None:
+            return ""
+        if not speech.ended:
+            return self.spoken(speech)
+        if not speech.error:
+            return ""
+        words = speech.error
+        if view.document and self.assistant.library.fault(view.document):
+            words += ". On the shelf, “Encode anew” makes the memory again."
+        return talk_html.failed(words)
+
+    def spoken(self, speech: Speech) -> str:
+        """What was said so far, as HTML."""
+        note = waiting_words(speech, self.speaker.before(speech))
+        return talk_html.live(speech.question, speech.text, note, speech.heading)
+
+    def given_back(self, view: View, owner: str) -> str:
+        """The question of an answer that ended before its talk knew of it: once, for its reader to keep."""
+        speech = self.heard(view, owner)
+        if speech is None or not speech.error or speech.at is None:
+            return ""
+        stands = (speech.at, speech.question) in [
+            (one.position, one.text.strip()) for one in self._questions(view, owner)
+        ]
+        words, speech.question = speech.question, ""
+        return "" if stands else words

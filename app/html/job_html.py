@@ -1,0 +1,68 @@
+"""Jobs as HTML: how far it is, and what can be done about it. Plain functions to HTML."""
+
+from app.html import markup
+from app.html.wording import SHELF, here
+from engine.shelf.jobs import Job
+
+STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
+          "classify": "labelling", "publish": "finishing"}  # fmt: skip
+COUNTING = ("encode", "classify")
+
+
+def buttons(job: Job | None, name: str, **values: object) -> list[str]:
+    """What can be done about a job that has not ended well; `name`: of what it works on."""
+    if job is None:
+        return []
+    wanted = []
+    if job.state in ("queued", "running"):
+        wanted = [("Cancel", "cancel")] if job.wish == "pause" else [("Pause", "pause"), ("Cancel", "cancel")]
+    elif job.state in ("paused", "failed", "cancelled"):
+        wanted = [("Go on" if job.state == "paused" else "Try again", "resume")]
+    return [
+        markup.button(label, action, job=job.id, aria_label=f"{label}: {name}", **values)
+        for label, action in wanted
+    ]
+
+
+def progress(job: Job, counted: str = "") -> str:
+    """A job's bar and what it is doing; what failed has no bar. counted: see `words`."""
+    said = markup.tag("p", markup.text(words(job, counted)))
+    if job.state == "failed":
+        return markup.tag("div", said, class_="lm-job lm-failed")
+    bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")
+    return markup.tag("div", bar, said, class_="lm-job")
+
+
+def words(job: Job, counted: str = "") -> str:
+    """Stage, percentage, speed and time left of a job; for one that stands still, why.
+
+    counted: what its stages count, where it is not tokens.
+    """
+    if job.state == "failed":
+        return f"It failed: {here(job.message, SHELF)}"
+    if job.state == "cancelled":
+        return f"cancelled at {job.percentage:.0f} %"
+    if job.state == "paused":
+        return f"paused at {job.percentage:.0f} %" + (f" ({job.message})" if job.message else "")
+    if job.state == "queued":
+        return f"waiting for its turn, {job.percentage:.0f} % done"
+    parts = [STAGES.get(job.stage, job.stage)]
+    if counted and job.stage in COUNTING:
+        parts.append(f"{job.done:,} of {job.total:,} {counted}")
+    parts.append(f"{job.percentage:.0f} %")
+    if job.wish:
+        parts.append("stopping after the piece in hand")
+    if job.tokens_per_second and not counted:
+        parts.append(f"{job.tokens_per_second:,.0f} tokens a second")
+    if job.seconds_left is not None:
+        parts.append(f"about {duration(job.seconds_left)} left")
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

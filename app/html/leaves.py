@@ -1,0 +1,134 @@
+"""Leaves: a document cut into pieces of some 8,000 characters, so that only what is looked at is sent.
+
+A leaf ends at the end of a paragraph, never before a chapter's heading, and a chapter of the two outermost
+levels begins a leaf of its own. Only a paragraph that is longer than a leaf is cut.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from app.html import markup
+from ingest.document import Document
+
+LEAF = 8_000
+LONGEST = 12_000
+TALLEST = 4
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """Characters [start, end) of a document, the `index`-th piece of it."""
+
+    index: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is to be seen on a leaf beside its text: the passage led to, words found, how far one has read."""
+
+    cited: tuple[int, int] | None = None
+    found: tuple[tuple[int, int], ...] = ()
+    read_to: int | None = None
+    cursor: int | None = None
+
+
+def leaf_starts(document: Document) -> list[int]:
+    """Where each leaf begins."""
+    openings = {chapter.start for chapter in document.chapters if chapter.level <= 2}
+    headings = {chapter.start for chapter in document.chapters}
+    starts = [0]
+    for start, end in document.paragraphs:
+        long_enough = start - starts[-1] >= LEAF // 8
+        full = start - starts[-1] >= LEAF or end - starts[-1] > LONGEST
+        if start > starts[-1] and ((start in openings and long_enough) or full):
+            starts.append(start)
+        while end - starts[-1] > LONGEST:
+            starts.append(_cut(document.text, starts[-1] + LEAF, end))
+    # a heading alone at the foot of a leaf goes over to the next one
+    return [start for start in starts if start < max(1, len(document.text)) or not headings]
+
+
+def _cut(text: str, near: int, end: int) -> int:
+    space = text.rfind(" ", near - 400, near)
+    return min(end, space + 1 if space > 0 else near)
+
+
+def leaf_of(starts: list[int], size: int, offset: int) -> Leaf:
+    """The leaf on which a character stands."""
+    index = max(0, bisect_right(starts, max(0, offset)) - 1)
+    return leaf_at(starts, size, index)
+
+
+def leaf_at(starts: list[int], size: int, index: int) -> Leaf:
+    """The leaf of that number; the first or last where there is none."""
+    index = max(0, min(index, len(starts) - 1))
+    end = starts[index + 1] if index + 1 < len(starts) else size
+    return Leaf(index, starts[index], end)
+
+
+def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str:
+    """The leaf as paragraphs and headings, escaped, with its marks."""
+    shown = shown or Shown()
+    headings = {chapter.start: chapter for chapter in document.chapters}
+    pages = {page.start: page.label for page in document.pages if leaf.start <= page.start < leaf.end}
+    first = max(0, bisect_right(document._paragraph_starts, leaf.start) - 1)
+    parts = []
+    for start, end in document.paragraphs[first:]:
+        if start >= leaf.end:
+            break
+        begin, end = max(start, leaf.start), min(end, leaf.end)
+        if begin >= end:
+            continue
+        crossed = sorted(at for at in pages if begin <= at < end)
+        if crossed:
+            parts.append(markup.tag("div", markup.text(f"page {pages[crossed[0]]}"), class_="lm-page"))
+        chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
+        parts.append(_block(document.text[begin:end], begin, chapter and chapter.level, shown))
+        if shown.read_to is not None and begin < shown.read_to <= end and shown.read_to < len(document.text):
+            parts.append(markup.tag("div", "you have read to here", class_="lm-readto lm-goal", role="note"))
+    key = f"{leaf.start} {shown.cited} {shown.found}"
+    return markup.tag(
+        "article", *parts, class_="lm-leaf", lang=document.language or None, data_key=key, tabindex="0"
+    )
+
+
+def _block(words: str, begin: int, level: int | None, shown: Shown) -> str:
+    spans = [(*span, "found") for span in shown.found]
+    if shown.cited:
+        # what is cited lies over what was found
+        spans = [span for span in spans if span[1] <= shown.cited[0] or span[0] >= shown.cited[1]]
+        spans.append((*shown.cited, "cited"))
+    inside, at = [], begin
+    for first, last, kind in sorted(spans):
+        first, last = max(first, at), min(last, begin + len(words))
+        if first < last:
+            inside.append(markup.text(words[at - begin : first - begin]))
+            inside.append(markup.marked(words[first - begin : last - begin], [(first, last)], first, kind))
+            at = last
+    inside.append(markup.text(words[at - begin :]))
+    chosen = "lm-cursor" if shown.cursor is not None and begin <= shown.cursor < begin + len(words) else None
+    values = {"data_start": begin, "data_end": begin + len(words), "class_": chosen, "tabindex": "-1"}
+    if level is None:
+        return markup.tag("p", *inside, **values)
+    return markup.tag(f"h{min(TALLEST, level + 1)}", *inside, **values)
+
+
+def contents(document: Document) -> list[tuple[str, int]]:
+    """(indented chapter title, start) for a list of contents."""
+    titles = [" ".join(chapter.title.split()) or "untitled" for chapter in document.chapters]
+    return [
+        ("\u2003" * (chapter.level - 1) + (title if len(title) <= 70 else title[:69] + "…"), chapter.start)
+        for chapter, title in zip(document.chapters, titles, strict=True)
+    ]
+
+
+def chapter_around(document: Document, offset: int) -> int | None:
+    """Index of the innermost chapter in which a character stands."""
+    return document.place(offset).chapter
+
+
+def share(document: Document, offset: int) -> str:
+    """How far into the document a character stands, for people."""
+    return f"{100 * offset / max(1, len(document.text)):.0f} %"

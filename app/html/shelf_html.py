@@ -1,0 +1,123 @@
+"""Shelf as HTML: the documents and their jobs as cards. Plain functions."""
+
+import time
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from app.html import job_html, markup, wording
+from app.html.wording import SHELF, here
+from engine.shelf.jobs import Job
+from engine.shelf.shelf import Entry
+
+FORMATS = {
+    "epub": "EPUB",
+    "pdf": "PDF",
+    "text": "Text",
+    "markdown": "Markdown",
+    "html": "HTML",
+    "docx": "Word",
+}
+
+
+def cards(
+    entries: list[tuple[Entry, Job | None]],
+    open_document: str = "",
+    read_only: bool = False,
+    faults: Mapping[str, str] | None = None,
+    fixed: Collection[str] = (),
+) -> str:
+    """All documents, or what to do when there is none.
+
+    faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change.
+    """
+    if not entries:
+        return empty(read_only)
+    faults = faults or {}
+    made = [
+        card(entry, job, entry.id == open_document, read_only or entry.id in fixed, faults.get(entry.id, ""))
+        for entry, job in entries
+    ]
+    return markup.tag("ul", *made, class_="lm-cards")
+
+
+def empty(read_only: bool) -> str:
+    """The empty shelf."""
+    if read_only:
+        return markup.tag("p", "The shelf is empty, and this page is for reading only.", class_="lm-empty")
+    return markup.tag(
+        "div",
+        markup.tag("p", "Your shelf is empty. Drop a book above (EPUB, PDF, text, Markdown, HTML or Word), "
+                        "or begin with one that is here:"),
+        markup.button("Put a sample novel on the shelf", "sample", class_="lm-primary"),
+        class_="lm-empty",
+    )  # fmt: skip
+
+
+def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: str = "") -> str:
+    """One document."""
+    title = entry.title or entry.source_name
+    ready = entry.state == "ready"
+    heading = markup.tag("h3", markup.text(title), class_="lm-title")
+    author = markup.tag("p", markup.text(entry.author), class_="lm-author") if entry.author else ""
+    lines = [heading, author, markup.tag("p", markup.text(facts(entry)), class_="lm-facts")]
+    if job is not None and entry.state != "ready":
+        lines.append(job_html.progress(job))
+    for warning in entry.warnings:
+        lines.append(markup.tag("p", markup.text(f"Note: {here(warning, SHELF)}"), class_="lm-facts"))
+    buttons = []
+    if fault and ready:
+        words = (
+            f"Its memory cannot be used: {fault}. You can read it, but not ask it, until it is encoded anew."
+        )
+        lines.append(markup.tag("p", markup.text(words), class_="lm-job lm-failed", role="alert"))
+        if not read_only:
+            confirm = f"Make the memory of “{title}” again? The text, talks and your place stay."
+            buttons.append(markup.button("Encode anew", "renew", document=entry.id, confirm=confirm,
+                                         aria_label=f"Encode anew: {title}"))  # fmt: skip
+    if ready or entry.characters:
+        label = "Open" if ready else "Read meanwhile"
+        buttons.insert(0, markup.button(label, "open", document=entry.id, class_="lm-primary",
+                                        aria_label=f"{label}: {title}"))  # fmt: skip
+    if not read_only:
+        buttons += _controls(entry, job, title)
+    lines.append(markup.tag("div", *buttons, class_="lm-row"))
+    return markup.tag("li", *lines, class_=f"lm-card{' lm-open' if is_open else ''}", data_id=entry.id,
+                      data_state=entry.state)  # fmt: skip
+
+
+def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
+    buttons = job_html.buttons(job, title)
+    buttons.append(markup.button("Rename", "rename", document=entry.id, ask="A new title", preset=title,
+                                 aria_label=f"Rename: {title}"))  # fmt: skip
+    size = wording.size(entry.bank_bytes + entry.source_bytes)
+    confirm = f"Delete “{title}” with its memory and all talks about it? That frees about {size}."
+    buttons.append(markup.button("Delete", "remove", document=entry.id, confirm=confirm, class_="lm-danger",
+                                 aria_label=f"Delete: {title}"))  # fmt: skip
+    return buttons
+
+
+def facts(entry: Entry, now: float | None = None) -> str:
+    """Length, size on disk and when it was opened, in words."""
+    parts = [FORMATS.get(entry.format, entry.format) or "file"]
+    if entry.tokens:
+        parts.append(f"{entry.tokens:,} tokens")
+    elif entry.characters:
+        parts.append(f"{entry.characters:,} characters")
+    if entry.bank_bytes:
+        parts.append(f"{wording.size(entry.bank_bytes)} of memory on disk")
+    if entry.characters and entry.position:
+        parts.append(f"read {100 * entry.position / entry.characters:.0f} %")
+    parts.append(f"opened {ago(entry.opened, now)}" if entry.opened else "not opened yet")
+    return " · ".join(parts)
+
+
+def ago(moment: float, now: float | None = None) -> str:
+    """A time in the past, in words."""
+    seconds = max(0.0, (time.time() if now is None else now) - moment)
+    if seconds < 90:
+        return "just now"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes ago"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.0f} hours ago"
+    return datetime.fromtimestamp(moment).strftime("%d %B %Y")

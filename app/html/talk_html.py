@@ -1,0 +1,208 @@
+"""Talk as HTML: questions, answers, citation chips and footnotes. Plain functions, all text escaped."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from app.html import markup
+from app.html.memory_map import AnswerRead
+from engine.answering.trace import LayerShare
+from engine.shelf.talks import Message
+
+SPEAKERS = {"user": "You", "assistant": "The book", "system": "Note"}
+SHOWN_QUOTE = 160
+WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
+LOOKED_WORDS = markup.tag("p", "Not sure enough to cite a place. Looked at:", class_="lm-facts")
+LAYER_WORDS = (
+    "Gate: how much of what this layer adds comes from the book's memory, over its heads. Took nothing: "
+    "the share of its attention that chose the empty slot over the book. Without memory, the passages "
+    "found by search stay; without the book, the model answers alone."
+)
+
+
+def conversation(
+    messages: Sequence[Message],
+    titles: Mapping[str, str],
+    waiting: str = "",
+    traced: Collection[int] = (),
+    read: AnswerRead | None = None,
+) -> str:
+    """All messages of a talk, oldest first; `waiting` is shown where there is none.
+
+    traced: positions of the answers whose memory map can be shown. read: the one whose map is shown.
+    """
+    if not messages:
+        return markup.tag("p", markup.text(waiting), class_="lm-empty") if waiting else ""
+    last_question = max((one.position for one in messages if one.role == "user"), default=-1)
+    shown = []
+    for one in messages:
+        if one.role == "assistant":
+            own = read if read is not None and read.position == one.position else None
+            shown.append(answer(one, titles, one.position in traced, own))
+        else:
+            shown.append(question(one, one.position == last_question))
+    return "".join(shown)
+
+
+def question(one: Message, is_last: bool = False) -> str:
+    """A question with what can be done about it; where a book was written on, nothing is to be asked anew."""
+    if one.settings.get("written_on"):
+        return _message(one.role, markup.text(one.text))
+    into = {"title": "Ask with other words", "field": "#lm-question"}
+    buttons = [markup.button("Edit", "edit", position=one.position, **into)]
+    if is_last:
+        buttons = [markup.button("Ask again", "retry"), *buttons, markup.button("Take back", "undo")]
+    row = markup.tag("div", *buttons, class_="lm-row lm-small")
+    return _message(one.role, markup.text(one.text), row if one.role == "user" else "")
+
+
+def answer(
+    one: Message, titles: Mapping[str, str], has_map: bool = False, read: AnswerRead | None = None
+) -> str:
+    """An answer with its citations and numbers; the chosen one with its tokens and how it was read."""
+    buttons = [markup.button("Copy", "copy")]
+    if has_map:
+        buttons.append(
+            markup.button(
+                "Memory map", "choose", position=one.position, aria_pressed="true" if read else "false",
+                title="Where in the book this answer was read from",
+            )
+        )  # fmt: skip
+    said = markup.text(one.text)
+    if read is not None and read.tokens:
+        label = "The answer; arrow keys lead from word to word and show where each was read"
+        said = markup.tag(
+            "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
+        )
+    below = [chips(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
+    below.append(footnote(one.statistics))
+    below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
+    if read is not None:
+        below.append(details(one, read))
+    return _message("assistant lm-chosen" if read else "assistant", said, *below, speaker="assistant")
+
+
+def details(one: Message, read: AnswerRead) -> str:
+    """For the curious: gates and null mass of each memory layer; beside it the same without memory."""
+    parts = [markup.tag("summary", "How this was read")]
+    if read.layers:
+        heads = "".join(
+            markup.tag("th", name, scope="col") for name in ("Memory layer", "Gate", "Took nothing")
+        )
+        rows = [_layer_row(layer) for layer in read.layers]
+        parts.append(markup.tag("table", markup.tag("tr", heads), *rows))
+        parts.append(markup.tag("p", markup.text(LAYER_WORDS), class_="lm-facts"))
+    kept = one.settings.get("without", {})
+    columns = [_column("With memory", one.text)] if kept else []
+    columns += [_column(label, str(kept[name])) for name, label in WITHOUT.items() if name in kept]
+    buttons = [
+        markup.button(label, "without", position=one.position, kind=name)
+        for name, label in WITHOUT.items()
+        if name not in kept
+    ]
+    if columns:
+        parts.append(markup.tag("div", *columns, class_="lm-beside"))
+    if buttons:
+        parts.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
+    return markup.tag("details", *parts, class_="lm-more", data_name=f"read {one.position}")
+
+
+def _layer_row(layer: LayerShare) -> str:
+    cells = [markup.tag("td", gate_words(layer)), markup.tag("td", spread_words(layer.null, percent=True))]
+    return markup.tag("tr", markup.tag("th", str(layer.layer), scope="row"), *cells)
+
+
+def _column(label: str, words: str) -> str:
+    return markup.tag("div", markup.tag("h5", markup.text(label)),
+                      markup.tag("div", markup.text(words or "(nothing)"), class_="lm-said"))  # fmt: skip
+
+
+def gate_words(layer: LayerShare) -> str:
+    """How much a layer's reading counts: '35 % memory (10 to 80)', or as a factor '× 0.42 (-0.1 to 1.2)'."""
+    if layer.is_share:
+        return f"{spread_words(layer.gate, percent=True)} memory"
+    return f"× {spread_words(layer.gate)}"
+
+
+def spread_words(values: Sequence[float], percent: bool = False) -> str:
+    """Mean over the heads, and from least to most where they differ."""
+    scale, form = (100, "{:.0f}") if percent else (1, "{:.2f}")
+    mean, low, high = (
+        form.format(scale * one) for one in (sum(values) / len(values), min(values), max(values))
+    )
+    spread = f" ({low} to {high})" if low != high else ""
+    return f"{mean}{' %' if percent else ''}{spread}"
+
+
+def looked_at(passages: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """The places that were read again for an answer that cites nothing, as buttons that lead there."""
+    return LOOKED_WORDS + chips(passages, titles, is_cited=False) if passages else ""
+
+
+def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
+    """The places an answer leans on, or that were looked at; each is a button that leads there."""
+    kind, class_ = ("Citation", "lm-chip") if is_cited else ("Looked at", "lm-chip lm-looked")
+    made = []
+    for number, one in enumerate(citations, 1):
+        words = " ".join(str(one["text"]).split())
+        quote = words if len(words) <= SHOWN_QUOTE else words[:SHOWN_QUOTE].rsplit(" ", 1)[0] + " …"
+        place = str(one["place"])
+        if len(titles) > 1:
+            place = f"{titles.get(one['document'], 'a removed book')}, {place}"
+        made.append(
+            markup.button(
+                f"[{number}] {place}" if is_cited else place, "cite",
+                document=one["document"], start=one["start"], end=one["end"],
+                class_=class_, title=f"“{quote}”", aria_label=f"{kind} {number}, {place}: {quote}",
+            )
+        )  # fmt: skip
+    return markup.tag("div", *made, class_="lm-row lm-chips") if made else ""
+
+
+def footnote(statistics: Mapping[str, Any]) -> str:
+    """Tokens, seconds and memory under an answer."""
+    if not statistics:
+        return ""
+    return markup.tag("p", markup.text(footnote_words(statistics)), class_="lm-footnote")
+
+
+def footnote_words(statistics: Mapping[str, Any]) -> str:
+    """'41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory'."""
+    memory = f"{statistics.get('memory_tokens', 0):,} tokens of memory"
+    if not statistics.get("tokens"):
+        parts = ["read off the table of contents" if not statistics.get("memory_tokens") else memory]
+    else:
+        parts = [
+            f"{statistics['tokens']} tokens",
+            f"first after {statistics.get('seconds_to_first_token', 0):.2f} s",
+            f"{statistics.get('tokens_per_second', 0):.1f} a second",
+            memory,
+        ]
+    if statistics.get("stopped"):
+        parts.append("stopped")
+    return " · ".join(parts)
+
+
+def live(asked: str, words: str, note: str, heading: str = "") -> str:
+    """A question (or, with a heading, that) and the part of the answer that has come so far."""
+    body = markup.text(words) + markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
+    below = markup.tag("p", markup.text(note), class_="lm-footnote", role="status") if note else ""
+    above = "" if heading else _message("user", markup.text(asked))
+    return above + _message("assistant lm-live", body, below, speaker="assistant", heading=heading)
+
+
+def failed(words: str) -> str:
+    """Why there is no answer."""
+    return markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
+
+
+def editing(number: int) -> str:
+    """What asking will do to the talk while a question is put otherwise, and the way out."""
+    words = f"This takes the place of question {number} and what follows."
+    note = markup.tag("p", markup.text(words), class_="lm-facts", role="status")
+    return markup.tag("div", note, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")
+
+
+def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> str:
+    title = markup.tag("h4", markup.text(heading or SPEAKERS[speaker or kind]))
+    return markup.tag("section", title, markup.tag("div", said, class_="lm-said"), *below,
+                      class_=f"lm-message lm-{kind}")  # fmt: skip

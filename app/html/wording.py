@@ -1,0 +1,32 @@
+"""Wording: sizes and messages for people; those of the command line in the words of the page, too."""
+
+import re
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# where the fields of the shelf are, seen from a card
+SHELF = {
+    " (--password)": " above, and press “Try again”",
+    " (--encoding)": " above when you add the file again, after deleting it here",
+}
+# a table is read again as soon as its encoding is named
+TABLE = {" (--encoding)": " in the field for it"}
+
+
+def here(words: str, fields: dict[str, str]) -> str:
+    """A message with its options replaced by what the page offers."""
+    for option, field in fields.items():
+        words = words.replace(option, field)
+    return words
+
+
+def plain(text: str) -> str:
+    """The text without control characters (line breaks and tabs stay)."""
+    return CONTROL.sub("", text)
+
+
+def size(count: int) -> str:
+    """Bytes for people: 1234567 -> '1.2 MB'."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"

@@ -1,0 +1,194 @@
+"""API: the page's public events, for Gradio's HTTP API and client, and as MCP tools.
+
+Every function's docstring is what a caller reads. Errors are `gr.Error` with one line that says what to do.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from app.desk import records
+from app.desk.desk import Desk
+from app.desk.speaking import Start
+from app.desk.uploads import discard, inside
+from app.html import wording
+from app.tabs.frame import owner_of
+from engine.errors import Failure
+from ingest.errors import BadInput
+
+
+@contextlib.contextmanager
+def saying() -> Iterator[None]:
+    """What the engine refuses becomes an error of the interface."""
+    try:
+        yield
+    except (BadInput, Failure) as error:
+        raise gr.Error(wording.plain(str(error)), print_exception=False) from error
+
+
+def declare(desk: Desk) -> None:
+    """Register the public events in the Blocks under construction."""
+    shelf = desk.shelf
+
+    def named(document: str, owner: str) -> str | None:
+        """The id of a document of the shelf. The engine would take the name of a file for a file to add."""
+        with saying():
+            return shelf.find(document, owner).id if document else None
+
+    def add_document(
+        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = ""
+    ) -> dict[str, Any]:
+        """Put a file on the shelf and begin to encode it; answers at once with its id and state.
+
+        Watch it with `job`. The uploaded copy is deleted. The same file again is the same document. Where
+        there are accounts, everybody can read it, and only the account that added it can change it. As a
+        tool: the file is a "data:text/plain;base64,..." address; no other is fetched.
+        """
+        with saying():
+            path = Path(file["path"] if isinstance(file, dict) else file.path)
+            inside(path)
+            try:
+                entry = desk.add(path, password, encoding, owner_of(request))
+            finally:
+                discard(path)
+            return records.entry(entry)
+
+    def list_shelf(request: gr.Request) -> list[dict[str, Any]]:
+        """All documents of the shelf: id, title, author, tokens, bank_bytes, state."""
+        return [records.entry(entry) for entry in shelf.entries(owner_of(request))]
+
+    def job(document: str) -> dict[str, Any]:
+        """A document's newest job: state, stage, percentage, tokens_per_second, seconds_left, message."""
+        with saying():
+            entry = shelf.find(document)
+            latest = shelf.jobs.latest(entry.id)
+            names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
+            return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
+
+    def control_job(request: gr.Request, job_id: int, action: str) -> dict[str, Any]:
+        """Change a job of one's own: action is "pause", "cancel" or "resume"."""
+        with saying():
+            if action not in ("pause", "cancel", "resume"):
+                raise BadInput('the action is "pause", "cancel" or "resume"')
+            desk.act(action, job_id, owner=owner_of(request))
+            return {"id": job_id, "state": shelf.jobs.get(job_id).state}
+
+    def ask(
+        request: gr.Request, document: str, question: str, until: str = "", within: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """Ask a document (id or title; empty: the whole shelf) a question.
+
+        until: read nothing after this place, e.g. "page 12", "45%"; within: this chapter only. Streams
+        {"answer": text so far}; the last has citations, tokens and speeds as well.
+        """
+        owner = owner_of(request)
+        identifier = named(document, owner)
+
+        def start(stop: Event):
+            return desk.assistant.ask(
+                identifier, question, until=until or None, within=within or None, owner=owner, stop=stop
+            )
+
+        yield from spoken(start, question)
+
+    def continue_text(
+        request: gr.Request,
+        document: str = "",
+        at: str = "",
+        prompt: str = "",
+        tokens: int = 100,
+        memory: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        """Continue a document at a place (or its end), or a prompt of one's own; streams like `ask`."""
+        owner = owner_of(request)
+        identifier = named(document, owner)
+
+        def start(stop: Event):
+            return desk.assistant.continue_(
+                identifier,
+                at=at or None,
+                prompt=prompt or None,
+                tokens=tokens,
+                memory=memory,
+                owner=owner,
+                stop=stop,
+            )
+
+        yield from spoken(start, prompt)
+
+    def search(document: str, query: str, limit: int = 20) -> list[dict[str, Any]]:
+        """Passages of a document (empty: of all) that hold all words of a query, in reading order."""
+        with saying():
+            where = shelf.find(document).id if document else None
+            hits = shelf.fulltext.search(query, where, limit=max(1, min(limit, 200)))
+            return [
+                {
+                    "document": hit.document,
+                    "start": hit.start,
+                    "end": hit.end,
+                    "text": hit.text,
+                    "place": str(desk.reading.document(hit.document).place(hit.start, hit.end)),
+                    "score": hit.score,
+                }
+                for hit in hits
+            ]
+
+    def read(document: str, start: int = 0, characters: int = 4000) -> dict[str, Any]:
+        """The text of a document from a character on (at most 20,000), with its place."""
+        with saying():
+            whole = desk.reading.document(shelf.find(document).id)
+            start = max(0, start)
+            end = min(len(whole.text), start + max(0, min(characters, 20_000)))
+            return {
+                "text": whole.text[start:end],
+                "start": start,
+                "end": end,
+                "place": str(whole.place(start)),
+                "characters": len(whole.text),
+            }
+
+    def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
+        """Delete a document with its memory, full text and talks; says how many bytes that freed."""
+        with saying():
+            desk.changeable()
+            owner = owner_of(request)
+            _, freed = desk.remove(shelf.find(document, owner).id, owner)
+            return {"removed": document, "freed_bytes": freed}
+
+    def rename_document(request: gr.Request, document: str, title: str) -> dict[str, Any]:
+        """Give a document another title."""
+        with saying():
+            desk.changeable()
+            owner = owner_of(request)
+            return records.entry(desk.rename(shelf.find(document, owner).id, title, owner))
+
+    def spoken(start: Start, question: str) -> Iterator[dict[str, Any]]:
+        """What is said so far, and again as it grows; ended where the caller has gone."""
+        key = f"interface {time.monotonic_ns()}"
+        with saying():
+            speech = desk.speaker.say(key, question, start)
+            try:
+                for one in desk.speaker.follow(speech):
+                    if one.pieces and not one.ended:
+                        yield {"answer": one.text}
+            finally:
+                # nobody looks any more, or it has ended
+                desk.speaker.stop(key)
+            if speech.error:
+                raise Failure(speech.error)
+            if speech.answer is None:
+                raise Failure("the answer ended too early; ask again")
+            yield records.answer(speech.answer)
+
+    quick = {"queue": True, "concurrency_limit": None}
+    for name, function in {
+        "add": add_document, "shelf": list_shelf, "job": job, "control_job": control_job, "ask": ask,
+        "continue": continue_text, "search": search, "read": read, "remove": remove_document,
+        "rename": rename_document,
+    }.items():  # fmt: skip
+        gr.api(function, api_name=name, **quick)

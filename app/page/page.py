@@ -1,0 +1,207 @@
+"""The page: puts the tabs together and serves them. It shows what the engine does and decides nothing.
+
+Served on 127.0.0.1 unless told otherwise; nothing is loaded from elsewhere, nothing is reported anywhere.
+"""
+
+import argparse
+import atexit
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# after every event Gradio would make statistics of all events with pandas, for a page that is not there
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
+
+import gradio as gr  # noqa: E402
+from gradio import processing_utils  # noqa: E402
+
+from app.desk import uploads  # noqa: E402
+from app.desk.desk import Desk  # noqa: E402
+from app.desk.state import View  # noqa: E402
+from app.html import markup  # noqa: E402
+from app.page import access, api, demonstrations_api  # noqa: E402
+from app.tabs.continue_tab import ContinueTab  # noqa: E402
+from app.tabs.demonstrations_tab import DemonstrationsTab  # noqa: E402
+from app.tabs.frame import QUICK, Frame, owner_of  # noqa: E402
+from app.tabs.read_tab import ReadTab  # noqa: E402
+from app.tabs.settings_tab import SettingsTab  # noqa: E402
+from app.tabs.shelf_tab import ShelfTab  # noqa: E402
+from engine.assistant import Assistant  # noqa: E402
+from engine.paths import ASSETS  # noqa: E402
+from ingest import apart  # noqa: E402
+
+TITLE = "LongMem Reader"
+HEADLINE = markup.tag("h1", TITLE) + markup.tag("p", "Long books, read with a memory.")
+QUEUE = 64
+DAY = 24 * 3600
+EVENT_SECONDS = 0.02
+# for the piece of a job in hand; what does not end in time is taken up again as after a crash
+STOP_SECONDS = 5.0
+# the browser's copy is no secret: which book and talk it showed
+BROWSER_KEY = "longmem-reader-view"
+# (light, dark) of what the style sheet does not reach
+COLOURS_OF = {
+    "body_background_fill": ("#f2efe8", "#151412"),
+    "body_text_color": ("#23201b", "#e6e1d6"),
+    "block_background_fill": ("#fbf9f4", "#1d1b18"),
+    "block_label_text_color": ("#655e52", "#aaa292"),
+    "block_title_text_color": ("#655e52", "#aaa292"),
+    "block_border_color": ("#d8d2c4", "#3b372f"),
+    "input_background_fill": ("#ffffff", "#151412"),
+    "link_text_color": ("#7a3b12", "#e3a06f"),
+    "button_primary_background_fill": ("#7a3b12", "#e3a06f"),
+    "button_primary_background_fill_hover": ("#92481a", "#eeb48b"),
+    "button_primary_text_color": ("#ffffff", "#1d1b18"),
+    "button_secondary_background_fill": ("#fbf9f4", "#26231f"),
+    "button_secondary_border_color": ("#d8d2c4", "#3b372f"),
+    "color_accent": ("#7a3b12", ""),
+}
+COLOURS = {
+    name + ending: colour
+    for name, both in COLOURS_OF.items()
+    for ending, colour in zip(("", "_dark"), both, strict=True)
+    if colour
+}
+SWITCH_LIGHT = """() => {
+  const dark = document.body.classList.toggle('dark');
+  localStorage.setItem('longmem-dark', dark ? '1' : '0');
+}"""
+START = """() => {
+  const kept = localStorage.getItem('longmem-dark');
+  if (kept !== null) document.body.classList.toggle('dark', kept === '1');
+  document.documentElement.lang = 'en';
+}"""
+
+
+async def fetch_nothing(url: str) -> Any:
+    """In place of Gradio's own fetching: a file's address in a call would have the server ask elsewhere.
+
+    Words of a book could lead an assistant with our tools to such an address, with what it has read in it.
+    """
+    raise gr.Error("upload the file or send its data: this program fetches nothing from the network")
+
+
+processing_utils.async_ssrf_protected_get = fetch_nothing
+
+
+def theme() -> gr.themes.Base:
+    """Fonts of the reader's own machine, so that none is fetched."""
+    sans = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
+    return gr.themes.Base(
+        primary_hue="orange", neutral_hue="stone", font=sans, font_mono=["ui-monospace", "monospace"]
+    ).set(**COLOURS)
+
+
+def build(desk: Desk) -> gr.Blocks:
+    """The whole page over a desk."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DAY, DAY), fill_width=True) as page:
+        with gr.Row(elem_classes="lm-top"):
+            gr.HTML(HEADLINE, elem_id="lm-head", apply_default_css=False, padding=False)
+            light = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
+        view = gr.State(View())
+        kept = gr.BrowserState({}, storage_key=BROWSER_KEY, secret=BROWSER_KEY)
+        with gr.Tabs(selected="shelf") as tabs:
+            frame = Frame(view, kept, tabs)
+            with gr.Tab("Shelf", id="shelf"):
+                shelf = ShelfTab(desk, frame)
+            with gr.Tab("Read", id="read"):
+                read = ReadTab(desk, frame)
+            with gr.Tab("Write on", id="continue"):
+                written = ContinueTab(desk, frame)
+            with gr.Tab(DemonstrationsTab.NAME, id="classify") as classify_tab:
+                classify = DemonstrationsTab(desk, frame)
+            with gr.Tab("Settings", id="settings") as settings_tab:
+                settings = SettingsTab(desk)
+        shelf.wire(read)
+        read.wire()
+        written.wire(read)
+        classify.wire(classify_tab)
+        settings.wire(settings_tab)
+        light.click(None, js=SWITCH_LIGHT, api_visibility="private")
+
+        def opened(kept_view: dict | None, request: gr.Request) -> dict:
+            owner = owner_of(request)
+            restored = desk.restored(kept_view, owner)
+            shown = {shelf.cards: desk.cards(owner, restored.document)} | read.scene(restored, request)
+            if restored.document or restored.talk:
+                shown[tabs] = gr.Tabs(selected="read")
+            return shown
+
+        read.show_answer(page.load(opened, [kept], [shelf.cards, tabs, *read.scene_outputs], **QUICK))
+        page.load(written.restored, None, written.outputs, **QUICK)
+        api.declare(desk)
+        demonstrations_api.declare(classify.desk)
+    page.queue(max_size=QUEUE, default_concurrency_limit=8)
+    # Gradio looks for events a thousand times a second, which costs an idle page a sixth of a core
+    page._queue.sleep_when_free = EVENT_SECONDS
+    page._queue.progress_update_sleep_when_free = 10 * EVENT_SECONDS
+    return page
+
+
+def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **options: Any) -> gr.Blocks:
+    """Start the server; returns at once, with the page being served."""
+    page = build(desk)
+    page.launch(
+        server_name=access.in_url(host), server_port=port, auth=accounts or None, share=False,
+        prevent_thread_lock=True, quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
+        max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
+        enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
+        js=START, app_kwargs=access.guard(accounts, desk.read_only), **options,
+    )  # fmt: skip
+    return page
+
+
+def end_like_ctrl_c() -> None:
+    """Let a service manager's stop and a closed terminal end the program as Ctrl-C does: with order.
+
+    What the caller chose to ignore (nohup) stays ignored.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
+    """Open the page over the assistant that `opened` gives, and serve it until Ctrl-C.
+
+    Raises BadInput for an address or account that cannot be.
+    """
+    host = access.bare(arguments.host or "127.0.0.1")
+    accounts = access.accounts(arguments.auth or [])
+    access.check(host, accounts)
+    if arguments.mcp:
+        access.check_mcp(gr.__version__, accounts)
+    port = access.free_port(host, arguments.port)
+    end_like_ctrl_c()
+    uploads.sweep()
+    folder = uploads.folder()
+    atexit.register(uploads.clear, folder)
+    desk = Desk(opened(), bool(arguments.read_only))
+    page = None
+    try:
+        page = serve(desk, host, port, accounts, mcp_server=bool(arguments.mcp))
+        access.started_mcp(page.mcp_error)
+        desk.start()  # only now: what a job does must not keep the page from being there
+        desk.look()
+        apart.keep_spare()
+        print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        print("ending: work in hand goes on at the next start", file=sys.stderr, flush=True)
+    finally:
+        stopped = desk.stop(STOP_SECONDS)
+        apart.close()
+        if page is not None:
+            page.close(verbose=False)
+        uploads.clear(folder)
+    if not stopped:
+        # A thread deep in the model would make the interpreter's own end crash; what it did is safe on disk.
+        sys.stderr.flush()
+        os._exit(0)
+    return 0

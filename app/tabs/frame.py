@@ -1,0 +1,50 @@
+"""Frame: what all tabs share: the view, what the browser keeps, the script of our panes, notices."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.html import markup, wording
+from engine.errors import Failure
+from engine.paths import ASSETS
+from ingest.errors import BadInput
+
+SCRIPT = (ASSETS / "page.js").read_text(encoding="utf-8")
+PANE: dict[str, Any] = {"js_on_load": SCRIPT, "apply_default_css": False, "padding": False}
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}  # waits for no other event
+
+
+@dataclass
+class Frame:
+    """Components that belong to no tab."""
+
+    view: gr.State
+    kept: gr.BrowserState
+    tabs: gr.Tabs
+
+
+def owner_of(request: gr.Request | None) -> str:
+    """The reader's account name; '' where there are no accounts."""
+    return getattr(request, "username", None) or ""
+
+
+def event_values(event: gr.EventData) -> dict[str, Any]:
+    """What a pane's script sent."""
+    return event._data if isinstance(event._data, dict) else {}
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What the engine refuses becomes a notice; the page stays as it is."""
+    try:
+        yield
+    except (BadInput, Failure) as error:
+        words = markup.text(wording.plain(str(error)))
+        raise gr.Error(words, title="That does not work", print_exception=False) from error
+    except (KeyError, TypeError, ValueError) as error:
+        # a message that our script would not send
+        raise gr.Error("The page sent something that does not fit; load it again.") from error

@@ -1,0 +1,170 @@
+"""Label forms: label one text, or a whole file, with the library in use."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import gradio as gr
+
+from app.desk import import_draft
+from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.import_draft import Draft
+from app.desk.speaking import waiting_words
+from app.html import demonstrations_html, label_html
+from app.tabs.frame import HIDDEN, PANE, QUICK, event_values, owner_of, told
+from app.tabs.how_form import settings_of
+from app.tabs.import_form import SUFFIXES
+from app.tabs.library_frame import LibraryFrame
+from engine.demonstrations.store import DemonstrationLibrary
+
+HINT = "Type a text, and press “Label it”."
+FIRST = "The first text after a change takes longer: the demonstrations are weighed against each other."
+
+
+class TextForm:
+    """One text."""
+
+    def __init__(self, desk: DemonstrationsDesk) -> None:
+        self.desk = desk
+        self.text = gr.Textbox(label="A text to label", lines=3, max_lines=10)
+        with gr.Row(elem_classes="lm-tools"):
+            self.go = gr.Button("Label it", variant="primary", size="md", min_width=140, scale=0)
+        self.shown = gr.HTML(label_html.note(HINT), **PANE, elem_id="lm-labelled")
+
+    def wire(self, tab: LibraryFrame) -> None:
+        """Connect the form's controls."""
+        inputs = [tab.looked, self.text, *tab.how.inputs]
+        self.go.click(self.on_go, inputs, [self.shown], **HIDDEN, concurrency_limit=None)
+
+    def hint(self) -> str:
+        """Before there is anything to show."""
+        return label_html.note(HINT)
+
+    def on_go(
+        self, looked: Looked, text: str, shots: float, choose: str, memory: bool, vote: bool,
+        request: gr.Request,
+    ) -> Iterator[str]:  # fmt: skip
+        """Label the text, and tell meanwhile how long it takes."""
+        speaker = self.desk.desk.speaker
+        with told():
+            settings = settings_of(shots, choose, memory, vote)
+            text = text or ""
+            trial = self.desk.try_text(f"try {request.session_hash}", looked.library, text, settings)
+        speech = trial.speech
+        try:
+            for one in speaker.follow(speech):
+                if not one.ended:
+                    yield label_html.note(f"{waiting_words(one, speaker.before(one))} {FIRST}")
+        finally:
+            # whoever left does not keep the others waiting
+            speaker.stop(speech.key)
+        if speech.error:
+            yield label_html.note(speech.error, is_failure=True)
+        elif trial.found is not None:
+            yield label_html.classification(text, trial.found)
+
+
+class FileForm:
+    """A whole file, as a job of the server."""
+
+    def __init__(self, desk: DemonstrationsDesk) -> None:
+        self.desk = desk
+        may_change = not desk.desk.read_only
+        with gr.Row(visible=may_change):
+            with gr.Column(min_width=280):
+                self.file = gr.File(label="A table of texts: CSV, TSV, JSONL or Parquet", file_types=SUFFIXES,
+                                    height=140, elem_id="lm-file")  # fmt: skip
+            with gr.Column(min_width=280):
+                self.encoding = gr.Textbox(label="Encoding, if letters are wrong", placeholder="cp1251",
+                                           max_lines=1)  # fmt: skip
+                self.column = gr.Dropdown([], label="Column of the text")
+                self.go = gr.Button("Label the file", variant="primary", size="md", interactive=False)
+        self.preview = gr.HTML(apply_default_css=False, padding=False)
+        self.runs = gr.HTML(**PANE, elem_id="lm-runs")
+        self.draft = gr.State(None)
+
+    def wire(self, tab: LibraryFrame) -> None:
+        """Connect the form's controls."""
+        self.tab = tab
+        chosen = [self.file, self.draft, self.column, self.preview, self.go]
+        self.file.upload(self.on_file, [tab.looked, self.file, self.encoding], chosen, **QUICK)
+        gr.on(
+            [self.encoding.submit, self.encoding.blur], self.on_encoding,
+            [tab.looked, self.draft, self.encoding, self.column], chosen, **QUICK,
+        )  # fmt: skip
+        self.go.click(
+            self.on_go, [tab.looked, self.draft, self.column, *tab.how.inputs],
+            [*chosen, self.runs, tab.timer], **QUICK,
+        )  # fmt: skip
+        acted = self.runs.click(self.on_run, [tab.looked], [self.runs, tab.download, tab.timer], **QUICK)
+        tab.downloaded(acted)
+
+    def runs_html(self, library: DemonstrationLibrary | None, owner: str) -> str:
+        """The reader's files with a library."""
+        if library is None:
+            return ""
+        return demonstrations_html.runs(self.desk.runs(library.id, owner), self.desk.desk.read_only)
+
+    def on_file(self, looked: Looked, name: str | None, encoding: str) -> dict:
+        """Look at a file that was just uploaded."""
+        if not name:
+            return {self.file: None}
+        with told():
+            self.desk.desk.changeable()
+            draft = Draft(*import_draft.uploaded(Path(name), encoding))
+            return self.shown(looked, draft)
+
+    def on_encoding(self, looked: Looked, draft: Draft | None, encoding: str, column: str | None) -> dict:
+        """Read what is there once more, in another encoding."""
+        if draft is None:
+            return {self.draft: None}
+        with told():
+            table = import_draft.table_of(draft.table.name, draft.data, encoding)
+            if table == draft.table:
+                return {self.draft: draft}
+            return self.shown(looked, replace(draft, table=table), column)
+
+    def shown(self, looked: Looked, draft: Draft, column: str | None = None) -> dict:
+        """A file that may be labelled, and the column of its texts: the one that was chosen, or a guess."""
+        table = draft.table
+        if column not in table.columns:
+            column = self.desk.demos.text_column(self.desk.store.get(looked.library), table)
+        return {
+            self.file: None,
+            self.draft: draft,
+            self.column: gr.Dropdown(choices=list(table.columns), value=column),
+            self.preview: demonstrations_html.table_preview(table),
+            self.go: gr.Button(interactive=True),
+        }
+
+    def on_go(
+        self, looked: Looked, draft: Draft | None, column: str | None, shots: float, choose: str,
+        memory: bool, vote: bool, request: gr.Request,
+    ) -> dict:  # fmt: skip
+        """Queue the file."""
+        owner = owner_of(request)
+        with told():
+            settings = settings_of(shots, choose, memory, vote)
+            self.desk.start_run(looked.library, draft and draft.table, column, settings, owner)
+        return {
+            self.file: None,
+            self.draft: None,
+            self.column: gr.Dropdown(choices=[], value=None),
+            self.preview: "",
+            self.go: gr.Button(interactive=False),
+            self.runs: self.runs_html(self.desk.library(looked), owner),
+            self.tab.timer: self.tab.busy(),
+        }
+
+    def on_run(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
+        """A button of one of the files below."""
+        values, owner = event_values(event), owner_of(request)
+        path = None
+        with told():
+            run, action = self.desk.run(looked.library, str(values["run"]), owner), values.get("action")
+            if action == "download":
+                path = str(self.desk.export_run(run, str(values.get("kind"))))
+            elif action in ("pause", "cancel", "resume", "remove"):
+                self.desk.act_on_run(action, run)
+        shown = self.runs_html(self.desk.library(looked), owner)
+        return {self.runs: shown, self.tab.download: path, self.tab.timer: self.tab.busy()}

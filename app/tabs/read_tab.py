@@ -1,0 +1,338 @@
+"""Read tab: the book and beside it the talk. Events call the desk and show what it gives."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+import gradio as gr
+
+from app.desk.desk import Desk
+from app.desk.state import BOUNDS, View
+from app.html import leaves, markup
+from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
+
+CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
+# what leads into a book: where the span stands in the click's values, and how it is marked there
+LEADS = {
+    "cite": ("start", "end", "cited"), "token": ("start", "end", "cited"), "hit": ("from", "to", "found"),
+    "jump": ("start", "start", ""),
+}  # fmt: skip
+SAVE = """(text) => {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
+  link.download = 'talk.md';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+
+
+class ReadTab:
+    """Components of the tab, and what fills them."""
+
+    def __init__(self, desk: Desk, frame: Frame):
+        self.desk, self.frame = desk, frame
+        with gr.Row(equal_height=False, elem_id="lm-desk"):
+            with gr.Column(scale=3, min_width=330, elem_classes="lm-side"):
+                self._reader()
+            with gr.Column(scale=2, min_width=330, elem_classes="lm-side"):
+                self._talk()
+        self.scene_outputs = [
+            frame.view, frame.kept, self.title, self.contents, self.query, self.hits, self.leaf, self.place,
+            self.back, self.talks, self.history, self.live, self.edited, self.question, self.bound, self.map,
+        ]  # fmt: skip
+        # by session, a mark of the newest `follow`, which the ones before it give way to
+        self._following: dict[str | None, object] = {}
+        self._changing = Lock()
+
+    def _reader(self) -> None:
+        self.title = gr.HTML(elem_id="lm-book", apply_default_css=False, padding=False)
+        with gr.Row(elem_classes="lm-find"):
+            self.contents = gr.Dropdown(label="Contents", choices=[], scale=3, min_width=180)
+            self.query = gr.Textbox(
+                label="Search in this book", placeholder="words, or “an exact phrase”", elem_id="lm-search",
+                scale=2, min_width=180, max_lines=1,
+            )  # fmt: skip
+        self.hits = gr.HTML(elem_id="lm-found", **PANE)
+        self.map = gr.HTML(elem_id="lm-map", **PANE)
+        self.leaf = gr.HTML(**PANE, elem_id="lm-reader")
+        self.place = gr.HTML(elem_id="lm-place", apply_default_css=False, padding=False)
+        with gr.Row(elem_classes="lm-tools"):
+            self.previous = gr.Button("← Back a leaf", size="sm", min_width=110)
+            self.next = gr.Button("Next leaf →", size="sm", min_width=110)
+            self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
+            self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)
+
+    def _talk(self) -> None:
+        self.bound = gr.Radio(
+            list(BOUNDS.items()), value="book", label="Answers come from", elem_classes="lm-bounds"
+        )
+        with gr.Row(elem_classes="lm-talks"):
+            self.talks = gr.Dropdown(label="Talk", choices=[], scale=3, min_width=110)
+            self.fresh = gr.Button("New talk", size="sm", min_width=70, scale=0)
+            self.delete = gr.Button("Delete talk", size="sm", min_width=80, scale=0)
+        with gr.Column(elem_id="lm-talk"):
+            self.history = gr.HTML(**PANE)
+            self.live = gr.HTML(**PANE)
+        self.edited = gr.HTML(**PANE, elem_id="lm-edited")
+        self.question = gr.Textbox(
+            label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6,
+            elem_id="lm-question",
+        )  # fmt: skip
+        with gr.Row(elem_classes="lm-tools"):
+            self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
+            self.stop = gr.Button("Stop", size="md", min_width=90)
+            self.export = gr.Button("Export", size="md", min_width=90)
+        # a DownloadButton would give what its *last* click made: the browser saves the text itself
+        self.exported = gr.Textbox(label="The talk as Markdown", visible="hidden")
+
+    # what is shown
+
+    def scene(self, view: View, request: gr.Request, before: View | None = None) -> dict:
+        """Everything on the tab, for a view and the one before it."""
+        desk, owner = self.desk, owner_of(request)
+        entry = desk.reading.entry(view, owner)
+        title = markup.tag("h1", markup.text(entry.title)) if entry else ""
+        if entry and entry.author:
+            title += markup.tag("p", markup.text(entry.author))
+        contents = gr.Dropdown(choices=[])
+        if entry:
+            choices = leaves.contents(desk.reading.document(view.document))
+            contents = gr.Dropdown(choices=choices, value=self.chapter(view, owner), visible=bool(choices))
+        shown = self.page(view, owner) | self.talk(view, owner)
+        # words found belong to the book they were looked for in
+        shown |= {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
+        return shown if before is None else shown | self.left(before, view)
+
+    def left(self, before: View, view: View) -> dict:
+        """The question's field, where a question that was taken up is left with its talk."""
+        is_left = before.editing is not None and (view.editing, view.talk) != (before.editing, before.talk)
+        return {self.question: before.draft} if is_left else {}
+
+    def chapter(self, view: View, owner: str) -> int | None:
+        """Where the chapter in view begins, as the list of contents knows it."""
+        if self.desk.reading.entry(view, owner) is None:
+            return None
+        document = self.desk.reading.document(view.document)
+        chapter = leaves.chapter_around(
+            document, self.desk.reading.leaf(view).start if view.at == 0 else view.at
+        )
+        return None if chapter is None else document.chapters[chapter].start
+
+    def page(self, view: View, owner: str) -> dict:
+        """The leaf and what tells about it."""
+        return {
+            self.frame.view: view,
+            self.frame.kept: view.kept(),
+            self.leaf: self.desk.reading.leaf_html(view, owner),
+            self.contents: self.chapter(view, owner),
+            self.place: markup.text(self.desk.reading.place_words(view, owner)),
+            self.back: gr.Button(visible=view.back is not None),
+            self.map: self.desk.talking.strip(view, owner),
+        }
+
+    def talk(self, view: View, owner: str) -> dict:
+        """The talk with its list and the answer under way."""
+        talking = self.desk.talking
+        view = talking.present(view, owner)
+        return self.talk_list(view, owner) | {
+            self.frame.view: view,
+            self.frame.kept: view.kept(),
+            self.history: talking.conversation(view, owner),
+            self.live: talking.live(view, owner),
+            self.edited: talking.edited(view, owner),
+            self.bound: view.bound,
+            self.map: self.desk.talking.strip(view, owner),
+        }
+
+    def talk_list(self, view: View, owner: str) -> dict:
+        """The talks to choose from."""
+        choices = self.desk.talking.choices(view, owner)
+        known = view.talk if view.talk in [name for _, name in choices] else None
+        return {self.talks: gr.Dropdown(choices=choices, value=known)}
+
+    # events
+
+    def wire(self) -> None:
+        """Connect the tab's controls."""
+        frame, scene = self.frame, self.scene_outputs
+        self.leaf.click(self.on_leaf, [frame.view], scene, **QUICK)
+        self.map.click(self.on_leaf, [frame.view], scene, **QUICK)
+        self.hits.click(self.on_leaf, [frame.view], scene, **QUICK)
+        buttons = {"previous": self.previous, "next": self.next, "read_to": self.read_to, "back": self.back}
+        clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
+                  for action, button in buttons.items()}  # fmt: skip
+        # back may be into another book and its talk
+        self.show_answer(clicks["back"])
+        self.contents.input(self.on_contents, [frame.view, self.contents], scene, **QUICK)
+        typed = {**QUICK, "trigger_mode": "always_last"}
+        search = [self.query.submit, self.query.change]
+        gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
+        made = self.export.click(self.on_export, [frame.view], [self.exported], **QUICK)
+        made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
+        asking = [self.ask.click, self.question.submit]
+        talking = [self.history.click, self.edited.click]
+        for begun in (
+            self.bound.input(self.on_bound, [frame.view, self.bound], scene, **QUICK),
+            self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK),
+            self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK),
+            self.delete.click(self.on_delete, [frame.view], scene, js=CONFIRM_DELETE, **QUICK),
+            gr.on(asking, self.on_ask, [frame.view, self.question], scene, **QUICK),
+            gr.on(talking, self.on_talk, [frame.view, self.question], scene, **QUICK),
+        ):
+            self.show_answer(begun)
+        self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
+
+    def moved(self, action: str) -> Callable[[View, gr.Request], dict]:
+        """The event of one of the buttons below the leaf."""
+
+        def event(view: View, request: gr.Request) -> dict:
+            return self.move(view, action, {}, request)
+
+        return event
+
+    def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+        """What was clicked in the book, in its strip, or among the words found."""
+        values = event_values(event)
+        return self.move(view, str(values.get("action", "")), values, request)
+
+    def move(self, view: View, action: str, values: dict, request: gr.Request) -> dict:
+        """Change what is shown of the book; all of the tab where that leads into another one."""
+        owner = owner_of(request)
+        if self.desk.reading.entry(view, owner) is None and action not in (*LEADS, "back"):
+            return {self.frame.view: view}
+        with told():
+            moved = self._moved(view, action, values, owner)
+        return (
+            self.page(moved, owner) if moved.document == view.document else self.scene(moved, request, view)
+        )
+
+    def _moved(self, view: View, action: str, values: dict, owner: str) -> View:
+        """The view after an action; as it was where that is none of ours."""
+        if action in LEADS:
+            first, last, mark = LEADS[action]
+            document = str(values.get("document") or view.document)
+            return self.desk.reading.jumped(
+                view, document, int(values[first]), int(values[last]), mark, owner
+            )
+        steps = {
+            "next": lambda: self.desk.reading.turned(view, 1, owner),
+            "previous": lambda: self.desk.reading.turned(view, -1, owner),
+            "read_to": lambda: self.desk.reading.read_to(view, owner),
+            "back": lambda: self.desk.reading.returned(view, owner),
+            "cursor": lambda: replace(view, cursor=int(values["start"])),
+        }
+        return steps[action]() if action in steps else view
+
+    def on_contents(self, view: View, start: int | None, request: gr.Request) -> dict:
+        """Lead to a chapter."""
+        if start is None or not view.document:
+            return {self.frame.view: view}
+        view = replace(view, at=int(start), cursor=None, cited=None, found=())
+        return self.page(view, owner_of(request))
+
+    def on_search(self, view: View, query: str) -> str:
+        """Where the words typed stand in the book."""
+        with told():
+            return self.desk.reading.search(view, query)
+
+    def on_bound(self, view: View, bound: str, request: gr.Request) -> dict:
+        """Change what answers may read."""
+        return self.changed(view, self.desk.talking.bounded(view, bound, owner_of(request)), request)
+
+    def on_choose(self, view: View, talk: str | None, request: gr.Request) -> dict:
+        """Show another talk."""
+        return self.changed(view, view.with_talk(talk or ""), request)
+
+    def on_fresh(self, view: View, request: gr.Request) -> dict:
+        """Begin a new talk."""
+        return self.changed(view, view.with_talk(""), request)
+
+    def on_delete(self, view: View, request: gr.Request) -> dict:
+        """Delete the talk in view."""
+        with told():
+            view, before = self.desk.talking.delete(view, owner_of(request)), view
+        return self.changed(before, view, request)
+
+    def changed(self, before: View, view: View, request: gr.Request) -> dict:
+        """Another talk in view."""
+        return self.talk(view, owner_of(request)) | self.left(before, view)
+
+    def on_export(self, view: View, request: gr.Request) -> str:
+        """The talk as Markdown."""
+        with told():
+            return self.desk.talking.exported(view, owner_of(request))
+
+    def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
+        """Begin an answer."""
+        owner, talking, draft = owner_of(request), self.desk.talking, view.draft
+        if not question.strip() and (speech := talking.heard(view, owner)) and not speech.ended:
+            return {self.frame.view: view}  # pressed twice
+        with told():
+            view = talking.ask(view, question, owner)
+        return self.talk(view, owner) | {self.question: draft}
+
+    def on_talk(self, view: View, typed: str | None, event: gr.EventData, request: gr.Request) -> dict:
+        """What was clicked in the talk: a citation, or what can be done about a question or an answer."""
+        owner, values, talking = owner_of(request), event_values(event), self.desk.talking
+        action = str(values.get("action", ""))
+        if action in LEADS:
+            return self.move(view, action, values, request)
+        # what the reader had begun to type before a question was taken up
+        draft = (typed or "") if view.editing is None else view.draft
+        # each gives the view, and what then stands in the question's field (None: what is there)
+        steps = {
+            "choose": lambda: (replace(view, answer=int(values["position"])), None),
+            "without": lambda: (
+                talking.without(view, int(values["position"]), values["kind"] == "passages", owner), None,
+            ),
+            "retry": lambda: (talking.again(view, owner), draft),
+            "undo": lambda: talking.undone(view, draft, owner),
+            "edit": lambda: talking.editing(replace(view, draft=draft), int(values["position"]), owner),
+            "leave": lambda: (replace(view, editing=None, draft=""), draft),
+        }  # fmt: skip
+        if action not in steps:
+            return {self.frame.view: view}
+        with told():
+            view, words = steps[action]()
+        return self.talk(view, owner) | ({} if words is None else {self.question: words})
+
+    def show_answer(self, begun: Any) -> None:
+        """After an event that may change the talk: the answer under way in it, then the talk with it."""
+        # "multiple", so that an answer still followed in one talk keeps none in the next from being followed
+        often = {**QUICK, "trigger_mode": "multiple"}
+        # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.
+        going = begun.then(self.follow, [self.frame.view], [self.live], **often)
+        going.then(self.followed, [self.frame.view, self.question], self.scene_outputs, **often)
+
+    def follow(self, view: View, request: gr.Request) -> Iterator[str]:
+        """An answer under way until it has ended, or until this browser looks at another talk."""
+        session, mine, talking = request.session_hash, object(), self.desk.talking
+        with self._changing:
+            self._following[session] = mine
+        try:
+            speech = talking.heard(view, owner_of(request))
+            if speech is None or speech.ended:
+                yield talking.live(view, owner_of(request))
+                return
+            for one in self.desk.speaker.follow(speech, lambda: self._following.get(session) is not mine):
+                if not one.ended:
+                    yield talking.spoken(one)
+        finally:
+            with self._changing:
+                if self._following.get(session) is mine:
+                    del self._following[session]
+
+    def followed(self, view: View, typed: str | None, request: gr.Request) -> dict:
+        """The talk in view with what has ended in it, or why there is none."""
+        owner = owner_of(request)
+        shown = self.talk(view, owner)
+        del shown[self.frame.view], shown[self.frame.kept]
+        if not (typed or "").strip() and (question := self.desk.talking.given_back(view, owner)):
+            shown[self.question] = question
+        return shown
+
+    def on_stop(self, view: View, request: gr.Request) -> None:
+        """End the answer under way in the talk in view."""
+        if self.desk.talking.may_hear(view, owner_of(request)):
+            self.desk.speaker.stop(view.talk)

@@ -1,0 +1,101 @@
+"""Settings tab: which model, what lies where, how much room is left; in words."""
+
+import gradio as gr
+
+from app.desk import doctor, uploads
+from app.desk.desk import Desk
+from app.html import markup, wording
+from app.tabs.frame import HIDDEN
+from engine.paths import SIDENETS
+from engine.shelf.shelf import folder_bytes
+
+KEYS = (
+    "Keys while reading: → or n next leaf, ← or p back, / search. Click a paragraph to choose it. In an "
+    "answer, arrow keys lead from word to word, and Enter to the place where that was read."
+)
+LOOKING = "Looking …"
+
+
+class SettingsTab:
+    """The tab; it is filled when it is asked for, as the model is loaded for it."""
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        words = markup.tag("p", LOOKING, class_="lm-empty")
+        self.facts = gr.HTML(words, apply_default_css=False, padding=False, elem_id="lm-facts")
+        self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look")
+        gr.HTML(markup.tag("p", KEYS, class_="lm-facts"), apply_default_css=False, padding=False)
+
+    def wire(self, tab: gr.Tab) -> None:
+        """Look when the tab is chosen."""
+        quick = {**HIDDEN, "concurrency_limit": 2}
+        gr.on([self.look.click, tab.select], self.on_look, None, [self.facts], **quick)
+
+    def on_look(self) -> str:
+        return facts_html(state(self.desk))
+
+
+def state(desk: Desk) -> list[tuple[str, str]]:
+    """(what, how it is) in the order shown."""
+    library = desk.assistant.library
+    paths, entries = library.paths, desk.shelf.entries()
+    rows = []
+    try:
+        backbone, sidenet = library.backbone, library.sidenet
+        rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}, frozen"))
+        rows.append(("Checkpoint", f"{_named(doctor.sidenet(SIDENETS))} {memory_words(sidenet)}"))
+        rows.append(("Runs on", f"{device_words(str(backbone.device))}, {library.threads} of its threads"))
+    except Exception as error:  # whatever it is, the page says it
+        advice = "“python launch.py doctor” says what is missing"
+        rows.append(("Model", f"It cannot be loaded: {wording.plain(str(error))} ({advice})."))
+    memory = sum(entry.bank_bytes for entry in entries)
+    files = folder_bytes(paths.documents) - memory
+    rows.append(
+        (
+            "Books",
+            f"{len(entries)}: {wording.size(memory)} of memory, "
+            f"{wording.size(max(0, files))} of files and text",
+        )
+    )
+    rows.append(("Talks and list", wording.size(folder_bytes(paths.talks) + _size(paths.database))))
+    rows.append(("Model files", wording.size(folder_bytes(paths.backbones))))
+    rows.append(("Disk", _named(doctor.disk(paths))))
+    rows.append(("Data folder", _named(doctor.data_folder(paths))))
+    rows.append(
+        (
+            "Uploads",
+            f"up to {uploads.LIMIT_WORDS} a file; the uploaded copy is deleted once the shelf has its own",
+        )
+    )
+    faults = [entry.title for entry in entries if library.fault(entry.id)]
+    if faults:
+        rows.append(("To be encoded anew", ", ".join(faults)))
+    return rows
+
+
+def memory_words(sidenet) -> str:
+    """What a SideNet's memory layers are."""
+    if not sidenet.reads_memory:
+        return "(no trained memory layer: it answers as the model does, over the passages it finds)"
+    layers = sidenet.config.memory_layers
+    words = f"layer{'s' * (len(layers) > 1)} {' and '.join(map(str, layers))}"
+    return f"(reads memory in {words} of its {sidenet.config.side_layers})"
+
+
+def device_words(device: str) -> str:
+    """A torch device for people."""
+    return {"cpu": "the processor"}.get(device, f"the graphics card ({device})")
+
+
+def _named(check: doctor.Check) -> str:
+    return " -> ".join(filter(None, (check.detail, check.advice)))
+
+
+def _size(path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def facts_html(rows: list[tuple[str, str]]) -> str:
+    """The rows as a list of terms."""
+    inside = [markup.tag("dt", markup.text(what)) + markup.tag("dd", markup.text(how)) for what, how in rows]
+    return markup.tag("dl", *inside, class_="lm-state")

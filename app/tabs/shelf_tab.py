@@ -1,0 +1,141 @@
+"""Shelf tab: uploads, and the cards of all documents, looked at anew while something is under way.
+
+The page asks often while a job runs and seldom while none does; what has not changed is not sent again.
+"""
+
+import hashlib
+from pathlib import Path
+
+import gradio as gr
+
+from app.desk import uploads
+from app.desk.desk import Desk
+from app.desk.state import View
+from app.html import markup, wording
+from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.read_tab import ReadTab
+from engine.errors import Failure
+from ingest.errors import BadInput
+
+BUSY_SECONDS, IDLE_SECONDS = 1.5, 6.0
+
+
+class ShelfTab:
+    """Components of the tab, and what fills them."""
+
+    def __init__(self, desk: Desk, frame: Frame):
+        self.desk, self.frame = desk, frame
+        self.upload = gr.File(
+            label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=150,
+            visible=not desk.read_only, elem_id="lm-upload",
+        )  # fmt: skip
+        words = f"EPUB, PDF, text, Markdown, HTML or Word, up to {uploads.LIMIT_WORDS} each."
+        hint = markup.tag("p", markup.text(words), class_="lm-facts")
+        gr.HTML(hint, apply_default_css=False, padding=False, visible=not desk.read_only)
+        question = "An encrypted PDF, or a text with wrong letters?"
+        with gr.Accordion(question, open=False, visible=not desk.read_only), gr.Row():
+            self.password = gr.Textbox(label="Password of the next file", type="password", max_lines=1)
+            self.encoding = gr.Textbox(label="Encoding of the next text", placeholder="cp1251", max_lines=1)
+        self.notice = gr.HTML(elem_id="lm-notice", apply_default_css=False, padding=False)
+        self.cards = gr.HTML(**PANE, elem_id="lm-shelf")
+        self.timer = gr.Timer(BUSY_SECONDS)
+        self.seen = gr.State("")
+
+    def wire(self, read: ReadTab) -> None:
+        """Connect the tab's controls; opening a book fills the reading tab."""
+        frame, scene = self.frame, read.scene_outputs
+        self.read = read
+        uploaded = self.upload.upload(
+            self.on_upload, [self.upload, self.password, self.encoding, frame.view],
+            [self.upload, self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs,
+             *scene],
+            **QUICK,
+        )  # fmt: skip
+        clicked = self.cards.click(
+            self.on_card, [frame.view, self.password, self.encoding],
+            [self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
+        )  # fmt: skip
+        for begun in (uploaded, clicked):
+            read.show_answer(begun)
+        self.timer.tick(
+            self.on_tick, [frame.view, self.seen, self.timer], [self.cards, self.seen, self.timer], **QUICK
+        )
+
+    def on_upload(
+        self, files: list[str] | None, password: str, encoding: str, view: View, request: gr.Request
+    ) -> dict:
+        """Put files on the shelf and say of each what became of it; one that is there already is opened."""
+        said, there = [], []
+        before = {entry.id for entry in self.desk.shelf.entries(owner_of(request))}
+        for name in files or []:
+            path = Path(name)
+            try:
+                entry = self.desk.add(uploads.inside(path), password, encoding, owner_of(request))
+                there += [entry.id] if entry.state == "ready" else []
+                known = entry.id in before
+                title = entry.title or entry.source_name
+                said.append(
+                    f"“{title}” "
+                    + ("is on the shelf already." if known else "has a card that tells how far it is.")
+                )
+            except (BadInput, Failure) as error:
+                said.append(f"{path.name}: {wording.plain(str(error))}")
+            finally:
+                uploads.discard(path)
+        lines = [markup.tag("p", markup.text(line), role="status") for line in said]
+        shown = {self.upload: None, self.password: "", self.encoding: "", self.notice: "".join(lines)}
+        if len(files or []) == 1 and there:
+            # the same file again opens what is there
+            with told():
+                view, before = self.desk.reading.open(there[0], owner_of(request), view), view
+            shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
+        cards = self.desk.cards(owner_of(request), view.document)
+        return shown | {self.cards: cards, self.timer: gr.Timer(BUSY_SECONDS)}
+
+    def on_card(
+        self, view: View, password: str, encoding: str, event: gr.EventData, request: gr.Request
+    ) -> dict:
+        """What was clicked on a card: the book opened, or something done about it or its job."""
+        values, owner = event_values(event), owner_of(request)
+        action, document = values.get("action"), str(values.get("document", ""))
+        shown: dict = {self.notice: ""}
+        steps = {
+            "sample": lambda: self.desk.add_sample(owner),
+            "rename": lambda: self.desk.rename(document, str(values.get("answer", "")), owner),
+            "renew": lambda: self.desk.renew(document, owner),
+        } | dict.fromkeys(
+            ("pause", "cancel", "resume"),
+            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner),
+        )
+        with told():
+            if action == "open":
+                view, before = self.desk.reading.open(document, owner, view), view
+                shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
+            elif action == "remove":
+                shown |= self.removed(document, view, request)
+            elif action in steps:
+                steps[action]()
+        if action == "resume":
+            shown |= {self.password: "", self.encoding: ""}
+        return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
+
+    def removed(self, document: str, view: View, request: gr.Request) -> dict:
+        """Delete a document and say what that freed."""
+        title, freed = self.desk.remove(document, owner_of(request))
+        words = f"“{title}” was deleted with its memory and talks; {wording.size(freed)} freed."
+        shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
+        if view.document == document:
+            shown |= self.read.scene(View(), request, view)
+        return shown
+
+    def on_tick(self, view: View, seen: str, seconds: float, request: gr.Request) -> dict:
+        """The cards where they have changed, and how soon to look again."""
+        cards = self.desk.cards(owner_of(request), view.document)
+        wanted = BUSY_SECONDS if self.desk.is_busy() else IDLE_SECONDS
+        now = hashlib.blake2b(cards.encode(), digest_size=8).hexdigest()
+        shown: dict = {self.seen: now}
+        if now != seen:
+            shown[self.cards] = cards
+        if wanted != seconds:
+            shown[self.timer] = gr.Timer(wanted)
+        return shown

@@ -1,0 +1,38 @@
+"""What an answer may read, without a model."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from app.desk.scope import scope
+from app.desk.state import View
+from app.html import leaves
+from ingest.errors import BadInput
+from tests.app.made import document, entry, novel_document
+
+
+def test_a_book_that_was_removed_while_it_was_open_is_said_to_be_gone():
+    desk = SimpleNamespace(entry=lambda view, owner: None)
+    for view, says in ((View("n"), "not on the shelf any more"), (View(), "open a book first")):
+        with pytest.raises(BadInput, match=says):
+            scope(desk, view, "")
+
+
+def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
+    novel = novel_document()
+    front = novel.chapters[0].start
+    starts = leaves.leaf_starts(novel)
+
+    def within(at: int, cursor: int | None = None, chapters: int = 9) -> str:
+        shown = document(novel.text, chapters=novel.chapters[:chapters])
+        desk = SimpleNamespace(
+            entry=lambda view, owner: entry(state="ready"), document=lambda _: shown,
+            leaf=lambda view: leaves.leaf_of(starts, len(novel.text), view.at),
+        )  # fmt: skip
+        return scope(desk, View("n", at, cursor=cursor, bound="chapter"), "")[1]["within"]
+
+    assert front > 0
+    assert within(0) == within(0, cursor=front - 1) == "Chapter 1"
+    assert within(novel.chapters[2].start) == "Chapter 3"
+    with pytest.raises(BadInput, match="no chapter begins on this leaf or before it"):
+        within(0, chapters=0)

@@ -1,0 +1,141 @@
+"""Talks and views without a page: questions put otherwise, stopped, or asked in talks that are gone."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.desk.state import View
+from ingest.errors import BadInput
+
+QUESTIONS = ("ALPHA?", "BETA?", "GAMMA?")
+
+
+def asked(told, view: View, *questions: str) -> View:
+    """The view after that talk."""
+    for question in questions:
+        view = told.desk.talking.ask(view, question, "")
+        told.ended(view)
+    return view
+
+
+def a_talk(told) -> View:
+    """The first book, and three questions about it."""
+    return asked(told, told.desk.reading.open(told.books[0], "").with_talk(""), *QUESTIONS)
+
+
+def answered(*questions: str) -> list[str]:
+    """All that is said where those questions were asked."""
+    return [said for question in questions for said in (question, f"{question} one two three")]
+
+
+def test_a_question_taken_up_for_other_words_says_what_it_replaces_and_can_be_left_alone(told):
+    talking, view = told.desk.talking, a_talk(told)
+    taken, words = talking.editing(view, 2, "")
+    assert words == "BETA?"
+    shown = talking.edited(taken, "")
+    assert "the place of question 2 and what follows" in shown and 'data-action="leave"' in shown
+    assert talking.edited(view, "") == "" and talking.edited(replace(view, editing=1), "") == ""
+    with pytest.raises(BadInput, match="no such question"):
+        talking.editing(view, 3, "")
+    view = talking.ask(taken, "DELTA?", "")
+    told.ended(view)
+    assert view.editing is None and told.said(view) == answered("ALPHA?", "DELTA?")
+
+
+def test_asking_the_last_again_or_taking_it_back_forgets_a_question_taken_up(told):
+    """They cut the talk where the question stood that was to be put otherwise."""
+    talking, view = told.desk.talking, a_talk(told)
+    taken, _ = talking.editing(view, 0, "")
+    view = talking.again(taken, "")
+    told.ended(view)
+    assert view.editing is None and told.said(view) == answered(*QUESTIONS)
+    view, words = talking.undone(talking.editing(view, 0, "")[0], "", "")
+    assert (view.editing, words) == (None, "GAMMA?")
+    assert told.said(view) == answered("ALPHA?", "BETA?")
+
+
+def test_why_an_answer_failed_is_not_told_any_more_once_its_question_was_taken_back(told, monkeypatch):
+    def failing(*_, **__):
+        raise BadInput("the lamp went out")
+
+    view = a_talk(told)
+    monkeypatch.setattr(told.desk.assistant, "ask", failing)
+    view = asked(told, view, "DELTA?")
+    assert "the lamp went out" in told.desk.talking.live(view, "")
+    view, words = told.desk.talking.undone(view, "", "")
+    assert told.desk.talking.live(view, "") == ""
+
+
+@pytest.mark.parametrize(("question", "stays", "back"), [("", QUESTIONS[:2], ""), ("DELTA?", (), "DELTA?")])
+def test_a_question_stopped_while_it_waits_costs_the_talk_nothing(told, question, stays, back):
+    """The last question asked again, or the first one put otherwise, behind another reader's."""
+    desk, talking, view = told.desk, told.desk.talking, a_talk(told)
+    told.gate.clear()
+    before = talking.ask(view.with_talk(""), "OTHER?", "")
+    if question:
+        talking.ask(talking.editing(view, 0, "")[0], question, "")
+    else:
+        talking.again(view, "")
+    shown = talking.conversation(view, "")
+    assert [one for one in QUESTIONS if f"{one} one two three" in shown] == list(stays)
+    assert "waiting: 1 answer before this one" in talking.live(view, "")
+    assert told.said(view) == answered(*QUESTIONS)
+    with pytest.raises(BadInput, match="an answer is on its way"):
+        talking.undone(view, "", "")
+    desk.speaker.stop(view.talk)
+    told.ended(view)
+    told.ended(before)
+    assert told.said(view) == answered(*QUESTIONS)
+    assert "before it began" in talking.live(view, "")
+    # what stands in the talk need not be typed again
+    assert [talking.given_back(view, ""), talking.given_back(view, "")] == [back, ""]
+
+
+def test_an_answer_is_not_given_up_for_one_that_the_memory_cannot_give(told, monkeypatch):
+    view = a_talk(told)
+
+    def broken(_):
+        raise BadInput("its memory cannot be used")
+
+    monkeypatch.setattr(told.desk.assistant.library, "bank", broken)
+    told.ended(told.desk.talking.again(view, ""))
+    assert told.said(view) == answered(*QUESTIONS)
+    assert "its memory cannot be used" in told.desk.talking.live(view, "")
+
+
+def test_a_talk_deleted_in_another_window_leaves_a_new_one(told):
+    talking, view = told.desk.talking, a_talk(told)
+    told.desk.shelf.talks.delete(view.talk)
+    taken = replace(view, editing=0, answer=1)
+    assert talking.present(taken, "") == view.with_talk("")
+    asked_on = asked(told, taken, "DELTA?")
+    assert asked_on.talk != view.talk and told.said(asked_on) == answered("DELTA?")
+    assert talking.delete(view, "").talk == ""
+
+
+def test_a_talk_about_all_books_is_there_after_a_refresh_without_an_open_book(told):
+    view = asked(told, View(bound="shelf"), "ALPHA?")
+    for kept in (view.kept(), view.kept() | {"document": "gone", "at": 7}):
+        restored = told.desk.restored(kept, "")
+        assert restored == View(talk=view.talk, bound="shelf")
+        assert "ALPHA?" in told.desk.talking.conversation(restored, "")
+    about_a_book = a_talk(told)
+    assert told.desk.restored(about_a_book.kept(), "").talk == about_a_book.talk
+    assert told.desk.restored(about_a_book.kept() | {"document": "gone"}, "") == View()
+
+
+def test_the_way_back_leads_into_the_book_one_was_in(told):
+    desk, (one, two) = told.desk, told.books
+    view = replace(
+        desk.reading.open(one, ""), at=300, bound="shelf", talk=asked(told, View(bound="shelf"), "A?").talk
+    )
+    led = desk.reading.jumped(desk.reading.jumped(view, two, 100, 120, "cited", ""), two, 40, 50, "found", "")
+    assert (led.document, led.at, led.cited, led.found) == (two, 40, None, ((40, 50),))
+    back = desk.reading.returned(led, "")
+    assert back == replace(view, back=None) and desk.reading.returned(back, "") == back
+    nowhere = desk.reading.jumped(View(bound="shelf"), two, 100, 120, "cited", "")
+    assert nowhere.back is None and nowhere.bound == "shelf"
+    # a talk about one book is not another book's
+    asked_two = asked(told, desk.reading.open(two, ""), "B?")
+    other = desk.reading.returned(replace(asked_two, back=(one, 300)), "")
+    assert (other.document, other.at) == (one, 300) and other.talk != asked_two.talk

@@ -1,0 +1,376 @@
+"""Two accounts over plain HTTP: what is everybody's to read, and what only its owner may change.
+
+Then the same shelf served for reading only, where nobody may change anything.
+"""
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import gradio as gr
+import httpx
+import pytest
+
+from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.tabs.demonstrations_tab import DemonstrationsTab
+from engine.demonstrations.settings import Settings
+from engine.demonstrations.store import DemonstrationLibrary
+from engine.paths import Paths
+from engine.shelf.shelf import Shelf
+from ingest.errors import BadInput
+from ingest.tables import pasted_table
+from tests.app.browser import until
+from tests.app.conftest import Served, book, serving
+
+ANN, BEN = ("ann", "correct-horse"), ("ben", "battery-staple")
+ACTIONS = ("pause", "cancel", "resume")
+ROWS = "text,label\n" + "\n".join(f"a {word} film {n},{word}" for n in range(4) for word in ("good", "bad"))
+
+
+def given(path: str) -> dict:
+    """An uploaded file as an argument of the interface."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+class Caller:
+    """One account that has signed in, calling the interface by hand."""
+
+    def __init__(self, url: str, account: tuple[str, str]):
+        self.http = httpx.Client(base_url=url, timeout=240)
+        user, password = account
+        assert self.http.post("login", data={"username": user, "password": password}).status_code == 200
+
+    def __call__(self, name: str, *data: object) -> object:
+        """The last value that an endpoint gives; `Refused` with its words where it gives an error."""
+        begun = self.http.post(f"gradio_api/call/{name}", json={"data": list(data)})
+        assert begun.status_code == 200, (name, begun.text)
+        told = self.http.get(f"gradio_api/call/{name}/{begun.json()['event_id']}").text
+        event, _, last = told.strip().rpartition("\ndata: ")
+        if event.endswith("event: error"):
+            raise Refused(last)
+        return json.loads(last)[0]
+
+    def add(self, name: str, content: str) -> str:
+        """Upload a text and put it on the shelf; its id, once it is ready."""
+        (path,) = self.http.post("gradio_api/upload", files={"files": (name, content.encode())}).json()
+        made = self("add", given(path), "", "")["id"]
+        until(lambda: self("job", made)["state"] == "done")
+        return made
+
+
+class Refused(Exception):
+    """What an endpoint says instead of a value."""
+
+
+def a_book(number: int) -> str:
+    return book(chapters=2, paragraphs=6).replace("Amber Bay", f"Bay {number}")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory, tiny_folder, upload_folder) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("home"), tiny_folder, [ANN, BEN]) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def ann(guarded) -> Caller:
+    return Caller(guarded.url, ANN)
+
+
+@pytest.fixture(scope="module")
+def ben(guarded) -> Caller:
+    return Caller(guarded.url, BEN)
+
+
+@pytest.fixture(scope="module")
+def hers(ann) -> str:
+    """A book that Ann has added."""
+    return ann.add("hers.md", a_book(1))
+
+
+def test_a_book_is_everybodys_to_read_and_to_ask(ben, hers):
+    assert [one["id"] for one in ben("shelf")] == [hers]
+    assert "Marigold" in ben("read", hers, 0, 500)["text"]
+    assert ben("search", hers, "Heron15", 5) and ben("search", "", "Heron15", 5)
+    assert ben("ask", hers, "How many chapters are there?", "", "")["answer"]
+    assert ben("continue", hers, "chapter 2", "", 4, True)["tokens"] > 0
+    assert ben("job", hers)["state"] == "done"
+
+
+def test_only_who_added_a_book_may_change_it(guarded, ann, ben, hers):
+    job = ben("job", hers)["id"]
+    before = ann("shelf")
+    steering = [("control_job", [job, action]) for action in ACTIONS]
+    for name, data in [("rename", [hers, "Mine now"]), ("remove", [hers]), ("remove", ["Bay 1"]), *steering]:
+        with pytest.raises(Refused, match="added by another account"):
+            ben(name, *data)
+    assert ann("shelf") == before
+    assert ann("rename", hers, "The Bay of Ann")["title"] == "The Bay of Ann"
+    with pytest.raises(Refused, match="is done"):
+        ann("control_job", job, "resume")
+    # the same file again is the same book, and still hers
+    assert ben.add("again.md", a_book(1)) == hers
+    with pytest.raises(Refused, match="added by another account"):
+        ben("remove", hers)
+    cards = guarded.desk.cards("ben"), guarded.desk.cards("ann")
+    assert ["Delete" in shown for shown in cards] == [False, True]
+    assert all("Open" in shown for shown in cards)
+
+
+def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
+    guarded.desk.runner.stop()
+    (path,) = ann.http.post("gradio_api/upload", files={"files": ("two.md", a_book(2).encode())}).json()
+    made = ann("add", given(path), "", "")["id"]
+    job = ann("job", made)
+    assert job["state"] == "queued"
+    for action in ACTIONS:
+        with pytest.raises(Refused, match="added by another account"):
+            ben("control_job", job["id"], action)
+    assert ben("job", made) == job
+    assert ann("control_job", job["id"], "pause")["state"] == "paused"
+    assert ann("control_job", job["id"], "cancel")["state"] == "cancelled"
+    assert ann("remove", made)["freed_bytes"] > 0
+    guarded.desk.runner.start()
+
+
+def test_what_was_added_without_an_account_is_everybodys(guarded, ben, tmp_path):
+    path = tmp_path / "house.md"
+    path.write_text(a_book(3), encoding="utf-8")
+    made = guarded.desk.assistant.add(path).id
+    assert ben("rename", made, "Of the house")["title"] == "Of the house"
+    assert ben("remove", made)["freed_bytes"] > 0
+
+
+def test_a_file_that_is_labelled_is_its_owners(guarded, ann, ben):
+    demonstrations = guarded.desk.demonstrations
+    preview = demonstrations.preview(pasted_table(ROWS))
+    task = preview.task("{} It was {}.", {word: word for word in preview.words}, "")
+    library = demonstrations.create("Films", preview, task)
+    guarded.desk.runner.stop()
+    run, job = demonstrations.start_run(library.id, pasted_table("text\nsome film"), owner="ann")
+    for action in ACTIONS:
+        with pytest.raises(Refused, match="there is no job"):
+            ben("control_job", job.id, action)
+    assert demonstrations.job_of(run).state == "queued"
+    assert ann("control_job", job.id, "pause")["state"] == "paused"
+    with pytest.raises(Refused, match="the action is"):
+        ann("control_job", job.id, "delete")
+    assert [one["name"] for one in ben("libraries")] == ["Films"]
+    demonstrations.remove(library.id)
+    guarded.desk.runner.start()
+
+
+# demonstration libraries
+
+
+@pytest.fixture(scope="module")
+def demos(guarded) -> DemonstrationsDesk:
+    return DemonstrationsDesk(guarded.desk)
+
+
+def made(demos: DemonstrationsDesk, name: str, owner: str) -> DemonstrationLibrary:
+    """A library as the page makes it."""
+    draft = demos.draft(ROWS, pasted_table(ROWS), "")
+    return demos.make(draft, name, "{} It was {}.", "", "", False, owner)[0]
+
+
+@pytest.fixture(scope="module")
+def films(demos) -> DemonstrationLibrary:
+    """A library of Ann's, encoded, with a part held out."""
+    library = made(demos, "Films of Ann", "ann")
+    demos.split(library.id, 0.5, "ann")
+    until(lambda: not demos.is_busy())
+    return demos.store.get(library.id)
+
+
+def changes(demos: DemonstrationsDesk, library: DemonstrationLibrary) -> dict:
+    """All that changes a library, as {name: call of an account}."""
+    rows = "text,label\nsome other film,good\nsome third film,bad"
+    draft = demos.draft(rows, pasted_table(rows), library.id)
+    first, second, *_ = (one.id for one in demos.store.examples(library.id))
+    looked, editing = Looked(library.id), Looked(library.id, editing=first)
+    (job, *_) = demos.demos.jobs.all(library.id)
+    return {
+        "rename": lambda owner: demos.rename(library.id, "Mine now", owner),
+        "set_task": lambda owner: demos.set_task(library.id, "{} is {}", "", "", owner),
+        "extend": lambda owner: demos.make(draft, "", "", "", "", False, owner),
+        "add": lambda owner: demos.save_example(looked, "a new film", "good", owner),
+        "edit": lambda owner: demos.save_example(editing, "an old film", "good", owner),
+        "discard": lambda owner: demos.discard(looked, second, owner),
+        "balance": lambda owner: demos.balance(library.id, owner),
+        "split": lambda owner: demos.split(library.id, 0, owner),
+        "encode": lambda owner: demos.encode(library.id, owner),
+        **{action: lambda owner, action=action: demos.act(action, job.id, owner) for action in ACTIONS},
+        "remove": lambda owner: demos.remove(library.id, owner),
+    }
+
+
+def test_a_library_is_everybodys_to_use(demos, ben, films):
+    assert {"id": films.id, "changeable": False}.items() <= ben("libraries")[0].items()
+    assert ben("classify", "Films of Ann", "a good film 9")["label"] in ("good", "bad")
+    measured = demos.measure("ben", films.id, Settings(shots=2), 0)
+    until(lambda: measured.ended)
+    assert measured.found.examples == 4
+    run = demos.start_run(films.id, pasted_table("text\na bad film 9"), None, Settings(shots=2), "ben")
+    until(lambda: demos.run(films.id, run.id, "ben").done == 1)
+    assert len(demos.export(films.id, ".csv").read_text().splitlines()) == 9
+
+
+def test_a_taken_name_says_to_add_only_to_who_may(demos, films):
+    with pytest.raises(BadInput, match="already: choose another name$"):
+        made(demos, films.name, "ben")
+    with pytest.raises(BadInput, match="already: choose another name, or add to it$"):
+        made(demos, films.name, "ann")
+
+
+def test_only_who_made_a_library_may_change_it(demos, films):
+    before = demos.facts_of(demos.store.get(films.id))
+    assert films.owner == "ann"
+    for name, change in changes(demos, films).items():
+        with pytest.raises(BadInput, match="“Films of Ann” was made by another account, which alone can"):
+            change("ben")
+            pytest.fail(f"ben may {name}")
+    assert demos.facts_of(demos.store.get(films.id)) == before
+    with pytest.raises(BadInput, match="is done"):
+        demos.act("resume", demos.demos.jobs.all(films.id)[0].id, "ann")
+    for owner in ("ann", "ben"):
+        assert demos.may_change(films, owner) == (owner == "ann")
+        assert [one.is_fixed for one in demos.facts(owner) if one.library == films] == [owner == "ben"]
+
+
+@pytest.mark.parametrize(("owner", "reader"), [("ann", "ann"), ("ann", ""), ("", "ben")])
+def test_a_library_of_ones_own_or_of_no_account_may_be_changed(guarded, demos, owner, reader):
+    guarded.desk.runner.stop()
+    library = made(demos, f"Of {owner or 'the house'}", owner)
+    for change in changes(demos, library).values():
+        change(reader)
+    assert demos.library(Looked(library.id)) is None
+    guarded.desk.runner.start()
+
+
+def test_the_encoding_of_a_library_is_its_makers(guarded, demos, ann, ben):
+    guarded.desk.runner.stop()
+    library = made(demos, "Unfinished", "ann")
+    (job,) = demos.demos.jobs.all(library.id)
+    for action in ACTIONS:
+        with pytest.raises(Refused, match="was made by another account"):
+            ben("control_job", job.id, action)
+    assert demos.demos.jobs.get(job.id) == job
+    assert ann("control_job", job.id, "pause")["state"] == "paused"
+    assert ann("control_job", job.id, "resume")["state"] == "queued"
+    assert ann("control_job", job.id, "cancel")["state"] == "cancelled"
+    demos.remove(library.id, "ann")
+    guarded.desk.runner.start()
+
+
+def test_a_library_that_comes_along_is_of_who_takes_it(guarded, demos):
+    guarded.desk.runner.stop()
+    offered = demos.ready()[0]
+    library = demos.install(offered.path.name, "ben")
+    assert demos.store.get(library.id).owner == "ben"
+    for refused in (lambda: demos.install(offered.path.name, "ann"), lambda: demos.remove(library.id, "ann")):
+        with pytest.raises(BadInput, match="another account"):
+            refused()
+    demos.remove(library.id, "ben")
+    guarded.desk.runner.start()
+
+
+def test_the_page_hands_on_who_asks_and_hides_what_is_refused(guarded, films):
+    with gr.Blocks():
+        tab = DemonstrationsTab(guarded.desk, None)
+    looked, ask = Looked(films.id), SimpleNamespace(username="ben")
+    (job, *_) = tab.desk.demos.jobs.all(films.id)
+    first = tab.desk.store.examples(films.id)[0].id
+    draft = tab.desk.draft(ROWS, pasted_table(ROWS), films.id)
+
+    def clicked(**values: object) -> SimpleNamespace:
+        return SimpleNamespace(_data=values)
+
+    cards = [clicked(action=action, library=films.id, answer="Mine", job=job.id)
+             for action in ("encode", "rename", "remove", *ACTIONS)]  # fmt: skip
+    for refused in (
+        *(lambda click=click: tab.on_card(looked, click, ask) for click in cards),
+        lambda: tab.importing.on_make(looked, draft, "", "", "", "", False, None, ask),
+        lambda: tab.task.on_save(looked, "{} is {}", "", "", ask),
+        lambda: tab.examples.on_save(looked, "new", "good", ask),
+        lambda: tab.examples.on_example(looked, clicked(action="discard", example=first), ask),
+        lambda: tab.examples.on_balance(looked, ask),
+        lambda: tab.measure.on_split(looked, 20, ask),
+        lambda: tab.measure.on_back(looked, ask),
+    ):
+        with pytest.raises(gr.Error, match="another account"):
+            refused()
+    for user, may_change in (("ann", True), ("ben", False)):
+        shown = tab.scene(looked, SimpleNamespace(username=user))
+        changing = (tab.examples.added, tab.examples.changes, tab.measure.holding, tab.task.save)
+        assert [shown[one].visible for one in changing] == [may_change] * 4
+        assert shown[tab.task.template].interactive == may_change
+        offers = {"Delete:": tab.cards, "Rename:": tab.cards, "Remove:": tab.examples.shown}
+        assert [words in shown[pane] for words, pane in offers.items()] == [may_change] * 3
+        assert "Use" in shown[tab.cards] or "In use" in shown[tab.cards]
+        assert (films.id in [value for _, value in shown[tab.importing.into].choices]) == may_change
+
+
+def test_no_answer_of_one_account_is_another_ones(guarded, ann, hers):
+    desk, talking = guarded.desk, guarded.desk.talking
+    asked = talking.ask(desk.reading.open(hers, "ann"), "How many chapters are there?", "ann")
+    until(lambda: desk.speaker.current(asked.talk).ended)
+    assert "chapters" in talking.conversation(asked, "ann")
+    kept = asked.kept()
+    assert desk.restored(kept, "ann").talk == asked.talk and desk.restored(kept, "ben").talk == ""
+    for other in (lambda: talking.conversation(asked, "ben"), lambda: talking.exported(asked, "ben"),
+                  lambda: talking.again(asked, "ben"), lambda: talking.editing(asked, 0, "ben")):  # fmt: skip
+        with pytest.raises(BadInput, match="there is no such talk"):
+            other()
+
+
+def test_who_has_signed_in_gets_no_file_of_the_data_folder(guarded, ann, hers):
+    files = [path for path in guarded.home.rglob("*") if path.is_file()]
+    assert {"shelf.db", "document.json"} <= {path.name for path in files}
+    for path in files:
+        for address in (f"gradio_api/file={path}", f"file={path}", f"gradio_api/file/{path}"):
+            assert ann.http.get(address).status_code in (403, 404), address
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory, tiny_folder, upload_folder) -> Iterator[tuple[Served, str, int]]:
+    """A shelf with one book and a paused job, served for reading only."""
+    from engine.library import Library
+    from ingest.parse import parse
+
+    home, source = tmp_path_factory.mktemp("closed"), tmp_path_factory.mktemp("books") / "one.md"
+    source.write_text(a_book(1), encoding="utf-8")
+    library = Library(Paths(home), parse, model=str(tiny_folder))
+    entry = library.add(source)
+    source.write_text(a_book(2), encoding="utf-8")
+    waiting, _ = library.shelf.add(source, "two.md")
+    job = library.shelf.jobs.pause(library.enqueue(waiting.id).id).id
+    library.shelf.close()
+    with serving(home, tiny_folder, [ANN], read_only=True) as page:
+        yield page, entry.id, job
+
+
+def test_a_page_for_reading_only_refuses_every_change(closed, upload_folder):
+    served, document, job = closed
+    caller = Caller(served.url, ANN)
+    before = caller("shelf")
+    uploaded = caller.http.post("gradio_api/upload", files={"files": ("new.txt", b"A new book. " * 20)})
+    assert uploaded.status_code == 403
+    here = upload_folder / "a1" / "new.txt"
+    here.parent.mkdir()
+    here.write_text("A new book. " * 20, encoding="utf-8")
+    changes = [("control_job", [job, action]) for action in ACTIONS]
+    changes += [("add", [given(str(here)), "", ""]), ("rename", [document, "x"]), ("remove", [document])]
+    for name, data in changes:
+        with pytest.raises(Refused, match="read-only"):
+            caller(name, *data)
+    assert caller("shelf") == before and len(before) == 2
+    assert Shelf(Paths(served.home)).jobs.get(job).state == "paused"
+    assert caller("ask", document, "How many chapters are there?", "", "")["answer"]
+    assert not here.exists()
+
+
+def test_a_page_for_reading_only_has_no_button_that_changes(closed):
+    served, _, _ = closed
+    shown = served.desk.cards("ann")
+    assert "Open" in shown and not any(word in shown for word in ("Delete", "Rename", "Go on", "Cancel"))

@@ -1,0 +1,174 @@
+"""Accounts, a page for reading only, and what is served to whom: files, interface, foreign names."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.app.browser import (
+    FACTS,
+    PATIENCE,
+    PROJECT,
+    QUESTIONS,
+    Program,
+    answers,
+    ask,
+    call,
+    copied,
+    missing,
+    open_book,
+    running,
+    visiting,
+)
+
+ANN, BEN = ("ann", "correct-horse"), ("ben", "battery-staple")
+
+
+@pytest.fixture(scope="module")
+def guarded(furnished, tmp_path_factory) -> Iterator[Program]:
+    """The program with two accounts, for reading only."""
+    if reason := missing():
+        pytest.skip(reason)
+    home = copied(furnished, tmp_path_factory.mktemp("guarded") / "home")
+    accounts = [word for pair in (ANN, BEN) for word in ("--auth", ":".join(pair))]
+    with running(home, *accounts, "--read-only") as program:
+        yield program
+
+
+def sign_in(page, user: str, password: str) -> None:
+    page.get_by_label("username").fill(user)
+    page.get_by_label("password").fill(password)
+    page.get_by_role("button", name="Login").click()
+
+
+def test_two_accounts_share_the_shelf_and_no_talk(chromium, guarded):
+    with visiting(chromium, guarded.url) as page:
+        sign_in(page, "ann", "wrong-password")
+        page.wait_for_selector("text=Incorrect")
+        assert page.locator(".lm-card").count() == 0
+        sign_in(page, *ANN)
+        page.wait_for_selector(".lm-card")
+        open_book(page)
+        ask(page, QUESTIONS[1])
+        page.get_by_role("button", name="I have read to here").click()
+        read = "() => !document.querySelector('#lm-place').innerText.includes('you have read 0 %')"
+        page.wait_for_function(read)
+        kept = page.evaluate("JSON.stringify(localStorage)")
+
+    with visiting(chromium, guarded.url) as page:
+        sign_in(page, *BEN)
+        page.wait_for_selector(".lm-card")
+        # even with what the other browser remembered
+        page.evaluate("kept => Object.assign(localStorage, JSON.parse(kept))", kept)
+        page.reload()
+        page.wait_for_selector(".lm-card, .lm-leaf", state="attached")
+        open_book(page)
+        assert "you have read 0 %" in page.inner_text("#lm-place")
+        assert answers(page).count() == 0 and QUESTIONS[1] not in page.inner_text("body")
+
+    with visiting(chromium, guarded.url) as page:
+        sign_in(page, *ANN)
+        page.wait_for_selector(".lm-card")
+        open_book(page)
+        answers(page).first.wait_for()
+        assert QUESTIONS[1] in page.inner_text("#lm-talk")
+
+
+def test_a_page_for_reading_only_offers_no_change_and_refuses_one(chromium, guarded):
+    with visiting(chromium, guarded.url) as page:
+        sign_in(page, *BEN)
+        page.wait_for_selector(".lm-card")
+        assert page.locator("#lm-upload input[type=file]").count() == 0
+        for action in ("remove", "rename", "pause", "resume", "renew"):
+            assert page.locator(f"[data-action={action}]").count() == 0, action
+    with httpx.Client(base_url=guarded.url, timeout=PATIENCE) as client:
+        assert client.post("login", data={"username": BEN[0], "password": BEN[1]}).status_code == 200
+        for name, data in {"remove": ["Saltmarsh"], "rename": ["The Keeper of Saltmarsh", "x"],
+                           "control_job": [1, "resume"]}.items():  # fmt: skip
+            begun = client.post(f"gradio_api/call/{name}", json={"data": data}).json()
+            told = client.get(f"gradio_api/call/{name}/{begun['event_id']}").text
+            assert "event: error" in told, (name, told)
+        uploaded = client.post("gradio_api/upload", files={"files": ("new.txt", b"A new book. " * 20)})
+        assert uploaded.status_code == 403 and "read-only" in uploaded.text
+        begun = client.post("gradio_api/call/shelf", json={"data": []}).json()
+        assert client.get(f"gradio_api/call/shelf/{begun['event_id']}").text.count('"id"') == 1
+
+
+def test_who_has_not_signed_in_gets_nothing(guarded):
+    # asked to sign in, and told nothing else
+    assert "Saltmarsh" not in httpx.get(f"{guarded.url}config").text
+    for path in ("gradio_api/info", "gradio_api/call/shelf", "gradio_api/queue/join", "gradio_api/upload",
+                 "gradio_api/run/shelf", f"gradio_api/file={guarded.home / 'shelf.db'}"):  # fmt: skip
+        for method in ("GET", "POST"):
+            data = {"data": []} if method == "POST" else None
+            answer = httpx.request(method, guarded.url + path, json=data)
+            assert answer.status_code in (401, 403, 404, 405, 422), (method, path, answer.status_code)
+    wrong = httpx.post(f"{guarded.url}login", data={"username": "ann", "password": "correct-hors"})
+    assert wrong.status_code == 400
+
+
+# words of the files below
+GIVEN_AWAY = ("SQLite format", '"paragraphs"', "[project]", "import gradio", "root:")
+
+
+def refused_files(program: Program) -> list[str]:
+    """Addresses that would give away a file of this machine."""
+    secrets = [program.home / "shelf.db", *program.home.glob("documents/*/document.json"),
+               PROJECT / "pyproject.toml", PROJECT / "app" / "page" / "page.py", "/etc/passwd"]  # fmt: skip
+    paths = []
+    for secret in map(str, secrets):
+        dots = "../" * 12 + secret.lstrip("/")
+        coded = dots.replace("../", "%2e%2e%2f")
+        paths += [f"gradio_api/file={secret}", f"gradio_api/file/{secret}", f"file={secret}",
+                  f"file/{secret}", f"gradio_api/file=/{secret}",
+                  f"gradio_api/file={dots}", f"gradio_api/file={coded}",
+                  f"gradio_api/file={program.uploads}/{dots}", f"gradio_api/file=file://{secret}",
+                  f"static/{coded}", f"assets/{coded}", f"svelte/{coded}", f"gradio_api/static/{coded}",
+                  f"gradio_api/stream/x/x/0/{coded}", f"custom_component/x/client/component/{coded}",
+                  f"gradio_api/proxy=http://127.0.0.1:{program.port}/gradio_api/file={secret}"]  # fmt: skip
+    return paths
+
+
+def test_no_file_of_this_machine_is_served(program):
+    with httpx.Client(timeout=PATIENCE) as client:
+        for path in refused_files(program):
+            answer = client.get(program.url + path, follow_redirects=False)
+            text = answer.text
+            assert not any(one in text for one in GIVEN_AWAY), path
+            assert answer.status_code >= 300 or "text/html" in answer.headers["content-type"], path
+
+
+def test_no_file_of_this_machine_can_be_named_in_place_of_a_document(program, tmp_path):
+    """The command line adds a file that is named instead of a document; the interface must not."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("The treasure lies under the third oak of the park. " * 5, encoding="utf-8")
+    before = call(program, "shelf")
+    for name, data in {"ask": [str(secret), "Where does the treasure lie?", "", ""],
+                       "continue": [str(secret), "", "", 8, True], "search": [str(secret), "oak", 5],
+                       "read": [str(secret), 0, 100], "job": [str(secret)]}.items():  # fmt: skip
+        told = call(program, name, *data)
+        assert "event: error" in told and "oak" not in told, (name, told)
+    assert call(program, "shelf") == before
+
+
+def test_a_site_whose_name_was_pointed_at_this_machine_gets_nothing(program):
+    """DNS rebinding: another site's script would ask as if this were its own server."""
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example"):
+        answer = httpx.get(f"{program.url}config", headers={"Host": host, "Origin": f"http://{host}"})
+        assert answer.status_code == 403 and "Saltmarsh" not in answer.text, host
+    for host in (f"127.0.0.1:{program.port}", "localhost:9", "[::1]:9", "localhost"):
+        assert httpx.get(f"{program.url}config", headers={"Host": host}).status_code == 200, host
+
+
+def test_another_site_may_not_read_what_the_page_says(program):
+    answer = httpx.get(f"{program.url}config", headers={"Origin": "http://evil.example"})
+    assert answer.headers.get("access-control-allow-origin") is None
+
+
+def test_the_log_of_the_program_tells_nothing_of_the_books(guarded, program):
+    for one in (guarded, program):
+        said = one.said()
+        assert "Traceback" not in said
+        assert not any(fact in said or question in said for fact, question in zip(
+            FACTS.values(), QUESTIONS.values(), strict=True))  # fmt: skip
+        assert all(password not in said for _, password in (ANN, BEN))
