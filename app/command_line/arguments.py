@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def words(given: str) -> str:
-    """An argparse type: text that says something; what the terminal could not read as text is none."""
+    """Make an argparse type: text that says something; what the terminal could not read as text is none."""
     if not given.strip():
         raise argparse.ArgumentTypeError("it is empty; give some words, or leave it out")
     if any("\ud800" <= character <= "\udfff" for character in given):
@@ -59,12 +59,12 @@ def add_model_arguments(group: argparse._ArgumentGroup, prefix: str = "") -> Non
 
 
 def model_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:
-    """What those options say, by name; None where they say nothing."""
+    """Return what those options say, by name; None where they say nothing."""
     return {name: getattr(arguments, f"{prefix}{name}", None) for name in MODEL_OPTIONS}
 
 
 def page_arguments() -> Parser:
-    """What the program takes without a command, for the page. None where it was not given."""
+    """Make the parser of what the program takes without a command, for the page. None where not given."""
     parser = Parser(add_help=False)
     group = parser.add_argument_group("the page (without a command)")
     group.add_argument("--host", metavar="ADDRESS", help="serve here (default: 127.0.0.1, this machine only)")

@@ -9,7 +9,7 @@ PAGE = "the page: start, weight, a million-token book, Stop, what showing an ans
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One sub-command a benchmark."""
+    """Add one sub-command a benchmark."""
     page = command.add_arguments(parser).add_parser("page", help=PAGE, description=PAGE)
     bench_page.add_arguments(page)
     page.set_defaults(run_chosen=bench_page.run)

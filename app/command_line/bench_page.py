@@ -91,13 +91,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def say(line: str) -> None:
-    """What is being done, for who waits."""
+    """Print what is being done, for who waits."""
     print(f"bench page: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A headless Chromium."""
+    """Open a headless Chromium."""
     found = next(filter(None, map(shutil.which, doctor.BROWSERS)), None)
     try:
         from playwright.sync_api import sync_playwright
@@ -114,7 +114,7 @@ def browser() -> Iterator[Any]:
 
 
 def prepared(home: Path, scratch: Path, arguments: argparse.Namespace) -> Any:
-    """A shelf with a small book that is encoded and a long one that is only parsed; the assistant over it."""
+    """Make a shelf with a small book, encoded, and a long one, only parsed; return its assistant."""
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.parse import parse
@@ -132,7 +132,7 @@ def prepared(home: Path, scratch: Path, arguments: argparse.Namespace) -> Any:
 
 
 def repeated(novel: str, scratch: Path) -> Path:
-    """A book of a million tokens out of a sample novel, each copy a chapter."""
+    """Write a book of a million tokens out of a sample novel, each copy a chapter."""
     long = scratch / "long.md"
     copies = range(1, LONG_CHARACTERS // len(novel) + 2)
     parts = [f"# {LONG}", *(f"## Part {number}\n\n{novel}" for number in copies)]
@@ -148,7 +148,7 @@ class Server:
     process: subprocess.Popen
 
     def processor_seconds(self) -> float:
-        """What it has used so far; nan where the system does not tell."""
+        """Return the processor time it has used so far; nan where the system does not tell."""
         try:
             words = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
@@ -158,7 +158,7 @@ class Server:
 
 @contextmanager
 def served(home: Path, threads: int) -> Iterator[Server]:
-    """The program over `home`, ended afterwards."""
+    """Run the program over `home`, ended afterwards."""
     port = access.free_port("127.0.0.1", None)
     command = [sys.executable, str(PROJECT / "launch.py"), "--port", str(port), "--threads", str(threads)]
     environment = {**os.environ, "LONGMEM_HOME": str(home)}
@@ -187,7 +187,7 @@ def started(home: Path, chromium: Any, threads: int) -> tuple[float, float, floa
 
 
 def opened(chromium: Any, server: Server) -> Any:
-    """The page, once it answers."""
+    """Open the page and return it once it answers."""
     page = chromium.new_context(viewport={"width": 1360, "height": 900}).new_page()
     page.set_default_timeout(PATIENCE)
     answered(page, server)

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def demonstrations(arguments: argparse.Namespace):
-    """The engine's demonstration libraries over the user's data folder, with the table reader put in."""
+    """Return the demonstration libraries over the user's data folder, with the table reader put in."""
     from engine.demonstrations.demonstrations import Demonstrations
     from ingest.apart import read_table
 
@@ -114,7 +114,7 @@ def _say(line: str) -> None:
 
 
 def _say_of_demos(line: str) -> None:
-    """What a reader of tables says of an encoding, with the option that is meant here."""
+    """Print what a reader of tables says of an encoding, with the option that is meant here."""
     _say(line.replace("--encoding", "--demos-encoding"))
 
 
@@ -125,7 +125,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _table(arguments: argparse.Namespace):
-    """The rows to classify, None for one text. Read first: what is wrong with it must not wait for a bank."""
+    """Read the rows to classify first, None for one text: what is wrong there must not wait for a bank."""
     from ingest.apart import read_table
 
     if arguments.input is None:

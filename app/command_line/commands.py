@@ -64,7 +64,7 @@ PAGE_MODULE = "app.page.page"
 
 
 def build_parser(chosen: str | None = None) -> Parser:
-    """The parser of all commands. Only the chosen delegate's module is imported, for its arguments."""
+    """Build the parser of all commands. Only the chosen delegate's module is imported, for its arguments."""
     common = Parser(add_help=False)
     common.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
@@ -137,14 +137,14 @@ def build_parser(chosen: str | None = None) -> Parser:
 
 
 def parse_book(file: Path):
-    """The parser that a delegate gets: the engine knows no file format."""
+    """Parse a book for a delegate: the engine knows no file format."""
     from ingest.apart import parse
 
     return parse(file)
 
 
 def parse_table(file: Path):
-    """The same for a table of labelled examples."""
+    """Read a table of labelled examples for a delegate: the engine knows no file format."""
     from ingest.apart import read_table
 
     return read_table(file)

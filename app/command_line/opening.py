@@ -10,7 +10,7 @@ from engine.paths import Paths
 
 
 def named_model(argv: list[str]) -> str | None:
-    """What --model or LONGMEM_MODEL says."""
+    """Return what --model or LONGMEM_MODEL says."""
     after = dict(zip(argv, argv[1:], strict=False))
     joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]
     return after.get("--model") or next(iter(joined), None) or os.environ.get("LONGMEM_MODEL") or None
@@ -24,7 +24,7 @@ def stay_local(model: str | None) -> None:
 
 
 def assistant(arguments: argparse.Namespace, prefix: str = ""):
-    """The engine's assistant over the user's data folder, with the parsers put in.
+    """Return the engine's assistant over the user's data folder, with the parsers put in.
 
     prefix: see `add_model_arguments`.
     """
@@ -38,7 +38,7 @@ def assistant(arguments: argparse.Namespace, prefix: str = ""):
 
 
 def sampling(arguments: argparse.Namespace):
-    """The engine's sampling settings for the command, changed by what the user named."""
+    """Return the engine's sampling settings for the command, changed by what the user named."""
     from engine.sampling import ANSWERING, CONTINUING
 
     names = ("temperature", "top_p", "repetition_penalty", "seed", "max_tokens")

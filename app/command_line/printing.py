@@ -15,14 +15,14 @@ REDRAW_SECONDS = 0.2
 
 
 def print_json(result: dict, out: TextIO) -> None:
-    """One JSON object on one line; escaped where the stream could not print it."""
+    """Print one JSON object on one line; escaped where the stream could not print it."""
     readable = "utf" in (getattr(out, "encoding", None) or "").lower()
     out.write(json.dumps(result, ensure_ascii=not readable) + "\n")
     out.flush()
 
 
 def added(entry, seconds: float) -> str:
-    """The line of a document just added: id, title, tokens, bank size, seconds."""
+    """Write the line of a document just added: id, title, tokens, bank size, seconds."""
     return (
         f"{entry.id}  {plain(entry.title or 'untitled')}: {entry.tokens:,} tokens, "
         f"{size(entry.bank_bytes)} of memory, {seconds:.1f} s"
@@ -30,7 +30,7 @@ def added(entry, seconds: float) -> str:
 
 
 def table(entries: list) -> str:
-    """The shelf, one line a document."""
+    """Write the shelf, one line a document."""
     rows = [("id", "title", "author", "tokens", "memory", "state")]
     for one in entries:
         title, author = plain(one.title or "untitled"), plain(one.author or "")
@@ -40,7 +40,7 @@ def table(entries: list) -> str:
 
 
 def citations(answer) -> list[str]:
-    """The places that an answer came from or, where none is sure, that were looked at; one line each."""
+    """List the places an answer came from or, where none is sure, that were looked at; one line each."""
     lines = []
     named = [(f"[{number}]", one) for number, one in enumerate(answer.citations, 1)]
     for name, one in named or [("looked at", one) for one in answer.looked]:

@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def pytest_arguments(words: list[str], here: Path) -> list[str]:
-    """What pytest gets: paths as seen from `here` made absolute, coverage added to a full run."""
+    """Return pytest's arguments: paths seen from `here` made absolute, coverage added to a full run."""
     result, narrowed = [], False
     for before, word in zip(["", *words], words, strict=False):
         path, colons, node = word.partition("::")

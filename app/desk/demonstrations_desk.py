@@ -60,7 +60,7 @@ class Looked:
         return self.library, self.editing
 
     def kept(self) -> dict[str, str]:
-        """What the browser remembers over a refresh."""
+        """Return what the browser remembers over a refresh."""
         return {"library": self.library}
 
 
@@ -90,11 +90,11 @@ class DemonstrationsDesk:
     # libraries
 
     def own(self, identifier: str, owner: str) -> DemonstrationLibrary:
-        """A library that is to be changed. Raises BadInput where it was made by another account."""
+        """Return a library that is to be changed. Raises BadInput where it was made by another account."""
         return self.desk.own_library(identifier, owner)
 
     def may_change(self, library: DemonstrationLibrary | None, owner: str) -> bool:
-        """Whether `own` would give the library, so that the page can offer changes."""
+        """Tell whether `own` would give the library, so that the page can offer changes."""
         return not self.desk.read_only and library is not None and library.belongs_to(owner)
 
     def facts(self, owner: str = "") -> list[Facts]:
@@ -114,20 +114,20 @@ class DemonstrationsDesk:
         return Facts(library, known[1], job, known[2], known[3], not self.may_change(library, owner))
 
     def library(self, looked: Looked) -> DemonstrationLibrary | None:
-        """The library looked at; None when there is none (any more)."""
+        """Return the library looked at; None when there is none (any more)."""
         try:
             return self.store.get(looked.library) if looked.library else None
         except BadInput:
             return None
 
     def present(self, looked: Looked) -> Looked:
-        """What is looked at, as far as it still exists: an example may have been removed while in hand."""
+        """Return what is looked at, as far as it still exists: an example may be removed while in hand."""
         if self.library(looked) is None:
             return Looked()
         return looked if self.example(looked) else replace(looked, editing=0)
 
     def restored(self, kept: object) -> Looked:
-        """What a browser looked at before a refresh, as far as it still exists."""
+        """Return what a browser looked at before a refresh, as far as it still exists."""
         looked = Looked(str(kept.get("library") or "")) if isinstance(kept, dict) else Looked()
         if self.library(looked) is not None:
             return looked
@@ -135,7 +135,7 @@ class DemonstrationsDesk:
         return Looked(every[0].id) if len(every) == 1 else Looked()
 
     def ready(self) -> list:
-        """The libraries that come with the program and are not in the list yet."""
+        """List the libraries that come with the program and are not in the list yet."""
         if self.desk.read_only:
             return []
         there = {folded(one.name) for one in self.store.libraries()}
@@ -186,7 +186,7 @@ class DemonstrationsDesk:
     def draft(
         self, data: bytes | str, table: Table, into: str, text: str | None = None, label: str | None = None
     ) -> Draft:
-        """A table checked row by row, for a new library or for one that is there."""
+        """Check a table row by row, for a new library or for one that is there."""
         return import_draft.judged(self.demos, data, table, into, text, label)
 
     def make(
@@ -215,13 +215,13 @@ class DemonstrationsDesk:
     # examples
 
     def examples(self, looked: Looked) -> tuple[list[Example], bool]:
-        """One page of the examples looked at, and whether there are more."""
+        """Return one page of the examples looked at, and whether there are more."""
         wanted = {"part": looked.part or None, "label": looked.label or None, "containing": looked.query}
         found = self.store.examples(looked.library, offset=looked.offset, limit=PAGE + 1, **wanted)
         return found[:PAGE], len(found) > PAGE
 
     def example(self, looked: Looked) -> Example | None:
-        """The example being edited."""
+        """Return the example being edited."""
         if not looked.editing:
             return None
         found = self.store.examples(looked.library)
@@ -253,7 +253,7 @@ class DemonstrationsDesk:
         return self.store.split(self.own(identifier, owner).id, share)
 
     def export(self, identifier: str, suffix: str) -> Path:
-        """A file of all examples, to be downloaded."""
+        """Write a file of all examples, to be downloaded."""
         name = file_name(self.store.get(identifier).name, suffix)
         path = uploads.outgoing(name)
         self.demos.export(identifier, path)
@@ -300,7 +300,7 @@ class DemonstrationsDesk:
         return made
 
     def measurement(self, owner: str, identifier: str) -> Labelling | None:
-        """The newest measurement of a library by one reader, under way or ended."""
+        """Return the newest measurement of a library by one reader, under way or ended."""
         return self._measured.get((owner, identifier))
 
     def stop_measuring(self, owner: str, identifier: str) -> None:
@@ -321,12 +321,12 @@ class DemonstrationsDesk:
         return run
 
     def runs(self, identifier: str, owner: str) -> list[tuple[Run, Job | None, list[RunResult]]]:
-        """A reader's files with a library, newest first, with the first results of each."""
+        """List a reader's files with a library, newest first, with the first results of each."""
         found = self.demos.runs(identifier, owner)
         return [(run, self.demos.job_of(run), self.demos.run_results(run, RESULTS_SHOWN)) for run in found]
 
     def run(self, identifier: str, run: str, owner: str) -> Run:
-        """One file of a reader. Raises BadInput."""
+        """Return one file of a reader. Raises BadInput."""
         for one in self.demos.runs(identifier, owner):
             if one.id == run:
                 return one
@@ -342,7 +342,7 @@ class DemonstrationsDesk:
             self.desk.act(action, job.id)
 
     def export_run(self, run: Run, suffix: str) -> Path:
-        """A file of the labels, to be downloaded."""
+        """Write a file of the labels, to be downloaded."""
         path = uploads.outgoing(file_name(f"{Path(run.name).stem} labelled", suffix))
         self.demos.export_run(run, path)
         return path
@@ -350,12 +350,12 @@ class DemonstrationsDesk:
     # looking
 
     def is_busy(self) -> bool:
-        """Whether something is under way that the page shows."""
+        """Tell whether something is under way that the page shows."""
         return self.desk.is_busy() or not all(one.ended for one in list(self._measured.values()))
 
 
 def file_name(words: str, suffix: str) -> str:
-    """A harmless file name out of a user's words."""
+    """Make a harmless file name out of a user's words."""
     if suffix not in SUFFIXES:
         raise BadInput(f"a download is one of {', '.join(SUFFIXES)}")
     letters = "".join(c if c.isalnum() else "-" for c in words.translate(markup.CONTROLS))

@@ -68,7 +68,7 @@ class Desk:
             raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
 
     def own(self, identifier: str, owner: str) -> Entry:
-        """A document that is to be changed. Raises BadInput where it was put there by another account."""
+        """Return a document that is to be changed. Raises BadInput where another account put it there."""
         self.changeable()
         entry = self.shelf.get(identifier, owner)
         if not entry.belongs_to(owner):
@@ -76,7 +76,7 @@ class Desk:
         return entry
 
     def own_library(self, identifier: str, owner: str) -> DemonstrationLibrary:
-        """The same of a demonstration library."""
+        """Return a demonstration library that is to be changed. Raises BadInput as `own` does."""
         self.changeable()
         library = self.demonstrations.store.get(identifier)
         if not library.belongs_to(owner):
@@ -111,7 +111,7 @@ class Desk:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
 
     def _check_job(self, job: Job, owner: str) -> None:
-        """What makes a memory goes with its document or library; of what another labels there is no job."""
+        """Check who may steer a job: that of a memory its owner; of what another labels there is none."""
         if job.kind == ADD:
             self.own(job.document, owner)
         elif job.kind == ENCODE:
@@ -136,7 +136,7 @@ class Desk:
         self.runner.wake()
 
     def cards(self, owner: str, document: str = "") -> str:
-        """The shelf as HTML."""
+        """Write the shelf as HTML."""
         entries = self.shelf.entries(owner)
         faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
         rows = [(entry, self.shelf.jobs.latest(entry.id)) for entry in entries]
@@ -144,11 +144,11 @@ class Desk:
         return shelf_html.cards(rows, document, self.read_only, faults, fixed)
 
     def is_busy(self) -> bool:
-        """Whether a job is queued or running."""
+        """Tell whether a job is queued or running."""
         return any(job.state != "paused" for job in self.shelf.jobs.all(unfinished=True))
 
     def restored(self, kept: dict | None, owner: str) -> View:
-        """The view a browser had before a refresh, as far as it still exists."""
+        """Return the view a browser had before a refresh, as far as it still exists."""
         kept = kept if isinstance(kept, dict) else {}
         identifier, talk, bound = (str(kept.get(name) or "") for name in ("document", "talk", "bound"))
         bound = bound if bound in BOUNDS.values() else "book"

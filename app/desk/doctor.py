@@ -61,7 +61,7 @@ def python() -> Check:
 
 
 def off_pin(requirements: list[str]) -> list[str]:
-    """What differs from `name==version`; a local label of the build, such as +cpu, may follow the version."""
+    """List what differs from `name==version`; a local label of the build, such as +cpu, may follow."""
     wrong = []
     for requirement in requirements:
         name, _, pinned = requirement.partition("==")
@@ -88,7 +88,7 @@ def test_packages(requirements: list[str]) -> Check:
 
 
 def backbone_file(pinned: dict, site_packages: Path) -> Check:
-    """The model file of the backbone's wheel, by its SHA-256."""
+    """Check the model file of the backbone's wheel by its SHA-256."""
     file = site_packages / pinned["file"]
     try:
         with file.open("rb") as content:
@@ -101,7 +101,7 @@ def backbone_file(pinned: dict, site_packages: Path) -> Check:
 
 
 def converted_copy(paths: Paths) -> Check:
-    """The safetensors copy that loads at once; the engine makes it when it is first needed."""
+    """Check the safetensors copy that loads at once; the engine makes it when it is first needed."""
     copies = sorted(mark.parent.name for mark in paths.backbones.glob("*/complete"))
     if not copies:
         return Check("converted backbone", "note", "not yet made; the first question takes some 20 s longer")
@@ -109,7 +109,7 @@ def converted_copy(paths: Paths) -> Check:
 
 
 def sidenet(folder: Path) -> Check:
-    """The checkpoint that is used when none is named."""
+    """Check the checkpoint that is used when none is named."""
     found = sorted(config.parent.relative_to(folder).as_posix() for config in folder.rglob("config.json"))
     if not found:
         return Check(
@@ -121,7 +121,7 @@ def sidenet(folder: Path) -> Check:
 
 
 def data_folder(paths: Paths) -> Check:
-    """Whether the data folder, or the nearest parent that exists, can be written."""
+    """Check whether the data folder, or the nearest parent that exists, can be written."""
     there = existing(paths.home)
     if not there.is_dir() or not os.access(there, os.W_OK):
         what = "cannot be written" if there.is_dir() else f"cannot be made, {there} is a file"
@@ -171,7 +171,7 @@ def repair(paths: Paths) -> Iterator[Check]:
 
 
 def disk(paths: Paths) -> Check:
-    """A million tokens of memory need some gigabytes."""
+    """Check the free disk: a million tokens of memory need some gigabytes."""
     free = shutil.disk_usage(existing(paths.home)).free
     detail = f"{free / 1e9:.1f} GB free"
     if free < SCARCE_BYTES:
@@ -180,12 +180,12 @@ def disk(paths: Paths) -> Check:
 
 
 def existing(folder: Path) -> Path:
-    """The folder or its nearest parent that exists."""
+    """Return the folder or its nearest parent that exists."""
     return next(one for one in (folder, *folder.parents) if one.exists())
 
 
 def chromium() -> Check:
-    """The browser that the tests of the page drive; the program itself needs none."""
+    """Check for the browser that the tests of the page drive; the program itself needs none."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
         return Check("chromium", "note", "not found; the tests of the page are skipped without it")
@@ -193,7 +193,7 @@ def chromium() -> Check:
 
 
 def self_test(paths: Paths) -> Check:
-    """A tiny memory bank, all its life long, on the disk of the data folder."""
+    """Make a tiny memory bank, all its life long, on the disk of the data folder."""
     try:
         from engine.bank.selftest import round_trip
 

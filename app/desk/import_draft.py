@@ -36,7 +36,7 @@ class Draft:
 
 
 def table_of(name: str, data: bytes | str, encoding: str = "", header: str = "") -> Table:
-    """The table in the bytes of a file, or in pasted text. Raises BadInput."""
+    """Read the table in the bytes of a file, or in pasted text. Raises BadInput."""
     named = _HEADER.get(header)
     if isinstance(data, str):
         return pasted_table(data, header=named)
@@ -64,7 +64,7 @@ def judged(
     text_column: str | None = None,
     label_column: str | None = None,
 ) -> Draft:
-    """A draft with every row checked; columns that are None are guessed."""
+    """Check every row of a draft; columns that are None are guessed."""
     try:
         preview = demos.preview(table, text_column, label_column, into or None)
     except BadInput as error:
@@ -89,7 +89,7 @@ class Drafts:
         return mark
 
     def find(self, mark: str, owner: str) -> Draft | None:
-        """The reader's draft of that mark; None when there is none (any more)."""
+        """Return the reader's draft of that mark; None when there is none (any more)."""
         with self._lock:
             whose, draft = self._kept.get(mark, ("", None))
         return draft if whose == owner else None

@@ -26,7 +26,7 @@ class ReadingDesk:
         self._lock = Lock()
 
     def entry(self, view: View, owner: str) -> Entry | None:
-        """The document of a view; None when there is none (any more)."""
+        """Return the document of a view; None when there is none (any more)."""
         try:
             return self.shelf.get(view.document, owner) if view.document else None
         except BadInput:
@@ -72,7 +72,7 @@ class ReadingDesk:
             self.assistant.library.bank(identifier)
 
     def turned(self, view: View, steps: int, owner: str) -> View:
-        """The next or previous leaf. Going on from a leaf, when all before it was read, is having read it."""
+        """Turn a leaf. Going on from a leaf, when all before it was read, is having read it."""
         leaf = self.leaf(view)
         starts, size = self.starts(view.document), len(self.document(view.document).text)
         position = self.shelf.get(view.document, owner).position
@@ -121,7 +121,7 @@ class ReadingDesk:
         return replace(opened, **kept)
 
     def leaf_html(self, view: View, owner: str) -> str:
-        """The leaf in view as HTML, or an invitation."""
+        """Write the leaf in view as HTML, or an invitation."""
         entry = self.entry(view, owner)
         if entry is None:
             return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")

@@ -2,13 +2,13 @@
 
 
 def entry(entry) -> dict:
-    """A document of the shelf, for JSON."""
+    """Describe a document of the shelf, for JSON."""
     names = ("id", "title", "author", "tokens", "bank_bytes", "state")
     return {name: getattr(entry, name) for name in names} | {"warnings": entry.warnings}
 
 
 def answer(answer) -> dict:
-    """An answer, for JSON."""
+    """Describe an answer, for JSON."""
     return {
         "answer": answer.text,
         "citations": [one.as_dict() for one in answer.citations],
@@ -21,7 +21,7 @@ def answer(answer) -> dict:
 
 
 def classification(found) -> dict:
-    """A label with its probabilities and the demonstrations behind it, for JSON."""
+    """Describe a label with its probabilities and the demonstrations behind it, for JSON."""
     return {
         "label": found.label,
         "probabilities": {label: round(p, 4) for label, p in found.probabilities.items()},

@@ -28,7 +28,7 @@ def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[s
 
 
 def still_there(desk: ReadingDesk, view: View, owner: str) -> Entry | None:
-    """The document of a view; None where none is open. Raises BadInput for one that was removed since."""
+    """Return the document of a view; None where none is open. Raises BadInput for one removed since."""
     entry = desk.entry(view, owner)
     if entry is None and view.document:
         raise BadInput("this book is not on the shelf any more; open another one")
@@ -36,7 +36,7 @@ def still_there(desk: ReadingDesk, view: View, owner: str) -> Entry | None:
 
 
 def _chapter(desk: ReadingDesk, view: View) -> int:
-    """The chapter at the chosen place; before the first one, the one that begins on the leaf in view."""
+    """Return the chapter at the chosen place; before the first, the one that begins on the leaf in view."""
     document, leaf = desk.document(view.document), desk.leaf(view)
     chapter = document.place(view.cursor if view.cursor is not None else max(view.at, leaf.start)).chapter
     if chapter is None:

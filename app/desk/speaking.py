@@ -99,7 +99,7 @@ class Speaker:
             raise BadInput("an answer is on its way here already; wait for it or stop it")
 
     def current(self, key: str) -> Speech | None:
-        """The newest speech of that key, under way or ended."""
+        """Return the newest speech of that key, under way or ended."""
         return self._known.get(key)
 
     def forget(self, key: str) -> None:
@@ -130,7 +130,7 @@ class Speaker:
             return self._waiting.index(speech) if speech in self._waiting else 0
 
     def follow(self, speech: Speech, gone: Callable[[], bool] = lambda: False) -> Iterator[Speech]:
-        """The speech when it has grown, not too often, until it has ended; the last time after its end.
+        """Yield the speech when it has grown, not too often, until it has ended; the last time after its end.
 
         Where `gone` says that nobody looks any more, that is the end of it.
         """
@@ -157,7 +157,7 @@ class Speaker:
                     self._waiting.remove(speech)
 
     def _begins(self, speech: Speech) -> bool:
-        """Whether it takes its turn: not where it was stopped while it waited."""
+        """Tell whether it takes its turn: not where it was stopped while it waited."""
         with self._lock:
             if speech.stop.is_set():
                 self._give_up(speech)
@@ -172,7 +172,7 @@ class Speaker:
 
 
 def waiting_words(speech: Speech, before: int) -> str:
-    """What a speech is doing, for people."""
+    """Say what a speech is doing, for people."""
     if not speech.began and before:
         return f"waiting: {before} {'answer' if before == 1 else 'answers'} before this one"
     if not speech.pieces:

@@ -32,6 +32,6 @@ class View:
         return replace(self, talk=talk, editing=None, draft="", answer=None)
 
     def kept(self) -> dict:
-        """What the browser remembers over a refresh."""
+        """Return what the browser remembers over a refresh."""
         names = ("document", "at", "talk", "bound", "answer")
         return {name: getattr(self, name) for name in names}

@@ -42,14 +42,14 @@ class TalkDesk:
         return changed.with_talk(choices[0][1] if choices else "")
 
     def may_hear(self, view: View, owner: str) -> bool:
-        """Whether the talk in view is this reader's."""
+        """Tell whether the talk in view is this reader's."""
         try:
             return bool(view.talk) and self.talks.get(view.talk, owner) is not None
         except BadInput:
             return False
 
     def present(self, view: View, owner: str) -> View:
-        """The view without its talk, where that is gone: another window may have deleted it."""
+        """Return the view without its talk, where that is gone: another window may have deleted it."""
         return view if not view.talk or self.may_hear(view, owner) else view.with_talk("")
 
     def delete(self, view: View, owner: str) -> View:
@@ -62,7 +62,7 @@ class TalkDesk:
     # what is shown of it
 
     def conversation(self, view: View, owner: str) -> str:
-        """The talk in view as HTML, without what is being said just now."""
+        """Write the talk in view as HTML, without what is being said just now."""
         if not view.document and view.bound != "shelf":
             return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
         messages = self.talks.messages(view.talk, owner) if view.talk else []
@@ -76,7 +76,7 @@ class TalkDesk:
         return talk_html.conversation(messages, self.titles(view, owner), waiting, traced, read)
 
     def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
-        """The answer whose memory map is shown: its position in the talk, and where it was read from."""
+        """Return the answer whose memory map is shown: its position in the talk, and where it was read."""
         traced = self.talks.traced(view.talk, owner) if self.may_hear(view, owner) else []
         if not traced:
             return None
@@ -85,7 +85,7 @@ class TalkDesk:
         return None if trace is None else (position, trace)
 
     def answer_read(self, view: View, owner: str) -> memory_map.AnswerRead | None:
-        """The chosen answer's tokens and layers; None where no answer of the talk has a trace."""
+        """Return the chosen answer's tokens and layers; None where no answer of the talk has a trace."""
         chosen = self.chosen(view, owner)
         if chosen is None:
             return None
@@ -108,7 +108,7 @@ class TalkDesk:
         )
 
     def strip(self, view: View, owner: str) -> str:
-        """The strip for the chosen answer; empty where there is none."""
+        """Write the strip for the chosen answer; empty where there is none."""
         chosen = self.chosen(view, owner)
         if chosen is None:
             return ""
@@ -135,7 +135,7 @@ class TalkDesk:
         return {view.document: ""}
 
     def exported(self, view: View, owner: str) -> str:
-        """The talk in view as Markdown, with quotes and places."""
+        """Write the talk in view as Markdown, with quotes and places."""
         if not view.talk:
             raise BadInput("there is no talk to export yet; ask something first")
         talk = self.talks.get(view.talk, owner)
@@ -208,7 +208,7 @@ class TalkDesk:
         return replace(view, editing=position), found[0].text
 
     def edited(self, view: View, owner: str) -> str:
-        """What asking will replace, as HTML with a way out; nothing where no question was taken up."""
+        """Write what asking will replace, with a way out; nothing where no question was taken up."""
         if view.editing is None or not view.talk:
             return ""
         positions = [one.position for one in self._questions(view, owner)]
@@ -220,11 +220,11 @@ class TalkDesk:
     # answers under way
 
     def heard(self, view: View, owner: str) -> Speech | None:
-        """The newest answer of the talk in view, where it is this reader's."""
+        """Return the newest answer of the talk in view, where it is this reader's."""
         return self.speaker.current(view.talk) if self.may_hear(view, owner) else None
 
     def live(self, view: View, owner: str) -> str:
-        """The answer under way in the talk in view as HTML, or why the last one failed."""
+        """Write the answer under way in the talk in view as HTML, or why the last one failed."""
         speech = self.heard(view, owner)
         if speech is None:
             return ""
@@ -238,12 +238,12 @@ class TalkDesk:
         return talk_html.failed(words)
 
     def spoken(self, speech: Speech) -> str:
-        """What was said so far, as HTML."""
+        """Write what was said so far as HTML."""
         note = waiting_words(speech, self.speaker.before(speech))
         return talk_html.live(speech.question, speech.text, note, speech.heading)
 
     def given_back(self, view: View, owner: str) -> str:
-        """The question of an answer that ended before its talk knew of it: once, for its reader to keep."""
+        """Return the question of an answer that ended before its talk knew of it: once, for its reader."""
         speech = self.heard(view, owner)
         if speech is None or not speech.error or speech.at is None:
             return ""

@@ -29,7 +29,7 @@ _held: dict[Path, FileLock] = {}
 
 
 def folder() -> Path:
-    """A private folder for uploads, away from the data; Gradio takes it from its environment variable."""
+    """Make a private folder for uploads, away from the data; Gradio takes it from the environment."""
     made = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = FileLock(made / LOCK)
     lock.acquire(0)
@@ -65,7 +65,7 @@ def _is_abandoned(found: Path) -> bool:
 
 
 def inside(path: Path) -> Path:
-    """The path, if it lies in the upload folder: no caller may name another file of this machine."""
+    """Return the path, if it lies in the upload folder: no caller may name another file of this machine."""
     if _home() not in path.resolve().parents:
         raise BadInput("that file was not uploaded; upload it first")
     return path

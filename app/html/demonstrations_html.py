@@ -44,7 +44,7 @@ def words_text(words: Mapping[str, str]) -> str:
 
 
 def words_of(text: str, labels: Sequence[str]) -> dict[str, str]:
-    """The words in lines "label = word", in the order of `labels`; a label left out is its own word.
+    """Read the words in lines "label = word", in the order of `labels`; a label left out is its own word.
 
     Raises BadInput for a line that begins with no label.
     """
@@ -98,7 +98,7 @@ def empty(read_only: bool, has_ready: bool) -> str:
 
 
 def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> str:
-    """The libraries that come with the program, one click each, with source and licence."""
+    """Write the libraries that come with the program, one click each, with source and licence."""
     if not ready:
         return ""
     rows = []
@@ -114,7 +114,7 @@ def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> str:
 
 
 def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
-    """One library."""
+    """Write one library as a card."""
     library = one.library
     about = library.task.description or library.task.template
     lines = [
@@ -173,7 +173,7 @@ def facts_words(one: Facts) -> str:
 
 
 def heading(one: Facts | None) -> str:
-    """What stands above the work with a library."""
+    """Write what stands above the work with a library."""
     if one is None:
         return ""
     words = {
@@ -190,7 +190,7 @@ def heading(one: Facts | None) -> str:
 
 
 def preview(table: Table, found: Preview | None, fault: str = "") -> str:
-    """What an import would keep: how many rows of which labels, the first of them, what is wrong by row."""
+    """Write what an import would keep: rows by label, the first of them, what is wrong by row."""
     if found is None:
         words = markup.tag("p", markup.text(f"{table.name}: {fault}"), class_="lm-failed", role="alert")
         return "".join([words, *notes(table.warnings)])
@@ -213,7 +213,7 @@ def preview(table: Table, found: Preview | None, fault: str = "") -> str:
 
 
 def table_preview(table: Table) -> str:
-    """The first rows of a file that is to be labelled, and what its reader was not sure of."""
+    """Write the first rows of a file that is to be labelled, and what its reader was not sure of."""
     head = markup.tag("p", markup.text(f"{table.name}: {len(table.rows):,} rows"), class_="lm-place")
     rows = [[clipped(cell, 140) for cell in row] for row in table.rows[:SHOWN_ROWS]]
     shown = table_html(table.columns, rows)
@@ -222,12 +222,12 @@ def table_preview(table: Table) -> str:
 
 
 def notes(warnings: Sequence[str]) -> list[str]:
-    """What the reader of a table was not sure of."""
+    """Write what the reader of a table was not sure of."""
     return [markup.tag("p", markup.text(here(words, TABLE)), class_="lm-facts") for words in warnings]
 
 
 def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of text."""
+    """Write a table of text."""
     top = markup.tag("tr", *(markup.tag("th", markup.text(clipped(one, 60)), scope="col") for one in head))
     body = [markup.tag("tr", *(markup.tag("td", markup.text(cell)) for cell in row)) for row in rows]
     return markup.tag("div", markup.tag("table", top, *body), class_="lm-table", tabindex="0", role="region",
@@ -238,7 +238,7 @@ def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def examples(found: Sequence[Example], read_only: bool = False, editing: int = 0) -> str:
-    """One page of examples."""
+    """Write one page of examples."""
     if not found:
         return markup.tag("p", "No example is like that.", class_="lm-empty")
     return markup.tag(
@@ -262,7 +262,7 @@ def _example(one: Example, read_only: bool, is_edited: bool) -> str:
 
 
 def label_tag(label: str) -> str:
-    """A label as a small plate."""
+    """Write a label as a small plate."""
     return markup.tag("span", markup.text(clipped(label, 60)), class_="lm-label") + " "
 
 
@@ -270,7 +270,7 @@ def label_tag(label: str) -> str:
 
 
 def runs(found: Sequence[tuple[Run, Job | None, list[RunResult]]], read_only: bool = False) -> str:
-    """The files that were labelled, or are."""
+    """Write the files that were labelled, or are."""
     if not found:
         return markup.tag("p", "No file was labelled with this library yet.", class_="lm-empty")
     return markup.tag("ul", *(_run(*one, read_only) for one in found), class_="lm-cards lm-runs")
@@ -314,7 +314,7 @@ def percent(share: float) -> str:
 
 
 def clipped(text: str, length: int = LONGEST_SHOWN) -> str:
-    """The text, cut between words where it is longer."""
+    """Clip a text between words where it is longer than `length`."""
     if len(text) <= length:
         return text
     cut = text[:length]

@@ -10,7 +10,7 @@ COUNTING = ("encode", "classify")
 
 
 def buttons(job: Job | None, name: str, **values: object) -> list[str]:
-    """What can be done about a job that has not ended well; `name`: of what it works on."""
+    """Write what can be done about a job that has not ended well; `name`: of what it works on."""
     if job is None:
         return []
     wanted = []
@@ -25,7 +25,7 @@ def buttons(job: Job | None, name: str, **values: object) -> list[str]:
 
 
 def progress(job: Job, counted: str = "") -> str:
-    """A job's bar and what it is doing; what failed has no bar. counted: see `words`."""
+    """Write a job's bar and what it is doing; what failed has no bar. counted: see `words`."""
     said = markup.tag("p", markup.text(words(job, counted)))
     if job.state == "failed":
         return markup.tag("div", said, class_="lm-job lm-failed")

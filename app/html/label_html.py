@@ -17,7 +17,7 @@ WHERE = {
 
 
 def bars(probabilities: dict[str, float]) -> str:
-    """The labels, likeliest first; more than ten are folded away."""
+    """Write the labels, likeliest first; more than ten are folded away."""
     ranked = sorted(probabilities.items(), key=lambda one: -one[1])
     shown = markup.tag("ol", *(_bar(*one) for one in ranked[:MOST_BARS]), class_="lm-labels")
     if len(ranked) > MOST_BARS:
@@ -37,7 +37,7 @@ def _bar(label: str, share: float) -> str:
 
 
 def classification(text: str, found: Classification) -> str:
-    """A text's labels with the demonstrations behind them."""
+    """Write a text's labels with the demonstrations behind them."""
     parts = [
         markup.tag("p", "“", markup.text(clipped(text, 400)), "”", class_="lm-said"),
         bars(found.probabilities),
@@ -68,13 +68,13 @@ def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded
 
 
 def note(words: str, is_failure: bool = False) -> str:
-    """What is going on, or why it is not."""
+    """Write what is going on, or why it is not."""
     kind = "lm-failed" if is_failure else "lm-footnote"
     return markup.tag("p", markup.text(words), class_=kind, role="alert" if is_failure else "status")
 
 
 def measuring(done: int, total: int, words: str) -> str:
-    """A measurement under way."""
+    """Write how far a measurement is."""
     share = 100 * done / total if total else 0
     bar = markup.tag("progress", max="100", value=f"{share:.1f}", aria_label="progress")
     return markup.tag("div", bar, markup.tag("p", markup.text(words)), class_="lm-job")
@@ -112,7 +112,7 @@ def held_out(found: HeldOut) -> str:
 
 
 def accuracy_words(found: HeldOut) -> str:
-    """The numbers in a sentence."""
+    """Write the numbers in a sentence."""
     low, high = found.interval
     return (
         f"{found.right:,} of {found.examples:,} held-out texts: {percent(found.accuracy)}, with 95 % "

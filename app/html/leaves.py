@@ -56,20 +56,20 @@ def _cut(text: str, near: int, end: int) -> int:
 
 
 def leaf_of(starts: list[int], size: int, offset: int) -> Leaf:
-    """The leaf on which a character stands."""
+    """Return the leaf on which a character stands."""
     index = max(0, bisect_right(starts, max(0, offset)) - 1)
     return leaf_at(starts, size, index)
 
 
 def leaf_at(starts: list[int], size: int, index: int) -> Leaf:
-    """The leaf of that number; the first or last where there is none."""
+    """Return the leaf of that number; the first or last where there is none."""
     index = max(0, min(index, len(starts) - 1))
     end = starts[index + 1] if index + 1 < len(starts) else size
     return Leaf(index, starts[index], end)
 
 
 def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str:
-    """The leaf as paragraphs and headings, escaped, with its marks."""
+    """Write the leaf as paragraphs and headings, escaped, with its marks."""
     shown = shown or Shown()
     headings = {chapter.start: chapter for chapter in document.chapters}
     pages = {page.start: page.label for page in document.pages if leaf.start <= page.start < leaf.end}

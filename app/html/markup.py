@@ -35,7 +35,7 @@ def tag(name: str, *inside: str, **values: object) -> str:
 
 
 def button(label: str, action: str, **values: object) -> str:
-    """A button of ours: the page's script sends `action` and the other data-… values to the server."""
+    """Write a button of ours: the page's script sends `action` and the other data-… values to the server."""
     kind = values.pop("class_", "")
     data = {f"data_{key}": value for key, value in values.items() if not key.startswith(("aria_", "title"))}
     rest = {key: value for key, value in values.items() if key.startswith(("aria_", "title"))}

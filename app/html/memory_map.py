@@ -28,7 +28,7 @@ class AnswerRead:
 
 
 def bin_of(read: Read, size: int, bins: int = BINS) -> int:
-    """The stretch of the book in whose middle a read lies."""
+    """Return the stretch of the book in whose middle a read lies."""
     return min(bins - 1, max(0, (read.start + read.end) // 2 * bins // max(1, size)))
 
 
@@ -43,7 +43,7 @@ def bins_of(reads: Sequence[Read], size: int, bins: int = BINS) -> list[float]:
 
 
 def book_of(reads: Sequence[Read], document: str) -> str:
-    """The book whose strip is shown: the open one if it was read, else the one that was read most."""
+    """Choose the book whose strip is shown: the open one if it was read, else the one read most."""
     masses: dict[str, float] = {}
     for read in reads:
         masses[read.document] = masses.get(read.document, 0.0) + read.mass
@@ -53,7 +53,7 @@ def book_of(reads: Sequence[Read], document: str) -> str:
 
 
 def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: PlaceOf) -> str:
-    """The answer; each token that read something knows where: bins of the strip, place, way there."""
+    """Write the answer; each token that read something knows where: bins of the strip, place, way there."""
     parts = []
     for token in tokens:
         if not token.reads:

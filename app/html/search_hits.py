@@ -9,7 +9,7 @@ AROUND = 90
 
 
 def hits_html(query: str, hits: Sequence[Hit], total: int, place_of: Callable[[Hit], str]) -> str:
-    """What a search found, with the words that matched marked."""
+    """Write what a search found, with the words that matched marked."""
     if not query.strip():
         return ""
     if not hits:
@@ -35,7 +35,7 @@ def around(hit: Hit, first: int, last: int) -> tuple[int, int]:
 
 
 def row(hit: Hit, place: str) -> str:
-    """One hit: its place, and the words around the first match."""
+    """Write one hit: its place, and the words around the first match."""
     first, last = hit.spans[0] if hit.spans else (hit.start, hit.start)
     begin, end = around(hit, first, last)
     words = hit.text[begin - hit.start : end - hit.start].replace("\n", " ")

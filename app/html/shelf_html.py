@@ -41,7 +41,7 @@ def cards(
 
 
 def empty(read_only: bool) -> str:
-    """The empty shelf."""
+    """Write the empty shelf."""
     if read_only:
         return markup.tag("p", "The shelf is empty, and this page is for reading only.", class_="lm-empty")
     return markup.tag(
@@ -54,7 +54,7 @@ def empty(read_only: bool) -> str:
 
 
 def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: str = "") -> str:
-    """One document."""
+    """Write one document as a card."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
     heading = markup.tag("h3", markup.text(title), class_="lm-title")
@@ -112,7 +112,7 @@ def facts(entry: Entry, now: float | None = None) -> str:
 
 
 def ago(moment: float, now: float | None = None) -> str:
-    """A time in the past, in words."""
+    """Say a time in the past in words."""
     seconds = max(0.0, (time.time() if now is None else now) - moment)
     if seconds < 90:
         return "just now"

@@ -44,7 +44,7 @@ def conversation(
 
 
 def question(one: Message, is_last: bool = False) -> str:
-    """A question with what can be done about it; where a book was written on, nothing is to be asked anew."""
+    """Write a question with what can be done about it; what a book was written on with is not asked anew."""
     if one.settings.get("written_on"):
         return _message(one.role, markup.text(one.text))
     into = {"title": "Ask with other words", "field": "#lm-question"}
@@ -58,7 +58,7 @@ def question(one: Message, is_last: bool = False) -> str:
 def answer(
     one: Message, titles: Mapping[str, str], has_map: bool = False, read: AnswerRead | None = None
 ) -> str:
-    """An answer with its citations and numbers; the chosen one with its tokens and how it was read."""
+    """Write an answer with citations and numbers; the chosen one with its tokens and how it was read."""
     buttons = [markup.button("Copy", "copy")]
     if has_map:
         buttons.append(
@@ -134,12 +134,12 @@ def spread_words(values: Sequence[float], percent: bool = False) -> str:
 
 
 def looked_at(passages: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
-    """The places that were read again for an answer that cites nothing, as buttons that lead there."""
+    """Write the places read again for an answer that cites nothing, as buttons that lead there."""
     return LOOKED_WORDS + chips(passages, titles, is_cited=False) if passages else ""
 
 
 def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
-    """The places an answer leans on, or that were looked at; each is a button that leads there."""
+    """Write the places an answer leans on, or that were looked at; each is a button that leads there."""
     kind, class_ = ("Citation", "lm-chip") if is_cited else ("Looked at", "lm-chip lm-looked")
     made = []
     for number, one in enumerate(citations, 1):
@@ -183,7 +183,7 @@ def footnote_words(statistics: Mapping[str, Any]) -> str:
 
 
 def live(asked: str, words: str, note: str, heading: str = "") -> str:
-    """A question (or, with a heading, that) and the part of the answer that has come so far."""
+    """Write a question (or, with a heading, that) and the part of the answer that has come so far."""
     body = markup.text(words) + markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
     below = markup.tag("p", markup.text(note), class_="lm-footnote", role="status") if note else ""
     above = "" if heading else _message("user", markup.text(asked))
@@ -196,7 +196,7 @@ def failed(words: str) -> str:
 
 
 def editing(number: int) -> str:
-    """What asking will do to the talk while a question is put otherwise, and the way out."""
+    """Write what asking will do to the talk while a question is put otherwise, and the way out."""
     words = f"This takes the place of question {number} and what follows."
     note = markup.tag("p", markup.text(words), class_="lm-facts", role="status")
     return markup.tag("div", note, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")

@@ -13,14 +13,14 @@ TABLE = {" (--encoding)": " in the field for it"}
 
 
 def here(words: str, fields: dict[str, str]) -> str:
-    """A message with its options replaced by what the page offers."""
+    """Replace the options in a message by what the page offers."""
     for option, field in fields.items():
         words = words.replace(option, field)
     return words
 
 
 def plain(text: str) -> str:
-    """The text without control characters (line breaks and tabs stay)."""
+    """Return the text without control characters (line breaks and tabs stay)."""
     return CONTROL.sub("", text)
 
 

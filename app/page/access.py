@@ -24,7 +24,7 @@ TAKEN = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
+    """Tell whether only this machine can reach that address."""
     if host == "localhost":
         return True
     try:
@@ -34,12 +34,12 @@ def is_loopback(host: str) -> bool:
 
 
 def bare(host: str) -> str:
-    """An address as sockets want it, without the brackets that an IPv6 one has in a browser."""
+    """Write an address as sockets want it, without the brackets that an IPv6 one has in a browser."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def in_url(host: str) -> str:
-    """The same as a browser, and Gradio, want it."""
+    """Write an address as a browser, and Gradio, want it."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -56,7 +56,7 @@ def accounts(words: list[str]) -> list[tuple[str, str]]:
 
 
 def _lines(name: str) -> list[str]:
-    """The lines of a file that name an account: one at least, as a page without any has no password."""
+    """Read the lines of a file that name an account: one at least, as a page without any has no password."""
     try:
         # an editor on Windows may put a mark before the first line
         text = Path(name).expanduser().read_text(encoding="utf-8-sig")
@@ -103,7 +103,7 @@ def started_mcp(fault: str | None) -> None:
 
 
 def guard(accounts: list[tuple[str, str]], read_only: bool = False) -> dict[str, Any]:
-    """What the server is made with.
+    """Return the options that the server is made with.
 
     Without accounts, a check of the name it is called by; for reading only, a refusal of every upload.
     """
@@ -149,7 +149,7 @@ class OwnNames:
 
 
 def named_host(headers: list[tuple[bytes, bytes]]) -> str:
-    """The name in a request's Host header, without its port; '' where there is none."""
+    """Return the name in a request's Host header, without its port; '' where there is none."""
     host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
     if host.startswith("["):
         return host[1:].partition("]")[0]
@@ -157,7 +157,7 @@ def named_host(headers: list[tuple[bytes, bytes]]) -> str:
 
 
 def free_port(host: str, wanted: int | None) -> int:
-    """The port asked for, or the first free one from 7860 on.
+    """Return the port asked for, or the first free one from 7860 on.
 
     Raises BadInput when there is none, or the address is none of this machine.
     """

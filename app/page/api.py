@@ -24,7 +24,7 @@ from ingest.errors import BadInput
 
 @contextlib.contextmanager
 def saying() -> Iterator[None]:
-    """What the engine refuses becomes an error of the interface."""
+    """Turn what the engine refuses into an error of the interface."""
     try:
         yield
     except (BadInput, Failure) as error:
@@ -36,7 +36,7 @@ def declare(desk: Desk) -> None:
     shelf = desk.shelf
 
     def named(document: str, owner: str) -> str | None:
-        """The id of a document of the shelf. The engine would take the name of a file for a file to add."""
+        """Find the id of a document of the shelf; the engine would take a file's name for one to add."""
         with saying():
             return shelf.find(document, owner).id if document else None
 
@@ -63,7 +63,7 @@ def declare(desk: Desk) -> None:
         return [records.entry(entry) for entry in shelf.entries(owner_of(request))]
 
     def job(document: str) -> dict[str, Any]:
-        """A document's newest job: state, stage, percentage, tokens_per_second, seconds_left, message."""
+        """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message."""
         with saying():
             entry = shelf.find(document)
             latest = shelf.jobs.latest(entry.id)
@@ -139,7 +139,7 @@ def declare(desk: Desk) -> None:
             ]
 
     def read(document: str, start: int = 0, characters: int = 4000) -> dict[str, Any]:
-        """The text of a document from a character on (at most 20,000), with its place."""
+        """Read the text of a document from a character on (at most 20,000), with its place."""
         with saying():
             whole = desk.reading.document(shelf.find(document).id)
             start = max(0, start)
@@ -168,7 +168,7 @@ def declare(desk: Desk) -> None:
             return records.entry(desk.rename(shelf.find(document, owner).id, title, owner))
 
     def spoken(start: Start, question: str) -> Iterator[dict[str, Any]]:
-        """What is said so far, and again as it grows; ended where the caller has gone."""
+        """Yield what is said so far, and again as it grows; ended where the caller has gone."""
         key = f"interface {time.monotonic_ns()}"
         with saying():
             speech = desk.speaker.say(key, question, start)

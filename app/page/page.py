@@ -97,7 +97,7 @@ def theme() -> gr.themes.Base:
 
 
 def build(desk: Desk) -> gr.Blocks:
-    """The whole page over a desk."""
+    """Build the whole page over a desk."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DAY, DAY), fill_width=True) as page:
         with gr.Row(elem_classes="lm-top"):
             gr.HTML(HEADLINE, elem_id="lm-head", apply_default_css=False, padding=False)

@@ -102,7 +102,7 @@ class ContinueTab:
                 self.desk.speaker.stop(speech.key)
 
     def restored(self, request: gr.Request) -> Iterator[dict]:
-        """What was written before the page was loaded again, unless its book is gone."""
+        """Show what was written before the page was loaded again, unless its book is gone."""
         owner = owner_of(request)
         made = self._last.get(owner)
         if made is not None and (
@@ -113,13 +113,13 @@ class ContinueTab:
             yield {self.written: None}
 
     def follow(self, made: Continuation) -> Iterator[dict]:
-        """Both panes whenever something is added to one, until nothing more comes."""
+        """Show both panes whenever something is added to one, until nothing more comes."""
         for speech in made.speeches:
             for _ in self.desk.speaker.follow(speech):
                 yield self.shown(made)
 
     def shown(self, made: Continuation) -> dict:
-        """Both panes as they are now."""
+        """Show both panes as they are now."""
         # all outputs at each showing: Gradio makes those left out anew, which takes longer
         shown = {self.with_memory: written(WITH, None, HINT), self.without: written(WITHOUT, None, BESIDE)}
         panes = {self.without: WITHOUT}
@@ -147,8 +147,7 @@ class ContinueTab:
         return self.desk.speaker.say(f"{name} {request.session_hash}", prompt, begin)
 
     def at(self, view: View, place: str, prompt: str, owner: str) -> int | None:
-        """The character to go on from, None for the end. Words of one's own need no place: memory then holds
-        what was read, no more."""
+        """Find the character to go on from, None for the end; words of one's own go on from what was read."""
         entry = self.desk.reading.entry(view, owner)
         if entry is None or place == "end":
             return None
@@ -158,7 +157,7 @@ class ContinueTab:
         return chosen or entry.position
 
     def asked(self, document: str | None, at: int | None, prompt: str) -> str:
-        """What is written on, as the question of a talk: the words, or the place as the book names it."""
+        """Write what was gone on from as a talk's question: the words, or the place as the book names it."""
         if prompt.strip() or document is None:
             return f"Go on from these words: {prompt.strip()}"
         whole = self.desk.reading.document(document)
@@ -192,13 +191,13 @@ class ContinueTab:
         return self.read.talk_list(view, owner) | {self.written: written}
 
     def title(self, document: str) -> str:
-        """What a book is called; as one says it where it is gone."""
+        """Return what a book is called; as one says it where it is gone."""
         entry = self.desk.reading.entry(View(document), "")
         return entry.title if entry else "a removed book"
 
 
 def written(label: str, speech: Speech | None, note: str = "") -> str:
-    """One continuation so far."""
+    """Write one continuation so far."""
     parts = [markup.tag("h3", markup.text(label), class_="lm-title")]
     if speech is None:
         parts.append(markup.tag("p", markup.text(note), class_="lm-empty"))

@@ -123,7 +123,7 @@ class DemonstrationsTab:
     # events
 
     def on_open(self, looked: Looked, kept: dict | None, request: gr.Request) -> dict:
-        """The tab was chosen."""
+        """Show the tab when it is chosen."""
         if self.desk.library(looked) is None:
             looked = self.desk.restored(kept)
         return self.scene(looked, request)
@@ -133,7 +133,7 @@ class DemonstrationsTab:
         return gr.Timer(active=event.value == self.NAME)
 
     def on_card(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
-        """A button of one of the libraries."""
+        """Do what a button of one of the libraries says."""
         values, said, owner = event_values(event), "", owner_of(request)
         action, library = values.get("action"), str(values.get("library", ""))
         with told():
@@ -158,7 +158,7 @@ class DemonstrationsTab:
         return shown | ({self.text.shown: self.text.hint()} if action in ("use", "install") else {})
 
     def on_tick(self, looked: Looked, seen: dict, seconds: float, request: gr.Request) -> dict:
-        """What changed by itself since it was last looked at."""
+        """Show what changed by itself since it was last looked at."""
         panes = self.panes(looked, owner_of(request))
         now = {name: _digest(html) for name, (_, html) in panes.items()}
         shown = {pane: html for name, (pane, html) in panes.items() if seen.get(name) != now[name]}

@@ -87,7 +87,7 @@ class ExamplesForm:
         }
 
     def values(self, looked: Looked, library: DemonstrationLibrary) -> dict:
-        """The example in hand, or the empty fields of a new one."""
+        """Return the example in hand, or the empty fields of a new one."""
         example = self.desk.example(looked)
         label = "The example in hand" if example else "A new example"
         return {
@@ -98,7 +98,7 @@ class ExamplesForm:
         }
 
     def page(self, looked: Looked, owner: str) -> dict:
-        """One page of examples."""
+        """Show one page of examples."""
         found, has_more = self.desk.examples(looked)
         is_fixed = not self.desk.may_change(self.desk.library(looked), owner)
         html = demonstrations_html.examples(found, is_fixed, looked.editing)
@@ -109,7 +109,7 @@ class ExamplesForm:
         }
 
     def moved(self, steps: int) -> Callable[[Looked, gr.Request], dict]:
-        """The event of one of the buttons below the examples."""
+        """Make the event of one of the buttons below the examples."""
 
         def event(looked: Looked, request: gr.Request) -> dict:
             there = replace(looked, offset=max(0, looked.offset + steps))
@@ -125,7 +125,7 @@ class ExamplesForm:
         return {self.tab.looked: there} | self.page(there, owner_of(request))
 
     def on_example(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
-        """A button of one of the examples."""
+        """Do what a button of one of the examples says."""
         values, said = event_values(event), ""
         with told():
             example = int(values["example"])
@@ -137,7 +137,7 @@ class ExamplesForm:
         return self.tab.scene(looked, request, said)
 
     def on_fresh(self, looked: Looked, request: gr.Request) -> dict:
-        """The fields are for a new example again."""
+        """Empty the fields for a new example."""
         there = self.desk.present(replace(looked, editing=0))
         shown = self.scene(there, self.desk.library(there), owner_of(request))
         return {self.tab.looked: replace(there, filled=there.in_hand)} | shown
@@ -157,6 +157,6 @@ class ExamplesForm:
         return self.tab.scene(looked, request, said)
 
     def on_export(self, looked: Looked, suffix: str) -> str:
-        """A file of all examples."""
+        """Write a file of all examples."""
         with told():
             return str(self.desk.export(looked.library, suffix))

@@ -28,18 +28,18 @@ class Frame:
 
 
 def owner_of(request: gr.Request | None) -> str:
-    """The reader's account name; '' where there are no accounts."""
+    """Return the reader's account name; '' where there are no accounts."""
     return getattr(request, "username", None) or ""
 
 
 def event_values(event: gr.EventData) -> dict[str, Any]:
-    """What a pane's script sent."""
+    """Return what a pane's script sent."""
     return event._data if isinstance(event._data, dict) else {}
 
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """What the engine refuses becomes a notice; the page stays as it is."""
+    """Turn what the engine refuses into a notice; the page stays as it is."""
     try:
         yield
     except (BadInput, Failure) as error:

@@ -31,5 +31,5 @@ class HowForm:
 
 
 def settings_of(shots: float, choose: str, memory: bool, vote: bool) -> Settings:
-    """What a HowForm says. Raises BadInput."""
+    """Read the settings that a HowForm says. Raises BadInput."""
     return Settings(shots=int(shots), choose=choose or "random", memory=bool(memory), vote=bool(vote))

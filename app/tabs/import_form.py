@@ -125,16 +125,16 @@ class ImportForm:
         )  # fmt: skip
 
     def scene(self, owner: str) -> dict:
-        """The list of libraries that rows can join; what was chosen in it stays."""
+        """Show the list of libraries that rows can join; what was chosen in it stays."""
         return {self.into: gr.Dropdown(choices=self.choices(owner))}
 
     def choices(self, owner: str) -> list[tuple[str, str]]:
-        """A new library, and those that are a reader's own."""
+        """List a new library, and those that are a reader's own."""
         every = self.desk.store.libraries()
         return [NEW, *((one.name, one.id) for one in every if self.desk.may_change(one, owner))]
 
     def restored(self, kept: dict | None, draft: Draft | None, owner: str) -> dict:
-        """What was in hand before a refresh, as it was left."""
+        """Show what was in hand before a refresh, as it was left."""
         if draft is not None or not kept:
             return {self.draft: draft}
         found = self.drafts.find(str(kept.get("draft") or ""), owner)
@@ -153,7 +153,7 @@ class ImportForm:
         return shown | typed | {self.written: self.written_of(found, template, words)}
 
     def kept_of(self, draft: Draft, kept: dict | None, owner: str, is_new: bool = True) -> dict:
-        """What is to be kept of a draft; a new one brings names of its own."""
+        """Return what is to be kept of a draft; a new one brings names of its own."""
         kept = kept or {}
         self.drafts.drop(str(kept.get("draft") or ""), owner)
         mark = self.drafts.keep(draft, owner)
@@ -161,7 +161,7 @@ class ImportForm:
         return {self.mark: mark, self.kept: {name: kept.get(name) or "" for name in names} | {"draft": mark}}
 
     def shown(self, draft: Draft, is_new: bool = True) -> dict:
-        """A draft; where it is new, name and words are suggested."""
+        """Show a draft; where it is new, name and words are suggested."""
         table, found = draft.table, draft.preview
         columns = list(table.columns)
         shown = {
@@ -189,7 +189,7 @@ class ImportForm:
         }
 
     def written_of(self, draft: Draft | None, template: str | None, words: str | None) -> str:
-        """The first row as the model reads it."""
+        """Write the first row as the model reads it."""
         if draft is None or draft.preview is None or not draft.preview.rows:
             return ""
         first, labels = draft.preview.rows[0], tuple(draft.preview.words)
@@ -204,7 +204,7 @@ class ImportForm:
         }  # fmt: skip
 
     def on_return(self, draft: Draft | None, kept: dict | None, request: gr.Request) -> dict:
-        """What was in hand before a refresh."""
+        """Show what was in hand before a refresh."""
         return self.restored(kept, draft, owner_of(request))
 
     def on_file(
@@ -259,11 +259,11 @@ class ImportForm:
         return self.changed(made, kept, owner_of(request))
 
     def changed(self, draft: Draft, kept: dict | None, owner: str) -> dict:
-        """The same rows, read otherwise."""
+        """Show the same rows, read otherwise."""
         return self.shown(draft, is_new=False) | self.kept_of(draft, kept, owner, is_new=False)
 
     def on_typed(self, mark: str, pasted: str, *typed: str) -> dict:
-        """What the browser is to keep of it."""
+        """Return what the browser is to keep of what was typed."""
         values = [self.kept_text(pasted), *typed]
         if not mark and not any(values):
             # a page that was just loaded: what it kept is not shown yet
@@ -275,7 +275,7 @@ class ImportForm:
         return (pasted or "") if len(pasted or "") <= KEPT_PASTED else ""
 
     def on_written(self, draft: Draft | None, template: str, words: str) -> str:
-        """The first row as the model would read it."""
+        """Write the first row as the model would read it."""
         return self.written_of(draft, template, words)
 
     def on_drop(self, kept: dict | None, request: gr.Request) -> dict:

@@ -100,7 +100,7 @@ class FileForm:
         tab.downloaded(acted)
 
     def runs_html(self, library: DemonstrationLibrary | None, owner: str) -> str:
-        """The reader's files with a library."""
+        """Write the reader's files with a library."""
         if library is None:
             return ""
         return demonstrations_html.runs(self.desk.runs(library.id, owner), self.desk.desk.read_only)
@@ -125,7 +125,7 @@ class FileForm:
             return self.shown(looked, replace(draft, table=table), column)
 
     def shown(self, looked: Looked, draft: Draft, column: str | None = None) -> dict:
-        """A file that may be labelled, and the column of its texts: the one that was chosen, or a guess."""
+        """Show a file that may be labelled, and the column of its texts: the one chosen, or a guess."""
         table = draft.table
         if column not in table.columns:
             column = self.desk.demos.text_column(self.desk.store.get(looked.library), table)
@@ -157,7 +157,7 @@ class FileForm:
         }
 
     def on_run(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
-        """A button of one of the files below."""
+        """Do what a button of one of the files below says."""
         values, owner = event_values(event), owner_of(request)
         path = None
         with told():

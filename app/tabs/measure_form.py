@@ -42,7 +42,7 @@ class MeasureForm:
         self.stop.click(self.on_stop, [tab.looked], None, queue=False, **HIDDEN)
 
     def scene(self, may_change: bool) -> dict:
-        """What is held out is a change of the library, which every measurement then rests on."""
+        """Show whether parts can be held out: a change of the library, on which every measurement rests."""
         return {self.holding: gr.Row(visible=may_change)}
 
     def held_html(self, library: DemonstrationLibrary | None) -> str:
@@ -56,7 +56,7 @@ class MeasureForm:
         return label_html.note(words)
 
     def shown_html(self, library: DemonstrationLibrary | None, owner: str) -> str:
-        """The newest measurement, or how far it is."""
+        """Write the newest measurement, or how far it is."""
         made = None if library is None else self.desk.measurement(owner, library.id)
         if made is None:
             return label_html.note(HINT)

@@ -105,7 +105,7 @@ class ReadTab:
         return shown if before is None else shown | self.left(before, view)
 
     def left(self, before: View, view: View) -> dict:
-        """The question's field, where a question that was taken up is left with its talk."""
+        """Empty the question's field, where a question that was taken up is left with its talk."""
         is_left = before.editing is not None and (view.editing, view.talk) != (before.editing, before.talk)
         return {self.question: before.draft} if is_left else {}
 
@@ -120,7 +120,7 @@ class ReadTab:
         return None if chapter is None else document.chapters[chapter].start
 
     def page(self, view: View, owner: str) -> dict:
-        """The leaf and what tells about it."""
+        """Show the leaf and what tells about it."""
         return {
             self.frame.view: view,
             self.frame.kept: view.kept(),
@@ -132,7 +132,7 @@ class ReadTab:
         }
 
     def talk(self, view: View, owner: str) -> dict:
-        """The talk with its list and the answer under way."""
+        """Show the talk with its list and the answer under way."""
         talking = self.desk.talking
         view = talking.present(view, owner)
         return self.talk_list(view, owner) | {
@@ -146,7 +146,7 @@ class ReadTab:
         }
 
     def talk_list(self, view: View, owner: str) -> dict:
-        """The talks to choose from."""
+        """Show the talks to choose from."""
         choices = self.desk.talking.choices(view, owner)
         known = view.talk if view.talk in [name for _, name in choices] else None
         return {self.talks: gr.Dropdown(choices=choices, value=known)}
@@ -184,7 +184,7 @@ class ReadTab:
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
 
     def moved(self, action: str) -> Callable[[View, gr.Request], dict]:
-        """The event of one of the buttons below the leaf."""
+        """Make the event of one of the buttons below the leaf."""
 
         def event(view: View, request: gr.Request) -> dict:
             return self.move(view, action, {}, request)
@@ -192,7 +192,7 @@ class ReadTab:
         return event
 
     def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
-        """What was clicked in the book, in its strip, or among the words found."""
+        """Do what was clicked in the book, in its strip, or among the words found."""
         values = event_values(event)
         return self.move(view, str(values.get("action", "")), values, request)
 
@@ -208,7 +208,7 @@ class ReadTab:
         )
 
     def _moved(self, view: View, action: str, values: dict, owner: str) -> View:
-        """The view after an action; as it was where that is none of ours."""
+        """Return the view after an action; as it was where that is none of ours."""
         if action in LEADS:
             first, last, mark = LEADS[action]
             document = str(values.get("document") or view.document)
@@ -259,7 +259,7 @@ class ReadTab:
         return self.talk(view, owner_of(request)) | self.left(before, view)
 
     def on_export(self, view: View, request: gr.Request) -> str:
-        """The talk as Markdown."""
+        """Write the talk as Markdown."""
         with told():
             return self.desk.talking.exported(view, owner_of(request))
 
@@ -273,7 +273,7 @@ class ReadTab:
         return self.talk(view, owner) | {self.question: draft}
 
     def on_talk(self, view: View, typed: str | None, event: gr.EventData, request: gr.Request) -> dict:
-        """What was clicked in the talk: a citation, or what can be done about a question or an answer."""
+        """Do what was clicked in the talk: a citation, or something about a question or an answer."""
         owner, values, talking = owner_of(request), event_values(event), self.desk.talking
         action = str(values.get("action", ""))
         if action in LEADS:
@@ -306,7 +306,7 @@ class ReadTab:
         going.then(self.followed, [self.frame.view, self.question], self.scene_outputs, **often)
 
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
-        """An answer under way until it has ended, or until this browser looks at another talk."""
+        """Show an answer under way until it has ended, or until this browser looks at another talk."""
         session, mine, talking = request.session_hash, object(), self.desk.talking
         with self._changing:
             self._following[session] = mine
@@ -324,7 +324,7 @@ class ReadTab:
                     del self._following[session]
 
     def followed(self, view: View, typed: str | None, request: gr.Request) -> dict:
-        """The talk in view with what has ended in it, or why there is none."""
+        """Show the talk in view with what has ended in it, or why there is none."""
         owner = owner_of(request)
         shown = self.talk(view, owner)
         del shown[self.frame.view], shown[self.frame.kept]

@@ -74,7 +74,7 @@ def state(desk: Desk) -> list[tuple[str, str]]:
 
 
 def memory_words(sidenet) -> str:
-    """What a SideNet's memory layers are."""
+    """Say what a SideNet's memory layers are."""
     if not sidenet.reads_memory:
         return "(no trained memory layer: it answers as the model does, over the passages it finds)"
     layers = sidenet.config.memory_layers
@@ -83,7 +83,7 @@ def memory_words(sidenet) -> str:
 
 
 def device_words(device: str) -> str:
-    """A torch device for people."""
+    """Name a torch device for people."""
     return {"cpu": "the processor"}.get(device, f"the graphics card ({device})")
 
 
@@ -96,6 +96,6 @@ def _size(path) -> int:
 
 
 def facts_html(rows: list[tuple[str, str]]) -> str:
-    """The rows as a list of terms."""
+    """Write rows as a list of terms."""
     inside = [markup.tag("dt", markup.text(what)) + markup.tag("dd", markup.text(how)) for what, how in rows]
     return markup.tag("dl", *inside, class_="lm-state")

@@ -95,7 +95,7 @@ class ShelfTab:
     def on_card(
         self, view: View, password: str, encoding: str, event: gr.EventData, request: gr.Request
     ) -> dict:
-        """What was clicked on a card: the book opened, or something done about it or its job."""
+        """Do what was clicked on a card: open the book, or something about it or its job."""
         values, owner = event_values(event), owner_of(request)
         action, document = values.get("action"), str(values.get("document", ""))
         shown: dict = {self.notice: ""}
@@ -129,7 +129,7 @@ class ShelfTab:
         return shown
 
     def on_tick(self, view: View, seen: str, seconds: float, request: gr.Request) -> dict:
-        """The cards where they have changed, and how soon to look again."""
+        """Show the cards where they have changed, and how soon to look again."""
         cards = self.desk.cards(owner_of(request), view.document)
         wanted = BUSY_SECONDS if self.desk.is_busy() else IDLE_SECONDS
         now = hashlib.blake2b(cards.encode(), digest_size=8).hexdigest()

@@ -36,7 +36,7 @@ class TaskForm:
         self.save.click(self.on_save, [*given, self.description], tab.outputs, **QUICK)
 
     def scene(self, looked: Looked, library: DemonstrationLibrary | None, may_change: bool) -> dict:
-        """The task as it is, or as it is being typed."""
+        """Show the task as it is, or as it is being typed."""
         if library is None:
             return {self.written: ""}
         if looked.filled[0] == library.id:
@@ -48,13 +48,13 @@ class TaskForm:
         return shown | {self.save: gr.Button(visible=may_change)}
 
     def values(self, library: DemonstrationLibrary) -> dict[gr.Textbox, str]:
-        """What is saved of the task, for each field."""
+        """Return what is saved of the task, for each field."""
         task = library.task
         words = demonstrations_html.words_text(task.words)
         return {self.template: task.template, self.words: words, self.description: task.description}
 
     def on_written(self, looked: Looked, template: str, words: str) -> str:
-        """An example as the model would read it."""
+        """Write an example as the model would read it."""
         library = self.desk.library(looked)
         if library is None:
             return ""
