@@ -1,26 +1,18 @@
 """parse: one file in, one Document out. The content decides which parser reads it, never the name alone."""
 
+import posixpath
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.archive import Archive
 from ingest.cleaning import one_line
 from ingest.document import Document
-from ingest.errors import BadInput
+from ingest.errors import BadInput, named
+from ingest.formats import NAMES, PARSERS, SUFFIXES
 from ingest.limits import Limits
-from ingest.parsers import docx, epub, html, markdown, pdf, text
+from ingest.parsers import text
 from ingest.source import Source, read_source
-
-# equals, asked in this order; text comes last because it takes whatever is left
-PARSERS = (pdf, epub, docx, html, markdown, text)
-SUFFIXES = {
-    ".pdf": "pdf", ".epub": "epub", ".docx": "docx", ".html": "html", ".htm": "html", ".xhtml": "html",
-    ".md": "markdown", ".markdown": "markdown", ".txt": "text", ".text": "text",
-}  # fmt: skip
-NAMES = {
-    "pdf": "a PDF", "epub": "an EPUB", "docx": "a Word document (DOCX)", "html": "an HTML page",
-    "markdown": "Markdown", "text": "plain text",
-}  # fmt: skip
 
 # (offset, bytes, what it is, what to do): files that people try and that are no text
 _FOREIGN = (
@@ -29,10 +21,11 @@ _FOREIGN = (
     (0, b"GIF8", "a GIF picture", "give a document with text"),
     (0, b"II*\0", "a TIFF picture", "run text recognition (OCR) first"),
     (0, b"MM\0*", "a TIFF picture", "run text recognition (OCR) first"),
-    (60, b"BOOKMOBI", "a Kindle book (MOBI/AZW)", "convert it to EPUB first"),
+    (0, b"TPZ0", "a Kindle book of an old form (Topaz)", "convert it to EPUB first"),
+    (0, b"\xeaDRMION\xee", "a Kindle book that is protected (DRM)", "get a copy without protection"),
+    (0, b"CONT\2\0", "a Kindle book of a closed form (KFX)", "convert it to EPUB first"),
     (0, b"AT&TFORM", "a DjVu file", "convert it to PDF with text first"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1", "an old or locked Office file", "save it as DOCX without a password"),
-    (0, b"{\\rtf", "a rich text file (RTF)", "save it as DOCX or plain text"),
     (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
     (0, b"Rar!", "a RAR archive", "unpack it first"),
@@ -44,10 +37,12 @@ _FOREIGN = (
     (0, b"\x7fELF", "a program", "give a document with text"),
     (0, b"MZ\x90", "a program", "give a document with text"),
 )  # fmt: skip
+_ZIP = b"PK\x03\x04"
+_JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.|desktop\.ini$|Thumbs\.db$)")  # what systems leave in archives
+_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", "comicinfo.xml")
 _ZIP_KINDS = (
     ("xl/", "an Excel workbook", "save it as PDF or text first"),
-    ("ppt/", "a PowerPoint presentation", "save it as PDF first"),
-    ("content.xml", "an OpenDocument file", "save it as DOCX or PDF first"),
+    ("content.xml", "an OpenDocument table or drawing", "save it as PDF first"),
 )
 
 
@@ -71,47 +66,61 @@ def parse(
     if waiting is not None:
         waiting()
     source = read_source(path, name=name, password=password, encoding=encoding, limits=limits)
-    _refuse_foreign(source)
+    with named(one_line(source.name)):
+        source = _out_of_zip(source)
+        _refuse_foreign(source)
+        document = _parsed(source)
+    return _with_name_warning(document, source)
+
+
+def _parsed(source: Source) -> Document:
     parser = choose_parser(source)
     try:
-        document = parser.parse(source)
+        return parser.parse(source)
     except BadInput as error:
-        raise BadInput(f"{one_line(source.name)}: {one_line(str(error))}") from error
+        raise BadInput(one_line(str(error))) from error
     except MemoryError:  # which says nothing of the file
         raise
     except Exception as error:
         # a file that breaks a library is a damaged file to its owner; --debug shows the cause
         raise BadInput(
-            f"{one_line(source.name)}: {NAMES[parser.NAME]} that is damaged or built in a way that cannot be "
-            "read: get another copy or convert it"
+            f"{NAMES[parser.NAME]} that is damaged or built in a way that cannot be read: get another copy "
+            "or convert it"
         ) from error
-    return _with_name_warning(document, source)
 
 
 def choose_parser(source: Source):
-    """The first parser that accepts the content. Raises BadInput for ZIP archives of another kind."""
-    for parser in PARSERS:
-        if parser.accepts(source):
-            if parser is text and source.data.startswith(b"PK\x03\x04"):
-                _refuse_zip(source)
-            return parser
-    raise AssertionError("the text parser accepts everything")
+    """The first parser that accepts the content; the text parser accepts everything."""
+    return next(parser for parser in PARSERS if parser.accepts(source))
 
 
 def _refuse_foreign(source: Source) -> None:
     for offset, mark, what, advice in _FOREIGN:
         if source.data[offset : offset + len(mark)] == mark:
-            raise BadInput(
-                f"{one_line(source.name)}: this is {what}, not a document that can be read: {advice}"
-            )
+            raise BadInput(f"this is {what}, not a document that can be read: {advice}")
 
 
-def _refuse_zip(source: Source) -> None:
-    names = Archive(source.data, source.limits, "archive").names()
+def _out_of_zip(source: Source) -> Source:
+    """The one file in a ZIP archive that is no document itself; else what was given.
+
+    Raises BadInput for archives of several files or of pictures, and for those of another program.
+    """
+    if not source.data.startswith(_ZIP) or choose_parser(source) is not text:
+        return source
+    archive = Archive(source.data, source.limits, "ZIP archive")
+    names = [name for name in archive.names() if not _JUNK.search(name)]
     for beginning, what, advice in _ZIP_KINDS:
         if any(name.startswith(beginning) for name in names):
-            raise BadInput(f"{one_line(source.name)}: this is {what}: {advice}")
-    raise BadInput(f"{one_line(source.name)}: this is a ZIP archive: unpack it and add the files inside")
+            raise BadInput(f"this is {what}: {advice}")
+    if names and all(name.lower().endswith(_PICTURES) for name in names):
+        raise BadInput(
+            "these are pictures of pages without text (a comic, CBZ): run text recognition (OCR) first and "
+            "give the PDF"
+        )
+    data = archive.read(names[0]) if len(names) == 1 else None
+    if data is None or data.startswith(_ZIP) and choose_parser(replace(source, data=data)) is text:
+        raise BadInput(f"this is a ZIP archive of {len(names):,} files: unpack it and add the files inside")
+    return replace(source, name=posixpath.basename(names[0]), data=data)
 
 
 def _with_name_warning(document: Document, source: Source) -> Document:

@@ -10,12 +10,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.encoding import decode
-from ingest.errors import BadInput
+from ingest.errors import BadInput, named
 from ingest.limits import Limits
 from ingest.source import Source, read_source
 
@@ -58,7 +57,7 @@ def read_table(path: Path | str, *, encoding: str | None = None, header: bool | 
     Raises BadInput for what is no table, an encoding that does not fit, or nothing in it.
     """
     source = read_source(path, encoding=encoding, limits=TABLE_LIMITS)
-    with _named(source.name):
+    with named(source.name):
         if source.data.startswith(b"PAR1"):
             table = _parquet(source.data)
         elif source.data.startswith(_WORKBOOK):
@@ -70,17 +69,8 @@ def read_table(path: Path | str, *, encoding: str | None = None, header: bool | 
 
 def pasted_table(text: str, *, header: bool | None = None) -> Table:
     """The table in pasted text. Raises BadInput as `read_table` does."""
-    with _named(PASTED):
+    with named(PASTED):
         return _filled(_text_table(text.replace("\0", ""), header, ""), PASTED)
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Put the name of the table before what is wrong with it."""
-    try:
-        yield
-    except BadInput as error:
-        raise BadInput(f"{name}: {error}") from error.__cause__
 
 
 def _filled(table: Table, name: str) -> Table:

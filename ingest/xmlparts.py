@@ -57,3 +57,9 @@ def value(element, name: str = "val") -> str:
     if element is None:
         return ""
     return next((words for key, words in element.attrib.items() if key.rpartition("}")[2] == name), "")
+
+
+def html_tree(text: str, limits: Limits) -> etree._Element | None:
+    """The tree of HTML; None when there is no element in it. Raises BadInput above `limits.nodes`."""
+    check_nodes(text, limits)
+    return parse_markup(text)

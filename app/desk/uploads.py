@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 
 from engine.locks import FileLock
-from ingest import parse
+from ingest import formats
 from ingest.errors import BadInput
 from ingest.limits import Limits, megabytes
 
 # what a book may be on the command line, it may be here
 LIMIT_BYTES = Limits().file_bytes
 LIMIT_WORDS = megabytes(LIMIT_BYTES)
-SUFFIXES = list(parse.SUFFIXES)
+SUFFIXES = [*formats.SUFFIXES, *formats.ARCHIVES]
 PREFIX = "longmem-uploads-"
 LOCK = ".lock"
 # a folder without a lock may be one that another start is just making

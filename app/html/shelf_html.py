@@ -8,15 +8,7 @@ from app.html import job_html, markup, wording
 from app.html.wording import SHELF, here
 from engine.shelf.jobs import Job
 from engine.shelf.shelf import Entry
-
-FORMATS = {
-    "epub": "EPUB",
-    "pdf": "PDF",
-    "text": "Text",
-    "markdown": "Markdown",
-    "html": "HTML",
-    "docx": "Word",
-}
+from ingest.formats import SHORT
 
 
 def cards(
@@ -98,7 +90,7 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
 
 def facts(entry: Entry, now: float | None = None) -> str:
     """Length, size on disk and when it was opened, in words."""
-    parts = [FORMATS.get(entry.format, entry.format) or "file"]
+    parts = [SHORT.get(entry.format, entry.format) or "file"]
     if entry.tokens:
         parts.append(f"{entry.tokens:,} tokens")
     elif entry.characters:

@@ -1,4 +1,4 @@
 """Every format one file with `NAME`, `accepts(source) -> bool` and `parse(source) -> Document`.
 
-A new format is such a file, its line in `PARSERS` (`ingest/parse.py`) and its rows in `tests/ingest/rows.py`.
+A new format is such a file, its row in `ingest/formats.py` and its rows in `tests/ingest/test_formats.py`.
 """

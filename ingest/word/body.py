@@ -76,6 +76,9 @@ class Body:
                 found += self._paragraph(element)
             elif name == "tbl":
                 found += self._table(element)
+            elif name in _PARTS:
+                root = self.part(value(element, _PARTS[name]))
+                found += [] if root is None else self.blocks(root)
             elif name == "altchunk":
                 found += self._counted(self.chunk(value(element, "id")))
         if self._carried:
@@ -206,7 +209,7 @@ def _content(container) -> Iterator:
     while stack:
         item = stack.pop()
         name = local_name(item)
-        if name in ("p", "tbl", "altchunk"):
+        if name in ("p", "tbl", "altchunk") or name in _PARTS:
             yield item
         elif name == "alternatecontent":
             stack += _alternative(item)

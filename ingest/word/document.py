@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 from ingest.encoding import decode
 from ingest.errors import BadInput
-from ingest.markup import Block, blocks, parse_markup
+from ingest.markup import Block, blocks
 from ingest.opc import Package
+from ingest.parsers.mhtml import page_of
 from ingest.reflow import reflow
+from ingest.rtf import Reader
 from ingest.source import Source
 from ingest.word.body import Body, read_notes
 from ingest.word.numbering import Numbering
 from ingest.word.styles import Styles
-from ingest.xmlparts import check_nodes
+from ingest.xmlparts import html_tree
 
 WHAT = "Word document"
 MAIN = "word/document.xml"
@@ -67,9 +69,11 @@ def _chunk(package: Package, name: str, warn: Callable[[str], None], depth: int)
 def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[Block]:
     if source.data.startswith(b"PK"):
         return read_blocks(Package(source, WHAT), warn, depth)
-    text, _ = decode(source.data)
+    if source.data.startswith(b"{\\rtf"):
+        return Reader(source.data, source.limits).blocks()
+    data, charset = page_of(source.data) or (source.data, "")
+    text, _ = decode(data, charset or None)
     if source.suffix == ".txt":
         return [Block(paragraph.text) for paragraph in reflow(text)]
-    check_nodes(text, source.limits)
-    root = parse_markup(text)
+    root = html_tree(text, source.limits)
     return [] if root is None else blocks(root)

@@ -59,7 +59,7 @@ class Styles:
                 continue
             identity = value(element, "styleId")
             properties = element.find("{*}pPr")
-            level = _named_level(value(element.find("{*}name")))
+            level = named_level(value(element.find("{*}name")))
             if level is None:
                 level = _outline_level(properties)
             self._styles[identity] = Style(value(element.find("{*}basedOn")), level, list_of(properties))
@@ -106,7 +106,8 @@ def list_of(properties) -> tuple[str, str]:
     return value(number.find("{*}numId")), value(number.find("{*}ilvl"))
 
 
-def _named_level(name: str) -> int | None:
+def named_level(name: str) -> int | None:
+    """The level that the name of a style says, 1 to 6; None for other names."""
     name = " ".join(name.casefold().split())
     match = _HEADING.fullmatch(name)
     if match:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.desk import uploads
-from ingest import parse
+from ingest import formats
 from ingest.errors import BadInput
 from ingest.limits import Limits
 from tests.app.browser import PROJECT
@@ -33,7 +33,7 @@ def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
 
 
 def test_the_page_takes_what_the_command_line_takes():
-    assert set(uploads.SUFFIXES) == set(parse.SUFFIXES) and ".xhtml" in uploads.SUFFIXES
+    assert {*formats.SUFFIXES, ".zip", ".cbz"} == set(uploads.SUFFIXES) and ".xhtml" in uploads.SUFFIXES
     assert Limits().file_bytes == uploads.LIMIT_BYTES and uploads.LIMIT_WORDS == "300 MB"
 
 

@@ -1,0 +1,75 @@
+"""OpenDocument texts: headings by outline level, numbered lists, notes and boxes behind their paragraph."""
+
+from ingest.archive import Archive
+from ingest.document import Document
+from ingest.errors import BadInput
+from ingest.manuscript import Manuscript
+from ingest.odf import Text, read_lists, read_titles
+from ingest.parsers.html import write_blocks
+from ingest.source import Source
+from ingest.xmlparts import read_xml
+
+NAME = "odt"
+
+_MIME = b"mimetypeapplication/vnd.oasis.opendocument.text"
+_FLAT = b"office:mimetype"
+_WHAT = "OpenDocument text"
+_SUFFIXES = (".odt", ".ott")
+
+
+def accepts(source: Source) -> bool:
+    if source.data.startswith(b"PK"):
+        others = b"mimetypeapplication/vnd.oasis.opendocument." in source.head
+        return _MIME in source.head or ("content.xml" in source.entries and not others)
+    return b"<office:document" in source.head and _FLAT in source.head
+
+
+def parse(source: Source) -> Document:
+    """Raises BadInput for what is damaged, protected or without text."""
+    manuscript = Manuscript(source.limits)
+    content, styles, meta = _parts(source, manuscript)
+    body = content.find("{*}body/{*}text")
+    if body is None:
+        raise BadInput("this OpenDocument file is no text but a table or a drawing: save it as PDF")
+    roots = [root for root in (styles, content) if root is not None]
+    found = Text(read_titles(roots), read_lists(roots), source.limits).blocks(body)
+    if not found:
+        raise BadInput("there is no text in this OpenDocument file (pictures only?): choose another copy")
+    title = write_blocks(found, manuscript)
+    return manuscript.document(
+        title=_about(meta, "title") or title or source.stem,
+        author=_about(meta, "initial-creator") or _about(meta, "creator"),
+        language=_about(meta, "language"),
+        format=NAME,
+    )
+
+
+def _parts(source: Source, manuscript: Manuscript) -> tuple:
+    """Trees of content, styles and metadata; in a flat file the same for all three."""
+    if not source.data.startswith(b"PK"):
+        root = _tree(source.data, "the file", source, manuscript)
+        if root is None:
+            raise BadInput("this OpenDocument text is damaged (it is no XML): get another copy")
+        return root, None, root
+    archive = Archive(source.data, source.limits, _WHAT)
+    if b"encryption-data" in (archive.read("META-INF/manifest.xml") or b""):
+        raise BadInput("this OpenDocument text is locked: save it without a password")
+    roots = []
+    for name in ("content.xml", "styles.xml", "meta.xml"):
+        data = archive.read(name)
+        roots.append(None if data is None else _tree(data, name, source, manuscript))
+    if roots[0] is None:
+        raise BadInput("this OpenDocument text is damaged (content.xml cannot be read): save it again as ODT")
+    return tuple(roots)
+
+
+def _tree(data: bytes, name: str, source: Source, manuscript: Manuscript):
+    root, sound = read_xml(data, source.limits)
+    if not sound:
+        manuscript.warn(f"{name} is damaged; text behind the damage may be missing")
+    return root
+
+
+def _about(root, name: str) -> str:
+    element = None if root is None else root.find(f".//{{*}}meta/{{*}}{name}")
+    return "" if element is None else (element.text or "")
