@@ -16,8 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import psutil
 
@@ -122,11 +123,12 @@ class _Reading:
         return self._understood(self._child.wait())
 
     def _hear(self, line: bytes) -> None:
+        told, heard = cast(IO[bytes], self._child.stdin), cast(BufferedReader, self._child.stdout)
         # it ended before it was told, or is given up
         with contextlib.suppress(OSError, ValueError):
-            self._child.stdin.write(line)
-            self._child.stdin.flush()
-            while block := self._child.stdout.read1(BLOCK_BYTES):
+            told.write(line)
+            told.flush()
+            while block := heard.read1(BLOCK_BYTES):
                 self._reply += block
                 if len(self._reply) > self._memory:
                     self._reply = bytearray(MEMORY)
@@ -235,7 +237,7 @@ def _used_by(child: subprocess.Popen) -> tuple[int, float]:
 def _end(child: subprocess.Popen) -> None:
     child.kill()
     child.wait()
-    for pipe in (child.stdin, child.stdout):
+    for pipe in filter(None, (child.stdin, child.stdout)):
         with contextlib.suppress(OSError):
             pipe.close()
 

@@ -28,7 +28,7 @@ try:
     import fcntl
     import resource
 except ImportError:  # Windows: the parent's watch and the clock here are what there is
-    fcntl = resource = None
+    fcntl = resource = None  # type: ignore[assignment]
 
 DONE, REFUSED, MEMORY = b"done", b"refused", b"memory"
 # what the kernel enforces is for one huge piece at once; the parent's watch sees all that grows

@@ -35,10 +35,8 @@ def decode(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
     except UnicodeDecodeError as error:
         if _is_cut_utf8(data, error):
             return data.decode("utf-8", errors="replace"), "a few bytes are not valid UTF-8 and were replaced"
-    name = _detect(data)
-    if name:
-        return data.decode(name, errors="replace"), _guessed(name)
-    return data.decode("cp1252", errors="replace"), _guessed("cp1252")
+    guess = _detect(data) or "cp1252"
+    return data.decode(guess, errors="replace"), _guessed(guess)
 
 
 def _guessed(name: str) -> str:

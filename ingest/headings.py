@@ -64,7 +64,7 @@ def is_number_only(title: str) -> bool:
     """Whether a title is a number and nothing else: "IV.", "Chapter the Third", "BOOK II"."""
     heading = read_heading(title)
     plain = " ".join(title.split()).rstrip(".: ").casefold()
-    return bool(heading) and plain in (
+    return heading is not None and plain in (
         heading.name.casefold(),
         heading.name.casefold().removeprefix("chapter "),
     )

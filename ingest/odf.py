@@ -71,9 +71,9 @@ class Counter:
         numbers = []
         for at in range(max(0, depth + 1 - level.shown), depth + 1):
             above = self.levels.get(at, Level())
-            count = above.start if self.counts[at] is None else self.counts[at]
+            count = self.counts[at]
             if above.form:
-                numbers.append(_FORMS.get(above.form, str)(count))
+                numbers.append(_FORMS.get(above.form, str)(above.start if count is None else count))
         return f"{level.before}{'.'.join(numbers)}{level.after}".strip() + " "
 
 

@@ -89,7 +89,7 @@ def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[s
         if len(lines) < 3 and _looks_titled(first.partition(" ")[2]):
             return "bare", ("chapter", heading.number)
         return None, ()
-    if heading and not first[0].isdigit() and first[0].isupper() and _ends_like_heading(first, lines[1:]):
+    if heading and first[0].isupper() and _ends_like_heading(first, heading.name, lines[1:]):
         if not first.casefold().startswith(heading.kind):
             return None, ()
         return "outer" if heading.kind in _OUTER else "kinded", (heading.kind, heading.number)
@@ -100,9 +100,9 @@ def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[s
     return None, ()
 
 
-def _ends_like_heading(first: str, others: list[str]) -> bool:
+def _ends_like_heading(first: str, name: str, others: list[str]) -> bool:
     """Not the beginning of a sentence that happens to say "Part one of …"."""
-    tail = " ".join([first, *others])[len(read_heading(first).name) :].strip(" .:;,—–-")
+    tail = " ".join([first, *others])[len(name) :].strip(" .:;,—–-")
     return not tail or tail[0].isupper() or tail[0] in "\"“'‘(" or tail[0].isdigit() or len(tail) < 40
 
 

@@ -50,7 +50,7 @@ class Passage:
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
     """(start, end) of every sentence of `text[start:end]`, white space between them left out."""
     end = len(text) if end is None else min(end, len(text))
-    found = []
+    found: list[tuple[int, int]] = []
     begin = start
     for match in _END.finditer(text, start, end):
         stop = match.end()
@@ -121,7 +121,7 @@ def _short_enough(text: str, first: int, last: int, hi: int) -> list[tuple[int, 
     words = word_count(text, first, last)
     if words <= hi:
         return [(first, last, words)]
-    parts = []
+    parts: list[tuple[int, int]] = []
     while words > hi:
         limit = _reach(text, first, last, hi)
         cut = _soft_cut(text, first, limit)

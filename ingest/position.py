@@ -170,7 +170,7 @@ def _numbered_chapter(document: "Document", asked: str) -> int | None:
     asked = re.sub(r"(?:the )?last (\w+)", r"\1 last", asked)
     match = _NUMBERED.fullmatch(asked)
     number = numeral(match["number"]) if match else None
-    if number is None:
+    if match is None or number is None:
         return None
     kind = (match["kind"] or "chapter").rstrip(".")
     kind = _KIND_SHORT.get(kind, kind)
@@ -179,11 +179,13 @@ def _numbered_chapter(document: "Document", asked: str) -> int | None:
         None if index in sections else read_heading(chapter.title)
         for index, chapter in enumerate(document.chapters)
     ]
-    of_kind = [index for index, heading in enumerate(headings) if heading and heading.kind == kind]
+    of_kind = {
+        index: heading.number for index, heading in enumerate(headings) if heading and heading.kind == kind
+    }
     if number == -1:
-        counted = of_kind or _body(document)
+        counted = list(of_kind) or _body(document)
         return counted[-1] if counted else None
-    fits = [index for index in of_kind if headings[index].number == number]
+    fits = [index for index, given in of_kind.items() if given == number]
     if fits:
         return _only(document, fits, asked)
     if kind == "chapter" and not of_kind:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 from ingest.encoding import decode
 from ingest.errors import BadInput, named
@@ -97,7 +98,8 @@ def _text_table(text: str, header: bool | None, suffix: str) -> Table:
 def _json_table(text: str) -> Table:
     """One JSON object a line, or one array of objects."""
     _check_marks(text, "{[,")
-    objects, numbers = [], []
+    objects: list[dict[str, Any]] = []
+    numbers: list[int] = []
     for number, words in _json_records(text):
         try:
             record = json.loads(words) if isinstance(words, str) else words
@@ -166,7 +168,8 @@ def _delimited(text: str, header: bool | None, suffix: str) -> Table:
 
 def _bounded(numbered: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
     """Records that hold something, up to the limits on rows and cells."""
-    found, cells = [], 0
+    found: list[tuple[int, list[str]]] = []
+    cells = 0
     for number, record in numbered:
         if any(cell.strip() for cell in record):
             cells += len(record)
@@ -177,7 +180,8 @@ def _bounded(numbered: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[
 
 def _rows(made: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     """Rows as tuples, up to the limits on rows, cells and letters."""
-    found, cells, letters = [], 0, 0
+    found: list[tuple[str, ...]] = []
+    cells = letters = 0
     for row in made:
         cells += len(row)
         letters += sum(map(len, row))
@@ -214,7 +218,7 @@ def _check_columns(names: Collection[str]) -> None:
         raise BadInput(f"{len(names):,} columns are too many; {MOST_COLUMNS} is the most")
 
 
-def _records(text: str, delimiter: str, quoting: int, line: int) -> Iterator[tuple[int, list[str]]]:
+def _records(text: str, delimiter: str, quoting: Literal[0, 3], line: int) -> Iterator[tuple[int, list[str]]]:
     """Cells of every record with the number of its first line; `line` is that of the first record."""
     before = line - 1
     csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))

@@ -182,6 +182,11 @@ def test_ruff(arguments):
     assert found.returncode == 0, found.stdout + found.stderr
 
 
+def test_mypy():
+    found = subprocess.run([sys.executable, "-m", "mypy"], cwd=PROJECT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
 def test_no_file_of_the_packages_is_too_long_to_hold_in_the_head():
     lines = {path.relative_to(PROJECT).as_posix(): len(path.read_text().splitlines()) for path in SOURCES}
     assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}

@@ -255,10 +255,8 @@ def continued(page: Any, assistant: Any, arguments: argparse.Namespace) -> dict[
 def bare_rate(assistant: Any, tokens: int) -> float:
     """Tokens a second of the same continuation without a page."""
     sampling = replace(CONTINUING, seed=1)
-    answer = None
-    for event in assistant.continue_(SHORT, tokens=tokens, sampling=sampling):
-        answer = event.answer
-    return answer.tokens_per_second
+    *_, last = assistant.continue_(SHORT, tokens=tokens, sampling=sampling)
+    return last.answer.tokens_per_second
 
 
 def stopped(page: Any) -> float:

@@ -7,9 +7,10 @@ tried.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
+from typing import Generic, TypeVar
 
 from app.desk import import_draft, uploads
 from app.desk.desk import Desk
@@ -36,6 +37,8 @@ from ingest.tables import Table
 PAGE = 20
 RESULTS_SHOWN = 12
 KEPT_MEASUREMENTS = 32
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,18 @@ class Looked:
 
 
 @dataclass
-class Labelling:
+class Labelling(Generic[Found]):
     """A text being classified, or a library being measured, by the page's one voice."""
 
-    speech: Speech | None = None
-    found: Classification | HeldOut | None = None
+    speech: Speech = field(init=False)
+    found: Found | None = None
     done: int = 0
     total: int = 0
 
     @property
     def ended(self) -> bool:
         """Whether nothing more comes of it."""
-        return self.speech is None or self.speech.ended
+        return self.speech.ended
 
 
 class DemonstrationsDesk:
@@ -85,7 +88,7 @@ class DemonstrationsDesk:
     def __init__(self, desk: Desk) -> None:
         self.desk, self.demos, self.store = desk, desk.demonstrations, desk.demonstrations.store
         self._known: dict[str, tuple[tuple, str, int, int]] = {}
-        self._measured: OrderedDict[tuple[str, str], Labelling] = OrderedDict()
+        self._measured: OrderedDict[tuple[str, str], Labelling[HeldOut]] = OrderedDict()
 
     # libraries
 
@@ -216,8 +219,10 @@ class DemonstrationsDesk:
 
     def examples(self, looked: Looked) -> tuple[list[Example], bool]:
         """Return one page of the examples looked at, and whether there are more."""
-        wanted = {"part": looked.part or None, "label": looked.label or None, "containing": looked.query}
-        found = self.store.examples(looked.library, offset=looked.offset, limit=PAGE + 1, **wanted)
+        found = self.store.examples(
+            looked.library, part=looked.part or None, label=looked.label or None, containing=looked.query,
+            offset=looked.offset, limit=PAGE + 1,
+        )  # fmt: skip
         return found[:PAGE], len(found) > PAGE
 
     def example(self, looked: Looked) -> Example | None:
@@ -261,12 +266,14 @@ class DemonstrationsDesk:
 
     # classifying
 
-    def try_text(self, key: str, identifier: str, text: str, settings: Settings | None = None) -> Labelling:
+    def try_text(
+        self, key: str, identifier: str, text: str, settings: Settings | None = None
+    ) -> Labelling[Classification]:
         """Queue the classification of one text."""
         library = self.store.get(identifier)
         if not text.strip():
             raise BadInput("the text is empty; type one")
-        trial = Labelling()
+        trial: Labelling[Classification] = Labelling()
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
             trial.found = self.demos.classify(library.id, text, settings)
@@ -275,13 +282,15 @@ class DemonstrationsDesk:
         trial.speech = self.desk.speaker.say(key, text, begin)
         return trial
 
-    def measure(self, owner: str, identifier: str, settings: Settings | None, limit: int) -> Labelling:
+    def measure(
+        self, owner: str, identifier: str, settings: Settings | None, limit: int
+    ) -> Labelling[HeldOut]:
         """Queue a measurement on the held-out part; it goes on when its reader leaves."""
         library = self.store.get(identifier)
         held = library.held("held-out")
         if not held:
             raise BadInput("no example is held out for testing: hold some out first")
-        made = Labelling(total=min(held, limit) if limit else held)
+        made: Labelling[HeldOut] = Labelling(total=min(held, limit) if limit else held)
 
         def progress(done: int, total: int) -> None:
             made.done, made.total = done, total
@@ -299,7 +308,7 @@ class DemonstrationsDesk:
             self._measured.popitem(last=False)
         return made
 
-    def measurement(self, owner: str, identifier: str) -> Labelling | None:
+    def measurement(self, owner: str, identifier: str) -> Labelling[HeldOut] | None:
         """Return the newest measurement of a library by one reader, under way or ended."""
         return self._measured.get((owner, identifier))
 

@@ -1,12 +1,14 @@
 """Scope: what an answer may read, by the bound that the reader chose."""
 
+from typing import Any
+
 from app.desk.reading_desk import ReadingDesk
 from app.desk.state import View
 from engine.shelf.shelf import Entry
 from ingest.errors import BadInput
 
 
-def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[str, str]]:
+def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[str, Any]]:
     """(document, None for the whole shelf; the bounds that `Assistant.ask` takes).
 
     Raises BadInput where nothing lies within the bound: no book, no memory yet, nothing read, no chapter.

@@ -85,7 +85,7 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
         if crossed:
             parts.append(markup.tag("div", markup.text(f"page {pages[crossed[0]]}"), class_="lm-page"))
         chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
-        parts.append(_block(document.text[begin:end], begin, chapter and chapter.level, shown))
+        parts.append(_block(document.text[begin:end], begin, chapter.level if chapter else None, shown))
         if shown.read_to is not None and begin < shown.read_to <= end and shown.read_to < len(document.text):
             parts.append(markup.tag("div", "you have read to here", class_="lm-readto lm-goal", role="note"))
     key = f"{leaf.start} {shown.cited} {shown.found}"

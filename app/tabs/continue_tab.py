@@ -173,7 +173,7 @@ class ContinueTab:
         owner, talks = owner_of(request), self.desk.shelf.talks
         with told():
             text = written.speeches[0].text if written is not None else ""
-            if not text.strip():
+            if written is None or not text.strip():
                 raise BadInput("there is nothing to keep yet")
             if not written.speeches[0].ended:
                 raise BadInput("it is still being written: wait for its end, or stop it")

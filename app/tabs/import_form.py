@@ -290,8 +290,9 @@ class ImportForm:
         """Keep the rows, and begin to encode them."""
         owner = owner_of(request)
         with told():
-            given = [one or "" for one in (name, template, words, description)]
-            library, count = self.desk.make(draft, *given, skip, owner)
+            library, count = self.desk.make(
+                draft, name or "", template or "", words or "", description or "", skip, owner
+            )
         self.drafts.drop(str((kept or {}).get("draft") or ""), owner)
         looked = Looked(library.id) if looked.library != library.id else replace(looked, editing=0)
         said = f"{count:,} examples are in “{library.name}” now; they are being encoded."

@@ -145,7 +145,7 @@ class FileForm:
         owner = owner_of(request)
         with told():
             settings = settings_of(shots, choose, memory, vote)
-            self.desk.start_run(looked.library, draft and draft.table, column, settings, owner)
+            self.desk.start_run(looked.library, draft.table if draft else None, column, settings, owner)
         return {
             self.file: None,
             self.draft: None,

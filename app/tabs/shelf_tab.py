@@ -65,14 +65,15 @@ class ShelfTab:
         self, files: list[str] | None, password: str, encoding: str, view: View, request: gr.Request
     ) -> dict:
         """Put files on the shelf and say of each what became of it; one that is there already is opened."""
-        said, there = [], []
-        before = {entry.id for entry in self.desk.shelf.entries(owner_of(request))}
+        said: list[str] = []
+        there: list[str] = []
+        on_shelf = {entry.id for entry in self.desk.shelf.entries(owner_of(request))}
         for name in files or []:
             path = Path(name)
             try:
                 entry = self.desk.add(uploads.inside(path), password, encoding, owner_of(request))
                 there += [entry.id] if entry.state == "ready" else []
-                known = entry.id in before
+                known = entry.id in on_shelf
                 title = entry.title or entry.source_name
                 said.append(
                     f"“{title}” "
@@ -97,7 +98,7 @@ class ShelfTab:
     ) -> dict:
         """Do what was clicked on a card: open the book, or something about it or its job."""
         values, owner = event_values(event), owner_of(request)
-        action, document = values.get("action"), str(values.get("document", ""))
+        action, document = str(values.get("action", "")), str(values.get("document", ""))
         shown: dict = {self.notice: ""}
         steps = {
             "sample": lambda: self.desk.add_sample(owner),

@@ -66,8 +66,9 @@ class TaskForm:
         self, looked: Looked, template: str, words: str, description: str, request: gr.Request
     ) -> dict:
         """Save what was typed."""
-        given = [one or "" for one in (template, words, description)]
         with told():
-            anew = self.desk.set_task(looked.library, *given, owner_of(request))
+            anew = self.desk.set_task(
+                looked.library, template or "", words or "", description or "", owner_of(request)
+            )
         said = "Saved; the examples are being encoded anew." if anew else "Saved."
         return self.tab.scene(looked, request, said) | self.values(self.desk.store.get(looked.library))

@@ -17,11 +17,16 @@ SEEN = 2_000  # rows looked at
 class Table(Protocol):
     """Rows of a file, as the reader put in by the application gives them (see ingest.tables)."""
 
-    name: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    numbers: Sequence[int]
-    warnings: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def rows(self) -> Sequence[tuple[str, ...]]: ...
+    @property
+    def numbers(self) -> Sequence[int]: ...
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ that refers to them; endnotes stay where the book has them.
 """
 
 import posixpath
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
@@ -55,8 +56,8 @@ class _Package:
     author: str = ""
     language: str = ""
     spine: list[str] = field(default_factory=list)
-    navigation: str | None = None
-    ncx: str | None = None
+    navigation: str = ""
+    ncx: str = ""
     kinds: dict[str, str] = field(default_factory=dict)  # path -> front/back, from guide and landmarks
 
 
@@ -152,7 +153,7 @@ def _read_package(archive: Archive) -> _Package:
         elif media_type == "application/x-dtbncx+xml":
             package.ncx = name
     for reference in root.iter("{*}itemref"):
-        name, media_type, _ = manifest.get(reference.get("idref"), (None, "", ""))
+        name, media_type, _ = manifest.get(reference.get("idref"), ("", "", ""))
         if name and (
             media_type in _DOCUMENT_TYPES or name.lower().endswith((".xhtml", ".html", ".htm", ".xml"))
         ):
@@ -207,7 +208,7 @@ def _resolve(base: str, href: str) -> tuple[str, str]:
     return path, unquote(fragment)
 
 
-def _note_kind(package: _Package, path: str, types: set[str]) -> None:
+def _note_kind(package: _Package, path: str, types: AbstractSet[str]) -> None:
     if types & _FRONT:
         package.kinds.setdefault(path, "front")
     elif types & _BACK:

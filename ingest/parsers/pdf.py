@@ -186,10 +186,10 @@ def _outline(book: pymupdf.Document, paragraphs: list[Paragraph]) -> dict[int, l
         title = typeset(one_line(title))
         if not title or not 1 <= page <= book.page_count:
             continue
-        index = _target(paragraphs, begins, page - 1, title, target, least)
-        if index is not None:
-            chapters.setdefault(index, []).append((title, level))
-            least = index
+        where = _target(paragraphs, begins, page - 1, title, target, least)
+        if where is not None:
+            chapters.setdefault(where, []).append((title, level))
+            least = where
     return chapters
 
 
@@ -223,7 +223,7 @@ def _letters(text: str) -> str:
 
 def _by_size(paragraphs: list[Paragraph]) -> dict[int, list[tuple[str, int]]]:
     """Chapters of a PDF without outline: short paragraphs in letters larger than the body's."""
-    sizes = Counter()
+    sizes: Counter[int] = Counter()
     for item in paragraphs:
         sizes[round(item.size)] += len(item.text)
     body = sizes.most_common(1)[0][0] if sizes else 0

@@ -166,7 +166,7 @@ def _splits_at_bold(before: Line, line: Line) -> bool:
 
 def _is_hanging(lines: list[Line], left: float) -> bool:
     """Whether first lines stand out to the left (lists, references) rather than in to the right."""
-    ended = {True: [], False: []}
+    ended: dict[bool, list[bool]] = {True: [], False: []}
     for before, line in zip(lines, lines[1:], strict=False):
         ended[line.x0 - left > 0.7 * line.size].append(bool(_TERMINAL.search(before.text)))
     if len(ended[True]) < 2 or not ended[False]:

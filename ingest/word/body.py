@@ -6,6 +6,7 @@ referred to again is not written again.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
@@ -192,7 +193,7 @@ def raw_text(element) -> str:
     return "".join(part.text or "" for part in element.iter("{*}t"))
 
 
-def read_notes(roots: dict[str, object]) -> dict[tuple[str, str], object]:
+def read_notes(roots: dict[str, Any]) -> dict[tuple[str, str], object]:
     """(kind, id) -> element of the footnotes and endnotes with text; `roots`: kind -> tree or None."""
     found: dict[tuple[str, str], object] = {}
     for kind in _NOTE_KINDS:

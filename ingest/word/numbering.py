@@ -144,7 +144,8 @@ def _depth(levels: dict[int, Level], depth: str, style: str) -> int:
 def _write(levels: dict[int, Level], counts: list[int | None], at: int, legal: bool) -> str:
     """One number of a label; a level that was not used yet is written as its start."""
     level = levels.get(at, Level())
-    number = level.start if counts[at] is None else counts[at]
+    counted = counts[at]
+    number = level.start if counted is None else counted
     return str(number) if legal else _FORMS.get(level.form, str)(number)
 
 
