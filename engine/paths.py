@@ -3,7 +3,9 @@
 Standard library only, so that set-up can ask before the environment stands.
 """
 
+import contextlib
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,18 @@ def user_data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "longmem-reader"
 
 
+def _close(place: Path) -> None:
+    """Take a file or folder, and all below, from everybody but its owner; the uppermost last, so that what
+    was cut short goes on. A link is left alone: what it leads to may be shared."""
+    mode = place.lstat().st_mode
+    if stat.S_ISLNK(mode) or not mode & 0o077:
+        return
+    if stat.S_ISDIR(mode):
+        for inner in place.iterdir():
+            _close(inner)
+    place.chmod(mode & 0o700)
+
+
 @dataclass(frozen=True)
 class Paths:
     """The data folder and the places inside it. Nothing is created until something is written."""
@@ -36,6 +50,22 @@ class Paths:
         """LONGMEM_HOME, or the platform's user data folder."""
         named = os.environ.get("LONGMEM_HOME")
         return cls(Path(named).expanduser().resolve() if named else user_data_folder())
+
+    def keep_private(self) -> None:
+        """Let nobody but its user read the data folder: what is there, and what this process will write.
+
+        Whatever else its user keeps in `home` stays as it is, and then `home` as well.
+        """
+        os.umask(0o077)
+        database = [f"{self.database.name}{ending}" for ending in ("", "-wal", "-shm")]
+        folders = (self.documents, self.talks, self.demonstrations, self.backbones, self.found, self.locks)
+        ours = [*(folder.name for folder in folders), *database]
+        with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
+            names = os.listdir(self.home)
+            for name in filter(names.__contains__, ours):
+                _close(self.home / name)
+            if set(names) <= set(ours):
+                self.home.chmod(0o700)
 
     @property
     def database(self) -> Path:

@@ -27,12 +27,11 @@ from app.command_line.arguments import (
     sampling_arguments,
     words,
 )
-from app.command_line.opening import assistant, named_model, sampling, stay_local
+from app.command_line.opening import assistant, data_folder, named_model, sampling, stay_local
 from app.desk import records
 from app.html import wording
 from engine.arguments import positive
 from engine.errors import Failure
-from engine.paths import Paths
 from ingest.errors import BadInput
 
 PROGRAM = "python launch.py"
@@ -328,7 +327,7 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
     checks = []
     work = doctor.repair if arguments.repair else doctor.examine
-    for check in work(Paths.default()):
+    for check in work(data_folder()):
         checks.append(check)
         if not arguments.json:
             print(check, flush=True)

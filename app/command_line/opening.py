@@ -23,6 +23,13 @@ def stay_local(model: str | None) -> None:
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 
+def data_folder() -> Paths:
+    """Return the user's data folder, which nobody else may read."""
+    paths = Paths.default()
+    paths.keep_private()
+    return paths
+
+
 def assistant(arguments: argparse.Namespace, prefix: str = ""):
     """Return the engine's assistant over the user's data folder, with the parsers put in.
 
@@ -34,7 +41,7 @@ def assistant(arguments: argparse.Namespace, prefix: str = ""):
 
     options = model_options(arguments, prefix)
     options["model"] = options["model"] or named_model([])
-    return Assistant(Library(Paths.default(), parse_file, **options))
+    return Assistant(Library(data_folder(), parse_file, **options))
 
 
 def sampling(arguments: argparse.Namespace):

@@ -6,6 +6,7 @@ dies, however it dies: the next start removes the folders whose lock is free.
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ LIMIT_WORDS = megabytes(LIMIT_BYTES)
 SUFFIXES = [*formats.SUFFIXES, *formats.ARCHIVES]
 PREFIX = "longmem-uploads-"
 LOCK = ".lock"
+# the folder that Gradio makes for a whole upload; what else lies with the uploads is ours, or half of one
+UPLOADED = re.compile("[0-9a-f]{64}")
 # a folder without a lock may be one that another start is just making
 UNLOCKED_SECONDS = 3600.0
 _held: dict[Path, FileLock] = {}
@@ -65,8 +68,9 @@ def _is_abandoned(found: Path) -> bool:
 
 
 def inside(path: Path) -> Path:
-    """Return the path, if it lies in the upload folder: no caller may name another file of this machine."""
-    if _home() not in path.resolve().parents:
+    """Return the path, if it was uploaded: no caller may name another file of this machine or folder."""
+    folder = path.resolve().parent
+    if folder.parent != _home() or not UPLOADED.fullmatch(folder.name):
         raise BadInput("that file was not uploaded; upload it first")
     return path
 

@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of
+from engine.bank.durable import sync_folder
 from engine.errors import Failure
 from engine.paths import CONVERTING, Paths
 from ingest.errors import BadInput
@@ -75,6 +77,8 @@ def load_backbone(
         family_of(AutoConfig.from_pretrained(folder).model_type)
         weights = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
+        if folder == model:
+            _settle_download(model)
     except (OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
@@ -108,6 +112,8 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
                 del model.config.quantization_config
             model.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)
+            (scratch / COMPLETE).write_text(gguf.name)
+            settle(scratch)
         except (OSError, SafetensorError) as error:
             if "No space left" in str(error):
                 raise Failure(
@@ -115,14 +121,32 @@ def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
                     "free some space and start again"
                 ) from error
             raise Failure(f"the model could not be converted in {paths.backbones}: {error}") from error
-        (scratch / COMPLETE).write_text(gguf.name)
         if folder.exists() and not (folder / COMPLETE).is_file():
             shutil.rmtree(folder)
         with contextlib.suppress(OSError):  # another process finished the same conversion first
             os.replace(scratch, folder)
+            sync_folder(paths.backbones)
     if not (folder / COMPLETE).is_file():
         raise Failure(f"the converted model could not be kept in {folder}; is the disk full?")
     return folder
+
+
+def settle(folder: Path) -> None:
+    """Have all files of a folder on the disk itself: after a power cut a name alone would look whole."""
+    for file in filter(Path.is_file, folder.iterdir()):
+        with file.open("r+b" if sys.platform == "win32" else "rb") as content:
+            os.fsync(content.fileno())
+    sync_folder(folder)
+
+
+def _settle_download(name: str) -> None:
+    """Do the same for a model of the hub, which its own cache keeps."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(name, "config.json")
+    if isinstance(config, str):
+        with contextlib.suppress(OSError):  # a cache that cannot be written was settled by whoever filled it
+            settle(Path(config).parent)
 
 
 def _sampled(file: Path) -> str:

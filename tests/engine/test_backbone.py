@@ -1,14 +1,17 @@
 """Every family: our hidden states, keys, values and logits are those of `transformers`."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from safetensors import SafetensorError
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of, part
-from engine.backbone.load import _sampled, converted, load_backbone
+from engine.backbone.load import COMPLETE, _sampled, converted, load_backbone
 from engine.errors import Failure
 from engine.paths import Paths
 from ingest.errors import BadInput
@@ -40,6 +43,42 @@ def test_a_conversion_that_fails_says_why_and_leaves_nothing(tmp_path, monkeypat
     with pytest.raises(Failure, match=says):
         converted(file, paths)
     assert list(paths.backbones.iterdir()) == []
+
+
+def test_a_converted_model_is_on_the_disk_before_it_counts_as_whole(tmp_path, tiny_tokenizer, monkeypatch):
+    model, synced, fsync, replace = tiny_model("llama"), set(), os.fsync, os.replace
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: model)
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", lambda *_, **__: tiny_tokenizer)
+
+    def remembered(handle):
+        synced.add(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def checked(source, target):
+        if Path(source).is_dir():
+            files = [source, *Path(source).iterdir()]
+            assert len(files) > 4 and {one.stat().st_ino for one in files} <= synced
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", remembered)
+    monkeypatch.setattr(os, "replace", checked)
+    file, paths = tmp_path / "model.gguf", Paths(tmp_path / "home")
+    file.write_bytes(b"GGUF")
+    folder = converted(file, paths)
+    assert (folder / COMPLETE).is_file() and paths.backbones.stat().st_ino in synced
+
+
+def test_a_downloaded_model_is_put_on_the_disk_by_whoever_loads_it(tiny_folder, tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("engine.backbone.load.settle", synced.append)
+    found = str(tiny_folder / "config.json")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda name, file: found)
+    for kind in ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer"):
+        load = getattr(transformers, kind).from_pretrained
+        here = lambda name, load=load, **options: load(tiny_folder, **options)  # noqa: E731
+        monkeypatch.setattr(f"transformers.{kind}.from_pretrained", here)
+    assert load_backbone(Paths(tmp_path), "somebody/tiny").name == "somebody/tiny"
+    assert synced == [tiny_folder]
 
 
 @pytest.fixture(params=TINY_FAMILIES)

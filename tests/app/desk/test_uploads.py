@@ -14,12 +14,32 @@ from ingest.errors import BadInput
 from ingest.limits import Limits
 from tests.app.browser import PROJECT
 
+UPLOADED = "0123456789abcdef" * 4
+
+
+def test_what_else_lies_with_the_uploads_was_not_uploaded(tmp_path, monkeypatch):
+    """The lock, half an upload, what another reader is about to download, links out of the folder."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    going = uploads.outgoing("labelled.csv")
+    home, outside = tmp_path / "uploads", tmp_path / UPLOADED
+    for folder in (home / UPLOADED, home / UPLOADED / UPLOADED, outside):
+        folder.mkdir()
+    inner = [home / uploads.LOCK, home / "tmp3a7f", going, home / UPLOADED / UPLOADED / "book.txt"]
+    for path in (*inner, outside / "book.txt"):
+        path.write_text("x")
+    link = home / UPLOADED / "link.txt"
+    link.symlink_to(outside / "book.txt")
+    for path in (*inner, link, home / UPLOADED / ".." / uploads.LOCK, outside / "book.txt"):
+        with pytest.raises(BadInput, match="was not uploaded"):
+            uploads.inside(path)
+        assert path.exists()
+
 
 def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
     home = uploads.folder()
-    (home / "a1").mkdir()
-    upload, other = home / "a1" / "book.txt", tmp_path / "keep.txt"
+    (home / UPLOADED).mkdir()
+    upload, other = home / UPLOADED / "book.txt", tmp_path / "keep.txt"
     upload.write_text("x")
     other.write_text("x")
     assert uploads.inside(upload) == upload

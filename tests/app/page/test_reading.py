@@ -1,0 +1,58 @@
+"""The page while a hostile file is read: it answers, obeys and ends."""
+
+import httpx
+import pytest
+
+from app.command_line import classify, commands, opening
+from app.desk import desk, import_draft
+from engine.demonstrations.demonstrations import Demonstrations
+from ingest import apart
+from tests.app.browser import until
+from tests.app.conftest import serving
+from tests.ingest import hostile
+
+
+@pytest.fixture
+def page(tmp_path, tiny_folder, upload_folder, monkeypatch):
+    """A page whose files are read by who does what they say."""
+    monkeypatch.setattr(apart, "START", hostile.START)
+    with serving(tmp_path / "home", tiny_folder) as served:
+        yield served
+    assert not apart._children._alive
+
+
+def test_a_page_answers_and_obeys_while_a_file_holds_its_reader(page, tmp_path):
+    desk, jobs = page.desk, page.desk.shelf.jobs
+    for deed in ("loop", "quiet"):
+        (tmp_path / f"{deed}.txt").write_text(f"{deed} text of a book.\n\n" * 9)
+    book = desk.add(tmp_path / "loop.txt")
+    (job,) = jobs.all(book.id)
+
+    def is_read() -> bool:
+        return jobs.get(job.id).state == "running" and bool(apart._children._alive)
+
+    until(is_read)
+    assert httpx.get(page.url, timeout=30).status_code == 200
+    assert "reading the file" in desk.cards("")
+    desk.act("pause", job.id)
+    until(lambda: jobs.get(job.id).state == "paused" and not apart._children._alive)
+
+    other = desk.add(tmp_path / "quiet.txt")
+    until(lambda: desk.shelf.get(other.id).state == "ready")
+
+    desk.act("resume", job.id)
+    until(is_read)
+    assert desk.stop(30), "it ends while the file is being read"
+    assert jobs.get(job.id).state == "queued" and not apart._children._alive
+    jobs.cancel(job.id)
+
+
+def test_the_program_reads_nothing_in_its_own_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
+    monkeypatch.setattr("os.umask", lambda mask: 0)  # the tests that follow have their own
+    arguments = commands.parse(["classify", "--demos", "d.csv", "--text", "t"])
+    library = opening.assistant(commands.parse(["shelf"])).library
+    assert library._parse is apart.parse
+    given: list[Demonstrations] = [classify.demonstrations(arguments)]
+    assert given[0].read_table is desk.read_table is import_draft.read_table is apart.read_table
+    assert import_draft.pasted_table is apart.pasted_table
