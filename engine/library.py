@@ -25,7 +25,7 @@ from engine.bank.manifest import Manifest
 from engine.encoding import bank_identity, bank_layout, encode_text
 from engine.errors import Failure
 from engine.locks import holding
-from engine.paths import Paths
+from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
@@ -227,7 +227,7 @@ class Library:
         if entry.state != "ready":
             raise BadInput(
                 f'"{entry.title}" is not encoded yet ({entry.state}); wait for it, or run: '
-                f"python launch.py add with its file to go on"
+                f"{PROGRAM} add with its file to go on"
             )
         try:
             opened = self._opened(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+IS_INSTALLED = not (PROJECT / "launch.py").is_file()  # by pip, without set-up
+PROGRAM = "longmem" if IS_INSTALLED else "python launch.py"
 ASSETS = PROJECT / "assets"
 SIDENETS = ASSETS / "sidenet"
 SAMPLES = ASSETS / "samples"

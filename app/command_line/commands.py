@@ -32,9 +32,9 @@ from app.desk import records
 from app.html import wording
 from engine.arguments import positive
 from engine.errors import Failure
+from engine.paths import PROGRAM
 from ingest.errors import BadInput
 
-PROGRAM = "python launch.py"
 DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
 DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
 
@@ -216,6 +216,11 @@ def main(argv: list[str]) -> int:
         return fail(
             f"{what} (a fault of the program or the machine; --debug shows where)", 1, arguments.debug
         )
+
+
+def longmem() -> int:
+    """Run the command line of this process: where the entry point of an installed copy leads."""
+    return main(sys.argv[1:])
 
 
 def fail(message: str, code: int, debug: bool) -> int:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from engine.paths import PROJECT
+from ingest.errors import BadInput
 
 NARROWING = {"-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "--co", "--collect-only", "--sw",
              "--stepwise", "--pyargs", "--cov", "--no-cov", "--version", "--markers"}  # fmt: skip
@@ -13,7 +14,12 @@ WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """pytest over the project, from wherever it is called; coverage where the run is not narrowed."""
+    """pytest over the project, from wherever it is called; coverage where the run is not narrowed.
+
+    Raises BadInput for an installed copy, which has no tests.
+    """
+    if not (PROJECT / "tests").is_dir():
+        raise BadInput("an installed copy has no tests; run them in the project's own folder")
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments.pytest, Path.cwd())]
     return subprocess.call(command, cwd=PROJECT)
 

@@ -16,10 +16,10 @@ from importlib import metadata
 from pathlib import Path
 
 from engine.errors import Failure
-from engine.paths import PROJECT, SIDENETS, Paths
+from engine.paths import IS_INSTALLED, PROGRAM, PROJECT, SIDENETS, Paths
 
-AGAIN = "delete the folder .venv and start again"
-REPAIR = "close the page and run python launch.py doctor --repair, which keeps every book"
+AGAIN = "install longmem-reader again" if IS_INSTALLED else "delete the folder .venv and start again"
+REPAIR = f"close the page and run {PROGRAM} doctor --repair, which keeps every book"
 SCARCE_BYTES = 10**9
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -40,11 +40,8 @@ class Check:
 
 def examine(paths: Paths) -> Iterator[Check]:
     """All checks, quick ones first."""
-    pins = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
     yield python()
-    yield packages(pins["project"]["dependencies"])
-    yield test_packages(pins["project"]["optional-dependencies"]["dev"])
-    yield backbone_file(pins["tool"]["longmem"]["backbone"], Path(sysconfig.get_path("purelib")))
+    yield from installed()
     yield converted_copy(paths)
     yield sidenet(SIDENETS)
     yield data_folder(paths)
@@ -53,6 +50,17 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield disk(paths)
     yield chromium()
     yield self_test(paths)
+
+
+def installed() -> Iterator[Check]:
+    """Check packages and backbone by pyproject.toml; of an installed copy, by what pip kept of it."""
+    if IS_INSTALLED:
+        yield packages([one for one in metadata.requires("longmem-reader") or () if ";" not in one])
+        return
+    pins = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    yield packages(pins["project"]["dependencies"])
+    yield test_packages(pins["project"]["optional-dependencies"]["dev"])
+    yield backbone_file(pins["tool"]["longmem"]["backbone"], Path(sysconfig.get_path("purelib")))
 
 
 def python() -> Check:

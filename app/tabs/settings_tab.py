@@ -6,7 +6,7 @@ from app.desk import doctor, uploads
 from app.desk.desk import Desk
 from app.html import markup, wording
 from app.tabs.frame import HIDDEN
-from engine.paths import SIDENETS
+from engine.paths import PROGRAM, SIDENETS
 from engine.shelf.shelf import folder_bytes
 
 KEYS = (
@@ -46,7 +46,7 @@ def state(desk: Desk) -> list[tuple[str, str]]:
         rows.append(("Checkpoint", f"{_named(doctor.sidenet(SIDENETS))} {memory_words(sidenet)}"))
         rows.append(("Runs on", f"{device_words(str(backbone.device))}, {library.threads} of its threads"))
     except Exception as error:  # whatever it is, the page says it
-        advice = "“python launch.py doctor” says what is missing"
+        advice = f"“{PROGRAM} doctor” says what is missing"
         rows.append(("Model", f"It cannot be loaded: {wording.plain(str(error))} ({advice})."))
     memory = sum(entry.bank_bytes for entry in entries)
     files = folder_bytes(paths.documents) - memory

