@@ -1,11 +1,13 @@
-"""Bytes to text: byte order mark, then strict UTF-8, then a detector where it is sure, then cp1252."""
+"""Bytes to text: byte order mark, what a page declares, strict UTF-8, then a guess that is told."""
 
 import codecs
+import re
 
 from charset_normalizer import from_bytes
 from charset_normalizer.utils import is_multi_byte_encoding
 
 from ingest.errors import BadInput
+from ingest.latin import latin_encoding
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -14,29 +16,109 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# what browsers read where a page names something narrower, older or only near
+_LABELS = {
+    "iso-8859-1": "cp1252", "iso8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "l1": "cp1252",
+    "ascii": "cp1252", "us-ascii": "cp1252", "ansi": "cp1252", "x-cp1252": "cp1252", "x-ansi": "cp1252",
+    "iso-8859-9": "cp1254", "latin5": "cp1254", "iso-8859-11": "cp874", "tis-620": "cp874",
+    "shift-jis": "cp932", "shiftjis": "cp932", "sjis": "cp932", "x-sjis": "cp932", "ms-kanji": "cp932",
+    "windows-31j": "cp932", "euc-jp": "euc_jis_2004", "x-euc-jp": "euc_jis_2004",
+    "gb2312": "gb18030", "gb-2312-80": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "chinese": "gb18030",
+    "euc-kr": "cp949", "ks-c-5601-1987": "cp949", "ksc5601": "cp949", "korean": "cp949",
+    "big5": "big5hkscs", "x-x-big5": "big5hkscs", "iso-8859-8-i": "iso8859_8",
+    "macintosh": "mac_roman", "x-mac-roman": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
+    "utf8": "utf-8", "utf-16": "utf-8", "utf-16le": "utf-8", "utf-16be": "utf-8", "unicode": "utf-8",
+}  # fmt: skip
+# codecs for text that strangers may name; others (punycode, unicode_escape) are none or are slow
+_TEXT_CODECS = re.compile(r"(?:utf|cp\d|iso|koi8|mac|gb|big5|euc|shift|hz|johab|kz|ptcp|tis)")
+_NAME = re.compile(rb"[A-Za-z0-9_.:-]{1,40}")
+_TAG = re.compile(rb"<[^<>]*>")
+_HIGH = re.compile(rb"[\x80-\xff]")
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
+_DECLARATION_REACH = 200_000  # bytes in which a page names its encoding
 _SAMPLE = 60_000
 _SURE_COHERENCE = 0.3  # share of letters that the detector's language model finds in place
 _SURE_CHAOS = 0.1
-_CENTRAL_EUROPEAN = frozenset(["cp1250", "iso8859_2", "cp852", "cp1254", "cp1257"])
 
 
 def decode(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
     """(text, warning): the warning names a guessed encoding. Raises BadInput when `encoding` does not fit."""
     if encoding:
         return _decode_as(data, encoding), None
+    return _marked(data) or _unnamed(data, data)
+
+
+def decode_markup(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
+    """Like `decode`, of a page that may name its encoding itself; tags say nothing about letters."""
+    if encoding:
+        return _decode_as(data, encoding), None
+    return _marked(data) or _declared(data) or _unnamed(data, _TAG.sub(b" ", data[: 8 * _SAMPLE]))
+
+
+def first_letters(data: bytes, size: int = 4096) -> str:
+    """The beginning of a file as letters, to tell what it is: ASCII comes out right in any encoding."""
+    head = data[:size]
+    wide = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _wide_encoding(head)
+    return head.decode(wide or "latin-1", errors="ignore").lstrip("\ufeff").removeprefix("ï»¿")
+
+
+def _marked(data: bytes) -> tuple[str, str | None] | None:
+    """Text whose first bytes, or whose zeros, say how it is written."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             return data.decode(name, errors="replace"), None
     wide = _wide_encoding(data)
-    if wide:
-        return data.decode(wide, errors="replace"), _guessed(wide)
+    return (data.decode(wide, errors="replace"), _guessed(wide)) if wide else None
+
+
+def _declared(data: bytes) -> tuple[str, str | None] | None:
+    """Text in the encoding that a page names, where that fits but for a few bytes."""
+    name = declared_encoding(data)
+    if name is None:
+        return None
+    if not is_multi_byte_encoding(name) and name != "utf-8" and _is_plainly_utf8(data):
+        return data.decode("utf-8"), None
+    text = data.decode(name, errors="replace")
+    bad = text.count("\ufffd")
+    if bad == 0:
+        return text, None
+    if _few(bad, text):
+        return text, f"a few bytes are not valid {name} and were replaced"
+    return None
+
+
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding named by an XML declaration or a <meta>, as Python calls it; None where it knows none."""
+    head = data[:_DECLARATION_REACH].lower()
+    places = [head[:200].partition(b"?>")[0].partition(b"encoding")[2]] if head.startswith(b"<?xml") else []
+    places += [tag.partition(b">")[0].partition(b"charset")[2] for tag in head.split(b"<meta")[1:]]
+    for place in places:
+        value = place.lstrip()
+        match = _NAME.match(value[1:].lstrip(b" \t\r\n\"'")) if value.startswith(b"=") else None
+        name = match and _known(match[0].decode())
+        if name:
+            return name
+    return None
+
+
+def _known(label: str) -> str | None:
+    label = _LABELS.get(label.replace("_", "-"), label)
+    try:
+        name = codecs.lookup(label).name
+    except LookupError:
+        return None
+    return label if _TEXT_CODECS.match(name) and not name.startswith("utf-7") else None
+
+
+def _unnamed(data: bytes, telling: bytes) -> tuple[str, str | None]:
     try:
         return data.decode("utf-8"), None
-    except UnicodeDecodeError as error:
-        if _is_cut_utf8(data, error):
-            return data.decode("utf-8", errors="replace"), "a few bytes are not valid UTF-8 and were replaced"
-    guess = _detect(data) or "cp1252"
-    return data.decode(guess, errors="replace"), _guessed(guess)
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", errors="replace")
+    if _few(text.count("\ufffd"), text):
+        return text, "a few bytes are not valid UTF-8 and were replaced"
+    name = _detect(_telling_sample(telling)) or "cp1252"
+    return data.decode(name, errors="replace"), _guessed(name)
 
 
 def _guessed(name: str) -> str:
@@ -66,32 +148,43 @@ def _wide_encoding(data: bytes) -> str | None:
     return None
 
 
-def _is_cut_utf8(data: bytes, error: UnicodeDecodeError) -> bool:
-    """Plenty of valid multi-byte characters and hardly a bad byte: UTF-8 with a scratch."""
-    text = data.decode("utf-8", errors="replace")
-    bad = text.count("\ufffd")
+def _few(bad: int, text: str) -> bool:
+    """Plenty of letters beyond ASCII and hardly a bad byte: the right encoding with a scratch."""
     good = sum(1 for character in text[:_SAMPLE] if character > "\x7f" and character != "\ufffd")
     return good >= 20 * bad
 
 
-def _detect(data: bytes) -> str | None:
-    """The detector's guess where it can be trusted; None means cp1252, the likeliest by far."""
-    sample = _telling_sample(data)
-    matches = from_bytes(sample)
-    best = matches.best()
+def _is_plainly_utf8(data: bytes) -> bool:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return sum(1 for character in text[:_SAMPLE] if character > "\x7f") >= 3
+
+
+def _detect(sample: bytes) -> str | None:
+    """The encoding of a sample where it can be told; None means cp1252, the likeliest by far."""
+    latin = None if _paired(sample) else latin_encoding(sample)
+    if latin:
+        return latin
+    best = from_bytes(sample).best()
     if best is None or best.encoding in ("ascii", "utf_8") or best.chaos > _SURE_CHAOS:
         return None
     if is_multi_byte_encoding(best.encoding):
-        return best.encoding if _paired(sample) else None
-    if best.coherence < _SURE_COHERENCE:
-        return None
-    western = next((match for match in matches if match.encoding == "cp1252"), None)
-    # the Latin code pages differ in a few letters only: another one must fit clearly better
-    if western and western.chaos <= best.chaos + 0.02 and western.coherence >= best.coherence - 0.1:
-        return None
-    if _mostly_latin(sample, best.encoding) and best.encoding not in _CENTRAL_EUROPEAN:
+        return (_japanese(sample) or best.encoding) if _paired(sample) else None
+    if best.coherence < _SURE_COHERENCE or _mostly_latin(sample, best.encoding):
         return None
     return best.encoding
+
+
+def _japanese(sample: bytes) -> str | None:
+    """The Japanese encoding in which a good part of the letters are kana."""
+    for name in ("euc_jp", "cp932"):
+        text = sample.decode(name, errors="replace")
+        letters = sum(letter > "\x7f" for letter in text)
+        if text.count("\ufffd") <= 2 and len(_KANA.findall(text)) > 0.25 * letters:
+            return name
+    return None
 
 
 def _paired(sample: bytes) -> bool:
@@ -110,7 +203,6 @@ def _mostly_latin(sample: bytes, encoding: str) -> bool:
 
 def _telling_sample(data: bytes) -> bytes:
     """The stretch around the first bytes that are not ASCII: elsewhere there is nothing to tell."""
-    for position, byte in enumerate(data):
-        if byte > 0x7F:
-            return data[max(0, position - _SAMPLE // 4) : position + _SAMPLE]
-    return data[:_SAMPLE]
+    first = _HIGH.search(data)
+    at = first.start() if first else 0
+    return data[max(0, at - _SAMPLE // 4) : at + _SAMPLE]

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 _START = re.compile(
-    r"^[ \t]*\*\*\*\s?START OF (?:THE|THIS)? ?PROJECT GUTENBERG.*?\*\*\*[^\n]*\n"
+    r"^[ \t]*\*\*\*\s?START OF (?:THE|THIS)? ?PROJECT GUTENBERG.{0,300}?\*\*\*[^\n]*\n"
     r"|^\*END\*? ?THE SMALL PRINT!.*\n",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )

@@ -1,10 +1,8 @@
 """Markup: (X)HTML to blocks of plain text. EPUB, HTML and Markdown all come through here.
 
-Nothing is fetched and nothing is run: the DOCTYPE is cut off before parsing, so no document can define an
-entity; scripts, styles and forms are skipped with all they hold. The walk is iterative: depth does no harm.
+Scripts, styles and controls are skipped with all they hold. The walk is iterative: depth does no harm.
 """
 
-import html.entities
 import re
 from dataclasses import dataclass, field
 
@@ -12,42 +10,15 @@ from lxml import etree
 
 from ingest.cleaning import clean
 from ingest.headings import is_number_only
+from ingest.tree import BLOCKS, SKIP, is_hidden, local_name, plain_text, semantic_types
 
-_DOCTYPE = re.compile(r"<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>", re.IGNORECASE | re.DOTALL)
-_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
-_XML_ENTITIES = frozenset(["amp", "lt", "gt", "quot", "apos"])
-_XML_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _EMPTY_LINE = re.compile(r"\n[ ]*\n\s*")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
-_SKIP = frozenset(
-    [
-        "script",
-        "style",
-        "head",
-        "template",
-        "noscript",
-        "iframe",
-        "object",
-        "embed",
-        "applet",
-        "svg",
-        "canvas",
-    ]
-    + ["audio", "video", "map", "rt", "rp", "button", "select", "textarea", "input", "datalist", "dialog"]
-)
 _GUTENBERG = frozenset(["pg-header", "pg-footer", "pg-machine-header"])  # its boilerplate in EPUB and HTML
 _PAGE_FURNITURE = frozenset(["nav", "footer", "aside", "form"])  # of web pages, not of books
-_BLOCKS = frozenset(
-    ["address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dir", "div"]
-    + ["dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6"]
-    + ["header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section"]
-    + ["summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "title"]
-)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTE_TYPES = frozenset(["footnote", "doc-footnote"])  # endnotes have a place of their own in the book
-_NO_TYPES: frozenset[str] = frozenset()
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
 LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page rather than data
 
@@ -68,89 +39,16 @@ class Block:
     note: str | None = None
 
 
-def parse_markup(text: str, strict: bool = False) -> etree._Element | None:
-    """The tree of an HTML or XHTML document; None when there is no element in it.
-
-    With `strict`, None also when it is not well-formed XML (used for package files, where guessing is worse).
-    """
-    text = _DOCTYPE.sub("", text, count=1)
-    text = _DECLARATION.sub("", text.lstrip("\ufeff"), count=1)
-    text = _XML_FORBIDDEN.sub("", text)
-    options = {"no_network": True, "huge_tree": True, "remove_blank_text": False}
-    xml = etree.XMLParser(resolve_entities=False, load_dtd=False, encoding="utf-8", **options)
-    try:
-        return etree.fromstring(_ENTITY.sub(_named_entity, text).encode(), xml)
-    except etree.XMLSyntaxError:
-        if strict:
-            return None
-    try:
-        return etree.fromstring(text.encode(), etree.HTMLParser(encoding="utf-8", **options))
-    except (etree.XMLSyntaxError, ValueError):
-        return None
-
-
-def _named_entity(match: re.Match) -> str:
-    if match[1] in _XML_ENTITIES:
-        return match[0]
-    return html.entities.html5.get(match[1] + ";", "")
-
-
-def local_name(element) -> str:
-    """Tag without its namespace, in lower case; "" for comments and instructions."""
-    tag = element.tag
-    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
-
-
-def semantic_types(element) -> set[str] | frozenset[str]:
-    """The words of `epub:type` and `role`."""
-    if not element.attrib:
-        return _NO_TYPES
-    found = element.get("role", "").split()
-    for name, value in element.attrib.items():
-        if name == "epub:type" or name.endswith("}type") and "ops" in name:
-            found += value.split()
-    return set(found)
-
-
-def plain_text(element) -> str:
-    """All text below an element on one line, without what is never shown."""
-    parts = []
-    walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
-    for event, item in walk:
-        if event == "start":
-            if local_name(item) in _SKIP or _is_hidden(item):
-                walk.skip_subtree()
-                continue
-            if local_name(item) in _BLOCKS or local_name(item) == "br":
-                parts.append(" ")
-            parts.append(item.text or "")
-        elif item is not element:
-            parts.append(item.tail or "")
-    return " ".join(clean("".join(parts)).split())
-
-
 def blocks(root, web_page: bool = False) -> list[Block]:
     """The text of a tree as blocks in reading order; `web_page` leaves menus, forms and footers out."""
     return _Walk(web_page).run(root)
-
-
-def _is_hidden(element) -> bool:
-    if not element.attrib:
-        return False
-    if element.get("hidden") is not None:
-        return True
-    style = element.get("style")
-    return (
-        bool(style)
-        and re.search(r"display\s*:\s*none|visibility\s*:\s*hidden", style, re.IGNORECASE) is not None
-    )
 
 
 class _Walk:
     """One pass over a tree: text gathers until a block element opens or closes."""
 
     def __init__(self, web_page: bool):
-        self.skip = _SKIP | _PAGE_FURNITURE if web_page else _SKIP
+        self.skip = SKIP | _PAGE_FURNITURE if web_page else SKIP
         self.found: list[Block] = []
         self.gathered: list[str] = []
         self.current = Block("")
@@ -194,7 +92,7 @@ class _Walk:
         types = semantic_types(element)
         if name == "aside" and types & _NOTE_TYPES:
             return False
-        if name in self.skip or _is_hidden(element) or element.get("id") in _GUTENBERG:
+        if name in self.skip or is_hidden(element) or element.get("id") in _GUTENBERG:
             return True
         if types & {"pagebreak", "doc-pagebreak", "backlink", "doc-backlink", "page-list", "referrer"}:
             self._anchor(element)
@@ -214,7 +112,7 @@ class _Walk:
             self._anchor(element)
             self.gathered.append(element.get("alttext") or plain_text(element))
             return True
-        if name in _BLOCKS:
+        if name in BLOCKS:
             self._flush()
         self._anchor(element)
         if name == "table" and _is_data_table(element):
@@ -236,7 +134,7 @@ class _Walk:
 
     def _closes(self, element) -> None:
         name = local_name(element)
-        if name in _BLOCKS:
+        if name in BLOCKS:
             self._flush()
         if name in _HEADINGS:
             self.level = 0

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ingest.counting import letter_numeral, roman_numeral
 from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.markup import LAYOUT_CELL, Block, local_name
+from ingest.markup import LAYOUT_CELL, Block
+from ingest.tree import local_name
 from ingest.xmlparts import value
 
 BULLET = "•"

@@ -13,7 +13,7 @@ from ingest.document import Document
 
 _CLOSERS = "\"'”’»›)\\]}」』》）】＂"
 _END = re.compile(
-    rf"[.!?…]+[{_CLOSERS}]*(?:\[\d+\])?(?=\s|$)"
+    rf"(?<![.!?…])[.!?…]+[{_CLOSERS}]*(?:\[\d+\])?(?=\s|$)"
     rf"|[。！？｡．؟۔।॥։።၊။៕]+[!?！？]*[{_CLOSERS}]*"
     r"|\n\n+"
 )

@@ -11,15 +11,18 @@ from ingest.numerals import numeral
 if TYPE_CHECKING:
     from ingest.document import Document
 
-_PERCENT = re.compile(r"(\d+(?:[.,]\d+)?)\s*(?:%|percent|per cent)")
-_CHARACTER = re.compile(r"(?:char(?:acter)?|offset)\s*(\d+)")
-_LINE = re.compile(r"line\s*(\d+)")
-_PAGE = re.compile(r"(?:pages?|pg\.?|pp?\.?)(?:\s+(\S.*)|(\d+))")
+# what is asked has single spaces, see `_plain`
+_PERCENT = re.compile(r"(\d{1,9}(?:[.,]\d{1,9})?) ?(?:%|percent|per cent)")
+_CHARACTER = re.compile(r"(?:char(?:acter)?|offset) ?(\d{1,12})")
+_LINE = re.compile(r"line ?(\d{1,12})")
+_PAGE = re.compile(r"(?:pages?|pg\.?|pp?\.?)(?: (\S.*)|(\d+))")
 _PARAGRAPH = re.compile(
-    r"(?:(?P<chapter>.+?)[,:;]?\s+)??(?:paragraphs?|par\.?|¶)\s*(?:\d+\s*[–-]\s*)?(?P<number>\d+)"
+    r"(?:(?P<chapter>.+?)[,:;]? )??(?:paragraphs?|par\.?|¶) ?(?:\d{1,12} ?[–-] ?)?(?P<number>\d{1,12})"
 )
-_HEADING = re.compile(r"(?P<chapter>.+),\s*heading")
-_NUMBERED = re.compile(rf"(?P<kind>{'|'.join(KINDS)}|ch\.?|chap\.?|vol\.?)?\s*(?P<number>[\w\s-]+)")
+_HEADING = re.compile(r"(?P<chapter>.+), ?heading")
+_NUMBERED = re.compile(rf"(?P<kind>{'|'.join(KINDS)}|ch\.?|chap\.?|vol\.?)? ?(?P<number>[\w -]+)")
+_INSIDE = re.compile(r" ?[,/>›:] ?")
+_DEEPEST = 6  # marks between an outer chapter and an inner one; each may be part of a title
 _KIND_SHORT = {"ch": "chapter", "chap": "chapter", "vol": "volume"}
 _SHOWN = 6
 
@@ -27,12 +30,7 @@ _SHOWN = 6
 def find_position(document: "Document", words: str) -> int:
     """See `Document.position`."""
     asked = _plain(words)
-    chapter = _exact_chapter(document, asked)
-    if chapter is not None:
-        return document.chapters[chapter].end
-    found = _simple_position(document, asked)
-    if found is None:
-        found = _chapter_position(document, asked)
+    found = _position(document, asked)
     if found is None:
         found = _span_end(document, asked)
     if found is None:
@@ -40,13 +38,24 @@ def find_position(document: "Document", words: str) -> int:
     return found
 
 
+def _position(document: "Document", asked: str) -> int | None:
+    chapter = _exact_chapter(document, asked)
+    if chapter is not None:
+        return document.chapters[chapter].end
+    found = _simple_position(document, asked)
+    return _chapter_position(document, asked) if found is None else found
+
+
 def _span_end(document: "Document", asked: str) -> int | None:
     """A span over a border is named by both its ends ("A – B"): the place after the second."""
-    for dash in re.finditer(" – ", asked):
+    parts = asked.split(" – ")
+    for number in range(max(1, len(parts) - _DEEPEST), len(parts)):
         try:
-            return find_position(document, asked[dash.end() :])
+            found = _position(document, " – ".join(parts[number:]))
         except BadInput:
             continue  # the dash belongs to a title
+        if found is not None:
+            return found
     return None
 
 
@@ -202,7 +211,8 @@ def _body(document: "Document") -> list[int]:
 
 
 def _nested_chapter(document: "Document", asked: str) -> int | None:
-    for mark in re.finditer(r"\s*[,/>›:]\s*", asked):
+    marks = list(_INSIDE.finditer(asked))
+    for mark in marks if len(marks) <= _DEEPEST else ():
         outer = _find_chapter(document, asked[: mark.start()])
         if outer is None:
             continue
@@ -242,8 +252,14 @@ def _partial_chapter(document: "Document", asked: str) -> int | None:
     starts = [index for index, title in enumerate(titles) if title.startswith(asked)]
     if starts:
         return _only(document, starts, asked)
-    holds = [index for index, title in enumerate(titles) if re.search(rf"\b{re.escape(asked)}\b", title)]
+    holds = [index for index, title in enumerate(titles) if _holds_words(title, asked)]
     return _only(document, holds, asked)
+
+
+def _holds_words(title: str, asked: str) -> bool:
+    """Whether a title has these words one after another, whole ones."""
+    title, asked = (" ".join(re.findall(r"\w+", words)) for words in (title, asked))
+    return bool(asked) and f" {asked} " in f" {title} "
 
 
 def _only(document: "Document", fits: list[int], asked: str) -> int | None:

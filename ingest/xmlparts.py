@@ -9,9 +9,8 @@ import re
 from lxml import etree
 
 from ingest.encoding import decode
-from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.markup import parse_markup
+from ingest.tree import parse_markup
 
 _DECLARED = re.compile(rb"""<\?xml\s[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 
@@ -22,8 +21,7 @@ def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
     Of a malformed part the root holds what stands before the damage, and what of the rest can be made out.
     """
     text = xml_text(data)
-    check_nodes(text, limits)
-    root = parse_markup(text, strict=True)
+    root = parse_markup(text, strict=True, limits=limits)
     if root is not None:
         return root, True
     # without huge_tree the library's own guards against entities and depth hold
@@ -44,22 +42,8 @@ def xml_text(data: bytes) -> str:
     return re.sub(r"\A\s*<\?xml[^>]{0,200}\?>", "", text.lstrip("\ufeff"))
 
 
-def check_nodes(text: str, limits: Limits) -> None:
-    """Raise BadInput where mark-up holds more elements and attributes than `limits.nodes`."""
-    if text.count("<") - text.count("</") + text.count('="') + text.count("='") > limits.nodes:
-        raise BadInput(
-            f"a part of this file has more than {limits.nodes:,} marks: split the file, or save it as PDF"
-        )
-
-
 def value(element, name: str = "val") -> str:
     """An attribute by its name without a namespace; "" where it is missing."""
     if element is None:
         return ""
     return next((words for key, words in element.attrib.items() if key.rpartition("}")[2] == name), "")
-
-
-def html_tree(text: str, limits: Limits) -> etree._Element | None:
-    """The tree of HTML; None when there is no element in it. Raises BadInput above `limits.nodes`."""
-    check_nodes(text, limits)
-    return parse_markup(text)

@@ -13,7 +13,7 @@ from engine.shelf.talks import Message, Talk
 
 # the marks of inline Markdown and HTML, and what makes a bare mail address a link
 INLINE_MARKS = re.compile(r"([\\`*_{}\[\]<>&#|~!$@])")
-LINE_MARKS = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+LINE_MARKS = re.compile(r"^([^\S\n]*)([-+=]|\d+[.)])", re.MULTILINE)
 SPEAKERS = {"user": "Question", "assistant": "Answer", "system": "Note"}
 
 

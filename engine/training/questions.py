@@ -161,7 +161,7 @@ IRREGULAR = dict(
 )
 SUBJECT = (
     r"((?:Mr|Mrs|Miss|Dr|Sir|Lady|Lord|Captain|Colonel|King|Queen|Prince|Princess|Father|Aunt|Uncle)\.? "
-    r"(?:[A-Z][\w'’-]+ ?){1,2}|(?:[A-Z][\w’'-]+ ){1,3}|(?:The|His|Her|My|Their|An?|This) (?:[a-z]+ ){1,3}"
+    r"(?:[A-Z][\w'’-]+ ){1,2}|(?:[A-Z][\w’'-]+ ){1,3}|(?:The|His|Her|My|Their|An?|This) (?:[a-z]+ ){1,3}"
     r"|He |She |They |I |It |We )"
 )
 STATEMENT = re.compile(rf"^[“\"'‘]?{SUBJECT}([a-z]+ed|{'|'.join(IRREGULAR)})( [^;:“”\"!?]+)")

@@ -13,11 +13,12 @@ from urllib.parse import unquote
 from ingest.archive import Archive
 from ingest.cleaning import one_line
 from ingest.document import Document
-from ingest.encoding import decode
+from ingest.encoding import decode_markup
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, blocks, local_name, merge_headings, parse_markup, plain_text, semantic_types
+from ingest.markup import Block, blocks, merge_headings
 from ingest.source import Source
+from ingest.tree import local_name, parse_markup, plain_text, semantic_types
 
 NAME = "epub"
 
@@ -108,25 +109,8 @@ def _refuse_protection(archive: Archive) -> None:
 
 
 def _tree(data: bytes, strict: bool = False):
-    text, _ = decode(data, _declared_encoding(data))
+    text, _ = decode_markup(data)
     return parse_markup(text, strict)
-
-
-def _declared_encoding(data: bytes) -> str | None:
-    """The encoding of an XML declaration, where it is one that Python knows and that fits."""
-    head = data[:200]
-    if not head.startswith(b"<?xml") or b"encoding=" not in head:
-        return None
-    name = (
-        head.split(b"encoding=", 1)[1][1:40]
-        .split(head.split(b"encoding=", 1)[1][:1])[0]
-        .decode("ascii", "replace")
-    )
-    try:
-        data.decode(name)
-    except (LookupError, UnicodeError):
-        return None
-    return name
 
 
 def _read_package(archive: Archive) -> _Package:

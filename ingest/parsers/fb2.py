@@ -7,9 +7,10 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.limits import Limits
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, local_name
+from ingest.markup import Block
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
+from ingest.tree import local_name
 from ingest.xmlparts import read_xml, value
 
 NAME = "fb2"

@@ -3,39 +3,37 @@
 import re
 
 from ingest.document import Document
-from ingest.encoding import decode
+from ingest.encoding import decode_markup, first_letters
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, blocks, local_name, merge_headings, parse_markup
+from ingest.markup import Block, blocks, merge_headings
 from ingest.outline import find_outline
 from ingest.reflow import Paragraph
 from ingest.source import Source
+from ingest.tree import local_name, parse_markup, prolog_end
 
 NAME = "html"
 
 _SUFFIXES = (".html", ".htm", ".xhtml")
-_OPENING = re.compile(
-    rb"^[\s\xef\xbb\xbf]*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
-    re.I | re.S,
-)
-_TAG = re.compile(rb"<(?:p|div|body|h[1-6]|br|table|span|a|ul)\b[^>]*>", re.I)
-_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]+)", re.I)
+_OPENING = re.compile(r"<(?:!doctype\s{1,9}html|html|head|body)\b", re.IGNORECASE)
+_TAG = re.compile(r"<(?:p|div|body|h[1-6]|br|table|span|a|ul)[\s/>]", re.IGNORECASE)
+_TAG_REACH = 100_000
 _MAIN_SHARE = 0.5  # of a page's text, for <main> or <article> to stand for the page
 _CHAPTER_LEVELS = 3
 _LONGEST_TITLE = 150
 
 
 def accepts(source: Source) -> bool:
-    if _OPENING.match(source.head):
+    head = first_letters(source.data)
+    if _OPENING.match(head, prolog_end(head)):
         return True
-    return source.suffix in _SUFFIXES and _TAG.search(source.data[:100_000]) is not None
+    return source.suffix in _SUFFIXES and _TAG.search(first_letters(source.data, _TAG_REACH)) is not None
 
 
 def parse(source: Source) -> Document:
     """Raises BadInput when no text is left without menus and scripts."""
-    declared = source.encoding or _declared(source.data)
-    text, warning = decode(source.data, declared)
-    root = parse_markup(text)
+    text, warning = decode_markup(source.data, source.encoding)
+    root = parse_markup(text, limits=source.limits)
     if root is None:
         raise BadInput("this HTML page has no text: choose another file")
     manuscript = Manuscript(source.limits)
@@ -83,21 +81,6 @@ def write_blocks(found: list[Block], manuscript: Manuscript) -> str:
 def _lines(found: list[Block]) -> list[Paragraph]:
     """Blocks as a plain text has them, to look for headings that are not marked as such."""
     return [Paragraph(block.text.split("\n"), 1) for block in found]
-
-
-def _declared(data: bytes) -> str | None:
-    """The charset a page declares, where Python knows it and it fits; else None."""
-    match = _CHARSET.search(data[:4096])
-    if not match:
-        return None
-    name = match[1].decode("ascii")
-    if name.lower() in ("iso-8859-1", "latin1", "ascii", "us-ascii"):
-        name = "cp1252"  # as browsers read it
-    try:
-        data.decode(name)
-    except (LookupError, UnicodeError):
-        return None
-    return name
 
 
 def _main_blocks(root) -> list[Block]:

@@ -8,18 +8,17 @@ from ingest.document import Document
 from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
-from ingest.markup import blocks, parse_markup
+from ingest.markup import blocks
 from ingest.parsers.html import write_blocks
 from ingest.parsers.text import refuse_binary
 from ingest.source import Source
+from ingest.tree import parse_markup
 
 NAME = "markdown"
 
 _SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-_FIELD = re.compile(
-    r"^(title|author|lang|language)\s*:\s*[\"']?(.+?)[\"']?\s*$", re.IGNORECASE | re.MULTILINE
-)
+_FIELDS = frozenset(["title", "author", "lang", "language"])
 
 
 def accepts(source: Source) -> bool:
@@ -34,10 +33,10 @@ def parse(source: Source) -> Document:
     fields: dict[str, str] = {}
     match = _FRONT_MATTER.match(text)
     if match:
-        fields = {name.lower(): value for name, value in _FIELD.findall(match[1])}
+        fields = _fields(match[1])
         text = text[match.end() :]
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"])
-    root = parse_markup(f"<html><body>{markdown.render(text)}</body></html>")
+    root = parse_markup(f"<html><body>{markdown.render(text)}</body></html>", limits=source.limits)
     manuscript = Manuscript(source.limits)
     if warning:
         manuscript.warn(warning)
@@ -50,3 +49,9 @@ def parse(source: Source) -> Document:
         language=fields.get("lang") or fields.get("language", ""),
         format=NAME,
     )
+
+
+def _fields(front_matter: str) -> dict[str, str]:
+    lines = (line.partition(":") for line in front_matter.split("\n"))
+    named = {name.strip().lower(): value.strip().strip("\"'") for name, _, value in lines}
+    return {name: value for name, value in named.items() if name in _FIELDS and value}

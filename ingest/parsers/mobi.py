@@ -9,7 +9,7 @@ from ingest.markup import Block, blocks
 from ingest.palm import is_palm, read_palm
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
-from ingest.xmlparts import html_tree
+from ingest.tree import parse_markup
 
 NAME = "mobi"
 
@@ -30,7 +30,7 @@ def parse(source: Source) -> Document:
     book = read_palm(source.data, source.limits)
     contents = _contents(book.markup)
     markup = _with_anchors(book.markup, [place for place, _ in contents])
-    root = html_tree(markup.decode(book.encoding, errors="replace"), source.limits)
+    root = parse_markup(markup.decode(book.encoding, errors="replace"), limits=source.limits)
     found = [] if root is None else blocks(root)
     if not found:
         raise BadInput("there is no text in this Kindle book (pictures only?): choose another copy")

@@ -10,7 +10,8 @@ from typing import Any
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.markup import LAYOUT_CELL, Block, local_name
+from ingest.markup import LAYOUT_CELL, Block
+from ingest.tree import local_name
 from ingest.word.numbering import BULLET, Numbering
 from ingest.word.styles import Styles
 from ingest.xmlparts import value

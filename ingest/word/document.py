@@ -10,10 +10,10 @@ from ingest.parsers.mhtml import page_of
 from ingest.reflow import reflow
 from ingest.rtf import Reader
 from ingest.source import Source
+from ingest.tree import parse_markup
 from ingest.word.body import Body, read_notes
 from ingest.word.numbering import Numbering
 from ingest.word.styles import Styles
-from ingest.xmlparts import html_tree
 
 WHAT = "Word document"
 MAIN = "word/document.xml"
@@ -75,5 +75,5 @@ def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[
     text, _ = decode(data, charset or None)
     if source.suffix == ".txt":
         return [Block(paragraph.text) for paragraph in reflow(text)]
-    root = html_tree(text, source.limits)
+    root = parse_markup(text, limits=source.limits)
     return [] if root is None else blocks(root)

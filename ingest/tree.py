@@ -1,0 +1,182 @@
+"""Tree: a page of HTML or XML as lxml reads it, and what its elements say of themselves.
+
+Nothing is fetched and nothing is run: the DOCTYPE is cut off before parsing, so no document can define an
+entity. What would take too much memory or time as a tree is counted in the text and refused before it is one;
+deeper than 2,048 elements the library itself builds no tree.
+"""
+
+import html.entities
+import re
+
+from lxml import etree
+
+from ingest.cleaning import clean
+from ingest.errors import BadInput
+from ingest.limits import Limits
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_SUBSET_END = re.compile(r"\]\s*>")
+_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
+_XML_ENTITIES = frozenset(["amp", "lt", "gt", "quot", "apos"])
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_SPACE = re.compile(r"\s*")
+_TAG = re.compile(r"<([a-zA-Z][^\s/>]*)")
+_ATTRIBUTE = re.compile(r"""[\s/]*+([^\s/>=][^\s/>=]*+|=[^\s/>=]*+)(?:\s*+=\s*+("[^"]*"|'[^']*'|[^\s>]*))?""")
+_RAW = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"])
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_OPTIONS = {"no_network": True, "huge_tree": True, "remove_blank_text": False}
+_MOST_ATTRIBUTES = 1_000  # of one element: the HTML parser compares each with all others
+
+SKIP = frozenset(
+    [
+        "script",
+        "style",
+        "head",
+        "template",
+        "noscript",
+        "iframe",
+        "object",
+        "embed",
+        "applet",
+        "svg",
+        "canvas",
+    ]
+    + ["audio", "video", "map", "rt", "rp", "button", "select", "textarea", "input", "datalist", "dialog"]
+)
+BLOCKS = frozenset(
+    ["address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dir", "div"]
+    + ["dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6"]
+    + ["header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section"]
+    + ["summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "title"]
+)
+_NO_TYPES: frozenset[str] = frozenset()
+
+
+def parse_markup(text: str, strict: bool = False, limits: Limits | None = None) -> etree._Element | None:
+    """The tree of an HTML or XHTML document; None when there is no element in it.
+
+    With `strict`, None also when it is not well-formed XML (used for package files, where guessing is worse).
+    Raises BadInput for more elements than `limits.nodes`, and for an element with hundreds of attributes.
+    """
+    limits = limits or Limits()
+    _check_size(text, limits)
+    text = without_doctype(_FORBIDDEN.sub("", text).lstrip("\ufeff"))
+    text = _DECLARATION.sub("", text, count=1)
+    xml = etree.XMLParser(resolve_entities=False, load_dtd=False, encoding="utf-8", **_OPTIONS)
+    try:
+        return etree.fromstring(_ENTITY.sub(_named_entity, text).encode(), xml)
+    except etree.XMLSyntaxError:
+        if strict:
+            return None
+    _check_attributes(text, limits)
+    try:
+        return etree.fromstring(text.encode(), etree.HTMLParser(encoding="utf-8", **_OPTIONS))
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def _check_size(text: str, limits: Limits) -> None:
+    if len(text) > 3 * limits.entry_bytes:
+        raise BadInput(f"this page is too long ({len(text):,} characters with its tags): split the file")
+    if text.count("<") - text.count("</") + text.count("=") > limits.nodes:
+        raise _too_many_marks(limits)
+
+
+def _too_many_marks(limits: Limits) -> BadInput:
+    return BadInput(
+        f"a part of this file has more than {limits.nodes:,} marks: split the file, or save it as PDF"
+    )
+
+
+def _check_attributes(text: str, limits: Limits) -> None:
+    """Raise BadInput for what takes the HTML parser long; attributes need no quotes there and no values."""
+    at, total = 0, 0
+    folded = text.lower()
+    folded = folded if len(folded) == len(text) else text  # a few letters become two
+    while tag := _TAG.search(text, at):
+        at = tag.end()
+        count = 0
+        while attribute := _ATTRIBUTE.match(text, at):
+            at = attribute.end()
+            count += 1
+            if count > _MOST_ATTRIBUTES:
+                raise BadInput(
+                    f"a tag of this page has more than {_MOST_ATTRIBUTES} attributes: save it as text or PDF"
+                )
+        total += count
+        if total > limits.nodes:
+            raise _too_many_marks(limits)
+        if tag[1].lower() in _RAW:
+            end = folded.find(f"</{tag[1].lower()}", at)
+            at = len(text) if end < 0 else end
+
+
+def prolog_end(text: str) -> int:
+    """Where white space, comments and instructions at the beginning of a page end."""
+    at = _SPACE.match(text, 1 if text.startswith("\ufeff") else 0).end()
+    while text.startswith(("<!--", "<?"), at):
+        mark = "-->" if text[at + 1] == "!" else ">"
+        end = text.find(mark, at)
+        if end < 0:
+            return at
+        at = _SPACE.match(text, end + len(mark)).end()
+    return at
+
+
+def without_doctype(text: str) -> str:
+    """A page without the DOCTYPE in front of it, whatever that defines."""
+    start = prolog_end(text)
+    if text[start : start + 9].lower() != "<!doctype":
+        return text
+    end, subset = text.find(">", start), text.find("[", start)
+    if 0 <= subset < end:
+        closing = _SUBSET_END.search(text, subset)
+        end = closing.end() - 1 if closing else end
+    return text[:start] + text[end + 1 :] if end >= 0 else text
+
+
+def _named_entity(match: re.Match) -> str:
+    if match[1] in _XML_ENTITIES:
+        return match[0]
+    return html.entities.html5.get(match[1] + ";", "")
+
+
+def local_name(element) -> str:
+    """Tag without its namespace, in lower case; "" for comments and instructions."""
+    tag = element.tag
+    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
+
+
+def semantic_types(element) -> set[str] | frozenset[str]:
+    """The words of `epub:type` and `role`."""
+    if not element.attrib:
+        return _NO_TYPES
+    found = element.get("role", "").split()
+    for name, value in element.attrib.items():
+        if name == "epub:type" or name.endswith("}type") and "ops" in name:
+            found += value.split()
+    return set(found)
+
+
+def is_hidden(element) -> bool:
+    """Whether an element says that nobody sees it."""
+    if not element.attrib:
+        return False
+    return element.get("hidden") is not None or _HIDDEN.search(element.get("style", "")) is not None
+
+
+def plain_text(element) -> str:
+    """All text below an element on one line, without what is never shown."""
+    parts = []
+    walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
+    for event, item in walk:
+        if event == "start":
+            if local_name(item) in SKIP or is_hidden(item):
+                walk.skip_subtree()
+                continue
+            if local_name(item) in BLOCKS or local_name(item) == "br":
+                parts.append(" ")
+            parts.append(item.text or "")
+        elif item is not element:
+            parts.append(item.tail or "")
+    return " ".join(clean("".join(parts)).split())
