@@ -164,7 +164,7 @@ def _is_plainly_utf8(data: bytes) -> bool:
 
 def _detect(sample: bytes) -> str | None:
     """The encoding of a sample where it can be told; None means cp1252, the likeliest by far."""
-    latin = None if _paired(sample) else latin_encoding(sample)
+    latin = latin_encoding(sample)
     if latin:
         return latin
     best = from_bytes(sample).best()

@@ -16,7 +16,7 @@ _LANGUAGES = {
 _ENCODINGS = ("cp1252", "cp1250", "iso8859_2", "cp1254", "cp1257", "cp850", "cp852", "cp437", "mac_roman")
 _HIGH = re.compile("[^\x00-\x7f]")
 _NEUTRAL = frozenset("“”„‘’‚«»‹›–—…•·°§©®€£™ªº¿¡½\u00a0\u00ad")
-_LEAST_SHARE = 0.85
+_LEAST_SHARE = 0.9
 _CLEARLY = 0.08  # by how much another encoding must fit better than one that is met more often
 
 

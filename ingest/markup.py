@@ -16,10 +16,12 @@ _EMPTY_LINE = re.compile(r"\n[ ]*\n\s*")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
 _GUTENBERG = frozenset(["pg-header", "pg-footer", "pg-machine-header"])  # its boilerplate in EPUB and HTML
-_PAGE_FURNITURE = frozenset(["nav", "footer", "aside", "form"])  # of web pages, not of books
+_PAGE_FURNITURE = frozenset(["nav", "footer", "aside"])  # of web pages, not of books
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTE_TYPES = frozenset(["footnote", "doc-footnote"])  # endnotes have a place of their own in the book
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
+_CONTROLS = frozenset(["button", "input", "select", "textarea"])
+_FORM_LETTERS = 200  # more of them are not labels
 LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page rather than data
 
 
@@ -48,6 +50,7 @@ class _Walk:
     """One pass over a tree: text gathers until a block element opens or closes."""
 
     def __init__(self, web_page: bool):
+        self.web_page = web_page
         self.skip = SKIP | _PAGE_FURNITURE if web_page else SKIP
         self.found: list[Block] = []
         self.gathered: list[str] = []
@@ -93,6 +96,8 @@ class _Walk:
         if name == "aside" and types & _NOTE_TYPES:
             return False
         if name in self.skip or is_hidden(element) or element.get("id") in _GUTENBERG:
+            return True
+        if name == "form" and self.web_page and _is_controls(element):
             return True
         if types & {"pagebreak", "doc-pagebreak", "backlink", "doc-backlink", "page-list", "referrer"}:
             self._anchor(element)
@@ -236,6 +241,18 @@ class _Walk:
             block.level = self.group_level
             self.found.append(block)
         self.group_parts, self.group_level = [], 6
+
+
+def _is_controls(form) -> bool:
+    """Whether a form is made of its controls and their labels; one around a whole page is not."""
+    text = plain_text(form)
+    return (
+        len(text) <= _FORM_LETTERS
+        and form.find(".//{*}p") is None
+        and any(
+            local_name(item) in _CONTROLS and item.get("type") != "hidden" for item in form.iterdescendants()
+        )
+    )
 
 
 def _list_start(element) -> int:

@@ -52,7 +52,8 @@ def refuse_binary(text: str) -> None:
     sample = text[:200_000].replace("\0", "")
     if len(sample) < 0.5 * len(text[:200_000]) or len(_CONTROL.findall(sample)) > _BINARY_SHARE * len(sample):
         raise BadInput(
-            "this is not a text file and no known document: give EPUB, PDF, text, Markdown, HTML or DOCX"
+            "this is not a text file and no known document: give EPUB, PDF, text, Markdown, HTML or DOCX, "
+            "or name the encoding if it is an old text (--encoding cp850)"
         )
 
 

@@ -11,6 +11,17 @@ from ingest.reflow import reflow
 from tests.ingest.invariants import check_document
 
 FRENCH = "L’été était très chaud cette année — “voilà”, dit-elle, “ça suffit”. Un café coûte 3 €.\n" * 4
+PLAIN = str.maketrans("’—“”€", '\'-""$')
+CZECH = "Byl jednou jeden král a ten měl tři dcery. Nejmladší z nich byla nejkrásnější. Kvetly růže a šťáva. "
+POLISH = (
+    "Był sobie raz król, który miał trzy córki. Najmłodsza była najpiękniejsza. Żyli szczęśliwie, gdzieś. "
+)
+HUNGARIAN = (
+    "Volt egyszer egy öreg király, akinek három lánya volt. Az apja őt szerette, a fű nőtt, égett a tűz. "
+)
+GERMAN = "Es war einmal ein König, der hatte drei Töchter. Sie lebten in einem großen Schloß über dem Fluß. "
+ARABIC = "كان يا ما كان في قديم الزمان، رجل فقير يعيش في قرية صغيرة على ضفاف النهر. وكان له ثلاثة أبناء. "
+JAPANESE = "昔々、ある所におじいさんとおばあさんが住んでいました。おじいさんは山へ柴刈りに行きました。"
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. " * 6
 CHINESE = "汉语是世界上使用人数最多的语言之一，也是联合国的工作语言。" * 6
 
@@ -38,6 +49,18 @@ def read(tmp_path):
         (FRENCH, "utf-16-be", "utf-16-be"),
         (FRENCH, "cp1252", "cp1252"),
         ("The boy’s café cost £3.", "cp1252", "cp1252"),
+        (CZECH, "cp1250", "cp1250"),
+        (CZECH, "iso8859_2", "iso8859_2"),
+        (POLISH, "cp1250", "cp1250"),
+        (POLISH, "iso8859_2", "iso8859_2"),
+        (HUNGARIAN, "cp1250", "cp1250"),
+        (GERMAN, "cp1252", "cp1252"),
+        (GERMAN, "cp850", "cp850"),
+        (GERMAN, "mac_roman", "mac_roman"),
+        (FRENCH.translate(PLAIN), "cp850", "cp850"),
+        (ARABIC, "cp1256", "cp1256"),
+        (JAPANESE, "cp932", "cp932"),
+        (JAPANESE, "euc_jp", "euc_jp"),
         (RUSSIAN, "cp1251", "cp1251"),
         (RUSSIAN, "koi8_r", "koi8_r"),
         (CHINESE, "gb18030", "gb18030"),
