@@ -19,7 +19,7 @@ _SUBSET_END = re.compile(r"\]\s*>")
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _XML_ENTITIES = frozenset(["amp", "lt", "gt", "quot", "apos"])
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_SPACE = re.compile(r"\s*")
+_TEXT = re.compile(r"\S")
 _TAG = re.compile(r"<([a-zA-Z][^\s/>]*)")
 _ATTRIBUTE = re.compile(r"""[\s/]*+([^\s/>=][^\s/>=]*+|=[^\s/>=]*+)(?:\s*+=\s*+("[^"]*"|'[^']*'|[^\s>]*))?""")
 _RAW = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"])
@@ -113,14 +113,19 @@ def _check_attributes(text: str, limits: Limits) -> None:
 
 def prolog_end(text: str) -> int:
     """Where white space, comments and instructions at the beginning of a page end."""
-    at = _SPACE.match(text, 1 if text.startswith("\ufeff") else 0).end()
+    at = _text_from(text, 1 if text.startswith("\ufeff") else 0)
     while text.startswith(("<!--", "<?"), at):
         mark = "-->" if text[at + 1] == "!" else ">"
         end = text.find(mark, at)
         if end < 0:
             return at
-        at = _SPACE.match(text, end + len(mark)).end()
+        at = _text_from(text, end + len(mark))
     return at
+
+
+def _text_from(text: str, at: int) -> int:
+    found = _TEXT.search(text, at)
+    return found.start() if found else len(text)
 
 
 def without_doctype(text: str) -> str:
