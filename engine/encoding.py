@@ -35,10 +35,14 @@ def bank_layout(config: SideNetConfig, dtype: str | None = None) -> BankLayout:
     )
 
 
+def text_hash(text: str) -> str:
+    """Name a text by what it holds."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def bank_identity(text: str, backbone: Backbone) -> BankIdentity:
     """Return the hashes of what a bank of this text, made with this backbone, is made of."""
-    content = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return BankIdentity(content, backbone.fingerprint, backbone.tokenizer_hash)
+    return BankIdentity(text_hash(text), backbone.fingerprint, backbone.tokenizer_hash)
 
 
 def encode_segment(

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
-from engine.bank.manifest import Manifest
+from engine.bank.manifest import DamagedBank, Manifest
 from engine.encoding import bank_identity, bank_layout, encode_text
 from engine.errors import Failure
 from engine.locks import holding
@@ -29,7 +30,7 @@ from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
-from engine.shelf.shelf import Entry, Shelf
+from engine.shelf.shelf import DamagedText, Entry, Shelf
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
 from ingest.document import Document
@@ -45,7 +46,7 @@ def fault_words(error: Exception) -> str:
     """Say why a bank cannot be used, without advice."""
     if isinstance(error, BankMismatch):
         return f"it was made with another model or checkpoint (another {error.field.replace('_', ' ')})"
-    return str(error).partition(": remove the document")[0]
+    return str(error).partition(f": {PROGRAM}")[0]
 
 
 class Library:
@@ -61,6 +62,9 @@ class Library:
     ) -> None:
         self.paths = paths
         self.shelf = Shelf(paths)
+        self.shelf.fulltext.remake = self.index
+        # whether a damaged memory is made anew unasked; a page for reading only changes nothing
+        self.renews = True
         self._parse = parse
         self._model = model
         self._checkpoint = Path(sidenet) if sidenet else None
@@ -173,10 +177,7 @@ class Library:
         report("parse", 0, 1)
         document = self._parsed(job, lambda: report("parse", 0, 1))
         if not self.shelf.fulltext.has(identifier):
-            text = document.text
-            found = self.passages(identifier)
-            rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in found)
-            self.shelf.fulltext.index(identifier, rows)
+            self.index(identifier)
         tokens = self._encode(identifier, document, report)
         report("publish", 0, 1)
         source = self._open_bank(identifier, document)
@@ -186,6 +187,13 @@ class Library:
         self.shelf.configure(identifier, seconds=round(seconds, 2))
         self.shelf.update(identifier, tokens=tokens, bank_bytes=source.bank.nbytes)
         self._faults.pop(identifier, None)
+
+    def index(self, identifier: str) -> None:
+        """Make the full-text index of a document that was parsed."""
+        text = self.document(identifier).text
+        found = self.passages(identifier)
+        rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in found)
+        self.shelf.fulltext.index(identifier, rows)
 
     def find(self, words: str, owner: str = "") -> Entry:
         """Find the document that a person means: an id, the start of one, a title, or a file (added)."""
@@ -210,7 +218,7 @@ class Library:
 
     def document(self, identifier: str) -> Document:
         """Return the parsed document, kept open for a while."""
-        return self._opened(self._lock, self._documents, identifier, self.shelf.document)
+        return self._opened(self._lock, self._documents, identifier, self._read)
 
     def passages(self, identifier: str) -> list[Passage]:
         """Return the passages of a document, in order, kept open for a while."""
@@ -236,7 +244,13 @@ class Library:
             )  # fmt: skip
         except (BadInput, Failure) as error:
             self._faults[identifier] = fault_words(error)
-            raise
+            if not (self.renews and self._is_damage(identifier, error)):
+                raise
+            self.renew(identifier)
+            raise Failure(
+                f'the memory of "{entry.title}" was damaged and is being made anew, by the page or by '
+                f"{PROGRAM} doctor --repair; until then the book can be read and searched"
+            ) from error
         self._faults.pop(identifier, None)
         return opened
 
@@ -248,7 +262,7 @@ class Library:
         """Tell whether the bank of a document fits the model in use."""
         try:
             self.bank(identifier)
-        except BadInput:
+        except (BadInput, Failure):
             return False
         return True
 
@@ -270,6 +284,9 @@ class Library:
                 made.require(replace(bank_identity("", self.backbone), content=""))
             except (BadInput, Failure) as error:
                 self._faults[entry.id] = fault_words(error)
+                if self.renews and self._is_damage(entry.id, error):
+                    with suppress(Failure):
+                        self.renew(entry.id)
 
     def renew(self, identifier: str) -> Job:
         """Delete the bank of a document and queue the job that makes it again from the text that is there.
@@ -318,24 +335,53 @@ class Library:
             opened[1].bank.close()
 
     def _parsed(self, job: Job, waiting: Callable[[], None]) -> Document:
-        identifier = job.document
-        if not self.shelf.is_stored(identifier):
-            password = self._passwords.pop(identifier, None)
+        if not self.shelf.is_stored(job.document):
+            self._keep(job.document, self._parse_source(job.document, waiting))
+        return self.document(job.document)
+
+    def _read(self, identifier: str) -> Document:
+        """Read the text of a document; a damaged one is parsed anew from the file that was kept."""
+        try:
+            return self.shelf.document(identifier)
+        except DamagedText as damage:
             try:
-                document = self._parse(
-                    self.shelf.source(identifier),
-                    name=self.shelf.get(identifier).source_name,
-                    password=password,
-                    encoding=job.options.get("encoding"),
-                    waiting=waiting,
-                )
-            except Stopped:
-                if password is not None:  # for when it goes on
-                    self._passwords[identifier] = password
-                raise
-            self.shelf.store(identifier, document)
-            self.shelf.configure(identifier, warnings=list(document.warnings) or None)
-        return self.document(identifier)
+                self.shelf.check_source(identifier)
+                document = self._parse_source(identifier)
+            except (BadInput, Failure) as error:
+                raise Failure(f"{damage}; the file that was kept does not help ({error})") from error
+            with suppress(Failure):  # on a full disk it can be read all the same
+                self._keep(identifier, document)
+                self._passages.pop(identifier, None)
+                self.index(identifier)
+            return document
+
+    def _parse_source(self, identifier: str, waiting: Callable[[], None] = lambda: None) -> Document:
+        """Parse the file of a document in the encoding that was named for it."""
+        options = [job.options for job in self.shelf.jobs.all(identifier)]
+        encodings = [one["encoding"] for one in options if one.get("encoding")]
+        password = self._passwords.pop(identifier, None)
+        try:
+            return self._parse(
+                self.shelf.source(identifier),
+                name=self.shelf.get(identifier).source_name,
+                password=password,
+                encoding=encodings[-1] if encodings else None,
+                waiting=waiting,
+            )
+        except Stopped:
+            if password is not None:  # for when it goes on
+                self._passwords[identifier] = password
+            raise
+
+    def _keep(self, identifier: str, document: Document) -> None:
+        self.shelf.store(identifier, document)
+        self.shelf.configure(identifier, warnings=list(document.warnings) or None)
+
+    def _is_damage(self, identifier: str, error: Exception) -> bool:
+        """Say whether a bank is lost or not what was written, rather than made for another model."""
+        of_another_text = isinstance(error, BankMismatch) and error.field == "content"
+        lost = not (self.paths.bank(identifier) / "manifest.json").exists()
+        return lost or of_another_text or isinstance(error, DamagedBank)
 
     def _encode(self, identifier: str, document: Document, report: Report) -> int:
         folder, layout = self.paths.bank(identifier), self._layout(identifier)
@@ -351,8 +397,8 @@ class Library:
 
         try:
             return fill()
-        except BankMismatch:
-            # made with another model or checkpoint: what it holds serves nobody now
+        except (BankMismatch, DamagedBank):
+            # made with another model or checkpoint, or spoilt: what it holds serves nobody now
             self._let_go(identifier)
             delete_bank(folder)
             return fill()

@@ -8,6 +8,7 @@ error; exit codes: 0, 2 for what the user has to change, 1 for a failure, 130 fo
 import argparse
 import contextlib
 import importlib
+import itertools
 import os
 import sys
 import time
@@ -131,7 +132,8 @@ def build_parser(chosen: str | None = None) -> Parser:
     test = command("test", run_tests.run, "run the tests; arguments are pytest's")
     test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
     doctor = command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
-    doctor.add_argument("--repair", action="store_true", help="mend a damaged shelf; every book stays")
+    doctor.add_argument("--repair", action="store_true", help="mend what is damaged; every book stays")
+    doctor.add_argument("--verify", action="store_true", help="read every book and memory against its sums")
     return parser
 
 
@@ -330,9 +332,14 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     """Print every check as it is done; the exit code is 1 where something is broken."""
     from app.desk import doctor
 
-    checks = []
-    work = doctor.repair if arguments.repair else doctor.examine
-    for check in work(data_folder()):
+    paths, checks = data_folder(), []
+    if arguments.repair:
+        work = doctor.repair(paths, lambda: assistant(arguments).library)
+    elif arguments.verify:
+        work = itertools.chain([doctor.shelf(paths)], doctor.verify(assistant(arguments).library))
+    else:
+        work = doctor.examine(paths)
+    for check in work:
         checks.append(check)
         if not arguments.json:
             print(check, flush=True)

@@ -34,6 +34,7 @@ class Desk:
         self.assistant = assistant
         self.shelf = assistant.shelf
         self.read_only = read_only
+        assistant.library.renews = not read_only
         self.speaker = Speaker()
         self.reading = ReadingDesk(assistant)
         self.talking = TalkDesk(self.reading, self.speaker)

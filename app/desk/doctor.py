@@ -10,13 +10,18 @@ import shutil
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import Failure
 from engine.paths import IS_INSTALLED, PROGRAM, PROJECT, SIDENETS, Paths
+from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.library import Library
 
 AGAIN = "install longmem-reader again" if IS_INSTALLED else "delete the folder .venv and start again"
 REPAIR = f"close the page and run {PROGRAM} doctor --repair, which keeps every book"
@@ -165,9 +170,21 @@ def found(paths: Paths) -> Iterator[Check]:
         )
 
 
-def repair(paths: Paths) -> Iterator[Check]:
+def verify(library: "Library") -> Iterator[Check]:
+    """Read everything on the shelf against its sums."""
+    from engine.upkeep import faults
+
+    wrong = [Check(one.title, "broken", one.what, REPAIR if one.mend else "") for one in faults(library)]
+    yield from wrong
+    if not wrong:
+        count = len(library.shelf.entries())
+        yield Check("books", "ok", f"{count}, every file, text and memory as it was written")
+
+
+def repair(paths: Paths, opened: Callable[[], "Library"]) -> Iterator[Check]:
     """Mend what can be mended, and say what was done. Raises Failure while the shelf is in use."""
     from engine.shelf.repair import fault, rebuild
+    from engine.upkeep import faults, finish
 
     wrong = fault(paths.database)
     if wrong:
@@ -176,6 +193,16 @@ def repair(paths: Paths) -> Iterator[Check]:
         yield Check("shelf", "ok", f"{detail}, the damaged file is kept as {kept}")
     else:
         yield shelf(paths)
+    library = opened()
+    for one in faults(library):
+        try:
+            state, done = ("ok", one.mend()) if one.mend else ("broken", "")
+        except (BadInput, Failure) as error:
+            state, done = "broken", str(error)
+        yield Check(one.title, state, f"{one.what}; {done}".removesuffix("; "))
+    for entry, failure in finish(library):
+        yield Check(entry.title, "broken" if failure else "ok", str(failure or "its memory is made"))
+    yield from found(paths)
 
 
 def disk(paths: Paths) -> Check:

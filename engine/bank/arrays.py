@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.bank.layout import ArraySpec
-from engine.bank.manifest import DAMAGED, Manifest
-from engine.errors import Failure
+from engine.bank.manifest import DamagedBank, Manifest
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -22,7 +21,7 @@ def open_array(folder: Path, manifest: Manifest, spec: ArraySpec) -> np.ndarray:
     try:
         found = path.stat().st_size
     except FileNotFoundError:
-        raise Failure(DAMAGED.format(folder, f"{spec.file} is missing")) from None
+        raise DamagedBank(folder, f"{spec.file} is missing") from None
     if found < manifest.size(spec.name):
-        raise Failure(DAMAGED.format(folder, f"{spec.file} is too short"))
+        raise DamagedBank(folder, f"{spec.file} is too short")
     return map_array(path, spec.dtype, (getattr(manifest.counts, spec.rows), *spec.shape))

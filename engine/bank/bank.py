@@ -18,11 +18,10 @@ from engine.bank.arrays import open_array
 from engine.bank.derived import DerivedKeys, stored_keys
 from engine.bank.durable import clear_disk_errors
 from engine.bank.layout import BankIdentity, BankLayout
-from engine.bank.manifest import DAMAGED, Manifest
+from engine.bank.manifest import DamagedBank, Manifest
 from engine.bank.probes import check_probes
 from engine.bank.quantise import dequantise
 from engine.bank.writer import BUSY, LOCK
-from engine.errors import Failure
 from engine.locks import FileLock, holding
 from ingest.errors import BadInput
 
@@ -203,7 +202,7 @@ class MemoryBank:
             for lo in range(0, len(array), step):
                 crc32 = zlib.crc32(array[lo : lo + step], crc32)
             if crc32 != self.manifest.crc32.get(spec.name, 0):
-                raise Failure(DAMAGED.format(self.folder, f"{spec.file} does not match its checksum"))
+                raise DamagedBank(self.folder, f"{spec.file} does not match its checksum")
         for keys in stored_keys(self.folder):
             keys.verify()
 

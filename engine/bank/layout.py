@@ -123,7 +123,7 @@ def _require(made: BankIdentity | BankLayout, wanted: BankIdentity | BankLayout,
             raise BankMismatch(
                 field.name,
                 f"this memory bank {verb} {field.name} ({_short(ours)}, wanted {_short(theirs)}): "
-                "remove the document and add it again, or go back to the model it was made with",
+                "add its file again to make it anew, or go back to the model it was made with",
             )
 
 

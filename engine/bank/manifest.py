@@ -12,10 +12,20 @@ from pathlib import Path
 from engine.bank.durable import publish_file
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
 from engine.errors import Failure
+from engine.paths import PROGRAM
 
 FORMAT = 1
 FILE = "manifest.json"
-DAMAGED = "the memory bank in {} is damaged ({}): remove the document and add it again"
+
+
+class DamagedBank(Failure):
+    """A bank is not what was written. `what` names the file and what is wrong with it."""
+
+    def __init__(self, folder: Path, what: str) -> None:
+        super().__init__(
+            f"the memory bank in {folder} is damaged ({what}): {PROGRAM} doctor --repair makes it anew"
+        )
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -89,22 +99,22 @@ class Manifest:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(DAMAGED.format(folder, f"{FILE} cannot be read")) from error
+            raise DamagedBank(folder, f"{FILE} cannot be read") from error
         try:
             values = json.loads(text)
             version = values["format"]
         except (ValueError, KeyError, TypeError) as error:
-            raise Failure(DAMAGED.format(folder, f"{FILE} is not readable")) from error
+            raise DamagedBank(folder, f"{FILE} is not readable") from error
         if version != FORMAT:
             raise BankMismatch(
                 "format",
                 f"this memory bank has format {version}, this version reads {FORMAT}: "
-                "remove the document and add it again, or use the version of LongMem Reader that made it",
+                "add its file again to make it anew, or use the version of LongMem Reader that made it",
             )
         try:
             return cls._from(values)
         except (ValueError, KeyError, TypeError) as error:
-            raise Failure(DAMAGED.format(folder, f"{FILE} contradicts itself")) from error
+            raise DamagedBank(folder, f"{FILE} contradicts itself") from error
 
     @classmethod
     def _from(cls, values: dict) -> "Manifest":

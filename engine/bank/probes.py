@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.bank.arrays import open_array
-from engine.bank.manifest import DAMAGED, Manifest
-from engine.errors import Failure
+from engine.bank.manifest import DamagedBank, Manifest
 
 PLACES = 8
 NEIGHBOURS = 1024
@@ -36,7 +35,7 @@ def check_probes(folder: Path, manifest: Manifest, arrays: dict[str, np.ndarray]
         except (KeyError, TypeError, ValueError, IndexError):
             wrong = "a probe"
         if wrong:
-            raise Failure(DAMAGED.format(folder, f"{wrong} gives other answers than when it was written"))
+            raise DamagedBank(folder, f"{wrong} gives other answers than when it was written")
 
 
 def _probe(arrays: dict[str, np.ndarray], manifest: Manifest, chunk: int) -> dict:

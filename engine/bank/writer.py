@@ -19,7 +19,7 @@ from torch import Tensor
 from engine.bank import manifest as manifests
 from engine.bank.durable import clear_disk_errors, sync_folder, write_at
 from engine.bank.layout import BankIdentity, BankLayout
-from engine.bank.manifest import DAMAGED, Counts, Manifest
+from engine.bank.manifest import Counts, DamagedBank, Manifest
 from engine.bank.probes import make_probes
 from engine.bank.quantise import FP16_LARGEST, quantise
 from engine.errors import Failure
@@ -195,7 +195,7 @@ class BankWriter:
             path = self.folder / spec.file
             wanted, found = self._manifest.size(spec.name), path.stat().st_size if path.exists() else -1
             if found < wanted:
-                raise Failure(DAMAGED.format(self.folder, f"{spec.file} is too short"))
+                raise DamagedBank(self.folder, f"{spec.file} is too short")
             file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
             self._files[spec.name] = file
             if found > wanted:

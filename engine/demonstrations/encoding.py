@@ -18,6 +18,7 @@ from torch import Tensor
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
+from engine.bank.manifest import DamagedBank
 from engine.bank.writer import BankWriter
 from engine.demonstrations.states import StateFile, StatesLost
 from engine.demonstrations.store import Example
@@ -65,7 +66,7 @@ def encoded_ids(folder: Path) -> np.ndarray:
     """Ids of the examples that a library's bank holds, in its order; empty without a bank."""
     try:
         bank = MemoryBank.open(folder / "bank")
-    except BadInput:
+    except (BadInput, DamagedBank):  # what is damaged is encoded anew
         return np.zeros(0, np.int64)
     ids = np.unique(bank.spans[:, 0]).astype(np.int64)
     bank.close()
@@ -95,7 +96,7 @@ def encode_examples(
         delete_bank(folder / "bank")
     try:
         return _fill(examples, task, folder, backbone, layout, identity, progress)
-    except (BankMismatch, StatesLost):
+    except (BankMismatch, DamagedBank, StatesLost):
         delete_bank(folder / "bank")
         return _fill(examples, task, folder, backbone, layout, identity, progress)
 

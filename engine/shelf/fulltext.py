@@ -16,19 +16,21 @@ import os
 import secrets
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import Failure
-from engine.paths import Paths
+from engine.paths import PROGRAM, Paths
 from engine.shelf.identifiers import SHAPE, checked
+from engine.shelf.rebuilding import file_hash
 from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.terms import Stem, Term, box_terms, question_terms
 from engine.shelf.words import Word, words
 
 FORMAT = 1
 FILE_NAME = "fulltext.db"
+SUM_NAME = "fulltext.sum"
 K1, B = 1.2, 0.75
 
 SCHEMA = """
@@ -80,6 +82,8 @@ class FullText:
 
     def __init__(self, paths: Paths):
         self.paths = paths
+        # puts a lost or damaged index back, told its document's id; where it is not set, a search refuses
+        self.remake: Callable[[str], object] | None = None
 
     def index(self, document: str, passages: Iterable[tuple[int, int, int, str]]) -> int:
         """Build an index (again) from rows (index, start, end, text) in reading order; returns how many.
@@ -92,6 +96,7 @@ class FullText:
             count = _build(temporary, passages)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
+            place.with_name(SUM_NAME).write_text(file_hash(temporary))
             temporary.replace(place)
         except (sqlite3.OperationalError, OSError) as error:
             raise Failure(f"the full-text index of {document} cannot be written: {error}") from error
@@ -106,6 +111,13 @@ class FullText:
                 return True
         except NoIndex:
             return False
+
+    def is_whole(self, document: str) -> bool:
+        """Say whether the index of a document is there and, where its sum was kept, as it was written."""
+        known = self._path(document).with_name(SUM_NAME)
+        if not self.has(document):
+            return False
+        return not known.exists() or known.read_text() == file_hash(self._path(document))
 
     def rank(self, question: str, documents: Documents = None, *, limit: int = 10) -> list[Hit]:
         """Rank the passages that share most with a question: any of its content words, stemmed.
@@ -163,7 +175,10 @@ class FullText:
 
     @contextlib.contextmanager
     def _open(self, document: str) -> Iterator[sqlite3.Connection]:
-        missing = f"document {document} has no full-text index of this version: add it again"
+        missing = (
+            f"document {document} has no full-text index of this version: {PROGRAM} doctor --repair"
+            " makes it from the text"
+        )
         # immutable: nobody ever changes a file that has this name
         address = f"{self._path(document).resolve().as_uri()}?mode=ro&immutable=1"
         try:
@@ -179,6 +194,8 @@ class FullText:
         for document, (low, high) in self._ranges(documents).items():
             # of the whole shelf, those are searched that can be
             tolerated = (NoIndex,) if documents is None else ()
+            if not tolerated and self.remake is not None and not self.has(document):
+                self.remake(document)
             with contextlib.suppress(*tolerated), self._open(document) as db:
                 part = _part(db, document, low, high)
                 if part.rows:

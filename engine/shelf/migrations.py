@@ -182,6 +182,11 @@ def add_library_owners(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE libraries ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
 
 
+def add_text_sums(db: sqlite_utils.Database) -> None:
+    """Keep the SHA-256 of document.json as it was written; empty where that was before there were sums."""
+    db.execute("ALTER TABLE documents ADD COLUMN text_sum TEXT NOT NULL DEFAULT ''")
+
+
 MIGRATIONS = [
     create_documents,
     create_jobs,
@@ -189,6 +194,7 @@ MIGRATIONS = [
     create_demonstrations,
     create_traces,
     add_library_owners,
+    add_text_sums,
 ]
 
 

@@ -26,7 +26,7 @@ from engine.shelf.fulltext import FullText
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
 from engine.shelf.leftovers import INCOMING, Leftovers, bury, keep_graves, set_aside
-from engine.shelf.rebuilding import write_note, write_whole
+from engine.shelf.rebuilding import file_hash, write_note, write_whole
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line
 from ingest.document import Document
@@ -36,6 +36,13 @@ STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
 SHORTEST_ID_START = 3
 COPY_BYTES = 1 << 20
 CHANGEABLE = ("author", "language", "format", "characters", "tokens", "bank_bytes", "state")
+
+
+class DamagedText(Failure):
+    """document.json is not what was written: it has to be parsed again from the source."""
+
+    def __init__(self, title: str, what: str) -> None:
+        super().__init__(f'the text of "{title}" is damaged ({what}): add its file again to read it anew')
 
 
 @dataclass(frozen=True)
@@ -223,22 +230,28 @@ class Shelf:
             raise Failure(f"the file of document {identifier} is gone from the shelf: add it again")
         return path
 
+    def check_source(self, identifier: str) -> None:
+        """Compare our copy of the file with its hash. Raises Failure when it is gone or damaged."""
+        entry = self.get(identifier)
+        if not file_hash(self.source(identifier)).startswith(entry.content_hash):
+            raise Failure(f'the file of "{entry.title}" is damaged on the shelf: add it again')
+
     def store(self, identifier: str, document: Document) -> Entry:
         """Write document.json (in one piece) and take over title, author, language, format and length."""
         self.get(identifier)
-        path = self.paths.parsed(checked(identifier))
+        path, text = self.paths.parsed(checked(identifier)), document.to_json()
         try:
-            write_whole(path, document.to_json())
+            write_whole(path, text)
         except OSError as error:
             raise Failure(f"{path.name} cannot be written: {error.strerror or error}") from error
         with self.connections.writing() as db:
             self.get(identifier)
             db.execute(
                 "UPDATE documents SET title = CASE WHEN renamed OR ? = '' THEN title ELSE ? END,"
-                " author = ?, language = ?, format = ?, characters = ? WHERE id = ?",
+                " author = ?, language = ?, format = ?, characters = ?, text_sum = ? WHERE id = ?",
                 [one_line(document.title)] * 2
                 + [one_line(document.author), one_line(document.language, 40), document.format]
-                + [len(document.text), identifier],
+                + [len(document.text), _text_sum(text), identifier],
             )
         return self.get(identifier)
 
@@ -247,12 +260,19 @@ class Shelf:
         return self.paths.parsed(checked(identifier)).is_file()
 
     def document(self, identifier: str) -> Document:
-        """Read document.json. Raises Failure when the document has not been parsed yet."""
-        path = self.paths.parsed(checked(identifier))
+        """Read document.json. Raises Failure when the document has not been parsed yet, or DamagedText."""
+        path, title = self.paths.parsed(checked(identifier)), self.get(identifier).title
+        sql = "SELECT text_sum FROM documents WHERE id = ?"
+        known = self.connections.db.execute(sql, [identifier]).fetchone()
         try:
-            return Document.from_json(path.read_text(encoding="utf-8", errors="surrogatepass"))
+            text = path.read_text(encoding="utf-8", errors="surrogatepass")
+            if known and known[0] not in ("", _text_sum(text)):
+                raise DamagedText(title, "it is not what was written")
+            return Document.from_json(text)
         except FileNotFoundError:
-            raise Failure(f'"{self.get(identifier).title}" has not been parsed yet: add it again') from None
+            raise Failure(f'"{title}" has not been parsed yet: add it again') from None
+        except (OSError, UnicodeDecodeError, BadInput) as error:
+            raise DamagedText(title, str(error).partition(":")[0]) from error
 
     # inside
 
@@ -267,7 +287,7 @@ class Shelf:
             )
         )
         for row in rows:
-            del row["renamed"]
+            del row["renamed"], row["text_sum"]
             yield Entry(**row | {"settings": json.loads(row["settings"])})
 
     def _note(self, identifier: str, owner: str, column: str, value: float) -> None:
@@ -287,7 +307,7 @@ class Shelf:
                 [digest, digest[:LENGTH]],
             )
             for identifier, old_name in known.fetchall():
-                self._restore_source(incoming / file_name, self._folder(identifier) / old_name)
+                self._restore_source(incoming / file_name, self._folder(identifier) / old_name, digest)
                 return self.get(identifier), False
             documents = db.table("documents")
             identifier = short_id(digest, lambda start: documents.count_where("id = ?", [start]) > 0)
@@ -310,8 +330,8 @@ class Shelf:
         return self.get(identifier), True
 
     @staticmethod
-    def _restore_source(copy: Path, place: Path) -> None:
-        if not place.exists():
+    def _restore_source(copy: Path, place: Path, digest: str) -> None:
+        if not place.exists() or file_hash(place) != digest:
             place.parent.mkdir(parents=True, exist_ok=True)
             copy.replace(place)
 
@@ -358,6 +378,10 @@ def _names(entries: list[Entry]) -> str:
     shown = [f'"{one_line(entry.title, 60)}" ({entry.id})' for entry in entries[:5]]
     more = [f"{len(entries) - 5} more"] if len(entries) > 5 else []
     return " or ".join(shown + more)
+
+
+def _text_sum(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _safe_suffix(name: str) -> str:

@@ -562,10 +562,11 @@ def test_a_bank_that_cannot_be_used_is_told_and_made_anew(assistant, tmp_path):
     assert library.fault(identifier) == ""
 
     library._let_go(identifier)
+    library.renews = False  # as on a page for reading only
     (bank / "manifest.json").write_text("{}")
     with pytest.raises(Failure):
         library.bank(identifier)
-    assert "damaged" in library.fault(identifier) and "remove" not in library.fault(identifier)
+    assert "damaged" in library.fault(identifier) and "repair" not in library.fault(identifier)
 
 
 def test_what_needs_no_model_loads_none(assistant, tmp_path, monkeypatch):

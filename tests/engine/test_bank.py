@@ -230,7 +230,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("field, wanted", OTHERS, ids=[field for field, _ in OTHERS])
 def test_a_mismatch_is_refused_by_name_for_reading_and_writing(folder, field, wanted):
-    with pytest.raises(BankMismatch, match=f"{field} .*add it again") as reading:
+    with pytest.raises(BankMismatch, match=f"{field} .*add its file again") as reading:
         MemoryBank.open(folder, **wanted)
     with pytest.raises(BankMismatch, match=field) as writing:
         BankWriter.open(folder, **({"layout": LAYOUT, "identity": IDENTITY} | wanted))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -90,6 +91,31 @@ def test_the_exit_code_tells(monkeypatch, capsys, state, code):
         "ok": code == 0,
         "checks": [{"name": "disk", "state": state, "detail": "so", "advice": "do this"}],
     }
+
+
+def test_what_is_damaged_is_found_and_repaired(tmp_path, tiny_folder, monkeypatch, capsys):
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LONGMEM_MODEL", str(tiny_folder))
+    paths = Paths(tmp_path / "home")
+    (tmp_path / "book.txt").write_text("The whale is white. " * 30)
+    assert commands.main(["add", str(tmp_path / "book.txt")]) == 0
+    assert commands.main(["doctor", "--verify"]) == 0
+    (keys, *_) = paths.documents.glob("*/bank/keys.*.bin")
+    keys.write_bytes(bytes(keys.stat().st_size))
+    capsys.readouterr()
+    assert commands.main(["doctor", "--verify"]) == 1
+    advice = re.search(r"-> .*python launch\.py (doctor --repair)", capsys.readouterr().out)
+    assert commands.main(advice.group(1).split()) == 0
+    assert commands.main(["doctor", "--verify"]) == 0
+    assert "1, every file, text and memory as it was written" in capsys.readouterr().out
+
+
+def test_what_was_put_aside_is_named(tmp_path):
+    paths = Paths(tmp_path)
+    assert list(doctor.found(paths)) == []
+    (paths.found / "0123456789ab").mkdir(parents=True)
+    (check,) = doctor.found(paths)
+    assert check.state == "note" and "0123456789ab" in check.detail
 
 
 def test_every_check_of_this_machine_can_be_printed(tmp_path):
