@@ -10,7 +10,7 @@ import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from functools import cached_property
 
 from ingest.errors import BadInput
@@ -35,11 +35,12 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its printed label ("xii", "12", "A-3") and `text[start:end]`."""
+    """One page: its printed label ("xii", "12", "A-3"), `text[start:end]`, and what else it may be called."""
 
     label: str
     start: int
     end: int
+    alias: str = ""
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Document:
         """Everything as one line of JSON; `from_json` gives an equal document back."""
         record = {"version": JSON_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
         record["chapters"] = [asdict(chapter) for chapter in self.chapters]
-        record["pages"] = [[page.label, page.start, page.end] for page in self.pages]
+        record["pages"] = [list(astuple(page)) for page in self.pages]
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod

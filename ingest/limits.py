@@ -16,6 +16,7 @@ class Limits:
     entry_bytes: int = 20_000_000  # one document inside the archive
     pages: int = 20_000
     characters: int = 50_000_000  # of clean text
+    objects: int = 2_000_000  # of a PDF
     nodes: int = 1_200_000  # elements and attributes of one XML part: a tree takes 130 bytes for each
     nesting: int = 50  # tables in tables, groups in groups
     rows: int = 500_000  # of a table of demonstrations

@@ -18,7 +18,7 @@ class Manuscript:
         self._size = 0
         self._paragraphs: list[tuple[int, int]] = []
         self._chapters: list[tuple[str, int, str, int]] = []  # title, level, kind, start
-        self._pages: list[tuple[str, int]] = []
+        self._pages: list[tuple[str, int, str]] = []  # label, start, alias
 
     @property
     def next_start(self) -> int:
@@ -60,13 +60,13 @@ class Manuscript:
         if title:
             self._chapters.append((title, max(1, level), kind, self.next_start))
 
-    def page(self, label: str) -> None:
+    def page(self, label: str, alias: str = "") -> None:
         """A page begins with the next paragraph (or with what continues the last one)."""
-        self._pages.append((label, self.next_start))
+        self._pages.append((label, self.next_start, alias))
 
-    def page_here(self, label: str) -> None:
+    def page_here(self, label: str, alias: str = "") -> None:
         """A page begins right here, inside a paragraph that will be continued."""
-        self._pages.append((label, self._size))
+        self._pages.append((label, self._size, alias))
 
     def warn(self, words: str) -> None:
         if words not in self.warnings:
@@ -105,12 +105,15 @@ def _close_chapters(opened: list[tuple[str, int, str, int]], size: int) -> list[
     ]
 
 
-def _close_pages(opened: list[tuple[str, int]], size: int) -> list[Page]:
+def _close_pages(opened: list[tuple[str, int, str]], size: int) -> list[Page]:
     """Pages without text hold nothing; labels that repeat are replaced by plain page numbers."""
-    starts = [min(start, size) for _, start in opened] + [size]
-    labels = [label.strip() for label, _ in opened]
+    starts = [min(start, size) for _, start, _ in opened] + [size]
+    labels = [label.strip() for label, _, _ in opened]
     if len({label.casefold() for label in labels}) < len(labels) or "" in labels:
         labels = [str(number) for number in range(1, len(labels) + 1)]
     if starts:
         starts[0] = 0
-    return [Page(label, starts[index], starts[index + 1]) for index, label in enumerate(labels)]
+    aliases = [alias for _, _, alias in opened]
+    return [
+        Page(label, starts[index], starts[index + 1], aliases[index]) for index, label in enumerate(labels)
+    ]

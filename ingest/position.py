@@ -39,11 +39,26 @@ def find_position(document: "Document", words: str) -> int:
 
 
 def _position(document: "Document", asked: str) -> int | None:
+    printed = _printed_position(document, asked)
+    if printed is not None:
+        return printed
     chapter = _exact_chapter(document, asked)
     if chapter is not None:
         return document.chapters[chapter].end
     found = _simple_position(document, asked)
     return _chapter_position(document, asked) if found is None else found
+
+
+def _printed_position(document: "Document", asked: str) -> int | None:
+    """What a place prints, before any chapter of that name: a page, a paragraph before the chapters."""
+    match = _PAGE.fullmatch(asked)
+    if match and document.pages:
+        return _labelled_end(document, match[1] or match[2])
+    match = _PARAGRAPH.fullmatch(asked)
+    if match and not match["chapter"] and not document.pages:
+        span = document.paragraph(None, int(match["number"]))
+        return span and span[1]
+    return None
 
 
 def _span_end(document: "Document", asked: str) -> int | None:
@@ -115,16 +130,22 @@ def _line_end(text: str, number: int) -> int:
 def _page_end(document: "Document", label: str) -> int | None:
     if not document.pages:
         return None  # perhaps a chapter is called "Page 3"
-    ends = {page.label.casefold(): page.end for page in document.pages}
+    end = _labelled_end(document, label)
+    if end is not None or _find_chapter(document, f"page {label}") is not None:
+        return end
+    raise BadInput(f"there is no page {label}: {_pages_exist(document)}")
+
+
+def _labelled_end(document: "Document", label: str) -> int | None:
+    """End of the page of this label, or of the last of "12–14"; an alias gives way to every label."""
+    ends = {page.alias.casefold(): page.end for page in document.pages if page.alias}
+    ends |= {page.label.casefold(): page.end for page in document.pages}
     if label in ends:
         return ends[label]
-    for dash in ("–", "-"):
-        last = label.rpartition(dash)[2].strip()
-        if dash in label and last in ends:
-            return ends[last]
-    if _find_chapter(document, f"page {label}") is not None:
-        return None
-    raise BadInput(f"there is no page {label}: {_pages_exist(document)}")
+    # a label may hold a dash itself ("pages A-2–A-4")
+    lasts = [label[dash.end() :].strip() for dash in re.finditer("–", label)]
+    lasts += [label[dash.end() :].strip() for dash in re.finditer("-", label)]
+    return next((ends[last] for last in lasts if last in ends), None)
 
 
 def _chapter_position(document: "Document", asked: str) -> int | None:

@@ -4,7 +4,10 @@ The page is cut into bands; the largest run of bands that a white gutter divides
 what spans the page (a title, a wide table) is read where it stands. Rows of a table stay rows.
 """
 
+from dataclasses import replace
+
 from ingest.pdf.line import Line
+from ingest.pdf.raised import raise_letters
 
 _LEAST_LINES = 3  # in each column
 _LEAST_LETTERS = 60
@@ -35,7 +38,8 @@ def _margin_notes(lines: list[Line]) -> tuple[list[Line], list[Line]]:
         return lines, []
     if any(len(line.text) > _PROSE_LINE for line in outside):
         return lines, []
-    return [line for line in lines if line not in outside], outside
+    notes = {id(line) for line in outside}
+    return [line for line in lines if id(line) not in notes], outside
 
 
 def _side_by_side(lines: list[Line]) -> bool:
@@ -167,16 +171,24 @@ def _stacked(row: list[Line], line: Line) -> bool:
 def _join_row(row: list[Line]) -> Line:
     if len(row) == 1:
         return row[0]
-    text, cells = row[0].text, 1
+    longest = max(row, key=lambda line: len(line.text))
+    parts, cells = [row[0].text], 1
     for before, line in zip(row, row[1:], strict=False):
         gap = line.x0 - before.x1
         if gap > 1.6 * max(before.size, 6):
-            text += " | " + line.text
+            parts.append(" | ")
             cells += 1
-        else:
-            text += ("" if gap < 0.12 * before.size else " ") + line.text
-    longest = max(row, key=lambda line: len(line.text))
-    return Line(
-        row[0].x0, min(line.y0 for line in row), max(line.x1 for line in row), max(line.y1 for line in row),
-        text, longest.size, longest.bold, longest.mono, cells,
+        elif _is_raised(line, longest) and (raised := raise_letters(before.text, line.text)) != line.text:
+            parts.append(raised)
+            continue
+        elif gap >= 0.12 * before.size:
+            parts.append(" ")
+        parts.append(line.text)
+    return replace(
+        longest, x0=row[0].x0, y0=min(line.y0 for line in row), x1=max(line.x1 for line in row),
+        y1=max(line.y1 for line in row), text="".join(parts), cells=max(cells, *(line.cells for line in row)),
     )  # fmt: skip
+
+
+def _is_raised(line: Line, main: Line) -> bool:
+    return line.size < 0.85 * main.size and line.y1 < main.y1 - 0.15 * main.size

@@ -1,10 +1,18 @@
-"""Furniture: running headers, footers and page numbers, told by coming again at the same height."""
+"""Furniture: running headers, footers and page numbers, told by coming again at the same height.
+
+No word is lost with them: the first copy of a running head stays (aside, so that it interrupts no sentence)
+where its words do not stand in the text anyway.
+"""
 
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 
 from ingest.headings import read_heading
+from ingest.numerals import roman
+from ingest.pdf.leaf import Leaf
 from ingest.pdf.line import Line
+from ingest.pdf.type import Type
 
 _BAND = 0.13  # of the page's height, at the top and at the bottom
 _NUMBER = re.compile(
@@ -13,43 +21,125 @@ _NUMBER = re.compile(
 )
 _VARYING = re.compile(r"\d+|\b[ivxlcdm]+\b", re.IGNORECASE)
 _SAME_HEIGHT = 6.0  # points
+_PLENTY = 8  # letters; with fewer a head is a label, not words of the text
+_PLENTY_VARYING = 25  # of a line that bears a number which changes from page to page
+_PROSE_LINE = 40  # letters
+_LINE_STEP = 1.6  # of the letters' size, from a line of text to the next
+_MOST_ROWS = 4
+_NEIGHBOURS = 12  # lines around a head that are looked at
+_NEAR = 4  # pages before its first copy where the words of a head are looked for
+
+_Key = tuple[str, int]  # what a line says but for its number, and how far from the edge of the page it stands
 
 
-def without_furniture(pages: list[tuple[list[Line], float]]) -> list[list[Line]]:
-    """`pages` are (lines, page height); the lines of each page without what is only printed around them."""
-    repeated = _repeated(pages)
-    numbered = _numbered_edges(pages)
-    slots = _header_slots(pages, repeated)
-    kept = []
-    for number, (lines, height) in enumerate(pages):
-        inner = [
+def take_furniture(leaves: list[Leaf], letters: Type) -> None:
+    """Take off what is only printed around the text; what went stands in `Leaf.removed`."""
+    repeated = _repeated(leaves, letters)
+    numbered = _numbered_edges(leaves)
+    slots = _header_slots(leaves, repeated)
+    gone: list[list[Line]] = []
+    for number, leaf in enumerate(leaves):
+        out = [
             line
-            for line in lines
-            if not (_in_band(line, height) and _key(line, height) in repeated)
-            and (number, id(line)) not in numbered
-            and not _fills_slot(line, lines, height, slots)
+            for line in leaf.lines
+            if (_in_band(line, leaf.height) and _key(line, leaf.height) in repeated)
+            or (number, id(line)) in numbered
+            or _fills_slot(line, leaf, slots, letters)
         ]
-        kept.append(inner or lines)  # a page of nothing but repeated lines holds them as its text
+        out = _without_text(out, leaf)
+        # a page of nothing but repeated lines holds them as its text
+        gone.append(out if len(out) < len(leaf.lines) else [])
+    first_copies = _first_copies(leaves, gone, letters)
+    for leaf, out in zip(leaves, gone, strict=True):
+        leaf.removed = [line.text for line in out]
+        away = {id(line) for line in out} - first_copies
+        leaf.lines = [line for line in leaf.lines if id(line) not in away]
+
+
+def _without_text(out: list[Line], leaf: Leaf) -> list[Line]:
+    """Without lines that go on in a line of the text, or are the number of a row: a head stands apart."""
+    away = {id(line) for line in out}
+    by_height = sorted(leaf.lines, key=lambda line: line.y0)
+    for line in sorted(out, key=lambda line: abs(line.y0 - leaf.height / 2)):  # from the text outwards
+        at = bisect_left(by_height, line.y0 - _LINE_STEP * line.size, key=lambda other: other.y0)
+        for other in by_height[at : at + _NEIGHBOURS]:
+            if id(other) not in away and (_flows(line, other) or _is_number_of(line, other)):
+                away.discard(id(line))
+                break
+    return _few_rows([line for line in out if id(line) in away], leaf)
+
+
+def _few_rows(out: list[Line], leaf: Leaf) -> list[Line]:
+    """Of each margin, only what fills a row or two: more of it is a form that comes again."""
+    kept = []
+    for margin in (True, False):
+        lines = [line for line in out if (line.y1 < leaf.height / 2) == margin]
+        rows = {round(line.y1 / _SAME_HEIGHT) for line in lines if _plain(line.text)}
+        kept += [line for line in lines if len(rows) <= _MOST_ROWS or not _plain(line.text)]
     return kept
 
 
-def _header_slots(pages: list[tuple[list[Line], float]], repeated: set[tuple[str, int]]) -> set[int]:
+def _flows(line: Line, other: Line) -> bool:
+    """Whether two lines stand one below the other as lines of one text do."""
+    if not _plain(line.text) and _plain(other.text):
+        return False  # a page number below a column
+    edge = 3 * line.size if len(line.text) >= _PROSE_LINE else 1.0
+    step = abs(other.y0 - line.y0)
+    alike = abs(other.size - line.size) < 0.5 and other.bold == line.bold
+    return alike and 0.5 * line.size < step < _LINE_STEP * line.size and abs(other.x0 - line.x0) < edge
+
+
+def _is_number_of(line: Line, other: Line) -> bool:
+    return abs(other.y1 - line.y1) < 0.3 * line.size and not _plain(line.text)
+
+
+def _first_copies(leaves: list[Leaf], gone: list[list[Line]], letters: Type) -> set[int]:
+    """Ids of the lines that stay although they are furniture, marked as aside (larger ones are headings)."""
+    out = {id(line) for lines in gone for line in lines}
+    kept = [[_plain(line.text) for line in leaf.lines if id(line) not in out] for leaf in leaves]
+    known = {words for lines in kept for words in lines}
+    variants: dict[_Key, set[str]] = defaultdict(set)
+    for leaf, lines in zip(leaves, gone, strict=True):
+        for line in lines:
+            variants[_key(line, leaf.height)].add(line.text)
+    stay = set()
+    for number, (leaf, lines) in enumerate(zip(leaves, gone, strict=True)):
+        for line in lines:
+            words = _plain(line.text)
+            varies = len(variants[_key(line, leaf.height)]) > 1
+            if len(words) < (_PLENTY_VARYING if varies else _PLENTY) or words in known:
+                continue
+            known.add(words)
+            # a title of several lines, on the page that it heads
+            if not any(words in "".join(near) for near in kept[max(0, number - _NEAR) : number + 1]):
+                stay.add(id(line))
+                line.aside = not letters.stands_out(line)
+    return stay
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalpha, text.casefold()))
+
+
+def _header_slots(leaves: list[Leaf], repeated: set[_Key]) -> set[int]:
     """Heights at which most pages bear a repeated line: a short chapter's title there is a header as well."""
     used: dict[int, set[int]] = defaultdict(set)
-    for number, (lines, height) in enumerate(pages):
-        for line in lines:
-            if _in_band(line, height) and _key(line, height) in repeated:
-                used[_key(line, height)[1]].add(number)
-    with_text = sum(bool(lines) for lines, _ in pages)
+    for number, leaf in enumerate(leaves):
+        for line in leaf.lines:
+            if _in_band(line, leaf.height) and _key(line, leaf.height) in repeated:
+                used[_key(line, leaf.height)[1]].add(number)
+    with_text = sum(bool(leaf.lines) for leaf in leaves)
     return {slot for slot, numbers in used.items() if len(numbers) >= max(4, 0.6 * with_text)}
 
 
-def _fills_slot(line: Line, lines: list[Line], height: float, slots: set[int]) -> bool:
+def _fills_slot(line: Line, leaf: Leaf, slots: set[int], letters: Type) -> bool:
     """A short line at a header's height with nothing beyond it and white space before the text."""
-    if not _in_band(line, height) or _key(line, height)[1] not in slots or len(line.text) > 80:
+    if not _in_band(line, leaf.height) or _key(line, leaf.height)[1] not in slots or len(line.text) > 80:
         return False
-    others = [other for other in lines if other is not line and abs(other.y0 - line.y0) > 0.5 * line.height]
-    if line.y1 < height / 2:
+    if letters.stands_out(line):
+        return False
+    others = (other for other in leaf.lines if abs(other.y0 - line.y0) > 0.5 * line.height)
+    if line.y1 < leaf.height / 2:
         return all(other.y0 > line.y1 + 0.8 * line.height for other in others)
     return all(other.y1 < line.y0 - 0.8 * line.height for other in others)
 
@@ -58,50 +148,72 @@ def _in_band(line: Line, height: float) -> bool:
     return line.y1 < height * _BAND or line.y0 > height * (1 - _BAND)
 
 
-def _key(line: Line, height: float) -> tuple[str, int]:
-    plain = _VARYING.sub("#", line.text.casefold())
+def _key(line: Line, height: float) -> _Key:
+    plain = _VARYING.sub(_number_sign, line.text.casefold())
     side = line.y0 if line.y1 < height / 2 else height - line.y0
     return " ".join(plain.split()), round(side / _SAME_HEIGHT)
 
 
-def _repeated(pages: list[tuple[list[Line], float]]) -> set[tuple[str, int]]:
+def _number_sign(match: re.Match) -> str:
+    return "#" if match[0].isdigit() or roman(match[0]) is not None else match[0]  # "did" is no number
+
+
+def _repeated(leaves: list[Leaf], letters: Type) -> set[_Key]:
     """Texts that stand at the same height on enough pages (left and right pages may differ)."""
-    seen: dict[tuple[str, int], set[int]] = defaultdict(set)
-    copies = Counter(line.text for lines, height in pages for line in lines if _in_band(line, height))
-    for number, (lines, height) in enumerate(pages):
-        for line in lines:
+    seen: dict[_Key, set[int]] = defaultdict(set)
+    large: dict[_Key, set[str]] = defaultdict(set)
+    inside = Counter(line.text for leaf in leaves for line in leaf.lines if _in_band(line, leaf.height))
+    outside = Counter(
+        _look(line) for leaf in leaves for line in leaf.lines if not _in_band(line, leaf.height)
+    )
+    for number, leaf in enumerate(leaves):
+        for line in leaf.lines:
+            if not _in_band(line, leaf.height):
+                continue
             # "Chapter 1", "Chapter 2" at the head of pages differ by a number too, but each comes once
-            heads_chapter = (
-                copies[line.text] == 1 and read_heading(line.text) and not _NUMBER.fullmatch(line.text)
-            )
-            if _in_band(line, height) and not heads_chapter:
-                seen[_key(line, height)].add(number)
-    with_text = sum(bool(lines) for lines, _ in pages)
+            heads = inside[line.text] == 1 and read_heading(line.text) and not _NUMBER.fullmatch(line.text)
+            refrain = _plain(line.text) and 3 * outside[_look(line)] >= inside[line.text]
+            if heads or refrain:
+                continue
+            key = _key(line, leaf.height)
+            seen[key].add(number)
+            if letters.stands_out(line) and _plain(line.text):
+                large[key].add(line.text)
+    with_text = sum(bool(leaf.lines) for leaf in leaves)
     repeated = set()
-    for (text, side), numbers in seen.items():
+    for text, side in seen:
         # a header may fall between two steps of height
-        near = numbers | seen.get((text, side + 1), set()) | seen.get((text, side - 1), set())
+        beside = [(text, side), (text, side + 1), (text, side - 1)]
+        near = set().union(*(seen.get(key, ()) for key in beside))
+        titles = set().union(*(large.get(key, ()) for key in beside))
+        if len(titles) > 1:
+            continue  # "Lesson 1", "Lesson 2" in large letters
         if len(near) >= 3 or (len(near) == 2 and with_text <= 5):
             repeated.add((text, side))
     return repeated
 
 
-def _numbered_edges(pages: list[tuple[list[Line], float]]) -> set[tuple[int, int]]:
+def _look(line: Line) -> tuple[str, int, bool]:
+    """What a line says and in which letters: a chapter's title is not set like its running head."""
+    return line.text, round(line.size), line.bold
+
+
+def _numbered_edges(leaves: list[Leaf]) -> set[tuple[int, int]]:
     """The outermost line of a page where it is a number, if most pages have one there."""
     found = set()
     for pick in (min, max):
         hits = []
         with_text = 0
-        for number, (lines, height) in enumerate(pages):
-            if not lines:
+        for number, leaf in enumerate(leaves):
+            if not leaf.lines:
                 continue
             with_text += 1
-            edge = pick(lines, key=lambda line: line.y0)
-            own = edge.text.strip("-–— ") == str(number + 1) and len(lines) > 1
+            edge = pick(leaf.lines, key=lambda line: line.y0)
+            own = edge.text.strip("-–— ") == str(number + 1) and len(leaf.lines) > 1
             # below a deep margin it may stand higher; a chapter's number never ends a page
-            if own and pick is max and _stands_apart(edge, lines):
+            if own and pick is max and _stands_apart(edge, leaf.lines):
                 found.add((number, id(edge)))
-            if _in_band(edge, height) and _NUMBER.fullmatch(edge.text):
+            if _in_band(edge, leaf.height) and _NUMBER.fullmatch(edge.text):
                 hits.append((number, id(edge)))
                 if own:
                     found.add((number, id(edge)))

@@ -3,19 +3,30 @@
 import re
 from dataclasses import dataclass
 
-import pymupdf
-
 from ingest.cleaning import clean, typeset
+from ingest.pdf.raised import raise_letters
 
-_FLAGS = (pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP) & ~pymupdf.TEXT_PRESERVE_LIGATURES
+SOFT_HYPHEN = "\u00ad"  # at the end of a line it says that the word goes on
+UNREAD = "\ufffd"  # a sign that the font does not name
+
 _LEADERS = re.compile(r"(?:\s?[.·…_]){6,}\s*")  # from a title to its page number in a table of contents
-_BOLD = 1 << 4
+# the dots may have no letters: then a number must close the line
+_UNREAD_LEADERS = re.compile(rf"(?:\s?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)")
+_READ_WORD = re.compile(r"[^\W\d_]{3}")
+_RAISED = 1 << 0
 _MONO = 1 << 3
+_BOLD = 1 << 4
+_UPRIGHT = 0.9
+_HIGHER = 0.15  # of the size around it
+_SMALL = 0.92  # of the size around it; what is raised is smaller
 
 
 @dataclass
 class Line:
-    """Text in one direction on one baseline; `cells` > 1 when it is a row of separate pieces."""
+    """Text in one direction on one baseline; `cells` > 1 when it is a row of separate pieces.
+
+    `aside` is what stands beside the text (a running head) and does not interrupt it.
+    """
 
     x0: float
     y0: float
@@ -26,73 +37,62 @@ class Line:
     bold: bool = False
     mono: bool = False
     cells: int = 1
+    aside: bool = False
 
     @property
     def height(self) -> float:
         return self.y1 - self.y0
 
-
-def page_lines(page: pymupdf.Page) -> tuple[list[Line], float, float]:
-    """(lines in the order of the file, width, height) with the page turned so that most text is upright."""
-    found: dict[tuple[int, int], list[Line]] = {}
-    for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
-        for line in block.get("lines", ()):
-            direction = (round(line["dir"][0]), round(line["dir"][1]))
-            made = _line(line)
-            if made:
-                found.setdefault(direction, []).append(made)
-    if not found:
-        return [], page.rect.width, page.rect.height
-    upright = max(found, key=lambda key: sum(len(line.text) for line in found[key]))
-    width, height = page.cropbox.width, page.cropbox.height
-    lines = [_turn(line, upright, width, height) for line in found.pop(upright)]
-    if upright[1]:
-        width, height = height, width
-    # what runs another way is a stamp in the margin or a label of a figure; long ones are text all the same
-    for others in found.values():
-        lines += [
-            Line(0, height + 1, width, height + 2, line.text, line.size)
-            for line in others
-            if len(line.text) > 60
-        ]
-    return _without_doubles(lines), width, height
+    @property
+    def is_unread(self) -> bool:
+        """Whether the font names too few of the letters for a single word."""
+        unread = self.text.count(UNREAD)
+        return unread > len(self.text) / 2 and not _READ_WORD.search(self.text)
 
 
-def _line(line: dict) -> Line | None:
+def read_line(line: dict) -> Line | None:
+    """The Line of one entry of MuPDF's dictionary of a page; None where it is blank."""
     spans = [span for span in line["spans"] if span["text"]]
-    text = typeset(clean("".join(span["text"] for span in spans)))
-    text = re.sub(r"[ \n]+", " ", text).strip()
-    leaders = _LEADERS.search(text)
-    if leaders:
-        text = _LEADERS.sub(" … ", text).strip()
-    if not text or not spans:
+    if not spans:
         return None
     largest = max(spans, key=lambda span: len(span["text"].strip()))
+    raw = _together(spans, largest, upright=line["dir"][0] > _UPRIGHT)
+    text = re.sub(r"[ \n]+", " ", typeset(clean(raw))).strip()
+    if text and raw.rstrip().endswith(SOFT_HYPHEN):
+        text += SOFT_HYPHEN
+    leaders = _LEADERS.search(text) or _UNREAD_LEADERS.search(text)
+    if leaders and any(map(str.isalnum, text[: leaders.start()])):
+        text = _UNREAD_LEADERS.sub(" … ", _LEADERS.sub(" … ", text)).strip()
+    if not text:
+        return None
     x0, y0, x1, y1 = line["bbox"]
+    if line["dir"][0] > _UPRIGHT and largest["size"] < max(span["size"] for span in spans):
+        _, y0, _, y1 = largest["bbox"]  # the line is as high as most of its letters, not as its initial
     return Line(
         x0, y0, x1, y1, text, largest["size"],
         bold=bool(largest["flags"] & _BOLD), mono=bool(largest["flags"] & _MONO), cells=2 if leaders else 1,
     )  # fmt: skip
 
 
-def _turn(line: Line, direction: tuple[int, int], width: float, height: float) -> Line:
-    x0, y0, x1, y1 = line.x0, line.y0, line.x1, line.y1
-    if direction == (0, -1):
-        line.x0, line.y0, line.x1, line.y1 = height - y1, x0, height - y0, x1
-    elif direction == (0, 1):
-        line.x0, line.y0, line.x1, line.y1 = y0, width - x1, y1, width - x0
-    elif direction == (-1, 0):
-        line.x0, line.y0, line.x1, line.y1 = width - x1, height - y1, width - x0, height - y0
-    return line
+def _together(spans: list[dict], main: dict, upright: bool) -> str:
+    """The text of the spans of a line; pieces of one raised sign are taken as one."""
+    parts: list[str] = []
+    raised = ""
+    for span in [*spans, None]:
+        if span is not None and _is_raised(span, main, upright):
+            raised += span["text"]
+            continue
+        if raised:
+            parts.append(raise_letters(parts[-1] if parts else "", raised))
+            raised = ""
+        if span is not None:
+            parts.append(span["text"])
+    return "".join(parts)
 
 
-def _without_doubles(lines: list[Line]) -> list[Line]:
-    """Shadows and poor man's bold print the same line twice on one spot."""
-    seen = set()
-    kept = []
-    for line in lines:
-        key = (line.text, round(line.x0 / 3), round(line.y0 / 3))
-        if key not in seen:
-            seen.add(key)
-            kept.append(line)
-    return kept
+def _is_raised(span: dict, main: dict, upright: bool) -> bool:
+    if span["size"] >= _SMALL * main["size"]:
+        return False
+    # MuPDF measures from the first letter of a line, which may be a raised one itself
+    higher = upright and span["origin"][1] < main["origin"][1] - _HIGHER * main["size"]
+    return bool(span["flags"] & _RAISED or higher)

@@ -2,26 +2,39 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from ingest.pdf.line import Line
+from ingest.pdf.line import SOFT_HYPHEN, Line
+from ingest.pdf.type import Type
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_HYPHEN_END = re.compile(r"([^\W\d_]+)[-\u2010\u00ad]$")
+_LAST_WORD = re.compile(r"[^\W\d_]+$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
-_TERMINAL = re.compile(r"[.!?…:;。！？؟۔।][\"'”’»)\]』」]*(?:\[?\d{0,3}\]?)$")
+_HYPHENS = ("-", "\u2010", SOFT_HYPHEN)
+_LONGEST_WORD = 60  # letters; what is longer is no word that was broken at a line end
+_TERMINAL = re.compile(r"[.!?…:;。！？؟۔।][\"'”’»)\]』」]*(?:\s?\[?\d{0,3}\]?)$")
+_TAIL = 40  # letters at the end of a text in which a sentence's end is looked for
 _ITEM = re.compile(r"(?:[•●▪◦‣∙·■□➢–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
+_CAPTION = re.compile(
+    r"(?:fig(?:ure|\.)|table|tab\.|abb(?:ildung|\.)|tabelle|plate|chart|box)\s*[\dIVX]", re.I
+)
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_LEAST_LINE = 20  # letters of a single line that a sentence may begin with
+_MOST_PLATES = 2  # pages without text that may stand inside a sentence
+_MOST_BETWEEN = 8  # notes, tables and captions that may stand inside a sentence
 
 
 @dataclass
 class Paragraph:
-    """Pieces of text by page (index, text): more than one where the paragraph runs over a page break.
+    """Lines of text with their page (index, text): of more than one where it runs over a page break.
 
-    `indented` tells of its first line, `full` that its last line runs up to the right edge.
+    `indented` tells of its first line, `full` that its last line runs up to the right edge; what is `aside`
+    (a note, a running head) stands beside the text and does not interrupt it.
     """
 
-    pieces: list[tuple[int, str]]
+    parts: list[tuple[int, str]]
     size: float
     bold: bool
     y: float
@@ -29,10 +42,47 @@ class Paragraph:
     lines: int = 1
     indented: bool = False
     full: bool = False
+    aside: bool = False
+
+    @property
+    def pieces(self) -> list[tuple[int, str]]:
+        """(page, all of its text there), in order."""
+        return [
+            (page, "".join(text for _, text in parts))
+            for page, parts in groupby(self.parts, lambda part: part[0])
+        ]
 
     @property
     def text(self) -> str:
-        return "".join(text for _, text in self.pieces)
+        return "".join(text for _, text in self.parts)
+
+    @property
+    def first_page(self) -> int:
+        return self.parts[0][0]
+
+    @property
+    def ending(self) -> str:
+        """Its last line."""
+        return self.parts[-1][1]
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it may stand inside a sentence of the text: a table or what is written below a figure."""
+        return self.aside or self.rows or bool(_CAPTION.match(self.parts[0][1]))
+
+    def add(self, page: int, text: str, vocabulary: "Vocabulary") -> None:
+        """Go on with the next line of prose; a space before it belongs to its own page."""
+        last_page, before = self.parts[-1]
+        before, after = vocabulary.join(before, text)
+        self.parts[-1] = (last_page, before)
+        self.parts.append((page, after))
+
+    def take(self, other: "Paragraph", vocabulary: "Vocabulary") -> None:
+        """Go on with what was taken for a paragraph of its own."""
+        self.add(*other.parts[0], vocabulary)
+        self.parts += other.parts[1:]
+        self.lines += other.lines
+        self.full = other.full
 
 
 @dataclass
@@ -47,62 +97,119 @@ class Vocabulary:
         found = _WORD.findall(text.casefold())
         if self.broken:
             found = found[1:]
-        self.broken = _HYPHEN_END.search(text) is not None
+        self.broken = bool(_broken_word(text))
         self.words.update(found[:-1] if self.broken else found)
 
-    def join(self, before: str, after: str) -> str:
-        """Two lines as one text: "exam-" + "ple" gives "example", "well-" + "known" stays "well-known".
+    def join(self, before: str, after: str) -> tuple[str, str]:
+        """Two lines as they are put together: "exam-" + "ple" give "exam" + "ple", others a space between.
 
-        Where neither form occurs elsewhere, two parts that are words of their own keep the hyphen.
+        "well-" + "known" keep their hyphen where the document writes it elsewhere, or both parts as words.
         """
         if _CJK.match(before[-1:]) and _CJK.match(after[:1]):
-            return before + after
-        match = _HYPHEN_END.search(before)
-        following = _FIRST_WORD.match(after)
-        if not match or not following:
-            return f"{before} {after}"
-        compound = f"{match[1]}-{following[0]}".casefold()
-        whole = (match[1] + following[0]).casefold()
-        pair = self.words[match[1].casefold()] and self.words[following[0].casefold()]
+            return before, after
+        broken = _broken_word(before)
+        following = _FIRST_WORD.match(after[:_LONGEST_WORD])
+        if not broken or not following:
+            return before.rstrip(SOFT_HYPHEN), f" {after}"
+        if before.endswith(SOFT_HYPHEN):
+            return before[:-1], after
+        compound = f"{broken}-{following[0]}".casefold()
+        whole = (broken + following[0]).casefold()
+        pair = self.words[broken.casefold()] and self.words[following[0].casefold()]
         own_hyphen = self.words[compound] > self.words[whole] or (pair and not self.words[whole])
         if not after[0].islower() or own_hyphen:
-            return before + after
-        return before[:-1] + after
+            return before, after
+        return before[:-1], after
 
 
-def build_paragraphs(groups: list[list[Line]], page: int, vocabulary: Vocabulary) -> list[Paragraph]:
+def _broken_word(text: str) -> str:
+    """The part of a word that a line ends with before its hyphen, "" where it ends otherwise."""
+    if not text.endswith(_HYPHENS):
+        return ""
+    match = _LAST_WORD.search(text[-_LONGEST_WORD - 1 : -1])
+    return match[0] if match else ""
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends with a full stop or its like, perhaps with a reference behind it."""
+    return _TERMINAL.search(text[-_TAIL:]) is not None
+
+
+def build_paragraphs(
+    groups: list[list[Line]], page: int, vocabulary: Vocabulary, letters: Type
+) -> list[Paragraph]:
     """The paragraphs of one page from its groups of lines (columns and bands)."""
+    made = [_paragraphs_of(group, page, vocabulary) for group in groups if group]
+    has_body = any(not letters.is_small(item.size) for items in made for item in items)
+    for items in made:
+        for item in reversed(items):  # notes stand below the text, in smaller letters
+            if not has_body or not letters.is_small(item.size):
+                break
+            item.aside = True
+    return stitch(made, vocabulary)
+
+
+def stitch(made: Iterable[list[Paragraph]], vocabulary: Vocabulary) -> list[Paragraph]:
+    """All paragraphs of columns (or of pages); one that runs into the next column or page becomes one."""
     found: list[Paragraph] = []
-    for group in groups:
-        fresh = _paragraphs_of(group, page, vocabulary)
-        if found and fresh and continues(found[-1], fresh[0]):
-            # text that runs from one column into the next
-            joined = vocabulary.join(found[-1].text, fresh[0].text)
-            found[-1].pieces = [(page, joined)]
-            found[-1].lines += fresh[0].lines
-            found[-1].full = fresh[0].full
+    for fresh in made:
+        last = _open_paragraph(found)
+        first = next((index for index, item in enumerate(fresh[:_MOST_BETWEEN]) if not item.is_float), None)
+        if found and fresh and _goes_on(found[-1], fresh[0]):
+            found[-1].take(fresh[0], vocabulary)
             fresh = fresh[1:]
+        elif last is not None and first is not None and _runs_on(last, fresh[first]):
+            last.take(fresh[first], vocabulary)
+            fresh = fresh[:first] + fresh[first + 1 :]
+        _join_notes(found, fresh, vocabulary)
         found += fresh
     return found
 
 
+def _open_paragraph(found: list[Paragraph]) -> Paragraph | None:
+    """The last paragraph of the text itself, above notes and captions."""
+    return next((item for item in found[: -_MOST_BETWEEN - 1 : -1] if not item.is_float), None)
+
+
+def _goes_on(before: Paragraph, after: Paragraph) -> bool:
+    """Whether a paragraph goes on in what follows it directly, in the next column or on the next page."""
+    near = after.first_page - before.parts[-1][0] <= 1
+    return near and before.aside == after.aside and continues(before, after)
+
+
+def _runs_on(before: Paragraph, after: Paragraph) -> bool:
+    """Whether a sentence goes on below or above what was printed between: it must be open and go on small."""
+    near = after.first_page - before.parts[-1][0] <= _MOST_PLATES + 1
+    small = not after.parts[0][1][0].isupper() or before.ending.endswith(_HYPHENS)
+    return near and small and not ends_sentence(before.ending) and continues(before, after)
+
+
+def _join_notes(found: list[Paragraph], fresh: list[Paragraph], vocabulary: Vocabulary) -> None:
+    """A note that was not finished on its page goes on below the text of the next."""
+    if not found or not found[-1].aside or found[-1].rows:
+        return
+    rest = next((index for index, item in enumerate(fresh) if item.aside and not item.rows), None)
+    if rest is not None and rest > 0 and _runs_on(found[-1], fresh[rest]):
+        found[-1].take(fresh.pop(rest), vocabulary)
+
+
 def continues(before: Paragraph, after: Paragraph) -> bool:
-    """Whether a paragraph goes on in the next column or page."""
+    """Whether two paragraphs can be one, by their letters, their edges and their words."""
     if before.rows or after.rows or abs(before.size - after.size) > 0.6 or before.bold != after.bold:
         return False
-    if _ITEM.match(after.text):
+    first = after.parts[0][1]
+    if _ITEM.match(first):
         return False
     if before.full and before.indented and not after.indented:
         return True  # where paragraphs are indented, a first line at the edge is no first line
-    if _TERMINAL.search(before.text) or after.indented or before.lines < 2:
+    if ends_sentence(before.ending) or after.indented:
         return False
-    first = after.text[0]
-    return first.islower() or before.text[-1] in "-\u2010," or bool(_CJK.match(first) and before.lines > 1)
+    if before.lines < 2:  # the first line of a paragraph, or a heading
+        return before.full and first[0].islower() and len(before.ending) >= _LEAST_LINE
+    return first[0].islower() or before.ending.endswith((*_HYPHENS, ",")) or bool(_CJK.match(first))
 
 
 def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list[Paragraph]:
-    if not lines:
-        return []
     pitch = _pitch(lines)
     left = _common([line.x0 for line in lines])
     right = max(line.x1 for line in lines)
@@ -110,20 +217,20 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
     found: list[Paragraph] = []
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else None
+        full = line.x1 > right - 0.03 * (right - left)
         if before is None or _begins(before, line, found[-1], pitch, left, right, hanging):
-            found.append(Paragraph([(page, line.text)], line.size, line.bold, line.y0, line.cells > 1))
-            found[-1].indented = line.x0 - left > 0.7 * line.size
-            found[-1].full = line.x1 > right - 0.03 * (right - left)
-            continue
-        paragraph = found[-1]
-        text = (
-            f"{paragraph.text}\n{line.text}"
-            if paragraph.rows or line.mono
-            else vocabulary.join(paragraph.text, line.text)
-        )
-        paragraph.pieces = [(page, text)]
-        paragraph.lines += 1
-        paragraph.full = line.x1 > right - 0.03 * (right - left)
+            paragraph = Paragraph([(page, line.text)], line.size, line.bold, line.y0, line.cells > 1)
+            paragraph.indented = line.x0 - left > 0.7 * line.size
+            paragraph.aside = line.aside
+            found.append(paragraph)
+        else:
+            paragraph = found[-1]
+            if paragraph.rows or line.mono:
+                paragraph.parts.append((page, f"\n{line.text}"))
+            else:
+                paragraph.add(page, line.text, vocabulary)
+            paragraph.lines += 1
+        paragraph.full = full
     return found
 
 
@@ -131,9 +238,9 @@ def _begins(
     before: Line, line: Line, paragraph: Paragraph, pitch: float, left: float, right: float, hanging: bool
 ) -> bool:
     """Whether a line begins a new paragraph."""
-    if (line.cells > 1) != paragraph.rows:
+    if (line.cells > 1) != paragraph.rows or line.aside != before.aside:
         return True
-    if _HYPHEN_END.search(before.text) and line.text[0].islower() and abs(line.size - before.size) < 0.8:
+    if _broken_word(before.text) and line.text[0].islower() and abs(line.size - before.size) < 0.8:
         return False  # in the middle of a word, whatever the lines look like
     step = line.y0 - before.y0
     if step > max(1.45 * pitch, 1.35 * line.size) or step < -1:
@@ -144,7 +251,7 @@ def _begins(
         return (
             line.bold != before.bold and _splits_at_bold(before, line) or abs(line.size - before.size) > 0.8
         )
-    if _ITEM.match(line.text) and (_TERMINAL.search(before.text) or line.x0 <= before.x0 + 1):
+    if _ITEM.match(line.text) and (ends_sentence(before.text) or line.x0 <= before.x0 + 1):
         return True
     indent = line.x0 - left
     if hanging and (indent > 0.7 * line.size or indent < -1):
@@ -153,22 +260,22 @@ def _begins(
         return True
     if indent > 0.7 * line.size and line.x0 - before.x0 > 0.7 * line.size and not _ITEM.match(before.text):
         return True  # first line of an indented paragraph
-    if indent > 0.7 * line.size and abs(line.x0 - before.x0) < 1 and _TERMINAL.search(before.text):
+    if indent > 0.7 * line.size and abs(line.x0 - before.x0) < 1 and ends_sentence(before.text):
         return True  # one indented paragraph of a single line after another
-    return bool(before.x1 < right - 0.18 * (right - left) and _TERMINAL.search(before.text))
+    return before.x1 < right - 0.18 * (right - left) and ends_sentence(before.text)
 
 
 def _splits_at_bold(before: Line, line: Line) -> bool:
     """A bold line is a heading of its own, unless bold words only happen to fill a line of prose."""
     bold = before if before.bold else line
-    return not _TERMINAL.search(bold.text) or bold is before
+    return not ends_sentence(bold.text) or bold is before
 
 
 def _is_hanging(lines: list[Line], left: float) -> bool:
     """Whether first lines stand out to the left (lists, references) rather than in to the right."""
     ended: dict[bool, list[bool]] = {True: [], False: []}
     for before, line in zip(lines, lines[1:], strict=False):
-        ended[line.x0 - left > 0.7 * line.size].append(bool(_TERMINAL.search(before.text)))
+        ended[line.x0 - left > 0.7 * line.size].append(ends_sentence(before.text))
     if len(ended[True]) < 2 or not ended[False]:
         return False
     share = {indented: sum(ends) / len(ends) for indented, ends in ended.items()}

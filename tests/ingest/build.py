@@ -3,6 +3,7 @@
 import html
 import io
 import zipfile
+from dataclasses import dataclass
 
 import pymupdf
 
@@ -150,4 +151,29 @@ def printed(pages: list[list[tuple[float, float, str]]], size: float = 10, **sav
         leaf = book.new_page(width=420, height=595)
         for x, y, text in lines:
             leaf.insert_text((x, y), text, fontsize=size, fontname="helv")
+    return book.tobytes(**save)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Words put at (x, y) in points, in letters of a size; `turn` in degrees against the clock."""
+
+    x: float
+    y: float
+    text: str
+    size: float = 11
+    bold: bool = False
+    turn: int = 0
+
+
+def typeset(pages: list[list[Piece]], width: float = 420, height: float = 595, **save) -> bytes:
+    """A PDF of pieces, page by page."""
+    book = pymupdf.open()
+    for pieces in pages:
+        leaf = book.new_page(width=width, height=height)
+        for piece in pieces:
+            font = "hebo" if piece.bold else "helv"
+            leaf.insert_text(
+                (piece.x, piece.y), piece.text, fontsize=piece.size, fontname=font, rotate=piece.turn
+            )
     return book.tobytes(**save)

@@ -1,0 +1,48 @@
+"""Damage: what MuPDF says of a page that it reads as well as it can; pages that show more than they tell."""
+
+import re
+
+import pymupdf
+
+from ingest.pdf.leaf import Leaf
+
+# what a damaged file makes pymupdf raise, depending on how deep the damage lies
+TROUBLE = (RuntimeError, ValueError, IndexError, pymupdf.mupdf.FzErrorBase)
+FEW_LETTERS = 100  # of a page that is worth a second look
+
+# what costs text; fonts, colours, links and checksums do not
+_HARM = re.compile(
+    r"zlib error: (?!incorrect data check)|read error|premature end|unknown filter|cannot load content"
+    r"|not a stream|cannot draw text|invalid character in (?:hex )?string|cannot find XObject"
+    r"|corrupt|truncated|in lzw|ascii85|runlength|syntax error: (?!ICC|image|colou?r)",
+    re.IGNORECASE,
+)
+_LOST_PAGE = re.compile(r"non-page object|cannot load object|cannot find object", re.IGNORECASE)
+_OUTSIDE = 4  # times as many letters as inside
+_SIDE = 360  # pixels of the longer side of the picture that is looked at
+_INKED = bytes(grey < 200 for grey in range(256))  # 1 where a pixel is darker than paper
+_FULL_OF_EDGES = 2000  # from paper to ink
+
+
+def is_damaged(leaf: Leaf) -> bool:
+    """Whether MuPDF met damage, since it was asked last, that may have cost text of this page."""
+    said = pymupdf.TOOLS.mupdf_warnings(reset=1)
+    return bool(_HARM.search(said) or (not leaf.lines and _LOST_PAGE.search(said)))
+
+
+def has_text_outside(page: pymupdf.Page, leaf: Leaf) -> bool:
+    """Whether far more letters stand outside of the page than on it."""
+    flags = pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_MEDIABOX_CLIP
+    everything = page.get_text("text", flags=flags, clip=pymupdf.INFINITE_RECT())
+    outside = sum(map(str.isalnum, everything)) - leaf.letters - leaf.left_out
+    return outside >= FEW_LETTERS and outside > _OUTSIDE * leaf.letters
+
+
+def ink(page: pymupdf.Page) -> str:
+    """What a page looks like: "" (one colour), "some", or "full" (as many edges as a page of text)."""
+    scale = _SIDE / max(page.rect.width, page.rect.height, 1)
+    picture = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY, alpha=False)
+    if picture.is_unicolor:
+        return ""
+    edges = picture.samples.translate(_INKED).count(b"\0\1")
+    return "full" if edges >= _FULL_OF_EDGES else "some"

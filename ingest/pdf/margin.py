@@ -1,0 +1,97 @@
+"""What stands beside the lines of a page: large initials, which belong to them, and their numbers."""
+
+from bisect import bisect_left
+from collections import Counter
+
+from ingest.pdf.line import Line
+from ingest.pdf.paragraphs import ends_sentence
+from ingest.pdf.type import Type
+
+_INITIAL = 1.8  # of the body's letters
+_MOST_INITIALS = 40  # on one page; more are a display of letters
+_WORDS = frozenset("aioyeàèé")  # letters that are words of their own
+_LEAST_NUMBERS = 5
+_STEPS = (1, 2, 5, 10)  # every line is numbered, or every fifth
+_PROSE = 25  # letters in the middle one of numbered lines; shorter ones are rows of a table or a list
+
+
+def join_initials(lines: list[Line], letters: Type, words: Counter[str]) -> list[Line]:
+    """Put a large first letter before the rest of its word, and the lines beside it under one edge.
+
+    `words` counts the words of the document: it tells "A long way" from "Along the way".
+    """
+    initials = [line for line in lines if _is_initial(line, letters)]
+    if len(initials) > _MOST_INITIALS:
+        return lines
+    joined = set()
+    for initial in initials:
+        beside = [line for line in lines if line is not initial and _is_beside(line, initial, letters)]
+        if beside:
+            first = min(beside, key=lambda line: line.y0)
+            first.text = initial.text + _space(initial.text, first.text, words) + first.text
+            joined.add(id(initial))
+        for line in beside:
+            line.x0 = initial.x0
+    return [line for line in lines if id(line) not in joined]
+
+
+def _is_initial(line: Line, letters: Type) -> bool:
+    plain = line.text.strip("“”\"'‘’«»„ ")
+    return len(plain) == 1 and plain.isalpha() and line.size >= _INITIAL * letters.size
+
+
+def _is_beside(line: Line, initial: Line, letters: Type) -> bool:
+    return (
+        line.size < initial.size / 1.5
+        and -0.2 * initial.size < line.x0 - initial.x1 < 1.5 * letters.size
+        and initial.y0 < (line.y0 + line.y1) / 2 < initial.y1 - 0.1 * initial.height
+    )
+
+
+def _space(initial: str, following: str, words: Counter[str]) -> str:
+    letter = initial[-1].casefold()
+    rest = following.split(" ", 1)[0].strip('.,;:!?”"’').casefold()
+    own = letter in _WORDS and not words[letter + rest] and words[rest] > 1
+    return " " if own or not following[0].isalpha() else ""
+
+
+def without_line_numbers(lines: list[Line]) -> list[Line]:
+    """Leave out columns of numbers that count the lines of a text beside them."""
+    numbers = [line for line in lines if line.text.isdecimal() and len(line.text) <= 5]
+    if len(numbers) < _LEAST_NUMBERS:
+        return lines
+    text = sorted((line for line in lines if not line.text.isdecimal()), key=lambda line: line.y0)
+    away: set[int] = set()
+    for edge in ("x0", "x1"):
+        columns: dict[int, list[Line]] = {}
+        for line in numbers:
+            columns.setdefault(round(getattr(line, edge) / 4), []).append(line)
+        for column in columns.values():
+            if _counts_lines(sorted(column, key=lambda line: line.y0), text):
+                away |= {id(line) for line in column}
+    return [line for line in lines if id(line) not in away]
+
+
+def _counts_lines(column: list[Line], text: list[Line]) -> bool:
+    """Whether numbers rise by one step as the lines of running text beside them do."""
+    values = [int(line.text) for line in column]
+    steps = {after - before for before, after in zip(values, values[1:], strict=False)}
+    if len(column) < _LEAST_NUMBERS or len(steps) != 1 or not steps <= set(_STEPS):
+        return False
+    tops = [line.y0 for line in text]
+    rows = []
+    for number in column:
+        near = text[bisect_left(tops, number.y0 - number.height) : bisect_left(tops, number.y1)]
+        row = [line for line in near if abs(line.y1 - number.y1) < 0.4 * number.height]
+        if not 1 <= len(row) <= 2 or any(line.x0 < number.x1 and line.x1 > number.x0 for line in row):
+            return False  # the cells of a table, or a number that stands alone
+        rows.append(min(row, key=lambda line: abs(line.x0 - number.x1)))
+    between = bisect_left(tops, rows[-1].y0) - bisect_left(tops, rows[0].y0)
+    if between > 2.2 * steps.pop() * len(column):
+        return False  # the items of a list, of several lines each
+    lengths = sorted(len(line.text) for line in rows)
+    left, right = min(line.x0 for line in rows), max(line.x1 for line in rows)
+    full = sum(line.x1 > right - 0.2 * (right - left) for line in rows)
+    ended = sum(ends_sentence(line.text) for line in rows)
+    # the items of a list end where they will; running text runs up to its edge
+    return lengths[len(rows) // 2] >= _PROSE and full >= 0.6 * len(rows) and ended < 0.7 * len(rows)

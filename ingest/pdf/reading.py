@@ -1,0 +1,171 @@
+"""Reading the pages of a PDF one by one, and saying what of them could not be read."""
+
+import contextlib
+from collections import defaultdict
+
+import pymupdf
+
+from ingest.errors import BadInput
+from ingest.limits import Limits
+from ingest.manuscript import Manuscript
+from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_text_outside, ink, is_damaged
+from ingest.pdf.leaf import Leaf, read_leaf
+from ingest.pdf.line import UNREAD
+
+_LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
+_SCANNED_SHARE = 0.1
+_PART_SCANNED_SHARE = 0.2
+_UNREAD_SHARE = 0.3
+_NAMED = 8  # pages in a warning
+
+# what is wrong with pages -> what is said of one, of several; in the order of the warnings
+_WORDS = {
+    "gone": ("is damaged and was left out", "are damaged and were left out"),
+    "damaged": (
+        "is damaged; part of its text may be missing",
+        "are damaged; part of their text may be missing",
+    ),
+    "outside": (
+        "has text outside of what it shows, which was left out",
+        "have text outside of what they show, which was left out",
+    ),
+    "drawn": (
+        "shows far more than its letters say: if words are drawn there, run text recognition (OCR) first",
+        "show far more than their letters say: if words are drawn there, run text recognition (OCR) first",
+    ),
+    "turned": (
+        "has a line that is printed sideways or aslant, which was left out",
+        "have lines that are printed sideways or aslant, which were left out",
+    ),
+}
+
+
+def read_leaves(book: pymupdf.Document, limits: Limits, manuscript: Manuscript) -> list[Leaf]:
+    """The lines of every page. Raises BadInput above `limits`, for scans, blank pages and unnamed letters."""
+    leaves: list[Leaf] = []
+    faults: dict[str, list[int]] = defaultdict(list)
+    size = 0
+    count = _count_pages(book, limits)
+    _load_list_of_pages(book)
+    for number in range(count):
+        leaf, found = _read_page(book, number)
+        leaves.append(leaf)
+        for fault in found:
+            faults[fault].append(number + 1)
+        size += sum(len(line.text) for line in leaf.every_line)
+        if size > limits.characters:
+            raise BadInput(
+                f"the text is too long (more than {limits.characters:,} characters): split the file"
+            )
+    _refuse_unread(leaves)
+    _refuse_scans(leaves, faults, manuscript)
+    for fault, (one, several) in _WORDS.items():
+        if pages := faults[fault]:
+            manuscript.warn(f"{_name(pages)} of the PDF {several if len(pages) > 1 else one}")
+    _drop_unread(leaves, manuscript)
+    return leaves
+
+
+def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
+    objects, pages = book.xref_length(), book.page_count
+    if objects > limits.objects:
+        raise BadInput(
+            f"the PDF has too many parts ({objects:,}; the limit is {limits.objects:,}): split the file"
+        )
+    if pages > limits.pages:
+        raise BadInput(
+            f"the PDF has too many pages ({pages:,}; the limit is {limits.pages:,}): split the file"
+        )
+    return pages
+
+
+def _load_list_of_pages(book: pymupdf.Document) -> None:
+    """What is wrong with the list is said with the first page, and is no fault of that page."""
+    with contextlib.suppress(*TROUBLE):
+        book.load_page(0)
+
+
+def _read_page(book: pymupdf.Document, number: int) -> tuple[Leaf, list[str]]:
+    """(lines, what is wrong with the page)."""
+    pymupdf.TOOLS.reset_mupdf_warnings()
+    try:
+        page = book[number]
+        leaf = read_leaf(page)
+    except TROUBLE:
+        return Leaf(), ["gone"]
+    faults = ["damaged"] * is_damaged(leaf) + ["turned"] * bool(leaf.left_out)
+    if leaf.letters >= FEW_LETTERS:
+        return leaf, faults
+    try:
+        pictured = bool(page.get_images())
+        if has_text_outside(page, leaf):
+            faults.append("outside")
+        shown = "" if pictured else ink(page)
+    except TROUBLE:
+        return leaf, faults  # what cannot be looked at is not told of
+    if shown == "full":
+        faults.append("drawn")
+    if leaf.letters < _LEAST_LETTERS:
+        faults.append("pictured" if pictured else "inked" if shown else "blank")
+    return leaf, faults
+
+
+def _name(pages: list[int]) -> str:
+    """ "page 3", "pages 3, 4 and 9", "pages 1, 2, 3 … and 12 more"."""
+    if len(pages) == 1:
+        return f"page {pages[0]}"
+    if len(pages) > _NAMED:
+        shown = ", ".join(map(str, pages[: _NAMED - 1]))
+        return f"pages {shown} and {len(pages) - _NAMED + 1:,} more"
+    return f"pages {', '.join(map(str, pages[:-1]))} and {pages[-1]}"
+
+
+def _refuse_scans(leaves: list[Leaf], faults: dict[str, list[int]], manuscript: Manuscript) -> None:
+    with_text = sum(leaf.letters >= _LEAST_LETTERS for leaf in leaves)
+    counted = (
+        f"{with_text} of {len(leaves)} pages have text" if len(leaves) > 1 else "its one page has no text"
+    )
+    silent = not any(leaf.letters for leaf in leaves)
+    pictured = len(faults["pictured"])
+    if silent and not pictured:
+        _refuse_empty(faults)
+    if silent or (pictured and with_text <= _SCANNED_SHARE * len(leaves)):
+        raise BadInput(
+            f"the PDF looks scanned: {counted}; run text recognition (OCR) first, ocrmypdf for example"
+        )
+    if pictured > _PART_SCANNED_SHARE * len(leaves):
+        manuscript.warn(
+            f"the PDF looks scanned in part: {counted}; for the others run text recognition (OCR) first, "
+            "ocrmypdf --skip-text for example"
+        )
+
+
+def _refuse_empty(faults: dict[str, list[int]]) -> None:
+    if faults["damaged"] or faults["gone"]:
+        raise BadInput("there is no text in this PDF, its pages are damaged: get another copy")
+    if faults["inked"]:
+        raise BadInput(
+            "there is no text in this PDF, what it shows is drawn: run text recognition (OCR) first"
+        )
+    raise BadInput("there is no text in this PDF, its pages are blank: choose another copy")
+
+
+def _refuse_unread(leaves: list[Leaf]) -> None:
+    total = sum(len(line.text) for leaf in leaves for line in leaf.every_line)
+    unread = sum(line.text.count(UNREAD) for leaf in leaves for line in leaf.every_line)
+    if unread > _UNREAD_SHARE * total:
+        raise BadInput(
+            "the fonts of this PDF do not say which letters they show: run text recognition (OCR) first"
+        )
+
+
+def _drop_unread(leaves: list[Leaf], manuscript: Manuscript) -> None:
+    """Leave out lines in which no word can be read."""
+    unread = sum(line.text.count(UNREAD) for leaf in leaves for line in leaf.every_line)
+    if not unread:
+        return
+    letters = "1 letter" if unread == 1 else f"{unread:,} letters"
+    manuscript.warn(f"{letters} of the PDF could not be read: its fonts do not name them")
+    for leaf in leaves:
+        leaf.lines = [line for line in leaf.lines if not line.is_unread]
+        leaf.turned = [[line for line in lines if not line.is_unread] for lines in leaf.turned]
