@@ -463,6 +463,28 @@ def test_threads_that_need_the_model_at_once_load_it_once(tiny_folder, tmp_path,
         assert len(set(threads.map(needed, range(3)))) == len(loads) == 1
 
 
+def test_a_file_whose_reading_was_paused_is_read_with_its_password_later(tiny_folder, tmp_path):
+    given = []
+
+    def read(path, *, password, waiting, **_):
+        given.append(password)
+        if len(given) == 1:
+            library.shelf.jobs.pause(job.id)
+        for _ in range(100):
+            waiting()
+            time.sleep(0.02)
+        return parse(path)
+
+    library = Library(Paths(tmp_path), read, model=str(tiny_folder))
+    book = tmp_path / "book.md"
+    book.write_text(START)
+    job = library.enqueue(library.shelf.add(book)[0].id, password="sesame")
+    assert library.shelf.jobs.run(job.id, library.work).state == "paused"
+    library.shelf.jobs.resume(job.id)
+    assert library.shelf.jobs.run(job.id, library.work).state == "done"
+    assert given == ["sesame", "sesame"]
+
+
 def test_bounds_that_leave_nothing_are_said_to(assistant, tmp_path):
     document = put(assistant, tmp_path, START)
     with pytest.raises(BadInput, match="nothing of chapter 2 stands before chapter 1"):

@@ -197,3 +197,10 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path, deed):
         parent.kill()
         parent.communicate()
     until(lambda: is_gone(child.pid), 10 if deed else 30)
+
+
+def test_a_flood_of_tables_is_refused_and_not_queued(monkeypatch):
+    monkeypatch.setattr(apart, "_tables", threading.BoundedSemaphore(1))
+    with apart._one_of_few(), pytest.raises(BadInput, match="several tables are being read"):
+        apart.pasted_table("text,label\na,b\n")
+    assert apart.pasted_table("text,label\na,b\n").rows == (("a", "b"),)

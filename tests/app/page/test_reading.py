@@ -5,7 +5,12 @@ import pytest
 
 from app.command_line import classify, commands, opening
 from app.desk import desk, import_draft
+from app.desk.desk import Desk
+from app.page import page as page_module
+from engine.assistant import Assistant
 from engine.demonstrations.demonstrations import Demonstrations
+from engine.library import Library
+from engine.paths import Paths
 from ingest import apart
 from tests.app.browser import until
 from tests.app.conftest import serving
@@ -45,6 +50,28 @@ def test_a_page_answers_and_obeys_while_a_file_holds_its_reader(page, tmp_path):
     assert desk.stop(30), "it ends while the file is being read"
     assert jobs.get(job.id).state == "queued" and not apart._children._alive
     jobs.cancel(job.id)
+
+
+def test_a_page_is_there_before_a_job_is_taken_up(tmp_path, monkeypatch):
+    done = []
+
+    class Served:
+        mcp_error, local_url = None, "http://here"
+
+        def close(self, verbose: bool) -> None:
+            done.append("closed")
+
+    def began(_: Desk) -> None:
+        done.append("jobs")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(page_module, "serve", lambda *_, **__: done.append("served") or Served())
+    monkeypatch.setattr(Desk, "start", began)
+    monkeypatch.setattr(page_module, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    assistant = Assistant(Library(Paths(tmp_path), apart.parse))
+    assert page_module.run(commands.parse([]), lambda: assistant) == 0
+    assert done == ["served", "jobs", "closed"]
 
 
 def test_the_program_reads_nothing_in_its_own_process(tmp_path, monkeypatch):
