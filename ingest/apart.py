@@ -60,14 +60,14 @@ def parse(
 
 
 def read_table(path: str | os.PathLike, *, encoding: str | None = None, header: bool | None = None) -> Table:
-    """The table in a file, as `ingest.tables.read_table` gives it."""
+    """Read the table in a file, as `ingest.tables.read_table` does."""
     request = {"what": "table", "path": os.fspath(path), "encoding": encoding, "header": header}
     with _one_of_few():
         return Table.from_json(_read(request, path, TABLE_LIMITS, _size(path)))
 
 
 def pasted_table(text: str, *, header: bool | None = None) -> Table:
-    """The table in pasted text, as `ingest.tables.pasted_table` gives it."""
+    """Read the table in pasted text, as `ingest.tables.pasted_table` does."""
     with _one_of_few():
         request = {"what": "pasted", "text": text, "header": header}
         return Table.from_json(_read(request, PASTED, TABLE_LIMITS, len(text)))
@@ -106,7 +106,7 @@ class _Reading:
         self._reply = bytearray()
 
     def result(self, request: dict[str, Any], waiting: Waiting | None) -> str:
-        """The JSON of what was read. Raises BadInput where that cannot be, or goes beyond the limits."""
+        """Return the JSON of what was read. Raises BadInput where that cannot be, or passes the limits."""
         line = json.dumps({**request, "memory": self._memory, "seconds": self._seconds}) + "\n"
         hearing = threading.Thread(target=self._hear, args=[line.encode()], daemon=True)
         hearing.start()
@@ -136,7 +136,7 @@ class _Reading:
                     break
 
     def _understood(self, code: int) -> str:
-        """The result in the reply of a process that ended with this code."""
+        """Return the result in the reply of a process that ended with this code."""
         word, _, content = self._reply.partition(b"\n")
         if word == MEMORY:
             raise self._heavy()
@@ -183,7 +183,7 @@ class _Children:
             self._fill()
 
     def take(self) -> subprocess.Popen:
-        """One that has read nothing yet."""
+        """Take a process that has read nothing yet."""
         with self._lock:
             child, self._spare = self._spare, None
             if child is None:

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _readers() -> dict[str, Callable[..., str]]:
-    """What can be asked for. All that most files need is imported here, while nobody waits for it."""
+    """List what can be asked for, importing what most files need while nobody waits for it."""
     from ingest import parse, tables
 
     return {

@@ -56,7 +56,7 @@ def decode_markup(data: bytes, encoding: str | None = None) -> tuple[str, str | 
 
 
 def first_letters(data: bytes, size: int = 4096) -> str:
-    """The beginning of a file as letters, to tell what it is: ASCII comes out right in any encoding."""
+    """Decode the beginning of a file, to tell what it is: ASCII comes out right in any encoding."""
     head = data[:size]
     wide = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _wide_encoding(head)
     return head.decode(wide or "latin-1", errors="ignore").lstrip("\ufeff").removeprefix("ï»¿")
@@ -88,7 +88,7 @@ def _declared(data: bytes) -> tuple[str, str | None] | None:
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """The encoding named by an XML declaration or a <meta>, as Python calls it; None where it knows none."""
+    """Return the encoding that an XML declaration or a <meta> names, as Python calls it, or None."""
     head = data[:_DECLARATION_REACH].lower()
     places = [head[:200].partition(b"?>")[0].partition(b"encoding")[2]] if head.startswith(b"<?xml") else []
     places += [tag.partition(b">")[0].partition(b"charset")[2] for tag in head.split(b"<meta")[1:]]
@@ -163,7 +163,7 @@ def _is_plainly_utf8(data: bytes) -> bool:
 
 
 def _detect(sample: bytes) -> str | None:
-    """The encoding of a sample where it can be told; None means cp1252, the likeliest by far."""
+    """Detect the encoding of a sample where it can be told; None means cp1252, the likeliest by far."""
     latin = latin_encoding(sample)
     if latin:
         return latin
@@ -178,7 +178,7 @@ def _detect(sample: bytes) -> str | None:
 
 
 def _japanese(sample: bytes) -> str | None:
-    """The Japanese encoding in which a good part of the letters are kana."""
+    """Find the Japanese encoding in which a good part of the letters are kana."""
     for name in ("euc_jp", "cp932"):
         text = sample.decode(name, errors="replace")
         letters = sum(letter > "\x7f" for letter in text)
@@ -202,7 +202,7 @@ def _mostly_latin(sample: bytes, encoding: str) -> bool:
 
 
 def _telling_sample(data: bytes) -> bytes:
-    """The stretch around the first bytes that are not ASCII: elsewhere there is nothing to tell."""
+    """Return the stretch around the first bytes that are not ASCII: elsewhere there is nothing to tell."""
     first = _HIGH.search(data)
     at = first.start() if first else 0
     return data[max(0, at - _SAMPLE // 4) : at + _SAMPLE]

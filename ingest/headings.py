@@ -52,7 +52,7 @@ def read_heading(title: str) -> Heading | None:
 
 
 def short_name(title: str) -> str:
-    """What a title is called in a place: "Chapter XII" where it is numbered, else the title, cut to 80."""
+    """Return what a place calls a title: "Chapter XII" where it is numbered, else its first 80 letters."""
     heading = read_heading(title)
     if heading:
         return heading.name
@@ -61,7 +61,7 @@ def short_name(title: str) -> str:
 
 
 def is_number_only(title: str) -> bool:
-    """Whether a title is a number and nothing else: "IV.", "Chapter the Third", "BOOK II"."""
+    """Tell whether a title is a number and nothing else: "IV.", "Chapter the Third", "BOOK II"."""
     heading = read_heading(title)
     plain = " ".join(title.split()).rstrip(".: ").casefold()
     return heading is not None and plain in (

@@ -21,7 +21,7 @@ _CLEARLY = 0.08  # by how much another encoding must fit better than one that is
 
 
 def latin_encoding(sample: bytes) -> str | None:
-    """The encoding whose letters fit one language; None where none does or the letters are not Latin ones."""
+    """Find the encoding whose letters fit one language; None where none does or they are not Latin."""
     plain = sum(65 <= byte & 0xDF <= 90 for byte in sample)
     if plain < 2 * sum(byte > 0x7F for byte in sample):
         return None
@@ -34,7 +34,7 @@ def latin_encoding(sample: bytes) -> str | None:
 
 
 def _best_share(text: str) -> float:
-    """The share of letters beyond ASCII that one language has, the best of all."""
+    """Return the share of letters beyond ASCII that one language has, the best of all."""
     counted: dict[str, int] = {}
     wrong = 0
     for match in _HIGH.finditer(text):

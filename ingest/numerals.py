@@ -25,7 +25,7 @@ _WORDS = (
 
 
 def roman(text: str) -> int | None:
-    """The value of a Roman numeral in either case ("XIV", "xiiii"), None for anything else."""
+    """Read a Roman numeral in either case ("XIV", "xiiii"); None for anything else."""
     text = text.lower()
     if not _ROMAN_SHAPE.fullmatch(text):
         return None
@@ -37,7 +37,7 @@ def roman(text: str) -> int | None:
 
 
 def numeral(text: str) -> int | None:
-    """The value of digits, a Roman numeral or English number words; "last" is -1; None for anything else."""
+    """Read digits, a Roman numeral or English number words; "last" is -1; None for anything else."""
     text = text.strip().strip(".:").casefold()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 6 else None

@@ -29,7 +29,7 @@ class Package:
         self._relations: dict[str, dict[str, Relation]] = {}
 
     def main(self, usual: str) -> str:
-        """The name of the part that holds the document itself; the usual one where nothing says so."""
+        """Name the part that holds the document itself; the usual one where nothing says so."""
         named = self.related("", "officeDocument")
         if named in self.archive:
             return named
@@ -43,7 +43,7 @@ class Package:
         return usual if usual in self.archive or not others else others[0]
 
     def xml(self, name: str):
-        """The tree of a part; None when it is missing or cannot be read. Raises BadInput at a cap."""
+        """Parse the tree of a part; None when it is missing or cannot be read. Raises BadInput at a cap."""
         data = self.archive.read(name) if name else None
         if data is None:
             if name in self.archive:
@@ -73,7 +73,7 @@ class Package:
         return found
 
     def related(self, part: str, kind: str) -> str:
-        """The first part of a kind that `part` refers to; "" when there is none."""
+        """Name the first part of a kind that `part` refers to; "" when there is none."""
         return next(
             (
                 item.target
@@ -84,6 +84,6 @@ class Package:
         )
 
     def target(self, part: str, relation: str) -> str:
-        """The part that `part` refers to by this id; "" where there is none, or one outside the file."""
+        """Name the part that `part` refers to by this id; "" where there is none, or one outside the file."""
         found = self.relations(part).get(relation)
         return "" if found is None or found.external else found.target

@@ -45,7 +45,7 @@ class Mark:
 
 
 def find_outline(paragraphs: list[Paragraph]) -> list[Mark]:
-    """The headings in order, with levels from 1 on."""
+    """Find the headings in order, with levels from 1 on."""
     marks: list[Mark] = []
     for index in range(len(paragraphs)):
         inside = marks and index < marks[-1].index + marks[-1].count
@@ -119,7 +119,7 @@ def _is_capitals(lines: list[str]) -> bool:
 
 
 def _is_title(paragraph: Paragraph) -> bool:
-    """A short block below "Chapter II" that is its title, not its first sentence."""
+    """Tell a short block below "Chapter II" that is its title, not its first sentence."""
     text = " ".join(line.strip() for line in paragraph.lines)
     if len(paragraph.lines) > 2 or len(text) > 90 or read_heading(text) or not text[0].isprintable():
         return False

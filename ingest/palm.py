@@ -66,7 +66,7 @@ def read_palm(data: bytes, limits: Limits) -> PalmBook:
 
 
 def unpack(packed: bytes) -> bytes:
-    """One record out of PalmDOC's packing: single bytes, runs, a space and a letter, or a piece of before."""
+    """Unpack one record of PalmDOC: single bytes, runs, a space and a letter, or a piece of before."""
     made = bytearray()
     at, end = 0, len(packed)
     while at < end:
@@ -103,12 +103,12 @@ def _records(data: bytes) -> list[bytes]:
 
 
 def _number(data: bytes, at: int, form: str = ">I") -> int:
-    """A number in a header; 0 where the header ends before."""
+    """Read a number in a header; 0 where the header ends before."""
     return struct.unpack_from(form, data, at)[0] if at + struct.calcsize(form) <= len(data) else 0
 
 
 def _without_trailer(record: bytes, flags: int) -> bytes:
-    """A text record without what the header says stands behind its text."""
+    """Cut off what the header says stands behind the text of a record."""
     for bit in range(15, 0, -1):
         if flags >> bit & 1:
             record = record[: max(0, len(record) - _backward(record))]
@@ -118,7 +118,7 @@ def _without_trailer(record: bytes, flags: int) -> bytes:
 
 
 def _backward(record: bytes) -> int:
-    """The number written at the end of a record, seven bits a byte, the first byte marked."""
+    """Read the number at the end of a record, seven bits a byte, the first byte marked."""
     number = 0
     for byte in record[-4:]:
         if byte & 0x80:

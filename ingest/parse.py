@@ -90,7 +90,7 @@ def _parsed(source: Source) -> Document:
 
 
 def choose_parser(source: Source):
-    """The first parser that accepts the content; the text parser accepts everything."""
+    """Choose the first parser that accepts the content; the text parser accepts everything."""
     return next(parser for parser in PARSERS if parser.accepts(source))
 
 
@@ -101,7 +101,7 @@ def _refuse_foreign(source: Source) -> None:
 
 
 def _out_of_zip(source: Source) -> Source:
-    """The one file in a ZIP archive that is no document itself; else what was given.
+    """Take the one file out of a ZIP archive that is no document itself; else return what was given.
 
     Raises BadInput for archives of several files or of pictures, and for those of another program.
     """

@@ -117,7 +117,7 @@ def _section_passages(text, start, end, paragraph_ends, lo, hi) -> list[tuple[in
 
 
 def _short_enough(text: str, first: int, last: int, hi: int) -> list[tuple[int, int, float]]:
-    """One sentence as parts of at most `hi` words, cut at the softest border that serves."""
+    """Cut one sentence into parts of at most `hi` words, at the softest border that serves."""
     words = word_count(text, first, last)
     if words <= hi:
         return [(first, last, words)]
@@ -135,7 +135,7 @@ def _short_enough(text: str, first: int, last: int, hi: int) -> list[tuple[int, 
 
 
 def _reach(text: str, first: int, last: int, hi: int) -> int:
-    """The furthest offset that `hi` words from `first` reach (at least one character on)."""
+    """Find the furthest offset that `hi` words from `first` reach (at least one character on)."""
     total = 0.0
     for match in _WORD.finditer(text, first, last):
         step = word_count(text, match.start(), match.end())
@@ -158,7 +158,7 @@ def _soft_cut(text: str, first: int, limit: int) -> int:
 
 
 def _ends_sentence(text: str, begin: int, mark: int, stop: int, end: int) -> bool:
-    """Whether the full stop (or !, ?, …) at `mark` ends the sentence that began at `begin`."""
+    """Tell whether the full stop (or !, ?, …) at `mark` ends the sentence that began at `begin`."""
     if text[mark] not in ".!?…":
         return True
     after = stop

@@ -92,7 +92,7 @@ def _cut(text: str, begin: int, limit: int) -> int:
 
 
 def _joined(before: str, after: str) -> bool:
-    """Whether two characters belong together: a letter and its mark, the parts of an emoji."""
+    """Tell whether two characters belong together: a letter and its mark, the parts of an emoji."""
     return bool(unicodedata.combining(after)) or after in "\u200d\ufe0f" or before == "\u200d"
 
 

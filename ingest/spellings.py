@@ -31,7 +31,7 @@ def spelling_groups(counts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
 
 
 def join_spellings(table: Table, column: str, groups: Iterable[Sequence[str]]) -> Table:
-    """The table with each label of a group written as the first of its group."""
+    """Write each label of a group as the first of its group."""
     at = table.columns.index(column)
     first = {label: group[0] for group in groups for label in group}
     rows = tuple((*row[:at], first.get(row[at], row[at]), *row[at + 1 :]) for row in table.rows)

@@ -53,7 +53,7 @@ class Table:
 
 
 def read_table(path: Path | str, *, encoding: str | None = None, header: bool | None = None) -> Table:
-    """The table in a file. encoding: overrides the guess. header: whether the first row names the columns.
+    """Read the table in a file. encoding: overrides the guess. header: whether row 1 names the columns.
 
     Raises BadInput for what is no table, an encoding that does not fit, or nothing in it.
     """
@@ -69,7 +69,7 @@ def read_table(path: Path | str, *, encoding: str | None = None, header: bool | 
 
 
 def pasted_table(text: str, *, header: bool | None = None) -> Table:
-    """The table in pasted text. Raises BadInput as `read_table` does."""
+    """Read the table in pasted text. Raises BadInput as `read_table` does."""
     with named(PASTED):
         return _filled(_text_table(text.replace("\0", ""), header, ""), PASTED)
 
@@ -96,7 +96,7 @@ def _text_table(text: str, header: bool | None, suffix: str) -> Table:
 
 
 def _json_table(text: str) -> Table:
-    """One JSON object a line, or one array of objects."""
+    """Read one JSON object a line, or one array of objects."""
     _check_marks(text, "{[,")
     objects: list[dict[str, Any]] = []
     numbers: list[int] = []
@@ -231,7 +231,7 @@ def _records(text: str, delimiter: str, quoting: Literal[0, 3], line: int) -> It
 
 
 def _delimiter(text: str) -> str:
-    """The mark that cuts most of the first lines into the same number of cells, more than one."""
+    """Find the mark that cuts most of the first lines into the same number of cells, more than one."""
     lines = [line for line in text[:200_000].splitlines() if line.strip()][:SAMPLE_ROWS]
     best, most = ",", 0
     for delimiter in DELIMITERS:
@@ -292,7 +292,7 @@ def _parquet(data: bytes) -> Table:
 
 
 def _cell(value: object) -> str:
-    """A value as text; nothing, or not a number, is empty."""
+    """Write a value as text; nothing, or not a number, is empty."""
     if value is None or value != value:
         return ""
     if isinstance(value, bytes):

@@ -33,7 +33,7 @@ def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
 
 
 def xml_text(data: bytes) -> str:
-    """The characters of an XML file, by its byte order mark or what it declares; without the declaration."""
+    """Decode the characters of an XML file, by its byte order mark or its declaration, which is left out."""
     match = _DECLARED.match(data[:200].lstrip())
     try:
         text = data.decode(match[1].decode(), errors="replace") if match else decode(data)[0]
@@ -43,7 +43,7 @@ def xml_text(data: bytes) -> str:
 
 
 def value(element, name: str = "val") -> str:
-    """An attribute by its name without a namespace; "" where it is missing."""
+    """Return an attribute by its name without a namespace; "" where it is missing."""
     if element is None:
         return ""
     return next((words for key, words in element.attrib.items() if key.rpartition("}")[2] == name), "")

@@ -38,7 +38,7 @@ class StructureAnswer:
 
 
 def structure_answer(question: str, document: Document, end: int | None = None) -> StructureAnswer | None:
-    """The answer to a question about chapters, pages, length, title or author; None for any other question.
+    """Answer a question about chapters, pages, length, title or author; None for any other question.
 
     end: titles of chapters that start after it are not told.
     """

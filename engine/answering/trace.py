@@ -76,7 +76,7 @@ class Trace:
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "Trace | None":
-        """The trace that was packed; None where another version of the program packed it."""
+        """Unpack a trace; None where another version of the program packed it."""
         values: dict[str, Any] = json.loads(zlib.decompress(packed))
         if values["format"] != FORMAT:
             return None
@@ -112,7 +112,7 @@ class Recorder:
         self._heads = 0
 
     def take(self, text: str, reads: Sequence[Read], layers: Sequence[LayerOfToken]) -> None:
-        """One token; the masses of `reads` are sums over layers and heads."""
+        """Record one token; the masses of `reads` are sums over layers and heads."""
         self._tokens.append((text, reads))
         self._heads = sum(len(layer.null) for layer in layers)
         for layer in layers:
@@ -121,7 +121,7 @@ class Recorder:
     def finished(
         self, text: str, gates: dict[int, tuple[tuple[float, ...], bool]], passages: Sequence[Read] = ()
     ) -> Trace | None:
-        """The trace of an answer whose text is `text`; None where nothing was read.
+        """Make the trace of an answer whose text is `text`; None where nothing was read.
 
         gates: {layer: (a number per head, whether it is a share)}. passages: what the window held again.
         """
@@ -136,7 +136,7 @@ class Recorder:
         return Trace(tuple(tokens), tuple(layers), tuple(passages))
 
     def _fitted(self, text: str) -> Iterable[TokenReads]:
-        """The tokens that make up `text`: its ends were stripped, and half characters have no text yet."""
+        """Yield the tokens that make up `text`: its ends were stripped, half characters have no text yet."""
         whole = "".join(piece for piece, _ in self._tokens)
         first = max(0, whole.find(text))
         last, at, waiting = first + len(text), 0, []

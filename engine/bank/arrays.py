@@ -9,14 +9,14 @@ from engine.bank.manifest import DamagedBank, Manifest
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A read-only view (shape) of the start of a file; nothing is read yet."""
+    """Map the start of a file read-only (shape); nothing is read yet."""
     if 0 in shape:
         return np.empty(shape, dtype)  # an empty file cannot be mapped
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=shape))
 
 
 def open_array(folder: Path, manifest: Manifest, spec: ArraySpec) -> np.ndarray:
-    """The rows of one array that count. Raises Failure where the file holds fewer."""
+    """Map the rows of one array that count. Raises Failure where the file holds fewer."""
     path = folder / spec.file
     try:
         found = path.stat().st_size

@@ -98,7 +98,7 @@ class DerivedKeys:
         return committed
 
     def _committed(self) -> Committed | None:
-        """What is there, None where nothing usable is."""
+        """Return what is there, None where nothing usable is."""
         try:
             committed = Committed(**json.loads(self.record.read_bytes()))
             whole = os.stat(self.data).st_size >= committed.chunks * committed.dim * 2

@@ -74,7 +74,7 @@ def freeze(backbone: Backbone, ids: Tensor, wanted: Wanted) -> Frozen:
 
 
 def freeze_all(backbone: Backbone, ids: Tensor, wanted: Wanted) -> list[Frozen]:
-    """The same over several segments at once, ids (segments, time)."""
+    """Compute the same over several segments at once, ids (segments, time)."""
     encoded = backbone.encode(ids, hidden=wanted.hidden, memory_blocks=wanted.blocks)
     # Tensors made under inference_mode cannot be saved for a backward pass; copies can.
     return [
@@ -144,7 +144,7 @@ class TextBooks:
         self._scored.pop(book, None)
 
     def segment(self, book: int, index: int) -> Frozen:
-        """One segment of one book."""
+        """Return one segment of one book."""
         return self.segments([(book, index)])[0]
 
     def segments(self, places: Sequence[Place]) -> list[Frozen]:

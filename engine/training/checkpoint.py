@@ -49,7 +49,7 @@ def keep_options(folder: Path, options: Mapping[str, object]) -> None:
 
 
 def load_state(folder: Path, settings: TrainingSettings) -> dict | None:
-    """The state kept in a run's folder, or None where there is none.
+    """Load the state kept in a run's folder, or None where there is none.
 
     Raises
     ------

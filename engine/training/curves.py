@@ -32,7 +32,7 @@ class StepLog:
 
 
 def read_log(file: Path) -> list[dict[str, str]]:
-    """The lines of a log, as text."""
+    """Read the lines of a log, as text."""
     with file.open(newline="") as lines:
         return list(csv.DictReader(lines))
 

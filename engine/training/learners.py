@@ -30,13 +30,13 @@ class Learner(Protocol):
         """Let what the settings name learn, nothing else."""
 
     def wanted(self, settings: TrainingSettings) -> Wanted:
-        """The frozen activations of a segment in training; `H_n` comes on top where chats pull."""
+        """Name the frozen activations of a segment in training; `H_n` comes on top where chats pull."""
 
     def store(self, frozen: Frozen) -> Stored:
         """Keys and values of one segment for the bank, {block: (time, kv_heads, head_dim)}."""
 
     def memories(self, settings: TrainingSettings) -> list[SlotAttention]:
-        """The memory attentions in training, for the log."""
+        """List the memory attentions in training, for the log."""
 
     def save(self, backbone: Backbone, folder: Path) -> None:
         """Write a checkpoint that evaluation takes."""
@@ -97,7 +97,7 @@ LEARNERS: dict[type, type] = {SideNet: SideNetLearner, MemTRM: MemTRMLearner}
 
 
 def learner_for(model: nn.Module) -> Learner:
-    """The learner of a model."""
+    """Return the learner of a model."""
     return LEARNERS[type(model)](model)
 
 
@@ -125,7 +125,7 @@ def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") 
 
 
 def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, ...]:
-    """The `H_j` that the layers in training read, and those that learned something below them."""
+    """Name the `H_j` that the layers in training read, and those that learned something below them."""
     for layer in sidenet.layers:
         layer.note_inert_branches()
     read = [

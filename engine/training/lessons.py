@@ -76,7 +76,7 @@ def demonstration_lessons(folder: Path, read_table: ReadTable, tokenizer: object
 def demonstration_lesson(
     rows: Iterable[tuple[str, str]], tokenizer: object, other_words: bool, seed: int
 ) -> Lesson:
-    """One demonstration after another, in random order, under a random template."""
+    """Put one demonstration after another, in random order, under a random template."""
     rows = list(rows)
     rng = random.Random(f"{seed} {other_words} {rows[0][0]}")
     rng.shuffle(rows)
@@ -116,7 +116,7 @@ def question_lessons(readings: Sequence[Reading], tokenizer: object, seed: int =
 def question_lesson(
     reading: Reading, foreign: Sequence[Question], tokenizer: object, seed: int = 0
 ) -> Lesson:
-    """The text of a reading, then up to QUESTIONS of its questions with their answers, in random order.
+    """Put after the text of a reading up to QUESTIONS of its questions with answers, in random order.
 
     Prompts are those of `ask`: of every two questions one has its passages in the window, the other has the
     memory alone. foreign: questions that the text does not answer; one in six, beside passages of the text.

@@ -27,7 +27,7 @@ GATE_START = -3.0  # sigmoid 0.05: almost the backbone at first, and memory is a
 
 
 def memtrm_config(backbone: Backbone, block: int, **settings: object) -> SideNetConfig:
-    """A SideNet's settings with one layer a block and whole branches: the backbone's own stack."""
+    """Configure a SideNet with one layer a block and whole branches: the backbone's own stack."""
     settings = {"gate_start": GATE_START, **settings}
     return SideNetConfig.for_backbone(
         backbone, reduction=1, branch_scale="unit", memory_layers=(block,), **settings
@@ -102,7 +102,7 @@ def save_memtrm(model: MemTRM, backbone: Backbone, folder: Path) -> None:
 
 
 def load_memtrm(folder: Path, backbone: Backbone) -> MemTRM:
-    """The MemTRM of a run's folder.
+    """Load the MemTRM of a run's folder.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_setting_arguments(group: argparse._ArgumentGroup) -> None:
-    """An option for every training setting; `settings_of` reads them."""
+    """Add an option for every training setting; `settings_of` reads them."""
     for field in dataclasses.fields(TrainingSettings):
         name, kind, default = "--" + field.name.replace("_", "-"), type(field.default), field.default
         if field.name == "first_layer":
@@ -99,7 +99,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
-    """The settings that the command names.
+    """Read the settings that the command names.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def option(name: str) -> str:
 def with_first_layer(
     settings: TrainingSettings, model: nn.Module, arguments: argparse.Namespace
 ) -> TrainingSettings:
-    """The settings with the side layer that learning begins at: the one named, or the lowest memory layer.
+    """Set the side layer that learning begins at: the one named, or the lowest memory layer.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def check_lengths(settings: TrainingSettings, model: nn.Module) -> None:
 
 
 def decisive(arguments: argparse.Namespace, model: nn.Module, names: list[str]) -> dict[str, object]:
-    """What decides the losses of a run beside its settings: options, weights that it starts from, texts."""
+    """Collect what decides the losses of a run beside its settings: options, starting weights, texts."""
     weights = hashlib.blake2b(repr(model.config).encode(), digest_size=8)
     for tensor in model.state_dict().values():
         weights.update(tensor.detach().float().cpu().numpy().tobytes())

@@ -138,7 +138,7 @@ def runs(text: str, length: int = RUN) -> set[tuple[str, ...]]:
 
 
 def apart(readings: Iterable[Reading], held_out: Iterable[Reading]) -> list[Reading]:
-    """The readings that share no run of 13 words with any text held out."""
+    """Keep the readings that share no run of 13 words with any text held out."""
     held: set[tuple[str, ...]] = set()
     for reading in held_out:
         held |= runs(reading.text)
@@ -190,7 +190,7 @@ def base_form(verb: str) -> str:
 
 
 def question_from(sentence: str, frequency: Counter, rng: random.Random) -> str | None:
-    """One question that the sentence answers, None where it tells too little.
+    """Make one question that the sentence answers, None where it tells too little.
 
     frequency: in how many sentences of the text each word (lower case) stands.
     """
@@ -224,7 +224,7 @@ def _turned(subject: str, verb: str, rest: str, rng: random.Random) -> str:
 
 
 def made_questions(document: Document, name: str, count: int, seed: int = 0) -> Reading:
-    """A book in passages with up to `count` questions made from its sentences."""
+    """Cut a book into passages, with up to `count` questions made from its sentences."""
     rng = random.Random(f"{name}:{seed}")
     text, found = document.text, passages(document)
     pairs = sentences(text)

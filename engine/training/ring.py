@@ -77,7 +77,7 @@ class Ring:
         self.written[row] += time
 
     def state(self) -> dict:
-        """What a checkpoint needs to go on, on the CPU: only the filled part of every row."""
+        """Return what a checkpoint needs to go on, on the CPU: only the filled part of every row."""
         rows = [self.tokens(row) for row in range(self.rows)]
         return {
             "written": list(self.written),
@@ -166,7 +166,7 @@ class TensorReader:
 
     @torch.no_grad()
     def _best(self, query: Tensor, keys: Tensor, search: Tensor | None) -> Tensor:
-        """The top chunks of every token: (time, heads or 1, k)."""
+        """Find the top chunks of every token: (time, heads or 1, k)."""
         size, k = self.config.chunk_size, self.chunks_read
         if search is not None and self.search_map is not None:
             index = self.search_map.keys(self.pooled)
@@ -180,7 +180,7 @@ class TensorReader:
         return found.view(kv_heads, heads // kv_heads, -1, k).flatten(0, 1).transpose(0, 1)
 
     def _gather(self, keys: Tensor, values: Tensor, chunk_ids: Tensor) -> Retrieved:
-        """The tokens of the chosen chunks as slots; keys, values (kv_heads, tokens, head_dim)."""
+        """Fetch the tokens of the chosen chunks as slots; keys, values (kv_heads, tokens, head_dim)."""
         size = self.config.chunk_size
         steps = torch.arange(size, device=keys.device)
         slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)

@@ -15,7 +15,7 @@ ABSENT = {"keys": 0.0, "values": 0.0, "mask": False, "chunks": -1, "following": 
 
 
 def together(readers: Sequence[TensorReader | None]) -> MemoryReader | None:
-    """One reader for a batch of rows; None stands for a row, or a whole batch, that reads nothing."""
+    """Make one reader for a batch of rows; None stands for a row, or a whole batch, that reads nothing."""
     if all(reader is None for reader in readers):
         return None
     return readers[0] if len(readers) == 1 else RowReaders(readers)

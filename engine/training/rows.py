@@ -36,14 +36,14 @@ class Rows:
         self.places: list[Place | None] = [None] * rows
 
     def next(self, read: Sequence[int]) -> list[Step]:
-        """The next segment of every row; of a row that is not to be read it is None."""
+        """Deal the next segment of every row; of a row that is not to be read it is None."""
         turns = [self._turn(row) for row in range(len(self.places))]
         found = self.source.segments([turns[row][0] for row in read])
         frozen = dict(zip(read, found, strict=True))
         return [Step(frozen.get(row), fresh, place[0]) for row, (place, fresh) in enumerate(turns)]
 
     def _turn(self, row: int) -> tuple[Place, bool]:
-        """A row's next place, in its book or at the start of the next one in the deal, and which it is."""
+        """Return a row's next place, in its book or at the start of the next in the deal, and which it is."""
         place = self.places[row]
         fresh = place is None or place[1] >= self.source.length(place[0])
         book, index = (self._deal(), 0) if fresh else place

@@ -249,7 +249,7 @@ def save_map(search: SearchMap, block: int, fingerprint: str, folder: Path) -> N
 
 
 def load_map(folder: Path, backbone: Backbone) -> tuple[SearchMap, int]:
-    """A map that `save_map` wrote, and its block.
+    """Load a map that `save_map` wrote, and its block.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def training_readings(arguments: argparse.Namespace) -> list[Reading]:
 
 
 def book_reading(name: str, text: str, characters: int, made: int) -> Reading:
-    """A stretch of a book, from a paragraph near its middle on, with questions made from it."""
+    """Take a stretch of a book, from a paragraph near its middle on, with questions made from it."""
     middle = max(0, (len(text) - characters) // 2)
     first = text.find("\n\n", middle) + 2 if middle else 0
     part = text[first : first + characters].strip()

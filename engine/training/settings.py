@@ -82,7 +82,7 @@ class TrainingSettings:
 
     @classmethod
     def from_json(cls, text: str) -> "TrainingSettings":
-        """What `to_json` wrote, by this version or by one that knew fewer settings."""
+        """Read what `to_json` wrote, by this version or by one that knew fewer settings."""
         return cls(**json.loads(text))
 
     def to_json(self) -> str:

@@ -22,7 +22,7 @@ class Team:
 
     @classmethod
     def here(cls) -> "Team":
-        """The processes that `accelerate launch` started, or this one alone."""
+        """Return the processes that `accelerate launch` started, or this one alone."""
         from accelerate import PartialState
 
         state = PartialState(cpu=not torch.cuda.is_available())
@@ -41,7 +41,7 @@ class Team:
         return f"cuda:{self.rank % torch.cuda.device_count()}" if self.size > 1 else "cuda"
 
     def rows(self, count: int) -> list[int]:
-        """The rows of the batch that this process computes: rank 1 of 2 has [1, 3] of 4."""
+        """Return the rows of the batch that this process computes: rank 1 of 2 has [1, 3] of 4."""
         return list(range(self.rank, count, self.size))
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
@@ -56,7 +56,7 @@ class Team:
             parameter.grad = part.view_as(parameter).clone()
 
     def gather(self, value: Any) -> list[Any]:
-        """The value of every process, in their order."""
+        """Gather the value of every process, in their order."""
         if self.size == 1:
             return [value]
         found: list[Any] = [None] * self.size

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def other_run(folder: Path | None, model: nn.Module, backbone: Backbone) -> SideNet | None:
-    """The SideNet to take the mean with. Raises BadInput where it is not like the one in training."""
+    """Load the SideNet to take the mean with. Raises BadInput where it is not like the one in training."""
     if folder is None:
         return None
     other = load_sidenet(folder, backbone)
@@ -102,7 +102,7 @@ def lessons(backbone: Backbone, settings: TrainingSettings, arguments: argparse.
 
 
 def start_model(backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace) -> nn.Module:
-    """The model of the method in fp32: as the backbone is, or the checkpoint named by --start."""
+    """Make the model of the method in fp32: as the backbone is, or the checkpoint named by --start."""
     torch.manual_seed(settings.seed)
     if settings.method == "sidenet":
         return start_sidenet(backbone, arguments).float()
@@ -115,12 +115,12 @@ def start_model(backbone: Backbone, settings: TrainingSettings, arguments: argpa
 
 
 def with_last(wanted: Wanted, backbone: Backbone) -> Wanted:
-    """The same and `H_n`, which the backbone's own logits come from."""
+    """Add `H_n`, which the backbone's own logits come from, to what is wanted."""
     return Wanted(tuple(sorted({*wanted.hidden, backbone.blocks})), wanted.blocks)
 
 
 def start_sidenet(backbone: Backbone, arguments: argparse.Namespace) -> SideNet:
-    """The identity start, or the checkpoint named by --start."""
+    """Make the identity start, or load the checkpoint named by --start."""
     if arguments.start is not None:
         return load_sidenet(arguments.start, backbone)
     sidenet = SideNet(start_config(backbone, arguments), backbone).to(backbone.device)
@@ -130,7 +130,7 @@ def start_sidenet(backbone: Backbone, arguments: argparse.Namespace) -> SideNet:
 
 
 def start_config(backbone: Backbone, arguments: argparse.Namespace) -> SideNetConfig:
-    """The default SideNet, with the memory layers that the command names."""
+    """Configure the default SideNet, with the memory layers that the command names."""
     named = {name: getattr(arguments, name) for name in ("memory_layers", "memory_values")}
     layers = {name: value for name, value in named.items() if value}
     return SideNetConfig.for_backbone(backbone, memory_block=arguments.memory_block, **layers)
@@ -211,13 +211,13 @@ class Run:
         self.progress.stop()
 
     def log(self, report: Report) -> None:
-        """One step: a line of the log, the bar."""
+        """Log one step: a line of the log, the bar."""
         if self.leads:
             self.steps.add(report)
             self.progress.update(self.bar, completed=report.step, description=describe(report))
 
     def save(self, state: dict) -> None:
-        """A checkpoint: the model, the state to go on from, the curves."""
+        """Save a checkpoint: the model, the state to go on from, the curves."""
         if self.leads:
             # The state last: a run that was killed between the two does its last steps again.
             self.trainer.learner.save(self.trainer.backbone, self.out)
@@ -226,7 +226,7 @@ class Run:
 
 
 def describe(report: Report) -> str:
-    """One line of progress."""
+    """Write one line of progress."""
     speed = report.tokens / max(1e-9, report.seconds)
     return (
         f"loss {report.loss:.3f}  null {report.null_mass:.2f}  gate {report.gate:.2f}  {speed:.0f} tokens/s"

@@ -73,7 +73,7 @@ class Trainer:
         self.done = 0
 
     def step(self) -> Report:
-        """One optimiser step over every row."""
+        """Take one optimiser step over every row."""
         began, settings = time.monotonic(), self.settings
         factor = settings.factor(self.done)
         for group in self.optimiser.param_groups:
@@ -99,7 +99,7 @@ class Trainer:
         )  # fmt: skip
 
     def _draw(self) -> list["Drawn"]:
-        """The next segments of this process's rows; a row of another costs its random draws only."""
+        """Draw the next segments of this process's rows; a row of another costs its random draws only."""
         drawn = []
         for row, step in enumerate(self.rows.next(self.own)):
             # Drawn with and without a bank, so that a control scores the same positions.
@@ -137,7 +137,7 @@ class Trainer:
         return [Done(*done) for done in zip(losses.tolist(), null, held, strict=True)]
 
     def _memory(self, drawn: list["Drawn"]) -> tuple[MemoryReader | None, list[int]]:
-        """What the rows read, each its own bank, and how many tokens these hold."""
+        """Return what the rows read, each its own bank, and how many tokens these hold."""
         if self.ring is None:
             return None, [0] * len(drawn)
         for one in drawn:
@@ -263,12 +263,12 @@ class Done:
 
 
 def joined(ring: dict, team: Team) -> dict:
-    """The ring states of all processes as one, its rows in the order of the batch."""
+    """Join the ring states of all processes as one, its rows in the order of the batch."""
     return _each_list(ring, team.interleave)
 
 
 def rows_of(ring: dict, rows: list[int]) -> dict:
-    """The part of a ring's state that holds these rows."""
+    """Return the part of a ring's state that holds these rows."""
     return _each_list(ring, lambda values: [values[row] for row in rows])
 
 

@@ -69,7 +69,7 @@ def _anchor(place: int) -> str:
 
 
 def _with_anchors(markup: bytes, places: list[int]) -> bytes:
-    """The text with an anchor at each place, moved out of the tag in which it may stand."""
+    """Put an anchor at each place of a text, moved out of the tag in which it may stand."""
     pieces, at = [], 0
     for place in sorted(set(places)):
         begin = max(at, markup.rfind(b"<", 0, place + 1) if markup[place : place + 1] != b"<" else place)

@@ -65,7 +65,7 @@ def _slides(package: Package, main: str) -> list[str]:
 
 
 def _relation(item) -> str:
-    """The relationship of a slide; its plain `id` is another one."""
+    """Return the relationship of a slide; its plain `id` is another one."""
     return next(
         (words for key, words in item.attrib.items() if key.startswith("{") and key.endswith("}id")), ""
     )

@@ -49,13 +49,13 @@ def _unreadable(main: str, what: str) -> BadInput:
 
 
 def beside(package: Package, kind: str) -> str:
-    """The part of a kind that the text part refers to, or the one of the usual name."""
+    """Name the part of a kind that the text part refers to, or the one of the usual name."""
     main = package.main(MAIN)
     return package.related(main, kind) or f"{main.rpartition('/')[0]}/{kind}.xml".lstrip("/")
 
 
 def _chunk(package: Package, name: str, warn: Callable[[str], None], depth: int) -> list[Block]:
-    """The blocks of a part that is a document in its own format; what cannot be read is warned of."""
+    """Read the blocks of a part that is a document in its own format; what cannot be read is warned of."""
     data = package.archive.read(name) if name else None
     found: list[Block] = []
     if data and depth <= _DEEPEST:

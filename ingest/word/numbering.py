@@ -82,7 +82,7 @@ class Numbering:
         self._restarts[identity] = restarts
 
     def label(self, properties) -> str:
-        """The number before a paragraph with these properties, with the space behind it; "" for none."""
+        """Write the number before a paragraph with these properties, with a space behind; "" for none."""
         number, depth, style = self.styles.number(properties)
         if not number or number == "0":
             return ""
@@ -136,13 +136,13 @@ def _read_level(item) -> Level:
 
 
 def _depth(levels: dict[int, Level], depth: str, style: str) -> int:
-    """The level of a paragraph: the one bound to its style, else the one that is named."""
+    """Return the level of a paragraph: the one bound to its style, else the one that is named."""
     bound = next((at for at, level in levels.items() if style and level.style == style), None)
     return min(_whole(depth, 0), LEVELS - 1) if bound is None else bound
 
 
 def _write(levels: dict[int, Level], counts: list[int | None], at: int, legal: bool) -> str:
-    """One number of a label; a level that was not used yet is written as its start."""
+    """Write one number of a label; a level that was not used yet is written as its start."""
     level = levels.get(at, Level())
     counted = counts[at]
     number = level.start if counted is None else counted

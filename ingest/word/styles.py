@@ -84,11 +84,11 @@ class Styles:
         return "", depth, ""
 
     def list_style(self, identity: str) -> str:
-        """The list that a numbering style stands for."""
+        """Return the list that a numbering style stands for."""
         return self._styles[identity].number[0] if identity in self._styles else ""
 
     def _chain(self, properties) -> Iterator[tuple[str, Style]]:
-        """A paragraph's style and those it is based on."""
+        """Yield a paragraph's style and those it is based on."""
         named = None if properties is None else properties.find("{*}pStyle")
         identity = self._default if named is None else value(named)
         seen = set()
@@ -107,7 +107,7 @@ def list_of(properties) -> tuple[str, str]:
 
 
 def named_level(name: str) -> int | None:
-    """The level that the name of a style says, 1 to 6; None for other names."""
+    """Return the level that the name of a style says, 1 to 6; None for other names."""
     name = " ".join(name.casefold().split())
     match = _HEADING.fullmatch(name)
     if match:
