@@ -50,7 +50,7 @@ def _position(document: "Document", asked: str) -> int | None:
 
 
 def _printed_position(document: "Document", asked: str) -> int | None:
-    """What a place prints, before any chapter of that name: a page, a paragraph before the chapters."""
+    """Read what a place prints, before any chapter of that name: a page, a paragraph before the chapters."""
     match = _PAGE.fullmatch(asked)
     if match and document.pages:
         return _labelled_end(document, match[1] or match[2])
@@ -62,7 +62,7 @@ def _printed_position(document: "Document", asked: str) -> int | None:
 
 
 def _span_end(document: "Document", asked: str) -> int | None:
-    """A span over a border is named by both its ends ("A – B"): the place after the second."""
+    """Read a span over a border, named by both its ends ("A – B"): the place after the second."""
     parts = asked.split(" – ")
     for number in range(max(1, len(parts) - _DEEPEST), len(parts)):
         try:
@@ -244,7 +244,7 @@ def _nested_chapter(document: "Document", asked: str) -> int | None:
 
 
 def _inside(document: "Document", outer: int, asked: str) -> int | None:
-    """A chapter below `outer`, named by its own title or number."""
+    """Find a chapter below `outer`, named by its own title or number."""
     around = document.chapters[outer]
     below = [
         index
@@ -278,7 +278,7 @@ def _partial_chapter(document: "Document", asked: str) -> int | None:
 
 
 def _holds_words(title: str, asked: str) -> bool:
-    """Whether a title has these words one after another, whole ones."""
+    """Tell whether a title has these words one after another, whole ones."""
     title, asked = (" ".join(re.findall(r"\w+", words)) for words in (title, asked))
     return bool(asked) and f" {asked} " in f" {title} "
 

@@ -89,7 +89,7 @@ PAGE_OPTIONS = tuple(vars(page_arguments().parse_args([])))
 
 
 def sampling_arguments() -> Parser:
-    """How the tokens of an answer are drawn."""
+    """Make the parser of how the tokens of an answer are drawn."""
     parser = Parser(add_help=False)
     group = parser.add_argument_group("sampling")
     group.add_argument("--temperature", type=float, metavar="T", help="0 takes the likeliest token")

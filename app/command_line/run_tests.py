@@ -14,7 +14,7 @@ WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """pytest over the project, from wherever it is called; coverage where the run is not narrowed.
+    """Run pytest over the project, from wherever it is called; with coverage where the run is not narrowed.
 
     Raises BadInput for an installed copy, which has no tests.
     """

@@ -101,7 +101,7 @@ class DemonstrationsDesk:
         return not self.desk.read_only and library is not None and library.belongs_to(owner)
 
     def facts(self, owner: str = "") -> list[Facts]:
-        """All libraries with what the list tells of them to one reader."""
+        """List all libraries with what the list tells of them to one reader."""
         return [self.facts_of(one, owner) for one in self.store.libraries()]
 
     def facts_of(self, library: DemonstrationLibrary, owner: str = "") -> Facts:

@@ -44,7 +44,7 @@ class Check:
 
 
 def examine(paths: Paths) -> Iterator[Check]:
-    """All checks, quick ones first."""
+    """Yield all checks, quick ones first."""
     yield python()
     yield from installed()
     yield converted_copy(paths)

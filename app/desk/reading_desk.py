@@ -36,7 +36,7 @@ class ReadingDesk:
         return self.assistant.library.document(identifier)
 
     def starts(self, identifier: str) -> list[int]:
-        """Where the leaves of a document begin."""
+        """Return where the leaves of a document begin."""
         document = self.document(identifier)
         with self._lock:
             known = self._starts.get(identifier)
@@ -50,7 +50,7 @@ class ReadingDesk:
         return leaves.leaf_of(self.starts(view.document), len(self.document(view.document).text), view.at)
 
     def paragraph_end(self, view: View) -> int | None:
-        """Where the chosen paragraph ends; None where none was chosen."""
+        """Return where the chosen paragraph ends; None where none was chosen."""
         if view.cursor is None:
             return None
         paragraphs = self.document(view.document).paragraphs
@@ -101,7 +101,7 @@ class ReadingDesk:
         return replace(view, at=start, cursor=None, back=back, cited=cited, found=spans)
 
     def returned(self, view: View, owner: str) -> View:
-        """Back to where a citation, a hit or the strip was followed, be it in another book."""
+        """Go back to where a citation, a hit or the strip was followed, be it in another book."""
         if view.back is None:
             return view
         document, at = view.back
@@ -130,7 +130,7 @@ class ReadingDesk:
         return leaves.leaf_html(document, self.leaf(view), shown)
 
     def place_words(self, view: View, owner: str) -> str:
-        """Where the view is, and how far was read."""
+        """Say where the view is, and how far was read."""
         entry = self.entry(view, owner)
         if entry is None:
             return ""

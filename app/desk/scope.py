@@ -9,7 +9,7 @@ from ingest.errors import BadInput
 
 
 def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[str, Any]]:
-    """(document, None for the whole shelf; the bounds that `Assistant.ask` takes).
+    """Return (document, None for the whole shelf; the bounds that `Assistant.ask` takes).
 
     Raises BadInput where nothing lies within the bound: no book, no memory yet, nothing read, no chapter.
     """

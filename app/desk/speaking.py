@@ -125,7 +125,7 @@ class Speaker:
             speech.stop.set()
 
     def before(self, speech: Speech) -> int:
-        """How many have to be spoken before this one begins."""
+        """Count how many have to be spoken before this one begins."""
         with self._lock:
             return self._waiting.index(speech) if speech in self._waiting else 0
 

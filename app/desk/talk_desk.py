@@ -27,7 +27,7 @@ class TalkDesk:
     # which talk
 
     def choices(self, view: View, owner: str) -> list[tuple[str, str]]:
-        """(title, id) of the talks about the open document, or about the shelf."""
+        """List (title, id) of the talks about the open document, or about the shelf."""
         about = None if view.bound == "shelf" else view.document or None
         if about is None and view.bound != "shelf":
             return []
@@ -171,7 +171,7 @@ class TalkDesk:
         return view.with_talk(talk)
 
     def _replaceable(self, document: str | None) -> None:
-        """Raises before an answer is deleted for another that the book's memory could not give."""
+        """Check, before an answer is deleted for another, that the book's memory could give one."""
         if document is not None:
             self.assistant.library.bank(document)
 

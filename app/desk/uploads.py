@@ -76,7 +76,7 @@ def inside(path: Path) -> Path:
 
 
 def outgoing(name: str) -> Path:
-    """Where to write a file that is to be downloaded; it lies with the uploads and goes with them."""
+    """Return where to write a file that is to be downloaded; it lies with the uploads and goes with them."""
     made = _home() / secrets.token_hex(8)
     made.mkdir(parents=True)
     return made / name

@@ -39,7 +39,7 @@ class Facts:
 
 
 def words_text(words: Mapping[str, str]) -> str:
-    """label = word, a line each."""
+    """Write "label = word", a line each."""
     return "\n".join(f"{label} {BETWEEN} {word}" for label, word in words.items())
 
 
@@ -62,7 +62,7 @@ def words_of(text: str, labels: Sequence[str]) -> dict[str, str]:
 
 
 def written(template: str, words: str, labels: Sequence[str], text: str, label: str) -> str:
-    """How the model reads an example, or what is wrong with the template."""
+    """Write how the model reads an example, or what is wrong with the template."""
     try:
         task = Task(template, words_of(words, labels))
         said = task.prompt(text) + task.answer(label) + task.tail.rstrip()
@@ -78,14 +78,14 @@ def written(template: str, words: str, labels: Sequence[str], text: str, label: 
 def cards(
     every: Sequence[Facts], chosen: str = "", read_only: bool = False, ready: Sequence[ReadyLibrary] = ()
 ) -> str:
-    """All libraries, and those that come along."""
+    """Write all libraries, and those that come along."""
     shown = [card(one, one.library.id == chosen, read_only or one.is_fixed) for one in every]
     listed = markup.tag("ul", *shown, class_="lm-cards") if shown else empty(read_only, bool(ready))
     return listed + offered(ready, is_open=not shown)
 
 
 def empty(read_only: bool, has_ready: bool) -> str:
-    """No library yet."""
+    """Write that there is no library yet."""
     if read_only:
         words = "There is no demonstration library, and this page is for reading only."
     else:
@@ -309,7 +309,7 @@ def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -
 
 
 def percent(share: float) -> str:
-    """0.734 -> '73.4 %'."""
+    """Write a share for people: 0.734 -> '73.4 %'."""
     return f"{100 * share:.1f} %"
 
 

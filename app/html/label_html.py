@@ -122,7 +122,7 @@ def accuracy_words(found: HeldOut) -> str:
 
 
 def confusion(found: HeldOut) -> str:
-    """How often a text of each label (rows) was given each label (columns)."""
+    """Write how often a text of each label (rows) was given each label (columns)."""
     most = max(max(row) for row in found.confusion) or 1
     names = [markup.text(clipped(label, 24)) for label in found.labels]
     head = [markup.tag("td", "is ↓ · said →"), *(markup.tag("th", name, scope="col") for name in names)]

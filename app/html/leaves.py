@@ -35,7 +35,7 @@ class Shown:
 
 
 def leaf_starts(document: Document) -> list[int]:
-    """Where each leaf begins."""
+    """Find where each leaf begins."""
     openings = {chapter.start for chapter in document.chapters if chapter.level <= 2}
     headings = {chapter.start for chapter in document.chapters}
     starts = [0]
@@ -116,7 +116,7 @@ def _block(words: str, begin: int, level: int | None, shown: Shown) -> str:
 
 
 def contents(document: Document) -> list[tuple[str, int]]:
-    """(indented chapter title, start) for a list of contents."""
+    """List (indented chapter title, start) for a list of contents."""
     titles = [" ".join(chapter.title.split()) or "untitled" for chapter in document.chapters]
     return [
         ("\u2003" * (chapter.level - 1) + (title if len(title) <= 70 else title[:69] + "…"), chapter.start)
@@ -130,5 +130,5 @@ def chapter_around(document: Document, offset: int) -> int | None:
 
 
 def share(document: Document, offset: int) -> str:
-    """How far into the document a character stands, for people."""
+    """Say how far into the document a character stands."""
     return f"{100 * offset / max(1, len(document.text)):.0f} %"

@@ -44,7 +44,7 @@ def button(label: str, action: str, **values: object) -> str:
 
 
 def marked(words: str, spans: list[tuple[int, int]], start: int = 0, kind: str = "cited") -> str:
-    """`words`, which begin at character `start` of the document, with the spans (of the document) marked."""
+    """Mark the spans (of the document) in `words`, which begin at character `start` of it."""
     parts, at = [], start
     end = start + len(words)
     for first, last in sorted(spans):

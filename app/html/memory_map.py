@@ -107,7 +107,7 @@ def strip_html(
 
 
 def openings(document: Document) -> list[int]:
-    """Where the chapters begin, of the deepest level that a strip has room for."""
+    """Find where the chapters begin, of the deepest level that a strip has room for."""
     levels = sorted({one.level for one in document.chapters}, reverse=True)
     for deepest in levels:
         starts = [one.start for one in document.chapters if one.level <= deepest and one.start]

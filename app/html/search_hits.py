@@ -24,7 +24,7 @@ def hits_html(query: str, hits: Sequence[Hit], total: int, place_of: Callable[[H
 
 
 def around(hit: Hit, first: int, last: int) -> tuple[int, int]:
-    """Where the words shown around a match begin and end: whole words, where a space parts them."""
+    """Find where the words shown around a match begin and end: whole words, where a space parts them."""
     begin, end = max(0, first - hit.start - AROUND), min(len(hit.text), last - hit.start + AROUND)
     if begin:
         begin = hit.text.find(" ", begin, first - hit.start) + 1 or begin

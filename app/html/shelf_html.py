@@ -18,7 +18,7 @@ def cards(
     faults: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
 ) -> str:
-    """All documents, or what to do when there is none.
+    """Write all documents, or what to do when there is none.
 
     faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change.
     """

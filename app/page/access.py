@@ -44,7 +44,9 @@ def in_url(host: str) -> str:
 
 
 def accounts(words: list[str]) -> list[tuple[str, str]]:
-    """(user, password) pairs from "user:password" or "@file" with one such line for each. Raises BadInput."""
+    """Read (user, password) pairs from "user:password" or "@file" with one such line for each. Raises
+    BadInput.
+    """
     pairs = []
     for word in words:
         for line in _lines(word[1:]) if word.startswith("@") else [word]:

@@ -59,7 +59,7 @@ def declare(desk: Desk) -> None:
             return records.entry(entry)
 
     def list_shelf(request: gr.Request) -> list[dict[str, Any]]:
-        """All documents of the shelf: id, title, author, tokens, bank_bytes, state."""
+        """List all documents of the shelf: id, title, author, tokens, bank_bytes, state."""
         return [records.entry(entry) for entry in shelf.entries(owner_of(request))]
 
     def job(document: str) -> dict[str, Any]:

@@ -16,7 +16,8 @@ def declare(desk: DemonstrationsDesk) -> None:
     """Register the public events in the Blocks under construction."""
 
     def list_libraries(request: gr.Request) -> list[dict[str, Any]]:
-        """All demonstration libraries: id, name, template, labels, examples, held_out, bank_bytes, state.
+        """List all demonstration libraries: id, name, template, labels, examples, held_out, bank_bytes,
+        state.
 
         `changeable` tells whether this account may change it.
         """

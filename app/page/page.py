@@ -78,7 +78,7 @@ START = """() => {
 
 
 async def fetch_nothing(url: str) -> Any:
-    """In place of Gradio's own fetching: a file's address in a call would have the server ask elsewhere.
+    """Refuse what Gradio would fetch itself: a file's address in a call would have the server ask elsewhere.
 
     Words of a book could lead an assistant with our tools to such an address, with what it has read in it.
     """

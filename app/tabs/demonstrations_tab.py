@@ -107,7 +107,7 @@ class DemonstrationsTab:
         )
 
     def panes(self, looked: Looked, owner: str) -> dict[str, tuple[gr.HTML, str]]:
-        """{name: (component, what it shows)} of all that changes by itself."""
+        """Return {name: (component, what it shows)} of all that changes by itself."""
         desk, library = self.desk, self.desk.library(looked)
         facts = desk.facts(owner)
         own = next((one for one in facts if library is not None and one.library.id == library.id), None)

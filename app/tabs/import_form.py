@@ -196,7 +196,7 @@ class ImportForm:
         return demonstrations_html.written(template or "", words or "", labels, first.text, first.label)
 
     def empty(self) -> dict:
-        """No rows."""
+        """Empty the table: no rows."""
         return {
             self.draft: None, self.preview: "", self.chosen: gr.Column(visible=False), self.name: "",
             self.template: "", self.words: "", self.written: "", self.skip: False, self.kept: {},

@@ -46,7 +46,7 @@ class MeasureForm:
         return {self.holding: gr.Row(visible=may_change)}
 
     def held_html(self, library: DemonstrationLibrary | None) -> str:
-        """How much is held out."""
+        """Say how much is held out."""
         if library is None:
             return ""
         words = (

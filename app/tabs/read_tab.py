@@ -110,7 +110,7 @@ class ReadTab:
         return {self.question: before.draft} if is_left else {}
 
     def chapter(self, view: View, owner: str) -> int | None:
-        """Where the chapter in view begins, as the list of contents knows it."""
+        """Return where the chapter in view begins, as the list of contents knows it."""
         if self.desk.reading.entry(view, owner) is None:
             return None
         document = self.desk.reading.document(view.document)
@@ -232,7 +232,7 @@ class ReadTab:
         return self.page(view, owner_of(request))
 
     def on_search(self, view: View, query: str) -> str:
-        """Where the words typed stand in the book."""
+        """Find where the words typed stand in the book."""
         with told():
             return self.desk.reading.search(view, query)
 
@@ -298,7 +298,7 @@ class ReadTab:
         return self.talk(view, owner) | ({} if words is None else {self.question: words})
 
     def show_answer(self, begun: Any) -> None:
-        """After an event that may change the talk: the answer under way in it, then the talk with it."""
+        """Show, after an event that may change the talk, the answer under way, then the talk with it."""
         # "multiple", so that an answer still followed in one talk keeps none in the next from being followed
         often = {**QUICK, "trigger_mode": "multiple"}
         # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.

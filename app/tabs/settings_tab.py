@@ -36,7 +36,7 @@ class SettingsTab:
 
 
 def state(desk: Desk) -> list[tuple[str, str]]:
-    """(what, how it is) in the order shown."""
+    """List (what, how it is) in the order shown."""
     library = desk.assistant.library
     paths, entries = library.paths, desk.shelf.entries()
     rows = []

@@ -104,7 +104,7 @@ def set_aside(paths: Paths, found: Path) -> Path:
 
 
 def _homes(paths: Paths) -> dict[str, Path]:
-    """The table whose rows say what belongs in a folder."""
+    """Name, by table, the folder in which its rows say what belongs."""
     return {"documents": paths.documents, "talks": paths.talks, "libraries": paths.demonstrations}
 
 

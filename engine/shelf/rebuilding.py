@@ -67,13 +67,13 @@ def file_hash(path: Path) -> str:
 
 
 def _content_hash(folder: Path, source: Path | None) -> str:
-    """The hash of the file, or what its folder's name tells of it where the file is gone or damaged."""
+    """Hash the file, or take what its folder's name tells of it where the file is gone or damaged."""
     digest = file_hash(source) if source else ""
     return digest if digest.startswith(folder.name) else folder.name
 
 
 def _note(folder: Path) -> dict[str, Any]:
-    """The note, as far as it belongs to the folder and says what a note says."""
+    """Read the note, as far as it belongs to the folder and says what a note says."""
     try:
         values = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         note = {name: kind(values[name]) for name, kind in NOTED.items()}
@@ -92,7 +92,7 @@ def _document(folder: Path) -> Document | None:
 
 
 def _bank_columns(folder: Path, settings: str, parsed: bool) -> dict[str, Any]:
-    """What the manifest of a bank tells: the book is ready where it is whole."""
+    """Read what the manifest of a bank tells: the book is ready where it is whole."""
     from engine.bank.manifest import Manifest  # which brings more along than a shelf needs to open
 
     try:

@@ -92,7 +92,7 @@ def _open(source: Source) -> pymupdf.Document:
 
 
 def _paragraphs(leaves: list[Leaf], manuscript: Manuscript) -> list[Paragraph]:
-    """The paragraphs of all pages; one that runs over a page break has a piece on each page."""
+    """Build the paragraphs of all pages; one that runs over a page break has a piece on each page."""
     vocabulary = Vocabulary()
     for leaf in leaves:
         for line in leaf.every_line:

@@ -93,7 +93,7 @@ def _bands(lines: list[Line]) -> list[list[Line]]:
 
 
 def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]] | None]:
-    """The longest run of bands from `at` on that one gutter divides: (end of the run, its columns)."""
+    """Find the longest run of bands from `at` on that one gutter divides: (its end, its columns)."""
     spans: list[tuple[float, float]] = []
     stages: list[tuple[int, list[tuple[float, float]]]] = []  # how far each set of gutters reaches
     for end in range(at, len(bands)):

@@ -25,13 +25,13 @@ _FULL_OF_EDGES = 2000  # from paper to ink
 
 
 def is_damaged(leaf: Leaf) -> bool:
-    """Whether MuPDF met damage, since it was asked last, that may have cost text of this page."""
+    """Tell whether MuPDF met damage, since it was asked last, that may have cost text of this page."""
     said = pymupdf.TOOLS.mupdf_warnings(reset=1)
     return bool(_HARM.search(said) or (not leaf.lines and _LOST_PAGE.search(said)))
 
 
 def has_text_outside(page: pymupdf.Page, leaf: Leaf) -> bool:
-    """Whether far more letters stand outside of the page than on it."""
+    """Tell whether far more letters stand outside of the page than on it."""
     flags = pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_MEDIABOX_CLIP
     everything = page.get_text("text", flags=flags, clip=pymupdf.INFINITE_RECT())
     outside = sum(map(str.isalnum, everything)) - leaf.letters - leaf.left_out
@@ -39,7 +39,7 @@ def has_text_outside(page: pymupdf.Page, leaf: Leaf) -> bool:
 
 
 def ink(page: pymupdf.Page) -> str:
-    """What a page looks like: "" (one colour), "some", or "full" (as many edges as a page of text)."""
+    """Say what a page looks like: "" (one colour), "some", or "full" (as many edges as a page of text)."""
     scale = _SIDE / max(page.rect.width, page.rect.height, 1)
     picture = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY, alpha=False)
     if picture.is_unicolor:

@@ -70,7 +70,7 @@ def _without_text(out: list[Line], leaf: Leaf) -> list[Line]:
 
 
 def _few_rows(out: list[Line], leaf: Leaf) -> list[Line]:
-    """Of each margin, only what fills a row or two: more of it is a form that comes again."""
+    """Keep of each margin only what fills a row or two: more of it is a form that comes again."""
     kept = []
     for margin in (True, False):
         lines = [line for line in out if (line.y1 < leaf.height / 2) == margin]
@@ -80,7 +80,7 @@ def _few_rows(out: list[Line], leaf: Leaf) -> list[Line]:
 
 
 def _flows(line: Line, other: Line) -> bool:
-    """Whether two lines stand one below the other as lines of one text do."""
+    """Tell whether two lines stand one below the other as lines of one text do."""
     if not _plain(line.text) and _plain(other.text):
         return False  # a page number below a column
     edge = 3 * line.size if len(line.text) >= _PROSE_LINE else 1.0
@@ -133,7 +133,7 @@ def _header_slots(leaves: list[Leaf], repeated: set[_Key]) -> set[int]:
 
 
 def _fills_slot(line: Line, leaf: Leaf, slots: set[int], letters: Type) -> bool:
-    """A short line at a header's height with nothing beyond it and white space before the text."""
+    """Tell a short line at a header's height with nothing beyond it and white space before the text."""
     if not _in_band(line, leaf.height) or _key(line, leaf.height)[1] not in slots or len(line.text) > 80:
         return False
     if letters.stands_out(line):
@@ -194,12 +194,12 @@ def _repeated(leaves: list[Leaf], letters: Type) -> set[_Key]:
 
 
 def _look(line: Line) -> tuple[str, int, bool]:
-    """What a line says and in which letters: a chapter's title is not set like its running head."""
+    """Return what a line says and in which letters: a title is not set like its running head."""
     return line.text, round(line.size), line.bold
 
 
 def _numbered_edges(leaves: list[Leaf]) -> set[tuple[int, int]]:
-    """The outermost line of a page where it is a number, if most pages have one there."""
+    """Find the outermost line of a page where it is a number, if most pages have one there."""
     found = set()
     for pick in (min, max):
         hits = []
@@ -223,5 +223,5 @@ def _numbered_edges(leaves: list[Leaf]) -> set[tuple[int, int]]:
 
 
 def _stands_apart(edge: Line, lines: list[Line]) -> bool:
-    """Whether the lowest line has white space above it, more than between two lines of text."""
+    """Tell whether the lowest line has white space above it, more than between two lines of text."""
     return all(other.y1 < edge.y0 - 0.8 * edge.height for other in lines if other is not edge)

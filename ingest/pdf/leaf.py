@@ -41,7 +41,7 @@ class Leaf:
 
 
 def read_leaf(page: pymupdf.Page) -> Leaf:
-    """The lines of a page in the order of the file. Raises what pymupdf raises for damaged pages."""
+    """Read the lines of a page in the order of the file. Raises what pymupdf raises for damaged pages."""
     found: dict[tuple[int, int], list[Line]] = {}
     for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
         for line in block.get("lines", ()):

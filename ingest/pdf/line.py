@@ -51,7 +51,7 @@ class Line:
 
 
 def read_line(line: dict) -> Line | None:
-    """The Line of one entry of MuPDF's dictionary of a page; None where it is blank."""
+    """Read one entry of MuPDF's dictionary of a page as a Line; None where it is blank."""
     spans = [span for span in line["spans"] if span["text"]]
     if not spans:
         return None
@@ -75,7 +75,7 @@ def read_line(line: dict) -> Line | None:
 
 
 def _together(spans: list[dict], main: dict, upright: bool) -> str:
-    """The text of the spans of a line; pieces of one raised sign are taken as one."""
+    """Join the text of the spans of a line; pieces of one raised sign are taken as one."""
     parts: list[str] = []
     raised = ""
     for span in [*spans, None]:

@@ -73,7 +73,7 @@ def without_line_numbers(lines: list[Line]) -> list[Line]:
 
 
 def _counts_lines(column: list[Line], text: list[Line]) -> bool:
-    """Whether numbers rise by one step as the lines of running text beside them do."""
+    """Tell whether numbers rise by one step as the lines of running text beside them do."""
     values = [int(line.text) for line in column]
     steps = {after - before for before, after in zip(values, values[1:], strict=False)}
     if len(column) < _LEAST_NUMBERS or len(steps) != 1 or not steps <= set(_STEPS):

@@ -123,7 +123,7 @@ class Vocabulary:
 
 
 def _broken_word(text: str) -> str:
-    """The part of a word that a line ends with before its hyphen, "" where it ends otherwise."""
+    """Return the part of a word that a line ends with before its hyphen, "" where it ends otherwise."""
     if not text.endswith(_HYPHENS):
         return ""
     match = _LAST_WORD.search(text[-_LONGEST_WORD - 1 : -1])
@@ -131,14 +131,14 @@ def _broken_word(text: str) -> str:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text ends with a full stop or its like, perhaps with a reference behind it."""
+    """Tell whether a text ends with a full stop or its like, perhaps with a reference behind it."""
     return _TERMINAL.search(text[-_TAIL:]) is not None
 
 
 def build_paragraphs(
     groups: list[list[Line]], page: int, vocabulary: Vocabulary, letters: Type
 ) -> list[Paragraph]:
-    """The paragraphs of one page from its groups of lines (columns and bands)."""
+    """Build the paragraphs of one page from its groups of lines (columns and bands)."""
     made = [_paragraphs_of(group, page, vocabulary) for group in groups if group]
     has_body = any(not letters.is_small(item.size) for items in made for item in items)
     for items in made:
@@ -167,25 +167,25 @@ def stitch(made: Iterable[list[Paragraph]], vocabulary: Vocabulary) -> list[Para
 
 
 def _open_paragraph(found: list[Paragraph]) -> Paragraph | None:
-    """The last paragraph of the text itself, above notes and captions."""
+    """Return the last paragraph of the text itself, above notes and captions."""
     return next((item for item in found[: -_MOST_BETWEEN - 1 : -1] if not item.is_float), None)
 
 
 def _goes_on(before: Paragraph, after: Paragraph) -> bool:
-    """Whether a paragraph goes on in what follows it directly, in the next column or on the next page."""
+    """Tell whether a paragraph goes on in what follows it, in the next column or on the next page."""
     near = after.first_page - before.parts[-1][0] <= 1
     return near and before.aside == after.aside and continues(before, after)
 
 
 def _runs_on(before: Paragraph, after: Paragraph) -> bool:
-    """Whether a sentence goes on below or above what was printed between: it must be open and go on small."""
+    """Tell whether a sentence goes on around what was printed between: open, and going on small."""
     near = after.first_page - before.parts[-1][0] <= _MOST_PLATES + 1
     small = not after.parts[0][1][0].isupper() or before.ending.endswith(_HYPHENS)
     return near and small and not ends_sentence(before.ending) and continues(before, after)
 
 
 def _join_notes(found: list[Paragraph], fresh: list[Paragraph], vocabulary: Vocabulary) -> None:
-    """A note that was not finished on its page goes on below the text of the next."""
+    """Join a note that was not finished on its page to what goes on below the text of the next."""
     if not found or not found[-1].aside or found[-1].rows:
         return
     rest = next((index for index, item in enumerate(fresh) if item.aside and not item.rows), None)
@@ -194,7 +194,7 @@ def _join_notes(found: list[Paragraph], fresh: list[Paragraph], vocabulary: Voca
 
 
 def continues(before: Paragraph, after: Paragraph) -> bool:
-    """Whether two paragraphs can be one, by their letters, their edges and their words."""
+    """Tell whether two paragraphs can be one, by their letters, their edges and their words."""
     if before.rows or after.rows or abs(before.size - after.size) > 0.6 or before.bold != after.bold:
         return False
     first = after.parts[0][1]
@@ -237,7 +237,7 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
 def _begins(
     before: Line, line: Line, paragraph: Paragraph, pitch: float, left: float, right: float, hanging: bool
 ) -> bool:
-    """Whether a line begins a new paragraph."""
+    """Tell whether a line begins a new paragraph."""
     if (line.cells > 1) != paragraph.rows or line.aside != before.aside:
         return True
     if _broken_word(before.text) and line.text[0].islower() and abs(line.size - before.size) < 0.8:
@@ -266,13 +266,13 @@ def _begins(
 
 
 def _splits_at_bold(before: Line, line: Line) -> bool:
-    """A bold line is a heading of its own, unless bold words only happen to fill a line of prose."""
+    """Tell a bold line that is a heading of its own from bold words that happen to fill a line of prose."""
     bold = before if before.bold else line
     return not ends_sentence(bold.text) or bold is before
 
 
 def _is_hanging(lines: list[Line], left: float) -> bool:
-    """Whether first lines stand out to the left (lists, references) rather than in to the right."""
+    """Tell whether first lines stand out to the left (lists, references) rather than in to the right."""
     ended: dict[bool, list[bool]] = {True: [], False: []}
     for before, line in zip(lines, lines[1:], strict=False):
         ended[line.x0 - left > 0.7 * line.size].append(ends_sentence(before.text))
@@ -283,7 +283,7 @@ def _is_hanging(lines: list[Line], left: float) -> bool:
 
 
 def _pitch(lines: list[Line]) -> float:
-    """The usual distance from line to line."""
+    """Return the usual distance from line to line."""
     steps = [round(below.y0 - above.y0, 0) for above, below in zip(lines, lines[1:], strict=False)]
     steps = [step for step in steps if step > 2]
     if not steps:
@@ -294,7 +294,7 @@ def _pitch(lines: list[Line]) -> float:
 
 
 def _common(values: list[float]) -> float:
-    """The left edge: the smallest of the usual starts."""
+    """Return the left edge: the smallest of the usual starts."""
     counts = Counter(round(value) for value in values)
     most = max(counts.values())
     return float(min(value for value, count in counts.items() if count >= 0.4 * most))

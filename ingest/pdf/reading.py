@@ -41,7 +41,7 @@ _WORDS = {
 
 
 def read_leaves(book: pymupdf.Document, limits: Limits, manuscript: Manuscript) -> list[Leaf]:
-    """The lines of every page. Raises BadInput above `limits`, for scans, blank pages and unnamed letters."""
+    """Read every page's lines. Raises BadInput above `limits`, for scans, blank pages, unnamed letters."""
     leaves: list[Leaf] = []
     faults: dict[str, list[int]] = defaultdict(list)
     size = 0
@@ -80,7 +80,7 @@ def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
 
 
 def _load_list_of_pages(book: pymupdf.Document) -> None:
-    """What is wrong with the list is said with the first page, and is no fault of that page."""
+    """Load the list of pages: what is wrong with it is said with the first, and is no fault of that page."""
     with contextlib.suppress(*TROUBLE):
         book.load_page(0)
 

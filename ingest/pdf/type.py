@@ -18,17 +18,17 @@ class Type:
     bold: bool
 
     def stands_out(self, line: Line) -> bool:
-        """Whether a line is larger or bolder than the text, as headings are."""
+        """Tell whether a line is larger or bolder than the text, as headings are."""
         bolder = line.bold and not self.bold and line.size >= 0.95 * self.size
         return line.size >= LARGE * self.size or bolder
 
     def is_small(self, size: float) -> bool:
-        """Whether letters of this size are those of a note."""
+        """Tell whether letters of this size are those of a note."""
         return size <= _SMALL * self.size
 
 
 def body_type(lines: Iterable[Line]) -> Type:
-    """The size that most letters have, to a quarter of a point."""
+    """Find the size that most letters have, to a quarter of a point."""
     sizes: Counter[float] = Counter()
     bold: Counter[bool] = Counter()
     for line in lines:
