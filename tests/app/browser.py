@@ -316,19 +316,34 @@ def begin_to_ask(page, question: str) -> None:
     page.get_by_role("button", name="Ask", exact=True).click()
 
 
+# whether a question is the last one of the talk, with a whole answer below it
+ANSWERED = """question => {
+    const said = document.querySelectorAll("#lm-talk .lm-user, #lm-talk .lm-assistant");
+    const [asked, told] = [...said].slice(-2);
+    return told && asked.matches('.lm-user') && asked.innerText.includes(question)
+        && told.matches('.lm-assistant:not(.lm-live)');
+}"""
+
+
 def ask(page, question: str):
     """Ask and wait for the whole answer; returns its section."""
-    from playwright.sync_api import expect
-
-    before = answers(page).count()
     begin_to_ask(page, question)
-    expect(answers(page)).to_have_count(before + 1)
+    page.wait_for_function(ANSWERED, arg=question)
     return answers(page).last
 
 
 def new_talk(page) -> None:
+    from playwright.sync_api import expect
+
     page.get_by_role("button", name="New talk").click()
     page.wait_for_selector("#lm-talk >> text=Ask this book anything.")
+    expect(page.locator("#lm-talk .lm-message")).to_have_count(0)
+
+
+def fresh_talk(page) -> None:
+    """An open book and nothing said about it."""
+    open_book(page)
+    new_talk(page)
 
 
 def download(page) -> Path:

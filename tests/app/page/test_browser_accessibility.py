@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.browser import DESKTOP, PHONE, answers, ask, new_talk, open_book, to_tab, visiting
+from tests.app.browser import DESKTOP, PHONE, answers, ask, fresh_talk, to_tab, visiting
 
 TABS = {"shelf": "Shelf", "read": "Read", "write": "Write on", "classify": "Classify", "settings": "Settings"}
 PARTS = {"file": "A file", "measure": "How good it is", "examples": "Examples", "template": "Template"}
@@ -23,9 +23,7 @@ def furnished_view(chromium, program):
     """A browser that has opened the book, asked, and followed a citation; with a library of examples."""
     with visiting(chromium, program.url) as page:
         page.wait_for_selector(".lm-card")
-        open_book(page)
-        if answers(page).count():
-            new_talk(page)
+        fresh_talk(page)
         ask(page, "What is the title of chapter 2?")
         answers(page).last.locator(".lm-chip").first.click()
         page.wait_for_selector("mark.cited")

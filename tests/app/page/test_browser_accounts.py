@@ -63,15 +63,15 @@ def test_two_accounts_share_the_shelf_and_no_talk(chromium, guarded):
         page.reload()
         page.wait_for_selector(".lm-card, .lm-leaf", state="attached")
         open_book(page)
-        assert "you have read 0 %" in page.inner_text("#lm-place")
+        page.wait_for_selector("#lm-place >> text=you have read 0 %")
+        page.wait_for_selector("#lm-talk >> text=Ask this book anything.")
         assert answers(page).count() == 0 and QUESTIONS[1] not in page.inner_text("body")
 
     with visiting(chromium, guarded.url) as page:
         sign_in(page, *ANN)
         page.wait_for_selector(".lm-card")
         open_book(page)
-        answers(page).first.wait_for()
-        assert QUESTIONS[1] in page.inner_text("#lm-talk")
+        page.locator("#lm-talk .lm-user", has_text=QUESTIONS[1]).wait_for()
 
 
 def test_a_page_for_reading_only_offers_no_change_and_refuses_one(chromium, guarded):

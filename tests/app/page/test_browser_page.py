@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.app.browser import until
+from tests.app.browser import ANSWERED, until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -63,12 +63,10 @@ def open_book(page, title: str = "") -> None:
 
 def ask(page, question: str) -> str:
     """Ask, wait for the whole answer, return it."""
-    before = page.locator("#lm-talk .lm-assistant:not(.lm-live)").count()
     page.get_by_label("Your question").fill(question)
     page.get_by_role("button", name="Ask", exact=True).click()
-    answers = page.locator("#lm-talk .lm-assistant:not(.lm-live)")
-    sync_api.expect(answers).to_have_count(before + 1, timeout=PATIENCE)
-    return answers.last.inner_text()
+    page.wait_for_function(ANSWERED, arg=question)
+    return page.locator("#lm-talk .lm-assistant:not(.lm-live)").last.inner_text()
 
 
 def begin_a_talk(page) -> None:
@@ -201,7 +199,7 @@ def test_each_talk_shows_its_own_answer_and_each_book_its_own_talks(
     open_book(page, "Lighthouse")
     talk.get_by_text("BETA?", exact=True).wait_for()
     page.wait_for_selector(".lm-live >> text=word5")
-    assert "ALPHA?" not in talk.inner_text()
+    sync_api.expect(talk).not_to_contain_text("ALPHA?")
     stop.click()
     talk.get_by_text("It was stopped.").wait_for()
     for entry in served.desk.shelf.entries():  # other tests look at the first book of the shelf
@@ -284,11 +282,12 @@ def test_turning_leaves_keys_search_and_reading_position(page, novel, served):
     served.desk.shelf.read_to(identifier, 0)
     page.get_by_role("tab", name="Shelf").click()
     open_book(page)
+    sync_api.expect(page.locator("#lm-place")).to_contain_text("leaf 1 of")
     first = page.inner_text(".lm-leaf")
     page.locator(".lm-leaf").focus()
     page.keyboard.press("ArrowRight")
     sync_api.expect(page.locator("#lm-place")).to_contain_text("leaf 2 of")
-    assert page.inner_text(".lm-leaf") != first
+    until(lambda: page.inner_text(".lm-leaf") != first)
     assert served.desk.shelf.get(identifier).position > 0
     page.keyboard.press("/")
     page.keyboard.type("Heron47")
@@ -333,7 +332,8 @@ def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, nove
     sync_api.expect(note).to_contain_text("“second”: Chapter")
     sync_api.expect(note).to_contain_text("67 % of what it read")
     shown = "() => [...document.querySelectorAll('.lm-bar')].filter(one => one.style.getPropertyValue('--t'))"
-    assert page.evaluate(f"({shown})().map(one => one.style.getPropertyValue('--t'))") == ["0.50", "1.00"]
+    heights = f"({shown})().map(one => one.style.getPropertyValue('--t'))"
+    until(lambda: page.evaluate(heights) == ["0.50", "1.00"])
     page.mouse.move(5, 5)
     sync_api.expect(note).to_have_text("Point at a word of the answer to see where it was read.")
 
@@ -353,7 +353,7 @@ def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, nove
     sync_api.expect(page.locator("#lm-place")).to_contain_text(f"leaf {last} of {last}")
     page.reload()
     sync_api.expect(tokens).to_have_text(["First1", " second", " third"])
-    assert page.locator(".lm-strip .lm-bar").count() == 120
+    sync_api.expect(page.locator(".lm-strip .lm-bar")).to_have_count(120)
 
 
 def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_answers):
@@ -399,7 +399,7 @@ def test_the_same_file_again_opens_what_is_there(page, novel):
     assert page.locator(".lm-leaf").is_hidden()
     upload(page, novel)
     page.wait_for_selector(".lm-leaf")
-    assert "Lighthouse" in page.inner_text("#lm-book")
+    sync_api.expect(page.locator("#lm-book")).to_contain_text("Lighthouse")
 
 
 @pytest.mark.parametrize("height", [700, 900])
@@ -410,7 +410,7 @@ def test_the_reader_and_the_talk_fill_a_window_and_cut_nothing_off(page, novel, 
     for name in ("Next leaf →", "I have read to here", "Ask", "Export"):
         button = page.get_by_role("button", name=name, exact=True)
         sync_api.expect(button).to_be_in_viewport(ratio=1)
-    assert page.evaluate("document.documentElement.scrollHeight") <= height + 40
+    until(lambda: page.evaluate("document.documentElement.scrollHeight") <= height + 40)
 
 
 def test_writing_on_with_memory_beside_without(page, novel):
