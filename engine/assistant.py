@@ -231,7 +231,7 @@ class Assistant:
             return
         asked = self._asked(scope, question, turns)
         stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
-        if asked.older:
+        if asked.older and talk is not None:
             folder = self.shelf.paths.talk_bank(talk)
             source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
             stretches.append(Stretch.whole(source))

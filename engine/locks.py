@@ -6,6 +6,7 @@ exclude each other as two processes do. The file names its holder for messages; 
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ POLL = 0.05
 # msvcrt locks bytes against reading too: lock one far behind the holder's number
 LOCKED_BYTE = 1 << 30
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _try_lock(handle: int) -> bool:

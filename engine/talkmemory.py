@@ -6,6 +6,7 @@ below what was banked, the bank is made again.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ SAID = TALK + "said"
 OVERFLOW = TALK + "overflow"
 
 
-def transcript_ids(turns: Sequence[Turn], tokenizer: object) -> list[int]:
+def transcript_ids(turns: Sequence[Turn], tokenizer: Any) -> list[int]:
     """Return the tokens that a talk's bank holds: each message by itself, so none changes those before."""
     said = (f"{turn.role}: {turn.text}\n\n" for turn in turns)
     return [token for text in said for token in tokenizer(text, add_special_tokens=False)["input_ids"]]

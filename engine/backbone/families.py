@@ -37,8 +37,10 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
 
 def separate_projections(attention: nn.Module, heads: int) -> Projections:
     """Llama and its like: q_proj, k_proj, v_proj, o_proj; Qwen3 norms queries and keys per head."""
-    norms = (getattr(attention, "q_norm", None), getattr(attention, "k_norm", None))
-    return Projections(attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, *norms)
+    return Projections(
+        attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj,
+        getattr(attention, "q_norm", None), getattr(attention, "k_norm", None),
+    )  # fmt: skip
 
 
 def stacked_projections(attention: nn.Module, heads: int) -> Projections:
@@ -46,7 +48,8 @@ def stacked_projections(attention: nn.Module, heads: int) -> Projections:
     queries, keys, values = attention.c_attn.weight.detach().T.chunk(3)
     biases = attention.c_attn.bias.detach().chunk(3)
     output = _linear(attention.c_proj.weight.detach().T, attention.c_proj.bias.detach())
-    return Projections(*map(_linear, (queries, keys, values), biases), output)
+    query, key, value = map(_linear, (queries, keys, values), biases)
+    return Projections(query, key, value, output)
 
 
 def interleaved_projections(attention: nn.Module, heads: int) -> Projections:
@@ -58,7 +61,8 @@ def interleaved_projections(attention: nn.Module, heads: int) -> Projections:
     biases: list[torch.Tensor | None] = [None] * 3
     if fused.bias is not None:
         biases = [part.reshape(-1) for part in fused.bias.detach().view(heads, 3, -1).unbind(1)]
-    return Projections(*map(_linear, weights, biases), attention.dense)
+    query, key, value = map(_linear, weights, biases)
+    return Projections(query, key, value, attention.dense)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def load_backbone(
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    folder: Path | str
     if model is None:
         folder, name = converted(default_gguf(), paths, DEFAULT_NAME), DEFAULT_NAME
     elif model.endswith(".gguf"):
@@ -78,8 +79,8 @@ def load_backbone(
         family_of(AutoConfig.from_pretrained(folder).model_type)
         weights = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        if folder == model:
-            _settle_download(model)
+        if isinstance(folder, str):
+            _settle_download(folder)
     except (OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise

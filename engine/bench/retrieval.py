@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,12 +127,10 @@ def measure(shape: Shape, chunks: int, arguments: argparse.Namespace) -> list[Ro
                 ids, _ = index.search(queries, TOP_K)
                 known[number] = ids if known[number] is None else known[number]
                 agrees = (ids == known[number]).float().mean().item()
-                times = fastest(lambda i=index, q=queries: i.search(q, TOP_K), arguments.seconds)
-                milliseconds = [1000 * seconds for seconds in times]
+                times = fastest(partial(index.search, queries, TOP_K), arguments.seconds)
+                wall, cpu = (1000 * seconds for seconds in times)
                 megabytes = index.nbytes / 1e6
-                rows.append(
-                    Row(shape.name, chunks, kind, len(queries), *milliseconds, build, megabytes, agrees)
-                )
+                rows.append(Row(shape.name, chunks, kind, len(queries), wall, cpu, build, megabytes, agrees))
         del keys, index
     return rows
 
@@ -152,7 +151,7 @@ def _random_keys(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     with open(path, "wb") as file:
         for lo in range(0, shape[0], ROWS_AT_ONCE):
             count = min(ROWS_AT_ONCE, shape[0] - lo)
-            file.write(random.standard_normal((count, *shape[1:]), np.float32).astype("<f2"))
+            file.write(random.standard_normal((count, *shape[1:]), np.float32).astype("<f2").data)
     return np.memmap(path, "<f2", "r", shape=shape)
 
 

@@ -134,10 +134,11 @@ class Classifier:
         states = self.states(texts) if self.settings.vote or self.settings.choose == "similar" else None
         mixture = self.mixture
         likelihood, masses, windows = self._likelihood(texts, self.reader, states)
-        vote = self.vote.scores(states) if self.settings.vote else np.zeros_like(likelihood)
+        voting = states if self.settings.vote else None
+        vote = np.zeros_like(likelihood) if voting is None else self.vote.scores(voting)
         probabilities = np.exp(mixture.scores(vote, likelihood))
         seconds = (time.perf_counter() - began) / max(1, len(texts))
-        near = self._near(states) if self.settings.vote else [[] for _ in texts]
+        near = [[] for _ in texts] if voting is None else self._near(voting)
         return [
             Classification(
                 self.task.labels[int(row.argmax())],
@@ -204,7 +205,7 @@ class Classifier:
         texts: Sequence[str],
         reader: DemonstrationReader | None,
         states: np.ndarray | None,
-        without: Sequence[int] | None = None,
+        without: Sequence[int] | np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[dict[int, float]], list[np.ndarray]]:
         """Calibrated label scores (texts, labels), what memory read of each, and the rows of each window.
 
@@ -214,6 +215,7 @@ class Classifier:
         if self.settings.choose == "random":
             windows = [self._random(prompt) for prompt in prompts]
         else:
+            assert states is not None
             nearest = [
                 self._nearest(states[at], None if without is None else without[at])
                 for at in range(len(texts))

@@ -15,7 +15,7 @@ from engine.bank.bank import MemoryBank
 from engine.demonstrations.states import read_states
 from engine.demonstrations.store import Example
 from engine.retrieval.gathered import Gathered
-from engine.retrieval.index import make_index
+from engine.retrieval.index import SearchIndex, make_index
 from engine.retrieval.memory import learned_keys
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.sidenet import LayerTrace, SideNet
@@ -53,7 +53,7 @@ class DemonstrationReader:
         self._chunks = np.concatenate([np.arange(lo, hi) for lo, hi in ranges] or [np.zeros(0, np.int64)])
         self._owner = np.repeat(self.rows, ranges[:, 1] - ranges[:, 0])
         self._search = sidenet.search if sidenet.config.reads_by_map else None
-        self._indices: dict[int | None, object] = {}
+        self._indices: dict[int | None, SearchIndex] = {}
 
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
@@ -80,10 +80,12 @@ class DemonstrationReader:
         starts = bank.chunk_starts[np.maximum(chunks.numpy(), 0)].astype(np.int64)
         places = torch.from_numpy(starts)[..., None] + torch.arange(self.config.chunk_size)
         ends = torch.from_numpy(self.memory.ends)[places.clamp(max=bank.tokens - 1)]
+        assert gathered.mask is not None
         return replace(gathered, mask=gathered.mask & ~ends.flatten(-2))
 
     def masses(self, trace: LayerTrace, row: int, time: int = -1) -> dict[int, float]:
         """Attention mass on each demonstration (row of the memory) from one token, summed over heads."""
+        assert trace.chunks is not None
         per_chunk = trace.mass[row, time, :, :-1].unflatten(-1, (-1, self.config.chunk_size)).sum(-1)
         chunks = trace.chunks[row, time].expand(len(per_chunk), -1)
         masses: dict[int, float] = {}
@@ -93,7 +95,7 @@ class DemonstrationReader:
                 masses[owner] = masses.get(owner, 0.0) + mass
         return masses
 
-    def _index(self, block: int | None) -> object:
+    def _index(self, block: int | None) -> SearchIndex:
         if block not in self._indices:
             bank = self.memory.bank
             source = bank.chunk_keys(block) if block is not None else learned_keys(bank, self._search)

@@ -52,6 +52,7 @@ class Vote:
             loss = float((error**2).mean())
             if best is None or loss < best[0]:
                 best = loss, vectors @ solved, goal - error
+        assert best is not None
         left_out = (best[2] + prior).astype(np.float32)
         sharp = min(SHARPNESS, key=lambda s: log_loss(s * left_out, labels))
         return cls(mean, scale, best[1].astype(np.float32), prior, sharp, left_out)

@@ -124,7 +124,7 @@ class LabelScorer:
         encoding = self.backbone.encode(ids, self._states, (), caches[0])
         results = []
         for memory, side in zip(memories, caches[1], strict=True):
-            if self.sidenet is None or memory is ALONE:
+            if self.sidenet is None or isinstance(memory, str):  # ALONE
                 last = encoding.hidden[self.backbone.blocks]
                 normed, traces = self.backbone.final_norm(last if every else last[:, -1:]), ()
             else:
@@ -140,6 +140,7 @@ class LabelScorer:
         tell, tokens whose output nobody asks for are read without memory: the result is the same, the search
         is saved.
         """
+        assert self.sidenet is not None
         told = not self.sidenet.pointwise and self._read_above
         if not every and next(iter(hidden.values())).shape[1] > 1 and not told:
             if not self.sidenet.pointwise:
@@ -151,6 +152,7 @@ class LabelScorer:
     @property
     def _read_above(self) -> bool:
         """Whether an active side layer stands above a memory layer."""
+        assert self.sidenet is not None
         active = [layer for layer in self.sidenet.layers if layer.active]
         reading = [at for at, layer in enumerate(active) if layer.memory is not None]
         return bool(reading) and reading[0] != len(active) - 1

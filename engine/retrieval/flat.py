@@ -32,7 +32,7 @@ class FlatIndex:
         lo, hi = clipped(lo, hi, self.chunks)
         options = {}
         if (lo, hi) != (0, self.chunks):
-            options["params"] = faiss.SearchParameters(sel=faiss.IDSelectorRange(lo, hi))
+            options["params"] = faiss.SearchParameters(sel=faiss.IDSelectorRange(lo, hi))  # type: ignore[call-arg]
         found = [
             index.search(rows.numpy(), k, **options)
             for index, rows in zip(self._indexes, grouped, strict=True)

@@ -36,7 +36,9 @@ class SearchIndex(Protocol):
     chunks: int
     heads: int
     dim: int
-    nbytes: int
+
+    @property
+    def nbytes(self) -> int: ...
 
     def search(self, queries: Tensor, k: int, lo: int = 0, hi: int | None = None) -> tuple[Tensor, Tensor]:
         """Find the k chunks of [lo, hi) with the largest inner product, best first.

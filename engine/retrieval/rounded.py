@@ -86,6 +86,7 @@ class RoundedIndex:
         if lo == hi:
             nothing = Best(heads * rows, k)
             return nothing.ids.view(heads, rows, k), nothing.scores.view(heads, rows, k)
+        assert self._rounding_and_bytes is not None  # what is needed was copied
         rounding, made = self._rounding_and_bytes
         rough, step, lost = _rough(queries, rounding, made[:, lo:hi])
         offset = (queries @ rounding.centre[:, :, None])[..., 0]

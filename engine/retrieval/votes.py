@@ -9,6 +9,7 @@ mass that a token puts on a passage, the maximum is far better, trained and untr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class Ballot:
     weights: Tensor
 
 
-def question_ids(tokenizer: object, question: str) -> tuple[list[int], int]:
+def question_ids(tokenizer: Any, question: str) -> tuple[list[int], int]:
     """Return token ids of a question in chat form, and how many of them stand before the question.
 
     What follows the question (the end of the turn and the opening of the answer) votes too: those tokens have

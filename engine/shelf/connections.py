@@ -106,16 +106,16 @@ class Connections:
 class _Connection(sqlite3.Connection):
     """A connection whose errors are explained, whichever statement or row they come with."""
 
-    def cursor(self, *_: object) -> sqlite3.Cursor:
+    def cursor(self, *_: object) -> sqlite3.Cursor:  # type: ignore[override]
         return super().cursor(_Cursor)
 
 
 class _Cursor(sqlite3.Cursor):
-    def execute(self, *statement: Any) -> sqlite3.Cursor:
+    def execute(self, *statement: Any) -> sqlite3.Cursor:  # type: ignore[override]
         with explained():
             return super().execute(*statement)
 
-    def executemany(self, *statement: Any) -> sqlite3.Cursor:
+    def executemany(self, *statement: Any) -> sqlite3.Cursor:  # type: ignore[override]
         with explained():
             return super().executemany(*statement)
 

@@ -123,7 +123,7 @@ class Jobs:
             for job in self.all(document, kind=kind, unfinished=True):
                 return job
             row = {"document": document, "kind": kind, "options": json.dumps(options), "created": time.time()}
-            identifier = db.table("jobs").insert(row, pk="id").last_pk
+            identifier: Any = db.table("jobs").insert(row, pk="id").last_pk
             self._show(db, document, kind, DOCUMENT_STATES["queued"])
         return self.get(identifier)
 

@@ -34,7 +34,7 @@ def rebuilt_row(folder: Path) -> dict[str, Any] | None:
     source = next(iter(sorted(folder.glob("source*"))), None)
     if source is None and document is None:
         return None
-    row = {"created": folder.stat().st_mtime, "settings": "{}", "renamed": 0} | note
+    row: dict[str, Any] = {"created": folder.stat().st_mtime, "settings": "{}", "renamed": 0} | note
     row |= {"id": folder.name, "content_hash": note.get("content_hash") or _content_hash(folder, source)}
     row |= {"source_file": source.name if source else note.get("source_file", "source")}
     row |= {"source_bytes": source.stat().st_size if source else 0}

@@ -72,7 +72,7 @@ class Columns:
             return False
         default = column.default_value
         if default in ("'{}'", "'[]'") or (table, column.name) in JSON_COLUMNS:
-            return _is_json(value, list if default == "'[]'" else dict)
+            return isinstance(value, str) and _is_json(value, list if default == "'[]'" else dict)
         return True
 
 

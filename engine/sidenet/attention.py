@@ -137,6 +137,7 @@ class MemoryAttention(SlotAttention):
         return (1 - gate) * local + gate * memory
 
     def _read(self, mass: Tensor, memory: Retrieved) -> Tensor:
+        assert memory.values is not None
         stored = memory.values.shape[2]
         grouped = self._grouped(mass, stored)
         if memory.values.shape[1] == 1:

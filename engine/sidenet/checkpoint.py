@@ -77,6 +77,7 @@ def with_search_of(sidenet: SideNet, other: SideNet, backbone: Backbone) -> Side
     theirs = {name: getattr(other.config, name) for name in ("search", "search_block", "search_dim")}
     made = SideNet(dataclasses.replace(sidenet.config, reading="attention", **theirs), backbone)
     made.load_state_dict(sidenet.state_dict(), strict=False)
+    assert made.search is not None
     made.search.load_state_dict(other.search.state_dict())
     return made.to(backbone.device)
 

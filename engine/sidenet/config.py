@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from engine.backbone.backbone import Backbone
 from ingest.errors import BadInput
@@ -95,7 +96,7 @@ class SideNetConfig:
         return tuple(dict.fromkeys(self.read_block(layer) for layer in self.memory_layers))
 
     @classmethod
-    def for_backbone(cls, backbone: Backbone, **settings: object) -> "SideNetConfig":
+    def for_backbone(cls, backbone: Backbone, **settings: Any) -> "SideNetConfig":
         """Configure the default SideNet beside `backbone`: one memory layer at a fifth of its depth.
 
         Early, because that is where reading helped most (`engine/FINDINGS.md`), and because a bank then

@@ -165,6 +165,7 @@ class SideLayer(nn.Module):
         """Return what the tokens that followed in the book add (batch, time, width), and the trace."""
         query = self._project(self.attention_norm(x))[0]
         found = self._found(query, memory, search, chunks)
+        assert self.memory is not None
         followed, mass = self.memory(query, found)
         return followed, LayerTrace(self.index, found.chunks, mass.detach())
 
@@ -173,7 +174,7 @@ class SideLayer(nn.Module):
         query = self.query(normed).unflatten(-1, (self.heads, self.head_dim))
         key = self.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
         value = self.value(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        if self.query_norm is not None:
+        if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
         return query, key, value
 
@@ -265,6 +266,7 @@ class SideNet(nn.Module):
         cos_sin = self.rotary(start, last.shape[1], last.device)
         search = None
         if self.config.reads_by_map and memory is not None and self.reads_memory:
+            assert self.search is not None and self.config.search_block is not None
             search = self.search.queries(hidden[self.config.search_block])
         deviation: Tensor | None = None
         traces: list[LayerTrace] = []
