@@ -6,6 +6,7 @@ and marks stay. A file that is damaged itself can only be added again.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from engine.bank.bank import MemoryBank, delete_bank
@@ -36,7 +37,7 @@ def faults(library: Library) -> Iterator[Fault]:
     for home, name in kept:
         for folder in sorted(home.glob("[!.]*/bank")):
             for what in _faults_of_bank(folder):
-                yield Fault(name, what, lambda folder=folder: _discarded(folder))
+                yield Fault(name, what, partial(_discarded, folder))
 
 
 def finish(library: Library) -> Iterator[tuple[Entry, Failure | BadInput | None]]:
