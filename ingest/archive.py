@@ -5,15 +5,32 @@ Nothing is ever written to disk by an entry's own name, so a path with ".." can 
 
 import io
 import posixpath
+import unicodedata
 import zipfile
 import zlib
+from contextlib import suppress
 from urllib.parse import unquote
 
 from ingest.errors import BadInput
 from ingest.limits import Limits, megabytes
 
 _BLOCK = 1 << 16
+_LISTED = b"PK\x01\x02"  # opens each name in the list of an archive
+_MOST_LISTED = 100_000
 _RATIO_FLOOR = 1_000_000  # small entries may compress as well as they like
+
+
+def _file_name(info: zipfile.ZipInfo) -> str:
+    """The name of an entry; many programs write UTF-8 without saying so."""
+    name = info.filename
+    if not info.flag_bits & 0x800:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class Archive:
@@ -23,19 +40,18 @@ class Archive:
         self.limits = limits
         self.what = what
         self._unpacked = 0
+        self._read = 0
+        if data.count(_LISTED) > _MOST_LISTED:
+            raise BadInput(f"this {what} lists more than {_MOST_LISTED:,} files: unpack it, or save it anew")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, UnicodeError) as error:
             raise BadInput(
                 f"this {what} is damaged (its ZIP archive is incomplete): get another copy"
             ) from error
-        infos = self._zip.infolist()
-        if len(infos) > limits.entries:
-            raise BadInput(
-                f"this {what} holds too many files ({len(infos):,}; the limit is {limits.entries:,})"
-            )
-        self._entries = {info.filename.replace("\\", "/"): info for info in infos if not info.is_dir()}
-        self._folded = {name.casefold(): name for name in reversed(self._entries)}
+        infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        self._entries = {_file_name(info): info for info in infos}
+        self._folded = {_folded(name): name for name in reversed(self._entries)}
 
     def __contains__(self, name: str) -> bool:
         return self.find(name) is not None
@@ -44,13 +60,13 @@ class Archive:
         return list(self._entries)
 
     def find(self, name: str) -> str | None:
-        """The entry that a reference means: as written, %-decoded, or in other letter case."""
+        """The entry that a reference means: as written, %-decoded, or in other letter case or accents."""
         for candidate in (name, unquote(name)):
             path = posixpath.normpath(candidate.replace("\\", "/")).lstrip("/")
             if path in self._entries:
                 return path
-            if path.casefold() in self._folded:
-                return self._folded[path.casefold()]
+            if _folded(path) in self._folded:
+                return self._folded[_folded(path)]
         return None
 
     def read(self, name: str) -> bytes | None:
@@ -61,6 +77,11 @@ class Archive:
         info = self._entries[found]
         if info.flag_bits & 0x1:
             raise BadInput(f"this {self.what} is encrypted: remove the protection first")
+        self._read += 1
+        if self._read > self.limits.entries:
+            raise BadInput(
+                f"this {self.what} has too many files to read (more than {self.limits.entries:,}): split it"
+            )
         blocks, size = [], 0
         try:
             with self._zip.open(info) as stream:
@@ -87,13 +108,16 @@ class Archive:
         limits = self.limits
         if size > limits.entry_bytes:
             raise BadInput(
-                f"a part of this {self.what} unpacks to more than {megabytes(limits.entry_bytes)}: refused"
+                f"a part of this {self.what} unpacks to more than {megabytes(limits.entry_bytes)}: split it, "
+                "or save the text as plain text"
             )
         if size > _RATIO_FLOOR and size > limits.ratio * max(1, packed):
             raise BadInput(
-                f"this {self.what} unpacks to over {limits.ratio} times its size (a ZIP bomb): refused"
+                f"this {self.what} unpacks to over {limits.ratio} times its size (a ZIP bomb): "
+                "get another copy"
             )
         if self._unpacked > limits.unpacked_bytes:
             raise BadInput(
-                f"this {self.what} unpacks to more than {megabytes(limits.unpacked_bytes)}: refused"
+                f"this {self.what} unpacks to more than {megabytes(limits.unpacked_bytes)}: split it into "
+                "several files"
             )

@@ -260,9 +260,8 @@ class Document:
         return first, max(stop, first)
 
     def _page_label(self, offset: int) -> str | None:
-        if not self.pages:
-            return None
-        return self.pages[max(0, bisect_right(self._page_starts, offset) - 1)].label
+        index = bisect_right(self._page_starts, offset) - 1
+        return self.pages[index].label if index >= 0 else None  # what stands before the first printed page
 
 
 def is_section(parent: Chapter, chapter: Chapter) -> bool:

@@ -10,7 +10,7 @@ class Limits:
     """Caps for one document; what is counted is counted while reading, never taken from a file's own word."""
 
     file_bytes: int = 300_000_000
-    entries: int = 2_000  # files in a ZIP archive (EPUB, DOCX)
+    entries: int = 10_000  # files that are read from a ZIP archive (EPUB, DOCX)
     unpacked_bytes: int = 200_000_000  # of the whole archive
     ratio: int = 200  # unpacked to packed size of one entry
     entry_bytes: int = 20_000_000  # one document inside the archive

@@ -1,5 +1,7 @@
 """Manuscript: where a parser writes paragraphs, chapters and pages down, and the offsets come out exact."""
 
+from collections.abc import Sequence
+
 from ingest.cleaning import flow, layout, one_line
 from ingest.document import Chapter, Document, Page
 from ingest.errors import BadInput
@@ -19,6 +21,7 @@ class Manuscript:
         self._paragraphs: list[tuple[int, int]] = []
         self._chapters: list[tuple[str, int, str, int]] = []  # title, level, kind, start
         self._pages: list[tuple[str, int, str]] = []  # label, start, alias
+        self._labels: dict[str, int] = {}  # how often a printed page of this name was met
 
     @property
     def next_start(self) -> int:
@@ -30,8 +33,11 @@ class Manuscript:
         """Characters written so far."""
         return self._size
 
-    def paragraph(self, text: str, keep_layout: bool = False) -> None:
-        """Write one block; white space is put in order, an empty one is left out."""
+    def paragraph(self, text: str, keep_layout: bool = False, breaks: Sequence[tuple[int, str]] = ()) -> None:
+        """Write one block; white space is put in order, an empty one is left out.
+
+        `breaks` are printed pages that begin in it: an offset in a text that is in order, and a label.
+        """
         text = layout(text) if keep_layout else flow(text)
         if not text.strip():
             return
@@ -41,6 +47,8 @@ class Manuscript:
         self._parts.append(text)
         self._size = start + len(text)
         self._paragraphs.append((start, self._size))
+        for offset, label in breaks:
+            self._printed_page(label, min(start + offset, self._size))
         if self._size > self.limits.characters:
             raise BadInput(
                 f"the text is too long (more than {self.limits.characters:,} characters): split the file"
@@ -67,6 +75,14 @@ class Manuscript:
     def page_here(self, label: str, alias: str = "") -> None:
         """A page begins right here, inside a paragraph that will be continued."""
         self._pages.append((label, self._size, alias))
+
+    def _printed_page(self, label: str, start: int) -> None:
+        """A page of a printed edition; one that is told of twice begins where it was first told."""
+        if self._pages and self._pages[-1][0] == label:
+            return
+        count = self._labels.get(label.casefold(), 0) + 1
+        self._labels[label.casefold()] = count
+        self._pages.append((label if count == 1 else f"{label} ({count})", start, ""))
 
     def warn(self, words: str) -> None:
         if words not in self.warnings:
@@ -111,8 +127,6 @@ def _close_pages(opened: list[tuple[str, int, str]], size: int) -> list[Page]:
     labels = [label.strip() for label, _, _ in opened]
     if len({label.casefold() for label in labels}) < len(labels) or "" in labels:
         labels = [str(number) for number in range(1, len(labels) + 1)]
-    if starts:
-        starts[0] = 0
     aliases = [alias for _, _, alias in opened]
     return [
         Page(label, starts[index], starts[index + 1], aliases[index]) for index, label in enumerate(labels)

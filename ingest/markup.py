@@ -4,13 +4,30 @@ Scripts, styles and controls are skipped with all they hold. The walk is iterati
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lxml import etree
 
-from ingest.cleaning import clean
+from ingest.cleaning import clean, flow, layout, one_line
+from ingest.drawn import drawn_text
+from ingest.errors import BadInput
+from ingest.formulas import Formulas
 from ingest.headings import is_number_only
-from ingest.tree import BLOCKS, SKIP, is_hidden, local_name, plain_text, semantic_types
+from ingest.initials import floating_initial, joined, pictured_initial
+from ingest.limits import Limits
+from ingest.printed import MARK, letter_offsets, page_label, without_marks
+from ingest.tree import (
+    BLOCKS,
+    PAGE_BREAKS,
+    SKIP,
+    is_hidden,
+    local_name,
+    plain_text,
+    raised_sign,
+    semantic_types,
+)
 
 _EMPTY_LINE = re.compile(r"\n[ ]*\n\s*")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -19,6 +36,12 @@ _GUTENBERG = frozenset(["pg-header", "pg-footer", "pg-machine-header"])  # its b
 _PAGE_FURNITURE = frozenset(["nav", "footer", "aside"])  # of web pages, not of books
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NOTE_TYPES = frozenset(["footnote", "doc-footnote"])  # endnotes have a place of their own in the book
+_BACK_LINKS = frozenset(["backlink", "doc-backlink", "page-list", "referrer"])
+_INSTEAD = frozenset(["object", "noscript"])  # what they hold is shown where nothing else can be
+_EXCUSE = 300  # letters; a page made by scripts says no more than that
+_MARK_PARTS = 12  # elements in a reference to a note
+_LETTERED = frozenset(["span", "div", "p", "b", "big", "strong", "em", "i", "font"])
+_INLINE_DRAWING = 20  # letters
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
 _CONTROLS = frozenset(["button", "input", "select", "textarea"])
 _FORM_LETTERS = 200  # more of them are not labels
@@ -30,7 +53,7 @@ class Block:
     """One paragraph, heading (`level` 1 to 6), table, code block or note, as plain text.
 
     `anchors` are the ids that stood in it or right before it; `refs` the (id, mark) of notes it refers to;
-    `note` the id of the footnote it belongs to.
+    `note` the id of the footnote it belongs to; `breaks` where in it a printed page begins, and its label.
     """
 
     text: str
@@ -39,19 +62,46 @@ class Block:
     anchors: list[str] = field(default_factory=list)
     refs: list[tuple[str, str]] = field(default_factory=list)
     note: str | None = None
+    breaks: list[tuple[int, str]] = field(default_factory=list)
 
 
-def blocks(root, web_page: bool = False) -> list[Block]:
-    """The text of a tree as blocks in reading order; `web_page` leaves menus, forms and footers out."""
-    return _Walk(web_page).run(root)
+@dataclass
+class Book:
+    """What the pages of one book share: `labels` are printed pages by the id where each begins."""
+
+    limits: Limits = Limits()
+    formulas: Formulas = field(default_factory=Formulas)
+    labels: dict[str, str] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)  # pages that begin with the next block
+
+
+def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block]:
+    """The text of a tree as blocks in reading order; `web_page` leaves menus, forms and footers out.
+
+    What only stands in for something else (an object, scripts) is read where there is nothing else. Raises
+    BadInput for more letters than the book's limits allow.
+    """
+    book = book or Book()
+    book.formulas.look_at(root)
+    found = _Walk(web_page, book).run(root)
+    if found:
+        return found
+    found = _Walk(web_page, book, _INSTEAD).run(root)
+    text = " ".join(block.text for block in found).casefold()
+    return [] if "javascript" in text and len(text) < _EXCUSE else found
 
 
 class _Walk:
     """One pass over a tree: text gathers until a block element opens or closes."""
 
-    def __init__(self, web_page: bool):
+    def __init__(self, web_page: bool, book: Book, read: frozenset[str] = frozenset()):
         self.web_page = web_page
-        self.skip = SKIP | _PAGE_FURNITURE if web_page else SKIP
+        self.book = book
+        self.skip = (SKIP | _PAGE_FURNITURE if web_page else SKIP) - read - {"svg"}
+        self.letters = 0
+        self.initial = ""  # a first letter that waits for its word
+        self.real = False  # whether it is text by itself, and no picture
+        self.labels: list[str] = []  # of the page marks in what is gathered
         self.found: list[Block] = []
         self.gathered: list[str] = []
         self.current = Block("")
@@ -88,6 +138,7 @@ class _Walk:
             elif element is not root:
                 self._text(element.tail)
         self._flush()
+        self._lone_initial()
         return self.found
 
     def _skips(self, element) -> bool:
@@ -99,10 +150,12 @@ class _Walk:
             return True
         if name == "form" and self.web_page and _is_controls(element):
             return True
-        if types & {"pagebreak", "doc-pagebreak", "backlink", "doc-backlink", "page-list", "referrer"}:
-            self._anchor(element)
-            return True
-        return False
+        if types & PAGE_BREAKS:
+            self._page(page_label(element) or self.book.labels.get(element.get("id") or "", ""))
+        elif not types & _BACK_LINKS:
+            return False
+        self._anchor(element)
+        return True
 
     def _opens(self, element) -> bool:
         """Begin an element; True when all of it has been written and its inside is to be skipped."""
@@ -115,15 +168,33 @@ class _Walk:
             return True
         if name == "math":
             self._anchor(element)
-            self.gathered.append(element.get("alttext") or plain_text(element))
+            self._text(self.book.formulas.text(element))
+            return True
+        if name == "svg":
+            self._drawing(element)
+            return True
+        if name in ("img", "image"):
+            self._picture(element)
+        linked = name == "sup" and element.find(".//{*}a[@href]") is not None
+        sign = None if linked else raised_sign(element, self.gathered)
+        if sign is not None:
+            self._anchor(element)
+            self._text(sign)
             return True
         if name in BLOCKS:
             self._flush()
         self._anchor(element)
+        if self.book.labels.get(element.get("id") or ""):
+            self._page(self.book.labels[element.get("id")])
+        letter = floating_initial(element) if name in _LETTERED else ""
+        if letter and self._begins():
+            self.initial, self.real = letter, True
+            return True
         if name == "table" and _is_data_table(element):
             self._table(element)
             return True
         if name in _HEADINGS:
+            self._lone_initial()
             self.level = _HEADINGS[name]
         elif name == "hgroup":
             self.group += 1
@@ -168,16 +239,24 @@ class _Walk:
     def _note_reference(self, element) -> bool:
         """Write a reference to a note as "[1]", so that it cannot be taken for part of a word."""
         href = element.get("href", "")
-        mark = plain_text(element)
         declared = semantic_types(element) & {"noteref", "doc-noteref"}
+        if "#" not in href or (
+            not declared and len(list(islice(element.iter(), _MARK_PARTS))) == _MARK_PARTS
+        ):
+            return False
+        mark = one_line("".join(element.itertext()))
+        picture = element.find(".//{*}img")
+        if not mark and picture is not None:
+            mark = one_line(picture.get("alt") or "")
+            mark = mark if _NOTE_MARK.fullmatch(mark) or not declared else "note"
         parent = element.getparent()
         raised = element.find(".//{*}sup") is not None or (parent is not None and local_name(parent) == "sup")
-        if "#" not in href or not (declared or (raised and _NOTE_MARK.fullmatch(mark))):
+        if not (declared or (raised and _NOTE_MARK.fullmatch(mark))):
             return False
         self._anchor(element)
-        mark = mark.strip("[]()")
+        mark = mark.strip("[]()") or "note"
         self.current.refs.append((href.rpartition("#")[2], mark))
-        self.gathered.append(f"[{mark}]")
+        self._text(f"[{mark}]")
         return True
 
     def _anchor(self, element) -> None:
@@ -186,28 +265,77 @@ class _Walk:
             if value:
                 self.current.anchors.append(value)
 
+    def _page(self, label: str) -> None:
+        """A printed page begins here."""
+        if label:
+            self.labels.append(label)
+            self.gathered.append(MARK)
+
+    def _picture(self, element) -> None:
+        letter = pictured_initial(element.get("alt") or "")
+        parent = element.getparent()
+        if letter and self._begins() and (parent is None or local_name(parent) != "figure"):
+            self.initial, self.real = letter, False
+
+    def _drawing(self, element) -> None:
+        words = drawn_text(element)
+        self._anchor(element)
+        if words and not self._begins() and len(words) < _INLINE_DRAWING and "\n" not in words:
+            self._text(f" {words} ")
+        elif words:
+            self._flush()
+            self._count(words)
+            self.gathered.append(words)
+            self._flush()
+
+    def _begins(self) -> bool:
+        """Whether nothing but blanks was gathered since the last block."""
+        return not self.initial and not any(part.strip(MARK + " \n") for part in self.gathered)
+
+    def _count(self, text: str) -> None:
+        self.letters += len(text)
+        if self.letters > self.book.limits.characters:
+            raise BadInput(
+                f"the text is too long (more than {self.book.limits.characters:,} characters): split the file"
+            )
+
     def _text(self, text: str | None) -> None:
         if not text:
             return
-        self.gathered.append(text if self.preformatted else _SPACE.sub(" ", text))
+        text = clean(text if self.preformatted else _SPACE.sub(" ", text))
+        if self.initial and text.strip():
+            whole = joined(self.initial, text)
+            text = whole or (f"{self.initial} {text.lstrip()}" if self.real else text)
+            self.initial = ""
+        self._count(text)
+        self.gathered.append(text)
+
+    def _lone_initial(self) -> None:
+        if self.initial and self.real:
+            self.found.append(Block(self.initial))
+        self.initial = ""
 
     def _table(self, table) -> None:
-        rows = []
-        for row in table.iter("{*}tr"):
+        caption = table.find("{*}caption")
+        rows = [] if caption is None else [plain_text(caption)]
+        for row in _rows(table):
+            for item in row.iter():
+                if semantic_types(item) & PAGE_BREAKS and page_label(item):
+                    self.labels.append(page_label(item))
+                    rows.append(MARK)
             cells = [plain_text(cell) for cell in row if local_name(cell) in ("td", "th")]
             if any(cells):
                 rows.append(" | ".join(cell for cell in cells if cell))
-        caption = table.find("{*}caption")
-        if caption is not None:
-            rows.insert(0, plain_text(caption))
         self.current.anchors += [item.get("id") for item in table.iterdescendants() if item.get("id")]
-        self.gathered.append("\n".join(rows))
+        text = "\n".join(rows)
+        self._count(text)
+        self.gathered.append(text)
         self._flush()
 
     def _flush(self) -> None:
         if not self.gathered:
             return
-        text = clean("".join(self.gathered))
+        text = "".join(self.gathered)
         self.gathered = []
         if not self.preformatted and "\n" in text:
             # an empty line inside a block is made of line breaks and means a new paragraph
@@ -217,28 +345,45 @@ class _Walk:
         self._emit(text)
 
     def _emit(self, text: str) -> None:
-        if not text.strip():
-            return  # anchors wait for the next block
+        if not text.strip(MARK + " \n\t"):
+            count = text.count(MARK)  # anchors and pages wait for the next block
+            self.book.waiting += self.labels[:count]
+            del self.labels[:count]
+            return
         block, self.current = self.current, Block("")
         if self.group and not self.preformatted:
+            text, counts = without_marks(text)
+            self.book.waiting += self.labels[: len(counts)]
+            del self.labels[: len(counts)]
             self.group_parts.append(" ".join(text.split()))
             self.group_level = min(self.group_level, self.level or 6)
             self.current.anchors = block.anchors
             return
         block.level = self.level
         block.keep_layout = self.preformatted > 0
-        block.text = text.strip("\n") if block.keep_layout else self.prefix + text.strip()
+        text, counts = without_marks(text)
+        text = layout(text) if block.keep_layout else self.prefix + flow(text)
+        block.text = text.replace("\n", " ") if self.level else text
         block.note = self.notes[-1][1] if self.notes else None
-        if self.level:
-            block.text = " ".join(block.text.split())
+        lead = 0 if block.keep_layout else len("".join(self.prefix.split()))
+        self._begin_pages(block, letter_offsets(block.text, [count and count + lead for count in counts]))
         self.prefix = ""
         self.found.append(block)
+
+    def _begin_pages(self, block: Block, offsets: list[int]) -> None:
+        """Give a block the pages that begin in it; one behind its end begins with the next."""
+        labels, self.labels = self.labels[: len(offsets)], self.labels[len(offsets) :]
+        block.breaks = [(0, label) for label in self.book.waiting]
+        inside = [pair for pair in zip(offsets, labels, strict=True) if pair[0] < len(block.text)]
+        block.breaks += inside
+        self.book.waiting = labels[len(inside) :]
 
     def _flush_group(self) -> None:
         if self.group_parts:
             block, self.current = self.current, Block("")
             block.text = ": ".join(part.rstrip(":") for part in self.group_parts)
             block.level = self.group_level
+            self._begin_pages(block, [])
             self.found.append(block)
         self.group_parts, self.group_level = [], 6
 
@@ -265,12 +410,21 @@ def _is_data_table(table) -> bool:
     if next(table.iterdescendants("{*}table"), None) is not None:
         return False
     columns = 0
-    for row in table.iter("{*}tr"):
+    for row in _rows(table):
         cells = [cell for cell in row if local_name(cell) in ("td", "th")]
         columns = max(columns, len(cells))
         if any(len(plain_text(cell)) > LAYOUT_CELL for cell in cells):
             return False
     return columns > 1
+
+
+def _rows(table) -> Iterator:
+    """The rows of a table; what only looks like a row inside of a cell is none."""
+    walk = etree.iterwalk(table, events=("start",))
+    for _, element in walk:
+        if local_name(element) == "tr":
+            yield element
+            walk.skip_subtree()
 
 
 def merge_headings(found: list[Block]) -> list[Block]:
@@ -281,6 +435,7 @@ def merge_headings(found: list[Block]) -> list[Block]:
         if above and above.level and block.level and not block.anchors and is_number_only(above.text):
             above.text = f"{above.text}{' ' if above.text[-1] in '.:' else ': '}{block.text}"
             above.refs += block.refs
+            above.breaks += [(len(above.text), label) for _, label in block.breaks]
         else:
             merged.append(block)
     return merged

@@ -2,7 +2,7 @@
 
 Nothing is fetched and nothing is run: the DOCTYPE is cut off before parsing, so no document can define an
 entity. What would take too much memory or time as a tree is counted in the text and refused before it is one;
-deeper than 2,048 elements the library itself builds no tree.
+what nests deeper than the library goes is read without the tags that nest.
 """
 
 import html.entities
@@ -13,6 +13,7 @@ from lxml import etree
 from ingest.cleaning import clean
 from ingest.errors import BadInput
 from ingest.limits import Limits
+from ingest.raised import raised
 
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _SUBSET_END = re.compile(r"\]\s*>")
@@ -22,6 +23,9 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _TEXT = re.compile(r"\S")
 _TAG = re.compile(r"<([a-zA-Z][^\s/>]*)")
 _ATTRIBUTE = re.compile(r"""[\s/]*+([^\s/>=][^\s/>=]*+|=[^\s/>=]*+)(?:\s*+=\s*+("[^"]*"|'[^']*'|[^\s>]*))?""")
+_NESTING_TAG = re.compile(
+    r"</?(?!(?:p|h[1-6]|br|hr|html|head|body|title|meta|script|style)[\s/>])[a-z][^<>]*>", re.IGNORECASE
+)
 _RAW = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"])
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _OPTIONS = {"no_network": True, "huge_tree": True, "remove_blank_text": False}
@@ -49,6 +53,8 @@ BLOCKS = frozenset(
     + ["header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section"]
     + ["summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "title"]
 )
+PAGE_BREAKS = frozenset(["pagebreak", "doc-pagebreak"])
+_SIGN_PARTS = 4  # elements in a raised sign; pieces of text before it that are looked at
 _NO_TYPES: frozenset[str] = frozenset()
 
 
@@ -69,10 +75,23 @@ def parse_markup(text: str, strict: bool = False, limits: Limits | None = None) 
         if strict:
             return None
     _check_attributes(text, limits)
+    root, whole = _html_tree(text)
+    if not whole:
+        # behind the depth that the parser allows all would be lost: paragraphs and headings do not nest
+        root, whole = _html_tree(_NESTING_TAG.sub(" ", text))
+    if not whole:
+        raise BadInput("this page nests its parts too deeply: save it as text or PDF")
+    return root
+
+
+def _html_tree(text: str) -> tuple[etree._Element | None, bool]:
+    """(root, whether the parser read to the end)."""
+    parser = etree.HTMLParser(encoding="utf-8", **_OPTIONS)
     try:
-        return etree.fromstring(text.encode(), etree.HTMLParser(encoding="utf-8", **_OPTIONS))
+        root = etree.fromstring(text.encode(), parser)
     except (etree.XMLSyntaxError, ValueError):
-        return None
+        root = None
+    return root, all(entry.type_name != "ERR_RESOURCE_LIMIT" for entry in parser.error_log)
 
 
 def _check_size(text: str, limits: Limits) -> None:
@@ -170,17 +189,31 @@ def is_hidden(element) -> bool:
     return element.get("hidden") is not None or _HIDDEN.search(element.get("style", "")) is not None
 
 
+def raised_sign(element, before: list[str]) -> str | None:
+    """What a <sup> adds to the text before it; None for another element, and for one that holds more."""
+    if local_name(element) != "sup" or len(element) > _SIGN_PARTS or element.find(".//{*}sup") is not None:
+        return None
+    return raised(
+        clean("".join(before[-_SIGN_PARTS:])), clean("".join(element.itertext())), element.tail or ""
+    )
+
+
 def plain_text(element) -> str:
     """All text below an element on one line, without what is never shown."""
     parts = []
     walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, item in walk:
         if event == "start":
-            if local_name(item) in SKIP or is_hidden(item):
+            if local_name(item) in SKIP or is_hidden(item) or semantic_types(item) & PAGE_BREAKS:
                 walk.skip_subtree()
                 continue
             if local_name(item) in BLOCKS or local_name(item) == "br":
                 parts.append(" ")
+            sign = raised_sign(item, parts)
+            if sign is not None:
+                parts.append(sign)
+                walk.skip_subtree()
+                continue
             parts.append(item.text or "")
         elif item is not element:
             parts.append(item.tail or "")

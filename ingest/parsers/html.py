@@ -5,8 +5,9 @@ import re
 from ingest.document import Document
 from ingest.encoding import decode_markup, first_letters
 from ingest.errors import BadInput
+from ingest.limits import Limits
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, blocks, merge_headings
+from ingest.markup import Block, Book, blocks, merge_headings
 from ingest.outline import find_outline
 from ingest.reflow import Paragraph
 from ingest.source import Source
@@ -39,7 +40,7 @@ def parse(source: Source) -> Document:
     manuscript = Manuscript(source.limits)
     if warning:
         manuscript.warn(warning)
-    found = _main_blocks(root)
+    found = _main_blocks(root, source.limits)
     if not found:
         raise BadInput(
             "there is no text in this HTML page (it may be made by scripts): save it as text or PDF"
@@ -74,7 +75,7 @@ def write_blocks(found: list[Block], manuscript: Manuscript) -> str:
     for block in found:
         if id(block) in chapters:
             manuscript.chapter(*chapters[id(block)])
-        manuscript.paragraph(block.text, block.keep_layout)
+        manuscript.paragraph(block.text, block.keep_layout, block.breaks)
     return title
 
 
@@ -83,16 +84,16 @@ def _lines(found: list[Block]) -> list[Paragraph]:
     return [Paragraph(block.text.split("\n"), 1) for block in found]
 
 
-def _main_blocks(root) -> list[Block]:
-    everything = blocks(root, web_page=True)
+def _main_blocks(root, limits: Limits) -> list[Block]:
+    everything = blocks(root, web_page=True, book=Book(limits))
     total = sum(len(block.text) for block in everything)
     for name in ("main", "article"):
         parts = [element for element in root.iter(f"{{*}}{name}") if local_name(element) == name]
         if len(parts) == 1:
-            inside = blocks(parts[0], web_page=True)
+            inside = blocks(parts[0], web_page=True, book=Book(limits))
             if sum(len(block.text) for block in inside) >= _MAIN_SHARE * total > 0:
                 return inside
-    return everything or blocks(root)
+    return everything or blocks(root, book=Book(limits))
 
 
 def _page_title(root) -> str:

@@ -41,7 +41,7 @@ def _check_chapters(document: Document) -> None:
 def _check_pages(document: Document) -> None:
     pages = document.pages
     if pages:
-        assert pages[0].start == 0 and pages[-1].end == len(document.text)
+        assert pages[-1].end == len(document.text)
         assert all(before.end == after.start for before, after in zip(pages, pages[1:], strict=False))
         assert len({page.label.casefold() for page in pages}) == len(pages)
 

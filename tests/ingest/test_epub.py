@@ -1,5 +1,9 @@
 """EPUB files made on the spot: order, titles, notes, missing parts, hostile parts."""
 
+import io
+import unicodedata
+import zipfile
+
 import pytest
 
 from ingest.errors import BadInput
@@ -7,6 +11,7 @@ from ingest.limits import Limits
 from ingest.parse import parse
 from tests.ingest.build import archive, epub, page
 from tests.ingest.invariants import check_document
+from tests.ingest.test_text import ARABIC, CZECH, POLISH
 
 
 @pytest.fixture
@@ -115,7 +120,7 @@ def test_scripts_styles_hidden_text_and_comments_are_no_text(read):
         "<body onload='x()'><script>alert(1)</script><style>p{}</style><!-- secret --><?php no ?>"
         "<p>Seen<script>evil()</script> text &lt;script&gt; &#x200b;.</p><p hidden=''>unseen</p>"
         "<p style='display: none'>unseen</p><iframe src='http://x'>unseen</iframe>"
-        "<svg><text>unseen</text></svg></body>"
+        "<svg><title>unseen</title><desc>unseen</desc></svg></body>"
     )
     document = read(epub({"one.xhtml": body}))
     assert document.text == "Seen text <script> ."
@@ -206,3 +211,132 @@ def test_scrambled_fonts_are_not_drm(read):
         b"<enc:EncryptionMethod Algorithm='http://www.idpf.org/2008/embedding'/></enc:EncryptedData></encryption>"
     }
     assert read(epub({"one.xhtml": ONE}, extra=extra)).text.startswith("The Start")
+
+
+def test_a_chapter_that_runs_over_two_files_is_one(read):
+    files = {}
+    for number in (1, 2):
+        files[f"c{number}.xhtml"] = page(f"<body><h1>Chapter {number}</h1><p>It begins.</p></body>")
+        files[f"c{number}b.xhtml"] = page(f"<body><h2>Later</h2><p>More of {number}.</p></body>")
+    nav = "".join(f"<li><a href='c{number}.xhtml'>Chapter {number}</a></li>" for number in (1, 2))
+    document = read(epub(files, nav=f"<ol>{nav}</ol>"))
+    assert [chapter.title for chapter in document.chapters] == ["Chapter 1", "Chapter 2"]
+    first = document.chapter("chapter 1")
+    assert document.text[first.start : first.end].strip().endswith("Later\n\nMore of 1.")
+
+
+BREAKS = page(
+    "<body><h2>One</h2><span epub:type='pagebreak' title='iii'/><p>Front.</p>"
+    "<div role='doc-pagebreak' aria-label='Page 1'/><p>First page. A sentence that runs "
+    "<span epub:type='pagebreak' id='p2'>2</span>over to the second.</p>"
+    "<table><tr><td>a</td><td>b</td></tr><tr><td><span epub:type='pagebreak' title='3'/>c</td><td>d</td></tr>"
+    "</table><p>The end.<span epub:type='pagebreak' title='4'/></p></body>"
+)
+
+
+def test_printed_pages_are_places(read):
+    document = read(epub({"one.xhtml": BREAKS, "two.xhtml": page("<body><p>On the fourth.</p></body>")}))
+    assert [page.label for page in document.pages] == ["iii", "1", "2", "3", "4"]
+    assert "A sentence that runs over to the second.\n\na | b\nc | d\n\nThe end.\n\nOn the" in document.text
+    start = document.text.index("A sentence")
+    assert str(document.place(start, document.text.index("second."))) == "pages 1–2"
+    assert document.text[: document.position("page 1")].endswith("A sentence that runs ")
+    assert document.text[: document.position("page 2")].endswith("a | b\n")
+    assert str(document.place(document.text.index("On the fourth"))) == "page 4"
+    assert document.place(0).page is None  # before the first printed page
+
+
+def test_printed_pages_are_found_by_the_list_of_pages(read):
+    body = page("<body><p id='a'>First.</p><p>Second <a id='b'/>goes on.</p></body>")
+    nav = (
+        "<ol><li><a href='one.xhtml'>One</a></li></ol></nav><nav epub:type='page-list'><ol>"
+        "<li><a href='one.xhtml#a'>7</a></li><li><a href='one.xhtml#b'>8</a></li></ol>"
+    )
+    target = "<pageTarget value='{}'><content src='one.xhtml#{}'/></pageTarget>"
+    ncx = "</navMap><pageList>" + target.format(7, "a") + target.format(8, "b") + "</pageList><navMap>"
+    for data in (epub({"one.xhtml": body}, nav=nav), epub({"one.xhtml": body}, ncx=ncx)):
+        document = read(data)
+        assert [page.label for page in document.pages] == ["7", "8"]
+        assert document.text[document.pages[1].start :] == "goes on."
+
+
+def test_a_label_that_comes_again_is_told_apart(read):
+    again = "".join(f"<p><span epub:type='pagebreak' title='{label}'/>On {label}.</p>" for label in "121")
+    document = read(epub({"one.xhtml": page(f"<body>{again}</body>")}))
+    assert [page.label for page in document.pages] == ["1", "2", "1 (2)"]
+    assert document.position("page 1 (2)") == len(document.text)
+
+
+def encrypted(path: str, algorithm: str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc") -> dict[str, bytes]:
+    return {
+        "META-INF/encryption.xml": (
+            "<encryption xmlns:enc='http://www.w3.org/2001/04/xmlenc#'><enc:EncryptedData>"
+            f"<enc:EncryptionMethod Algorithm='{algorithm}'/><enc:CipherData>"
+            f"<enc:CipherReference URI='{path}'/></enc:CipherData></enc:EncryptedData></encryption>"
+        ).encode()
+    }
+
+
+def test_only_a_locked_text_is_refused(read):
+    for name in ("OPS/font.otf", "OPS/film.mp4"):
+        extra = {name: b"locked"} | encrypted(name)
+        assert read(epub({"one.xhtml": ONE}, extra=extra)).text.endswith("It began here.")
+    with pytest.raises(BadInput, match="protected \\(DRM\\)"):
+        read(epub({"one.xhtml": ONE}, extra=encrypted("OPS/one.xhtml")))
+
+
+def test_pictures_do_not_count_as_parts(read):
+    pictures = {f"OPS/{number}.png": b"x" for number in range(60)}
+    assert read(epub({"one.xhtml": ONE}, extra=pictures), limits=Limits(entries=20)).text
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_names_in_another_unicode_form_are_found(read, form):
+    data = epub({"Überfahrt.xhtml": ONE}, nav="<ol><li><a href='Überfahrt.xhtml'>Named</a></li></ol>")
+    entries = {unicodedata.normalize(form, name): data for name, data in unpacked(data).items()}
+    assert read(archive(entries)).chapters[0].title == "Named"
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
+def test_a_damaged_package_file_costs_no_text(read):
+    """Any byte of it turned into another: the text is read, in order."""
+    nav = "<ol><li><a href='two.xhtml'>Two</a></li><li><a href='one.xhtml'>One</a></li></ol>"
+    entries = unpacked(epub({"one.xhtml": ONE, "two.xhtml": TWO}, nav=nav, spine=["two.xhtml", "one.xhtml"]))
+    package = entries["OPS/book.opf"]
+    for position in range(0, len(package), 7):
+        for byte in (b"\xff", b"<", b"\0"):
+            damaged = package[:position] + byte + package[position + 1 :]
+            document = read(archive(entries | {"OPS/book.opf": damaged}))
+            assert "It began here." in document.text and "Second part of two." in document.text
+    document = read(archive(entries | {"OPS/book.opf": package[: len(package) // 3]}))
+    assert document.text.index("Second part") < document.text.index("It began here.")
+    assert "read in the order of its contents" in document.warnings[0]
+
+
+def test_a_bare_ampersand_keeps_title_author_and_language(read):
+    metadata = "<dc:title>Salt & Sea</dc:title><dc:creator>A. & B.</dc:creator><dc:language>de</dc:language>"
+    document = read(epub({"one.xhtml": ONE}, metadata=metadata))
+    assert (document.title, document.author, document.language) == ("Salt Sea", "A. B.", "de")
+
+
+def test_a_drawing_in_the_spine_is_read_or_told_of(read):
+    drawing = "<svg xmlns='http://www.w3.org/2000/svg'>{}</svg>"
+    files = {
+        "one.svg": drawing.format("<text>The fox</text><text>ran.</text>"),
+        "two.svg": drawing.format(""),
+    }
+    document = read(epub(files))
+    assert document.text == "The fox\nran."
+    assert document.warnings == ("two.svg is a drawing without words that can be read",)
+
+
+@pytest.mark.parametrize(("text", "encoding"), [(ARABIC, "cp1256"), (CZECH, "iso8859_2"), (POLISH, "cp1250")])
+def test_parts_in_an_old_encoding_are_guessed_and_told(read, text, encoding):
+    body = f"<html><body><p class='one'>{text}</p></body></html>".encode(encoding)
+    document = read(epub({"one.xhtml": body}))
+    assert document.text == text.strip()
+    assert encoding in document.warnings[0]

@@ -1,0 +1,53 @@
+"""Raised signs on a line of plain text: 10⁵ is "10^5", a reference is "word[3]", the 19th stays so."""
+
+import re
+
+_NUMBER = re.compile(r"[+−–-]?\d{1,4}")
+_REFERENCES = re.compile(r"[(\[]?\d{1,3}(?: ?[,;–-] ?\d{1,3})*[)\]]?")
+_VARIABLE = re.compile(r"[nmkxyij](?: ?[+−–-] ?\d)?")
+_WORDS = re.compile(r"[^\W\d_]{3}")
+_UNITS = frozenset(["mm", "cm", "dm", "km", "nm", "µm", "μm", "ft", "yd", "mi", "kg", "sec"])
+_REACH = 40  # letters before the sign that are looked at
+
+
+def raised(before: str, sign: str, after: str) -> str:
+    """How a raised sign is written between what stands before and behind it."""
+    sign = " ".join(sign.split())
+    before = before[-_REACH:]
+    last = before[-1:]
+    if not sign:
+        return ""
+    if sign.isdigit() and after[:1] in ("/", "⁄"):
+        return f" {sign}" if last.isdigit() else sign  # 3 1/2
+    apart = not last or last.isspace()
+    if apart:
+        return f"{sign} " if sign.isdigit() and after[:1].isalpha() else sign  # the number of a verse
+    if _NUMBER.fullmatch(sign) and _is_base(before, sign) or _VARIABLE.fullmatch(sign) and _is_symbol(before):
+        return f"^{sign}"
+    if _REFERENCES.fullmatch(sign):
+        return f"[{sign.strip('()[]')}]"
+    return sign
+
+
+def _is_base(before: str, exponent: str) -> bool:
+    if before.endswith(")"):
+        return not _WORDS.search(before[before.rfind("(") :])
+    word = _last_word(before)
+    if word.isdigit():
+        year = len(word) == 4 and word[0] in "12" and exponent.isdigit()
+        return not year
+    unit = word.lstrip("0123456789")
+    return _is_symbol(before) or unit in _UNITS or not exponent.isdigit() and bool(word)
+
+
+def _is_symbol(before: str) -> bool:
+    """Whether a number or a single letter stands at the end."""
+    word = _last_word(before)
+    return word.isdigit() or len(word.lstrip("0123456789")) == 1
+
+
+def _last_word(before: str) -> str:
+    at = len(before)
+    while at and before[at - 1].isalnum():
+        at -= 1
+    return before[at:]

@@ -1,0 +1,128 @@
+"""What becomes of one element and its neighbours: rows of mark-up and the text that is right."""
+
+import pytest
+
+from ingest.errors import BadInput
+from ingest.limits import Limits
+from ingest.parse import parse
+from tests.ingest.build import epub, page
+from tests.ingest.invariants import check_document
+
+
+def math(inner: str, words: str = "") -> str:
+    told = f" alttext='{words}'" if words else ""
+    return f"<math xmlns='http://www.w3.org/1998/Math/MathML'{told}>{inner}</math>"
+
+
+X, Y = (
+    "<msup><mi>x</mi><mn>2</mn></msup>",
+    "<mfrac><mi>a</mi><mrow><mi>b</mi><mo>+</mo><mn>1</mn></mrow></mfrac>",
+)
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'><title>no</title>{}</svg>"
+W = "<span style='float:left'>W</span>"
+
+ROWS = (
+    # first letters
+    ("<p><img alt='O'/>nce upon a time</p>", "Once upon a time"),
+    ("<div><img alt='O'/></div><p>nce upon a time</p>", "Once upon a time"),
+    ("<p><img alt='Illuminated letter O'/>NCE upon a time</p>", "ONCE upon a time"),
+    ("<p><img alt='“I'/>t was late</p>", "“It was late"),
+    ("<p><img alt='A'/> long time ago</p>", "A long time ago"),
+    (f"{W}<p>inter came</p>", "Winter came"),
+    (f"<p>{W}inter came</p>", "Winter came"),
+    (f"<p>{W} inter came</p>", "Winter came"),
+    ("<div class='dropcap'>W</div><p>inter came</p>", "Winter came"),
+    (f"<p>Before.</p>{W}<p>Next one.</p>", "Before.\n\nW Next one."),
+    (f"<p>Before.</p>{W}", "Before.\n\nW"),
+    ("<p><img alt='A ship at sea'/>nce upon a time</p>", "nce upon a time"),
+    ("<p><img alt='A'/>The picture</p>", "The picture"),
+    ("<p><img alt='T'/></p><h2>INTRODUCTION</h2><p>Text.</p>", "INTRODUCTION\n\nText."),
+    ("<p>A star <img alt='X'/>marks it</p>", "A star marks it"),
+    ("<h2>A</h2><p>aardvark</p>", "A\n\naardvark"),
+    # drawn words
+    (SVG.format("<text>The fox<tspan x='0'>ran</tspan></text><text>home.</text>"), "The fox ran\nhome."),
+    (f"<p>Key <b>{SVG.format('<text>F1</text>')}</b> helps</p>", "Key F1 helps"),
+    (SVG.format("<desc>no</desc><style>no</style><path/>") + "<p>Text.</p>", "Text."),
+    # formulas
+    (f"<p>{math(X)} is {math(Y)}</p>", "x^2 is a/(b+1)"),
+    (f"<p>{math(X, 'formula')} is {math(Y, 'formula')}</p>", "x^2 is a/(b+1)"),
+    (f"<p>{math(X, 'x^{2}')}</p>", "x^{2}"),
+    (f"<p>{math('', 'A square')}</p>", "A square"),
+    (f"<p>{math(f'<semantics>{X}<annotation>x^2 no</annotation></semantics>')}</p>", "x^2"),
+    # raised signs
+    ("<p>10<sup>5</sup> of them</p>", "10^5 of them"),
+    (
+        "<p>10<sup>−19</sup> C, 5 km<sup>2</sup>, s<sup>-1</sup>, x<sup>n</sup></p>",
+        "10^−19 C, 5 km^2, s^-1, x^n",
+    ),
+    ("<p>physics<sup>1,2</sup> and law.<sup>3</sup></p>", "physics[1,2] and law.[3]"),
+    ("<p>the 19<sup>th</sup>, M<sup>me</sup> B, word<sup>*</sup></p>", "the 19th, Mme B, word*"),
+    ("<p><sup>3</sup>And God said <sup>4</sup>that</p>", "3 And God said 4 that"),
+    ("<p>3<sup>1</sup>/<sub>2</sub> and <sup>1</sup>⁄<sub>4</sub></p>", "3 1/2 and 1⁄4"),
+    ("<p>(a+b)<sup>2</sup>, in 1984<sup>7</sup></p>", "(a+b)^2, in 1984[7]"),
+    ("<table><tr><td>10<sup>5</sup></td><td>a</td></tr></table>", "10^5 | a"),
+    ("<p>H<sub>2</sub>O</p>", "H2O"),
+    # references to notes
+    ("<p>Word<a href='#n1'><sup>1</sup></a> and<sup><a href='#n2'>2</a></sup>.</p>", "Word[1] and[2]."),
+    ("<p>Word<a epub:type='noteref' href='#n1'><img alt='note icon' src='n.png'/></a>.</p>", "Word[note]."),
+    ("<p>Word<sup><a href='#n1'><img alt='1'/></a></sup>.</p>", "Word[1]."),
+    # what stands in for something else
+    ("<object data='a.svg'><p>Instead of a drawing.</p></object>", "Instead of a drawing."),
+    ("<noscript><p>Without scripts.</p></noscript>", "Without scripts."),
+    ("<p>Text.</p><object data='a.svg'><p>Instead.</p></object>", "Text."),
+    # tables that are none
+    ("<table><tr><td>a<tr><td>b</td><td>c</td></tr></td><td>d</td></tr></table>", "a b c | d"),
+)
+
+
+@pytest.mark.parametrize(("markup", "text"), ROWS, ids=[row[0][:60] for row in ROWS])
+def test_markup(tmp_path, markup, text):
+    path = tmp_path / "book.epub"
+    path.write_bytes(epub({"one.xhtml": page(f"<body>{markup}</body>")}))
+    document = parse(path)
+    check_document(document)
+    assert document.text == text
+
+
+HOSTILE = {
+    "comments": "<!---->", "doctypes": "<!DOCTYPE [", "tags": "<b>", "links": "<a href='#x'>",
+    "cells": "<tr><td>", "formulas": "<math>", "signs": "<sup>", "lists": "<ol><li>", "bare": "<",
+    "raised": "x<sup>2</sup>",
+    "forms": "<form><input>", "rest": "<object><svg>", "quotes": "<a b=\"c='", "entities": "&lt;&x;",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["page.html", "page.txt", "page.md", "page.xhtml"])
+@pytest.mark.parametrize("part", HOSTILE.values(), ids=HOSTILE)
+def test_a_page_of_one_thing_repeated_is_read_or_refused(tmp_path, part, name):
+    """Quickly so: what is exponential or grows with the square does not end within the time of a test."""
+    path = tmp_path / name
+    path.write_text("<html><body><table>" * ("html" in name) + part * (60_000 // len(part)), "utf-8")
+    try:
+        check_document(parse(path))
+    except BadInput as refusal:
+        assert "\n" not in str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("markup", "limits", "words"),
+    [
+        ("<p>x</p>" * 600, Limits(nodes=500), "more than 500 marks"),
+        ("<p " + " ".join(f"a{n}" for n in range(1_100)) + ">x", Limits(), "attributes"),
+        ("<p a b c d>x" * 200, Limits(nodes=500), "more than 500 marks"),
+        ("<p>Twenty letters here.</p>" * 60, Limits(characters=1_000), "more than 1,000 characters"),
+        ("x" * 4_000, Limits(entry_bytes=1_000), "too long"),
+    ],
+    ids=["elements", "attributes", "bare attributes", "letters", "size"],
+)
+def test_limits_hold_while_a_page_is_built(tmp_path, markup, limits, words):
+    path = tmp_path / "page.html"
+    path.write_text(f"<html><body>{markup}", "utf-8")
+    with pytest.raises(BadInput, match=words):
+        parse(path, limits=limits)
+
+
+def test_what_lies_deeper_than_a_tree_may_go_is_kept(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<html><body>" + "<div>" * 5_000 + "deep" + "</div>" * 5_000 + "<p>after</p>", "utf-8")
+    assert parse(path).text.split() == ["deep", "after"]
