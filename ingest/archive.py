@@ -21,7 +21,7 @@ _RATIO_FLOOR = 1_000_000  # small entries may compress as well as they like
 
 
 def _file_name(info: zipfile.ZipInfo) -> str:
-    """The name of an entry; many programs write UTF-8 without saying so."""
+    """Decode the name of an entry; many programs write UTF-8 without saying so."""
     name = info.filename
     if not info.flag_bits & 0x800:
         with suppress(UnicodeError):
@@ -60,7 +60,8 @@ class Archive:
         return list(self._entries)
 
     def find(self, name: str) -> str | None:
-        """The entry that a reference means: as written, %-decoded, or in other letter case or accents."""
+        """Find the entry that a reference means: as written, %-decoded, or in other letter case or accents.
+        """
         for candidate in (name, unquote(name)):
             path = posixpath.normpath(candidate.replace("\\", "/")).lstrip("/")
             if path in self._entries:
@@ -70,7 +71,7 @@ class Archive:
         return None
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of an entry; None when missing or damaged. Raises BadInput at a cap or a password."""
+        """Read an entry's bytes; None when missing or damaged. Raises BadInput at a cap or a password."""
         found = self.find(name)
         if found is None:
             return None

@@ -110,7 +110,7 @@ class Document:
         return len(self.text)
 
     def place(self, start: int, end: int | None = None) -> Place:
-        """The place of `text[start:end]` (of one character when `end` is left out)."""
+        """Return the place of `text[start:end]` (of one character when `end` is left out)."""
         first = max(0, min(start, len(self.text) - 1))
         last = first if end is None else max(first, min(end, len(self.text)) - 1)
         chapter, paragraph = self._address(first)
@@ -128,7 +128,7 @@ class Document:
         )
 
     def position(self, words: str) -> int:
-        """The character offset just after the place that a person named: everything before it was read.
+        """Find the character offset just after the place that a person named: all before it was read.
 
         Reads "page 12", "p. xii", "chapter 3", "Chapter III", "Chapter III, paragraph 4", "paragraph 9",
         "Part 2, Chapter 3", a chapter title (or an unambiguous piece of it), "45%", "char 1234", "start",
@@ -144,7 +144,7 @@ class Document:
         return chapter.end if end < 0 else end
 
     def chapter(self, words: str) -> Chapter:
-        """The chapter that a person named by number, title or piece of a title. Raises BadInput."""
+        """Find the chapter that a person named by number, title or piece of a title. Raises BadInput."""
         from ingest.position import find_chapter
 
         return self.chapters[find_chapter(self, words)]
@@ -265,7 +265,7 @@ class Document:
 
 
 def is_section(parent: Chapter, chapter: Chapter) -> bool:
-    """A bare number below a chapter that has a title and no number: a section of a story, not chapter 3."""
+    """Tell a bare number below a titled, unnumbered chapter: a section of a story, not chapter 3."""
     bare = is_number_only(chapter.title) and not chapter.title[:3].casefold().startswith(
         ("cha", "par", "boo")
     )

@@ -11,7 +11,7 @@ _MOVES = ("x", "y", "dy")
 
 
 def drawn_text(svg) -> str:
-    """The words of a drawing, line by line; "" where it has none."""
+    """Read the words of a drawing, line by line; "" where it has none."""
     parts: list[str] = []
     held = 0
     walk = etree.iterwalk(svg, events=("start", "end"))

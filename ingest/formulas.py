@@ -26,7 +26,7 @@ class Formulas:
             walk.skip_subtree()
 
     def text(self, element) -> str:
-        """A formula in the words of its author where they say the same, else as its signs are written."""
+        """Write a formula in the words of its author where they say the same, else as its signs are."""
         words, own = one_line(element.get("alttext") or ""), formula(element)
         if not own:
             return "" if words in self._empty else words
@@ -36,7 +36,7 @@ class Formulas:
 
 
 def formula(element) -> str:
-    """The signs of a <math> element on one line."""
+    """Write the signs of a <math> element on one line."""
     if sum(map(len, element.itertext())) > _LONGEST:
         return plain_text(element)
     parts: list[list[str]] = [[]]

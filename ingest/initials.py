@@ -24,14 +24,14 @@ _WORDS = frozenset("AIOEYUÀÉÓВКСОУЯИ")  # letters that are words: what
 
 
 def pictured_initial(alternative: str) -> str:
-    """The letter that a picture shows: "O" for "O", "“O" or "Illuminated letter O"; "" for other pictures."""
+    """Read the letter that a picture shows: "O" for "O", "“O" or "Illuminated letter O"; else ""."""
     words = alternative.split()
     plain = [word for word in words if word.casefold().strip(":,()") not in _ORNAMENT or len(words) == 1]
     return plain[0] if len(plain) == 1 and _is_initial(plain[0]) else ""
 
 
 def floating_initial(element) -> str:
-    """The letter that an element holds alone and sets apart by its style; "" for other elements."""
+    """Read the letter that an element holds alone and sets apart by its style; "" for other elements."""
     if len(element) > 3 or not element.attrib:
         return ""
     named = (element.get("class") or "").casefold()
@@ -42,7 +42,7 @@ def floating_initial(element) -> str:
 
 
 def joined(letter: str, text: str) -> str | None:
-    """The text with its first letter in front; None where it does not go on with a word of that letter."""
+    """Put its first letter before a text; None where it does not go on with a word of that letter."""
     rest = text.lstrip()
     if not rest:
         return None

@@ -48,5 +48,5 @@ def check_file_size(name: str, size: int, limits: Limits) -> None:
 
 
 def megabytes(size: int) -> str:
-    """A size for people: "3.2 MB"."""
+    """Write a size for people: "3.2 MB"."""
     return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"

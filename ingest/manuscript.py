@@ -63,21 +63,21 @@ class Manuscript:
         return end, self._size
 
     def chapter(self, title: str, level: int = 1, kind: str = "body") -> None:
-        """A chapter begins with the next paragraph, which should be its heading."""
+        """Begin a chapter with the next paragraph, which should be its heading."""
         title = one_line(title)
         if title:
             self._chapters.append((title, max(1, level), kind, self.next_start))
 
     def page(self, label: str, alias: str = "") -> None:
-        """A page begins with the next paragraph (or with what continues the last one)."""
+        """Begin a page with the next paragraph (or with what continues the last one)."""
         self._pages.append((label, self.next_start, alias))
 
     def page_here(self, label: str, alias: str = "") -> None:
-        """A page begins right here, inside a paragraph that will be continued."""
+        """Begin a page right here, inside a paragraph that will be continued."""
         self._pages.append((label, self._size, alias))
 
     def _printed_page(self, label: str, start: int) -> None:
-        """A page of a printed edition; one that is told of twice begins where it was first told."""
+        """Begin a page of a printed edition; one that is told of twice begins where it was first told."""
         if self._pages and self._pages[-1][0] == label:
             return
         count = self._labels.get(label.casefold(), 0) + 1

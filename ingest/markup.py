@@ -76,7 +76,7 @@ class Book:
 
 
 def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block]:
-    """The text of a tree as blocks in reading order; `web_page` leaves menus, forms and footers out.
+    """Read the text of a tree as blocks in reading order; `web_page` leaves menus, forms and footers out.
 
     What only stands in for something else (an object, scripts) is read where there is nothing else. Raises
     BadInput for more letters than the book's limits allow.
@@ -266,7 +266,7 @@ class _Walk:
                 self.current.anchors.append(value)
 
     def _page(self, label: str) -> None:
-        """A printed page begins here."""
+        """Begin a printed page here."""
         if label:
             self.labels.append(label)
             self.gathered.append(MARK)
@@ -289,7 +289,7 @@ class _Walk:
             self._flush()
 
     def _begins(self) -> bool:
-        """Whether nothing but blanks was gathered since the last block."""
+        """Tell whether nothing but blanks was gathered since the last block."""
         return not self.initial and not any(part.strip(MARK + " \n") for part in self.gathered)
 
     def _count(self, text: str) -> None:
@@ -389,7 +389,7 @@ class _Walk:
 
 
 def _is_controls(form) -> bool:
-    """Whether a form is made of its controls and their labels; one around a whole page is not."""
+    """Tell whether a form is made of its controls and their labels; one around a whole page is not."""
     text = plain_text(form)
     return (
         len(text) <= _FORM_LETTERS
@@ -419,7 +419,7 @@ def _is_data_table(table) -> bool:
 
 
 def _rows(table) -> Iterator:
-    """The rows of a table; what only looks like a row inside of a cell is none."""
+    """Find the rows of a table; what only looks like a row inside of a cell is none."""
     walk = etree.iterwalk(table, events=("start",))
     for _, element in walk:
         if local_name(element) == "tr":

@@ -14,7 +14,7 @@ _PAGE_WORDS = frozenset(["page", "p", "pg", "pag", "seite", "página", "pagina",
 
 
 def page_label(element) -> str:
-    """What a page break calls its page, by its title, its text or its id; "" where it says nothing."""
+    """Read what a page break calls its page, by its title, its text or its id; "" for nothing."""
     told = (element.get("title"), element.get("aria-label"), "".join(element.itertext()))
     for words in told:
         label = plain_label(words or "")
@@ -34,7 +34,7 @@ def plain_label(words: str) -> str:
 
 
 def without_marks(text: str) -> tuple[str, list[int]]:
-    """The text without page marks, and how many letters (blanks apart) stand before each."""
+    """Cut page marks out of a text, and count the letters (blanks apart) that stand before each."""
     pieces = text.split(MARK)
     counts = list(accumulate(len("".join(piece.split())) for piece in pieces))
     return "".join(pieces), counts[:-1]

@@ -116,7 +116,7 @@ def locked_parts(archive: Archive) -> frozenset[str]:
 
 
 def protected() -> BadInput:
-    """The refusal of a book whose text is locked."""
+    """Make the refusal of a book whose text is locked."""
     return BadInput("this EPUB is protected (DRM), its text cannot be read: get a copy without protection")
 
 
@@ -129,7 +129,7 @@ def note_kind(book: Publication, path: str, types: AbstractSet[str]) -> None:
 
 
 def _read_package(archive: Archive, book: Publication) -> bool:
-    """Whether there is a package file that is sound."""
+    """Read the package file; tell whether there is one that is sound."""
     path = _package_path(archive)
     data = archive.read(path) if path else None
     if data is None:
@@ -261,7 +261,7 @@ def _note_page(archive: Archive, book: Publication, base: str, href: str, label:
 
 
 def _list_entries(nav, base: str, itself: str) -> list[Entry]:
-    """The lines of a list of lists; a heading without a link stands where the next link points to."""
+    """Read the lines of a list of lists; a heading without a link stands where the next link points to."""
     entries: list[Entry] = []
     waiting = 0
     for level, item in _levels(nav, ("ol", "ul"), "li"):

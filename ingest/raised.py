@@ -41,7 +41,7 @@ def _is_base(before: str, exponent: str) -> bool:
 
 
 def _is_symbol(before: str) -> bool:
-    """Whether a number or a single letter stands at the end."""
+    """Tell whether a number or a single letter stands at the end."""
     word = _last_word(before)
     return word.isdigit() or len(word.lstrip("0123456789")) == 1
 

@@ -59,7 +59,7 @@ _NO_TYPES: frozenset[str] = frozenset()
 
 
 def parse_markup(text: str, strict: bool = False, limits: Limits | None = None) -> etree._Element | None:
-    """The tree of an HTML or XHTML document; None when there is no element in it.
+    """Parse an HTML or XHTML document into a tree; None when there is no element in it.
 
     With `strict`, None also when it is not well-formed XML (used for package files, where guessing is worse).
     Raises BadInput for more elements than `limits.nodes`, and for an element with hundreds of attributes.
@@ -148,7 +148,7 @@ def _text_from(text: str, at: int) -> int:
 
 
 def without_doctype(text: str) -> str:
-    """A page without the DOCTYPE in front of it, whatever that defines."""
+    """Cut the DOCTYPE in front of a page off, whatever that defines."""
     start = prolog_end(text)
     if text[start : start + 9].lower() != "<!doctype":
         return text
@@ -172,7 +172,7 @@ def local_name(element) -> str:
 
 
 def semantic_types(element) -> set[str] | frozenset[str]:
-    """The words of `epub:type` and `role`."""
+    """Return the words of `epub:type` and `role`."""
     if not element.attrib:
         return _NO_TYPES
     found = element.get("role", "").split()
@@ -183,14 +183,14 @@ def semantic_types(element) -> set[str] | frozenset[str]:
 
 
 def is_hidden(element) -> bool:
-    """Whether an element says that nobody sees it."""
+    """Tell whether an element says that nobody sees it."""
     if not element.attrib:
         return False
     return element.get("hidden") is not None or _HIDDEN.search(element.get("style", "")) is not None
 
 
 def raised_sign(element, before: list[str]) -> str | None:
-    """What a <sup> adds to the text before it; None for another element, and for one that holds more."""
+    """Return what a <sup> adds to the text before it; None for other elements, or one that holds more."""
     if local_name(element) != "sup" or len(element) > _SIGN_PARTS or element.find(".//{*}sup") is not None:
         return None
     return raised(

@@ -113,7 +113,7 @@ def _heading_levels(found: list[Block], named: list[Entry]) -> list[int]:
 
 
 def _goes_on(found: list[Block], deepest: int) -> bool:
-    """Whether a file is more of the chapter before it: it begins below the headings that contents name."""
+    """Tell whether a file is more of the chapter before: it begins below the headings contents name."""
     first = next((block.level for block in found if block.level), 0)
     return 0 < deepest < first
 
