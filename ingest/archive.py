@@ -60,8 +60,7 @@ class Archive:
         return list(self._entries)
 
     def find(self, name: str) -> str | None:
-        """Find the entry that a reference means: as written, %-decoded, or in other letter case or accents.
-        """
+        """Find the entry that a reference means: as written, %-decoded, or in other case or accents."""
         for candidate in (name, unquote(name)):
             path = posixpath.normpath(candidate.replace("\\", "/")).lstrip("/")
             if path in self._entries:
