@@ -252,7 +252,7 @@ class Text:
         """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
         rows = [list(_within(row, "table-cell")) for row in _within(table, "table-row")]
         nested = next(table.iterdescendants("{*}table"), None) is not None
-        long = any(len("".join(cell.itertext())) > LAYOUT_CELL for row in rows for cell in row)
+        long = not nested and any(len("".join(cell.itertext())) > LAYOUT_CELL for row in rows for cell in row)
         if nested or long or max(map(len, rows), default=0) < 2:
             return [block for row in rows for cell in row for block in self.blocks(cell)]
         self._in_row = True

@@ -5,6 +5,7 @@ Text of a group that is no text of the book (fonts, pictures, running heads, wha
 passed over.
 """
 
+import codecs
 import re
 from dataclasses import dataclass, field, replace
 
@@ -380,7 +381,7 @@ def _code_page(number: int) -> str:
     """The codec of a Windows code page; "" for one that Python lacks."""
     name = "utf-8" if number == 65001 else f"cp{number}"
     try:
-        b"".decode(name)
+        codecs.lookup(name)
     except LookupError:
         return ""
     return name

@@ -78,12 +78,7 @@ class _Reader:
 
     def __init__(self, limits: Limits, bodies: list):
         self.limits = limits
-        self.notes = {
-            section.get("id"): section
-            for body in bodies
-            for section in body.iter("{*}section")
-            if section.get("id")
-        }
+        self.notes = {section.get("id"): section for body in bodies for section in _notes(body)}
         self.bodies = bodies
         self.used: set[str] = set()
         self.waiting: list[tuple[str, str]] = []  # mark and id
@@ -104,16 +99,16 @@ class _Reader:
                 found += self._with_notes(Block("\n".join(map(self._line, _lines(child)))))
             elif name == "table":
                 found += self._with_notes(Block("\n".join(map(self._row, child.iter("{*}tr")))))
-            elif name and name not in _SKIP:
+            elif name and name not in _SKIP and not self._is_written(child):
                 found += self.section(child, level + 1)
         return found
 
+    def _is_written(self, element) -> bool:
+        identity = element.get("id")
+        return identity in self.used and self.notes[identity] is element
+
     def rest(self) -> list[Block]:
         """Notes that nothing refers to, and what else their bodies hold."""
-        for identity in self.used:
-            section = self.notes[identity]
-            if section.getparent() is not None:
-                section.getparent().remove(section)
         found: list[Block] = []
         for body in self.bodies:
             left = self.section(body, 1)
@@ -165,10 +160,7 @@ class _Reader:
         found = [block] if block.text.strip() else []
         while self.waiting:
             mark, identity = self.waiting.pop(0)
-            lines = [
-                self._line(line) for line in self.notes[identity].iter("{*}p", "{*}v") if not _in_title(line)
-            ]
-            lines = [line for line in lines if line]
+            lines = [line for line in map(self._line, _note_lines(self.notes[identity])) if line]
             found += [Block(f"[{mark}] {line}" if at == 0 else line) for at, line in enumerate(lines)]
         return found
 
@@ -177,5 +169,24 @@ def _lines(element) -> Iterator:
     return (child for child in element if local_name(child) in _LINES)
 
 
-def _in_title(line) -> bool:
-    return next(line.iterancestors("{*}title"), None) is not None
+def _notes(body) -> Iterator:
+    """The sections that are notes; what stands in one belongs to it, named or not."""
+    stack = list(reversed(body))
+    while stack:
+        item = stack.pop()
+        if local_name(item) == "section" and item.get("id"):
+            yield item
+        else:
+            stack += reversed(item)
+
+
+def _note_lines(section) -> Iterator:
+    """The lines of a note, without titles."""
+    stack = list(reversed(section))
+    while stack:
+        item = stack.pop()
+        name = local_name(item)
+        if name in _LINES:
+            yield item
+        elif name != "title":
+            stack += reversed(item)

@@ -21,6 +21,7 @@ _HEADER_REACH = 20_000  # bytes
 _DEEPEST = 5  # parts in parts
 _MOST_PARTS = 2_000
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+_CHARSET = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _PAGES = frozenset(["text/html", "application/xhtml+xml"])
 
 
@@ -86,7 +87,7 @@ def _rest(letters: bytes) -> bytes:
 
 
 def _fits(data: bytes, charset: str) -> bool:
-    if not charset:
+    if not _CHARSET.fullmatch(charset):
         return False
     try:
         decode(data, charset)

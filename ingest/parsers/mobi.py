@@ -1,5 +1,6 @@
 """Kindle books without DRM: read as HTML; chapters are the headings, or what the table of contents names."""
 
+import itertools
 import re
 
 from ingest.document import Document
@@ -18,6 +19,8 @@ _CONTENTS = re.compile(rb"<reference\s[^<>]{0,300}")
 _LINK_END = re.compile(rb">([^<>]{0,300}(?:<[^<>]{0,100}>[^<>]{0,300}){0,4}?)</a", re.IGNORECASE)
 _MARKS = re.compile(rb"<[^<>]{0,100}>")
 _CONTENTS_GAP = 1_000  # bytes between two links of one table of contents
+_MOST_LINKS = 5_000
+_LONGEST_TAG = 2_000  # bytes
 _TITLE_LEVEL = 2
 
 
@@ -53,11 +56,11 @@ def _contents(markup: bytes) -> list[tuple[int, bytes]]:
         return []
     found: list[tuple[int, bytes]] = []
     last = int(start[1])
-    for link in _TARGET.finditer(markup, last):
+    for link in itertools.islice(_TARGET.finditer(markup, last), _MOST_LINKS):
         if link.start() - last > _CONTENTS_GAP:
             break
         last = link.start()
-        words = _LINK_END.search(markup, link.end(), link.end() + 2000)
+        words = _LINK_END.search(markup, link.end(), link.end() + _LONGEST_TAG)
         title = b" ".join(_MARKS.sub(b"", words[1]).split()) if words else b""
         if title and 0 < int(link[1]) < len(markup):
             found.append((int(link[1]), title))
@@ -72,9 +75,8 @@ def _with_anchors(markup: bytes, places: list[int]) -> bytes:
     """Put an anchor at each place of a text, moved out of the tag in which it may stand."""
     pieces, at = [], 0
     for place in sorted(set(places)):
-        begin = max(at, markup.rfind(b"<", 0, place + 1) if markup[place : place + 1] != b"<" else place)
-        if markup.rfind(b">", begin, place) > begin:
-            begin = place
+        opens = markup.rfind(b"<", max(at, place - _LONGEST_TAG), place)
+        begin = opens if opens >= 0 and b">" not in markup[opens:place] else max(at, place)
         pieces += [markup[at:begin], f'<a id="{_anchor(place)}"></a>'.encode()]
         at = begin
     return b"".join([*pieces, markup[at:]])

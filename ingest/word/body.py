@@ -171,7 +171,7 @@ class Body:
         """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
         rows = [list(_within(row, "tc")) for row in _within(table, "tr")]
         nested = next(table.iterdescendants("{*}tbl"), None) is not None
-        long = any(len(raw_text(cell)) > LAYOUT_CELL for row in rows for cell in row)
+        long = not nested and any(len(raw_text(cell)) > LAYOUT_CELL for row in rows for cell in row)
         if nested or long or max(map(len, rows), default=0) < 2:
             return [block for row in rows for cell in row for block in self.blocks(cell)]
         lines = [" | ".join(filter(None, map(self._cell, row))) for row in rows]
