@@ -8,11 +8,9 @@ import re
 
 from lxml import etree
 
-from ingest.encoding import decode
+from ingest.encoding import decode_markup
 from ingest.limits import Limits
 from ingest.tree import parse_markup
-
-_DECLARED = re.compile(rb"""<\?xml\s[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 
 
 def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
@@ -34,11 +32,7 @@ def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
 
 def xml_text(data: bytes) -> str:
     """Decode the characters of an XML file, by its byte order mark or its declaration, which is left out."""
-    match = _DECLARED.match(data[:200].lstrip())
-    try:
-        text = data.decode(match[1].decode(), errors="replace") if match else decode(data)[0]
-    except LookupError:
-        text = decode(data)[0]
+    text = decode_markup(data)[0]
     return re.sub(r"\A\s*<\?xml[^>]{0,200}\?>", "", text.lstrip("\ufeff"))
 
 

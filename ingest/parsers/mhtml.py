@@ -40,17 +40,17 @@ def parse(source: Source) -> Document:
     if found is None:
         raise BadInput("there is no page in this saved web page: save it again, or as HTML or PDF")
     data, charset = found
-    # the charset of the part counts where the page itself says nothing of it
-    named = source.encoding or (charset if _fits(data, charset) else None)
-    return replace(html.parse(replace(source, data=data, encoding=named)), format=NAME)
+    # the charset of the part counts before what the page itself says
+    return replace(html.parse(replace(source, data=data, encoding=source.encoding or charset)), format=NAME)
 
 
-def page_of(data: bytes, depth: int = 0) -> tuple[bytes, str] | None:
+def page_of(data: bytes, depth: int = 0) -> tuple[bytes, str | None] | None:
     """(bytes, charset or "") of the first HTML page among the parts of a message; None without one."""
     header, body = _split(data)
     kind = header.get_content_type()
     if kind in _PAGES:
-        return _plain(header, body), header.get_content_charset("")
+        page, charset = _plain(header, body), header.get_content_charset("")
+        return page, charset if _fits(page, charset) else None
     boundary = header.get_boundary("")
     if not boundary or depth > _DEEPEST:
         return None

@@ -11,6 +11,7 @@ from typing import Any
 from ingest.errors import BadInput
 from ingest.limits import Limits
 from ingest.markup import LAYOUT_CELL, Block
+from ingest.raised import raised
 from ingest.tree import local_name
 from ingest.word.numbering import BULLET, Numbering
 from ingest.word.styles import Styles
@@ -34,6 +35,7 @@ _SKIP = frozenset(
 )
 _DELETED = frozenset(["del", "movefrom", "celldel"])
 _DEEPEST_ALTERNATIVES = 20
+_LOOKED_BACK = 4  # pieces of text before a raised sign
 _NOTE_KINDS = ("footnote", "endnote")
 _BREAKS_ON = ("page", "column")
 _PARTS = {"relids": "dm", "chart": "id"}  # drawn words in parts of their own -> the attribute that names them
@@ -143,6 +145,8 @@ class Body:
                 parts.append("-")
             elif name in ("footnotereference", "endnotereference"):
                 parts.append(self._mark(name.removesuffix("reference"), value(item, "id")))
+            elif name == "r" and _is_raised(item):
+                parts.append(raised("".join(parts[-_LOOKED_BACK:]), raw_text(item), _text_behind(item)))
             elif name == "alternatecontent":
                 stack += _alternative(item)
             elif name in ("txbxcontent", "txbody"):
@@ -187,6 +191,17 @@ class Body:
                 text = " ".join(self._text(element).split())
                 words.append(label + text if text else "")
         return " ".join(filter(None, words))
+
+
+def _is_raised(run) -> bool:
+    """Tell whether a run is raised letters and nothing else, such as a reference to a note."""
+    kind = value(run.find("{*}rPr/{*}vertAlign"))
+    return kind == "superscript" and all(local_name(item) in ("rpr", "t") for item in run)
+
+
+def _text_behind(run) -> str:
+    behind = next(run.itersiblings("{*}r"), None)
+    return "" if behind is None else raw_text(behind)
 
 
 def raw_text(element) -> str:

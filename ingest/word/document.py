@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ingest.encoding import decode
+from ingest.encoding import decode, decode_markup
 from ingest.errors import BadInput
 from ingest.markup import Block, blocks
 from ingest.opc import Package
@@ -71,9 +71,8 @@ def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[
         return read_blocks(Package(source, WHAT), warn, depth)
     if source.data.startswith(b"{\\rtf"):
         return Reader(source.data, source.limits).blocks()
-    data, charset = page_of(source.data) or (source.data, "")
-    text, _ = decode(data, charset or None)
     if source.suffix == ".txt":
-        return [Block(paragraph.text) for paragraph in reflow(text)]
-    root = parse_markup(text, limits=source.limits)
+        return [Block(paragraph.text) for paragraph in reflow(decode(source.data)[0])]
+    data, charset = page_of(source.data) or (source.data, None)
+    root = parse_markup(decode_markup(data, charset)[0], limits=source.limits)
     return [] if root is None else blocks(root)

@@ -78,6 +78,7 @@ def both(choice: str, fallback: str) -> str:
     )
 
 
+UP = '<w:vertAlign w:val="superscript"/>'
 REFERENCE = '<w:r><w:footnoteReference w:id="2"/></w:r>'
 CLAUSES = numbering(level(0, "%1."), level(1, "%1.%2"), level(2, "(%3)", "lowerRoman"))
 ARTICLES = numbering(
@@ -234,6 +235,14 @@ CASES = (
         + p("<w:moveFrom><w:r><w:t>Gone</w:t></w:r></w:moveFrom>"
             "<w:moveTo><w:r><w:t>Here</w:t></w:r></w:moveTo>"),
         "a | b\n\nOne and the same.\n\nHere",
+    ),
+    Case(
+        "raised numbers, references and endings",
+        p("".join(f'<w:r><w:rPr>{up}</w:rPr><w:t xml:space="preserve">{words}</w:t></w:r>' for words, up in [
+            ("10", ""), ("5", UP), (" grains, physics", ""), ("1,2", UP), (" of the 19", ""), ("th", UP),
+            (".", ""),
+        ])),
+        "10^5 grains, physics[1,2] of the 19th.",
     ),
     Case(
         "reading aids over characters stay out",
