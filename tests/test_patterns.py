@@ -25,7 +25,7 @@ FILES = sorted(
     path
     for place in PLACES
     for path in PROJECT.glob(place)
-    if re.search(r"\bre\.[a-z]+\(", path.read_text("utf-8")) and "pdf" not in path.as_posix()
+    if re.search(r"\bre\.[a-z]+\(", path.read_text("utf-8"))
 )
 MADE = {"engine.shelf.words": "_patterns"}  # what makes patterns when they are first wanted
 SMALL, LARGE = 4_000, 64_000  # letters

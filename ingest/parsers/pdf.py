@@ -37,7 +37,7 @@ _JUNK_TITLE = re.compile(
     re.IGNORECASE,
 )
 _NO_TITLE = re.compile(
-    r"(?:untitled|document|title|\d+|slide \d+|print|\(?unspecified\)?)?\d*", re.IGNORECASE
+    r"(?:untitled|document|title|slide \d{1,9}|print|\(?unspecified\)?)?\d*", re.IGNORECASE
 )
 
 

@@ -15,6 +15,7 @@ Chapters = dict[int, list[tuple[str, int]]]  # paragraph index -> (title, level)
 
 _MOST_ENTRIES = 20_000  # of an outline
 _HEADINGS_SHARE = 0.08  # of the letters
+_LONGEST_TITLE = 400  # letters of the titles of one place together
 _REACH = 200  # paragraphs of one page in which a title is looked for
 
 
@@ -48,7 +49,8 @@ def _open(here: list[tuple[str, int]], title: str, level: int) -> None:
     """Add a chapter; one at the same place that is no section of the last shares its entry."""
     while here and here[-1][1] >= level:
         above, above_level = here.pop()
-        title = above if title.casefold() in above.casefold() else f"{above} / {title}"
+        known = title.casefold() in above.casefold() or len(above) + len(title) > _LONGEST_TITLE
+        title = above if known else f"{above} / {title}"
         level = min(level, above_level)
     here.append((title, level))
 

@@ -12,6 +12,7 @@ from ingest.pdf.raised import raise_letters
 _LEAST_LINES = 3  # in each column
 _LEAST_LETTERS = 60
 _PROSE_LINE = 40  # letters; a line as long belongs to the text itself
+_USUAL_BANDS = 80  # on a page
 _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cells of a table
 
 
@@ -65,8 +66,9 @@ def _order(lines: list[Line], depth: int) -> list[list[Line]]:
     while at < len(bands):
         until, columns = _largest_run(bands, at)
         if columns is None:
-            loose += bands[at]
-            at += 1
+            following = at + max(1, (until - at) // _USUAL_BANDS)  # not every row of an endless table
+            loose += [line for band in bands[at:following] for line in band]
+            at = following
             continue
         if loose:
             groups.append(loose)
@@ -93,7 +95,7 @@ def _bands(lines: list[Line]) -> list[list[Line]]:
 
 
 def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]] | None]:
-    """Find the longest run of bands from `at` on that one gutter divides: (its end, its columns)."""
+    """Find the longest run of bands from `at` on that one gutter divides: (its end, its columns or None)."""
     spans: list[tuple[float, float]] = []
     stages: list[tuple[int, list[tuple[float, float]]]] = []  # how far each set of gutters reaches
     for end in range(at, len(bands)):
@@ -108,7 +110,7 @@ def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]
         columns = _divide([line for band in bands[at:end] for line in band], gutters)
         if columns:
             return end, columns
-    return at, None
+    return stages[-1][0] if stages else at, None
 
 
 def _merge(spans: list[tuple[float, float]], x0: float, x1: float) -> list[tuple[float, float]]:

@@ -16,7 +16,8 @@ from ingest.pdf.type import Type
 
 _BAND = 0.13  # of the page's height, at the top and at the bottom
 _NUMBER = re.compile(
-    r"[\[(–—-]?\s*(?:page|p\.|seite|página|pagina)?\s*(?:\d{1,4}|[ivxlcdm]{1,8})(?:\s*(?:/|of|von|de|sur|di)\s*\d{1,4})?\s*[\])–—-]?",
+    r"[\[(–—-]? ?(?:page|p\.|seite|página|pagina)? ?(?:\d{1,4}|[ivxlcdm]{1,8})"
+    r"(?: ?(?:/|of|von|de|sur|di) ?\d{1,4})? ?[\])–—-]?",
     re.IGNORECASE,
 )
 _VARYING = re.compile(r"\d+|\b[ivxlcdm]+\b", re.IGNORECASE)

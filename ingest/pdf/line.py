@@ -11,7 +11,9 @@ UNREAD = "\ufffd"  # a sign that the font does not name
 
 _LEADERS = re.compile(r"(?:\s?[.·…_]){6,}\s*")  # from a title to its page number in a table of contents
 # the dots may have no letters: then a number must close the line
-_UNREAD_LEADERS = re.compile(rf"(?:\s?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)")
+_UNREAD_LEADERS = re.compile(
+    rf"(?<!{UNREAD})(?<!{UNREAD} )(?: ?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)"
+)
 _READ_WORD = re.compile(r"[^\W\d_]{3}")
 _RAISED = 1 << 0
 _MONO = 1 << 3

@@ -4,13 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from ingest.pdf.line import SOFT_HYPHEN, Line
 from ingest.pdf.type import Type
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST_WORD = re.compile(r"[^\W\d_]+$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _HYPHENS = ("-", "\u2010", SOFT_HYPHEN)
 _LONGEST_WORD = 60  # letters; what is longer is no word that was broken at a line end
@@ -126,8 +125,7 @@ def _broken_word(text: str) -> str:
     """Return the part of a word that a line ends with before its hyphen, "" where it ends otherwise."""
     if not text.endswith(_HYPHENS):
         return ""
-    match = _LAST_WORD.search(text[-_LONGEST_WORD - 1 : -1])
-    return match[0] if match else ""
+    return "".join(takewhile(str.isalpha, text[-2 : -_LONGEST_WORD - 2 : -1]))[::-1]
 
 
 def ends_sentence(text: str) -> bool:
