@@ -7,7 +7,7 @@ what spans the page (a title, a wide table) is read where it stands. Rows of a t
 from dataclasses import replace
 
 from ingest.pdf.line import Line
-from ingest.pdf.raised import raise_letters
+from ingest.raised import raised
 
 _LEAST_LINES = 3  # in each column
 _LEAST_LETTERS = 60
@@ -180,8 +180,8 @@ def _join_row(row: list[Line]) -> Line:
         if gap > 1.6 * max(before.size, 6):
             parts.append(" | ")
             cells += 1
-        elif _is_raised(line, longest) and (raised := raise_letters(before.text, line.text)) != line.text:
-            parts.append(raised)
+        elif _is_raised(line, longest) and (sign := raised(before.text, line.text, "")) != line.text:
+            parts.append(sign)
             continue
         elif gap >= 0.12 * before.size:
             parts.append(" ")

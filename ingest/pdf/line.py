@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from itertools import groupby
 
 from ingest.cleaning import clean, typeset
-from ingest.pdf.raised import raise_letters
+from ingest.raised import raised
 
 SOFT_HYPHEN = "\u00ad"  # at the end of a line it says that the word goes on
 UNREAD = "\ufffd"  # a sign that the font does not name
@@ -78,18 +79,12 @@ def read_line(line: dict) -> Line | None:
 
 def _together(spans: list[dict], main: dict, upright: bool) -> str:
     """Join the text of the spans of a line; pieces of one raised sign are taken as one."""
-    parts: list[str] = []
-    raised = ""
-    for span in [*spans, None]:
-        if span is not None and _is_raised(span, main, upright):
-            raised += span["text"]
-            continue
-        if raised:
-            parts.append(raise_letters(parts[-1] if parts else "", raised))
-            raised = ""
-        if span is not None:
-            parts.append(span["text"])
-    return "".join(parts)
+    runs = groupby(spans, lambda span: _is_raised(span, main, upright))
+    pieces = [(high, "".join(span["text"] for span in run)) for high, run in runs]
+    text = ""
+    for (high, piece), (_, after) in zip(pieces, [*pieces[1:], (False, "")], strict=True):
+        text += raised(text, piece, after) + piece[len(piece.rstrip()) :] if high else piece
+    return text
 
 
 def _is_raised(span: dict, main: dict, upright: bool) -> bool:
