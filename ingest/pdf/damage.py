@@ -42,7 +42,8 @@ def ink(page: pymupdf.Page) -> str:
     """Say what a page looks like: "" (one colour), "some", or "full" (as many edges as a page of text)."""
     scale = _SIDE / max(page.rect.width, page.rect.height, 1)
     picture = page.get_pixmap(matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csGRAY, alpha=False)
-    if picture.is_unicolor:
+    grey = picture.samples
+    if len(set(grey)) <= 1:
         return ""
-    edges = picture.samples.translate(_INKED).count(b"\0\1")
+    edges = grey.translate(_INKED).count(b"\0\1")
     return "full" if edges >= _FULL_OF_EDGES else "some"
