@@ -14,7 +14,7 @@ from ingest.reflow import Paragraph as PlainParagraph
 Chapters = dict[int, list[tuple[str, int]]]  # paragraph index -> (title, level) of what begins there
 
 _MOST_ENTRIES = 20_000  # of an outline
-_HEADINGS_SHARE = 0.08  # of the letters
+_HEADINGS_SHARE = 0.15  # of the letters
 _LONGEST_TITLE = 400  # letters of the titles of one place together
 _REACH = 200  # paragraphs of one page in which a title is looked for
 
@@ -114,6 +114,7 @@ def _looks_like_heading(item: Paragraph) -> bool:
         len(text) <= 120
         and sum(map(str.isalpha, text)) >= 3
         and text[-1] not in ".,;，。；、"
+        and text[0] not in "•●▪◦‣∙·■□➢–—*-"
         and not text[0].islower()
         and "@" not in text
     )
@@ -126,6 +127,8 @@ def _without_title_page(large: list[tuple[int, int]], paragraphs: list[Paragraph
         return large
     page = paragraphs[0].first_page
     while len(large) > 1 and large[1][0] == large[0][0] + 1 and paragraphs[large[1][0]].first_page == page:
+        if any(size == large[0][1] for _, size in large[2:]):
+            break  # a chapter that begins with its first section
         large = large[1:]
     alone = sum(size == large[0][1] for _, size in large) == 1
     if large[0][0] - ahead <= 2 and alone and large[0][1] == max(size for _, size in large):
