@@ -60,7 +60,7 @@ class Counter:
         self.counts: list[int | None] = [None] * LEVELS
 
     def label(self, depth: int, start: str = "") -> str:
-        """The mark before the next item of a depth (from 0), with a space behind it; "" for none."""
+        """Write the mark before the next item of a depth (from 0), with a space behind it; "" for none."""
         level = self.levels.get(depth, Level())
         if level.is_bullet:
             return f"{BULLET} "
@@ -125,7 +125,7 @@ class Text:
         self._in_row = False  # what hangs on cells follows their table
 
     def blocks(self, container) -> list[Block]:
-        """The blocks of an element that holds paragraphs, lists and tables, wrapped in whatever."""
+        """Read the blocks of an element that holds paragraphs, lists and tables, wrapped in whatever."""
         self._depth += 1
         if self._depth > self.limits.nesting:
             raise BadInput(
@@ -149,7 +149,7 @@ class Text:
         return found
 
     def _written(self, text: str, level: int = 0) -> list[Block]:
-        """A paragraph, and what hangs on it."""
+        """Read a paragraph, and what hangs on it."""
         self._letters += len(text)
         if self._letters > self.limits.characters:
             raise BadInput(
@@ -175,7 +175,7 @@ class Text:
         return self._written(text, min(outline + 1, _DEEPEST_HEADING))
 
     def _list(self, element, style: str, depth: int) -> list[Block]:
-        """A list in a list goes on in the style of the outer one, a level deeper."""
+        """Read a list; one in a list goes on in the style of the outer one, a level deeper."""
         if depth >= self.limits.nesting:
             raise BadInput(f"lists stand in one another more than {self.limits.nesting} deep: refused")
         style = value(element, "style-name") or style
@@ -214,7 +214,7 @@ class Text:
         return self._written(self._words(element)) if name == "p" else self.blocks([element])
 
     def _words(self, element) -> str:
-        """The words of a paragraph; notes leave their mark, boxes are put aside."""
+        """Read the words of a paragraph; notes leave their mark, boxes are put aside."""
         parts: list[str] = []
         stack: list = [element]
         while stack:
@@ -265,12 +265,12 @@ class Text:
 
 
 def _name(element) -> str:
-    """The local name; "" for comments, and for the titles of pictures, which are named like fields."""
+    """Return the local name; "" for comments, and for titles of pictures, which are named like fields."""
     return "" if "svg-compatible" in str(element.tag) else local_name(element)
 
 
 def _content(container) -> Iterator:
-    """What a container holds, out of its wrappers."""
+    """Yield what a container holds, out of its wrappers."""
     stack = list(reversed(container))
     while stack:
         item = stack.pop()

@@ -243,7 +243,7 @@ class Reader:
             self._sign(_SYMBOLS.get(symbol, ""))
 
     def _is_destination(self, word: bytes, ignorable: bool) -> bool:
-        """Whether the word says what its group is, other than text; if so, that holds from here."""
+        """Tell whether the word says what its group is, other than text; if so, that holds from here."""
         part = self._group.part
         if word == b"upr":
             self._turn(part="-", outer=part)
@@ -366,7 +366,7 @@ def _joined(words: list[str]) -> str:
 
 
 def _label(text: str) -> str:
-    """The mark of a list item as it was written; a sign of some symbol font is a bullet."""
+    """Read the mark of a list item as it was written; a sign of some symbol font is a bullet."""
     mark = text.strip()
     return text.replace(mark, BULLET) if len(mark) == 1 and not mark.isalnum() else text
 
@@ -378,7 +378,7 @@ def _outline_level(outline: int | None) -> int:
 
 
 def _code_page(number: int) -> str:
-    """The codec of a Windows code page; "" for one that Python lacks."""
+    """Name the codec of a Windows code page; "" for one that Python lacks."""
     name = "utf-8" if number == 65001 else f"cp{number}"
     try:
         codecs.lookup(name)

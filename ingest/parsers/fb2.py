@@ -52,7 +52,7 @@ def parse(source: Source) -> Document:
 
 
 def _without_pictures(data: bytes) -> bytes:
-    """The file without its pictures, which are most of it and no text."""
+    """Cut the pictures, which are most of it and no text, out of a file."""
     kept, at = [], 0
     while (begin := data.find(_OPENING, at)) >= 0:
         end = data.find(_CLOSING, begin)
@@ -84,7 +84,7 @@ class _Reader:
         self.waiting: list[tuple[str, str]] = []  # mark and id
 
     def section(self, element, level: int) -> list[Block]:
-        """The blocks of a body, a section or a part of one. Raises BadInput where it nests too deep."""
+        """Read the blocks of a body, a section or a part of one. Raises BadInput where it nests too deep."""
         if level > self.limits.nesting:
             raise BadInput(f"sections stand in one another more than {self.limits.nesting} deep: refused")
         found: list[Block] = []
@@ -127,7 +127,7 @@ class _Reader:
         )
 
     def _line(self, element) -> str:
-        """The words of a paragraph on one line, references to notes as "[1]"."""
+        """Read the words of a paragraph on one line, references to notes as "[1]"."""
         parts: list[str] = []
         stack: list = [element]
         while stack:
@@ -170,7 +170,7 @@ def _lines(element) -> Iterator:
 
 
 def _notes(body) -> Iterator:
-    """The sections that are notes; what stands in one belongs to it, named or not."""
+    """Find the sections that are notes; what stands in one belongs to it, named or not."""
     stack = list(reversed(body))
     while stack:
         item = stack.pop()
@@ -181,7 +181,7 @@ def _notes(body) -> Iterator:
 
 
 def _note_lines(section) -> Iterator:
-    """The lines of a note, without titles."""
+    """Read the lines of a note, without titles."""
     stack = list(reversed(section))
     while stack:
         item = stack.pop()

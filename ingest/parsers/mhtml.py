@@ -68,7 +68,7 @@ def _split(data: bytes) -> tuple[Message, bytes]:
 
 
 def _plain(header: Message, body: bytes) -> bytes:
-    """The bytes of a part out of their transfer encoding; damage ends them."""
+    """Decode the bytes of a part from their transfer encoding; damage ends them."""
     coding = str(header.get("Content-Transfer-Encoding", "")).strip().lower()
     if coding == "quoted-printable":
         return quopri.decodestring(body)

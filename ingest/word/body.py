@@ -67,7 +67,7 @@ class Body:
         self._letters = 0
 
     def blocks(self, container) -> list[Block]:
-        """The blocks of an element that holds paragraphs and tables, wrapped in whatever."""
+        """Read the blocks of an element that holds paragraphs and tables, wrapped in whatever."""
         self._depth += 1
         if self._depth > self.limits.nesting:
             raise BadInput(
@@ -116,7 +116,7 @@ class Body:
         return self._counted(found) + self._hung()
 
     def _hung(self) -> list[Block]:
-        """The blocks of boxes and notes that were met since the last paragraph."""
+        """Return the blocks of boxes and notes that were met since the last paragraph."""
         found: list[Block] = []
         waiting, self._hanging = self._hanging, []
         for mark, element in waiting:
@@ -183,7 +183,7 @@ class Body:
         return self._counted([Block(text)] if text else []) + self._hung()
 
     def _cell(self, cell) -> str:
-        """The paragraphs of a cell on one line."""
+        """Join the paragraphs of a cell on one line."""
         words = []
         for element in _content(cell):
             if local_name(element) == "p":
@@ -248,13 +248,15 @@ def _within(container, name: str) -> Iterator:
 
 
 def _is_deleted(properties) -> bool:
-    """Whether properties (of a row, a cell or the end of a paragraph, or None) say that it was deleted."""
+    """Tell whether properties (of a row, a cell, a paragraph's end, or None) say that it was deleted."""
     return properties is not None and any(local_name(item) in _DELETED for item in properties)
 
 
 def _alternative(element) -> list:
-    """Of the alternatives for new and old programs, the first with words. Raises BadInput where they stand in
-    one another endlessly: each is looked through before it is read."""
+    """Choose the first alternative with words, for new or old programs, looking before reading.
+
+    Raises BadInput where they stand in one another endlessly.
+    """
     if sum(1 for _ in element.iterancestors("{*}AlternateContent")) > _DEEPEST_ALTERNATIVES:
         raise BadInput(f"drawings stand in one another more than {_DEEPEST_ALTERNATIVES} deep: refused")
     choices = [child for child in element if local_name(child) in ("choice", "fallback")]
@@ -263,7 +265,7 @@ def _alternative(element) -> list:
 
 
 def has_words(element) -> bool:
-    """Whether text, or drawn words of another part, stand below an element."""
+    """Tell whether text, or drawn words of another part, stand below an element."""
     return any(
         (part.text or "").strip() or local_name(part) in _PARTS
         for part in element.iter("{*}t", "{*}relIds", "{*}chart")
