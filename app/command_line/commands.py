@@ -122,6 +122,17 @@ def build_parser(chosen: str | None = None) -> Parser:
     remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
     remove.add_argument("document", metavar="DOC", help="an id, an unambiguous start of one, or a title")
 
+    backup = command("backup", back_up, "keep all books, talks and places read in one file", as_json)
+    backup.add_argument("file", type=Path, metavar="FILE", help="a new file")
+    backup.add_argument(
+        "--memories", action="store_true", help="with what was encoded: large, and quick again"
+    )
+
+    restored = command(
+        "restore", restore_backup, "bring back what a backup has and the shelf has not", as_json
+    )
+    restored.add_argument("file", type=Path, metavar="FILE", help="what backup wrote")
+
     for name, delegate in DELEGATES.items():
         made = command(name, None, delegate.help)
         if name == chosen:
@@ -325,6 +336,35 @@ def remove_document(arguments: argparse.Namespace) -> int:
         printing.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.results)
     else:
         print(f"removed {arguments.document}, {wording.size(freed)} freed")
+    return 0
+
+
+def back_up(arguments: argparse.Namespace) -> int:
+    """Write a backup and print what it holds."""
+    from engine.shelf import backup
+
+    written = backup.back_up(data_folder(), arguments.file.expanduser(), arguments.memories)
+    if arguments.json:
+        printing.print_json(vars(written), arguments.results)
+    else:
+        held = f"{written.books} books, {written.talks} talks, {written.libraries} libraries of examples"
+        print(f"{arguments.file}: {held}, {wording.size(written.bytes)}")
+    return 0
+
+
+def restore_backup(arguments: argparse.Namespace) -> int:
+    """Restore a backup and print what came back."""
+    from engine.shelf.restore import restore
+
+    back = restore(data_folder(), arguments.file.expanduser())
+    if arguments.json:
+        printing.print_json(vars(back), arguments.results)
+        return 0
+    print(f"restored {back.books} books, {back.talks} talks, {back.libraries} libraries of examples")
+    if there := sum(back.kept.values()):
+        print(f"{there} of them were on the shelf already and stay as they are there")
+    if back.books:
+        print(f"what is not encoded will be, by the page or by: {PROGRAM} doctor --repair", file=sys.stderr)
     return 0
 
 

@@ -21,6 +21,7 @@ from engine.shelf.rebuilding import rebuilt_row
 LEFTOVER_SECONDS = 3600.0
 INCOMING = ".incoming-"
 REMOVED = ".removed-"
+RESTORING = ".restoring-"
 
 
 class Leftovers:
@@ -43,7 +44,7 @@ class Leftovers:
                         _delete_old(unfinished)
                 elif SHAPE.fullmatch(folder.name):
                     self._place(table, folder)
-        for folder in self.paths.backbones.glob(f"{CONVERTING}*"):
+        for folder in (*self.paths.backbones.glob(f"{CONVERTING}*"), *self.paths.home.glob(f"{RESTORING}*")):
             _delete_old(folder)
 
     def _bury_or_restore(self, table: str, grave: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from ingest.document import Document
 from ingest.errors import BadInput
 
 NOTE = "entry.json"
+TEXT = "document.json"
+SOURCE = re.compile(r"source(\.[a-z0-9]{1,8})?")
 NOTED = {"content_hash": str, "title": str, "renamed": int, "source_name": str, "source_file": str,
          "created": float, "settings": str}  # fmt: skip
 
@@ -30,7 +33,7 @@ def write_note(folder: Path, row: Mapping[str, Any]) -> None:
 
 def rebuilt_row(folder: Path) -> dict[str, Any] | None:
     """Make the row of the document in `folder` again; None where there is neither its file nor its text."""
-    note, document = _note(folder), _document(folder)
+    note, document = _note(folder), read_text(folder)
     source = next(iter(sorted(folder.glob("source*"))), None)
     if source is None and document is None:
         return None
@@ -45,6 +48,20 @@ def rebuilt_row(folder: Path) -> dict[str, Any] | None:
         row |= {"author": one_line(document.author), "language": one_line(document.language, 40)}
         row |= {"format": document.format, "characters": len(document.text)}
     return row | _bank_columns(folder / "bank", row["settings"], document is not None)
+
+
+def read_text(folder: Path) -> Document | None:
+    """Read document.json; None where it is not there or not what a parser makes."""
+    try:
+        text = (folder / TEXT).read_text(encoding="utf-8", errors="surrogatepass")
+        document = Document.from_json(text)
+        lines = (document.title, document.author, document.language, document.format, document.text)
+        spans = [(one.start, one.end) for one in (*document.chapters, *document.pages)]
+        names = [one.title for one in document.chapters] + [one.label for one in document.pages]
+        inside = all(0 <= start <= end <= len(document.text) for start, end in (*spans, *document.paragraphs))
+        return document if inside and all(isinstance(one, str) for one in (*lines, *names)) else None
+    except (OSError, ValueError, TypeError, RecursionError, BadInput):
+        return None
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -80,15 +97,9 @@ def _note(folder: Path) -> dict[str, Any]:
         settings = json.loads(note["settings"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return note if isinstance(settings, dict) and note["content_hash"].startswith(folder.name) else {}
-
-
-def _document(folder: Path) -> Document | None:
-    try:
-        text = (folder / "document.json").read_text(encoding="utf-8", errors="surrogatepass")
-        return Document.from_json(text)
-    except (OSError, ValueError, BadInput):
-        return None
+    note |= {name: one_line(note[name]) for name in ("title", "source_name")}
+    is_note = isinstance(settings, dict) and SOURCE.fullmatch(note["source_file"])
+    return note if is_note and note["content_hash"].startswith(folder.name) else {}
 
 
 def _bank_columns(folder: Path, settings: str, parsed: bool) -> dict[str, Any]:

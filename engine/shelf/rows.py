@@ -1,13 +1,13 @@
 """Rows of another shelf's database, each looked at before it is taken: it may be damaged, or hostile."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.shelf.identifiers import SHAPE
 from engine.shelf.jobs import STATES as JOB_STATES
+from engine.shelf.rebuilding import SOURCE
 from engine.shelf.report import WISHED
 from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.titles import one_line
@@ -28,7 +28,7 @@ def _is_line(text: str) -> bool:
 RULES: dict[tuple[str, str], Callable[[Any], object]] = {
     ("documents", "id"): SHAPE.fullmatch,
     ("documents", "content_hash"): SHAPE.fullmatch,
-    ("documents", "source_file"): re.compile(r"source(\.[a-z0-9]{1,8})?").fullmatch,
+    ("documents", "source_file"): SOURCE.fullmatch,
     ("documents", "state"): DOCUMENT_STATES.__contains__,
     ("documents", "title"): _is_line,
     ("documents", "author"): _is_line,

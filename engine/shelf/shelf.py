@@ -170,7 +170,7 @@ class Shelf:
         with self.connections.writing() as db:
             self.get(identifier)
             db.table("documents").update(identifier, {"title": title, "renamed": 1})
-            self._note_down(identifier)
+            self.note_down(identifier)
         return self.get(identifier)
 
     def configure(self, identifier: str, **settings: Any) -> Entry:
@@ -179,7 +179,7 @@ class Shelf:
             entry = self.get(identifier)
             merged = {key: value for key, value in (entry.settings | settings).items() if value is not None}
             db.table("documents").update(identifier, {"settings": json.dumps(merged)})
-            self._note_down(identifier)
+            self.note_down(identifier)
         return self.get(identifier)
 
     def read_to(self, identifier: str, position: int, owner: str = "") -> Entry:
@@ -338,7 +338,8 @@ class Shelf:
     def _folder(self, identifier: str) -> Path:
         return self.paths.document(checked(identifier))
 
-    def _note_down(self, identifier: str) -> None:
+    def note_down(self, identifier: str) -> None:
+        """Write the note beside a document's files, see `engine.shelf.rebuilding`."""
         for row in self.connections.db.query("SELECT * FROM documents WHERE id = ?", [identifier]):
             write_note(self._folder(identifier), row)
 
