@@ -28,9 +28,10 @@ from engine.errors import Failure
 from engine.locks import holding
 from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
+from engine.room import require_room
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
-from engine.shelf.shelf import DamagedText, Entry, Shelf
+from engine.shelf.shelf import DamagedText, Entry, Shelf, folder_bytes
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
 from ingest.document import Document
@@ -38,6 +39,7 @@ from ingest.errors import BadInput
 from ingest.passages import Passage, passages
 
 OPEN_DOCUMENTS = 16
+CHARACTERS_PER_TOKEN = 5  # at most, for an estimate that refuses nothing which has room
 Parser = Callable[..., Document]
 Opened = TypeVar("Opened")
 
@@ -146,7 +148,7 @@ class Library:
         if all(job.options.get("encoding") != encoding for job in self.shelf.jobs.all(entry.id)):
             raise BadInput(
                 f'"{entry.title}" is on the shelf already, read in another encoding; '
-                "remove it there first, then add it again"
+                "remove it there first (its talks go with it), then add it again"
             )
 
     def enqueue(self, identifier: str, password: str | None = None, encoding: str | None = None) -> Job:
@@ -295,9 +297,12 @@ class Library:
         """
         title = self.shelf.get(identifier).title
         refusal = f'"{title}" is being worked on: wait until that is done'
-        with holding(self.shelf.lock(identifier), 0, refusal):
-            self._let_go(identifier)
-            delete_bank(self.paths.bank(identifier))
+        try:
+            with holding(self.shelf.lock(identifier), 0, refusal):
+                self._let_go(identifier)
+                delete_bank(self.paths.bank(identifier))
+        except OSError as error:
+            raise Failure(f'the memory of "{title}" cannot be made anew now: {error.strerror}') from error
         self._faults.pop(identifier, None)
         return self.enqueue(identifier)
 
@@ -385,6 +390,9 @@ class Library:
 
     def _encode(self, identifier: str, document: Document, report: Report) -> int:
         folder, layout = self.paths.bank(identifier), self._layout(identifier)
+
+        needed = len(document.text) / CHARACTERS_PER_TOKEN * layout.bytes_per_token - folder_bytes(folder)
+        require_room(self.paths.home, max(0, needed), f'the memory of "{document.title}"')
 
         def fill() -> int:
             return encode_text(

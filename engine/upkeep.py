@@ -59,7 +59,7 @@ def _faults_of_book(library: Library, entry: Entry) -> Iterator[Fault]:
         shelf.check_source(entry.id)
     except Failure as error:
         yield Fault(title, str(error))
-    if not shelf.is_stored(entry.id):
+    if not entry.characters and not shelf.is_stored(entry.id):  # not parsed yet
         return
     try:
         text = shelf.document(entry.id).text

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from engine.errors import Failure
 from engine.paths import Paths
+from engine.room import require_room
 from engine.shelf.shelf import Shelf
 from ingest.errors import BadInput
 
@@ -34,7 +34,6 @@ FILES = re.compile(
     rf"|demonstrations/{_ID}/(states\.bin|{_BANK}|{_ID}/(run\.json|texts\.jsonl|results\.jsonl))"
 )
 MEMORY = re.compile(r"/bank/|/states\.bin$")
-SPARE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -69,16 +68,6 @@ def back_up(paths: Paths, target: Path, memories: bool = False) -> Written:
         for file in (partial, copy):
             file.unlink(missing_ok=True)
     return written
-
-
-def require_room(folder: Path, needed: int) -> None:
-    """Raise a Failure that says what is free and what is needed where a disk has less."""
-    free = shutil.disk_usage(folder).free
-    if free < needed + SPARE_BYTES:
-        raise Failure(
-            f"{folder} has {free / 1e6:,.1f} MB free, and {(needed + SPARE_BYTES) / 1e6:,.1f} MB are needed:"
-            " make room"
-        )
 
 
 def _write(paths: Paths, partial: Path, copy: Path, memories: bool) -> Written:
@@ -134,4 +123,4 @@ def _require_room(paths: Paths, folder: Path, memories: bool) -> None:
     found = (path for name in FOLDERS.values() for path in (paths.home / name).rglob("*") if path.is_file())
     kept = (path for path in found if memories or not MEMORY.search(path.relative_to(paths.home).as_posix()))
     database = paths.database.stat().st_size if paths.database.exists() else 0
-    require_room(folder, sum(path.stat().st_size for path in kept) + 2 * database)
+    require_room(folder, sum(path.stat().st_size for path in kept) + 2 * database, "the backup")

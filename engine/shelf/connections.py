@@ -6,9 +6,14 @@ every group of writes here goes through `writing()`, which asks for the write lo
 """
 
 import contextlib
+import errno
+import math
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +22,14 @@ from typing import Any
 from engine.errors import Failure
 from engine.locks import FileLock
 from engine.paths import PROGRAM
+from engine.room import is_full
 from engine.shelf.migrations import check_version, is_current, migrate, version
 from engine.shelf.sqlite import sqlite_utils
 
 BUSY_SECONDS = 30.0
+# after so long a copy is made anew, as others may have written what it was made of
+COPY_SECONDS = 2.0
+UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 SEE_TO = f"see to the space and the rights in the data folder, which {PROGRAM} doctor names"
 REPAIR = f"close the page and run {PROGRAM} doctor --repair, which keeps every book"
 
@@ -39,9 +48,14 @@ class Connections:
     def db(self) -> sqlite_utils.Database:
         """This thread's connection. A write outside `writing()` commits by itself."""
         # a connection must not be carried over a fork
-        if getattr(self._local, "process", None) != os.getpid():
-            self._local.db = self._open()
-            self._local.process = os.getpid()
+        if getattr(self._local, "process", None) != os.getpid() or self._is_stale():
+            self._local.copied = None
+            try:
+                self._local.db = self._open()
+            except Unwritable as error:  # what cannot be written may still be read
+                self._local.db = self._copied(error)
+                self._local.copied = error
+            self._local.process, self._local.opened = os.getpid(), time.monotonic()
         return self._local.db
 
     @contextlib.contextmanager
@@ -52,6 +66,11 @@ class Connections:
             with db.atomic():
                 yield db
             return
+        if self._local.copied:
+            self._local.opened = -math.inf  # perhaps it can be written now
+            db = self.db
+        if self._local.copied:
+            raise self._local.copied
         db.execute("BEGIN IMMEDIATE")
         try:
             yield db
@@ -78,13 +97,33 @@ class Connections:
         with contextlib.suppress(Failure):
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def _is_stale(self) -> bool:
+        """Say whether this thread reads a copy that others may have left behind."""
+        return bool(self._local.copied) and time.monotonic() - self._local.opened > COPY_SECONDS
+
+    def _copied(self, error: "Unwritable") -> sqlite_utils.Database:
+        """Open a copy in memory: SQLite writes beside a database to read it. Raises `error` if it cannot."""
+        memory = sqlite3.connect(":memory:", check_same_thread=False, factory=_Connection)
+        try:
+            if self.path.exists():
+                copy_to(memory, self.path)
+        except (OSError, sqlite3.OperationalError):
+            raise error from None
+        memory.create_function("casefold", 1, str.casefold, deterministic=True)
+        db = sqlite_utils.Database(memory, execute_plugins=False)
+        self._opened.add(db)
+        check_version(db)
+        migrate(db)
+        return db
+
     def _open(self) -> sqlite_utils.Database:
-        with explained():
+        with explained(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # other threads only ever close it, in close()
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_SECONDS, check_same_thread=False, factory=_Connection
             )
+            connection.path = self.path
             # SQLite's own lower() knows no letter beyond ASCII
             connection.create_function("casefold", 1, str.casefold, deterministic=True)
             db = sqlite_utils.Database(connection, execute_plugins=False)
@@ -106,34 +145,65 @@ class Connections:
 class _Connection(sqlite3.Connection):
     """A connection whose errors are explained, whichever statement or row they come with."""
 
+    path = Path()
+
     def cursor(self, *_: object) -> sqlite3.Cursor:  # type: ignore[override]
-        return super().cursor(_Cursor)
+        made = super().cursor(_Cursor)
+        made.path = self.path
+        return made
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        with explained(self.path):
+            return super().execute(*statement)
+
+    def executemany(self, *statement: Any) -> sqlite3.Cursor:
+        with explained(self.path):
+            return super().executemany(*statement)
 
 
 class _Cursor(sqlite3.Cursor):
-    def execute(self, *statement: Any) -> sqlite3.Cursor:  # type: ignore[override]
-        with explained():
-            return super().execute(*statement)
-
-    def executemany(self, *statement: Any) -> sqlite3.Cursor:  # type: ignore[override]
-        with explained():
-            return super().executemany(*statement)
+    path = Path()
 
     def fetchone(self) -> Any:
-        with explained():
+        with explained(self.path):
             return super().fetchone()
 
     def fetchall(self) -> list[Any]:
-        with explained():
+        with explained(self.path):
             return super().fetchall()
 
     def __next__(self) -> Any:
-        with explained():
+        with explained(self.path):
             return super().__next__()
 
 
+class Unwritable(Failure):
+    """The shelf can be read and not be changed. full: for want of room on its disk."""
+
+    def __init__(self, reason: str, full: bool) -> None:
+        what = "the disk is full: make room, for instance remove a book" if full else f"{reason}: {SEE_TO}"
+        super().__init__(f"the shelf cannot be changed ({what})")
+        self.full = full
+
+
+def copy_to(memory: sqlite3.Connection, path: Path) -> None:
+    """Copy a database, with what its log holds, without a write on its disk."""
+    log = Path(f"{path}-wal")
+    if not log.exists() or not log.stat().st_size:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+        ) as db:
+            db.backup(memory)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for file in (path, log):
+            shutil.copy(file, folder)
+        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as db:
+            db.backup(memory)
+
+
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite says about the file itself into one clear line (Failure)."""
     try:
         yield
@@ -141,10 +211,15 @@ def explained() -> Iterator[None]:
         reason = str(error)
         if "no such" in reason or "syntax" in reason:
             raise
+        if error.sqlite_errorcode & 0xFF in UNWRITABLE:
+            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL or is_full(path.parent)
+            raise Unwritable(reason, full) from error
         raise Failure(f"the shelf cannot be used ({reason}): {SEE_TO}") from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
         raise Failure(f"the shelf is damaged or not ours ({error}): {REPAIR}") from error
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
+            raise Unwritable(str(error.strerror), error.errno == errno.ENOSPC) from error
         raise Failure(f"the shelf cannot be opened ({error.strerror}): {SEE_TO}") from error

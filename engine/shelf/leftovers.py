@@ -114,7 +114,7 @@ def _within(folder: Path) -> list[Path]:
 
 
 def _delete_old(leftover: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # gone, or on a disk that cannot be written
         if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -56,9 +56,10 @@ def read_text(folder: Path) -> Document | None:
         text = (folder / TEXT).read_text(encoding="utf-8", errors="surrogatepass")
         document = Document.from_json(text)
         lines = (document.title, document.author, document.language, document.format, document.text)
-        spans = [(one.start, one.end) for one in (*document.chapters, *document.pages)]
+        spans = [(one.start, one.end) for one in document.chapters]
+        spans += [(one.start, one.end) for one in document.pages]
         names = [one.title for one in document.chapters] + [one.label for one in document.pages]
-        inside = all(0 <= start <= end <= len(document.text) for start, end in (*spans, *document.paragraphs))
+        inside = all(0 <= start <= end <= len(document.text) for start, end in [*spans, *document.paragraphs])
         return document if inside and all(isinstance(one, str) for one in (*lines, *names)) else None
     except (OSError, ValueError, TypeError, RecursionError, BadInput):
         return None

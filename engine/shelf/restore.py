@@ -18,7 +18,8 @@ from typing import Any
 
 from engine.errors import Failure
 from engine.paths import Paths
-from engine.shelf.backup import ABOUT, DATABASE, FILES, FOLDERS, FORMAT, MEMORY, require_room
+from engine.room import require_room
+from engine.shelf.backup import ABOUT, DATABASE, FILES, FOLDERS, FORMAT, MEMORY
 from engine.shelf.leftovers import RESTORING
 from engine.shelf.migrations import MIGRATIONS, migrate, version
 from engine.shelf.rebuilding import TEXT, file_hash, read_text, rebuilt_row
@@ -48,8 +49,7 @@ def restore(paths: Paths, source: Path) -> Restored:
     try:
         with zipfile.ZipFile(source) as archive:
             _check(archive, source)
-            existing = next(folder for folder in (paths.home, *paths.home.parents) if folder.exists())
-            require_room(existing, source.stat().st_size)
+            require_room(paths.home, source.stat().st_size, "restoring")
             _unpack(archive, staging)
         return _merge(paths, staging, _rows(staging))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:

@@ -21,7 +21,8 @@ from typing import Any
 from engine.errors import Failure
 from engine.locks import FileLock, document_lock, holding
 from engine.paths import Paths
-from engine.shelf.connections import Connections
+from engine.room import require_room
+from engine.shelf.connections import Connections, Unwritable
 from engine.shelf.fulltext import FullText
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
@@ -108,6 +109,7 @@ class Shelf:
         name = one_line(name or source.name) or "untitled"
         file_name = "source" + _safe_suffix(name)
         incoming = self.paths.documents / f"{INCOMING}{secrets.token_hex(8)}"
+        require_room(self.paths.documents, source.stat().st_size, name)
         try:
             incoming.mkdir(parents=True)
             digest, size = _copy_and_hash(source, incoming / file_name)
@@ -198,9 +200,21 @@ class Shelf:
         A job that works on it is told to stop, and waited for. Raises Failure when it does not within
         `timeout` seconds, BadInput when there is no such document.
         """
-        title = self.get(identifier).title
+        title, lock = self.get(identifier).title, self.lock(identifier)
+        try:
+            self.jobs.cancel_all(identifier)
+            return self._remove(identifier, title, lock, timeout)
+        except Unwritable as error:
+            if not error.full:
+                raise
+        # the rows can only go once the files have made room for that
+        with holding(lock, timeout, f'"{title}" is being worked on by process {lock.holder()}: end that'):
+            freed = folder_bytes(self._folder(identifier))
+            shutil.rmtree(self._folder(identifier))
         self.jobs.cancel_all(identifier)
-        lock = self.lock(identifier)
+        return freed + self._remove(identifier, title, lock, timeout)
+
+    def _remove(self, identifier: str, title: str, lock: FileLock, timeout: float) -> int:
         refusal = (
             f'"{title}" is being worked on by process {lock.holder()}: pause or stop that, then remove it'
         )
@@ -215,7 +229,8 @@ class Shelf:
 
     def sweep(self) -> None:
         """Finish or undo what a crash left in the data folder; to be called at every start."""
-        Leftovers(self.paths, self.connections, self.jobs).sweep()
+        with contextlib.suppress(Unwritable):
+            Leftovers(self.paths, self.connections, self.jobs).sweep()
 
     # their files
 
@@ -270,6 +285,8 @@ class Shelf:
                 raise DamagedText(title, "it is not what was written")
             return Document.from_json(text)
         except FileNotFoundError:
+            if known and known[0]:
+                raise DamagedText(title, "it is gone") from None
             raise Failure(f'"{title}" has not been parsed yet: add it again') from None
         except (OSError, UnicodeDecodeError, BadInput) as error:
             raise DamagedText(title, str(error).partition(":")[0]) from error
@@ -291,7 +308,8 @@ class Shelf:
             yield Entry(**row | {"settings": json.loads(row["settings"])})
 
     def _note(self, identifier: str, owner: str, column: str, value: float) -> None:
-        with self.connections.writing() as db:
+        # where nothing can be written, a book can be read all the same
+        with contextlib.suppress(Unwritable), self.connections.writing() as db:
             self.get(identifier)
             db.table("readings").upsert(
                 {"document": identifier, "owner": owner, column: value}, pk=("document", "owner")

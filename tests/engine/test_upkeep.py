@@ -13,6 +13,7 @@ from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.upkeep import faults, finish
+from ingest.errors import BadInput
 from ingest.parse import parse
 
 LINES = [
@@ -99,8 +100,6 @@ def test_every_kind_of_damage_is_found_and_mended(library, kind, damage):
     else:
         path.unlink()
     again = reopened(library)
-    if (kind, damage) == ("document.json", "gone"):
-        return
     found = list(faults(again))
     if kind == "derived" and damage != "flipped":
         assert found == [], "keys that are not all there count for nothing, and are made anew"
@@ -192,6 +191,36 @@ def test_a_text_that_was_lost_is_parsed_again_in_its_encoding(library, tmp_path)
     library.renew(entry.id)  # a later job that names no encoding
     flip(library.paths.parsed(entry.id))
     assert reopened(library).document(entry.id).text.strip() == text.strip()
+
+
+@pytest.mark.parametrize("other", ["format", "chunk_size"])
+def test_a_memory_of_another_version_or_model_is_made_anew_by_adding_the_file_again(library, tmp_path, other):
+    """As the line says; talks and places stay, which removing the book would take along."""
+    (entry,) = library.shelf.entries()
+    manifest = library.paths.bank(entry.id) / "manifest.json"
+    if other == "format":
+        manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 0'))
+    else:
+        config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2, chunk_size=2)
+        library.__dict__["sidenet"] = SideNet(config, library.backbone).eval()
+    again = reopened(library)
+    with pytest.raises(BadInput, match="add its file again to make it anew"):
+        again.bank(entry.id)
+    assert again.shelf.get(entry.id).state == "ready", "with the model it was made with it can be used"
+    again.add(tmp_path / "harbour.md")
+    assert again.bank(entry.id).bank.tokens == entry.tokens
+    check_kept(again)
+
+
+def test_a_text_that_was_not_parsed_yet_is_when_its_file_is_added_again(library, tmp_path):
+    (entry,) = library.shelf.entries()
+    with library.shelf.connections.writing() as db:
+        db.execute("UPDATE documents SET text_sum = ''")  # as before there were sums
+    library.paths.parsed(entry.id).unlink()
+    with pytest.raises(Failure, match="add it again"):
+        library.document(entry.id)
+    library.add(tmp_path / "harbour.md")
+    check_kept(library)
 
 
 def test_damaged_keys_are_deleted_and_made_again(library):

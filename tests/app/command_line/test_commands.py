@@ -464,3 +464,18 @@ def test_options_of_the_page_before_a_command_are_refused(argv, capsys):
         commands.parse(argv)
     assert end.value.code == 2
     assert "belongs to the page" in capsys.readouterr().err
+
+
+def test_a_backup_is_written_and_restored(tmp_path, monkeypatch, capsys):
+    kept = str(tmp_path / "kept.zip")
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path / "home"))
+    assert commands.main(["backup", kept, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["books"] == 0
+    assert commands.main(["backup", kept]) == 2
+    assert "already: name another" in capsys.readouterr().err
+    assert commands.main(["restore", kept]) == 0
+    assert capsys.readouterr().out == "restored 0 books, 0 talks, 0 libraries of examples\n"
+    Path(kept).write_bytes(b"PK\x03\x04")
+    assert commands.main(["restore", kept]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "is no whole backup" in said
