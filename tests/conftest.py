@@ -17,6 +17,25 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+# what makes a test slow, whatever it tries: the true model, the program, a browser, an installation
+SLOW_FIXTURES = {"converted", "browser", "chromium", "first_start", "installed"}
+
+# files whose tests train, measure, kill processes, or go through every step from a file to an answer
+SLOW_FILES = {
+    *("test_training", "test_training_start", "test_search_training", "test_lessons", "test_bank_crash"),
+    *("test_perplexity", "test_icl", "test_qa", "test_chapterbreak", "test_memtrm", "test_staleness"),
+    *("test_demonstrations", "test_assistant", "test_upkeep", "test_repair", "test_apart", "test_segments"),
+    *("test_epub_oracle", "test_classify", "test_api", "test_demonstrations_api", "test_accounts"),
+    *("test_reading", "test_continue_tab", "test_read_tab", "test_talk_desk"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, so that a quick run can leave it out."""
+    for item in items:
+        if item.path.stem in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

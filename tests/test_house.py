@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.command_line import commands
+from tests.conftest import SLOW_FILES
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "README.md"
@@ -269,6 +270,10 @@ def test_the_licence_is_the_whole_agpl():
     assert text.split()[:5] == ["GNU", "AFFERO", "GENERAL", "PUBLIC", "LICENSE"]
     assert len(text.splitlines()) == 661
     assert "13. Remote Network Interaction" in text and "END OF TERMS AND CONDITIONS" in text
+
+
+def test_files_that_a_quick_run_leaves_out_are_there():
+    assert {path.stem for path in (PROJECT / "tests").rglob("test_*.py")} >= SLOW_FILES
 
 
 @dataclass(frozen=True)

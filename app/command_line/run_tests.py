@@ -10,13 +10,14 @@ from ingest.errors import BadInput
 
 NARROWING = {"-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "--co", "--collect-only", "--sw",
              "--stepwise", "--pyargs", "--cov", "--no-cov", "--version", "--markers"}  # fmt: skip
+QUICK = ["-m", "not slow"]
 WITH_VALUE = {"-k", "-m", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore", "--durations", "--maxfail"}
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run pytest over the project, from wherever it is called; with coverage where the run is not narrowed.
 
-    Raises BadInput for an installed copy, which has no tests.
+    `--quick` leaves out what is marked as slow. Raises BadInput for an installed copy, which has no tests.
     """
     if not (PROJECT / "tests").is_dir():
         raise BadInput("an installed copy has no tests; run them in the project's own folder")
@@ -26,7 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def pytest_arguments(words: list[str], here: Path) -> list[str]:
     """Return pytest's arguments: paths seen from `here` made absolute, coverage added to a full run."""
-    result, narrowed = [], False
+    result, narrowed = [], "--quick" in words
+    if narrowed:
+        words = [*QUICK, *(word for word in words if word != "--quick")]
     for before, word in zip(["", *words], words, strict=False):
         path, colons, node = word.partition("::")
         is_path = not word.startswith("-") and before not in WITH_VALUE

@@ -355,6 +355,8 @@ PYTEST_ARGUMENTS = [
     ([], COVERAGE),
     (["-x", "-q", "--color=yes"], [*COVERAGE, "-x", "-q", "--color=yes"]),
     (["-k", "bank"], ["-k", "bank"]),
+    (["--quick", "-x"], ["-m", "not slow", "-x"]),
+    (["near.py", "--quick"], ["-m", "not slow", "{here}/near.py"]),
     (["-m", "slow", "-q"], ["-m", "slow", "-q"]),
     (["--deselect=tests/x.py"], ["--deselect=tests/x.py"]),
     (["tests/app"], ["tests/app"]),
