@@ -1,5 +1,6 @@
 """Damage: what MuPDF says of a page that it reads as well as it can; pages that show more than they tell."""
 
+import contextlib
 import re
 
 import pymupdf
@@ -14,7 +15,8 @@ FEW_LETTERS = 100  # of a page that is worth a second look
 _HARM = re.compile(
     r"zlib error: (?!incorrect data check)|read error|premature end|unknown filter|cannot load content"
     r"|not a stream|cannot draw text|invalid character in (?:hex )?string|cannot find XObject"
-    r"|corrupt|truncated|in lzw|ascii85|runlength|syntax error: (?!ICC|image|colou?r)",
+    r"|loading embedded font|find any cmaps|corrupt|truncated|in lzw|ascii85|runlength"
+    r"|syntax error: (?!ICC|image|colou?r)",
     re.IGNORECASE,
 )
 _LOST_PAGE = re.compile(r"non-page object|cannot load object|cannot find object", re.IGNORECASE)
@@ -24,10 +26,20 @@ _INKED = bytes(grey < 200 for grey in range(256))  # 1 where a pixel is darker t
 _FULL_OF_EDGES = 2000  # from paper to ink
 
 
-def is_damaged(leaf: Leaf) -> bool:
-    """Tell whether MuPDF met damage, since it was asked last, that may have cost text of this page."""
+def has_lost_pages(book: pymupdf.Document) -> bool:
+    """Load the list of pages, and tell whether entries of it lead nowhere: such pages come out empty."""
+    with contextlib.suppress(*TROUBLE):
+        book.load_page(0)
+    return bool(_LOST_PAGE.search(pymupdf.TOOLS.mupdf_warnings(reset=1)))
+
+
+def is_damaged(leaf: Leaf, gaps: bool) -> bool:
+    """Tell whether MuPDF met damage, since it was asked last, that may have cost text of this page.
+
+    `gaps` says that the list of pages has some.
+    """
     said = pymupdf.TOOLS.mupdf_warnings(reset=1)
-    return bool(_HARM.search(said) or (not leaf.lines and _LOST_PAGE.search(said)))
+    return bool(_HARM.search(said) or (not leaf.lines and (gaps or _LOST_PAGE.search(said))))
 
 
 def has_text_outside(page: pymupdf.Page, leaf: Leaf) -> bool:

@@ -1,6 +1,5 @@
 """Reading the pages of a PDF one by one, and saying what of them could not be read."""
 
-import contextlib
 from collections import defaultdict
 
 import pymupdf
@@ -8,7 +7,7 @@ import pymupdf
 from ingest.errors import BadInput
 from ingest.limits import Limits
 from ingest.manuscript import Manuscript
-from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_text_outside, ink, is_damaged
+from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
 
@@ -46,9 +45,9 @@ def read_leaves(book: pymupdf.Document, limits: Limits, manuscript: Manuscript) 
     faults: dict[str, list[int]] = defaultdict(list)
     size = 0
     count = _count_pages(book, limits)
-    _load_list_of_pages(book)
+    gaps = has_lost_pages(book)
     for number in range(count):
-        leaf, found = _read_page(book, number)
+        leaf, found = _read_page(book, number, gaps)
         leaves.append(leaf)
         for fault in found:
             faults[fault].append(number + 1)
@@ -79,21 +78,15 @@ def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
     return pages
 
 
-def _load_list_of_pages(book: pymupdf.Document) -> None:
-    """Load the list of pages: what is wrong with it is said with the first, and is no fault of that page."""
-    with contextlib.suppress(*TROUBLE):
-        book.load_page(0)
-
-
-def _read_page(book: pymupdf.Document, number: int) -> tuple[Leaf, list[str]]:
+def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, list[str]]:
     """(lines, what is wrong with the page)."""
-    pymupdf.TOOLS.reset_mupdf_warnings()
+    pymupdf.TOOLS.mupdf_warnings(reset=1)  # what was said before is about another page
     try:
         page = book[number]
         leaf = read_leaf(page)
     except TROUBLE:
         return Leaf(), ["gone"]
-    faults = ["damaged"] * is_damaged(leaf) + ["turned"] * bool(leaf.left_out)
+    faults = ["damaged"] * is_damaged(leaf, gaps) + ["turned"] * bool(leaf.left_out)
     if leaf.letters >= FEW_LETTERS:
         return leaf, faults
     try:
