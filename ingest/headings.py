@@ -1,6 +1,7 @@
 """What a chapter heading says: its kind (chapter, part, book …) and its number, and how to call it in short.
 
-"CHAPTER XII. In which …", "XII: A Letter" and "Chapter the Twelfth" are all chapter 12, called "Chapter XII".
+"CHAPTER XII. In which …", "XII: A Letter" and "Chapter the Twelfth" are all chapter 12, called "Chapter XII";
+"第十二章 渡口" is chapter 12 too, called "第十二章".
 """
 
 import re
@@ -17,6 +18,15 @@ _NUMBER = r"(?:\d{1,4}|[ivxlcdm]+|(?:the\s+)?[a-z]+(?:[\s-][a-z]+)?)"
 _KINDED = re.compile(rf"({'|'.join(KINDS)})\s+(the\s+)?({_NUMBER})(?=$|[\s.:,;—–\-\]])", re.IGNORECASE)
 _BARE = re.compile(r"(\d{1,3}|[IVXLCDM]+|[ivxlcdm]+)(?:\.?$|\s*[:.—–]\s*\D|\s+[—–-]\s)")
 _INITIAL = re.compile(r"[LCDMlcdm]\.\s*\S")  # "C. Dickens" is a name, not chapter 100
+# "第六回合" is the sixth round and "第一集团" the first group: no headings
+EASTERN = re.compile(
+    r"第 ?([0-9０-９零〇○一二两兩三四五六七八九十百千]{1,9}) ?"
+    r"(部分|[章回节節卷部篇集幕折話话編编讲講课課])(?![合团團队隊门門])"
+    r"|제 ?(\d{1,4}) ?([장부편막절화])(?=\s|$)"
+)
+EASTERN_KINDS = dict.fromkeys("章回話话讲講课課折장화", "chapter") | dict.fromkeys("节節절", "section")
+EASTERN_KINDS |= dict.fromkeys(["部", "部分", "篇", "集", "編", "编", "부", "편"], "part")
+EASTERN_KINDS |= {"卷": "volume", "幕": "act", "막": "act"}
 _TRUNCATE = 80
 
 
@@ -43,6 +53,10 @@ def read_heading(title: str) -> Heading | None:
                 name = f"{match[1].capitalize()} {(match[2] or '').lower()}{shown}"
                 return Heading(match[1].lower(), number, name)
         return None
+    match = EASTERN.match(title)
+    if match:
+        number = numeral(match[1] or match[3])
+        return None if number is None else Heading(EASTERN_KINDS[match[2] or match[4]], number, match[0])
     match = _BARE.match(title)
     if match and not _INITIAL.match(title):
         number = numeral(match[1])

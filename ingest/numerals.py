@@ -1,6 +1,7 @@
 """Numbers as chapter headings write them: 12, XII, twelve, the twelfth."""
 
 import re
+import unicodedata
 
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _ROMAN_SHAPE = re.compile(r"(?=[ivxlcdm])m{0,3}(cm|cd|d?c{0,4})(xc|xl|l?x{0,4})(ix|iv|v?i{0,4})")
@@ -15,6 +16,13 @@ _ORDINALS = re.findall(
     "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
     "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth",
 )
+_CHINESE = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {
+    "〇": 0,
+    "○": 0,
+    "两": 2,
+    "兩": 2,
+}
+_CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000}
 _WORDS = (
     {word: number for number, word in enumerate(_UNITS)}
     | {word: number for number, word in enumerate(_ORDINALS)}
@@ -36,15 +44,31 @@ def roman(text: str) -> int | None:
     return total
 
 
+def chinese(text: str) -> int | None:
+    """Read a Chinese numeral below ten thousand ("一百零三", "二十", "一〇三"); None for anything else."""
+    if not text or any(sign not in _CHINESE and sign not in _CHINESE_UNITS for sign in text):
+        return None
+    if not any(sign in _CHINESE_UNITS for sign in text):
+        return int("".join(str(_CHINESE[sign]) for sign in text)) if len(text) <= 4 else None
+    total, digit = 0, None
+    for sign in text:
+        if sign in _CHINESE_UNITS:
+            total += (1 if digit is None else digit) * _CHINESE_UNITS[sign]
+            digit = None
+        else:
+            digit = _CHINESE[sign] or None
+    return total + (digit or 0)
+
+
 def numeral(text: str) -> int | None:
-    """Read digits, a Roman numeral or English number words; "last" is -1; None for anything else."""
-    text = text.strip().strip(".:").casefold()
+    """Read digits, a Roman or Chinese numeral or English number words; "last" is -1; None for others."""
+    text = unicodedata.normalize("NFKC", text.strip().strip(".:")).casefold()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 6 else None
     digits = re.fullmatch(r"(\d{1,4})(st|nd|rd|th)", text)
     if digits:
         return int(digits[1])
-    value = roman(text)
+    value = chinese(text) if roman(text) is None else roman(text)
     if value is not None:
         return value
     words = re.split(r"[\s-]+", text.removeprefix("the "))

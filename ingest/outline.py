@@ -6,8 +6,8 @@ Headings that stand in a list with nothing between them are a table of contents 
 import re
 from dataclasses import dataclass
 
-from ingest.headings import is_number_only, read_heading
-from ingest.reflow import Paragraph
+from ingest.headings import EASTERN, is_number_only, read_heading
+from ingest.reflow import Paragraph, is_spaceless
 
 _NAMED = frozenset(
     ["preface", "introduction", "prologue", "prelude", "epilogue", "conclusion", "foreword", "afterword"]
@@ -27,6 +27,12 @@ _NAMED = frozenset(
 _OUTER = frozenset(["volume", "part", "book", "act", "teil"])
 _BARE_NUMERAL = re.compile(r"(?:[IVXLC]+|\d{1,3})\.?")
 _NUMBERED_TITLE = re.compile(r"[IVXLC]+(?:\.|:| [—–-]+) *[\"“'‘]?[A-ZÀ-Þ\d]")
+_EASTERN_LINE = re.compile(
+    rf"(?P<lead>[^\W\d_]{{1,6}}[ \u3000]{{1,2}})?(?:{EASTERN.pattern})"
+    r"(?:[ \u3000:：、.·—-]{1,3}.{1,40}|[^。！？；，：、“”‘’\s,.!?;:]{1,16})?"
+)
+_SENTENCE_SIGNS = frozenset("。！？；，：、“”…")
+_LONGEST_EASTERN = 20  # letters of a title below its number
 _LONGEST = 120
 _LIST_GAP = 160  # fewer characters between two headings than any chapter has
 _RANKS = {"outer": 1, "title": 1, "kinded": 2, "bare": 3}
@@ -65,7 +71,9 @@ def find_outline(paragraphs: list[Paragraph]) -> list[Mark]:
 def _read(paragraphs: list[Paragraph], index: int) -> Mark | None:
     paragraph = paragraphs[index]
     lines = [line.strip() for line in paragraph.lines]
-    if len(lines) > 3 or sum(map(len, lines)) > _LONGEST or not paragraph.blanks:
+    if len(lines) > 3 or sum(map(len, lines)) > _LONGEST:
+        return None
+    if not paragraph.blanks and not _is_eastern(lines):
         return None
     form, key = _form(lines, paragraph, index == 0)
     if form is None:
@@ -80,7 +88,12 @@ def _read(paragraphs: list[Paragraph], index: int) -> Mark | None:
 
 
 def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[str | None, tuple]:
-    first = lines[0].strip("[]* ")
+    first = lines[0].strip("[]*【】 ")
+    eastern = _EASTERN_LINE.fullmatch(first) if _is_eastern(lines) else None
+    numbered = read_heading(first.removeprefix(eastern["lead"] or "")) if eastern else None
+    if eastern and numbered:
+        form = {"section": "bare", "part": "outer", "volume": "outer", "act": "outer"}.get(numbered.kind)
+        return form or "kinded", ((eastern["lead"] or "") + numbered.kind, numbered.number)
     heading = read_heading(first)
     plain = first.rstrip(".:").casefold()
     if heading and _BARE_NUMERAL.fullmatch(first):
@@ -100,6 +113,12 @@ def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[s
     return None, ()
 
 
+def _is_eastern(lines: list[str]) -> bool:
+    """Tell a line like "第三章 渡口", which needs no blank line before it, from a sentence about it."""
+    first = lines[0].strip("[]*【】 ")
+    return len(lines) == 1 and first[-1:] not in _SENTENCE_SIGNS and bool(_EASTERN_LINE.fullmatch(first))
+
+
 def _ends_like_heading(first: str, name: str, others: list[str]) -> bool:
     """Not the beginning of a sentence that happens to say "Part one of …"."""
     tail = " ".join([first, *others])[len(name) :].strip(" .:;,—–-")
@@ -115,7 +134,8 @@ def _looks_titled(words: str) -> bool:
 def _is_capitals(lines: list[str]) -> bool:
     text = " ".join(lines)
     letters = [letter for letter in text if letter.isalpha()]
-    return len(lines) <= 2 and len(text) <= 70 and len(letters) >= 4 and all(not c.islower() for c in letters)
+    large = any(letter.isupper() for letter in letters) and not any(letter.islower() for letter in letters)
+    return len(lines) <= 2 and len(text) <= 70 and len(letters) >= 4 and large
 
 
 def _is_title(paragraph: Paragraph) -> bool:
@@ -125,6 +145,8 @@ def _is_title(paragraph: Paragraph) -> bool:
         return False
     if _is_capitals([text[:70]]):
         return True
+    if is_spaceless(text):
+        return len(text) <= _LONGEST_EASTERN and not _SENTENCE_SIGNS & set(text)
     return text[-1] not in ".,;:" and _looks_titled(text.strip("\"“”'‘’_"))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 _COLUMNS = re.compile(r"\S {3,}\S|\t")
 _MARKED = re.compile(r"(?<![\w_])_(?=[^\s_])([^_]{1,1500}?)(?<=[^\s_])_(?![\w_])")
 _ILLUSTRATION = re.compile(r"\[Illustration\]\s?", re.IGNORECASE)
+_SPACELESS = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\u3001-\u303f]")
 _LONG_LINE = 130  # no hard-wrapped text has many longer lines
 _FULL_SHARE = 0.7
 _SLACK = 0.86  # ragged wrapping: a line counts as full from this share of the width on
@@ -36,12 +37,21 @@ def reflow(text: str) -> list[Paragraph]:
         return []
     width = lengths[int(len(lengths) * 0.9)]
     unwrapped = sum(length > _LONG_LINE for length in lengths) > 0.04 * len(lengths)
+    if not unwrapped and is_spaceless(text):
+        # lines that somebody wrapped are of one length there, for no word is kept whole
+        unwrapped = sum(length >= width - 2 for length in lengths) < 0.4 * len(lengths)
     found: list[Paragraph] = []
     for paragraph in raw:
         found += _each_line(paragraph) if unwrapped else _rewrap(paragraph, width)
     for paragraph in found:
         paragraph.lines = _without_marks(paragraph.lines)
     return [paragraph for paragraph in found if paragraph.lines]
+
+
+def is_spaceless(text: str) -> bool:
+    """Tell whether most of a text is in Chinese or Japanese, which know no blanks between words."""
+    sample = "".join(text[:20_000].split())
+    return 2 * len(_SPACELESS.findall(sample)) > len(sample) > 0
 
 
 def _split(text: str) -> list[Paragraph]:
@@ -67,7 +77,8 @@ def _split(text: str) -> list[Paragraph]:
 
 def _each_line(paragraph: Paragraph) -> list[Paragraph]:
     """In a text whose lines are paragraphs: split, unless all of them are short (verse, an address)."""
-    if all(len(line) < 60 for line in paragraph.lines) and len(paragraph.lines) > 1:
+    short = 16 if is_spaceless(paragraph.text) else 60
+    if all(len(line) < short for line in paragraph.lines) and len(paragraph.lines) > 1:
         return [Paragraph(_dedent(paragraph.lines), paragraph.blanks)]
     blanks = [paragraph.blanks] + [0] * (len(paragraph.lines) - 1)
     return [
@@ -99,6 +110,7 @@ def _is_prose(lines: list[str], width: int) -> bool:
         if 2 <= len(following) - len(following.lstrip()) - indent <= 8:
             continue  # perhaps the last line of a paragraph before an indented first one
         word = following.split(None, 1)[0]
+        word = word[:2] if _SPACELESS.match(word) else word
         counted += 1
         full += len(line) + 1 + len(word) >= _SLACK * edge
     return counted > 0 and full >= _FULL_SHARE * counted
@@ -126,6 +138,7 @@ def _join(lines: list[str]) -> str:
         tight = joined.endswith(("--", "—")) or (
             joined.endswith("-") and joined[-2:-1].isalpha() and line[:1].islower()
         )
+        tight = tight or bool(_SPACELESS.match(joined[-1:]) and _SPACELESS.match(line))
         joined += line if tight else " " + line
     return joined
 

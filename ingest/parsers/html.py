@@ -15,8 +15,8 @@ from ingest.tree import local_name, parse_markup, prolog_end
 
 NAME = "html"
 
-_SUFFIXES = (".html", ".htm", ".xhtml")
-_OPENING = re.compile(r"<(?:!doctype\s{1,9}html|html|head|body)\b", re.IGNORECASE)
+_SUFFIXES = (".html", ".htm", ".xhtml", ".svg")
+_OPENING = re.compile(r"<(?:!doctype\s{1,9}html|html|head|body|svg)\b", re.IGNORECASE)
 _TAG = re.compile(r"<(?:p|div|body|h[1-6]|br|table|span|a|ul)[\s/>]", re.IGNORECASE)
 _TAG_REACH = 100_000
 _MAIN_SHARE = 0.5  # of a page's text, for <main> or <article> to stand for the page

@@ -1,5 +1,6 @@
 """Plain text: any encoding, Gutenberg boilerplate off, wrapped lines re-flowed, chapters by heading."""
 
+import json
 import re
 import string
 
@@ -18,6 +19,8 @@ NAME = "text"
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _BY = re.compile(r"by(?:\s+(?P<author>\S.{1,60}))?", re.IGNORECASE)
 _TITLE_REACH = 6  # paragraphs in which a title page is looked for
+_TEX = ("\\documentclass", "\\documentstyle", "\\input ", "\\begin{document}")
+_SOURCE_REACH = 20_000
 _BINARY_SHARE = 0.02
 
 
@@ -29,6 +32,7 @@ def parse(source: Source) -> Document:
     """Raises BadInput for binary data, and when an encoding was named that does not fit."""
     text, warning = decode(source.data, source.encoding)
     refuse_binary(text)
+    _refuse_source(text, source.suffix)
     text = re.sub("\r\n?|[\x0b\x85\u2028\u2029]", "\n", text.replace("\0", ""))
     book = strip_gutenberg(text) or Gutenberg(text)
     paragraphs = reflow(book.text)
@@ -55,6 +59,26 @@ def refuse_binary(text: str) -> None:
             "this is not a text file and no known document: give EPUB, PDF, text, Markdown, HTML or DOCX, "
             "or name the encoding if it is an old text (--encoding cp850)"
         )
+
+
+def _refuse_source(text: str, suffix: str) -> None:
+    """Raise BadInput for what is letters but no text: data and sources full of marks."""
+    start = text.lstrip("\ufeff \t\r\n")[:_SOURCE_REACH]
+    if start[:1] in ("{", "[") and _is_json(text):
+        raise BadInput("this is JSON data, not a text to read: save the text in it as plain text or HTML")
+    first = next((line.strip() for line in start.split("\n") if line.strip() and line.lstrip()[0] != "%"), "")
+    if first.startswith(_TEX) or suffix in (".tex", ".latex", ".ltx"):
+        raise BadInput("this is a TeX source, not the text it makes: make a PDF of it and add that")
+    if start.startswith("<?xml"):
+        raise BadInput("this is XML of a kind that is not known: convert it to EPUB, HTML or plain text")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _write(paragraphs: list[Paragraph], manuscript: Manuscript) -> None:

@@ -78,3 +78,9 @@ def test_a_form_around_a_page_keeps_the_page(read):
     assert read(f"<body><form>{state}<div>{'Long ago. ' * 30}</div></form></body>").text.startswith(
         "Long ago."
     )
+
+
+def test_a_drawing_is_read_by_its_words(read):
+    drawing = "<svg xmlns='http://www.w3.org/2000/svg'><title>x</title><text>The fox</text></svg>"
+    assert read(drawing, "a.svg").text == "The fox"
+    assert read(drawing, "a.txt").format == "html"

@@ -6,6 +6,7 @@ from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.gutenberg import strip_gutenberg
 from ingest.limits import Limits
+from ingest.numerals import numeral
 from ingest.parse import parse
 from ingest.reflow import reflow
 from tests.ingest.invariants import check_document
@@ -230,3 +231,74 @@ def test_chapters_by_heading(read, text, titles):
 def test_what_is_no_text_says_so(read, data):
     with pytest.raises(BadInput, match="not a text file|no text in this file"):
         read(data)
+
+
+STORY = "他走到渡口，看见一只小船停在岸边，船上没有人。到第六回合时，雨停了，他又等了很久。"
+CHAPTERS = ("第一章 渡口", "第二章 归来", "第一百零三章 雪夜", "番外 第一章 信")
+LAYOUTS = {
+    "blank lines": "{0}\n\n{1}\n\n{1}\n\n",
+    "no blank lines": "{0}\n　　{1}\n　　“走吧。”\n　　{1}{1}\n",
+    "title below": "{0}\n\n{1}\n\n第六回合开始了，大家都不说话。\n\n",
+    "wrapped": "{0}\n\n" + "\n".join([STORY[:30]] * 8) + "\n\n{1}\n\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_chinese_chapters(read, layout, encoding):
+    text = "".join(layout.format(title, STORY) for title in CHAPTERS)
+    document = read(text.encode(encoding))
+    assert tuple(chapter.title for chapter in document.chapters) == CHAPTERS
+    assert document.chapter("chapter 103").title == "第一百零三章 雪夜"
+    assert document.chapter_names[0] == "第一章"
+    assert text.count(STORY) == document.text.count(STORY)
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("第十二回　贾宝玉神游太虚境", True), ("第12章渡口", True), ("第１２章：渡口", True),
+        ("【第三章】", True), ("第二卷 风雪", True), ("第一部分", True), ("제3장 나루터", True),
+        ("第三章里写的就是这件事。", False), ("第六回合开始", False), ("第一集团军到了", False),
+        ("第三章，他想，是写得最好的", False), ("第十天", False),
+    ],
+)  # fmt: skip
+def test_what_is_a_heading_in_the_east(read, line, seen):
+    document = read(f"{STORY}\n\n{line}\n\n{STORY}\n")
+    assert bool(document.chapters) == seen
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("一百零三", 103),
+        ("十二", 12),
+        ("二十", 20),
+        ("一〇三", 103),
+        ("两千零五", 2005),
+        ("１２", 12),
+        ("百姓", None),
+    ],
+)
+def test_chinese_numerals(words, value):
+    assert numeral(words) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"name": "A", "text": ["It began.", "It ended."]}', "JSON data"),
+        ("% a comment\n\\documentclass{book}\n\\begin{document}\nIt began.\n", "TeX source"),
+        ("<?xml version='1.0'?><TEI><text>It began.</text></TEI>", "XML of a kind"),
+    ],
+)
+def test_what_is_full_of_marks_is_no_text(read, text, words):
+    with pytest.raises(BadInput, match=words):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["[Illustration]\n\nIt began.", "He wrote \\documentclass at the top.", "{}[] It is"]
+)
+def test_what_only_begins_like_it_is(read, text):
+    assert read(text).text
