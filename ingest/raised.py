@@ -17,12 +17,14 @@ def raised(before: str, sign: str, after: str) -> str:
     last = before[-1:]
     if not sign:
         return ""
-    if sign.isdigit() and after[:1] in ("/", "⁄"):
+    if sign.isdigit() and (after.strip() in ("/", "⁄") or after[:1] == "⁄"):
         return f" {sign}" if last.isdigit() else sign  # 3 1/2
+    if after[:1] == "/":
+        return sign  # the year 1650/1
     apart = not last or last.isspace()
     if apart:
         return f"{sign} " if sign.isdigit() and after[:1].isalpha() else sign  # the number of a verse
-    if _NUMBER.fullmatch(sign) and _is_base(before, sign) or _VARIABLE.fullmatch(sign) and _is_symbol(before):
+    if _NUMBER.fullmatch(sign) and _is_base(before, sign) or _VARIABLE.fullmatch(sign) and _is_small(before):
         return f"^{sign}"
     if _REFERENCES.fullmatch(sign):
         return f"[{sign.strip('()[]')}]"
@@ -44,6 +46,11 @@ def _is_symbol(before: str) -> bool:
     """Tell whether a number or a single letter stands at the end."""
     word = _last_word(before)
     return word.isdigit() or len(word.lstrip("0123456789")) == 1
+
+
+def _is_small(before: str) -> bool:
+    """Tell x and 2 from the W of an old Wm."""
+    return _is_symbol(before) and not before[-1].isupper()
 
 
 def _last_word(before: str) -> str:

@@ -19,6 +19,7 @@ NAME = "text"
 _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _BY = re.compile(r"by(?:\s+(?P<author>\S.{1,60}))?", re.IGNORECASE)
 _TITLE_REACH = 6  # paragraphs in which a title page is looked for
+_SUFFIXES = (".txt", ".text")
 _TEX = ("\\documentclass", "\\documentstyle", "\\input ", "\\begin{document}")
 _SOURCE_REACH = 20_000
 _BINARY_SHARE = 0.02
@@ -32,13 +33,17 @@ def parse(source: Source) -> Document:
     """Raises BadInput for binary data, and when an encoding was named that does not fit."""
     text, warning = decode(source.data, source.encoding)
     refuse_binary(text)
-    _refuse_source(text, source.suffix)
+    marks = _source_of(text, source.suffix)
+    if marks and source.suffix not in _SUFFIXES:
+        raise BadInput(f"this is {marks}")
     text = re.sub("\r\n?|[\x0b\x85\u2028\u2029]", "\n", text.replace("\0", ""))
     book = strip_gutenberg(text) or Gutenberg(text)
     paragraphs = reflow(book.text)
     manuscript = Manuscript(source.limits)
     if warning:
         manuscript.warn(warning)
+    if marks:
+        manuscript.warn(f"it was read with all its marks, for this is {marks}")
     _write(paragraphs, manuscript)
     if not manuscript.letters:
         raise BadInput("there is no text in this file, only white space: choose another copy")
@@ -61,16 +66,17 @@ def refuse_binary(text: str) -> None:
         )
 
 
-def _refuse_source(text: str, suffix: str) -> None:
-    """Raise BadInput for what is letters but no text: data and sources full of marks."""
+def _source_of(text: str, suffix: str) -> str:
+    """Name what is letters but no text, and what to do with it; "" for a text."""
     start = text.lstrip("\ufeff \t\r\n")[:_SOURCE_REACH]
     if start[:1] in ("{", "[") and _is_json(text):
-        raise BadInput("this is JSON data, not a text to read: save the text in it as plain text or HTML")
+        return "JSON data, not a text to read: save the text in it as plain text or HTML"
     first = next((line.strip() for line in start.split("\n") if line.strip() and line.lstrip()[0] != "%"), "")
     if first.startswith(_TEX) or suffix in (".tex", ".latex", ".ltx"):
-        raise BadInput("this is a TeX source, not the text it makes: make a PDF of it and add that")
+        return "a TeX source, not the text it makes: make a PDF of it and add that"
     if start.startswith("<?xml"):
-        raise BadInput("this is XML of a kind that is not known: convert it to EPUB, HTML or plain text")
+        return "XML of a kind that is not known: convert it to EPUB, HTML or plain text"
+    return ""
 
 
 def _is_json(text: str) -> bool:

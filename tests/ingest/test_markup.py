@@ -61,6 +61,7 @@ ROWS = (
     ("<p>3<sup>1</sup>/<sub>2</sub> and <sup>1</sup>⁄<sub>4</sub></p>", "3 1/2 and 1⁄4"),
     ("<p>(a+b)<sup>2</sup>, in 1984<sup>7</sup></p>", "(a+b)^2, in 1984[7]"),
     ("<table><tr><td>10<sup>5</sup></td><td>a</td></tr></table>", "10^5 | a"),
+    ("<p>W<sup>m</sup> B., in 165<sup>0</sup>/1</p>", "Wm B., in 1650/1"),
     ("<p>H<sub>2</sub>O</p>", "H2O"),
     # references to notes
     ("<p>Word<a href='#n1'><sup>1</sup></a> and<sup><a href='#n2'>2</a></sup>.</p>", "Word[1] and[2]."),

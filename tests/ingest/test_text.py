@@ -294,11 +294,12 @@ def test_chinese_numerals(words, value):
 )
 def test_what_is_full_of_marks_is_no_text(read, text, words):
     with pytest.raises(BadInput, match=words):
-        read(text)
+        read(text, "book.json")
+    assert words in read(text, "book.txt").warnings[0]
 
 
 @pytest.mark.parametrize(
     "text", ["[Illustration]\n\nIt began.", "He wrote \\documentclass at the top.", "{}[] It is"]
 )
 def test_what_only_begins_like_it_is(read, text):
-    assert read(text).text
+    assert not read(text, "book.dat").warnings
