@@ -42,14 +42,14 @@ _SURE_CHAOS = 0.1
 
 
 def decode(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
-    """(text, warning): the warning names a guessed encoding. Raises BadInput when `encoding` does not fit."""
+    """Return (text, warning of a guessed encoding). Raises BadInput when `encoding` does not fit."""
     if encoding:
         return _decode_as(data, encoding), None
     return _marked(data) or _unnamed(data, data)
 
 
 def decode_markup(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
-    """Like `decode`, of a page that may name its encoding itself; tags say nothing about letters."""
+    """Decode a page, which may name its encoding itself; tags say nothing about letters."""
     if encoding:
         return _decode_as(data, encoding), None
     return _marked(data) or _declared(data) or _unnamed(data, _TAG.sub(b" ", data[: 8 * _SAMPLE]))
@@ -63,7 +63,7 @@ def first_letters(data: bytes, size: int = 4096) -> str:
 
 
 def _marked(data: bytes) -> tuple[str, str | None] | None:
-    """Text whose first bytes, or whose zeros, say how it is written."""
+    """Decode what says by its first bytes, or by its zeros, how it is written."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             return data.decode(name, errors="replace"), None
@@ -72,7 +72,7 @@ def _marked(data: bytes) -> tuple[str, str | None] | None:
 
 
 def _declared(data: bytes) -> tuple[str, str | None] | None:
-    """Text in the encoding that a page names, where that fits but for a few bytes."""
+    """Decode a page as it says, where that fits but for a few bytes."""
     name = declared_encoding(data)
     if name is None:
         return None
@@ -135,7 +135,7 @@ def _decode_as(data: bytes, encoding: str) -> str:
 
 
 def _wide_encoding(data: bytes) -> str | None:
-    """UTF-16 without a mark: in every other byte mostly zeros."""
+    """Find UTF-16 without a mark: every other byte is mostly zero."""
     sample = data[: _SAMPLE // 2 * 2]
     if len(sample) < 4:
         return None
@@ -149,7 +149,7 @@ def _wide_encoding(data: bytes) -> str | None:
 
 
 def _few(bad: int, text: str) -> bool:
-    """Plenty of letters beyond ASCII and hardly a bad byte: the right encoding with a scratch."""
+    """Tell the right encoding with a scratch: plenty of letters beyond ASCII and hardly a bad byte."""
     good = sum(1 for character in text[:_SAMPLE] if character > "\x7f" and character != "\ufffd")
     return good >= 20 * bad
 
@@ -188,7 +188,7 @@ def _japanese(sample: bytes) -> str | None:
 
 
 def _paired(sample: bytes) -> bool:
-    """High bytes come in pairs in Chinese, Japanese and Korean, one by one in Western text."""
+    """Tell by high bytes that come in pairs: in Chinese, Japanese and Korean, one by one in Western text."""
     high = [byte > 0x7F for byte in sample]
     together = sum(
         here and (before or after) for before, here, after in zip(high, high[1:], high[2:], strict=False)

@@ -25,7 +25,7 @@ def page_label(element) -> str:
 
 
 def plain_label(words: str) -> str:
-    """ "12" for "Page 12." and "[12]"; "" for what is too long to be the label of a page."""
+    """Return "12" for "Page 12." and "[12]"; "" for what is too long to be the label of a page."""
     parts = one_line(words).strip(" .,[](){}-–—").split()
     if len(parts) > 1 and parts[0].casefold().strip(".") in _PAGE_WORDS:
         parts = parts[1:]
@@ -41,7 +41,7 @@ def without_marks(text: str) -> tuple[str, list[int]]:
 
 
 def letter_offsets(text: str, counts: list[int]) -> list[int]:
-    """Where in a text so many letters (blanks apart) are over and the next one stands; its end for none."""
+    """Find where in a text so many letters (blanks apart) are over and the next one stands, or its end."""
     if not counts:
         return []
     letters = [offset for offset, letter in enumerate(text) if not letter.isspace()]

@@ -64,7 +64,7 @@ class Publication:
 
 
 def read_publication(archive: Archive) -> Publication:
-    """Raises BadInput for an archive that holds no page at all."""
+    """Read all that an EPUB says of itself. Raises BadInput where it holds no page at all."""
     book = Publication()
     sound = _read_package(archive, book)
     if not sound:
@@ -100,7 +100,7 @@ def _complete_spine(archive: Archive, book: Publication, sound: bool) -> None:
 
 
 def locked_parts(archive: Archive) -> frozenset[str]:
-    """Names of the parts that are encrypted, scrambled fonts apart. Raises BadInput where all may be."""
+    """Return the names of parts that are encrypted, fonts apart. Raises BadInput where all may be."""
     data = archive.read("META-INF/encryption.xml")
     root = None if data is None else read_xml(data, archive.limits)[0]
     locked = set()
@@ -282,7 +282,7 @@ def _list_entries(nav, base: str, itself: str) -> list[Entry]:
 
 
 def _levels(root, holders: tuple[str, ...], wanted: str) -> Iterator[tuple[int, etree._Element]]:
-    """Each wanted element with the number of holders around it."""
+    """Yield each wanted element with the number of holders around it."""
     depth = 0
     for event, element in etree.iterwalk(root, events=("start", "end")):
         name = local_name(element)

@@ -11,7 +11,7 @@ _REACH = 40  # letters before the sign that are looked at
 
 
 def raised(before: str, sign: str, after: str) -> str:
-    """How a raised sign is written between what stands before and behind it."""
+    """Write a raised sign as it is read between what stands before and behind it."""
     sign = " ".join(sign.split())
     before = before[-_REACH:]
     last = before[-1:]

@@ -85,7 +85,7 @@ def parse_markup(text: str, strict: bool = False, limits: Limits | None = None) 
 
 
 def _html_tree(text: str) -> tuple[etree._Element | None, bool]:
-    """(root, whether the parser read to the end)."""
+    """Return (root, whether the parser read to the end)."""
     parser = etree.HTMLParser(encoding="utf-8", **_OPTIONS)
     try:
         root = etree.fromstring(text.encode(), parser)
@@ -131,7 +131,7 @@ def _check_attributes(text: str, limits: Limits) -> None:
 
 
 def prolog_end(text: str) -> int:
-    """Where white space, comments and instructions at the beginning of a page end."""
+    """Return where white space, comments and instructions at the beginning of a page end."""
     at = _text_from(text, 1 if text.startswith("\ufeff") else 0)
     while text.startswith(("<!--", "<?"), at):
         mark = "-->" if text[at + 1] == "!" else ">"
@@ -166,7 +166,7 @@ def _named_entity(match: re.Match) -> str:
 
 
 def local_name(element) -> str:
-    """Tag without its namespace, in lower case; "" for comments and instructions."""
+    """Return the tag without its namespace, in lower case; "" for comments and instructions."""
     tag = element.tag
     return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
 
@@ -199,7 +199,7 @@ def raised_sign(element, before: list[str]) -> str | None:
 
 
 def plain_text(element) -> str:
-    """All text below an element on one line, without what is never shown."""
+    """Gather all text below an element on one line, without what is never shown."""
     parts = []
     walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, item in walk:
