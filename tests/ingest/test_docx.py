@@ -141,6 +141,7 @@ CASES = (
         "bullets, letters and Chinese numbers",
         listed("a", 0) + listed("b", 1) + listed("c", 2),
         "• a\n\n(A) b\n\n第一章c",
+        chapters=(("第一章c", 1),),
         extra=numbering(
             level(0, "\uf0b7", "bullet"), level(1, "(%2)", "upperLetter"),
             level(2, "第%3章", "chineseCounting", '<w:suff w:val="nothing"/>'),
