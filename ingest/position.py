@@ -137,7 +137,7 @@ def _page_end(document: "Document", label: str) -> int | None:
 
 
 def _labelled_end(document: "Document", label: str) -> int | None:
-    """End of the page of this label, or of the last of "12–14"; an alias gives way to every label."""
+    """Return the end of the page of this label, or of the last of "12–14"; a label goes before an alias."""
     ends = {page.alias.casefold(): page.end for page in document.pages if page.alias}
     ends |= {page.label.casefold(): page.end for page in document.pages}
     if label in ends:

@@ -42,7 +42,7 @@ _NO_TITLE = re.compile(
 
 
 def accepts(source: Source) -> bool:
-    """By the head of the file; where that is unsound or late, the name and the marks inside decide."""
+    """Decide by the head of the file; where that is unsound or late, by its name and the marks inside."""
     data = source.data
     if data[:64].lstrip(b"\xef\xbb\xbf\0\t\r\n ").startswith(_HEAD):
         return True

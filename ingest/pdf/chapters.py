@@ -20,7 +20,7 @@ _REACH = 200  # paragraphs of one page in which a title is looked for
 
 
 def find_chapters(book: pymupdf.Document, paragraphs: list[Paragraph]) -> Chapters:
-    """Where chapters begin; one index may open a chapter and its first section."""
+    """Find where chapters begin; one index may open a chapter and its first section."""
     return _by_outline(book, paragraphs) or _by_size(paragraphs)
 
 
@@ -56,7 +56,7 @@ def _open(here: list[tuple[str, int]], title: str, level: int) -> None:
 
 
 def _target(paragraphs, begins, page: int, title: str, target: dict, least: int) -> int | None:
-    """Index of the paragraph that an entry of the outline means: by its words, its height, its page."""
+    """Return the index of the paragraph that an outline entry means: by its words, its height, its page."""
     here = [index for index in begins.get(page, ())[:_REACH] if index >= least]
     plain = _letters(title)
     for index in here:
@@ -82,7 +82,7 @@ def _letters(text: str) -> str:
 
 
 def _by_size(paragraphs: list[Paragraph]) -> Chapters:
-    """Chapters of a PDF without outline: short paragraphs in letters larger than the body's."""
+    """Find chapters of a PDF without outline: short paragraphs in letters larger than the body's."""
     sizes: Counter[int] = Counter()
     for item in paragraphs:
         sizes[round(item.size)] += sum(len(text) for _, text in item.parts)
@@ -121,7 +121,7 @@ def _looks_like_heading(item: Paragraph) -> bool:
 
 
 def _without_title_page(large: list[tuple[int, int]], paragraphs: list[Paragraph]) -> list[tuple[int, int]]:
-    """On the first page with text, large lines with no text between them are a title page."""
+    """Leave out a title page: large lines on the first page with text, with none between them."""
     ahead = sum(item.aside for item in paragraphs[: large[0][0]]) if large else 0
     if not large or large[0][0] - ahead > 2:
         return large
@@ -137,6 +137,6 @@ def _without_title_page(large: list[tuple[int, int]], paragraphs: list[Paragraph
 
 
 def _by_wording(paragraphs: list[Paragraph]) -> Chapters:
-    """Chapters by what their headings say ("Chapter III"), where all letters are of one size."""
+    """Find chapters by what their headings say ("Chapter III"), where all letters are of one size."""
     plain = [PlainParagraph(item.text.split("\n"), 1) for item in paragraphs]
     return {mark.index: [(mark.title, mark.level)] for mark in find_outline(plain)}

@@ -58,7 +58,7 @@ def take_furniture(leaves: list[Leaf], letters: Type) -> None:
 
 
 def _without_text(out: list[Line], leaf: Leaf) -> list[Line]:
-    """Without lines that go on in a line of the text, or are the number of a row: a head stands apart."""
+    """Leave out lines that go on in a line of the text, or number a row: a head stands apart."""
     away = {id(line) for line in out}
     by_height = sorted(leaf.lines, key=lambda line: line.y0)
     for line in sorted(out, key=lambda line: abs(line.y0 - leaf.height / 2)):  # from the text outwards
@@ -95,7 +95,7 @@ def _is_number_of(line: Line, other: Line) -> bool:
 
 
 def _first_copies(leaves: list[Leaf], gone: list[list[Line]], letters: Type) -> set[int]:
-    """Ids of the lines that stay although they are furniture, marked as aside (larger ones are headings)."""
+    """Return ids of the furniture that stays; it is marked as aside, but for larger lines: headings."""
     out = {id(line) for lines in gone for line in lines}
     kept = [[_plain(line.text) for line in leaf.lines if id(line) not in out] for leaf in leaves]
     known = {words for lines in kept for words in lines}

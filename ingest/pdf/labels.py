@@ -38,13 +38,13 @@ def _own_labels(book: pymupdf.Document, plain: list[str]) -> list[str]:
 
 
 def _edge_numbers(texts: list[str]) -> set[int]:
-    """Numbers that open or close running heads."""
+    """Return the numbers that open or close running heads."""
     found = [pattern.findall(text) for text in texts for pattern in (_FIRST_NUMBER, _LAST_NUMBER)]
     return {int(number) for numbers in found for number in numbers}
 
 
 def _printed(leaves: list[Leaf]) -> dict[int, int]:
-    """Page index -> number printed there, where most pages bear one that rises with them, from 1 or more."""
+    """Map page index to the number printed there, where most pages bear one that rises with them."""
     numbers = [_edge_numbers(leaf.removed) for leaf in leaves]
     steps = Counter(value - index for index, values in enumerate(numbers) for value in values)
     if not steps:

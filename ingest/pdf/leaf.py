@@ -36,7 +36,7 @@ class Leaf:
         return self.count_letters()
 
     def count_letters(self) -> int:
-        """Letters and figures that stand in its lines now."""
+        """Count letters and figures that stand in its lines now."""
         return _letters(self.every_line)
 
 

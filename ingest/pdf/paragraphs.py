@@ -100,7 +100,7 @@ class Vocabulary:
         self.words.update(found[:-1] if self.broken else found)
 
     def join(self, before: str, after: str) -> tuple[str, str]:
-        """Two lines as they are put together: "exam-" + "ple" give "exam" + "ple", others a space between.
+        """Return two lines as they are put together: "exam-", "ple" as "exam", "ple", others with a space.
 
         "well-" + "known" keep their hyphen where the document writes it elsewhere, or both parts as words.
         """
@@ -148,7 +148,7 @@ def build_paragraphs(
 
 
 def stitch(made: Iterable[list[Paragraph]], vocabulary: Vocabulary) -> list[Paragraph]:
-    """All paragraphs of columns (or of pages); one that runs into the next column or page becomes one."""
+    """Put paragraphs of columns (or of pages) in a row; one that runs into the next becomes one."""
     found: list[Paragraph] = []
     for fresh in made:
         last = _open_paragraph(found)
