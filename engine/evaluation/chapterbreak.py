@@ -18,6 +18,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -199,7 +200,8 @@ def score_book(
 ) -> list[Score]:  # fmt: skip
     """Right answers and questions of every row; costly rows answer the first `dense_count` (0: all)."""
     asked = instances(document, count, seed)
-    kept, answered = kept or Kept(None, ""), [[] for _ in rows]
+    kept = kept or Kept(None, "")
+    answered: list[list[Any]] = [[] for _ in rows]
     if asked:
         book = Book(document, backbone, sidenet, cache)
         bank = book.bank(book.token(max(question.boundary for question in asked)))

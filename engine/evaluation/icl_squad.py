@@ -8,6 +8,7 @@ import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -74,7 +75,8 @@ def squad(
     solved = read_solved(file)
     pick = random.Random(seed)
     articles = pick.sample(sorted({one.article for one in solved}), len({one.article for one in solved}))
-    pool, asked = [], []
+    pool: list[Any] = []
+    asked: list[Any] = []
     for article in articles:
         (pool if len(pool) < IN_MEMORY else asked).extend(one for one in solved if one.article == article)
     pool, asked = pool[:IN_MEMORY], pick.sample(asked, min(count, len(asked)))
@@ -82,7 +84,7 @@ def squad(
         raise BadInput(f"{file} has too few articles: {IN_MEMORY} questions and another article are needed")
     examples = [Example(at, one.prompt, one.answers[0]) for at, one in enumerate(pool, 1)]
     task = Task(TEMPLATE, {"a": "a", "b": "b"})
-    task.words.update({one.answers[0]: one.answers[0] for one in pool})
+    cast(dict[str, str], task.words).update({one.answers[0]: one.answers[0] for one in pool})
     place = bank_folder(cache, "squad", examples)
     encode_examples(examples, "squad", task, place, backbone, bank_layout(sidenet.config))
     dim = len(voting_blocks(backbone)) * backbone.width

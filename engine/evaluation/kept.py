@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Value = TypeVar("Value", int, float, list[float])
 
@@ -15,8 +15,9 @@ class Kept:
 
     def __init__(self, folder: Path | None, name: str) -> None:
         self.file = None if folder is None else folder / f"{name}.json"
-        there = self.file is not None and self.file.is_file()
-        self.values: dict[str, float | list[float]] = json.loads(self.file.read_text()) if there else {}
+        self.values: dict[str, Any] = {}
+        if self.file is not None and self.file.is_file():
+            self.values = json.loads(self.file.read_text())
 
     def get(self, key: str, make: Callable[[], Value]) -> Value:
         """Return what is kept under a key, made and kept at the first call."""

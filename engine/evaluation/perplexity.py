@@ -168,6 +168,7 @@ def evaluation_books(arguments: argparse.Namespace, backbone: Backbone, compared
     if memtrm is not None:
         states.add(memtrm.block)
     if config.reads_by_map:
+        assert config.search_block is not None
         states.add(config.search_block)
     wanted = Wanted(tuple(sorted(states)), config.memory_blocks)
     texts = book_texts(arguments.books, arguments.parse_file)

@@ -8,6 +8,7 @@ the memory holds only what lies before the window that is read. Every row scores
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,8 @@ class Reading:
         self.backbone, self.ids, self.segments, self.states = backbone, ids, segments, states
         self.protocol, self.every = protocol, every
         self._banks: dict[SideNetConfig, TextBank] = {}
-        self._page, self._hidden = -1, {}
+        self._page = -1
+        self._hidden: dict[Any, Any] = {}
 
     def windows(self, page: int) -> tuple[Window, ...]:
         return windows(page, self.protocol, PAGE, self.every)

@@ -59,7 +59,7 @@ def compare(
     fresh = written(learner, [refrozen(backbone, part) for part in bank])
     outputs = [_read(learner, part, page) for part in (stale, fresh)]
     keys = [torch.cat([next(iter(part.keys.values())) for part in parts]) for parts in (stale, fresh)]
-    chunks = [output.traces[0].chunks[0] for output in outputs]
+    chunks = [found[0] for output in outputs if (found := output.traces[0].chunks) is not None]
     shared = (chunks[0][..., :, None] == chunks[1][..., None, :]).any(-1).float().mean()
     losses = [_loss(backbone, output.normed[0], page.ids) for output in outputs]
     distance = (keys[1] - keys[0]).norm() / keys[0].norm()

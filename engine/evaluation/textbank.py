@@ -49,6 +49,7 @@ class TextBank:
         )
         pooled = None
         if config.reads_by_map:
+            assert config.search_block is not None
             entering = torch.cat([part.hidden[config.search_block] for part in segments])
             pooled = entering.unflatten(0, (-1, config.chunk_size)).mean(1).half().float()
         device = next(iter(keys.values())).device

@@ -7,7 +7,7 @@ by every later epoch and every other experiment beside the same backbone.
 import hashlib
 import os
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -98,7 +98,7 @@ class TextBooks:
     def __init__(
         self,
         backbone: Backbone,
-        texts: dict[str, Callable[[], str | Lesson]],
+        texts: Mapping[str, Callable[[], str | Lesson]],
         wanted: Wanted,
         segment: int = 1024,
         skip: int = 0,
