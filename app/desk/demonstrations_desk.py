@@ -187,10 +187,11 @@ class DemonstrationsDesk:
     # importing
 
     def draft(
-        self, data: bytes | str, table: Table, into: str, text: str | None = None, label: str | None = None
-    ) -> Draft:
+        self, data: bytes | str, table: Table, into: str, text: str | None = None, label: str | None = None,
+        join: bool = False,
+    ) -> Draft:  # fmt: skip
         """Check a table row by row, for a new library or for one that is there."""
-        return import_draft.judged(self.demos, data, table, into, text, label)
+        return import_draft.judged(self.demos, data, table, into, text, label, join)
 
     def make(
         self, draft: Draft | None, name: str, template: str, words: str, description: str, skip: bool,

@@ -6,7 +6,7 @@ The file's bytes stay with the draft, so that it can be read otherwise (encoding
 import secrets
 import tempfile
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from engine.demonstrations.demonstrations import Demonstrations
 from engine.demonstrations.importing import Preview
 from ingest.apart import pasted_table, read_table
 from ingest.errors import BadInput
+from ingest.spellings import join_spellings, spelling_groups
 from ingest.tables import Table
 
 HEADERS = {"Guess": "", "The names of the columns": "names", "An example already": "example"}
@@ -26,13 +27,16 @@ KEPT_DRAFTS, KEPT_BYTES = 16, 256 * 1024**2
 @dataclass(frozen=True)
 class Draft:
     """A table with the columns chosen. data: the file as it came, or the pasted text. into: id of the library
-    to join, '' for a new one. preview: None where no row can be judged; `fault` then says why."""
+    to join, '' for a new one. preview: None where no row can be judged; `fault` then says why. spellings:
+    groups of labels that may be one label each; joined: whether the preview has them as one."""
 
     data: bytes | str
     table: Table
     into: str = ""
     preview: Preview | None = None
     fault: str = ""
+    spellings: tuple[tuple[str, ...], ...] = ()
+    joined: bool = False
 
 
 def table_of(name: str, data: bytes | str, encoding: str = "", header: str = "") -> Table:
@@ -63,13 +67,26 @@ def judged(
     into: str = "",
     text_column: str | None = None,
     label_column: str | None = None,
+    join: bool = False,
 ) -> Draft:
-    """Check every row of a draft; columns that are None are guessed."""
+    """Check every row of a draft; columns that are None are guessed. join: one label for each group of
+    spellings."""
+    spellings: tuple[tuple[str, ...], ...] = ()
     try:
         preview = demos.preview(table, text_column, label_column, into or None)
+        spellings = spelling_groups(preview.counts)
+        if join and spellings:
+            text, label = preview.text_column, preview.label_column
+            preview = demos.preview(joined(table, label), text, label, into or None)
     except BadInput as error:
-        return Draft(data, table, into, None, str(error))
-    return Draft(data, table, into, preview)
+        return Draft(data, table, into, None, str(error), spellings, join)
+    return Draft(data, table, into, preview, "", spellings, join)
+
+
+def joined(table: Table, label_column: str) -> Table:
+    """Write each label of a table as it is written most often."""
+    at = table.columns.index(label_column)
+    return join_spellings(table, label_column, spelling_groups(Counter(row[at] for row in table.rows)))
 
 
 class Drafts:

@@ -61,6 +61,7 @@ class ImportForm:
                     self.into = gr.Dropdown([NEW], value="", label="They become", min_width=160)
                     self.text = gr.Dropdown([], label="Column of the text", min_width=160)
                     self.label = gr.Dropdown([], label="Column of the label", min_width=160)
+                self.join = gr.Checkbox(value=False, visible=False)
                 with gr.Column() as self.task:
                     with gr.Row():
                         self.name = gr.Textbox(label="Name of the library", max_lines=1, min_width=160)
@@ -90,7 +91,7 @@ class ImportForm:
         self.typed = [getattr(self, name) for name in TYPED]
         self.outputs = [
             self.draft, self.preview, self.chosen, self.text, self.label, self.name, self.template,
-            self.words, self.task, self.skip, self.written, self.kept, self.mark,
+            self.words, self.task, self.skip, self.join, self.written, self.kept, self.mark,
         ]  # fmt: skip
         self.restored_outputs = [self.fold, self.pasted, self.description, self.into, *self.outputs]
 
@@ -105,8 +106,8 @@ class ImportForm:
             [self.draft, *how], self.outputs, **QUICK,
         )  # fmt: skip
         gr.on(
-            [self.text.input, self.label.input, self.into.input], self.on_columns,
-            [self.draft, self.into, self.text, self.label, self.kept], self.outputs, **QUICK,
+            [self.text.input, self.label.input, self.into.input, self.join.input], self.on_columns,
+            [self.draft, self.into, self.text, self.label, self.join, self.kept], self.outputs, **QUICK,
         )  # fmt: skip
         gr.on(
             [self.template.change, self.words.change], self.on_written,
@@ -170,6 +171,7 @@ class ImportForm:
             self.chosen: gr.Column(visible=True),
             self.task: gr.Column(visible=not draft.into),
             self.skip: gr.Checkbox(visible=bool(found and found.problems)),
+            self.join: self.offered(draft),
             self.text: gr.Dropdown(choices=columns, value=found.text_column if found else None),
             self.label: gr.Dropdown(choices=columns, value=found.label_column if found else None),
         }
@@ -188,6 +190,12 @@ class ImportForm:
             self.written: self.written_of(draft, found.template, words),
         }
 
+    def offered(self, draft: Draft) -> gr.Checkbox:
+        """Offer to join labels that differ by their spelling only."""
+        groups = "; ".join(", ".join(group) for group in draft.spellings)
+        label = f"Join what may be one label each: {demonstrations_html.clipped(groups, 300)}"
+        return gr.Checkbox(label=label, value=draft.joined, visible=bool(draft.spellings))
+
     def written_of(self, draft: Draft | None, template: str | None, words: str | None) -> str:
         """Write the first row as the model reads it."""
         if draft is None or draft.preview is None or not draft.preview.rows:
@@ -200,6 +208,7 @@ class ImportForm:
         return {
             self.draft: None, self.preview: "", self.chosen: gr.Column(visible=False), self.name: "",
             self.template: "", self.words: "", self.written: "", self.skip: False, self.kept: {},
+            self.join: gr.Checkbox(value=False, visible=False),
             self.mark: "",
         }  # fmt: skip
 
@@ -248,14 +257,14 @@ class ImportForm:
         return self.changed(made, kept, owner_of(request))
 
     def on_columns(
-        self, draft: Draft | None, into: str | None, text: str | None, label: str | None, kept: dict | None,
-        request: gr.Request,
+        self, draft: Draft | None, into: str | None, text: str | None, label: str | None, join: bool,
+        kept: dict | None, request: gr.Request,
     ) -> dict:  # fmt: skip
-        """Judge the rows by other columns, or for another library."""
+        """Judge the rows by other columns, for another library, or with spellings of one label joined."""
         if draft is None:
             return {self.draft: None}
         with told():
-            made = self.desk.draft(draft.data, draft.table, into or "", text, label)
+            made = self.desk.draft(draft.data, draft.table, into or "", text, label, join)
         return self.changed(made, kept, owner_of(request))
 
     def changed(self, draft: Draft, kept: dict | None, owner: str) -> dict:

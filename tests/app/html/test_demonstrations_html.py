@@ -227,6 +227,17 @@ def test_a_draft_says_why_no_row_can_be_judged():
     assert alike.preview is None and "two are needed" in alike.fault
 
 
+def test_spellings_of_one_label_are_offered_and_joined_on_demand_only():
+    table = pasted_table("text,label\none,Refund\ntwo, refund\nthree,refund \nfour,ship\n")
+    found = import_draft.judged(Demos(), "", table)
+    assert found.preview.counts == {"refund": 2, "Refund": 1, "ship": 1}
+    assert found.spellings == (("refund", "Refund"),) and not found.joined
+    joined = import_draft.judged(Demos(), "", table, join=True)
+    assert list(joined.preview.counts.values()) == [3, 1] and joined.joined and joined.table == table
+    alike = import_draft.judged(Demos(), "", pasted_table("text,label\none,Yes\ntwo,yes\n"), join=True)
+    assert alike.preview is None and alike.spellings == (("Yes", "yes"),)
+
+
 def test_an_uploaded_file_goes_and_a_file_of_this_machine_cannot_be_named(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
     path = uploads.outgoing("films.csv")
