@@ -1,8 +1,11 @@
 """Documents, entries, jobs and messages as tests want them."""
 
 import re
+import secrets
 import time
+from pathlib import Path
 
+from app.desk import uploads
 from engine.shelf.jobs import Job
 from engine.shelf.shelf import Entry
 from engine.shelf.talks import Message
@@ -44,3 +47,10 @@ def job(**more) -> Job:
 
 def message(role: str, text: str, citations=(), position: int = 0, **statistics) -> Message:
     return Message(1, "t", position, role, text, list(citations), statistics, {}, 0.0)
+
+
+def uploaded(name: str) -> Path:
+    """Where the page's server would keep an uploaded file of that name; the folder for it is made."""
+    folder = uploads.outgoing(name).parent.parent / secrets.token_hex(32)
+    folder.mkdir()
+    return folder / name

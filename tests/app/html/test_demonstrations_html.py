@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.desk import import_draft, uploads
+from app.desk import import_draft
 from app.desk.demonstrations_desk import file_name
 from app.html import demonstrations_html, job_html, label_html
 from app.html.demonstrations_html import Facts, words_of, words_text
@@ -23,6 +23,7 @@ from engine.demonstrations.task import Task
 from engine.shelf.jobs import Job
 from ingest.errors import BadInput
 from ingest.tables import pasted_table
+from tests.app.made import uploaded
 
 HOSTILE = "</p><script>window.bad=1</script><img src=x onerror=bad()>${bad()}{{bad}}`\"'&amp;\x07\u202e"
 OURS = {"button", "details", "div", "h2", "h3", "h4", "li", "ol", "p", "pre", "progress", "section",
@@ -240,7 +241,7 @@ def test_spellings_of_one_label_are_offered_and_joined_on_demand_only():
 
 def test_an_uploaded_file_goes_and_a_file_of_this_machine_cannot_be_named(tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    path = uploads.outgoing("films.csv")
+    path = uploaded("films.csv")
     path.write_text("text,label\none,a\ntwo,b\n")
     _, table = import_draft.uploaded(path)
     assert len(table.rows) == 2 and not path.exists()

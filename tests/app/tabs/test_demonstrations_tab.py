@@ -14,6 +14,7 @@ from engine.assistant import Assistant
 from engine.library import Library
 from engine.paths import Paths
 from ingest.parse import parse
+from tests.app.made import uploaded
 
 ROWS = "text,label\nA fine film.,good\nA dull film.,bad\nA kind film.,good\n"
 ASKS = SimpleNamespace(username="")
@@ -161,8 +162,7 @@ def test_a_guessed_encoding_is_told_with_the_field_of_the_page(screen):
 
 def upload(name: str, data: bytes):
     """A file as a browser sends it."""
-    from app.desk import uploads
 
-    path = uploads.outgoing(name)
+    path = uploaded(name)
     path.write_bytes(data)
     return path
