@@ -1,6 +1,8 @@
 """Assistant: everything that the command line and the page do, in one place.
 
-    file -> Library -> bank;   question -> passages + memory -> Reader -> tokens and traces -> citations
+    file -> Library -> bank;   question -> passages -> reading layers -> words of the book -> citations
+
+A checkpoint without reading layers answers in the model's own words, from memory and the passages found.
 
 `ask` and `continue_` are generators of `AnswerEvent`; closing one, or setting `stop`, ends the computation
 within a token.
@@ -12,14 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
-from engine.answering.answer import Answer, AnswerEvent
-from engine.answering.citing import citation
+from engine.answering.answer import Answer, AnswerEvent, Read
+from engine.answering.citing import citation, cite_spans, looked_at
 from engine.answering.evidence import LEAST_TOLD
-from engine.answering.history import recent_turns
+from engine.answering.history import in_full, recent_turns
+from engine.answering.passages import Chosen, Ranges, chosen, find_passages
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
-from engine.answering.reread import Chosen, choose_passages
+from engine.answering.reading import READ, Reading, read
 from engine.answering.structure import structure_answer
-from engine.answering.trace import Trace
+from engine.answering.trace import TokenReads, Trace
+from engine.answering.wording import worded
 from engine.library import Library
 from engine.reader import Reader
 from engine.retrieval.memory import Stretch
@@ -39,12 +43,13 @@ HISTORY_TOKENS = 256
 class Asked:
     """A question, what may be read for it, and what of the talk before it counts.
 
-    recent: the last turns, which the window holds again; older: those before them, which memory holds;
-    recalled: what of these the question reminds of.
+    turns: all of them. recent: the last turns, which the window holds again; older: those before them, which
+    memory holds; recalled: what of these the question reminds of.
     """
 
     question: str
     scope: Scope
+    turns: Sequence[Turn]
     recent: Sequence[Turn]
     older: Sequence[Turn]
     recalled: Sequence[str]
@@ -113,13 +118,13 @@ class Assistant:
         talk: str | None = None,
         owner: str = "",
         stop: Event | None = None,
-        least_told: float = LEAST_TOLD,
+        least: float | None = None,
     ) -> Iterator[AnswerEvent]:
         """Answer a question about a document (or None: all of them) from memory and re-read passages.
 
         until, within: a place and a chapter that bound what may be read. talk: whose history counts and which
-        keeps question and answer. least_told: how probable it has to be that the text tells. The last event
-        carries the `Answer`.
+        keeps question and answer. least: confidence below which nothing is answered (default: the
+        checkpoint's). The last event carries the `Answer`.
         """
         utterance = self._utterance(sampling or ANSWERING, stop)
         if not question.strip():
@@ -131,7 +136,7 @@ class Assistant:
             bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
             self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
         answer = Answer("")
-        for event in self._answered(scope, question, turns, talk, utterance, least_told):
+        for event in self._answered(scope, question, turns, talk, utterance, least):
             answer = event.answer or answer
             yield event
         if talk is not None:
@@ -163,8 +168,8 @@ class Assistant:
         until, within = question.settings.get("until"), question.settings.get("within")
         scope = Scope.of(self.library, talks.get(talk, owner).document, until, within, owner)
         asked = self._asked(scope, question.text, scope.known(self.library, messages[: position - 1], owner))
-        chosen, text = self._passages(asked) if reread else None, None
-        for event in utterance.generated(self.reader, self._prompt(asked, chosen), [], chosen):
+        found, text = self._chosen(asked) if reread else None, None
+        for event in utterance.generated(self.reader, self._prompt(asked, found), [], found):
             text = event.answer.text if event.answer else text
             yield event
         if text is not None:
@@ -223,38 +228,79 @@ class Assistant:
         turns: Sequence[Turn],
         talk: str | None,
         utterance: Utterance,
-        least_told: float,
+        least: float | None,
     ) -> Iterator[AnswerEvent]:
         """Answer from the table of contents; or that nothing tells; or from memory and passages."""
         if (known := self._structure(scope, question)) is not None:
             yield from utterance.told(known)
             return
         asked = self._asked(scope, question, turns)
+        if self.library.reader is not None and not is_small_talk(question):
+            yield from utterance.read(lambda: self._read(asked, least))
+            return
         stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
         if asked.older and talk is not None:
             folder = self.shelf.paths.talk_bank(talk)
             source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
             stretches.append(Stretch.whole(source))
-        chosen = self._passages(asked)
+        found = self._chosen(asked)
         is_new = not asked.recent and not asked.recalled
-        if is_new and chosen is not None and chosen.question and chosen.told < least_told:
-            yield from utterance.told(Answer(NOT_TOLD, memory_tokens=sum(one.tokens for one in stretches)))
+        if (
+            is_new
+            and found is not None
+            and found.question
+            and found.told < (LEAST_TOLD if least is None else least)
+        ):
+            tokens = sum(one.tokens for one in stretches)
+            yield from utterance.told(Answer(NOT_TOLD, memory_tokens=tokens, answered=False))
             return
-        yield from utterance.generated(self.reader, self._prompt(asked, chosen), stretches, chosen)
+        yield from utterance.generated(self.reader, self._prompt(asked, found), stretches, found)
+
+    def look(self, question: str, ranges: Ranges) -> Reading:
+        """Return all that the reading layers find for a question, sure enough to be said or not."""
+        return read(question, self.library, find_passages(question, self.library, ranges)[:READ], ranges)
+
+    def _read(self, asked: Asked, least: float | None) -> Answer:
+        """Answer with what the reading layers find in the best passages."""
+        question, ranges = in_full(asked.question, asked.turns), asked.scope.ranges
+        hits = find_passages(question, self.library, ranges)[:READ]
+        calibration = self.library.reader.calibration
+        if least is not None:
+            calibration = replace(calibration, least=least)
+        said = worded(asked.question, read(question, self.library, hits, ranges), calibration)
+        score = round(said.confidence, 3)
+        read_from = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in hits)
+        reads = tuple(Read(one.document, one.start, one.end, one.probability) for one in said.spans)
+        return Answer(
+            said.text,
+            citations=cite_spans(said.spans, self.library.document, lambda name: ranges[name][0], score),
+            looked=() if said.answered else looked_at(hits, self.library.document),
+            memory_tokens=self._readable_tokens(asked.scope),
+            passages=read_from,
+            answered=said.answered,
+            span=said.spans[0].text if said.answered else None,
+            confidence=score,
+            trace=Trace((TokenReads(said.text, reads),), (), read_from) if hits else None,
+        )
+
+    def _readable_tokens(self, scope: Scope) -> int:
+        """Count the tokens of the banks that a question may read."""
+        ready = [name for name in scope.ranges if self.library.ready_bank(name) is not None]
+        return sum(self.library.stretch(name, *scope.ranges[name]).tokens for name in ready)
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
         recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)
-        return Asked(question, scope, recent, turns[:older], recalled(question, turns[:older]))
+        return Asked(question, scope, turns, recent, turns[:older], recalled(question, turns[:older]))
 
-    def _passages(self, asked: Asked) -> Chosen | None:
+    def _chosen(self, asked: Asked) -> Chosen | None:
         """Choose what the window is to hold again for a question; None where nothing in a book answers it."""
         if is_small_talk(asked.question):
             return None
-        return choose_passages(asked.question, self.library, asked.scope.ranges)
+        return chosen(asked.question, find_passages(asked.question, self.library, asked.scope.ranges))
 
-    def _prompt(self, asked: Asked, chosen: Chosen | None) -> Prompt:
+    def _prompt(self, asked: Asked, found: Chosen | None) -> Prompt:
         tokenizer, window = self.library.backbone.tokenizer, self.reader.window
-        return prompted(tokenizer, asked.question, chosen, asked.recent, asked.recalled, window)
+        return prompted(tokenizer, asked.question, found, asked.recent, asked.recalled, window)
 
     def _structure(self, scope: Scope, question: str) -> Answer | None:
         """Answer from the table of contents where it can, with the heading as the citation; else None."""

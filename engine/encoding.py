@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from engine.backbone.backbone import Backbone
-from engine.bank.layout import BankIdentity, BankLayout
+from engine.bank.layout import SEGMENT, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
 from engine.sidenet.config import SideNetConfig
 from ingest.segments import segments
 
-SEGMENT = 1024
 DEFAULT_SEARCH_BLOCK = 4
 Progress = Callable[[int, int], None]
 
 
-def bank_layout(config: SideNetConfig, dtype: str | None = None) -> BankLayout:
+def bank_layout(config: SideNetConfig, dtype: str | None = None, states: bool = False) -> BankLayout:
     """Return the layout of a bank for this SideNet; pooled states are kept for search maps to come."""
     search_block = config.search_block
     return BankLayout(
@@ -32,6 +32,8 @@ def bank_layout(config: SideNetConfig, dtype: str | None = None) -> BankLayout:
         width=config.width,
         chunk_size=config.chunk_size,
         dtype=dtype or config.dtype,
+        state_block=config.state_block if states else None,
+        values=config.memory_values == "attention",
     )
 
 
@@ -50,14 +52,19 @@ def encode_segment(
 ) -> None:
     """Append one segment (time ≤ 1,024) to a bank: one pass, no earlier context, as in the paper."""
     layout = writer.layout
-    hidden = () if layout.search_block is None else (layout.search_block,)
+    hidden = [block for block in (layout.search_block, layout.state_block) if block is not None]
     encoding = backbone.encode(torch.tensor([list(token_ids)]), hidden, layout.memory_blocks)
+
+    def entering(block: int | None) -> Tensor | None:
+        return None if block is None else encoding.hidden[block][0].cpu()
+
     writer.append(
         token_ids,
         spans,
         {block: keys[0].cpu() for block, keys in encoding.keys.items()},
-        {block: values[0].cpu() for block, values in encoding.values.items()},
-        encoding.hidden[layout.search_block][0].cpu() if hidden else None,
+        {block: values[0].cpu() for block, values in encoding.values.items()} if layout.values else {},
+        entering(layout.search_block),
+        states=entering(layout.state_block),
     )
 
 

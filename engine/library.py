@@ -32,7 +32,8 @@ from engine.room import require_room
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
 from engine.shelf.shelf import DamagedText, Entry, Shelf, folder_bytes
-from engine.sidenet.checkpoint import sidenet_for
+from engine.sidenet.checkpoint import reader_for, sidenet_for
+from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.sidenet import SideNet
 from ingest.document import Document
 from ingest.errors import BadInput
@@ -49,6 +50,11 @@ def fault_words(error: Exception) -> str:
     if isinstance(error, BankMismatch):
         return f"it was made with another model or checkpoint (another {error.field.replace('_', ' ')})"
     return str(error).partition(f": {PROGRAM}")[0]
+
+
+def is_outdated(error: Exception) -> bool:
+    """Tell whether a bank was laid out by an older version: made anew with the same model, nothing is lost."""
+    return isinstance(error, BankMismatch) and error.field in ("format", "state_block", "values")
 
 
 class Library:
@@ -69,7 +75,7 @@ class Library:
         self.renews = True
         self._parse = parse
         self._model = model
-        self._checkpoint = Path(sidenet) if sidenet else None
+        self.checkpoint = Path(sidenet) if sidenet else None
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
@@ -96,8 +102,17 @@ class Library:
         backbone = self.backbone
         with self._model_lock:
             if "sidenet" not in self.__dict__:
-                self.__dict__["sidenet"] = sidenet_for(backbone, self._checkpoint)
+                self.__dict__["sidenet"] = sidenet_for(backbone, self.checkpoint)
             return self.__dict__["sidenet"]
+
+    @cached_property
+    def reader(self) -> ReadingLayers | None:
+        """The reading layers of the checkpoint; None where it has none."""
+        backbone = self.backbone
+        with self._model_lock:
+            if "reader" not in self.__dict__:
+                self.__dict__["reader"] = reader_for(backbone, self.checkpoint)
+            return self.__dict__["reader"]
 
     @property
     def threads(self) -> int:
@@ -256,6 +271,13 @@ class Library:
         self._faults.pop(identifier, None)
         return opened
 
+    def ready_bank(self, identifier: str) -> SearchableBank | None:
+        """Return the open bank of a document; None while it is being made, or where it cannot be opened."""
+        try:
+            return self.bank(identifier)
+        except (BadInput, Failure):
+            return None
+
     def stretch(self, identifier: str, start: int, end: int) -> Stretch:
         """Return the part of a document's memory that lies inside the characters [start, end)."""
         return Stretch.of_characters(self.bank(identifier), start, end)
@@ -286,7 +308,7 @@ class Library:
                 made.require(replace(bank_identity("", self.backbone), content=""))
             except (BadInput, Failure) as error:
                 self._faults[entry.id] = fault_words(error)
-                if self.renews and self._is_damage(entry.id, error):
+                if self.renews and (is_outdated(error) or self._is_damage(entry.id, error)):
                     with suppress(Failure):
                         self.renew(entry.id)
 
@@ -330,7 +352,8 @@ class Library:
 
     def _layout(self, identifier: str) -> BankLayout:
         """Return how the bank of a document is laid out for the model in use."""
-        return bank_layout(self.sidenet.config, self.shelf.get(identifier).settings.get("dtype"))
+        dtype = self.shelf.get(identifier).settings.get("dtype")
+        return bank_layout(self.sidenet.config, dtype, states=True)
 
     def _let_go(self, identifier: str) -> None:
         """Forget the bank of a document that is about to change or go; an answer under way keeps its own."""

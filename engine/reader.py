@@ -6,7 +6,7 @@ a text never ends for want of room.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
@@ -21,8 +21,6 @@ from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideNet,
 
 WINDOW = 1024
 PENALISED = 256
-# tokens said so far -> the only ids that may follow
-Allowed = Callable[[Sequence[int]], Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,9 @@ class Reader:
         sampling: Sampling,
         stop: Event | None = None,
         spill: Spill | None = None,
-        allowed: Allowed | None = None,
     ) -> Iterator[Token]:
         """Yield tokens after `ids` until the end token, `sampling.max_tokens`, or `stop` is set.
 
-        allowed: bounds every choice, the end token included.
         A prompt longer than the window keeps its end; what was before goes to `spill` if given.
         """
         window = self._fitted(list(ids), spill)
@@ -116,17 +112,14 @@ class Reader:
         decoder = StreamDecoder(self.backbone.tokenizer)
         recent: deque[int] = deque(maxlen=PENALISED)
         state = WindowState(self, window, memory)
-        said: list[int] = []
         for _ in range(sampling.max_tokens):
             if stop is not None and stop.is_set():
                 return
-            only = allowed(said) if allowed is not None else None
-            token_id = choose(state.logits(), recent, sampling, generator, only)
+            token_id = choose(state.logits(), recent, sampling, generator)
             if token_id in self.ends:
                 return
             yield Token(token_id, decoder.push(token_id), state.trace())
             recent.append(token_id)
-            said.append(token_id)
             window.append(token_id)
             if stop is not None and stop.is_set():
                 return

@@ -65,18 +65,8 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return kept / kept.sum()
 
 
-def choose(
-    logits: Tensor,
-    recent: Sequence[int],
-    sampling: Sampling,
-    generator: torch.Generator,
-    only: Sequence[int] | None = None,
-) -> int:
-    """Choose the next token id from logits (vocabulary,); one of `only` where given, unpenalised then."""
-    if only is not None:
-        bounded = torch.full_like(logits, float("-inf"), dtype=torch.float32, device="cpu")
-        bounded[list(only)] = logits[list(only)].float().cpu()
-        return int(bounded.argmax())
+def choose(logits: Tensor, recent: Sequence[int], sampling: Sampling, generator: torch.Generator) -> int:
+    """Choose the next token id from logits (vocabulary,)."""
     logits = penalise(logits.float().cpu(), recent, sampling.repetition_penalty)
     if sampling.temperature == 0:
         return int(logits.argmax())

@@ -1,7 +1,7 @@
 """Utterance: what the Reader says to one prompt, token by token, and the answer that this makes."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +10,8 @@ from threading import Event, Lock
 
 from engine.answering.answer import Answer, AnswerEvent, Read
 from engine.answering.citing import cite, looked_at
+from engine.answering.passages import Chosen
 from engine.answering.prompt import Prompt
-from engine.answering.reread import Chosen
 from engine.answering.trace import Recorder
 from engine.library import Library
 from engine.reader import Reader, Token
@@ -40,6 +40,12 @@ class Utterance:
         yield AnswerEvent(answer.text)
         yield AnswerEvent(answer=replace(answer, seconds_to_first_token=self._seconds()))
 
+    def read(self, make: Callable[[], Answer]) -> Iterator[AnswerEvent]:
+        """Say what reading layers find: `make` computes the answer, while nothing else computes one."""
+        with self._speaking:
+            answer = Answer("", stopped=True) if self.stop.is_set() else make()
+        yield from self.told(answer)
+
     def generated(
         self, reader: Reader, prompt: Prompt, stretches: Sequence[Stretch], chosen: Chosen | None = None
     ) -> Iterator[AnswerEvent]:
@@ -65,7 +71,7 @@ class Utterance:
             spill = None
             if memory is not None and reader.sidenet.reads_memory:
                 spill = Overflow(Path(scratch) / "bank", reader.backbone, reader.sidenet, memory)
-            yield from reader.generate(prompt.ids, memory, self.sampling, self.stop, spill, prompt.allowed)
+            yield from reader.generate(prompt.ids, memory, self.sampling, self.stop, spill)
 
     def _ends_paragraph(self) -> bool:
         """Tell whether a blank line has come: what a small model writes after one is no answer."""
@@ -78,7 +84,7 @@ class Utterance:
         if about is not None:
             passages = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in about.passages)
             citations = cite(text, about, self.library.document) if text else ()
-            looked = looked_at(about, self.library.document) if text and not citations else ()
+            looked = looked_at(about.passages, self.library.document) if text and not citations else ()
         return Answer(
             text=text,
             citations=citations,

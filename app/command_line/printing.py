@@ -43,7 +43,7 @@ def citations(answer) -> list[str]:
     """List the places an answer came from or, where none is sure, that were looked at; one line each."""
     lines = []
     named = [(f"[{number}]", one) for number, one in enumerate(answer.citations, 1)]
-    for name, one in named or [("looked at", one) for one in answer.looked]:
+    for name, one in named or [("closest", one) for one in answer.looked]:
         words = " ".join(plain(one.text).split())
         quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
         lines.append(f"{name} {plain(str(one.place))}: “{quote}”")

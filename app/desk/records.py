@@ -11,6 +11,9 @@ def answer(answer) -> dict:
     """Describe an answer, for JSON."""
     return {
         "answer": answer.text,
+        "answered": answer.answered,
+        "span": answer.span,
+        "confidence": answer.confidence,
         "citations": [one.as_dict() for one in answer.citations],
         "looked_at": [one.as_dict() for one in answer.looked],
         "tokens": answer.tokens,

@@ -11,7 +11,7 @@ from engine.shelf.talks import Message
 SPEAKERS = {"user": "You", "assistant": "The book", "system": "Note"}
 SHOWN_QUOTE = 160
 WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
-LOOKED_WORDS = markup.tag("p", "Not sure enough to cite a place. Looked at:", class_="lm-facts")
+LOOKED_WORDS = markup.tag("p", "Closest places:", class_="lm-facts")
 LAYER_WORDS = (
     "Gate: how much of what this layer adds comes from the book's memory, over its heads. Took nothing: "
     "the share of its attention that chose the empty slot over the book. Without memory, the passages "

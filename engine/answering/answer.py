@@ -46,7 +46,9 @@ class Read:
 class Answer:
     """A finished answer. Rates are 0 where nothing was generated.
 
-    looked: where nothing is sure enough to be cited, the passages that were read again, best first.
+    looked: where nothing is sure enough to be cited, the best passages found. answered: False where nothing
+    sure was found. span: the words found in the book that answer, None where the answer is in other words.
+    confidence: probability (0 to 1) that it is right, None where nothing measures it.
     """
 
     text: str
@@ -58,13 +60,18 @@ class Answer:
     looked: tuple[Citation, ...] = ()
     passages: tuple[Read, ...] = ()
     stopped: bool = False
+    answered: bool = True
+    span: str | None = None
+    confidence: float | None = None
     trace: "Trace | None" = None
 
     @property
-    def statistics(self) -> dict[str, int | float | bool]:
+    def statistics(self) -> dict[str, int | float | bool | str]:
         """Its numbers, as a talk keeps them."""
         names = ("tokens", "seconds_to_first_token", "tokens_per_second", "memory_tokens", "stopped")
-        return {name: getattr(self, name) for name in names}
+        numbers = {name: getattr(self, name) for name in names}
+        known = {"answered": self.answered, "span": self.span, "confidence": self.confidence}
+        return numbers | {name: value for name, value in known.items() if value is not None}
 
 
 @dataclass(frozen=True)

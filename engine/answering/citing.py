@@ -1,33 +1,60 @@
 """From an answer back to sentences of the book.
 
-Whether anything is cited is decided by `Chosen.sure`: below `LEAST_SURE` nothing is, a threshold taken from
-the curve that `evaluate citations` draws. What is cited are sentences of the best passage, for what they hold
-of the answer's own words and of the question's.
+What the reading layers found is cited by the sentences that its words stand in. What a model said in its own
+words is cited by overlap: sentences of the best passage, for what they hold of the answer's own words and of
+the question's; nothing where that passage holds too little of the question.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.answering.answer import Citation
 from engine.answering.evidence import LEAST_SURE, content_stems, stems_of
-from engine.answering.reread import Chosen
+from engine.answering.passages import Chosen
+from engine.answering.reading import Span
+from engine.shelf.fulltext import Hit
 from ingest.document import Document
 from ingest.passages import sentences
 
 CITED = 3
 LEAST_SCORE = 0.35
 ANSWER_SHARE = 0.6
+AROUND = 1200  # characters on either side in which a sentence begins and ends
+SHORTEST = 40  # characters of a sentence that can be understood by itself
 
 DocumentOf = Callable[[str], Document]
 
 
-def cite(
-    answer: str, chosen: Chosen, document_of: DocumentOf, least: float = LEAST_SURE
+def cite_spans(
+    spans: Sequence[Span], document_of: DocumentOf, low: Callable[[str], int], score: float
 ) -> tuple[Citation, ...]:
-    """Up to three sentences that hold what the answer says, best first; none below `least`.
+    """Cite the sentences that spans stand in, each once, best first.
 
-    The score of each is how sure its passage is, so that answers can be compared.
+    low: the character from which a document may be read.
     """
-    if chosen.sure < least or not chosen.passages:
+    made: list[Citation] = []
+    for span in spans:
+        document = document_of(span.document)
+        start, end = sentence_around(document.text, span.start, span.end, low(span.document))
+        if not any(one.document == span.document and one.start < end and start < one.end for one in made):
+            made.append(citation(document, span.document, start, end, score))
+    return tuple(made[:CITED])
+
+
+def sentence_around(text: str, start: int, end: int, low: int) -> tuple[int, int]:
+    """Return the sentences that [start, end) stands in; a very short one with the one before."""
+    found = sentences(text, max(low, start - AROUND), min(len(text), end + AROUND))
+    inside = [number for number, one in enumerate(found) if one[0] < end and start < one[1]]
+    if not inside:
+        return start, end
+    first, last = found[inside[0]][0], found[inside[-1]][1]
+    if last - first < SHORTEST and inside[0] > 0:
+        first = found[inside[0] - 1][0]
+    return first, last
+
+
+def cite(answer: str, chosen: Chosen, document_of: DocumentOf) -> tuple[Citation, ...]:
+    """Cite up to three sentences that hold what the answer says, best first."""
+    if chosen.sure < LEAST_SURE or not chosen.passages:
         return ()
     best = chosen.passages[0]
     document = document_of(best.document)
@@ -47,22 +74,21 @@ def cite(
     )
 
 
-def looked_at(chosen: Chosen, document_of: DocumentOf) -> tuple[Citation, ...]:
-    """The passages that were read again, best first, as places to look at where nothing can be cited."""
+def looked_at(hits: Sequence[Hit], document_of: DocumentOf) -> tuple[Citation, ...]:
+    """Return the best passages found as places to look at where nothing can be cited."""
     return tuple(
-        citation(document_of(hit.document), hit.document, hit.start, hit.end, chosen.sure)
-        for hit in chosen.passages
+        citation(document_of(hit.document), hit.document, hit.start, hit.end, 0.0) for hit in hits[:CITED]
     )
 
 
 def citation(document: Document, name: str, start: int, end: int, score: float) -> Citation:
-    """The characters [start, end) of a document as a citation."""
+    """Return the characters [start, end) of a document as a citation."""
     place = document.place(start, end)
     return Citation(name, document.text[start:end], start, end, place, round(score, 3))
 
 
 def _is_heading(document: Document, start: int, end: int) -> bool:
-    """Whether a sentence is all or part of its chapter's heading."""
+    """Tell whether a sentence is all or part of its chapter's heading."""
     place = document.place(start)
     if place.chapter is None or place.paragraph:
         return False

@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.answering.quoting import Choice, quotes
-from engine.answering.reread import Chosen
-from engine.reader import WINDOW, Allowed
+from engine.answering.passages import Chosen
+from engine.reader import WINDOW
 from engine.sampling import ANSWERING
 from engine.shelf.fulltext import Hit
 
@@ -24,7 +23,6 @@ _CIVIL = (
     r"great|cool|well done|please|there|i see|sorry"
 )
 SMALL_TALK = re.compile(rf"\W*(?:(?:{_CIVIL})\b\W*)+", re.I)
-QUOTES = 1  # stretches of the passages that the model may choose from
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,9 @@ def is_small_talk(message: str) -> bool:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model reads before it answers, and what it may say (None: anything)."""
+    """What the model reads before it answers."""
 
     ids: list[int]
-    allowed: Allowed | None = None
 
 
 def prompted(
@@ -58,24 +55,18 @@ def prompted(
 ) -> Prompt:
     """The prompt for a question about a document; chosen: None where no passage may be read again.
 
-    A question of fact is answered in the book's own words, between quotation marks (`quoting`), any other
-    freely. recent: turns of the talk as they were; earlier: what was said before those and may matter. Beside
+    recent: turns of the talk as they were; earlier: what was said before those and may matter. Beside
     an answer the window holds them all in English; where a script takes more tokens, the weakest passages are
     left out, then what was said before, never the best passage.
     """
     if chosen is None or not chosen.question or not chosen.passages:
         return Prompt(chat_ids(tokenizer, TALKING, recent, question))
-    best = quotes(question, chosen, QUOTES)
-    allowed, read = None, chosen.passages
-    if best:
-        allowed = Choice([f"“{quote.text}”" for quote in best], tokenizer)
-        read = read[:1]
-    read, recent, earlier = list(read), list(recent), list(earlier)
+    read, recent, earlier = list(chosen.passages), list(recent), list(earlier)
     while True:
         message = question_with_passages(question, read, earlier)
         ids = chat_ids(tokenizer, INSTRUCTION, recent, message)
         if len(ids) + ANSWERING.max_tokens < window or not _shorter(read, recent, earlier):
-            return Prompt(ids, allowed)
+            return Prompt(ids)
 
 
 def _shorter(read: list[Hit], recent: list[Turn], earlier: list[str]) -> bool:

@@ -158,6 +158,11 @@ class Backbone:
         """Return the backbone's own logits (…, vocabulary) for `H_n` (…, width)."""
         return self.head(self.final_norm(last))
 
+    @torch.inference_mode()
+    def keys_of(self, block: int, entering: Tensor) -> Tensor:
+        """Return the position-free keys (…, kv_heads, head_dim) of a block for `H_block` (…, width)."""
+        return self._keys_and_values(block, entering.to(self.device, self.dtype))[0].to(entering)
+
     def _keys_and_values(self, block: int, entering: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `K_b = W_k LN(H_b)`, `V_b = W_v LN(H_b)`, each (batch, time, kv_heads, head_dim)."""
         maps = self.projections(block)

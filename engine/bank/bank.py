@@ -6,6 +6,7 @@ What is open stays as it was when it was opened: a bank that grows is opened aga
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -20,12 +21,38 @@ from engine.bank.durable import clear_disk_errors
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.manifest import DamagedBank, Manifest
 from engine.bank.probes import check_probes
-from engine.bank.quantise import dequantise
+from engine.bank.quantise import dequantise, dequantise_states
 from engine.bank.writer import BUSY, LOCK
 from engine.locks import FileLock, holding
 from ingest.errors import BadInput
 
 CHECKSUM_BYTES = 1 << 24
+KeysOf = Callable[[int, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class QuantisedRows:
+    """Hidden states at rest as int8; what is asked for by numbers or a slice comes as float32 (n, width).
+
+    tokens: (rows,) the token that each row begins at, None where rows are tokens.
+    """
+
+    arrays: dict[str, np.ndarray]
+    name: str
+    tokens: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.arrays[self.name])
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        tokens = rows if self.tokens is None else self.tokens[rows]
+        segments = np.searchsorted(self.arrays["segment_starts"], tokens, side="right") - 1
+        columns = self.arrays[f"{self.name}.columns"][segments]
+        return dequantise_states(
+            self.arrays[self.name][rows], self.arrays[f"{self.name}.scale"][rows], columns
+        )
 
 
 class MemoryBank:
@@ -119,11 +146,14 @@ class MemoryBank:
         return self._arrays[f"chunk_keys.{self._stored(block)}"]
 
     @property
-    def pooled(self) -> np.ndarray:
-        """Mean hidden state entering the search block, (chunks, width) fp16."""
+    def pooled(self) -> "np.ndarray | QuantisedRows":
+        """Mean hidden state entering the search block, (chunks, width)."""
         if self.layout.search_block is None:
             raise BadInput("this memory bank stores no hidden states to search by")
-        return self._arrays[f"pooled.{self.layout.search_block}"]
+        name = f"pooled.{self.layout.search_block}"
+        if self.layout.state_block is None:
+            return self._arrays[name]
+        return QuantisedRows(self._arrays, name, self.chunk_starts)
 
     def search_keys(self, fingerprint: str, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The keys (chunks, dim) fp16 that a learned map makes of `pooled`; computed once and kept.
@@ -156,13 +186,25 @@ class MemoryBank:
         values = self._rows("values", block, unique).flatten(0, 1)[flat]
         return keys, values, mask
 
-    def gather_following(self, block: int, chunk_ids: Tensor, end: int) -> tuple[Tensor, Tensor, Tensor]:
+    def states(self, tokens: np.ndarray) -> np.ndarray:
+        """Return the states (n, width) float32 of tokens (n,) entering the state block.
+
+        Raises BadInput where the bank stores none.
+        """
+        if self.layout.state_block is None:
+            raise BadInput("this memory bank stores no states to be read")
+        return QuantisedRows(self._arrays, f"states.{self.layout.state_block}")[tokens]
+
+    def gather_following(
+        self, block: int, chunk_ids: Tensor, end: int, keys_of: KeysOf | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """As `gather_heads`, with the token after each slot's (…, heads, k · chunk_size) in place of values.
 
-        end: no token from here on is looked at; a slot whose follower lies there is masked.
+        end: no token from here on is looked at; a slot whose follower lies there is masked. keys_of: the map
+        (block, states) -> keys of the backbone, for a bank that stores states in place of keys.
         """
         unique, slots, mask = self._slots(chunk_ids)
-        keys = self._rows("keys", block, unique).flatten(0, 1)[self._per_head(slots)]
+        keys = self._keys(block, unique, keys_of).flatten(0, 1)[self._per_head(slots)]
         following = np.full(1 + len(unique), -1, np.int64)
         known = unique + 1 < min(end, self.tokens)
         following[1:][known] = self.token_ids[unique[known] + 1]
@@ -237,6 +279,16 @@ class MemoryBank:
         shape = (*chunk_ids.shape[:-1], chunk_ids.shape[-1] * size)
         slots = torch.from_numpy(rows[where.reshape(-1)].reshape(shape))
         return tokens[held], slots, slots > 0
+
+    def _keys(self, block: int, tokens: np.ndarray, keys_of: KeysOf | None) -> Tensor:
+        """Return float32 keys (1 + n, kv_heads, head_dim), stored or made of the stored states."""
+        if "keys" in self.layout.stored_kinds(self._stored(block)):
+            return self._rows("keys", block, tokens)
+        if keys_of is None:
+            raise BadInput("this memory bank stores states in place of keys: a backbone must map them")
+        rows = torch.zeros(1 + len(tokens), self.layout.kv_heads, self.layout.head_dim)
+        rows[1:] = keys_of(block, torch.from_numpy(self.states(tokens)))
+        return rows
 
     def _rows(self, kind: str, block: int, tokens: np.ndarray) -> Tensor:
         """float32 (1 + n, kv_heads, head_dim): a row of zeros, then those of the tokens (n,)."""

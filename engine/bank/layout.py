@@ -14,6 +14,7 @@ import numpy as np
 from ingest.errors import BadInput
 
 DTYPES = ("float16", "int8")
+SEGMENT = 1024  # tokens encoded in one pass
 
 
 class BankMismatch(BadInput):
@@ -26,7 +27,7 @@ class BankMismatch(BadInput):
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """One array file. rows: "tokens" or "chunks", what its first axis counts; shape: that of one row."""
+    """One array file. rows: what its first axis counts, "tokens", "chunks" or "segments"; shape: of a row."""
 
     name: str
     dtype: str
@@ -62,6 +63,9 @@ class BankLayout:
     memory_blocks: backbone blocks whose keys and values are stored, each (time, kv_heads, head_dim).
     search_block: block whose *entering* hidden states (time, width) are stored as chunk means; None for none.
     chunk_size: tokens per chunk (the last chunk of a segment may be shorter). dtype: of keys and values.
+    state_block: block whose entering states are stored for every token, int8 (None for none); its keys are a
+    linear map of them and are not stored a second time, and chunk means are int8 too. values: whether memory
+    reads any.
     """
 
     memory_blocks: tuple[int, ...]
@@ -71,6 +75,8 @@ class BankLayout:
     width: int
     chunk_size: int = 4
     dtype: str = "float16"
+    state_block: int | None = None
+    values: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory_blocks", tuple(self.memory_blocks))
@@ -93,7 +99,7 @@ class BankLayout:
         head = (self.kv_heads, self.head_dim)
         specs = [ArraySpec("tokens", "<i4", "tokens"), ArraySpec("spans", "<u4", "tokens", (2,))]
         for block in self.memory_blocks:
-            for kind in ("keys", "values"):
+            for kind in self.stored_kinds(block):
                 if self.dtype == "int8":
                     specs.append(ArraySpec(f"{kind}.{block}", "|i1", "tokens", head))
                     specs.append(ArraySpec(f"{kind}_scale.{block}", "<f2", "tokens", (self.kv_heads,)))
@@ -102,18 +108,42 @@ class BankLayout:
         specs.append(ArraySpec("chunk_starts", "<u4", "chunks"))
         specs += [ArraySpec(f"chunk_keys.{block}", "<f2", "chunks", head) for block in self.memory_blocks]
         if self.search_block is not None:
-            specs.append(ArraySpec(f"pooled.{self.search_block}", "<f2", "chunks", (self.width,)))
+            name = f"pooled.{self.search_block}"
+            specs += (
+                [ArraySpec(name, "<f2", "chunks", (self.width,))]
+                if self.state_block is None
+                else self._quantised(name, "chunks")
+            )
+        if self.state_block is not None:
+            specs += self._quantised(f"states.{self.state_block}", "tokens")
+            specs.append(ArraySpec("segment_starts", "<u4", "segments"))
         return tuple(specs)
+
+    def _quantised(self, name: str, rows: str) -> list[ArraySpec]:
+        """Return the arrays of hidden states (rows, width) as `quantise_states` makes them."""
+        return [
+            ArraySpec(name, "|i1", rows, (self.width,)),
+            ArraySpec(f"{name}.scale", "<f2", rows),
+            ArraySpec(f"{name}.columns", "<f2", "segments", (self.width,)),
+        ]
+
+    def stored_kinds(self, block: int) -> tuple[str, ...]:
+        """Return which of keys and values of a memory block have arrays of their own."""
+        if self.values:
+            return ("keys", "values")
+        return () if block == self.state_block else ("keys",)
 
     @property
     def search_arrays(self) -> tuple[ArraySpec, ...]:
         """The arrays that retrieval searches: chunk keys and pooled hidden states."""
-        return tuple(spec for spec in self.arrays if spec.name.startswith(("chunk_keys.", "pooled.")))
+        names = {f"chunk_keys.{block}" for block in self.memory_blocks} | {f"pooled.{self.search_block}"}
+        return tuple(spec for spec in self.arrays if spec.name in names)
 
     @property
     def bytes_per_token(self) -> float:
         """Disk bytes a token takes, learned search keys aside."""
-        return sum(spec.row_bytes / (1 if spec.rows == "tokens" else self.chunk_size) for spec in self.arrays)
+        tokens = {"tokens": 1, "chunks": self.chunk_size, "segments": SEGMENT}
+        return sum(spec.row_bytes / tokens[spec.rows] for spec in self.arrays)
 
 
 def _require(made: BankIdentity | BankLayout, wanted: BankIdentity | BankLayout, verb: str) -> None:

@@ -14,7 +14,7 @@ from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
 from engine.errors import Failure
 from engine.paths import PROGRAM
 
-FORMAT = 1
+FORMAT = 2
 FILE = "manifest.json"
 
 

@@ -43,12 +43,9 @@ def _probe(arrays: dict[str, np.ndarray], manifest: Manifest, chunk: int) -> dic
     starts = arrays["chunk_starts"]
     begin = int(starts[chunk])
     end = int(starts[chunk + 1]) if chunk + 1 < len(starts) else manifest.counts.tokens
-    crc32 = {
-        spec.name: zlib.crc32(
-            arrays[spec.name][begin:end] if spec.rows == "tokens" else arrays[spec.name][lo:hi]
-        )
-        for spec in manifest.layout.arrays
-    }
+    segment = int(np.searchsorted(arrays.get("segment_starts", starts[:1]), begin, side="right")) - 1
+    rows = {"tokens": slice(begin, end), "chunks": slice(lo, hi), "segments": slice(segment, segment + 1)}
+    crc32 = {spec.name: zlib.crc32(arrays[spec.name][rows[spec.rows]]) for spec in manifest.layout.arrays}
     best = {
         spec.name: _best(arrays[spec.name][lo:hi], chunk - lo, lo) for spec in manifest.layout.search_arrays
     }

@@ -21,7 +21,7 @@ from engine.bank.durable import clear_disk_errors, sync_folder, write_at
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.manifest import Counts, DamagedBank, Manifest
 from engine.bank.probes import make_probes
-from engine.bank.quantise import FP16_LARGEST, quantise
+from engine.bank.quantise import FP16_LARGEST, quantise, quantise_states
 from engine.errors import Failure
 from engine.locks import FileLock
 from ingest.errors import BadInput
@@ -107,6 +107,7 @@ class BankWriter:
         values: Mapping[int, Tensor],
         hidden: Tensor | None = None,
         breaks: Sequence[int] = (),
+        states: Tensor | None = None,
     ) -> None:
         """Adds one segment: all of it, or, whatever happens, nothing of it.
 
@@ -114,8 +115,10 @@ class BankWriter:
         ----------
         token_ids: (time,).
         spans: (time, 2) character offsets, neither starts nor ends ever going back.
-        keys, values: per memory block (time, kv_heads, head_dim), before any position.
+        keys, values: per memory block (time, kv_heads, head_dim), before any position; values are left out
+        where the layout stores none.
         hidden: (time, width) entering the search block; None when the layout stores none.
+        states: (time, width) entering the state block; None when the layout stores none.
         breaks: tokens of the segment, rising, where a chunk must begin: none holds parts of two texts.
 
         Raises
@@ -125,7 +128,7 @@ class BankWriter:
         Failure
             Not finite, too large for fp16, or the disk is full: the bank stays at the segments it had.
         """
-        rows = self._rows(token_ids, spans, keys, values, hidden, breaks)
+        rows = self._rows(token_ids, spans, keys, values, hidden, breaks, states)
         self._commit(rows)
         self._last_span = tuple(int(offset) for offset in rows["spans"][-1])
 
@@ -205,7 +208,7 @@ class BankWriter:
             self._files["spans"].seek(self._manifest.size("spans") - 8)
             self._last_span = tuple(int(n) for n in np.frombuffer(self._files["spans"].read(8), "<u4"))
 
-    def _rows(self, token_ids, spans, keys, values, hidden, breaks=()) -> dict[str, np.ndarray]:
+    def _rows(self, token_ids, spans, keys, values, hidden, breaks=(), states=None) -> dict[str, np.ndarray]:
         """The new rows of every array, in the dtype of its file."""
         layout, head = self.layout, (self.layout.kv_heads, self.layout.head_dim)
         ids = np.asarray(token_ids)
@@ -215,7 +218,8 @@ class BankWriter:
         if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() > INT32_LARGEST:
             raise BadInput("token_ids must be integers from 0 to 2³¹ − 1")
         for name, given in (("keys", keys), ("values", values)):
-            if set(given) != set(layout.memory_blocks):
+            wanted = layout.memory_blocks if name == "keys" or layout.values else ()
+            if not set(wanted) <= set(given) <= set(layout.memory_blocks):
                 raise BadInput(
                     f"{name} are those of blocks {sorted(given)}, this bank stores {layout.memory_blocks}"
                 )
@@ -223,20 +227,30 @@ class BankWriter:
             raise BadInput(
                 f"this bank stores hidden states of block {layout.search_block}: hidden must fit that"
             )
+        if (states is None) != (layout.state_block is None):
+            raise BadInput(
+                f"this bank stores states of block {layout.state_block}: those given must fit that"
+            )
         starts = _chunk_starts(time, layout.chunk_size, breaks)
         rows = {"tokens": ids.astype("<i4"), "spans": self._checked_spans(spans, time)}
         rows["chunk_starts"] = (starts + self.tokens).astype("<u4")
         for block in layout.memory_blocks:
-            for kind, given in (("keys", keys), ("values", values)):
-                exact = _checked(f"{kind} of block {block}", given[block], (time, *head))
-                rows |= _stored(f"{kind}", block, exact, layout.dtype)
-                if kind == "keys":
-                    rows[f"chunk_keys.{block}"] = _means(exact, starts)
+            exact = _checked(f"keys of block {block}", keys[block], (time, *head))
+            rows |= _stored("keys", block, exact, layout.dtype)
+            rows[f"chunk_keys.{block}"] = _means(exact, starts)
+            if layout.values:
+                exact = _checked(f"values of block {block}", values[block], (time, *head))
+                rows |= _stored("values", block, exact, layout.dtype)
         if hidden is not None:
             exact = _checked(
                 f"hidden states entering block {layout.search_block}", hidden, (time, layout.width)
             )
-            rows[f"pooled.{layout.search_block}"] = _means(exact, starts)
+            name, means = f"pooled.{layout.search_block}", _means(exact, starts)
+            rows |= {name: means} if states is None else _quantised(name, means.astype(np.float32))
+        if states is not None:
+            exact = _checked(f"states entering block {layout.state_block}", states, (time, layout.width))
+            rows |= _quantised(f"states.{layout.state_block}", exact)
+            rows["segment_starts"] = np.array([self.tokens], "<u4")
         return {spec.name: np.ascontiguousarray(rows[spec.name]) for spec in layout.arrays}
 
     def _checked_spans(self, spans, time: int) -> np.ndarray:
@@ -299,6 +313,11 @@ def _stored(kind: str, block: int, exact: np.ndarray, dtype: str) -> dict[str, n
             f"the {kind} of block {block} are too large for {dtype}: choose another memory layer or int8"
         )
     return rows
+
+
+def _quantised(name: str, exact: np.ndarray) -> dict[str, np.ndarray]:
+    numbers, scales, columns = quantise_states(exact)
+    return {name: numbers, f"{name}.scale": scales, f"{name}.columns": columns[None]}
 
 
 def _means(exact: np.ndarray, starts: np.ndarray) -> np.ndarray:

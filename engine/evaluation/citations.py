@@ -15,14 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.answering.citing import cite
-from engine.answering.evidence import LEAST_SURE, LEAST_TOLD, content_stems, stems_of
-from engine.answering.quoting import quotes
-from engine.answering.reread import choose_passages
+from engine.answering.evidence import content_stems, stems_of
+from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
-from engine.evaluation.haystack import Haystack, Needle
+from engine.evaluation.haystack import Haystack, Needle, overlapping
 from engine.evaluation.haystackshelf import add_haystack_arguments, haystacks, put, shelf_folder, shelved
-from engine.library import Library
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 
@@ -67,16 +64,16 @@ def curve(found: Sequence[Cited], steps: int = 50) -> list[Point]:
     return points
 
 
-def cited(library: Library, document: str, hay: Haystack) -> list[Cited]:
+def cited(assistant: Assistant, document: str, hay: Haystack) -> list[Cited]:
     """Ask every question of the whole document, and return what is cited for each."""
     found = []
     for needle in hay.needles:
-        chosen = choose_passages(needle.question, library, {document: (0, len(hay.text))})
-        best = quotes(needle.question, chosen, 1)
-        citations = cite(best[0].text if best else "", chosen, library.document, least=0.0)
-        right = bool(citations) and chosen.passages[0].index in needle.gold
+        *_, last = assistant.ask(document, needle.question, least=0.0)
+        citations = last.answer.citations
+        held = overlapping(hay.spans, citations[0].start, citations[0].end) if citations else []
+        right = not set(needle.gold).isdisjoint(held)
         words = bool(citations) and _holds(citations[0].text, needle.answers)
-        found.append(Cited(chosen.sure, bool(citations), right, words))
+        found.append(Cited(last.answer.confidence or 0.0, bool(citations), right, words))
     return found
 
 
@@ -86,14 +83,16 @@ def _holds(sentence: str, answers: Sequence[str]) -> bool:
     return any(words and 2 * len(words & held) >= len(words) for words in wanted)
 
 
-def refused(library: Library, document: str, hay: Haystack, seed: int = 3) -> dict[str, list[float]]:
-    """Return `Chosen.told` of every question under each of four circumstances."""
-    rng, probabilities = random.Random(seed), {}
+def refused(assistant: Assistant, document: str, hay: Haystack, seed: int = 3) -> dict[str, list[float]]:
+    """Return the confidence in an answer to every question under each of four circumstances."""
+    rng, confidences = random.Random(seed), {}
     for needle in hay.needles:
         for name, span in circumstances(hay, needle, rng).items():
-            chosen = choose_passages(needle.question, library, {document: span})
-            probabilities.setdefault(name, []).append(chosen.told)
-    return probabilities
+            found = assistant.look(needle.question, {document: span})
+            scores = [one.score for one in found.answers[:2]] + [0.0, 0.0]
+            sure = assistant.library.reader.calibration.confidence(*scores[:2]) if found.answers else 0.0
+            confidences.setdefault(name, []).append(sure)
+    return confidences
 
 
 def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str, tuple[int, int]]:
@@ -110,7 +109,7 @@ def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str
     return found
 
 
-def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]]) -> str:
+def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]], least: float) -> str:
     """Write both tables of one set of questions."""
     lines = [
         f"{name}\n",
@@ -118,20 +117,19 @@ def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]]) -
         "|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {one.least:.2f}{' (in use)' if one.least == LEAST_SURE else ''} | {one.coverage:.2f} "
-        f"| {one.precision:.3f} | {one.words:.3f} |"
+        f"| {one.least:.2f} | {one.coverage:.2f} | {one.precision:.3f} | {one.words:.3f} |"
         for one in points
         if round(one.least * 100) % 10 == 0
     ]
     lines += ["", "| asked of | questions | refused |", "|---|---:|---:|"]
     lines += [
-        f"| {where} | {len(values)} | {np.mean(np.array(values) < LEAST_TOLD):.2f} |"
+        f"| {where} | {len(values)} | {np.mean(np.array(values) < least):.2f} |"
         for where, values in told.items()
     ]
     return "\n".join(lines) + "\n"
 
 
-def draw(curves: dict[str, list[Point]], picture: Path) -> None:
+def draw(curves: dict[str, list[Point]], picture: Path, least: float) -> None:
     """Precision over coverage, a line for each set of questions; the dot is the threshold in use."""
     import matplotlib
 
@@ -142,7 +140,7 @@ def draw(curves: dict[str, list[Point]], picture: Path) -> None:
     for name, points in curves.items():
         (line,) = axis.plot([one.coverage for one in points], [one.precision for one in points], label=name)
         for one in points:
-            if one.least == LEAST_SURE:
+            if abs(one.least - least) < 0.01:
                 axis.plot(one.coverage, one.precision, "o", color=line.get_color())
     axis.axhline(0.8, color="grey", linewidth=0.8)
     axis.set_xlabel("coverage: questions with a citation")
@@ -163,19 +161,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, count, print the tables; the exit code is 0."""
     backbone = load_backbone(Paths.default(), arguments.model)
     sidenet = sidenet_for(backbone, arguments.sidenet)
-    tables, curves, results = [], {}, {}
+    tables, curves, results, least = [], {}, {}, 0.0
     for hay in haystacks(arguments):
         with shelf_folder(arguments) as home:
             assistant = shelved(backbone, sidenet, home)
             document = put(assistant, hay.document, home)
-            curves[hay.name] = curve(cited(assistant.library, document, hay))
-            told = refused(assistant.library, document, hay)
-        tables.append(markdown(hay.name, curves[hay.name], told))
+            least = assistant.library.reader.calibration.least
+            curves[hay.name] = curve(cited(assistant, document, hay))
+            told = refused(assistant, document, hay)
+        tables.append(markdown(hay.name, curves[hay.name], told, least))
         print(tables[-1], flush=True)
         results[hay.name] = {"curve": [asdict(one) for one in curves[hay.name]], "told": told}
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "citations.md").write_text("\n".join(tables))
         (arguments.out / "citations.json").write_text(json.dumps(results, indent=2) + "\n")
-        draw(curves, arguments.out / "citations.png")
+        draw(curves, arguments.out / "citations.png", least)
     return 0

@@ -15,6 +15,7 @@ EVALUATIONS = {
     "staleness": "a bank before and after training steps: LongMem's and MemTRM's",
     "retrieval": "recall of the right passage: memory, full text, their fusion",
     "needles": "planted facts by depth and length: a grid of what memory and full text find",
+    "readers": "questions as readers ask them about books: right, wrong, refused, cited",
     "qa": "exact match and F1 of answers, from the backbone alone to memory and re-read passages",
     "citations": "precision and coverage of citations; refusals where the document does not tell",
 }

@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from engine.answering.evidence import LEAST_TOLD
-from engine.answering.prompt import NOT_TOLD, Prompt, prompted
-from engine.answering.reread import CANDIDATES, choose_passages, chosen_from
+from engine.answering.passages import CANDIDATES, chosen, find_passages
+from engine.answering.prompt import Prompt, prompted
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.bootstrap import Total, interval, mean_loss
@@ -32,6 +31,7 @@ from engine.sidenet.sidenet import SideNet
 
 OPENING = 1000  # tokens
 FOUND = 8  # passages
+REFUSED = ""
 SHORT = replace(ANSWERING, max_tokens=40)  # no accepted answer is longer
 
 
@@ -70,8 +70,8 @@ class Examination:
             "backbone, BM25 passages": self.by_words,
             "SideNet, memory only": self.memory_only,
             "SideNet, memory of the passages found": self.found_memory_only,
-            "SideNet, memory and re-read passages (ask)": self.asked,
-            "the same, without refusing": self.never_refusing,
+            "ask": self.asked,
+            "ask, never refusing": self.never_refusing,
         }
 
     def alone(self, question: str) -> str:
@@ -83,15 +83,12 @@ class Examination:
         tokens = self.backbone.tokenizer(self.hay.text[: OPENING * 8], return_offsets_mapping=True)
         end = tokens["offset_mapping"][:OPENING][-1][1]
         start = Hit(self.document, 0, 0, end, 0.0, self.hay.text[:end], ())
-        return self._say(
-            self.plain, prompted(self.backbone.tokenizer, question, chosen_from(question, [start], [start]))
-        )
+        return self._say(self.plain, prompted(self.backbone.tokenizer, question, chosen(question, [start])))
 
     def by_words(self, question: str) -> str:
         """Answer by the backbone with the passages that full-text search finds."""
         ranked = self.assistant.shelf.fulltext.rank(question, self.document, limit=CANDIDATES)
-        chosen = chosen_from(question, ranked, ranked)
-        return self._say(self.plain, prompted(self.backbone.tokenizer, question, chosen))
+        return self._say(self.plain, prompted(self.backbone.tokenizer, question, chosen(question, ranked)))
 
     def memory_only(self, question: str) -> str:
         """Answer by the SideNet with the whole document in memory, and nothing in its window."""
@@ -102,7 +99,7 @@ class Examination:
         """Answer as `memory_only` does, but only the passages that the search finds may be read."""
         library = self.assistant.library
         ranges = {self.document: (0, len(self.hay.text))}
-        hits = choose_passages(question, library, ranges, FOUND).passages
+        hits = find_passages(question, library, ranges)[:FOUND]
         return self._from_memory(
             question, [library.stretch(self.document, hit.start, hit.end) for hit in hits]
         )
@@ -111,17 +108,17 @@ class Examination:
         memory = Memory(stretches, self.reader.sidenet) if stretches else None
         return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
 
-    def asked(self, question: str, least_told: float = LEAST_TOLD) -> str:
+    def asked(self, question: str, least: float | None = None) -> str:
         """Answer as `ask` does."""
-        *_, last = self.assistant.ask(self.document, question, sampling=SHORT, least_told=least_told)
-        return last.answer.text
+        *_, last = self.assistant.ask(self.document, question, sampling=SHORT, least=least)
+        return (last.answer.span or last.answer.text) if last.answer.answered else REFUSED
 
     def never_refusing(self, question: str) -> str:
         """Answer as `ask` would were it sure that the document tells."""
-        return self.asked(question, least_told=0.0)
+        return self.asked(question, least=0.0)
 
     def _say(self, reader: Reader, prompt: Prompt, memory: Memory | None = None) -> str:
-        tokens = reader.generate(prompt.ids, memory, SHORT, allowed=prompt.allowed)
+        tokens = reader.generate(prompt.ids, memory, SHORT)
         return "".join(token.text for token in tokens).strip().split("\n\n")[0]
 
 
@@ -154,7 +151,7 @@ def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
                 interval(totals[0]),
                 mean_loss(totals[1]),
                 interval(totals[1]),
-                answers.count(NOT_TOLD) / len(answers),
+                answers.count(REFUSED) / len(answers),
                 sum(len(answer.split()) for answer in answers) / len(answers),
                 seconds,
             )

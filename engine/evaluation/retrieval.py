@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.answering.reread import FUSION_CONSTANT
+from engine.answering.passages import FUSION_CONSTANT
 from engine.arguments import lengths, natural, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone

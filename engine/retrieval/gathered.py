@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.bank.bank import MemoryBank
+from engine.bank.bank import KeysOf, MemoryBank
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
 
@@ -24,10 +24,19 @@ class Gathered:
     following: Tensor | None = None
 
     @classmethod
-    def of(cls, bank: MemoryBank, config: SideNetConfig, block: int, chunks: Tensor, end: int) -> "Gathered":
+    def of(
+        cls,
+        bank: MemoryBank,
+        config: SideNetConfig,
+        block: int,
+        chunks: Tensor,
+        end: int,
+        keys_of: KeysOf | None = None,
+    ) -> "Gathered":
         """Chunks (n, heads or 1, k) of a bank, −1 for none; no follower from token `end` on is looked at."""
         if config.memory_values == "following":
-            keys, following, mask = bank.gather_following(block, chunks.expand(-1, config.heads, -1), end)
+            spread = chunks.expand(-1, config.heads, -1)
+            keys, following, mask = bank.gather_following(block, spread, end, keys_of)
             return cls(keys, None, mask, following)
         if chunks.shape[1] > 1:
             return cls(*bank.gather_heads(block, chunks))

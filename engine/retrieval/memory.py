@@ -28,6 +28,7 @@ class SearchableBank:
         self.bank = bank
         self.name = name
         self._sidenet = sidenet
+        self.keys_of = sidenet.keys_of
         self._indices: dict[int | None, SearchIndex] = {}
 
     def index(self, block: int | None) -> SearchIndex:
@@ -168,5 +169,5 @@ class Memory:
             local = torch.where(mine, chunks - int(offset) + stretch.start, -1)
             bank = stretch.source.bank
             end = bank.chunk_tokens(stretch.end - 1)[1]
-            found = found.joined(Gathered.of(bank, self.config, block, local, end))
+            found = found.joined(Gathered.of(bank, self.config, block, local, end, stretch.source.keys_of))
         return found

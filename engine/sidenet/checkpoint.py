@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from engine.backbone.backbone import Backbone
 from engine.paths import SIDENETS
 from engine.sidenet.config import SideNetConfig
+from engine.sidenet.reading import ReadingLayers, has_reader, load_reader
 from engine.sidenet.sidenet import SideNet, changed_tensors
 from ingest.errors import BadInput
 
@@ -105,6 +106,12 @@ def shipped_checkpoint(backbone: Backbone) -> Path | None:
         if SideNetConfig.from_json(config.read_text()).fingerprint == backbone.fingerprint:
             return config.parent
     return None
+
+
+def reader_for(backbone: Backbone, folder: Path | None = None) -> ReadingLayers | None:
+    """Return the reading layers of a named checkpoint or of the shipped one, None where it has none."""
+    folder = folder or shipped_checkpoint(backbone)
+    return load_reader(folder, backbone) if folder is not None and has_reader(folder) else None
 
 
 def sidenet_for(backbone: Backbone, folder: Path | None = None) -> SideNet:

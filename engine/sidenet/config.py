@@ -22,6 +22,7 @@ class SideNetConfig:
     the mean hidden state entering `search_block`; "attention" by the mean attention key (the paper).
     memory_values: what a memory slot gives: "attention" (its value vector, the paper) or "following" (the
     token that came next). memory_block: the block whose keys memory layers read; None: each its own source.
+    state_block: the block whose entering states a bank keeps for the reading layers; None for none.
     reading: what memory attention finds its chunks by, where that is not `search`: the map that finds a
     question's passages need not be the one that finds where a sentence goes on.
     """
@@ -48,6 +49,7 @@ class SideNetConfig:
     chunk_size: int = 4
     top_k: int = 16
     dtype: str = "float16"
+    state_block: int | None = None
 
     def __post_init__(self) -> None:
         if self.branch_scale not in ("learned", "unit"):
@@ -64,6 +66,8 @@ class SideNetConfig:
             )
         if self.memory_block is not None and not 0 <= self.memory_block < self.blocks:
             raise BadInput(f"memory_block must lie within 0 … {self.blocks - 1}")
+        if self.state_block is not None and not 0 <= self.state_block < self.blocks:
+            raise BadInput(f"state_block must lie within 0 … {self.blocks - 1}")
         if any(not 0 <= layer < self.side_layers for layer in self.memory_layers):
             raise BadInput(f"memory_layers must lie within 0 … {self.side_layers - 1}")
 

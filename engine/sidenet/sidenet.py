@@ -211,7 +211,7 @@ class SideNet(nn.Module):
         config.require(backbone)
         super().__init__()
         self.config = config
-        self.rotary = backbone.rotary
+        self.rotary, self.keys_of = backbone.rotary, backbone.keys_of
         self.layers = nn.ModuleList(SideLayer(config, backbone, i) for i in range(config.side_layers))
         self.norm = copy.deepcopy(backbone.final_norm).requires_grad_(True)
         self.search: SearchMap | None = None

@@ -113,11 +113,11 @@ def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_
     path.write_text(FIRST_END)
     append, calls = BankWriter.append, []
 
-    def failing(self, *args):
+    def failing(self, *args, **more):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        append(self, *args)
+        append(self, *args, **more)
 
     monkeypatch.setattr(BankWriter, "append", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -203,7 +203,7 @@ def test_what_the_book_does_not_hold_is_said(assistant, tmp_path):
 def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_path, monkeypatch):
     document = put(assistant, tmp_path, FIRST_END)
     question, talk = "What did Miss Amberley count on day 7?", assistant.shelf.talks.create(document)
-    monkeypatch.setattr("engine.answering.reread.sure", lambda *_: 0.4)
+    monkeypatch.setattr("engine.answering.citing.LEAST_SURE", 1.1)
     *_, last = assistant.ask(document, question, sampling=SHORT, talk=talk.id)
     text = assistant.library.document(document).text
     assert not last.answer.citations and last.answer.looked
@@ -211,7 +211,7 @@ def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_
     assert "Amberley" in last.answer.looked[0].text
     kept = assistant.shelf.talks.messages(talk.id)[-1].settings["looked"]
     assert kept == [one.as_dict() for one in last.answer.looked]
-    monkeypatch.setattr("engine.answering.reread.sure", lambda *_: 0.9)
+    monkeypatch.setattr("engine.answering.citing.LEAST_SURE", 0.4)
     *_, last = assistant.ask(document, question, sampling=Sampling(max_tokens=200))
     assert last.answer.citations and not last.answer.looked
 

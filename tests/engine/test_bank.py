@@ -242,7 +242,7 @@ def test_a_mismatch_is_refused_by_name_for_reading_and_writing(folder, field, wa
 def test_another_format_is_refused(copy):
     values = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(values | {"format": 99}))
-    with pytest.raises(BankMismatch, match="format 99, this version reads 1"):
+    with pytest.raises(BankMismatch, match="format 99, this version reads 2"):
         MemoryBank.open(copy)
 
 
@@ -268,7 +268,7 @@ def test_no_bank_is_said(tmp_path):
         MemoryBank.open(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', "\xff\xfe"], ids=repr)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', "\xff\xfe"], ids=repr)
 def test_a_broken_manifest_is_said(copy, text):
     (copy / "manifest.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(Failure, match="damaged"):

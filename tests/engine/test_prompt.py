@@ -3,8 +3,8 @@
 import pytest
 
 from engine.answering.evidence import Weights
+from engine.answering.passages import Chosen
 from engine.answering.prompt import Turn, chat_ids, prompted, question_with_passages
-from engine.answering.reread import Chosen
 from engine.reader import WINDOW
 from engine.sampling import ANSWERING
 from engine.shelf.fulltext import Hit

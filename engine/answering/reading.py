@@ -1,0 +1,212 @@
+"""Reading: which words of the passages found answer a question, where they stand, and how sure that is.
+
+    P(span | passage) = P(start) · P(end),     over the passage's tokens and "this passage does not tell"
+    P(answer)         = Σ P(span | passage)    over the passages in which the same words stand
+
+The passages' states come out of the memory bank; only the question is run through the backbone. A document
+that has no bank yet is read all the same: its passages are encoded for this one question.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.answering.passages import Ranges
+from engine.library import Library
+from engine.shelf.fulltext import Hit
+from engine.shelf.words import words
+from engine.sidenet.reading import ReadingLayers, question_tokens
+from ingest.passages import sentences
+from ingest.segments import plain_tokens
+
+READ = 20  # passages
+MARGIN = 240  # characters of neighbouring sentences, on either side
+LONGEST = 30  # tokens of an answer
+KEPT = 6  # spans of a passage
+QUESTION_TOKENS = 128
+PARAGRAPH = "\n\n"
+ARTICLES = frozenset(("a", "an", "the"))
+
+
+@dataclass(frozen=True)
+class Span:
+    """Words of a document, `text` = its characters [start, end), and the probability that they answer."""
+
+    document: str
+    start: int
+    end: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """One answer: where its words stand, most probable place first. score: sum of their probabilities."""
+
+    spans: tuple[Span, ...]
+    score: float
+
+    @property
+    def text(self) -> str:
+        """Return the words as they stand at the best place."""
+        return self.spans[0].text
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read for a question. answers: best first. kind: probabilities of a span, yes and no."""
+
+    answers: tuple[Found, ...]
+    kind: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A passage with its neighbouring sentences: spans (tokens, 2) characters, states (tokens, width)."""
+
+    document: str
+    spans: np.ndarray
+    states: Tensor
+
+
+def read(question: str, library: Library, hits: Sequence[Hit], ranges: Ranges) -> Reading:
+    """Read the passages found, nothing outside `ranges`, with the library's reading layers."""
+    layers = library.reader
+    windows = [one for one in (window(library, hit, ranges, layers.block) for hit in hits) if one is not None]
+    if not windows:
+        return Reading((), (1.0, 0.0, 0.0))
+    ids = question_tokens(library.backbone, question)[:QUESTION_TOKENS]
+    asked = library.backbone.encode(torch.tensor([ids]), hidden=(layers.block,)).hidden[layers.block][0]
+    found, kinds = [], []
+    for part in batched(windows):
+        spans, kind = read_windows(layers, asked, part)
+        found += spans
+        kinds.append(kind)
+    texts = {one.document: library.document(one.document).text for one in windows}
+    spans = [trimmed(replace(one, text=texts[one.document][one.start : one.end])) for one in found]
+    said = [one for one in spans if not repeats(one.text, question)]
+    return Reading(joined(said), tuple(torch.cat(kinds).mean(0).tolist()))
+
+
+def window(library: Library, hit: Hit, ranges: Ranges, block: int) -> Window | None:
+    """Return a passage as the reading layers take it, None where no whole token of it may be read."""
+    text = library.document(hit.document).text
+    low, high = ranges[hit.document]
+    start, end = widened(text, hit.start, hit.end, low, len(text) if high is None else high)
+    if start > low and text[start - 1] == " ":
+        start -= 1  # a word's first token holds the blank before it
+    source = library.ready_bank(hit.document)
+    if source is None or source.bank.layout.state_block != block:
+        ids, spans = plain_tokens(library.backbone.tokenizer, text[start:end])
+        if not ids:
+            return None
+        states = library.backbone.encode(torch.tensor([ids]), hidden=(block,)).hidden[block][0]
+        return Window(hit.document, np.array(spans) + start, states)
+    bank = source.bank
+    first, last = bank.token_range(start, end)
+    if first == last:
+        return None
+    states = torch.from_numpy(bank.states(np.arange(first, last)))
+    return Window(hit.document, np.asarray(bank.spans[first:last], np.int64), states)
+
+
+def widened(text: str, start: int, end: int, low: int, high: int) -> tuple[int, int]:
+    """Widen a passage by the sentences before and after it that lie within `MARGIN` characters."""
+    least, most = max(low, start - 2 * MARGIN), min(high, end + 2 * MARGIN)
+    before = [one for one in sentences(text, least, start) if start - one[0] <= MARGIN]
+    after = [one for one in sentences(text, end, most) if one[1] - end <= MARGIN]
+    return before[0][0] if before else start, after[-1][1] if after else end
+
+
+def batched(windows: Sequence[Window], tokens: int = 4096) -> Iterable[list[Window]]:
+    """Yield windows of similar length together, up to so many tokens."""
+    part: list[Window] = []
+    for one in sorted(windows, key=lambda one: len(one.states)):
+        if part and (len(part) + 1) * len(one.states) > tokens:
+            yield part
+            part = []
+        part.append(one)
+    yield part
+
+
+@torch.inference_mode()
+def read_windows(
+    layers: ReadingLayers, asked: Tensor, windows: Sequence[Window]
+) -> tuple[list[Span], Tensor]:
+    """Return the most probable spans of each window, without their text, and the kinds (windows, 3)."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
+        scores = layers([asked] * len(windows), [one.states for one in windows])
+    found = []
+    for row, one in enumerate(windows):
+        count = len(one.states)
+        start, end = (
+            torch.cat((logits[row, :count], scores.null[row, side : side + 1])).log_softmax(0)[:-1]
+            for side, logits in enumerate((scores.start, scores.end))
+        )
+        for first, last, chance in best_spans(start, end):
+            place = int(one.spans[first][0]), int(one.spans[last][1])
+            found.append(Span(one.document, *place, "", chance))
+    return found, scores.kind.softmax(-1)
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 by itself, four times as fast as float32."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def best_spans(start: Tensor, end: Tensor, count: int = KEPT) -> list[tuple[int, int, float]]:
+    """Return first and last token and probability of the best spans, given log probabilities (tokens,)."""
+    pairs = start[:, None] + end[None]
+    allowed = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST - 1)
+    values, places = pairs.masked_fill(~allowed, -math.inf).flatten().topk(min(count, pairs.numel()))
+    kept = [
+        (value, at) for value, at in zip(values.tolist(), places.tolist(), strict=True) if value > -math.inf
+    ]
+    return [(at // len(end), at % len(end), math.exp(value)) for value, at in kept]
+
+
+def same_words(text: str) -> tuple[str, ...]:
+    """Return the words by which answers are compared: without case, marks and articles."""
+    return tuple(one.word for one in words(text) if one.word not in ARTICLES) or (text,)
+
+
+def repeats(answer: str, question: str) -> bool:
+    """Tell whether an answer says nothing that the question does not: "Mr. Darcy" of Mr. Darcy's aunt."""
+    return set(same_words(answer)) <= set(same_words(question))
+
+
+def trimmed(span: Span) -> Span:
+    """Return a span without blanks and stray marks at its ends."""
+    text = span.text
+    lead = len(text) - len(text.lstrip(' \n\t,;:.“"‘(—–-'))
+    kept = text[lead:].rstrip(' \n\t,;:“”"‘(—–-')
+    if kept.endswith(".") and "." not in kept[:-1]:
+        kept = kept[:-1]
+    return replace(span, start=span.start + lead, end=span.start + lead + len(kept), text=kept)
+
+
+def joined(spans: Sequence[Span]) -> tuple[Found, ...]:
+    """Return the answers that spans give, best first: places with the same words are one answer.
+
+    Windows overlap: a place that was read twice counts once, with the higher probability.
+    """
+    places: dict[tuple[str, int, int], Span] = {}
+    for one in spans:
+        key = one.document, one.start, one.end
+        if (
+            one.text
+            and PARAGRAPH not in one.text
+            and (key not in places or places[key].probability < one.probability)
+        ):
+            places[key] = one
+    answers: dict[tuple[str, ...], list[Span]] = {}
+    for one in sorted(places.values(), key=lambda one: -one.probability):
+        answers.setdefault(same_words(one.text), []).append(one)
+    found = [Found(tuple(same), sum(one.probability for one in same)) for same in answers.values()]
+    return tuple(sorted(found, key=lambda one: -one.score))

@@ -1,0 +1,200 @@
+"""`evaluate readers`: questions as readers ask them about books, asked through the function of the page.
+
+Right: one of the accepted words stands in the answer. Wrong: another answer. Refused: nothing sure was found.
+A citation is right where an accepted word stands in the cited passage. `--fit` fits the checkpoint's
+calibration to these questions: choose on some books, report on others.
+"""
+
+import argparse
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from engine.arguments import natural
+from engine.assistant import Assistant
+from engine.backbone.load import load_backbone
+from engine.errors import Failure
+from engine.evaluation.haystackshelf import shelf_folder
+from engine.library import Library
+from engine.paths import Paths
+from engine.sidenet.checkpoint import shipped_checkpoint, sidenet_for
+from engine.sidenet.reading import Calibration, keep_calibration, logit
+from engine.training.answers import read_rows
+from ingest.errors import BadInput
+
+LONGEST = 30  # words of an answer that may count as right
+WRONG = 0.15  # share of the answerable questions that may be answered wrongly, which the threshold is set by
+REFUSED = 0.9  # share of the others that must be refused
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question and what came of it. score, second: of the two best answers, whether said or not."""
+
+    book: str
+    question: str
+    accept: tuple[str, ...]
+    answerable: bool
+    answer: str
+    answered: bool
+    right: bool
+    best_right: bool
+    cited: bool
+    cited_right: bool
+    confidence: float
+    score: float
+    second: float
+    seconds: float
+
+
+def holds(text: str, accepted: Sequence[str]) -> bool:
+    """Tell whether one of the accepted words stands in a text, at the beginning of a word, case aside."""
+    return any(re.search(rf"(?<!\w){re.escape(one)}", text, re.I) for one in accepted)
+
+
+def ask(assistant: Assistant, document: str, row: dict) -> Asked:
+    """Ask one question as the page does."""
+    began = time.perf_counter()
+    *_, last = assistant.ask(document, row["question"])
+    seconds = time.perf_counter() - began
+    answer, accepted = last.answer, tuple(row["accept"])
+    found = assistant.look(row["question"], {document: (0, None)}).answers if assistant.library.reader else ()
+    said = answer.text if len(answer.text.split()) <= LONGEST else ""
+    cited = answer.citations if answer.answered else ()
+    return Asked(
+        row["book"], row["question"], accepted, row["answerable"], answer.text, answer.answered,
+        right=answer.answered and holds(said, accepted),
+        best_right=bool(found) and holds(found[0].text, accepted),
+        cited=bool(cited), cited_right=bool(cited) and holds(cited[0].text, accepted),
+        confidence=answer.confidence or 0.0,
+        score=found[0].score if found else 0.0,
+        second=found[1].score if len(found) > 1 else 0.0,
+        seconds=seconds,
+    )  # fmt: skip
+
+
+def summary(asked: Sequence[Asked]) -> dict[str, float]:
+    """Return counts and shares over the questions."""
+    tells = [one for one in asked if one.answerable]
+    silent = [one for one in asked if not one.answerable]
+    answered = [one for one in tells if one.answered]
+    cited = [one for one in answered if one.cited]
+    return {
+        "answerable": len(tells),
+        "right": sum(one.right for one in tells) / max(1, len(tells)),
+        "wrong": sum(not one.right for one in answered) / max(1, len(tells)),
+        "refused": 1 - len(answered) / max(1, len(tells)),
+        "best answer right": sum(one.best_right for one in tells) / max(1, len(tells)),
+        "unanswerable": len(silent),
+        "unanswerable refused": sum(not one.answered for one in silent) / max(1, len(silent)),
+        "cited": len(cited) / max(1, len(tells)),
+        "citations right": sum(one.cited_right for one in cited) / max(1, len(cited)),
+        "seconds": sum(one.seconds for one in asked) / max(1, len(asked)),
+    }
+
+
+def fitted(asked: Sequence[Asked]) -> Calibration:
+    """Fit the calibration to questions asked: logistic regression, then the lowest threshold that keeps both
+    wrong answers and invented ones within bounds."""
+    features = torch.tensor([[1.0, logit(one.score), logit(ahead(one))] for one in asked])
+    right = torch.tensor([float(one.best_right and one.answerable) for one in asked])
+    weights = torch.zeros(3, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=200)
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = torch.nn.functional.binary_cross_entropy_with_logits(features @ weights, right)
+        value = value + 0.01 * weights[1:].square().sum()
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    offset, slope, margin = (round(value, 4) for value in weights.tolist())
+    calibration = Calibration(offset, slope, margin)
+    return dataclasses.replace(calibration, least=threshold(asked, calibration))
+
+
+def ahead(one: Asked) -> float:
+    """Return the best answer's share of the two best scores."""
+    return one.score / max(1e-9, one.score + one.second)
+
+
+def threshold(asked: Sequence[Asked], calibration: Calibration) -> float:
+    """Return the lowest confidence at which wrong and invented answers are within `WRONG` and `REFUSED`."""
+    tells = sum(one.answerable for one in asked)
+    silent = len(asked) - tells
+    sure = {id(one): calibration.confidence(one.score, one.second) for one in asked}
+    for least in (step / 100 for step in range(5, 96)):
+        said = [one for one in asked if sure[id(one)] >= least]
+        wrong = sum(one.answerable and not one.best_right for one in said)
+        invented = sum(not one.answerable for one in said)
+        if wrong <= WRONG * tells and invented <= (1 - REFUSED) * silent:
+            return least
+    return 0.95
+
+
+def markdown(name: str, values: dict[str, float], asked: Sequence[Asked]) -> str:
+    """Write the summary as a table, and every question with its answer."""
+    lines = [f"{name}\n", "| what | value |", "|---|---:|"]
+    lines += [f"| {what} | {value:.3g} |" for what, value in values.items()]
+    lines += ["", "| | question | answer | confidence |", "|---|---|---|---:|"]
+    for one in asked:
+        mark = "right" if one.right else "wrong" if one.answered else "refused"
+        cells = (cell.replace("|", "/").replace("\n", " ") for cell in (one.question, one.answer))
+        lines.append(f"| {mark} | {' | '.join(cells)} | {one.confidence:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--questions", type=Path, required=True, metavar="FILE",
+        help="JSON lines of book, question, accept (words), answerable",
+    )  # fmt: skip
+    parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the files that they name")
+    parser.add_argument("--shelf", type=Path, metavar="DIR", help="keep the encoded books here")
+    parser.add_argument("--limit", type=natural, default=0, metavar="N", help="only the first N questions")
+    parser.add_argument("--fit", action="store_true", help="keep the calibration that fits these questions")
+    parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
+    parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, count, print the table; return the exit code 0."""
+    rows = list(read_rows(arguments.questions))[: arguments.limit or None]
+    backbone = load_backbone(Paths.default(), arguments.model)
+    with shelf_folder(arguments) as home:
+        library = Library(Paths(home), lambda path, **_: arguments.parse_file(path))
+        library.backbone = backbone
+        library.sidenet = sidenet_for(backbone, arguments.sidenet)
+        library.checkpoint = arguments.sidenet
+        assistant = Assistant(library)
+        asked = []
+        for row in rows:
+            file = arguments.books / row["book"]
+            if not file.is_file():
+                raise BadInput(f"there is no {row['book']} in {arguments.books}; name the books' folder")
+            asked.append(ask(assistant, assistant.add(file).id, row))
+            print(f"{len(asked)} of {len(rows)}: {row['question']} — {asked[-1].answer}", flush=True)
+        if arguments.fit:
+            folder = arguments.sidenet or shipped_checkpoint(backbone)
+            if folder is None or library.reader is None:
+                raise Failure("there are no reading layers to calibrate; train some with train-reader")
+            keep_calibration(folder, fitted(asked))
+            print(f"calibration kept in {folder}: {fitted(asked)}")
+    values = summary(asked)
+    table = markdown(arguments.questions.stem, values, asked)
+    print(table)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "readers.md").write_text(table)
+        results = {"summary": values, "questions": [asdict(one) for one in asked]}
+        (arguments.out / "readers.json").write_text(json.dumps(results, indent=2) + "\n")
+    return 0

@@ -1,0 +1,133 @@
+"""Questions with the passages that answer them, or do not: what the reading layers learn from.
+
+Every row of the sets becomes an `Exercise`: a question, a passage, and where in it the answer stands.
+An answer in other words counts as the passage's most similar words, where these are similar enough.
+"""
+
+import hashlib
+import json
+import lzma
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.training.questions import flowing, sectioned
+from ingest.errors import BadInput
+
+LONGEST_PASSAGE = 1500  # characters
+SIMILAR = 0.6  # F1 of words between an answer in other words and the words of the passage
+LONGEST_SPAN = 30  # words
+WORD = re.compile(r"\w+(?:[’'-]\w+)*")
+ARTICLES = frozenset(("a", "an", "the"))
+YES_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no"}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A question about a passage.
+
+    spans: (start, end) characters of the passage that answer; empty where it does not tell, or where kind is
+    "yes" or "no". answers: accepted words. document: what the passage was taken from.
+    """
+
+    question: str
+    passage: str
+    spans: tuple[tuple[int, int], ...]
+    answers: tuple[str, ...]
+    kind: str = "span"
+    document: str = ""
+    held_out: bool = False
+
+
+def read_rows(file: Path) -> Iterator[dict]:
+    """Yield the objects of a file of JSON lines, packed with xz or not.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or holds something else.
+    """
+    try:
+        with (lzma.open if file.suffix == ".xz" else open)(file, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                if line.strip():
+                    yield json.loads(line)
+    except (OSError, lzma.LZMAError, ValueError) as error:
+        raise BadInput(f"{file} is not a file of JSON lines ({error}); give one row an object") from error
+
+
+def exercises(file: Path) -> Iterator[Exercise]:
+    """Yield an exercise for every usable row of passage, question and answers."""
+    for row in read_rows(file):
+        passage, answers = row["passage"], tuple(row.get("answers") or [row.get("answer", "")])
+        if not 0 < len(passage) <= LONGEST_PASSAGE:
+            continue
+        kind = YES_NO.get(answers[0].casefold().strip(". "), "span")
+        spans: tuple[tuple[int, int], ...] = ()
+        if kind == "span" and row.get("answerable", True):
+            start = row.get("answer_start")
+            found = (start, start + len(answers[0])) if start is not None else similar_span(passage, answers)
+            if found is None or len(passage[slice(*found)].split()) > LONGEST_SPAN:
+                continue
+            spans = (found,)
+        held_out = row.get("split") == "dev" or is_held_out(passage)
+        yield Exercise(row["question"], passage, spans, answers, kind, row.get("source", ""), held_out)
+
+
+def story_exercises(documents: Path, questions: Path) -> Iterator[Exercise]:
+    """Yield an exercise for every question on stories in sections whose answer stands in one section."""
+    for reading in sectioned(documents, questions):
+        for one in reading.questions:
+            passage = " ".join(flowing(reading.text[slice(*reading.spans[at])]) for at in one.gold)
+            found = similar_span(passage, one.answers)
+            if found is not None and len(passage) <= LONGEST_PASSAGE:
+                yield Exercise(one.text, passage, (found,), one.answers, document=reading.name)
+
+
+def is_held_out(passage: str, share: float = 0.01) -> bool:
+    """Tell whether a passage is kept for validation, by a hash of its text."""
+    return int(hashlib.blake2b(passage.encode(), digest_size=4).hexdigest(), 16) < share * 2**32
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text as answers are compared: lower case, without articles."""
+    return [word for word in WORD.findall(text.casefold()) if word not in ARTICLES]
+
+
+def overlap(words: list[str], others: list[str]) -> float:
+    """Return the F1 of two lists of words: overlap(["a", "b"], ["b", "c"]) = 0.5."""
+    common = sum((Counter(words) & Counter(others)).values())
+    return 2 * common / (len(words) + len(others)) if common else 0.0
+
+
+def similar_span(passage: str, answers: Iterable[str]) -> tuple[int, int] | None:
+    """Return the characters of the passage whose words are most like one of the answers, None below .6."""
+    best, found = SIMILAR, None
+    for answer in answers:
+        if answer and (at := passage.casefold().find(answer.casefold().strip(" ."))) >= 0:
+            return at, at + len(answer.strip(" ."))
+    words = [(match.group().casefold(), match.start(), match.end()) for match in WORD.finditer(passage)]
+    for answer in answers:
+        wanted = words_of(answer)
+        known = set(wanted)
+        starts = [at for at, (word, _, _) in enumerate(words) if word in known]
+        for first in starts:
+            for last in (at for at in starts if first <= at < first + len(wanted) + 6):
+                inside = [word for word, _, _ in words[first : last + 1] if word not in ARTICLES]
+                score = overlap(inside, wanted)
+                if score > best:
+                    best, found = score, (words[first][1], words[last][2])
+    return found
+
+
+def grouped(rows: Iterable[Exercise], seed: int = 0) -> list[list[Exercise]]:
+    """Return the exercises by passage, in random order of the passages."""
+    by_passage: dict[str, list[Exercise]] = {}
+    for row in rows:
+        by_passage.setdefault(row.passage, []).append(row)
+    groups = list(by_passage.values())
+    random.Random(seed).shuffle(groups)
+    return groups

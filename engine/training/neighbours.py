@@ -1,0 +1,32 @@
+"""Passages that look like an answer and are none: what a reader must learn to pass over."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from engine.training.answers import WORD, Exercise, words_of
+
+
+class Neighbours:
+    """Full-text search over passages, in memory."""
+
+    def __init__(self, passages: Iterable[str]) -> None:
+        self._index = sqlite3.connect(":memory:")
+        self._index.execute("create virtual table passages using fts5(text, tokenize = 'porter unicode61')")
+        self._index.executemany("insert into passages values (?)", ((one,) for one in passages))
+
+    def of(self, exercise: Exercise, count: int) -> list[str]:
+        """Return up to `count` passages most like the question that hold none of its accepted answers."""
+        words = dict.fromkeys(word.casefold() for word in WORD.findall(exercise.question))
+        asked = " OR ".join('"' + word.replace('"', "") + '"' for word in words)
+        if not asked or count < 1:
+            return []
+        rows = self._index.execute(
+            "select text from passages where passages match ? order by rank limit ?", (asked, count + 4)
+        )
+        refused = [" ".join(words_of(answer)) for answer in exercise.answers if answer]
+        found = []
+        for (text,) in rows:
+            said = f" {' '.join(words_of(text))} "
+            if text != exercise.passage and not any(f" {answer} " in said for answer in refused if answer):
+                found.append(text)
+        return found[:count]

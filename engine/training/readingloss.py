@@ -1,0 +1,124 @@
+"""What the reading layers are trained on: the loss of a batch of questions, and scores of what they answer.
+
+    own    = −log P(start | its passage or null) − log P(end | its passage or null)     every passage
+    shared = −log P(start | all passages of the question) − the same of the end         where there are more
+
+The first makes a passage that does not tell say so; the second makes scores of different passages comparable
+(shared normalisation). Where an answer stands several times, the probabilities of all its places add up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.sidenet.reading import KINDS, ReadingLayers, ReadingScores
+from engine.training.answers import Exercise, overlap, words_of
+from engine.training.states import StateStore
+
+KIND_WEIGHT = 0.3
+SHARED_WEIGHT = 0.5
+LONGEST_ANSWER = 30  # tokens
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A question beside one of its passages: row of a batch.
+
+    question: number in the batch. spans: (start, end) tokens of the passage, ends included; none where it
+    does not tell. kind: "span", "yes" or "no".
+    """
+
+    question: int
+    text: str
+    passage: str
+    spans: tuple[tuple[int, int], ...]
+    kind: str
+
+
+def token_spans(spans: Sequence[Sequence[int]], wanted: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return first and last token of each stretch of characters, given the characters of every token."""
+    found = []
+    for start, end in wanted:
+        inside = [at for at, (first, last) in enumerate(spans) if last > start and first < end]
+        if inside:
+            found.append((inside[0], inside[-1]))
+    return found
+
+
+def reading_of(store: StateStore, exercise: Exercise, question: int = 0) -> Reading | None:
+    """Return an exercise as a row of a batch; None where its answer was cut off with the passage's end."""
+    spans = token_spans(store.spans(exercise.passage), exercise.spans)
+    if len(spans) < len(exercise.spans):
+        return None
+    return Reading(question, exercise.question, exercise.passage, tuple(spans), exercise.kind)
+
+
+def scores_of(layers: ReadingLayers, store: StateStore, rows: Sequence[Reading]) -> ReadingScores:
+    """Read the rows of a batch."""
+    return layers([store.question(row.text) for row in rows], [store.states(row.passage) for row in rows])
+
+
+def batch_loss(scores: ReadingScores, rows: Sequence[Reading]) -> Tensor:
+    """Return the loss of the rows of a batch, a mean over rows."""
+    kinds = torch.tensor([KINDS.index(row.kind) for row in rows])
+    loss = KIND_WEIGHT * F.cross_entropy(scores.kind, kinds)
+    asked = [at for at, row in enumerate(rows) if row.kind == "span"]
+    if not asked:
+        return loss
+    for column, logits in enumerate((scores.start, scores.end)):
+        gold = torch.zeros_like(logits, dtype=torch.bool)
+        for at, row in enumerate(rows):
+            for span in row.spans:
+                gold[at, span[column]] = True
+        whole = torch.cat((logits, scores.null[:, column : column + 1]), 1)
+        right = torch.cat((gold, ~gold.any(1, keepdim=True)), 1)
+        own = whole.logsumexp(1) - whole.masked_fill(~right, float("-inf")).logsumexp(1)
+        loss = loss + own[asked].mean() / 2
+        loss = loss + SHARED_WEIGHT * shared_loss(logits, gold, rows) / 2
+    return loss
+
+
+def shared_loss(logits: Tensor, gold: Tensor, rows: Sequence[Reading]) -> Tensor:
+    """Return −log of the gold tokens' share (rows, tokens) among all passages of a question, a mean."""
+    of_question = torch.tensor([row.question for row in rows])
+    total = logits.new_zeros(())
+    count = 0
+    for question in of_question.unique():
+        mine = of_question == question
+        if mine.sum() > 1 and gold[mine].any():
+            among, right = logits[mine], gold[mine]
+            total = total + among.flatten().logsumexp(0) - among[right].logsumexp(0)
+            count += 1
+    return total / max(1, count)
+
+
+def best_span(start: Tensor, end: Tensor) -> tuple[int, int]:
+    """Return the most probable first and last token (ends included) of a passage's logits (tokens,)."""
+    pairs = start[:, None] + end[None]
+    allowed = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST_ANSWER - 1)
+    at = int(pairs.masked_fill(~allowed, float("-inf")).argmax())
+    return at // len(end), at % len(end)
+
+
+@torch.inference_mode()
+def gold_passage_scores(
+    layers: ReadingLayers, store: StateStore, exercises: Sequence[Exercise], batch: int = 32
+) -> tuple[float, float]:
+    """Return mean exact match and F1 of the best span of each exercise's own passage."""
+    exact, f1 = [], []
+    order = sorted(exercises, key=lambda one: len(store.spans(one.passage)))
+    for at in range(0, len(order), batch):
+        part = order[at : at + batch]
+        rows = [Reading(0, one.question, one.passage, (), "span") for one in part]
+        scores = scores_of(layers, store, rows)
+        for one, start, end in zip(part, scores.start, scores.end, strict=True):
+            spans = store.spans(one.passage)
+            first, last = best_span(start[: len(spans)], end[: len(spans)])
+            said = words_of(one.passage[spans[first][0] : spans[last][1]])
+            accepted = [words_of(answer) for answer in one.answers]
+            exact.append(any(said == words for words in accepted))
+            f1.append(max(overlap(said, words) for words in accepted))
+    return sum(exact) / max(1, len(exact)), sum(f1) / max(1, len(f1))
