@@ -53,7 +53,7 @@ def fault_words(error: Exception) -> str:
 
 
 def is_outdated(error: Exception) -> bool:
-    """Tell whether a bank was laid out by an older version: made anew with the same model, nothing is lost."""
+    """Tell whether a bank was laid out by an older version: the same model makes it anew."""
     return isinstance(error, BankMismatch) and error.field in ("format", "state_block", "values")
 
 

@@ -1,9 +1,10 @@
 """Passages that look like an answer and are none: what a reader must learn to pass over."""
 
+import re
 import sqlite3
 from collections.abc import Iterable
 
-from engine.training.answers import WORD, Exercise, words_of
+from engine.training.answers import ARTICLES, WORD, Exercise
 
 
 class Neighbours:
@@ -23,10 +24,15 @@ class Neighbours:
         rows = self._index.execute(
             "select text from passages where passages match ? order by rank limit ?", (asked, count + 4)
         )
-        refused = [" ".join(words_of(answer)) for answer in exercise.answers if answer]
+        refused = [plain(answer) for answer in exercise.answers]
         found = []
         for (text,) in rows:
-            said = f" {' '.join(words_of(text))} "
-            if text != exercise.passage and not any(f" {answer} " in said for answer in refused if answer):
+            said = plain(text)
+            if text != exercise.passage and not any(answer in said for answer in refused if answer.strip()):
                 found.append(text)
         return found[:count]
+
+
+def plain(text: str) -> str:
+    """Return the words of a text in lower case without articles, each between blanks: "Tansy's" is two."""
+    return f" {' '.join(word for word in re.findall(r'\w+', text.casefold()) if word not in ARTICLES)} "

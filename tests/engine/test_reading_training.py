@@ -1,0 +1,257 @@
+"""Training the reading layers on a tiny model: what is learned from, that it is, and that it goes on."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.backbone.load import load_backbone
+from engine.evaluation import readers
+from engine.evaluation.readers import Asked
+from engine.paths import Paths
+from engine.sidenet.reading import Calibration, ReadingLayers, load_reader
+from engine.training import reading
+from engine.training.answers import Exercise, exercises, similar_span, story_exercises
+from engine.training.neighbours import Neighbours
+from engine.training.readingloss import Reading, batch_loss, reading_of, scores_of, token_spans
+from engine.training.states import StateStore
+from ingest.errors import BadInput
+
+NAMES = ("Tansy", "Humphrey", "Farrow", "Quill", "Amberley", "Marlow")
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny_folder, tmp_path_factory):
+    return load_backbone(Paths(tmp_path_factory.mktemp("home")), str(tiny_folder))
+
+
+@pytest.fixture
+def answers(tmp_path) -> Path:
+    rows = []
+    for number in range(24):
+        name = NAMES[number % len(NAMES)]
+        passage = f"On day {number} the goose was kept by {name} at the mill."
+        asked = {"passage": passage, "source": "mill", "split": "dev" if number % 8 == 7 else "train"}
+        rows.append(asked | {
+            "question": f"Who kept the goose on day {number}?", "answers": [name],
+            "answer_start": passage.index(name), "answerable": True,
+        })  # fmt: skip
+    rows.append({"passage": "A hen sat.", "question": "Who flew?", "answers": [], "answerable": False})
+    rows.append({"passage": "A hen sat on it.", "question": "Did a hen sit?", "answer": "yes"})
+    file = tmp_path / "answers.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    return file
+
+
+class TestExercises:
+    def test_rows_become_exercises(self, answers):
+        found = list(exercises(answers))
+        assert len(found) == 26
+        assert {one.passage[slice(*one.spans[0])] for one in found[:24]} == set(NAMES)
+        assert sum(one.held_out for one in found[:24]) >= 3
+        assert (found[24].spans, found[24].kind) == ((), "span")
+        assert found[25].kind == "yes"
+
+    @pytest.mark.parametrize(
+        ("answers", "found"),
+        [
+            (("the Grey Goose.",), "the grey goose"),
+            (("A goose that was grey",), "grey goose was"),
+            (("The miller's wife",), None),
+        ],
+    )
+    def test_an_answer_in_other_words_is_the_most_similar_stretch(self, answers, found):
+        passage = "By noon the grey goose was gone from the yard of the mill."
+        span = similar_span(passage, answers)
+        assert (None if span is None else passage[slice(*span)]) == found
+
+    def test_stories_give_the_sections_that_answer(self, tmp_path):
+        documents, questions = tmp_path / "documents.jsonl", tmp_path / "questions.jsonl"
+        sections = [{"id": "1", "text": "A goose came."}, {"id": "2", "text": "Tansy sold it."}]
+        documents.write_text(json.dumps({"document": "geese", "sections": sections}))
+        row = {"document": "geese", "sections": ["2"], "question": "Who sold it?", "answers": ["Tansy"]}
+        questions.write_text(json.dumps(row))
+        (one,) = story_exercises(documents, questions)
+        assert (one.passage, one.spans, one.document) == ("Tansy sold it.", ((0, 5),), "geese")
+
+    def test_what_is_no_file_of_rows_is_refused(self, tmp_path):
+        (tmp_path / "answers.jsonl").write_text("no rows")
+        with pytest.raises(BadInput, match="JSON lines"):
+            list(exercises(tmp_path / "answers.jsonl"))
+
+    def test_neighbours_are_like_the_question_and_do_not_answer_it(self):
+        passages = [
+            "Tansy kept a goose.",
+            "The goose of the mill was grey.",
+            "Rain fell.",
+            "Old Tansy's goose.",
+        ]
+        exercise = Exercise("Who kept the goose?", passages[0], ((0, 5),), ("Tansy",))
+        assert Neighbours(passages).of(exercise, 3) == [passages[1]]
+
+
+def store_of(backbone, folder, exercises_) -> StateStore:
+    store = StateStore(folder, backbone, 2, torch.float32)
+    store.add([one.question for one in exercises_], [one.passage for one in exercises_])
+    return store
+
+
+class TestStates:
+    def test_what_was_cut_short_is_written_again_and_the_rest_is_kept(self, backbone, answers, tmp_path):
+        rows = list(exercises(answers))
+        whole = store_of(backbone, tmp_path / "whole", rows[:12])
+        store_of(backbone, tmp_path / "cut", rows[:6])
+        (records,) = (tmp_path / "cut").glob("*.jsonl")
+        with records.open("ab") as file:
+            file.write(b'[["half a rec')
+        again = store_of(backbone, tmp_path / "cut", rows[:12])
+        for one in rows[:12]:
+            for read in (StateStore.states, StateStore.question):
+                text = one.passage if read is StateStore.states else one.question
+                assert len(read(again, text)) == len(read(whole, text)) > 0
+        assert StateStore(tmp_path / "cut", backbone, 2, torch.float32).texts.keys() == whole.texts.keys()
+
+    def test_a_passage_knows_its_tokens(self, backbone, answers, tmp_path):
+        (one, *_) = exercises(answers)
+        store = store_of(backbone, tmp_path, [one])
+        ((first, last),) = token_spans(store.spans(one.passage), one.spans)
+        characters = store.spans(one.passage)
+        assert one.passage[characters[first][0] : characters[last][1]] == "Tansy"
+
+
+class TestLoss:
+    def test_a_reader_that_knows_loses_less(self, backbone, answers, tmp_path):
+        (one, *_) = exercises(answers)
+        store = store_of(backbone, tmp_path, [one])
+        row = reading_of(store, one)
+        torch.manual_seed(1)
+        layers = ReadingLayers(backbone, 2, 1)
+        scores = scores_of(layers, store, [row])
+        before = batch_loss(scores, [row])
+        (first, last) = row.spans[0]
+        scores.start[0, first] += 20
+        scores.end[0, last] += 20
+        assert batch_loss(scores, [row]) < before / 2
+
+    def test_passages_of_a_question_are_compared(self, backbone, answers, tmp_path):
+        (one, other, *_) = exercises(answers)
+        store = store_of(backbone, tmp_path, [one, other])
+        rows = [reading_of(store, one), Reading(0, one.question, other.passage, (), "span")]
+        layers = ReadingLayers(backbone, 2, 1)
+        scores = scores_of(layers, store, rows)
+        alone = batch_loss(scores, [rows[0], Reading(1, one.question, other.passage, (), "span")])
+        assert batch_loss(scores, rows) > alone
+
+
+def command(answers: Path, folder: Path, *more: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    reading.add_arguments(parser)
+    words = ["--answers", str(answers), "--states", str(folder / "states"), "--out", str(folder / "run")]
+    settings = ["--block", "2", "--layers", "2", "--questions", "4", "--warmup", "4", "--every", "4"]
+    return parser.parse_args([*words, *settings, *more])
+
+
+def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_settings(
+    backbone, answers, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reading, "load_backbone", lambda *_: backbone)
+    assert reading.run(command(answers, tmp_path / "whole", "--steps", "40", "--passages", "2")) == 0
+    losses = {
+        folder: [row.split(",")[:4] for row in (folder / "run" / "log.csv").read_text().splitlines()[1:]]
+        for folder in [tmp_path / "whole"]
+    }
+    first, *_, last = (float(row[1]) for row in losses[tmp_path / "whole"])
+    assert last < 0.8 * first
+    assert load_reader(tmp_path / "whole" / "run", backbone).block == 2
+    assert (tmp_path / "whole" / "run" / "curve.png").is_file()
+
+    save, saved = reading.ReadingRun.save, []
+
+    def killed(self, folder):
+        save(self, folder)
+        saved.append(self.step)
+        if len(saved) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(reading.ReadingRun, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "2"))
+    monkeypatch.setattr(reading.ReadingRun, "save", save)
+    assert reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "2")) == 0
+    cut = [row.split(",")[:4] for row in (tmp_path / "cut" / "run" / "log.csv").read_text().splitlines()[1:]]
+    assert cut == losses[tmp_path / "whole"]
+    with pytest.raises(BadInput, match="--passages"):
+        reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "1"))
+
+
+def asked(score: float, right: bool, answerable: bool = True) -> Asked:
+    return Asked(
+        "b", "q", ("x",), answerable, "x", True, right, right, True, right, 0.5, score, score / 4, 0.1
+    )
+
+
+class TestReaders:
+    def test_counts(self):
+        values = readers.summary([asked(0.9, True), asked(0.2, False), asked(0.1, False, answerable=False)])
+        assert (values["answerable"], values["right"], values["wrong"], values["refused"]) == (2, 0.5, 0.5, 0)
+        assert (values["unanswerable"], values["unanswerable refused"], values["citations right"]) == (
+            1,
+            0,
+            0.5,
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "accepted", "held"),
+        [
+            ("“Mr. Hawk”", ["hawk"], True),
+            ("tarts", ["tart"], True),
+            ("start", ["tart"], False),
+            ("", ["x"], False),
+        ],
+    )
+    def test_an_accepted_word_begins_a_word(self, text, accepted, held):
+        assert readers.holds(text, accepted) == held
+
+    def test_the_calibration_orders_and_its_threshold_keeps_the_bounds(self):
+        found = [asked(0.5 + n / 60, True) for n in range(20)] + [
+            asked(0.02 + n / 90, False) for n in range(20)
+        ]
+        found += [asked(0.03 + n / 90, False, answerable=False) for n in range(10)]
+        calibration = readers.fitted(found)
+        sure = [calibration.confidence(one.score, one.second) for one in found]
+        assert min(sure[:20]) > max(sure[20:])
+        said = [one for one, chance in zip(found, sure, strict=True) if chance >= calibration.least]
+        assert sum(not one.best_right and one.answerable for one in said) <= readers.WRONG * 40
+        assert sum(not one.answerable for one in said) <= 1
+
+    def test_command(self, backbone, tmp_path, monkeypatch):
+        layers = ReadingLayers(backbone, 2, 2).eval()
+        layers.calibration = Calibration(least=0.0)
+        monkeypatch.setattr(readers, "load_backbone", lambda *_: backbone)
+        monkeypatch.setattr("engine.library.reader_for", lambda *_: layers)
+        from ingest.parse import parse
+
+        (tmp_path / "geese.txt").write_text("Old Tansy kept a grey goose at the mill. " * 30)
+        rows = [
+            {"book": "geese.txt", "question": "Who kept a goose?", "accept": ["Tansy"], "answerable": True},
+            {"book": "geese.txt", "question": "Which bus came?", "accept": [], "answerable": False},
+        ]
+        (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        parser = argparse.ArgumentParser()
+        readers.add_arguments(parser)
+        words = [
+            "--questions",
+            str(tmp_path / "questions.jsonl"),
+            "--books",
+            str(tmp_path),
+            "--out",
+            str(tmp_path),
+        ]
+        arguments = parser.parse_args(words)
+        arguments.parse_file = parse
+        assert readers.run(arguments) == 0
+        result = json.loads((tmp_path / "readers.json").read_text())
+        assert [one["question"] for one in result["questions"]] == [row["question"] for row in rows]
+        assert "| answerable | 1 |" in (tmp_path / "readers.md").read_text()
