@@ -35,4 +35,5 @@ class Neighbours:
 
 def plain(text: str) -> str:
     """Return the words of a text in lower case without articles, each between blanks: "Tansy's" is two."""
-    return f" {' '.join(word for word in re.findall(r'\w+', text.casefold()) if word not in ARTICLES)} "
+    words = [word for word in re.findall(r"\w+", text.casefold()) if word not in ARTICLES]
+    return f" {' '.join(words)} "
