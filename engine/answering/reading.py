@@ -1,7 +1,7 @@
 """Reading: which words of the passages found answer a question, where they stand, and how sure that is.
 
     P(span | passage) = P(start) · P(end),     over the passage's tokens and "this passage does not tell"
-    P(answer)         = Σ P(span | passage)    over the passages in which the same words stand
+    score(answer)     = Σ P(span | passage) · (1 + rank)^−ρ    over the passages in which the same words stand
 
 The passages' states come out of the memory bank; only the question is run through the backbone. A document
 that has no bank yet is read all the same: its passages are encoded for this one question.
@@ -25,7 +25,7 @@ from ingest.passages import sentences
 from ingest.segments import plain_tokens
 
 READ = 20  # passages
-MARGIN = 240  # characters of neighbouring sentences, on either side
+MARGIN = 100  # characters of neighbouring sentences, on either side
 LONGEST = 30  # tokens of an answer
 KEPT = 6  # spans of a passage
 QUESTION_TOKENS = 128
@@ -67,9 +67,13 @@ class Reading:
 
 @dataclass(frozen=True)
 class Window:
-    """A passage with its neighbouring sentences: spans (tokens, 2) characters, states (tokens, width)."""
+    """A passage with its neighbouring sentences: spans (tokens, 2) characters, states (tokens, width).
+
+    rank: its place among the passages found, 0 the first.
+    """
 
     document: str
+    rank: int
     spans: np.ndarray
     states: Tensor
 
@@ -77,7 +81,8 @@ class Window:
 def read(question: str, library: Library, hits: Sequence[Hit], ranges: Ranges) -> Reading:
     """Read the passages found, nothing outside `ranges`, with the library's reading layers."""
     layers = library.reader
-    windows = [one for one in (window(library, hit, ranges, layers.block) for hit in hits) if one is not None]
+    every = (window(library, hit, rank, ranges, layers.block) for rank, hit in enumerate(hits))
+    windows = [one for one in every if one is not None]
     if not windows:
         return Reading((), (1.0, 0.0, 0.0))
     ids = question_tokens(library.backbone, question)[:QUESTION_TOKENS]
@@ -93,7 +98,7 @@ def read(question: str, library: Library, hits: Sequence[Hit], ranges: Ranges) -
     return Reading(joined(said), tuple(torch.cat(kinds).mean(0).tolist()))
 
 
-def window(library: Library, hit: Hit, ranges: Ranges, block: int) -> Window | None:
+def window(library: Library, hit: Hit, rank: int, ranges: Ranges, block: int) -> Window | None:
     """Return a passage as the reading layers take it, None where no whole token of it may be read."""
     text = library.document(hit.document).text
     low, high = ranges[hit.document]
@@ -106,13 +111,13 @@ def window(library: Library, hit: Hit, ranges: Ranges, block: int) -> Window | N
         if not ids:
             return None
         states = library.backbone.encode(torch.tensor([ids]), hidden=(block,)).hidden[block][0]
-        return Window(hit.document, np.array(spans) + start, states)
+        return Window(hit.document, rank, np.array(spans) + start, states)
     bank = source.bank
     first, last = bank.token_range(start, end)
     if first == last:
         return None
     states = torch.from_numpy(bank.states(np.arange(first, last)))
-    return Window(hit.document, np.asarray(bank.spans[first:last], np.int64), states)
+    return Window(hit.document, rank, np.asarray(bank.spans[first:last], np.int64), states)
 
 
 def widened(text: str, start: int, end: int, low: int, high: int) -> tuple[int, int]:
@@ -143,14 +148,14 @@ def read_windows(
         scores = layers([asked] * len(windows), [one.states for one in windows])
     found = []
     for row, one in enumerate(windows):
-        count = len(one.states)
+        count, weight = len(one.states), (1 + one.rank) ** -layers.calibration.rank
         start, end = (
             torch.cat((logits[row, :count], scores.null[row, side : side + 1])).log_softmax(0)[:-1]
             for side, logits in enumerate((scores.start, scores.end))
         )
         for first, last, chance in best_spans(start, end):
             place = int(one.spans[first][0]), int(one.spans[last][1])
-            found.append(Span(one.document, *place, "", chance))
+            found.append(Span(one.document, *place, "", chance * weight))
     return found, scores.kind.softmax(-1)
 
 

@@ -116,7 +116,7 @@ def fitted(asked: Sequence[Asked]) -> Calibration:
 
     optimiser.step(loss)
     offset, slope, margin = (round(value, 4) for value in weights.tolist())
-    calibration = Calibration(offset, slope, margin)
+    calibration = Calibration(offset, slope, margin)  # scores hold the weight of ranks already
     return dataclasses.replace(calibration, least=threshold(asked, calibration))
 
 

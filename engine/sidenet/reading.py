@@ -64,12 +64,14 @@ class Calibration:
 
     confidence = σ(offset + slope · logit(score) + margin · logit(score / (score + second)))
 
-    least: confidence below which nothing is answered. least_told: score below which yes or no is not said.
+    rank: how much a passage counts by its place r = 0, 1 … among those found, as (1 + r)^−rank. least: confidence
+    below which nothing is answered. least_told: score below which yes or no is not said.
     """
 
     offset: float = 0.0
     slope: float = 1.0
     margin: float = 0.0
+    rank: float = 0.4
     least: float = 0.3
     least_told: float = 0.05
 

@@ -39,14 +39,16 @@ NEW_PARTS = ("role", "span", "null", "kind")
 @dataclass(frozen=True)
 class ReadingSettings:
     """block, layers: which states are read, by how many layers. questions, passages: of one step, of one
-    question (the first is its own). rate: of copied weights; three times that of new ones. steady: share of
-    the steps before the rate falls to zero. average: of weights, kept from step to step.
+    question (the first is its own). window: tokens of a passage that are read. rate: of copied weights; three
+    times that of new ones. steady: share of the steps before the rate falls to zero. average: of weights,
+    kept from step to step.
     """
 
     block: int = 7
     layers: int = 8
     questions: int = 16
     passages: int = 1
+    window: int = 256
     steps: int = 4000
     rate: float = 3e-4
     warmup: int = 100
@@ -145,7 +147,8 @@ def batches(
             steps = [part[at : at + settings.questions] for at in range(0, len(part), settings.questions)]
             rng.shuffle(steps)
             for step in steps:
-                yield rows_of(step, store, near, settings.passages)
+                rows = rows_of(step, store, near, settings.passages)
+                yield [row.cut(len(store.spans(row.passage)), rng, settings.window) for row in rows]
 
 
 def rows_of(

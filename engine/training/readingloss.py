@@ -7,8 +7,9 @@ The first makes a passage that does not tell say so; the second makes scores of 
 (shared normalisation). Where an answer stands several times, the probabilities of all its places add up.
 """
 
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -27,8 +28,8 @@ LONGEST_ANSWER = 30  # tokens
 class Reading:
     """A question beside one of its passages: row of a batch.
 
-    question: number in the batch. spans: (start, end) tokens of the passage, ends included; none where it
-    does not tell. kind: "span", "yes" or "no".
+    question: number in the batch. window: the tokens of the passage that are read. spans: (start, end) tokens
+    of the window, ends included; none where it does not tell. kind: "span", "yes" or "no".
     """
 
     question: int
@@ -36,6 +37,20 @@ class Reading:
     passage: str
     spans: tuple[tuple[int, int], ...]
     kind: str
+    window: slice = field(default_factory=lambda: slice(None))
+
+    def cut(self, tokens: int, rng: random.Random, longest: int) -> "Reading":
+        """Return the row with a window of at most `longest` of its passage's tokens, around the first answer.
+
+        A bank's states know of what stands before a window; so do these, which are cut out of a segment.
+        """
+        if tokens <= longest:
+            return self
+        first, last = self.spans[0] if self.spans else (rng.randrange(tokens),) * 2
+        low, high = max(0, last + 1 - longest), min(first, tokens - longest)
+        start = rng.randint(min(low, high), high)
+        inside = tuple((a - start, b - start) for a, b in self.spans if start <= a and b < start + longest)
+        return replace(self, window=slice(start, start + longest), spans=inside)
 
 
 def token_spans(spans: Sequence[Sequence[int]], wanted: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -58,7 +73,8 @@ def reading_of(store: StateStore, exercise: Exercise, question: int = 0) -> Read
 
 def scores_of(layers: ReadingLayers, store: StateStore, rows: Sequence[Reading]) -> ReadingScores:
     """Read the rows of a batch."""
-    return layers([store.question(row.text) for row in rows], [store.states(row.passage) for row in rows])
+    passages = [store.states(row.passage)[row.window] for row in rows]
+    return layers([store.question(row.text) for row in rows], passages)
 
 
 def batch_loss(scores: ReadingScores, rows: Sequence[Reading]) -> Tensor:

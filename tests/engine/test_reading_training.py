@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,16 @@ class TestReaders:
         result = json.loads((tmp_path / "readers.json").read_text())
         assert [one["question"] for one in result["questions"]] == [row["question"] for row in rows]
         assert "| answerable | 1 |" in (tmp_path / "readers.md").read_text()
+
+
+@pytest.mark.parametrize("spans", [((90, 92), (10, 11)), ((0, 3),), ((199, 199),), ()])
+def test_a_window_of_a_long_passage_holds_its_answer(spans):
+    whole = Reading(0, "Who?", "text", spans, "span")
+    for seed in range(20):
+        row = whole.cut(200, random.Random(seed), 40)
+        assert row.window.stop - row.window.start == 40
+        assert row.window.start >= 0 and row.window.stop <= 200
+        if spans:
+            first, last = row.spans[0]
+            assert (first + row.window.start, last + row.window.start) == spans[0]
+    assert whole.cut(200, random.Random(0), 200) == whole
