@@ -64,8 +64,8 @@ class Calibration:
 
     confidence = σ(offset + slope · logit(score) + margin · logit(score / (score + second)))
 
-    rank: how much a passage counts by its place r = 0, 1 … among those found, as (1 + r)^−rank. least: confidence
-    below which nothing is answered. least_told: score below which yes or no is not said.
+    rank: a passage counts by its place r = 0, 1 … among those found, as (1 + r)^−rank. least: below which
+    confidence nothing is answered. least_told: score below which yes or no is not said.
     """
 
     offset: float = 0.0

@@ -212,11 +212,13 @@ def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_
     kept = assistant.shelf.talks.messages(talk.id)[-1].settings["looked"]
     assert kept == [one.as_dict() for one in last.answer.looked]
     monkeypatch.setattr("engine.answering.citing.LEAST_SURE", 0.4)
+    monkeypatch.setattr("engine.answering.citing.LEAST_SCORE", 0.1)  # the tiny model says nothing of the text
     *_, last = assistant.ask(document, question, sampling=Sampling(max_tokens=200))
     assert last.answer.citations and not last.answer.looked
 
 
-def test_citations_are_the_very_characters_and_lead_to_their_place(assistant, tmp_path):
+def test_citations_are_the_very_characters_and_lead_to_their_place(assistant, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.answering.citing.LEAST_SCORE", 0.1)  # the tiny model says nothing of the text
     document = put(assistant, tmp_path, FIRST_END)
     whole = Sampling(max_tokens=200)
     *_, last = assistant.ask(document, "What did Miss Amberley count on day 7?", sampling=whole)
