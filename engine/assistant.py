@@ -31,6 +31,7 @@ from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.scope import Scope
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
+from engine.sidenet.reading import Calibration
 from engine.talkmemory import recalled, remember
 from engine.utterance import Utterance
 from ingest.errors import BadInput
@@ -235,8 +236,10 @@ class Assistant:
             yield from utterance.told(known)
             return
         asked = self._asked(scope, question, turns)
-        if self.library.reader is not None and not is_small_talk(question):
-            yield from utterance.read(lambda: self._read(asked, least))
+        reader = self.library.reader
+        if reader is not None and not is_small_talk(question):
+            calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
+            yield from utterance.read(lambda: self._read(asked, calibration))
             return
         stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
         if asked.older and talk is not None:
@@ -260,13 +263,10 @@ class Assistant:
         """Return all that the reading layers find for a question, sure enough to be said or not."""
         return read(question, self.library, find_passages(question, self.library, ranges)[:READ], ranges)
 
-    def _read(self, asked: Asked, least: float | None) -> Answer:
+    def _read(self, asked: Asked, calibration: Calibration) -> Answer:
         """Answer with what the reading layers find in the best passages."""
         question, ranges = in_full(asked.question, asked.turns), asked.scope.ranges
         hits = find_passages(question, self.library, ranges)[:READ]
-        calibration = self.library.reader.calibration
-        if least is not None:
-            calibration = replace(calibration, least=least)
         said = worded(asked.question, read(question, self.library, hits, ranges), calibration)
         score = round(said.confidence, 3)
         read_from = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in hits)

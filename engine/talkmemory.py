@@ -14,9 +14,9 @@ from engine.answering.evidence import Weights, content_stems, stems_of
 from engine.answering.prompt import Turn
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
-from engine.bank.layout import BankIdentity, BankLayout
+from engine.bank.layout import SEGMENT, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
-from engine.encoding import SEGMENT, bank_layout, encode_segment
+from engine.encoding import bank_layout, encode_segment
 from engine.errors import Failure
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sidenet.sidenet import SideNet

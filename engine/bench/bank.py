@@ -17,9 +17,8 @@ import torch
 
 from engine.arguments import positive, thread_count
 from engine.bank.bank import MemoryBank, delete_bank
-from engine.bank.layout import DTYPES, BankIdentity, BankLayout
+from engine.bank.layout import DTYPES, SEGMENT, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
-from engine.encoding import SEGMENT
 from engine.retrieval.index import make_index
 
 TOKENS = (100_000, 1_000_000)

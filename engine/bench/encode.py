@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from engine.arguments import positive
+from engine.bank.layout import SEGMENT
 from engine.bench.subject import add_common_arguments, default_backbone, report
-from engine.encoding import SEGMENT, bank_layout, encode_text
+from engine.encoding import bank_layout, encode_text
 from engine.sidenet.checkpoint import sidenet_for
 
 SENTENCE = (

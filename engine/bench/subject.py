@@ -21,9 +21,9 @@ from engine.arguments import thread_count
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
-from engine.bank.layout import BankIdentity
+from engine.bank.layout import SEGMENT, BankIdentity
 from engine.bank.writer import BankWriter
-from engine.encoding import SEGMENT, bank_layout
+from engine.encoding import bank_layout
 from engine.paths import Paths
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sidenet.attention import Retrieved

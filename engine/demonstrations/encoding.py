@@ -17,13 +17,13 @@ from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
-from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
+from engine.bank.layout import SEGMENT, BankIdentity, BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank
 from engine.bank.writer import BankWriter
 from engine.demonstrations.states import StateFile, StatesLost
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
-from engine.encoding import SEGMENT, Progress
+from engine.encoding import Progress
 from ingest.errors import BadInput
 from ingest.segments import plain_ids
 

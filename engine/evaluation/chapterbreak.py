@@ -28,7 +28,7 @@ from torch import Tensor
 from engine.arguments import natural, positive, sizes
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.encoding import SEGMENT
+from engine.bank.layout import SEGMENT
 from engine.evaluation.chapterbreak_report import Score, write_result
 from engine.evaluation.kept import Kept
 from engine.evaluation.textbank import Batched, TextBank

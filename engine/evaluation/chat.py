@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from engine.arguments import positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.encoding import SEGMENT
+from engine.bank.layout import SEGMENT
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for

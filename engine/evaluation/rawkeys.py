@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from engine.backbone.backbone import Backbone
-from engine.encoding import SEGMENT
+from engine.bank.layout import SEGMENT
 from engine.evaluation.haystack import Haystack
 from engine.retrieval.votes import Ballot, passage_scores, question_ids
 from ingest.segments import segments

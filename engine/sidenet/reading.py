@@ -111,7 +111,7 @@ class ReadingLayer(nn.Module):
         query = self.query(normed).unflatten(-1, (self.heads, self.head_dim))
         key = self.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
         value = self.value(normed).unflatten(-1, (self.kv_heads, self.head_dim)).transpose(1, 2)
-        if self.query_norm is not None:
+        if self.query_norm is not None and self.key_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)
         query, key = (rotate(one.transpose(1, 2), cos_sin).to(value.dtype) for one in (query, key))
         grouped = self.heads // self.kv_heads

@@ -25,8 +25,8 @@ from torch import Tensor
 from engine.arguments import natural, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.bank.layout import SEGMENT
 from engine.bank.quantise import FP16_LARGEST
-from engine.encoding import SEGMENT
 from engine.paths import Paths
 from engine.retrieval.votes import owners, question_states
 from engine.sidenet.search import SearchMap
