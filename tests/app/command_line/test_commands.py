@@ -28,6 +28,9 @@ ENTRY = SimpleNamespace(
 )
 CITATION = Citation("50f5", "Emma\nWoodhouse", 10, 24, "Chapter I, paragraph 1", 0.8)
 ANSWER = SimpleNamespace(
+    answered=True,
+    span="handsome",
+    confidence=0.9,
     text="She is handsome.",
     citations=[CITATION],
     looked=[],
@@ -201,7 +204,7 @@ def test_ask_names_the_places_looked_at_where_none_is_sure(fake, capsys, monkeyp
     unsure = SimpleNamespace(**{**vars(ANSWER), "citations": [], "looked": [CITATION]})
     monkeypatch.setattr(fake, "ask", lambda *_, **__: iter([SimpleNamespace(text="", answer=unsure)]))
     assert commands.main(["ask", "Emma", "how?"]) == 0
-    assert "\nlooked at Chapter I, paragraph 1: “Emma Woodhouse”\n" in capsys.readouterr().out
+    assert "\nclosest Chapter I, paragraph 1: “Emma Woodhouse”\n" in capsys.readouterr().out
 
 
 def test_ask_as_json_is_exactly_one_object_whatever_a_library_prints(fake, capsys):
@@ -209,6 +212,9 @@ def test_ask_as_json_is_exactly_one_object_whatever_a_library_prints(fake, capsy
     out, err = capsys.readouterr()
     assert json.loads(out) == {
         "answer": "She is handsome.",
+        "answered": True,
+        "span": "handsome",
+        "confidence": 0.9,
         "citations": [
             {
                 "document": "50f5",

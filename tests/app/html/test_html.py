@@ -116,7 +116,7 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert tags(talk) == {"section", "h4", "div", "button"}
     unsure = replace(message("assistant", HOSTILE), settings={"looked": [citation]})
     talk = talk_html.conversation([message("user", HOSTILE), unsure], {})
-    assert tags(talk) == {"section", "h4", "div", "button", "p"} and "Not sure enough to cite" in talk
+    assert tags(talk) == {"section", "h4", "div", "button", "p"} and "Closest places" in talk
     assert "script" not in tags(talk_html.live(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
     assert tags(talk_html.live(HOSTILE, HOSTILE, HOSTILE)) == {"section", "h4", "div", "span", "p"}
 

@@ -3,6 +3,7 @@
 First start, citations, hostile books, phones and the like are tried with the true model in test_browser_*.
 """
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -381,7 +382,10 @@ def test_a_memory_that_cannot_be_used_is_encoded_anew_by_one_button(page, novel,
     library = served.desk.assistant.library
     identifier = served.desk.shelf.entries()[0].id
     library._let_go(identifier)
-    (library.paths.bank(identifier) / "manifest.json").write_text("{}")
+    manifest = library.paths.bank(identifier) / "manifest.json"
+    values = json.loads(manifest.read_text())
+    values["identity"]["backbone"] = "another"  # which is not made anew unasked
+    manifest.write_text(json.dumps(values))
     open_book(page)
     page.get_by_role("tab", name="Shelf").click()
     page.wait_for_selector("text=Its memory cannot be used")
