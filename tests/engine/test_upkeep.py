@@ -199,7 +199,7 @@ def test_a_memory_of_another_version_or_model_is_made_anew_by_adding_the_file_ag
     (entry,) = library.shelf.entries()
     manifest = library.paths.bank(entry.id) / "manifest.json"
     if other == "format":
-        manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 0'))
+        manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
     else:
         config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2, chunk_size=2)
         library.__dict__["sidenet"] = SideNet(config, library.backbone).eval()
