@@ -47,6 +47,18 @@ def check_file_size(name: str, size: int, limits: Limits) -> None:
         )
 
 
+def check_letters(letters: int, limits: Limits) -> None:
+    """Raise BadInput for more letters than a document may have."""
+    if letters > limits.characters:
+        raise BadInput(f"the text is too long (more than {limits.characters:,} characters): split the file")
+
+
+def check_nesting(what: str, depth: int, limits: Limits) -> None:
+    """Raise BadInput for things, named in the plural, that stand in one another too deep."""
+    if depth > limits.nesting:
+        raise BadInput(f"{what} stand in one another more than {limits.nesting} deep: refused")
+
+
 def megabytes(size: int) -> str:
     """Write a size for people: "3.2 MB"."""
     return f"{size / 1e6:,.1f} MB" if size < 1e8 else f"{size / 1e6:,.0f} MB"

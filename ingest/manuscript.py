@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ingest.cleaning import flow, layout, one_line
 from ingest.document import Chapter, Document, Page
 from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.limits import Limits, check_letters
 
 BREAK = "\n\n"
 
@@ -49,10 +49,7 @@ class Manuscript:
         self._paragraphs.append((start, self._size))
         for offset, label in breaks:
             self._printed_page(label, min(start + offset, self._size))
-        if self._size > self.limits.characters:
-            raise BadInput(
-                f"the text is too long (more than {self.limits.characters:,} characters): split the file"
-            )
+        check_letters(self._size, self.limits)
 
     def continue_paragraph(self, text: str) -> tuple[int, int]:
         """Add to the last block (a paragraph that runs over a page); returns the span of what was added."""

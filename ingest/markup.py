@@ -12,11 +12,10 @@ from lxml import etree
 
 from ingest.cleaning import clean, flow, layout, one_line
 from ingest.drawn import drawn_text
-from ingest.errors import BadInput
 from ingest.formulas import Formulas
 from ingest.headings import is_number_only
 from ingest.initials import floating_initial, joined, pictured_initial
-from ingest.limits import Limits
+from ingest.limits import Limits, check_letters
 from ingest.printed import MARK, letter_offsets, page_label, without_marks
 from ingest.tree import (
     BLOCKS,
@@ -294,10 +293,7 @@ class _Walk:
 
     def _count(self, text: str) -> None:
         self.letters += len(text)
-        if self.letters > self.book.limits.characters:
-            raise BadInput(
-                f"the text is too long (more than {self.book.limits.characters:,} characters): split the file"
-            )
+        check_letters(self.letters, self.book.limits)
 
     def _text(self, text: str | None) -> None:
         if not text:

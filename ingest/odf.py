@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.counting import letter_numeral, roman_numeral
-from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.limits import Limits, check_letters, check_nesting
 from ingest.markup import LAYOUT_CELL, Block
 from ingest.tree import local_name
 from ingest.xmlparts import value
@@ -127,10 +126,7 @@ class Text:
     def blocks(self, container) -> list[Block]:
         """Read the blocks of an element that holds paragraphs, lists and tables, wrapped in whatever."""
         self._depth += 1
-        if self._depth > self.limits.nesting:
-            raise BadInput(
-                f"tables or boxes stand in one another more than {self.limits.nesting} deep: refused"
-            )
+        check_nesting("tables or boxes", self._depth, self.limits)
         found: list[Block] = []
         for element in _content(container):
             name = local_name(element)
@@ -151,10 +147,7 @@ class Text:
     def _written(self, text: str, level: int = 0) -> list[Block]:
         """Read a paragraph, and what hangs on it."""
         self._letters += len(text)
-        if self._letters > self.limits.characters:
-            raise BadInput(
-                f"the text is too long (more than {self.limits.characters:,} characters): split the file"
-            )
+        check_letters(self._letters, self.limits)
         found = [Block(text, level)] if text else []
         if self._in_row:
             return found
@@ -176,8 +169,7 @@ class Text:
 
     def _list(self, element, style: str, depth: int) -> list[Block]:
         """Read a list; one in a list goes on in the style of the outer one, a level deeper."""
-        if depth >= self.limits.nesting:
-            raise BadInput(f"lists stand in one another more than {self.limits.nesting} deep: refused")
+        check_nesting("lists", depth + 1, self.limits)
         style = value(element, "style-name") or style
         goes_on = (
             depth > 0 or value(element, "continue-numbering") == "true" or value(element, "continue-list")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.limits import Limits, check_letters
 from ingest.markup import LAYOUT_CELL, Block
 from ingest.word.styles import TITLE_LEVEL, named_level
 
@@ -170,10 +170,7 @@ class Reader:
         group = self._group
         if group.part == "" and not group.deleted:
             self._letters += len(text)
-            if self._letters > self.limits.characters:
-                raise BadInput(
-                    f"the text is too long (more than {self.limits.characters:,} characters): split the file"
-                )
+            check_letters(self._letters, self.limits)
             self._sink.words.append(_label(text) if group.is_label else text)
         elif group.part in self.about:
             self.about[group.part] += text

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ingest.cleaning import one_line
 from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.limits import Limits, check_nesting
 from ingest.manuscript import Manuscript
 from ingest.markup import Block
 from ingest.parsers.html import write_blocks
@@ -85,8 +85,7 @@ class _Reader:
 
     def section(self, element, level: int) -> list[Block]:
         """Read the blocks of a body, a section or a part of one. Raises BadInput where it nests too deep."""
-        if level > self.limits.nesting:
-            raise BadInput(f"sections stand in one another more than {self.limits.nesting} deep: refused")
+        check_nesting("sections", level, self.limits)
         found: list[Block] = []
         for child in element:
             name = local_name(child)

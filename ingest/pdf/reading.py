@@ -5,7 +5,7 @@ from collections import defaultdict
 import pymupdf
 
 from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.limits import Limits, check_letters
 from ingest.manuscript import Manuscript
 from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
 from ingest.pdf.leaf import Leaf, read_leaf
@@ -52,10 +52,7 @@ def read_leaves(book: pymupdf.Document, limits: Limits, manuscript: Manuscript) 
         for fault in found:
             faults[fault].append(number + 1)
         size += sum(len(line.text) for line in leaf.every_line)
-        if size > limits.characters:
-            raise BadInput(
-                f"the text is too long (more than {limits.characters:,} characters): split the file"
-            )
+        check_letters(size, limits)
     _refuse_unread(leaves)
     _refuse_scans(leaves, faults, manuscript)
     for fault, (one, several) in _WORDS.items():

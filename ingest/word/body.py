@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.limits import Limits, check_letters, check_nesting
 from ingest.markup import LAYOUT_CELL, Block
 from ingest.raised import raised
 from ingest.tree import local_name
@@ -69,10 +69,7 @@ class Body:
     def blocks(self, container) -> list[Block]:
         """Read the blocks of an element that holds paragraphs and tables, wrapped in whatever."""
         self._depth += 1
-        if self._depth > self.limits.nesting:
-            raise BadInput(
-                f"tables or boxes stand in one another more than {self.limits.nesting} deep: refused"
-            )
+        check_nesting("tables or boxes", self._depth, self.limits)
         found: list[Block] = []
         for element in _content(container):
             name = local_name(element)
@@ -93,10 +90,7 @@ class Body:
 
     def _counted(self, found: list[Block]) -> list[Block]:
         self._letters += sum(len(block.text) for block in found)
-        if self._letters > self.limits.characters:
-            raise BadInput(
-                f"the text is too long (more than {self.limits.characters:,} characters): split the file"
-            )
+        check_letters(self._letters, self.limits)
         return found
 
     def _paragraph(self, element) -> list[Block]:
