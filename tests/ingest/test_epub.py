@@ -8,22 +8,10 @@ import pytest
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.parse import parse
 from tests.ingest.build import archive, epub, page
-from tests.ingest.invariants import check_document
 from tests.ingest.test_text import ARABIC, CZECH, POLISH
 
-
-@pytest.fixture
-def read(tmp_path):
-    def read_bytes(data: bytes, name: str = "book.epub", **options):
-        path = tmp_path / name
-        path.write_bytes(data)
-        document = parse(path, **options)
-        check_document(document)
-        return document
-
-    return read_bytes
+NAME = "book.epub"
 
 
 ONE = page("<body><h2>The Start</h2><p>It began&nbsp;here.</p></body>")

@@ -2,21 +2,9 @@
 
 import pytest
 
-from ingest.parse import parse
-from tests.ingest.invariants import check_document
 from tests.ingest.test_text import ARABIC, CZECH, JAPANESE, POLISH
 
-
-@pytest.fixture
-def read(tmp_path):
-    def read_bytes(data: bytes | str, name: str = "page.html", **options):
-        path = tmp_path / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        document = parse(path, **options)
-        check_document(document)
-        return document
-
-    return read_bytes
+NAME = "page.html"
 
 
 def a_page(text: str, head: str = "") -> str:

@@ -18,18 +18,6 @@ DOCX = docx("<w:p><w:r><w:t>In a Word file.</w:t></w:r></w:p>")
 HTML = b"<!DOCTYPE html><title>A Page</title><body><p>In a page.</p></body>"
 
 
-@pytest.fixture
-def read(tmp_path):
-    def read_bytes(data: bytes | str, name: str, **options):
-        path = tmp_path / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        document = parse(path, **options)
-        check_document(document)
-        return document
-
-    return read_bytes
-
-
 @pytest.mark.parametrize(
     "name", ["right", "wrong.txt", "wrong.pdf", "wrong.epub", "wrong.docx", "wrong.html", "wrong.md"]
 )

@@ -7,9 +7,7 @@ import pytest
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.parse import parse
 from tests.ingest.build import printed, storybook
-from tests.ingest.invariants import check_document
 
 WORDS = [
     "morning",
@@ -43,16 +41,7 @@ WORDS = [
 ]
 
 
-@pytest.fixture
-def read(tmp_path):
-    def read_bytes(data: bytes, name: str = "book.pdf", **options):
-        path = tmp_path / name
-        path.write_bytes(data)
-        document = parse(path, **options)
-        check_document(document)
-        return document
-
-    return read_bytes
+NAME = "book.pdf"
 
 
 def tell(seed: int, paragraphs: int) -> list[str]:

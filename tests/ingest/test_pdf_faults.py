@@ -8,10 +8,8 @@ import pytest
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.parse import parse
 from ingest.pdf.line import read_line
 from tests.ingest.build import Piece, printed, typeset
-from tests.ingest.invariants import check_document
 
 STORY = [
     "The harbour master slept while the tide came in,",
@@ -24,16 +22,7 @@ STORY = [
 ]
 
 
-@pytest.fixture
-def read(tmp_path):
-    def read_bytes(data: bytes, name: str = "book.pdf", **options):
-        path = tmp_path / name
-        path.write_bytes(data)
-        document = parse(path, **options)
-        check_document(document)
-        return document
-
-    return read_bytes
+NAME = "book.pdf"
 
 
 def block(

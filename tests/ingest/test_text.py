@@ -9,7 +9,6 @@ from ingest.limits import Limits
 from ingest.numerals import numeral
 from ingest.parse import parse
 from ingest.reflow import reflow
-from tests.ingest.invariants import check_document
 
 FRENCH = "L’été était très chaud cette année — “voilà”, dit-elle, “ça suffit”. Un café coûte 3 €.\n" * 4
 PLAIN = str.maketrans("’—“”€", '\'-""$')
@@ -27,16 +26,7 @@ RUSSIAN = "Все счастливые семьи похожи друг на д�
 CHINESE = "汉语是世界上使用人数最多的语言之一，也是联合国的工作语言。" * 6
 
 
-@pytest.fixture
-def read(tmp_path):
-    def read_bytes(data: bytes | str, name: str = "book.txt", **options):
-        path = tmp_path / name
-        path.write_bytes(data if isinstance(data, bytes) else data.encode())
-        document = parse(path, **options)
-        check_document(document)
-        return document
-
-    return read_bytes
+NAME = "book.txt"
 
 
 @pytest.mark.parametrize(
