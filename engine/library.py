@@ -43,6 +43,7 @@ OPEN_DOCUMENTS = 16
 CHARACTERS_PER_TOKEN = 5  # at most, for an estimate that refuses nothing which has room
 Parser = Callable[..., Document]
 Opened = TypeVar("Opened")
+Loaded = TypeVar("Loaded")
 
 
 def fault_words(error: Exception) -> str:
@@ -75,7 +76,7 @@ class Library:
         self.renews = True
         self._parse = parse
         self._model = model
-        self.checkpoint = Path(sidenet) if sidenet else None
+        self._checkpoint = Path(sidenet) if sidenet else None
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
@@ -91,28 +92,26 @@ class Library:
     @cached_property
     def backbone(self) -> Backbone:
         """The frozen language model."""
-        with self._model_lock:  # Python's own lock of cached properties is gone since 3.12
-            if "backbone" not in self.__dict__:
-                self.__dict__["backbone"] = load_backbone(self.paths, self._model)
-            return self.__dict__["backbone"]
+        return self._once("backbone", lambda: load_backbone(self.paths, self._model))
 
     @cached_property
     def sidenet(self) -> SideNet:
         """The trained SideNet, or the identity start."""
-        backbone = self.backbone
-        with self._model_lock:
-            if "sidenet" not in self.__dict__:
-                self.__dict__["sidenet"] = sidenet_for(backbone, self.checkpoint)
-            return self.__dict__["sidenet"]
+        backbone = self.backbone  # before the lock is taken: this property has one of its own until 3.12
+        return self._once("sidenet", lambda: sidenet_for(backbone, self._checkpoint))
 
     @cached_property
     def reader(self) -> ReadingLayers | None:
         """The reading layers of the checkpoint; None where it has none."""
         backbone = self.backbone
+        return self._once("reader", lambda: reader_for(backbone, self._checkpoint))
+
+    def _once(self, name: str, load: Callable[[], Loaded]) -> Loaded:
+        """Load a part of the model once: Python's own lock of cached properties is gone since 3.12."""
         with self._model_lock:
-            if "reader" not in self.__dict__:
-                self.__dict__["reader"] = reader_for(backbone, self.checkpoint)
-            return self.__dict__["reader"]
+            if name not in self.__dict__:
+                self.__dict__[name] = load()
+            return self.__dict__[name]
 
     @property
     def threads(self) -> int:

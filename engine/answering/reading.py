@@ -7,7 +7,6 @@ The passages' states come out of the memory bank; only the question is run throu
 that has no bank yet is read all the same: its passages are encoded for this one question.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,17 +16,17 @@ import torch
 from torch import Tensor
 
 from engine.answering.passages import Ranges
+from engine.backbone.backbone import Backbone
+from engine.bank.bank import MemoryBank
 from engine.library import Library
 from engine.shelf.fulltext import Hit
 from engine.shelf.words import words
-from engine.sidenet.reading import ReadingLayers, question_tokens
+from engine.sidenet.reading import ReadingLayers, best_spans, question_tokens
 from ingest.passages import sentences
 from ingest.segments import plain_tokens
 
 READ = 20  # passages
 MARGIN = 100  # characters of neighbouring sentences, on either side
-LONGEST = 30  # tokens of an answer
-KEPT = 6  # spans of a passage
 QUESTION_TOKENS = 128
 PARAGRAPH = "\n\n"
 ARTICLES = frozenset(("a", "an", "the"))
@@ -64,6 +63,20 @@ class Reading:
     answers: tuple[Found, ...]
     kind: tuple[float, ...]
 
+    @property
+    def scores(self) -> tuple[float, float]:
+        """Return the scores of the best answer and of the second, 0 for one that is not there."""
+        best, second = (*(one.score for one in self.answers[:2]), 0.0, 0.0)[:2]
+        return best, second
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a document, and the bank that holds its states; None while there is none."""
+
+    text: str
+    bank: MemoryBank | None
+
 
 @dataclass(frozen=True)
 class Window:
@@ -80,39 +93,54 @@ class Window:
 
 def read(question: str, library: Library, hits: Sequence[Hit], ranges: Ranges) -> Reading:
     """Read the passages found, nothing outside `ranges`, with the library's reading layers."""
-    layers = library.reader
-    every = (window(library, hit, rank, ranges, layers.block) for rank, hit in enumerate(hits))
+    layers, backbone = library.reader, library.backbone
+    assert layers is not None
+    sources = {name: source_of(library, name, layers.block) for name in {hit.document for hit in hits}}
+    every = (
+        window(backbone, layers.block, sources[hit.document], hit, rank, ranges[hit.document])
+        for rank, hit in enumerate(hits)
+    )
     windows = [one for one in every if one is not None]
     if not windows:
         return Reading((), (1.0, 0.0, 0.0))
-    ids = question_tokens(library.backbone, question)[:QUESTION_TOKENS]
-    asked = library.backbone.encode(torch.tensor([ids]), hidden=(layers.block,)).hidden[layers.block][0]
+    asked = states_of(backbone, layers.block, question_tokens(backbone, question)[:QUESTION_TOKENS])
     found, kinds = [], []
     for part in batched(windows):
         spans, kind = read_windows(layers, asked, part)
         found += spans
         kinds.append(kind)
-    texts = {one.document: library.document(one.document).text for one in windows}
+    texts = {name: source.text for name, source in sources.items()}
     spans = [trimmed(replace(one, text=texts[one.document][one.start : one.end])) for one in found]
     said = [one for one in spans if not repeats(one.text, question)]
     return Reading(joined(said), tuple(torch.cat(kinds).mean(0).tolist()))
 
 
-def window(library: Library, hit: Hit, rank: int, ranges: Ranges, block: int) -> Window | None:
-    """Return a passage as the reading layers take it, None where no whole token of it may be read."""
-    text = library.document(hit.document).text
-    low, high = ranges[hit.document]
+def source_of(library: Library, document: str, block: int) -> Source:
+    """Open the text of a document, and its bank where that holds states of the block."""
+    found = library.ready_bank(document)
+    holds = found is not None and found.bank.layout.state_block == block
+    return Source(library.document(document).text, found.bank if found is not None and holds else None)
+
+
+def states_of(backbone: Backbone, block: int, ids: Sequence[int]) -> Tensor:
+    """Run the frozen backbone: states (tokens, width) entering the block."""
+    return backbone.encode(torch.tensor([list(ids)]), hidden=(block,)).hidden[block][0]
+
+
+def window(
+    backbone: Backbone, block: int, source: Source, hit: Hit, rank: int, span: tuple[int, int | None]
+) -> Window | None:
+    """Return a passage as the reading layers take it, None where no whole token of `span` may be read."""
+    text, bank = source.text, source.bank
+    low, high = span
     start, end = widened(text, hit.start, hit.end, low, len(text) if high is None else high)
     if start > low and text[start - 1] == " ":
         start -= 1  # a word's first token holds the blank before it
-    source = library.ready_bank(hit.document)
-    if source is None or source.bank.layout.state_block != block:
-        ids, spans = plain_tokens(library.backbone.tokenizer, text[start:end])
+    if bank is None:
+        ids, spans = plain_tokens(backbone.tokenizer, text[start:end])
         if not ids:
             return None
-        states = library.backbone.encode(torch.tensor([ids]), hidden=(block,)).hidden[block][0]
-        return Window(hit.document, rank, np.array(spans) + start, states)
-    bank = source.bank
+        return Window(hit.document, rank, np.array(spans) + start, states_of(backbone, block, ids))
     first, last = bank.token_range(start, end)
     if first == last:
         return None
@@ -163,17 +191,6 @@ def read_windows(
 def multiplies_bfloat16() -> bool:
     """Tell whether the processor multiplies bfloat16 by itself, four times as fast as float32."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def best_spans(start: Tensor, end: Tensor, count: int = KEPT) -> list[tuple[int, int, float]]:
-    """Return first and last token and probability of the best spans, given log probabilities (tokens,)."""
-    pairs = start[:, None] + end[None]
-    allowed = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST - 1)
-    values, places = pairs.masked_fill(~allowed, -math.inf).flatten().topk(min(count, pairs.numel()))
-    kept = [
-        (value, at) for value, at in zip(values.tolist(), places.tolist(), strict=True) if value > -math.inf
-    ]
-    return [(at // len(end), at % len(end), math.exp(value)) for value, at in kept]
 
 
 def same_words(text: str) -> tuple[str, ...]:

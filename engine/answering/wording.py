@@ -46,17 +46,12 @@ def worded(question: str, reading: Reading, calibration: Calibration) -> Wording
     best = reading.answers[0]
     if asks_yes_or_no(question):
         return _yes_or_no(reading, best, calibration)
-    confidence = calibration.confidence(best.score, second(reading))
+    confidence = calibration.confidence(*reading.scores)
     if confidence < calibration.least:
         return Wording(NOT_SURE, (), confidence)
     if LISTED.match(question):
         return _list(reading, confidence)
     return Wording(f"“{best.text}”", places(best), confidence)
-
-
-def second(reading: Reading) -> float:
-    """Return the score of the second best answer, 0 where there is none."""
-    return reading.answers[1].score if len(reading.answers) > 1 else 0.0
 
 
 def places(found: Found) -> tuple[Span, ...]:

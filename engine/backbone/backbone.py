@@ -161,17 +161,18 @@ class Backbone:
     @torch.inference_mode()
     def keys_of(self, block: int, entering: Tensor) -> Tensor:
         """Return the position-free keys (…, kv_heads, head_dim) of a block for `H_block` (…, width)."""
-        return self._keys_and_values(block, entering.to(self.device, self.dtype))[0].to(entering)
+        normed = self.block_part(block, "attention_norm")(entering.to(self.device, self.dtype))
+        return self._keys(self.projections(block), normed).to(entering)
+
+    def _keys(self, maps: Projections, normed: Tensor) -> Tensor:
+        keys = maps.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
+        return keys if maps.key_norm is None else maps.key_norm(keys)
 
     def _keys_and_values(self, block: int, entering: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `K_b = W_k LN(H_b)`, `V_b = W_v LN(H_b)`, each (batch, time, kv_heads, head_dim)."""
-        maps = self.projections(block)
         normed = self.block_part(block, "attention_norm")(entering)
-        shape = (*normed.shape[:-1], self.kv_heads, self.head_dim)
-        keys = maps.key(normed).view(shape)
-        if maps.key_norm is not None:
-            keys = maps.key_norm(keys)
-        return keys, maps.value(normed).view(shape)
+        maps = self.projections(block)
+        return self._keys(maps, normed), maps.value(normed).unflatten(-1, (self.kv_heads, self.head_dim))
 
     def _stem(self, depth: int) -> nn.Module:
         """Cut the base model after `depth` blocks, sharing every weight."""

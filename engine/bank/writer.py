@@ -235,12 +235,12 @@ class BankWriter:
         rows = {"tokens": ids.astype("<i4"), "spans": self._checked_spans(spans, time)}
         rows["chunk_starts"] = (starts + self.tokens).astype("<u4")
         for block in layout.memory_blocks:
-            exact = _checked(f"keys of block {block}", keys[block], (time, *head))
-            rows |= _stored("keys", block, exact, layout.dtype)
-            rows[f"chunk_keys.{block}"] = _means(exact, starts)
+            exact = {"keys": _checked(f"keys of block {block}", keys[block], (time, *head))}
+            rows[f"chunk_keys.{block}"] = _means(exact["keys"], starts)
             if layout.values:
-                exact = _checked(f"values of block {block}", values[block], (time, *head))
-                rows |= _stored("values", block, exact, layout.dtype)
+                exact["values"] = _checked(f"values of block {block}", values[block], (time, *head))
+            for kind in layout.stored_kinds(block):
+                rows |= _stored(kind, block, exact[kind], layout.dtype)
         if hidden is not None:
             exact = _checked(
                 f"hidden states entering block {layout.search_block}", hidden, (time, layout.width)

@@ -89,8 +89,8 @@ def refused(assistant: Assistant, document: str, hay: Haystack, seed: int = 3) -
     for needle in hay.needles:
         for name, span in circumstances(hay, needle, rng).items():
             found = assistant.look(needle.question, {document: span})
-            scores = [one.score for one in found.answers[:2]] + [0.0, 0.0]
-            sure = assistant.library.reader.calibration.confidence(*scores[:2]) if found.answers else 0.0
+            calibration = assistant.library.reader.calibration
+            sure = calibration.confidence(*found.scores) if found.answers else 0.0
             confidences.setdefault(name, []).append(sure)
     return confidences
 
@@ -164,7 +164,7 @@ def run(arguments: argparse.Namespace) -> int:
     tables, curves, results, least = [], {}, {}, 0.0
     for hay in haystacks(arguments):
         with shelf_folder(arguments) as home:
-            assistant = shelved(backbone, sidenet, home)
+            assistant = shelved(backbone, sidenet, home, arguments.sidenet)
             document = put(assistant, hay.document, home)
             least = assistant.library.reader.calibration.least
             curves[hay.name] = curve(cited(assistant, document, hay))

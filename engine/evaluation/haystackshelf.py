@@ -64,9 +64,16 @@ def haystacks(arguments: argparse.Namespace) -> list[Haystack]:
     return made
 
 
-def shelved(backbone: Backbone, sidenet: SideNet, home: Path) -> Assistant:
-    """Make an assistant over an empty shelf whose files are documents as JSON."""
-    library = Library(Paths(home), lambda path, **_: Document.from_json(path.read_text(encoding="utf8")))
+def shelved(backbone: Backbone, sidenet: SideNet, home: Path, checkpoint: Path | None) -> Assistant:
+    """Make an assistant over an empty shelf whose files are documents as JSON.
+
+    checkpoint: the folder that the SideNet came from, for its reading layers; None for the shipped one.
+    """
+
+    def parse(path: Path, **_: object) -> Document:
+        return Document.from_json(path.read_text(encoding="utf8"))
+
+    library = Library(Paths(home), parse, sidenet=checkpoint)
     library.backbone, library.sidenet = backbone, sidenet
     return Assistant(library)
 

@@ -54,9 +54,11 @@ class Row:
 class Examination:
     """One haystack on a shelf of its own, and the ways to answer about it."""
 
-    def __init__(self, hay: Haystack, backbone: Backbone, sidenet: SideNet, home: Path) -> None:
+    def __init__(
+        self, hay: Haystack, backbone: Backbone, sidenet: SideNet, home: Path, checkpoint: Path | None
+    ) -> None:
         self.hay, self.backbone = hay, backbone
-        self.assistant = shelved(backbone, sidenet, home)
+        self.assistant = shelved(backbone, sidenet, home, checkpoint)
         self.document = put(self.assistant, hay.document, home)
         plain = SideNet(SideNetConfig.for_backbone(backbone), backbone).eval()
         self.plain = Reader(backbone, plain, window=2048)
@@ -197,7 +199,9 @@ def run(arguments: argparse.Namespace) -> int:
     made: list[Row] = []
     for hay in haystacks(arguments):
         with shelf_folder(arguments) as home:
-            made += rows(Examination(hay, backbone, sidenet, home), arguments.ways.split(","))
+            made += rows(
+                Examination(hay, backbone, sidenet, home, arguments.sidenet), arguments.ways.split(",")
+            )
     table = markdown(made)
     print(table)
     if arguments.out is not None:

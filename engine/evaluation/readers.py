@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from engine.answering.reading import Reading
 from engine.arguments import natural
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
@@ -23,9 +24,9 @@ from engine.errors import Failure
 from engine.evaluation.haystackshelf import shelf_folder
 from engine.library import Library
 from engine.paths import Paths
-from engine.sidenet.checkpoint import shipped_checkpoint, sidenet_for
-from engine.sidenet.reading import Calibration, keep_calibration, logit
-from engine.training.answers import read_rows
+from engine.sidenet.checkpoint import shipped_checkpoint
+from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
+from engine.training.questions import read_rows
 from ingest.errors import BadInput
 
 LONGEST = 30  # words of an answer that may count as right
@@ -64,17 +65,19 @@ def ask(assistant: Assistant, document: str, row: dict) -> Asked:
     *_, last = assistant.ask(document, row["question"])
     seconds = time.perf_counter() - began
     answer, accepted = last.answer, tuple(row["accept"])
-    found = assistant.look(row["question"], {document: (0, None)}).answers if assistant.library.reader else ()
+    found = Reading((), ())
+    if assistant.library.reader is not None:
+        found = assistant.look(row["question"], {document: (0, None)})
     said = answer.text if len(answer.text.split()) <= LONGEST else ""
     cited = answer.citations if answer.answered else ()
     return Asked(
         row["book"], row["question"], accepted, row["answerable"], answer.text, answer.answered,
         right=answer.answered and holds(said, accepted),
-        best_right=bool(found) and holds(found[0].text, accepted),
+        best_right=bool(found.answers) and holds(found.answers[0].text, accepted),
         cited=bool(cited), cited_right=bool(cited) and holds(cited[0].text, accepted),
         confidence=answer.confidence or 0.0,
-        score=found[0].score if found else 0.0,
-        second=found[1].score if len(found) > 1 else 0.0,
+        score=found.scores[0],
+        second=found.scores[1],
         seconds=seconds,
     )  # fmt: skip
 
@@ -102,7 +105,7 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
 def fitted(asked: Sequence[Asked]) -> Calibration:
     """Fit the calibration to questions asked: logistic regression, then the lowest threshold that keeps both
     wrong answers and invented ones within bounds."""
-    features = torch.tensor([[1.0, logit(one.score), logit(ahead(one))] for one in asked])
+    features = torch.tensor([[1.0, logit(one.score), logit(ahead(one.score, one.second))] for one in asked])
     right = torch.tensor([float(one.best_right and one.answerable) for one in asked])
     weights = torch.zeros(3, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200)
@@ -118,11 +121,6 @@ def fitted(asked: Sequence[Asked]) -> Calibration:
     offset, slope, margin = (round(value, 4) for value in weights.tolist())
     calibration = Calibration(offset, slope, margin)  # scores hold the weight of ranks already
     return dataclasses.replace(calibration, least=threshold(asked, calibration))
-
-
-def ahead(one: Asked) -> float:
-    """Return the best answer's share of the two best scores."""
-    return one.score / max(1e-9, one.score + one.second)
 
 
 def threshold(asked: Sequence[Asked], calibration: Calibration) -> float:
@@ -168,13 +166,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, count, print the table; return the exit code 0."""
-    rows = list(read_rows(arguments.questions))[: arguments.limit or None]
+    rows = read_rows(arguments.questions)[: arguments.limit or None]
     backbone = load_backbone(Paths.default(), arguments.model)
     with shelf_folder(arguments) as home:
-        library = Library(Paths(home), lambda path, **_: arguments.parse_file(path))
+        library = Library(
+            Paths(home), lambda path, **_: arguments.parse_file(path), sidenet=arguments.sidenet
+        )
         library.backbone = backbone
-        library.sidenet = sidenet_for(backbone, arguments.sidenet)
-        library.checkpoint = arguments.sidenet
         assistant = Assistant(library)
         asked = []
         for row in rows:

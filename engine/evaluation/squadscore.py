@@ -2,8 +2,9 @@
 
 import re
 import string
-from collections import Counter
 from collections.abc import Sequence
+
+from engine.training.answers import overlap
 
 PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”—–…")
 
@@ -23,9 +24,4 @@ def f1(answer: str, accepted: Sequence[str]) -> float:
 
     f1("the red fox", ["a fox"]) = 2/3.
     """
-    return max((_f1(normal(answer).split(), normal(one).split()) for one in accepted), default=0.0)
-
-
-def _f1(said_words: list[str], wanted: list[str]) -> float:
-    shared = sum((Counter(said_words) & Counter(wanted)).values())
-    return 2 * shared / (len(said_words) + len(wanted)) if shared else 0.0
+    return max((overlap(normal(answer).split(), normal(one).split()) for one in accepted), default=0.0)

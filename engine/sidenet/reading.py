@@ -25,11 +25,14 @@ from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.attention import rotate
+from engine.sidenet.block import CopiedBlock
 from ingest.errors import BadInput
 from ingest.segments import plain_tokens
 
 READER_FILE, READER_CONFIG = "reader.safetensors", "reader.json"
 KINDS = ("span", "yes", "no")
+LONGEST_SPAN = 30  # tokens of an answer
+KEPT = 6  # spans of a passage
 
 
 def opening(backbone: Backbone) -> list[int]:
@@ -77,8 +80,8 @@ class Calibration:
 
     def confidence(self, score: float, second: float) -> float:
         """Return the probability (0 to 1) that the best answer is right, given its score and the second's."""
-        ahead = score / max(1e-9, score + second)
-        return 1 / (1 + math.exp(-(self.offset + self.slope * logit(score) + self.margin * logit(ahead))))
+        evidence = self.offset + self.slope * logit(score) + self.margin * logit(ahead(score, second))
+        return 1 / (1 + math.exp(-evidence))
 
 
 def logit(share: float) -> float:
@@ -87,19 +90,28 @@ def logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-class ReadingLayer(nn.Module):
+def best_spans(start: Tensor, end: Tensor, count: int = KEPT) -> list[tuple[int, int, float]]:
+    """Return first and last token and probability of the best spans, given log probabilities (tokens,)."""
+    pairs = start[:, None] + end[None]
+    allowed = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST_SPAN - 1)
+    values, places = pairs.masked_fill(~allowed, -math.inf).flatten().topk(min(count, pairs.numel()))
+    return [
+        (at // len(end), at % len(end), math.exp(value))
+        for value, at in zip(values.tolist(), places.tolist(), strict=True)
+        if value > -math.inf
+    ]
+
+
+def ahead(score: float, second: float) -> float:
+    """Return the best answer's share of the two best scores, 0 where both are."""
+    return score / max(1e-9, score + second)
+
+
+class ReadingLayer(CopiedBlock):
     """One layer, started as a copy of a backbone block, without the causal mask."""
 
     def __init__(self, backbone: Backbone, block: int) -> None:
-        super().__init__()
-        maps = copy.deepcopy(backbone.projections(block))
-        self.parallel = backbone.parallel
-        self.heads, self.kv_heads, self.head_dim = backbone.heads, backbone.kv_heads, backbone.head_dim
-        self.attention_norm = copy.deepcopy(backbone.block_part(block, "attention_norm"))
-        self.query, self.key, self.value, self.output = maps.query, maps.key, maps.value, maps.output
-        self.query_norm, self.key_norm = maps.query_norm, maps.key_norm
-        self.mlp_norm = copy.deepcopy(backbone.block_part(block, "mlp_norm"))
-        self.mlp = copy.deepcopy(backbone.block_part(block, "mlp"))
+        super().__init__(backbone, block)
         self.requires_grad_(True)
 
     def forward(self, x: Tensor, cos_sin: tuple[Tensor, Tensor] | None, mask: Tensor) -> Tensor:
@@ -108,12 +120,8 @@ class ReadingLayer(nn.Module):
         return x + attended + self.mlp(self.mlp_norm(x if self.parallel else x + attended))
 
     def _attention(self, normed: Tensor, cos_sin: tuple[Tensor, Tensor] | None, mask: Tensor) -> Tensor:
-        query = self.query(normed).unflatten(-1, (self.heads, self.head_dim))
-        key = self.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        value = self.value(normed).unflatten(-1, (self.kv_heads, self.head_dim)).transpose(1, 2)
-        if self.query_norm is not None and self.key_norm is not None:
-            query, key = self.query_norm(query), self.key_norm(key)
-        query, key = (rotate(one.transpose(1, 2), cos_sin).to(value.dtype) for one in (query, key))
+        query, key, value = (one.transpose(1, 2) for one in self.project(normed))
+        query, key = (rotate(one, cos_sin).to(value.dtype) for one in (query, key))
         grouped = self.heads // self.kv_heads
         key, value = (one.repeat_interleave(grouped, dim=1) for one in (key, value))
         # written out: over windows this short PyTorch's fused attention takes three times as long on a CPU

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.attention import MemoryAttention, Retrieved, local_attention, rotate
+from engine.sidenet.block import CopiedBlock
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.following import FollowingMemory
 from engine.sidenet.search import SearchMap
@@ -76,29 +77,17 @@ class SideOutput:
     traces: tuple[LayerTrace, ...]
 
 
-class SideLayer(nn.Module):
+class SideLayer(CopiedBlock):
     """One side layer, started as a copy of a backbone block."""
 
     def __init__(self, config: SideNetConfig, backbone: Backbone, layer: int) -> None:
-        super().__init__()
-        block = config.source_block(layer)
-        maps = copy.deepcopy(backbone.projections(block))
+        super().__init__(backbone, config.source_block(layer))
         self.index = layer
-        self.parallel = backbone.parallel
-        self.heads, self.kv_heads, self.head_dim = config.heads, config.kv_heads, config.head_dim
-        self.attention_norm = copy.deepcopy(backbone.block_part(block, "attention_norm"))
-        self.query, self.key, self.value, self.output = maps.query, maps.key, maps.value, maps.output
-        self.query_norm, self.key_norm = maps.query_norm, maps.key_norm
-        self.mlp_norm = copy.deepcopy(backbone.block_part(block, "mlp_norm"))
-        self.mlp = copy.deepcopy(backbone.block_part(block, "mlp"))
         self.memory = memory_of(config, backbone) if layer in config.memory_layers else None
         self.attention_scale = self.mlp_scale = None
         if config.branch_scale == "learned":
             self.attention_scale = nn.Parameter(torch.zeros(config.width))
             self.mlp_scale = nn.Parameter(torch.zeros(config.width))
-        for module in self.mlp.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0  # answering and training compute the same
         self.requires_grad_(True)
         self.attends = self.transforms = self.reads = True
 
@@ -146,7 +135,7 @@ class SideLayer(nn.Module):
         cache: SideCache | None,
         chunks: Tensor | None,
     ) -> tuple[Tensor, LayerTrace | None]:
-        query, key, value = self._project(normed)
+        query, key, value = self.project(normed)
         keys, values = rotate(key.transpose(1, 2), cos_sin), value.transpose(1, 2)
         if cache is not None:
             keys, values = cache.extend(self.index, keys, values)
@@ -163,20 +152,11 @@ class SideLayer(nn.Module):
         self, x: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None
     ) -> tuple[Tensor, LayerTrace]:
         """Return what the tokens that followed in the book add (batch, time, width), and the trace."""
-        query = self._project(self.attention_norm(x))[0]
+        query = self.project(self.attention_norm(x))[0]
         found = self._found(query, memory, search, chunks)
         assert self.memory is not None
         followed, mass = self.memory(query, found)
         return followed, LayerTrace(self.index, found.chunks, mass.detach())
-
-    def _project(self, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values (batch, time, heads, head_dim), before any position."""
-        query = self.query(normed).unflatten(-1, (self.heads, self.head_dim))
-        key = self.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        value = self.value(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        if self.query_norm is not None and self.key_norm is not None:
-            query, key = self.query_norm(query), self.key_norm(key)
-        return query, key, value
 
     def _found(
         self, query: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None

@@ -5,8 +5,6 @@ An answer in other words counts as the passage's most similar words, where these
 """
 
 import hashlib
-import json
-import lzma
 import random
 import re
 from collections import Counter
@@ -14,14 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.training.questions import flowing, sectioned
-from ingest.errors import BadInput
+from engine.answering.reading import ARTICLES
+from engine.training.questions import flowing, read_rows, sectioned
 
 LONGEST_PASSAGE = 1500  # characters
 SIMILAR = 0.6  # F1 of words between an answer in other words and the words of the passage
 LONGEST_SPAN = 30  # words
 WORD = re.compile(r"\w+(?:[’'-]\w+)*")
-ARTICLES = frozenset(("a", "an", "the"))
 YES_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no"}
 
 
@@ -40,23 +37,6 @@ class Exercise:
     kind: str = "span"
     document: str = ""
     held_out: bool = False
-
-
-def read_rows(file: Path) -> Iterator[dict]:
-    """Yield the objects of a file of JSON lines, packed with xz or not.
-
-    Raises
-    ------
-    BadInput
-        The file cannot be read, or holds something else.
-    """
-    try:
-        with (lzma.open if file.suffix == ".xz" else open)(file, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                if line.strip():
-                    yield json.loads(line)
-    except (OSError, lzma.LZMAError, ValueError) as error:
-        raise BadInput(f"{file} is not a file of JSON lines ({error}); give one row an object") from error
 
 
 def exercises(file: Path) -> Iterator[Exercise]:

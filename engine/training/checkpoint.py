@@ -19,10 +19,22 @@ DIGESTS = ("start", "books")  # options of which a digest is kept
 
 def save_state(folder: Path, state: dict, settings: TrainingSettings) -> None:
     """Write the state of a run; an interrupted write leaves the one before."""
+    write_state(folder, {"settings": settings.to_json(), **state})
+
+
+def write_state(folder: Path, state: dict) -> None:
+    """Replace the state kept in a run's folder as a whole."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / (STATE_FILE + ".partial")
-    torch.save({"settings": settings.to_json(), **state}, partial)
+    torch.save(state, partial)
     partial.replace(folder / STATE_FILE)
+
+
+def read_state(folder: Path) -> dict | None:
+    """Read the state kept in a run's folder, or None where there is none."""
+    file = folder / STATE_FILE
+    # mmap is off: the file is replaced while the run goes on.
+    return torch.load(file, map_location="cpu", weights_only=True) if file.is_file() else None
 
 
 def keep_options(folder: Path, options: Mapping[str, object]) -> None:
@@ -56,11 +68,9 @@ def load_state(folder: Path, settings: TrainingSettings) -> dict | None:
     BadInput
         The run was started with other settings.
     """
-    file = folder / STATE_FILE
-    if not file.is_file():
+    state = read_state(folder)
+    if state is None:
         return None
-    # mmap is off: the file is replaced while the run goes on.
-    state = torch.load(file, map_location="cpu", weights_only=True)
     if TrainingSettings.from_json(state.pop("settings")) != settings:
         raise BadInput(f"the run in {folder} has other settings; give its own, or another --out folder")
     return state

@@ -3,32 +3,36 @@
 import csv
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.training.trainer import Report
-
-FIELDS = tuple(field.name for field in dataclasses.fields(Report))
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class StepLog:
-    """`log.csv` of a run. Going on from a checkpoint drops the lines after it, so no step appears twice."""
+    """`log.csv` of a run. Going on from a checkpoint drops the lines after it, so no step appears twice.
 
-    def __init__(self, file: Path, done: int = 0) -> None:
+    report: the dataclass whose fields are the columns; `step` is one of them.
+    """
+
+    def __init__(self, file: Path, report: type["DataclassInstance"], done: int = 0) -> None:
         self.file = file
+        self.fields = [field.name for field in dataclasses.fields(report)]
         kept = [row for row in read_log(file) if int(row["step"]) <= done] if file.is_file() else []
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w", newline="") as out:
-            writer = csv.DictWriter(out, FIELDS)
+            writer = csv.DictWriter(out, self.fields)
             writer.writeheader()
             writer.writerows(kept)
 
-    def add(self, report: Report) -> None:
+    def add(self, report: "DataclassInstance") -> None:
         """Append one step; on disk at once."""
         values = {
             name: "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
             for name, value in dataclasses.asdict(report).items()
         }
         with self.file.open("a", newline="") as out:
-            csv.DictWriter(out, FIELDS).writerow(values)
+            csv.DictWriter(out, self.fields).writerow(values)
 
 
 def read_log(file: Path) -> list[dict[str, str]]:

@@ -4,7 +4,8 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from engine.training.answers import ARTICLES, WORD, Exercise
+from engine.answering.reading import ARTICLES
+from engine.training.answers import WORD, Exercise
 
 
 class Neighbours:

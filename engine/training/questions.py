@@ -6,6 +6,7 @@ into questions by rule, without a model: they are crude, but of the book's own w
 """
 
 import json
+import lzma
 import random
 import re
 from collections import Counter
@@ -76,11 +77,11 @@ def sectioned(documents: Path, questions: Path) -> list[Reading]:
     Questions marked as of summary scope are left out: no passage answers them.
     """
     asked: dict[str, list[dict]] = {}
-    for row in _rows(questions):
+    for row in read_rows(questions):
         if row.get("scope", "local") == "local":
             asked.setdefault(row["document"], []).append(row)
     readings = []
-    for row in _rows(documents):
+    for row in read_rows(documents):
         text, spans = laid_out(section["text"] for section in row["sections"])
         number = {section["id"]: index for index, section in enumerate(row["sections"])}
         made = tuple(
@@ -99,7 +100,7 @@ def sectioned(documents: Path, questions: Path) -> list[Reading]:
 def paired(file: Path, passages_each: int = 40, seed: int = 0) -> list[Reading]:
     """Rows of a passage and a question, shuffled and laid out as documents of `passages_each` passages."""
     asked: dict[str, list[dict]] = {}
-    for row in _rows(file):
+    for row in read_rows(file):
         asked.setdefault(row["passage"], []).append(row)
     order = list(asked)
     random.Random(seed).shuffle(order)
@@ -122,12 +123,20 @@ def _as_question(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith("?") else "?")
 
 
-def _rows(file: Path) -> list[dict]:
+def read_rows(file: Path) -> list[dict]:
+    """Read the objects of a file of JSON lines, packed with xz or not.
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or holds something else.
+    """
     try:
-        return [json.loads(line) for line in file.read_text(encoding="utf8").splitlines() if line.strip()]
+        with (lzma.open if file.suffix == ".xz" else open)(file, "rt", encoding="utf8") as lines:
+            return [json.loads(line) for line in lines if line.strip()]
     except OSError as error:
         raise BadInput(f"cannot read {file}: {error.strerror}; give a file of JSON lines") from error
-    except ValueError as error:
+    except (ValueError, lzma.LZMAError, EOFError) as error:
         raise BadInput(f"{file} is not a file of JSON lines: {error}") from error
 
 

@@ -6,9 +6,7 @@ goes on where it was killed, with the same losses. What it writes to `--out`: `r
 """
 
 import argparse
-import csv
 import dataclasses
-import json
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -24,12 +22,14 @@ from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.reading import ReadingLayers, load_reader, save_reader
 from engine.training.answers import Exercise, exercises, grouped, story_exercises
+from engine.training.checkpoint import keep_options, read_state, write_state
+from engine.training.curves import StepLog, read_log
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, gold_passage_scores, reading_of, scores_of
 from engine.training.states import StateStore
 from ingest.errors import BadInput
 
-STATE_FILE, LOG_FILE, SETTINGS_FILE = "state.pt", "log.csv", "options.json"
+LOG_FILE = "log.csv"
 LESSON = 1500  # passages whose states are computed before the questions on them are read
 SORTED = 32  # batches among which questions are sorted by length
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -55,13 +55,23 @@ class ReadingSettings:
     steady: float = 0.6
     weight_decay: float = 0.01
     average: float = 0.998
-    skip: int = 0
     seed: int = 1
 
     def factor(self, step: int) -> float:
         """Return the factor of the learning rate at a step: rising, steady, then falling to zero."""
         falling = (self.steps - step) / max(1.0, self.steps * (1 - self.steady))
         return max(0.0, min((step + 1) / self.warmup, 1.0, falling))
+
+
+@dataclass(frozen=True)
+class ReadingReport:
+    """A line of the log: mean loss since the line before, held-out scores, seconds since the start."""
+
+    step: int
+    loss: float
+    exact: float
+    f1: float
+    seconds: float
 
 
 class ReadingRun:
@@ -109,23 +119,18 @@ class ReadingRun:
             "step": self.step, "layers": self.layers.state_dict(),
             "optimiser": self.optimiser.state_dict(), "average": self.average,
         }  # fmt: skip
-        torch.save(state, folder / (STATE_FILE + ".partial"))
-        (folder / (STATE_FILE + ".partial")).replace(folder / STATE_FILE)
+        write_state(folder, state)
 
     def restore(self, folder: Path) -> None:
         """Go on where `save` was called last."""
-        if (folder / STATE_FILE).is_file():
-            state = torch.load(folder / STATE_FILE, weights_only=True)
+        if (state := read_state(folder)) is not None:
             self.step, self.average = state["step"], state["average"]
             self.layers.load_state_dict(state["layers"])
             self.optimiser.load_state_dict(state["optimiser"])
 
 
-def lessons(
-    groups: Sequence[list[Exercise]], store: StateStore, settings: ReadingSettings
-) -> Iterator[list[Exercise]]:
+def lessons(groups: Sequence[list[Exercise]], store: StateStore) -> Iterator[list[Exercise]]:
     """Yield the exercises on some passages after the others, again and again, once their states are there."""
-    groups = groups[settings.skip :] + groups[: settings.skip]
     while True:
         for first in range(0, len(groups), LESSON):
             lesson = [one for group in groups[first : first + LESSON] for one in group]
@@ -138,7 +143,7 @@ def batches(
 ) -> Iterator[list[Reading]]:
     """Yield the rows of one step after another; the same settings give the same rows."""
     near = Neighbours(group[0].passage for group in groups) if settings.passages > 1 else None
-    for number, lesson in enumerate(lessons(groups, store, settings)):
+    for number, lesson in enumerate(lessons(groups, store)):
         rng = random.Random(f"{settings.seed} {number}")
         rng.shuffle(lesson)
         size = settings.questions * SORTED
@@ -172,7 +177,7 @@ def train(
 ) -> None:
     """Train to the last step; write the log, the state and the mean of the weights every so many steps."""
     settings, began = run.settings, time.monotonic()
-    log = Log(folder / LOG_FILE, run.step)
+    log = StepLog(folder / LOG_FILE, ReadingReport, run.step)
     losses: list[float] = []
     for number, rows in enumerate(batches(groups, run.store, settings)):
         if number < run.step:
@@ -185,59 +190,34 @@ def train(
         averaged = run.averaged()
         with torch.autocast("cpu", run.precision, enabled=run.precision != torch.float32):
             exact, f1 = gold_passage_scores(averaged, run.store, held_out)
-        log.add(run.step, sum(losses) / len(losses), exact, f1, time.monotonic() - began)
+        report = ReadingReport(run.step, sum(losses) / len(losses), exact, f1, time.monotonic() - began)
+        log.add(report)
+        print(f"step {report.step}: loss {report.loss:.3f}, exact match {exact:.3f}, F1 {f1:.3f}", flush=True)
         losses = []
         run.save(folder)
         save_reader(averaged, run.store.backbone, folder)
-    log.draw(folder / "curve.png")
+    draw_scores(log.file, folder / "curve.png")
 
 
-class Log:
-    """`log.csv`: step, loss, exact match, F1, seconds; going on drops the lines after the state's step."""
+def draw_scores(file: Path, picture: Path) -> None:
+    """Draw loss, exact match and F1 over the steps of a log."""
+    import matplotlib
 
-    FIELDS = ("step", "loss", "exact", "f1", "seconds")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
 
-    def __init__(self, file: Path, done: int) -> None:
-        self.file = file
-        rows = [row for row in self.rows() if int(row["step"]) <= done]
-        with file.open("w", newline="") as out:
-            writer = csv.DictWriter(out, self.FIELDS)
-            writer.writeheader()
-            writer.writerows(rows)
-
-    def rows(self) -> list[dict[str, str]]:
-        """Return the lines so far."""
-        if not self.file.is_file():
-            return []
-        with self.file.open(newline="") as lines:
-            return list(csv.DictReader(lines))
-
-    def add(self, step: int, *values: float) -> None:
-        """Append one line, and show it."""
-        with self.file.open("a", newline="") as out:
-            csv.writer(out).writerow([step, *(f"{value:.4f}" for value in values)])
-        said = ", ".join(f"{name} {value:.3f}" for name, value in zip(self.FIELDS[1:], values, strict=True))
-        print(f"step {step}: {said}", flush=True)
-
-    def draw(self, picture: Path) -> None:
-        """Draw loss, exact match and F1 over the steps."""
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
-
-        rows = self.rows()
-        steps = [int(row["step"]) for row in rows]
-        figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
-        left.plot(steps, [float(row["loss"]) for row in rows])
-        left.set_title("loss (nats)")
-        for name in ("exact", "f1"):
-            right.plot(steps, [float(row[name]) for row in rows], label=name)
-        right.set_title("held-out passages")
-        right.legend()
-        figure.tight_layout()
-        figure.savefig(picture, dpi=110)
-        pyplot.close(figure)
+    rows = read_log(file)
+    steps = [int(row["step"]) for row in rows]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
+    left.plot(steps, [float(row["loss"]) for row in rows])
+    left.set_title("loss (nats)")
+    for name in ("exact", "f1"):
+        right.plot(steps, [float(row[name]) for row in rows], label=name)
+    right.set_title("held-out passages")
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -290,8 +270,7 @@ def run(arguments: argparse.Namespace) -> int:
             store.add([one.question for one in part], [one.passage for one in part])
             print(f"{first + LESSON} of {len(groups)} passages", flush=True)
         return 0
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    keep_settings(arguments.out, settings)
+    keep_options(arguments.out, dataclasses.asdict(settings))
     kept = [one for group in everything if group[0].held_out for one in group if one.spans]
     held_out = kept[: arguments.held_out]
     store.add([one.question for one in held_out], [one.passage for one in held_out])
@@ -320,22 +299,3 @@ def starting_layers(backbone: Backbone, settings: ReadingSettings, start: Path |
             f"give --block {layers.block} --layers {len(layers.layers)}"
         )
     return layers
-
-
-def keep_settings(folder: Path, settings: ReadingSettings) -> None:
-    """Keep the settings of a run beside it.
-
-    Raises
-    ------
-    BadInput
-        It was begun with others, so that going on would give other losses.
-    """
-    file, wanted = folder / SETTINGS_FILE, dataclasses.asdict(settings)
-    if (folder / STATE_FILE).is_file() and file.is_file():
-        begun = json.loads(file.read_text())
-        if different := [name for name, value in wanted.items() if begun.get(name) != value]:
-            raise BadInput(
-                f"the run in {folder} was begun with another --{different[0]} "
-                f"({begun.get(different[0])}); give that, or another --out folder"
-            )
-    file.write_text(json.dumps(wanted, indent=2) + "\n")

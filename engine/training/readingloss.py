@@ -15,13 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.sidenet.reading import KINDS, ReadingLayers, ReadingScores
+from engine.sidenet.reading import KINDS, ReadingLayers, ReadingScores, best_spans
 from engine.training.answers import Exercise, overlap, words_of
 from engine.training.states import StateStore
 
 KIND_WEIGHT = 0.3
 SHARED_WEIGHT = 0.5
-LONGEST_ANSWER = 30  # tokens
 
 
 @dataclass(frozen=True)
@@ -111,14 +110,6 @@ def shared_loss(logits: Tensor, gold: Tensor, rows: Sequence[Reading]) -> Tensor
     return total / max(1, count)
 
 
-def best_span(start: Tensor, end: Tensor) -> tuple[int, int]:
-    """Return the most probable first and last token (ends included) of a passage's logits (tokens,)."""
-    pairs = start[:, None] + end[None]
-    allowed = torch.ones_like(pairs, dtype=torch.bool).triu().tril(LONGEST_ANSWER - 1)
-    at = int(pairs.masked_fill(~allowed, float("-inf")).argmax())
-    return at // len(end), at % len(end)
-
-
 @torch.inference_mode()
 def gold_passage_scores(
     layers: ReadingLayers, store: StateStore, exercises: Sequence[Exercise], batch: int = 32
@@ -132,7 +123,8 @@ def gold_passage_scores(
         scores = scores_of(layers, store, rows)
         for one, start, end in zip(part, scores.start, scores.end, strict=True):
             spans = store.spans(one.passage)
-            first, last = best_span(start[: len(spans)], end[: len(spans)])
+            sides = (side[: len(spans)].log_softmax(0) for side in (start, end))
+            ((first, last, _),) = best_spans(*sides, count=1)
             said = words_of(one.passage[spans[first][0] : spans[last][1]])
             accepted = [words_of(answer) for answer in one.answers]
             exact.append(any(said == words for words in accepted))

@@ -7,7 +7,7 @@ every text. The file only grows; what an interrupted run left behind its last re
 
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class StateStore:
         self._lock = FileLock(folder / f"{name}.lock")
         self.texts: dict[str, Kept] = {}
         self.rows = self._known = 0
+        self._map: np.ndarray | None = None
         self._load()
 
     def _load(self) -> None:
@@ -60,27 +61,19 @@ class StateStore:
                     self.texts[text] = Kept(first, spans)
                     self.rows = max(self.rows, first + len(spans))
 
-    def add(
-        self,
-        questions: Sequence[str],
-        passages: Sequence[str],
-        progress: Callable[[int, int], None] = lambda done, total: None,
-    ) -> None:
+    def add(self, questions: Sequence[str], passages: Sequence[str]) -> None:
         """Compute what is missing of the states of these texts; one process at a time does."""
         wanted = {*map(_question, questions), *passages}
         self._load()
         if not wanted <= self.texts.keys():
             with self._lock:
                 self._load()
-                self._add(questions, passages, progress)
+                self._add(questions, passages)
 
-    def _add(
-        self, questions: Iterable[str], passages: Sequence[str], progress: Callable[[int, int], None]
-    ) -> None:
+    def _add(self, questions: Sequence[str], passages: Sequence[str]) -> None:
         asked = sorted({one for one in questions if _question(one) not in self.texts}, key=len)
         missing = [one for one in dict.fromkeys(passages) if one not in self.texts]
         random.Random(len(missing)).shuffle(missing)
-        total, done = len(asked) + len(missing), 0
         with (
             self._data.open("r+b" if self._data.exists() else "w+b") as data,
             open(self._records, "r+b" if self._records.exists() else "w+b") as log,
@@ -96,12 +89,8 @@ class StateStore:
                     [(_question(one), 0, [[0, 0]] * len(row))] for one, row in zip(part, ids, strict=True)
                 ]
                 self._write(data, log, ids, pieces)
-                done += len(part)
-                progress(done, total)
             for batch in _batches(self._packed(missing)):
                 self._write(data, log, [ids for ids, _ in batch], [pieces for _, pieces in batch])
-                done += sum(len(pieces) for _, pieces in batch)
-                progress(done, total)
 
     def _packed(self, texts: Sequence[str]) -> Iterable[tuple[list[int], list]]:
         """Yield segments (ids, [(text, first token, spans)]) that hold whole texts one after the other."""
@@ -151,7 +140,7 @@ class StateStore:
         return self.texts[text].spans
 
     def _mapped(self) -> np.ndarray:
-        if getattr(self, "_map", None) is None or len(self._map) < self.rows:
+        if self._map is None or len(self._map) < self.rows:
             self._map = np.memmap(self._data, "<f2", "c", shape=(self.rows, self.backbone.width))
         return self._map
 

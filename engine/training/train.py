@@ -203,7 +203,7 @@ class Run:
         if self.leads:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / SETTINGS_FILE).write_text(self.trainer.settings.to_json())
-            self.steps = StepLog(self.out / LOG_FILE, self.trainer.done)
+            self.steps = StepLog(self.out / LOG_FILE, Report, self.trainer.done)
         self.progress.start()
         return self
 

@@ -8,7 +8,7 @@ import torch
 
 from engine.answering.history import in_full
 from engine.answering.prompt import Turn
-from engine.answering.reading import Found, Reading, Span, best_spans, joined, read, repeats, trimmed, widened
+from engine.answering.reading import Found, Reading, Span, joined, read, repeats, trimmed, widened
 from engine.answering.wording import NOT_SURE, asks_yes_or_no, worded
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
@@ -22,6 +22,7 @@ from engine.sidenet.config import SideNetConfig
 from engine.sidenet.reading import (
     Calibration,
     ReadingLayers,
+    best_spans,
     keep_calibration,
     load_reader,
     question_tokens,
