@@ -95,7 +95,7 @@ def build_parser(chosen: str | None = None) -> Parser:
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
     add.add_argument(
-        "--int8", action="store_true", help="keep the memory in two thirds of the space, slightly rounded"
+        "--int8", action="store_true", help="keep keys and values as bytes, where a bank keeps any"
     )
 
     command("shelf", list_shelf, "list the documents", as_json)
