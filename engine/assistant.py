@@ -102,9 +102,9 @@ class Assistant:
             return entry, None
         return entry, self.library.enqueue(entry.id, password, encoding)
 
-    def remove(self, words: str) -> int:
+    def remove(self, words: str, keep_marks: bool = False) -> int:
         """See `Library.remove`."""
-        return self.library.remove(words)
+        return self.library.remove(words, keep_marks)
 
     # asking
 

@@ -224,11 +224,11 @@ class Library:
                 raise BadInput(f"{words}: there is no such file, and no such document on the shelf") from None
             raise
 
-    def remove(self, words: str) -> int:
-        """Delete a document and all that was made from it; returns the bytes freed."""
+    def remove(self, words: str, keep_marks: bool = False) -> int:
+        """Delete a document and all that was made from it, see `Shelf.remove`; returns the bytes freed."""
         identifier = self.shelf.find(words).id
         self._let_go(identifier)
-        freed = self.shelf.remove(identifier)
+        freed = self.shelf.remove(identifier, keep_marks=keep_marks)
         self._faults.pop(identifier, None)
         return freed
 
@@ -402,6 +402,7 @@ class Library:
 
     def _keep(self, identifier: str, document: Document) -> None:
         self.shelf.store(identifier, document)
+        self.shelf.marks.settle(identifier, document)
         self.shelf.configure(identifier, warnings=list(document.warnings) or None)
 
     def _is_damage(self, identifier: str, error: Exception) -> bool:

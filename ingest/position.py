@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from ingest.errors import BadInput
@@ -36,6 +37,23 @@ def find_position(document: "Document", words: str) -> int:
     if found is None:
         raise BadInput(f"no place called {_quoted(words)} in this document: {_what_exists(document)}")
     return found
+
+
+def find_start(document: "Document", words: str) -> int:
+    """Find where a place that a person named begins: a page, a chapter, a paragraph, or the point itself.
+
+    Reads what `Document.position` reads. Raises BadInput as that does.
+    """
+    end, asked = find_position(document, words), _plain(words)
+    if end == 0 or _PERCENT.fullmatch(asked) or _CHARACTER.fullmatch(asked):
+        return max(0, min(end, len(document.text) - 1))
+    if _PAGE.fullmatch(asked):
+        return next((page.start for page in document.pages if page.end == end), end)
+    chapter = _find_chapter(document, asked)
+    if chapter is not None and document.chapters[chapter].end == end:
+        return document.chapters[chapter].start
+    index = bisect_left([stop for _, stop in document.paragraphs], end)
+    return document.paragraphs[min(index, len(document.paragraphs) - 1)][0]
 
 
 def _position(document: "Document", asked: str) -> int | None:

@@ -16,8 +16,9 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.command_line import printing, run_tests
+from app.command_line import printing, reading, run_tests
 from app.command_line.arguments import (
     PAGE,
     PAGE_OPTIONS,
@@ -35,6 +36,9 @@ from engine.arguments import positive
 from engine.errors import Failure
 from engine.paths import PROGRAM
 from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.library import Library
 
 DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
 DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
@@ -95,6 +99,9 @@ def build_parser(chosen: str | None = None) -> Parser:
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
     add.add_argument(
+        "--replaces", metavar="DOC", help="an older edition: its notes and place go over, then it is removed"
+    )
+    add.add_argument(
         "--int8", action="store_true", help="keep keys and values as bytes, where a bank keeps any"
     )
 
@@ -122,6 +129,7 @@ def build_parser(chosen: str | None = None) -> Parser:
 
     remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
     remove.add_argument("document", metavar="DOC", help="an id, an unambiguous start of one, or a title")
+    remove.add_argument("--keep-notes", action="store_true", help="keep highlights, notes and bookmarks")
 
     backup = command("backup", back_up, "keep all books, talks and places read in one file", as_json)
     backup.add_argument("file", type=Path, metavar="FILE", help="a new file")
@@ -133,6 +141,8 @@ def build_parser(chosen: str | None = None) -> Parser:
         "restore", restore_backup, "bring back what a backup has and the shelf has not", as_json
     )
     restored.add_argument("file", type=Path, metavar="FILE", help="what backup wrote")
+
+    reading.declare(command, DOCUMENT_HELP, as_json)
 
     for name, delegate in DELEGATES.items():
         made = command(name, None, delegate.help)
@@ -248,6 +258,8 @@ def fail(message: str, code: int, debug: bool) -> int:
 def add_documents(arguments: argparse.Namespace) -> int:
     """Every file is tried; the exit code is that of the last one that could not be added."""
     shelf, added, code = assistant(arguments), [], 0
+    if arguments.replaces and len(arguments.files) > 1:
+        raise BadInput("--replaces puts one file in the place of one document: name one file")
     for name in arguments.files:
         progress, began = printing.Progress(Path(name).name, sys.stderr), time.monotonic()
         try:
@@ -263,6 +275,8 @@ def add_documents(arguments: argparse.Namespace) -> int:
             continue
         finally:
             progress.close()
+        if arguments.replaces:
+            replace_edition(shelf.library, arguments.replaces, entry.id)
         seconds = round(time.monotonic() - began, 2)
         added.append({**records.entry(entry), "seconds": seconds})
         if not arguments.json:
@@ -272,6 +286,14 @@ def add_documents(arguments: argparse.Namespace) -> int:
     if arguments.json:
         printing.print_json({"documents": added}, arguments.results)
     return code
+
+
+def replace_edition(library: "Library", former: str, edition: str) -> None:
+    """Put a document in the place of an older edition of it, and say what that brought."""
+    from engine.marks import editions
+
+    found, freed = editions.replace(library, library.shelf.find(former).id, edition)
+    print(f"  {found} notes were found in it; the older edition is gone, {wording.size(freed)} freed")
 
 
 def list_shelf(arguments: argparse.Namespace) -> int:
@@ -332,7 +354,7 @@ def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
 
 def remove_document(arguments: argparse.Namespace) -> int:
     """Delete a document and print what that freed."""
-    freed = assistant(arguments).remove(arguments.document)
+    freed = assistant(arguments).remove(arguments.document, keep_marks=arguments.keep_notes)
     if arguments.json:
         printing.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.results)
     else:

@@ -24,6 +24,7 @@ from engine.errors import Failure
 from engine.paths import PROGRAM, Paths
 from engine.shelf.identifiers import SHAPE, checked
 from engine.shelf.rebuilding import file_hash
+from engine.shelf.spelling import corrected
 from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.terms import Stem, Term, box_terms, question_terms
 from engine.shelf.words import Word, words
@@ -71,6 +72,15 @@ class _Part:
     last: int
     rows: int
     words: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search gave: its hits, how many there are without its limit, and the query that gave them."""
+
+    query: str
+    hits: list[Hit]
+    total: int
 
 
 class NoIndex(Failure):
@@ -160,6 +170,18 @@ class FullText:
             hits += [_searched_hit(db, part.document, row, terms) for row in rows[: limit - len(hits)]]
             total += len(rows)
         return _scored(hits, terms, parts, total)
+
+    def search_forgiving(self, query: str, documents: Documents = None, *, limit: int = 50) -> Found:
+        """Search; where nothing has all the words, with those of the books that are one letter away."""
+        hits = self.search(query, documents, limit=limit)
+        if not hits:
+            guesses = [corrected(db, query) for _, db in self._parts(documents)]
+            tried = dict.fromkeys(guess for guess in guesses if guess and guess != query)
+            found = [Found(guess, self.search(guess, documents, limit=limit),
+                           self.count(guess, documents)) for guess in tried]  # fmt: skip
+            if found and (best := max(found, key=lambda one: one.total)).total:
+                return best
+        return Found(query, hits, self.count(query, documents) if len(hits) == limit else len(hits))
 
     def count(self, query: str, documents: Documents = None) -> int:
         """Count the passages that `search` would find without its limit."""

@@ -187,6 +187,41 @@ def add_text_sums(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE documents ADD COLUMN text_sum TEXT NOT NULL DEFAULT ''")
 
 
+def create_marks(db: sqlite_utils.Database) -> None:
+    """Marks of readers, and tags of theirs for books.
+
+    `book` is the id of the document that a mark was made in; `document` the same while that is on the shelf.
+    """
+    db.execute(
+        """
+        CREATE TABLE marks (
+            id TEXT PRIMARY KEY,
+            book TEXT NOT NULL,
+            document TEXT REFERENCES documents(id) ON DELETE CASCADE,
+            owner TEXT NOT NULL DEFAULT '',
+            kind TEXT NOT NULL,
+            colour TEXT NOT NULL DEFAULT '',
+            start INTEGER NOT NULL,
+            end INTEGER NOT NULL,
+            quote TEXT NOT NULL,
+            before TEXT NOT NULL DEFAULT '',
+            after TEXT NOT NULL DEFAULT '',
+            place TEXT NOT NULL DEFAULT '',
+            share REAL NOT NULL DEFAULT 0,
+            title TEXT NOT NULL DEFAULT '',
+            author TEXT NOT NULL DEFAULT '',
+            note TEXT NOT NULL DEFAULT '',
+            lost INTEGER NOT NULL DEFAULT 0,
+            created REAL NOT NULL,
+            changed REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX marks_book ON marks (book, owner)")
+    db.execute("CREATE INDEX marks_document ON marks (document)")
+    db.execute("ALTER TABLE readings ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'")
+
+
 MIGRATIONS = [
     create_documents,
     create_jobs,
@@ -195,6 +230,7 @@ MIGRATIONS = [
     create_traces,
     add_library_owners,
     add_text_sums,
+    create_marks,
 ]
 
 

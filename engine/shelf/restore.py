@@ -164,6 +164,7 @@ def _merge(paths: Paths, staging: Path, rows: dict[str, list[Row]]) -> Restored:
         merge = _Merge(shelf, staging, rows, restored)
         with shelf.connections.writing() as db:
             merge.books(db)
+            merge.marks(db)
             merge.talks(db)
             merge.libraries(db)
     return restored
@@ -196,6 +197,12 @@ class _Merge:
         for row in self.rows["readings"]:
             if row["document"] in held:
                 db.table("readings").insert(row, ignore=True)
+
+    def marks(self, db: sqlite_utils.Database) -> None:
+        held = {row["id"] for row in db.query("SELECT id FROM documents")}
+        for row in self.rows["marks"]:
+            book = row["book"] if row["book"] in held else None
+            db.table("marks").insert(row | {"document": book}, ignore=True)
 
     def talks(self, db: sqlite_utils.Database) -> None:
         known = {row["id"]: row["changed"] for row in db.query("SELECT id, changed FROM talks")}

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from engine.marks.mark import COLOURS, KINDS
 from engine.shelf.identifiers import SHAPE
 from engine.shelf.jobs import STATES as JOB_STATES
 from engine.shelf.rebuilding import SOURCE
@@ -14,7 +15,7 @@ from engine.shelf.titles import one_line
 from engine.shelf.transcript import SPEAKERS
 
 # parents first
-TABLES = ("documents", "readings", "talks", "messages", "traces", "libraries", "examples", "jobs")
+TABLES = ("documents", "readings", "marks", "talks", "messages", "traces", "libraries", "examples", "jobs")
 DOCUMENT_STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
 TYPES: dict[str, type | tuple[type, ...]] = {"TEXT": str, "INTEGER": int, "REAL": (int, float), "BLOB": bytes}
 Row = dict[str, Any]
@@ -33,6 +34,10 @@ RULES: dict[tuple[str, str], Callable[[Any], object]] = {
     ("documents", "title"): _is_line,
     ("documents", "author"): _is_line,
     ("documents", "source_name"): _is_line,
+    ("marks", "id"): SHAPE.fullmatch,
+    ("marks", "book"): SHAPE.fullmatch,
+    ("marks", "kind"): KINDS.__contains__,
+    ("marks", "colour"): ("", *COLOURS).__contains__,
     ("talks", "id"): SHAPE.fullmatch,
     ("messages", "role"): SPEAKERS.__contains__,
     ("libraries", "id"): SHAPE.fullmatch,

@@ -20,6 +20,7 @@ from typing import Any
 
 from engine.errors import Failure
 from engine.locks import FileLock, document_lock, holding
+from engine.marks.marks import Marks
 from engine.paths import Paths
 from engine.room import require_room
 from engine.shelf.connections import Connections, Unwritable
@@ -35,6 +36,7 @@ from ingest.errors import BadInput
 
 STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
 SHORTEST_ID_START = 3
+LONGEST_TAG, MOST_TAGS = 40, 20
 COPY_BYTES = 1 << 20
 CHANGEABLE = ("author", "language", "format", "characters", "tokens", "bank_bytes", "state")
 
@@ -67,6 +69,7 @@ class Entry:
     settings: dict[str, Any]
     position: int
     opened: float | None
+    tags: tuple[str, ...] = ()
 
     def belongs_to(self, owner: str) -> bool:
         """Tell whether that account may change or delete it, see `may_change`."""
@@ -79,13 +82,14 @@ class Entry:
 
 
 class Shelf:
-    """All documents of one data folder; `jobs`, `talks` and `fulltext` are its other parts."""
+    """All documents of one data folder; `jobs`, `talks`, `marks` and `fulltext` are its other parts."""
 
     def __init__(self, paths: Paths):
         self.paths = paths
         self.connections = Connections(paths.database, paths.locks, lambda: keep_graves(paths))
         self.jobs = Jobs(self.connections, paths.locks)
         self.talks = Talks(self.connections, paths.talks)
+        self.marks = Marks(self.connections)
         self.fulltext = FullText(paths)
 
     def close(self) -> None:
@@ -194,8 +198,17 @@ class Shelf:
         self._note(identifier, owner, "opened", time.time())
         return self.get(identifier, owner)
 
-    def remove(self, identifier: str, timeout: float = 30.0) -> int:
+    def tag(self, identifier: str, tags: str, owner: str = "") -> Entry:
+        """Give the document a reader's tags, parted by commas, for those it has; '' takes all away."""
+        lines = [one_line(tag, LONGEST_TAG) for tag in tags.split(",")]
+        kept = list({folded(line): line for line in lines if line}.values())[:MOST_TAGS]
+        self._note(identifier, owner, "tags", json.dumps(kept))
+        return self.get(identifier, owner)
+
+    def remove(self, identifier: str, timeout: float = 30.0, keep_marks: bool = False) -> int:
         """Delete the document and all that was made from it (bank, full text, talks). Returns bytes freed.
+
+        keep_marks: readers' marks stay, and are found again in the book should it come back.
 
         A job that works on it is told to stop, and waited for. Raises Failure when it does not within
         `timeout` seconds, BadInput when there is no such document.
@@ -203,7 +216,7 @@ class Shelf:
         title, lock = self.get(identifier).title, self.lock(identifier)
         try:
             self.jobs.cancel_all(identifier)
-            return self._remove(identifier, title, lock, timeout)
+            return self._remove(identifier, title, lock, timeout, keep_marks)
         except Unwritable as error:
             if not error.full:
                 raise
@@ -212,14 +225,14 @@ class Shelf:
             freed = folder_bytes(self._folder(identifier))
             shutil.rmtree(self._folder(identifier))
         self.jobs.cancel_all(identifier)
-        return freed + self._remove(identifier, title, lock, timeout)
+        return freed + self._remove(identifier, title, lock, timeout, keep_marks)
 
-    def _remove(self, identifier: str, title: str, lock: FileLock, timeout: float) -> int:
+    def _remove(self, identifier: str, title: str, lock: FileLock, timeout: float, keep_marks: bool) -> int:
         refusal = (
             f'"{title}" is being worked on by process {lock.holder()}: pause or stop that, then remove it'
         )
         with holding(lock, timeout, refusal):
-            graves = self._delete_rows(identifier)
+            graves = self._delete_rows(identifier, keep_marks)
             freed = sum(folder_bytes(grave) for grave in graves)
             for grave in graves:
                 shutil.rmtree(grave, ignore_errors=True)
@@ -297,17 +310,18 @@ class Shelf:
         # fetched at once: an unfinished query would pin the write-ahead log
         rows = list(
             self.connections.db.query(
-                "SELECT documents.*, coalesce(readings.position, 0) AS position, readings.opened AS opened"
-                " FROM documents LEFT JOIN readings"
+                "SELECT documents.*, coalesce(readings.position, 0) AS position, readings.opened AS opened,"
+                " coalesce(readings.tags, '[]') AS tags FROM documents LEFT JOIN readings"
                 f" ON readings.document = documents.id AND readings.owner = :owner {rest}",
                 values,
             )
         )
         for row in rows:
             del row["renamed"], row["text_sum"]
-            yield Entry(**row | {"settings": json.loads(row["settings"])})
+            parsed = {"settings": json.loads(row["settings"]), "tags": tuple(json.loads(row["tags"]))}
+            yield Entry(**row | parsed)
 
-    def _note(self, identifier: str, owner: str, column: str, value: float) -> None:
+    def _note(self, identifier: str, owner: str, column: str, value: float | str) -> None:
         # where nothing can be written, a book can be read all the same
         with contextlib.suppress(Unwritable), self.connections.writing() as db:
             self.get(identifier)
@@ -361,11 +375,13 @@ class Shelf:
         for row in self.connections.db.query("SELECT * FROM documents WHERE id = ?", [identifier]):
             write_note(self._folder(identifier), row)
 
-    def _delete_rows(self, identifier: str) -> list[Path]:
+    def _delete_rows(self, identifier: str, keep_marks: bool) -> list[Path]:
         """Delete the rows; returns the graves of the document and of the talks that went with it."""
         with self.connections.writing() as db:
             self.get(identifier)
             talks = [row["id"] for row in db.table("talks").rows_where("document = ?", [identifier])]
+            if keep_marks:
+                db.execute("UPDATE marks SET document = NULL WHERE document = ?", [identifier])
             db.table("documents").delete(identifier)
             try:
                 return [bury(self._folder(identifier)), *(bury(self.paths.talks / talk) for talk in talks)]

@@ -68,7 +68,7 @@ class FakeAssistant:
         self.calls.append(("continue", document, at, prompt, tokens, memory, sampling))
         yield SimpleNamespace(text="And so on.", answer=ANSWER)
 
-    def remove(self, words):
+    def remove(self, words, keep_marks=False):
         self.calls.append(("remove", words))
         if words == "nothing":
             raise BadInput("no document 'nothing'; see: python launch.py shelf")
