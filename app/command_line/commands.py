@@ -59,6 +59,7 @@ DELEGATES: dict[str, Delegate] = {
     ),
     "train": Delegate("engine.training.train", "train a SideNet on books"),
     "train-search": Delegate("engine.training.search", "train the search map on questions"),
+    "make-questions": Delegate("engine.training.madeanswers", "make questions about books by rule"),
     "train-reader": Delegate("engine.training.reading", "train the reading layers on questions"),
     "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
     "bench": Delegate("app.command_line.bench", "measure speed and size"),

@@ -27,7 +27,8 @@ class Exercise:
     """A question about a passage.
 
     spans: (start, end) characters of the passage that answer; empty where it does not tell, or where kind is
-    "yes" or "no". answers: accepted words. document: what the passage was taken from.
+    "yes" or "no". answers: accepted words. document: what the passage was taken from. beside: passages of the
+    same document that do not tell.
     """
 
     question: str
@@ -37,24 +38,30 @@ class Exercise:
     kind: str = "span"
     document: str = ""
     held_out: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def exercises(file: Path) -> Iterator[Exercise]:
     """Yield an exercise for every usable row of passage, question and answers."""
     for row in read_rows(file):
-        passage, answers = row["passage"], tuple(row.get("answers") or [row.get("answer", "")])
-        if not 0 < len(passage) <= LONGEST_PASSAGE:
-            continue
-        kind = YES_NO.get(answers[0].casefold().strip(". "), "span")
-        spans: tuple[tuple[int, int], ...] = ()
-        if kind == "span" and row.get("answerable", True):
-            start = row.get("answer_start")
-            found = (start, start + len(answers[0])) if start is not None else similar_span(passage, answers)
-            if found is None or len(passage[slice(*found)].split()) > LONGEST_SPAN:
-                continue
-            spans = (found,)
-        held_out = row.get("split") == "dev" or is_held_out(passage)
-        yield Exercise(row["question"], passage, spans, answers, kind, row.get("source", ""), held_out)
+        if 0 < len(row["passage"]) <= LONGEST_PASSAGE and (made := exercise_of(row)) is not None:
+            yield made
+
+
+def exercise_of(row: dict) -> Exercise | None:
+    """Return the exercise of a row, None where its answer is no stretch of its passage, or too long."""
+    passage, answers = row["passage"], tuple(row.get("answers") or [row.get("answer", "")])
+    kind = YES_NO.get(answers[0].casefold().strip(". "), "span")
+    spans = tuple((start, end) for start, end in row.get("spans", ()))
+    if kind == "span" and row.get("answerable", True) and not spans:
+        start = row.get("answer_start")
+        found = (start, start + len(answers[0])) if start is not None else similar_span(passage, answers)
+        if found is None or len(passage[slice(*found)].split()) > LONGEST_SPAN:
+            return None
+        spans = (found,)
+    held_out = row.get("split") == "dev" or is_held_out(passage)
+    beside = tuple(row.get("beside", ()))
+    return Exercise(row["question"], passage, spans, answers, kind, row.get("source", ""), held_out, beside)
 
 
 def story_exercises(documents: Path, questions: Path) -> Iterator[Exercise]:

@@ -129,12 +129,17 @@ class ReadingRun:
             self.optimiser.load_state_dict(state["optimiser"])
 
 
+def texts_of(lesson: Sequence[Exercise]) -> list[str]:
+    """Return the passages of exercises, and those that do not tell."""
+    return [text for one in lesson for text in (one.passage, *one.beside)]
+
+
 def lessons(groups: Sequence[list[Exercise]], store: StateStore) -> Iterator[list[Exercise]]:
     """Yield the exercises on some passages after the others, again and again, once their states are there."""
     while True:
         for first in range(0, len(groups), LESSON):
             lesson = [one for group in groups[first : first + LESSON] for one in group]
-            store.add([one.question for one in lesson], [one.passage for one in lesson])
+            store.add([one.question for one in lesson], texts_of(lesson))
             yield lesson
 
 
@@ -167,8 +172,8 @@ def rows_of(
             continue
         rows.append(own)
         if near is not None and own.kind == "span":
-            others = [one for one in near.of(exercise, passages + 2) if one in store.texts][: passages - 1]
-            rows += [Reading(number, exercise.question, one, (), "span") for one in others]
+            others = exercise.beside or [one for one in near.of(exercise, passages + 2) if one in store.texts]
+            rows += [Reading(number, exercise.question, one, (), "span") for one in others[: passages - 1]]
     return rows
 
 
@@ -267,7 +272,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.only_states:
         for first in range(0, len(groups), LESSON):
             part = [one for group in groups[first : first + LESSON] for one in group]
-            store.add([one.question for one in part], [one.passage for one in part])
+            store.add([one.question for one in part], texts_of(part))
             print(f"{first + LESSON} of {len(groups)} passages", flush=True)
         return 0
     keep_options(arguments.out, dataclasses.asdict(settings))

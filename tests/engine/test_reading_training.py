@@ -14,10 +14,12 @@ from engine.evaluation.readers import Asked
 from engine.paths import Paths
 from engine.sidenet.reading import Calibration, ReadingLayers, load_reader
 from engine.training import reading
-from engine.training.answers import Exercise, exercises, similar_span, story_exercises
+from engine.training.answers import Exercise, exercise_of, exercises, similar_span, story_exercises
+from engine.training.madeanswers import made_rows
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, reading_of, scores_of, token_spans
 from engine.training.states import StateStore
+from ingest.document import Document
 from ingest.errors import BadInput
 
 NAMES = ("Tansy", "Humphrey", "Farrow", "Quill", "Amberley", "Marlow")
@@ -44,6 +46,40 @@ def answers(tmp_path) -> Path:
     file = tmp_path / "answers.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
     return file
+
+
+BOOK = """The miller Humphrey said that Tansy was late. “We sit,” said Humphrey. He smiled at Tansy again.
+
+Humphrey’s sister, Tansy, kept a dog called Amberley in the yard. But But But. She said to Amberley that
+Amberley was fat, and Humphrey laughed when Amberley bit Tansy.
+
+Tansy went to Marlow in the spring, and Tansy said that Marlow was dear. Humphrey had two horses that year.
+
+Tansy married Humphrey Quill of Farrow, the captain. There Quill said that Farrow was gone."""
+
+
+class TestMadeQuestions:
+    def test_names_and_kin_become_questions_with_all_places(self):
+        rows = made_rows(Document("t", "", "en", "text", BOOK), "mill", 40)
+        made = {(row["question"].replace("What is the name of", "Who is"), row["answers"][0]) for row in rows}
+        asked = {answer for _, answer in made}
+        assert {"Tansy", "Amberley", "Marlow", "two"} <= asked
+        assert any("Humphrey’s sister" in question and answer == "Tansy" for question, answer in made)
+        for row in rows:
+            assert all(row["passage"][slice(*span)] == row["answers"][0] for span in row["spans"])
+            assert "But" not in row["answers"][0]
+            assert exercise_of(row).spans == tuple(map(tuple, row["spans"]))
+
+    def test_other_passages_of_the_book_stand_beside(self):
+        words = " ".join(f"The bell rang {number} times over the quiet orchard." for number in range(30))
+        rows = made_rows(
+            Document("t", "", "en", "text", BOOK + "\n\n" + words.replace("bell", "goose")), "mill", 40
+        )
+        beside = [text for row in rows for text in row["beside"]]
+        assert beside
+        for row in rows:
+            assert row["passage"] not in row["beside"]
+            assert not any(row["answers"][0] in text for text in row["beside"])
 
 
 class TestExercises:
