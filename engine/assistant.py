@@ -241,7 +241,7 @@ class Assistant:
             calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
             yield from utterance.read(lambda: self._read(asked, calibration))
             return
-        stretches = [self.library.stretch(name, *span) for name, span in scope.ranges.items()]
+        stretches = [self.library.stretch(name, *span) for name, span in asked.scope.ranges.items()]
         if asked.older and talk is not None:
             folder = self.shelf.paths.talk_bank(talk)
             source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
@@ -290,6 +290,7 @@ class Assistant:
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
         recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)
+        scope = scope.narrowed(self.library, question)
         return Asked(question, scope, turns, recent, turns[:older], recalled(question, turns[:older]))
 
     def _chosen(self, asked: Asked) -> Chosen | None:

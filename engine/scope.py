@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.answering.history import turns_before
+from engine.answering.named import named_range
 from engine.answering.prompt import Turn
 from engine.library import Library
 from engine.shelf.talks import Message
@@ -49,6 +50,16 @@ class Scope:
             what = f"nothing of {within}" if within else "nothing"
             raise BadInput(f"{what} stands before {until}; choose a later place")
         return cls({entry.id: (start, end)})
+
+    def narrowed(self, library: Library, question: str) -> "Scope":
+        """Return the part of the only document that a question names: "in chapter 7"; else this scope."""
+        if self.single is None:
+            return self
+        low, high = self.ranges[self.single]
+        named = named_range(question, library.document(self.single))
+        if named is None or max(low, named[0]) >= min(high, named[1]):
+            return self
+        return Scope({self.single: (max(low, named[0]), min(high, named[1]))})
 
     @property
     def single(self) -> str | None:

@@ -14,6 +14,7 @@ from engine.answering.evidence import Weights, content_stems, stems_of
 from engine.library import Library
 from engine.retrieval.votes import bank_scores, question_states
 from engine.shelf.fulltext import Hit
+from ingest.document import Document
 
 CANDIDATES = 40
 FUSION_CONSTANT = 10.0
@@ -36,11 +37,21 @@ class Chosen:
 
 
 def find_passages(question: str, library: Library, ranges: Ranges) -> list[Hit]:
-    """Rank the passages of the documents in `ranges` (id -> characters that may be read), best first."""
+    """Rank the passages of the documents in `ranges` (id -> characters that may be read), best first.
+
+    Title pages, imprints and indexes come last: they name people whom the book does not tell of.
+    """
     if not content_stems(question):
         return []
     ranked = library.shelf.fulltext.rank(question, ranges, limit=CANDIDATES)
-    return fused(ranked, memory_ranking(question, library, ranges))
+    found = fused(ranked, memory_ranking(question, library, ranges))
+    return sorted(found, key=lambda hit: is_matter(library.document(hit.document), hit))
+
+
+def is_matter(document: Document, hit: Hit) -> bool:
+    """Tell whether a passage stands on a title page, in an imprint, an index or the like, not in the text."""
+    number = document.place(hit.start).chapter
+    return number is not None and document.chapters[number].kind != "body"
 
 
 def chosen(question: str, ranked: Sequence[Hit], count: int = REREAD) -> Chosen:
