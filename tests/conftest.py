@@ -18,7 +18,7 @@ CHAT_TEMPLATE = (
 )
 
 # what makes a test slow, whatever it tries: the true model, the program, a browser, an installation
-SLOW_FIXTURES = {"converted", "browser", "chromium", "first_start", "installed"}
+SLOW_FIXTURES = {"converted", "chromium", "first_start", "installed"}
 
 # files whose tests train, measure, kill processes, or go through every step from a file to an answer
 SLOW_FILES = {

@@ -31,7 +31,10 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 # seconds for one step on a busy machine; a step that works takes a few
 PATIENCE = 240
 LOCAL = "127.0.0.1"
+# milliseconds in which colours glide to their new value
+GLIDE = 350
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 # every sentence once, and facts that only one sentence tells
 BOOK = "The Keeper of Saltmarsh"
@@ -93,6 +96,13 @@ def until(what: Callable[[], object], seconds: float = PATIENCE, every: float = 
         assert time.monotonic() < end, f"it did not happen in {seconds} s"
         time.sleep(every)
     return value
+
+
+def becomes(seen: Callable[[], object], wanted: object) -> None:
+    """Wait until `seen()` gives what is wanted; where it never does, the failure shows what it gave."""
+    with contextlib.suppress(AssertionError):
+        until(lambda: seen() == wanted)
+    assert seen() == wanted
 
 
 def a_free_port() -> int:
@@ -278,6 +288,18 @@ def reader(chromium, program) -> Iterator:
     with visiting(chromium, program.url) as page:
         page.wait_for_selector(".lm-card")
         yield page
+
+
+def shade(page, theme: str) -> None:
+    """Show the page in its light or its dark colours."""
+    page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+
+
+def drawn(page, name: str, whole: bool = True) -> None:
+    """Draw the page, or what is seen of it, into the folder that LONGMEM_SCREENSHOTS names, if it does."""
+    if folder := os.environ.get("LONGMEM_SCREENSHOTS"):
+        page.wait_for_timeout(GLIDE)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=whole)
 
 
 def card_of(page, title: str):

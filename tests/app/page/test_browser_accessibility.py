@@ -3,19 +3,27 @@
 With LONGMEM_SCREENSHOTS set to a folder, each view is drawn there in light, dark and on a phone.
 """
 
-import os
-from pathlib import Path
-
 import pytest
 
-from tests.app.browser import DESKTOP, PHONE, answers, ask, fresh_talk, to_tab, visiting
+from tests.app.browser import (
+    DESKTOP,
+    GLIDE,
+    PHONE,
+    SIDEWAYS,
+    answers,
+    ask,
+    drawn,
+    fresh_talk,
+    shade,
+    to_tab,
+    visiting,
+)
 
 TABS = {"shelf": "Shelf", "read": "Read", "write": "Write on", "classify": "Classify", "settings": "Settings"}
 PARTS = {"file": "A file", "measure": "How good it is", "examples": "Examples", "template": "Template"}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ROWS = "note,mood\n" + "".join(f"a {word} evening,good\na {other} evening,bad\n" for word, other in (
     ("lovely", "dreary"), ("splendid", "tedious"), ("charming", "clumsy"), ("merry", "dismal")))  # fmt: skip
-SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +55,6 @@ def pasted(page, rows: str, judged: str) -> None:
     page.locator("#lm-preview").get_by_text(judged).wait_for()
 
 
-def shade(page, theme: str) -> None:
-    page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
-    # colours glide to their new value
-    page.wait_for_timeout(350)
-
-
 def at_view(page, view: str) -> None:
     if view in TABS:
         to_tab(page, TABS[view])
@@ -82,19 +84,17 @@ def serious(page, rules: list[str]) -> list[str]:
     ("light", DESKTOP, RULES), ("dark", DESKTOP, ["color-contrast"]), ("light", PHONE, RULES),
 ], ids=["light", "dark", "phone"])  # fmt: skip
 def test_nothing_serious_in_any_view(furnished_view, request, theme, size, rules):
-    page, found = furnished_view, {}
-    look, folder = request.node.callspec.id, os.environ.get("LONGMEM_SCREENSHOTS")
+    page, found, look = furnished_view, {}, request.node.callspec.id
     page.set_viewport_size(size)
     shade(page, theme)
+    page.wait_for_timeout(GLIDE)
     try:
         # the parts of a tab come before it is left
         for view in ("shelf", "read", "write", "classify", *PARTS, "settings"):
             at_view(page, view)
             assert page.evaluate(SIDEWAYS) <= 0, view
             found[view] = serious(page, rules)
-            if folder:
-                Path(folder).mkdir(parents=True, exist_ok=True)
-                page.screenshot(path=Path(folder) / f"{view}-{look}.png", full_page=view not in ("read",))
+            drawn(page, f"{view}-{look}", whole=view != "read")
     finally:
         page.set_viewport_size(DESKTOP)
         shade(page, "light")

@@ -13,6 +13,7 @@ from tests.app.browser import (
     Program,
     answers,
     ask,
+    becomes,
     call,
     copied,
     missing,
@@ -65,7 +66,8 @@ def test_two_accounts_share_the_shelf_and_no_talk(chromium, guarded):
         open_book(page)
         page.wait_for_selector("#lm-place >> text=you have read 0 %")
         page.wait_for_selector("#lm-talk >> text=Ask this book anything.")
-        assert answers(page).count() == 0 and QUESTIONS[1] not in page.inner_text("body")
+        becomes(answers(page).count, 0)
+        assert QUESTIONS[1] not in page.inner_text("body")
 
     with visiting(chromium, guarded.url) as page:
         sign_in(page, *ANN)

@@ -7,9 +7,16 @@ import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from tests.app.browser import BROWSER, DESKTOP, PHONE, to_tab, visiting  # noqa: E402
-
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
+from tests.app.browser import (  # noqa: E402
+    DESKTOP,
+    PHONE,
+    SIDEWAYS,
+    drawn,
+    shade,
+    to_tab,
+    until,
+    visiting,
+)
 
 BAD = "<img src=x onerror=window.bad=1>"
 GOOD = ("lovely", "splendid", "charming")
@@ -21,7 +28,7 @@ PASTED = (
     + "<script>window.bad=2</script> ${window.bad=3} {{window.bad}},sad\n"
     + ",sad\na lovely evening number 0,sad\n"
 )
-SHOTS = {"light": (DESKTOP, False), "dark": (DESKTOP, True), "phone": (PHONE, False)}
+SHOTS = {"light": (DESKTOP, "light"), "dark": (DESKTOP, "dark"), "phone": (PHONE, "light")}
 
 
 def card(page, name: str):
@@ -46,9 +53,8 @@ def import_pasted(page, name: str) -> None:
     page.get_by_role("button", name="Look at these rows").click()
     preview = page.locator("#lm-preview")
     preview.get_by_text("25 good and 2 with something wrong").wait_for()
-    assert "row 27: the text is empty" in preview.inner_text()
-    assert "row 28: duplicate: the same text stands in row 2" in preview.inner_text()
-    assert BAD in preview.inner_text()
+    for words in ("row 27: the text is empty", "row 28: duplicate: the same text stands in row 2", BAD):
+        sync_api.expect(preview).to_contain_text(words)
     # what is in hand is not lost by a refresh: neither the rows nor what was typed (some moment before)
     assert any(refreshed(page, name, preview, seconds) for seconds in (1, 2, 4, 8, 16, 32))
     sync_api.expect(page.get_by_label("Or rows, pasted")).to_have_value(PASTED)
@@ -60,15 +66,14 @@ def import_pasted(page, name: str) -> None:
     card(page, name).wait_for()
 
 
-def shoot(page, tmp_path, name: str) -> None:
+def shoot(page, name: str) -> None:
     """The tab in light, dark and on a phone, which needs no sideways scrolling."""
-    for kind, (size, is_dark) in SHOTS.items():
+    for kind, (size, theme) in SHOTS.items():
         page.set_viewport_size(size)
-        page.evaluate("dark => document.body.classList.toggle('dark', dark)", is_dark)
-        page.wait_for_timeout(400)
-        page.screenshot(path=tmp_path / f"{name}-{kind}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (name, kind)
-    page.evaluate("document.body.classList.remove('dark')")
+        shade(page, theme)
+        until(lambda: page.evaluate(SIDEWAYS) <= 0)
+        drawn(page, f"{name}-{kind}")
+    shade(page, "light")
     page.set_viewport_size(DESKTOP)
 
 
@@ -93,16 +98,16 @@ def test_a_library_from_pasted_rows_to_a_measurement(chromium, served, tmp_path)
             page.reload()
             to_tab(page, "Classify")
             page.wait_for_selector("text=3 of 10 examples")
-            shoot(page, tmp_path, "encoding")
+            shoot(page, "encoding")
             page.click("#lm-libraries [data-action=pause]")
             page.wait_for_selector("#lm-libraries >> text=paused at")
             page.click("#lm-libraries [data-action=resume]")
             slow.set()
             page.wait_for_selector("#lm-libraries .lm-card[data-state=ready]")
-            one_text(page, tmp_path)
-            measured(page, tmp_path)
+            one_text(page)
+            measured(page)
             a_file(page, tmp_path)
-            examples(page, tmp_path)
+            examples(page)
             nameless = page.evaluate(
                 """() => [...document.querySelectorAll('button, input:not([type=file]), textarea, select')]
                 .filter(one => one.offsetParent !== null)
@@ -120,18 +125,17 @@ def test_a_library_from_pasted_rows_to_a_measurement(chromium, served, tmp_path)
         served.desk.runner._work = work
 
 
-def one_text(page, tmp_path) -> None:
+def one_text(page) -> None:
     page.get_by_label("A text to label").fill(f"a lovely evening {BAD}")
     page.get_by_role("button", name="Label it").click()
     labelled = page.locator("#lm-labelled")
-    labelled.locator(".lm-labels").wait_for()
-    assert labelled.locator(".lm-labels li").count() == 2
-    assert "25 demonstrations in memory" in labelled.inner_text()
-    assert "Nearest in memory" in labelled.inner_text() and BAD in labelled.inner_text()
-    shoot(page, tmp_path, "text")
+    sync_api.expect(labelled.locator(".lm-labels li")).to_have_count(2)
+    for words in ("25 demonstrations in memory", "Nearest in memory", BAD):
+        sync_api.expect(labelled).to_contain_text(words)
+    shoot(page, "text")
 
 
-def measured(page, tmp_path) -> None:
+def measured(page) -> None:
     to_tab(page, "How good it is")
     page.get_by_role("button", name="Hold out").click()
     page.get_by_text("5 examples are held out now.").wait_for()
@@ -143,7 +147,7 @@ def measured(page, tmp_path) -> None:
     to_tab(page, "Classify")
     to_tab(page, "How good it is")
     page.locator("#lm-measured .lm-confusion").wait_for()
-    shoot(page, tmp_path, "measured")
+    shoot(page, "measured")
 
 
 def a_file(page, tmp_path) -> None:
@@ -160,10 +164,10 @@ def a_file(page, tmp_path) -> None:
     assert begun.value.suggested_filename == "new-evenings-labelled.csv"
     assert len(lines) == 41 and lines[0].startswith("row,text,label,p(")
     page.locator("#lm-runs summary").click()
-    shoot(page, tmp_path, "file")
+    shoot(page, "file")
 
 
-def examples(page, tmp_path) -> None:
+def examples(page) -> None:
     expect, shown = sync_api.expect, page.locator("#lm-examples")
     to_tab(page, "Examples")
     page.get_by_label("A new example").fill("a grey evening of its own")
@@ -180,7 +184,7 @@ def examples(page, tmp_path) -> None:
     page.get_by_label("A new example").wait_for()
     page.get_by_label("Search in the texts").fill("of our own")
     expect(shown.locator("li")).to_have_count(1)
-    shoot(page, tmp_path, "examples")
+    shoot(page, "examples")
     shown.locator("[data-action=discard]").click()
     page.get_by_text("The example was removed.").wait_for()
     expect(shown.locator("li")).to_have_count(0)

@@ -9,7 +9,19 @@ import html
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.app.browser import answers, ask, card_of, compact, download, open_book, remove, to_tab, upload
+from tests.app.browser import (
+    answers,
+    ask,
+    becomes,
+    card_of,
+    compact,
+    download,
+    open_book,
+    remove,
+    to_tab,
+    until,
+    upload,
+)
 from tests.ingest import build
 
 IMAGE = '<img src="/lm-beacon" onerror="window.bad=1">'
@@ -108,11 +120,11 @@ def opened(page, folder, suffix, made, title, authored) -> None:
     open_book(page, title)
     if authored:
         to_tab(page, "Shelf")
-        assert compact(AUTHOR) in compact(card.inner_text())
+        until(lambda: compact(AUTHOR) in compact(card.inner_text()))
         to_tab(page, "Read")
-    shown = compact(page.locator(".lm-leaf").inner_text())
+    leaf = page.locator(".lm-leaf")
     kept = [words for name, words in LITERAL.items() if name not in CHANGED.get(suffix, ())]
-    assert [words for words in kept if compact(words) not in shown] == []
+    becomes(lambda: [words for words in kept if compact(words) not in compact(leaf.inner_text())], [])
 
 
 def no_markup(page) -> None:
@@ -141,14 +153,15 @@ def test_a_hostile_book_is_nothing_but_its_characters(reader, tmp_path, book):
     page.keyboard.press("Escape")
 
     told = ask(page, "What is the title of chapter 1?")
-    assert compact(SCRIPT) in compact(told.inner_text())
+    until(lambda: compact(SCRIPT) in compact(told.inner_text()))
     chip = told.locator(".lm-chip").first
     if suffix != "pdf":  # whose chips name a number alone
         assert compact(SCRIPT) in compact(chip.inner_text())
     chip.click()
     page.wait_for_selector("mark.cited")
     if suffix != "pdf":  # where a heading that fills two lines is two marks, with the break between
-        assert compact(SCRIPT) in compact("".join(page.locator(".lm-leaf mark.cited").all_inner_texts()))
+        marks = page.locator(".lm-leaf mark.cited")
+        until(lambda: compact(SCRIPT) in compact("".join(marks.all_inner_texts())))
     no_markup(page)
 
     page.reload()

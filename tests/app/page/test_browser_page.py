@@ -4,47 +4,22 @@ First start, citations, hostile books, phones and the like are tried with the tr
 """
 
 import json
-import shutil
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.app.browser import ANSWERED, until
+from tests.app.browser import ANSWERED, becomes, until, visiting
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no chromium on this machine")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--no-first-run"]  # fmt: skip
-PATIENCE = 60_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api.expect.set_options(timeout=PATIENCE)
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
-def page(browser, served):
-    """A fresh browser profile on the page; fails the test on an error in the page or a foreign request."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    faults, hosts = [], set()
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
-    page.goto(served.url)
-    page.wait_for_selector(".lm-empty, .lm-card")
-    yield page
-    context.close()
-    assert faults == []
-    assert hosts - {None} == {"127.0.0.1"}
+def page(chromium, served):
+    """A fresh browser on the page of the tiny model."""
+    with visiting(chromium, served.url) as page:
+        page.wait_for_selector(".lm-empty, .lm-card")
+        yield page
 
 
 def upload(page, path: Path, ready: bool = True) -> None:
@@ -60,6 +35,7 @@ def open_book(page, title: str = "") -> None:
     # the tab is chosen by the answer that brings the book
     page.wait_for_selector("[role=tab][aria-selected=true] >> text=Read")
     page.wait_for_selector(".lm-leaf")
+    sync_api.expect(page.locator("#lm-book")).to_contain_text(title)
 
 
 def ask(page, question: str) -> str:
@@ -127,7 +103,7 @@ def test_an_encoding_is_for_one_text_and_may_be_mended(page, served, tmp_path):
 
 
 def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
-    page, novel, served, slow_answers, browser
+    page, novel, served, slow_answers, chromium
 ):
     upload(page, novel)
     open_book(page)
@@ -137,22 +113,20 @@ def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
     page.reload()
     page.wait_for_selector(".lm-live >> text=word")
 
-    other = browser.new_context().new_page()
-    other.goto(served.url)
-    other.get_by_role("tab", name="Shelf").click()
-    open_book(other)
-    other.get_by_role("button", name="Next leaf").click()
-    other.get_by_role("button", name="New talk").click()
-    other.get_by_label("Your question").fill("And I?")
-    other.get_by_role("button", name="Ask", exact=True).click()
-    other.wait_for_selector("text=waiting: 1 answer before this one")
+    with visiting(chromium, served.url) as other:
+        other.get_by_role("tab", name="Shelf").click()
+        open_book(other)
+        other.get_by_role("button", name="Next leaf").click()
+        other.get_by_role("button", name="New talk").click()
+        other.get_by_label("Your question").fill("And I?")
+        other.get_by_role("button", name="Ask", exact=True).click()
+        other.wait_for_selector("text=waiting: 1 answer before this one")
 
-    page.get_by_role("button", name="Stop").first.click()
-    page.wait_for_selector("text=It was stopped.")
-    other.wait_for_selector(".lm-live >> text=word1")
-    other.get_by_role("button", name="Stop").first.click()
-    other.wait_for_selector("text=It was stopped.")
-    other.context.close()
+        page.get_by_role("button", name="Stop").first.click()
+        page.wait_for_selector("text=It was stopped.")
+        other.wait_for_selector(".lm-live >> text=word1")
+        other.get_by_role("button", name="Stop").first.click()
+        other.wait_for_selector("text=It was stopped.")
 
 
 def test_each_talk_shows_its_own_answer_and_each_book_its_own_talks(
@@ -178,10 +152,10 @@ def test_each_talk_shows_its_own_answer_and_each_book_its_own_talks(
     page.get_by_label("Search in this book").fill("Heron11")
     page.wait_for_selector(".lm-hit")
     page.wait_for_timeout(1500)  # some showings of an answer
-    assert "BETA?" in talk.inner_text() and "ALPHA?" not in talk.inner_text()
+    sync_api.expect(talk).to_contain_text("BETA?")
+    assert "ALPHA?" not in talk.inner_text()
 
     open_book(page, "harbour")
-    page.locator("#lm-book", has_text="harbour").wait_for()
     sync_api.expect(talk).to_have_text("Ask this book anything.")
     sync_api.expect(page.locator(".lm-hit")).to_have_count(0)
     sync_api.expect(page.get_by_label("Search in this book")).to_have_value("")
@@ -362,11 +336,11 @@ def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_a
     open_book(page)
     begin_a_talk(page)
     ask(page, "What burned?")
+    page.get_by_text("How this was read").wait_for()
     assert page.locator(".lm-more table").is_hidden()
     page.get_by_text("How this was read").click()
-    assert page.locator(".lm-more tr").last.inner_text().split("\t") == [
-        "3", "75 % (50 to 100) memory", "50 % (25 to 75)",
-    ]  # fmt: skip
+    cells = page.locator(".lm-more tr").last.locator("th, td")
+    sync_api.expect(cells).to_have_text(["3", "75 % (50 to 100) memory", "50 % (25 to 75)"])
     page.get_by_role("button", name="The same without memory").click()
     page.wait_for_selector(".lm-beside h5 >> text=The same without memory")
     page.get_by_role("button", name="The same without the book").click()
@@ -389,7 +363,6 @@ def test_a_memory_that_cannot_be_used_is_encoded_anew_by_one_button(page, novel,
     open_book(page)
     page.get_by_role("tab", name="Shelf").click()
     page.wait_for_selector("text=Its memory cannot be used")
-    page.on("dialog", lambda dialog: dialog.accept())
     page.click("[data-action=renew]")
     sync_api.expect(page.locator("[data-action=renew]")).to_have_count(0)
     page.wait_for_selector(".lm-card[data-state=ready]")
@@ -400,7 +373,7 @@ def test_the_same_file_again_opens_what_is_there(page, novel):
     upload(page, novel)
     page.get_by_role("tab", name="Shelf").click()
     page.wait_for_selector(".lm-card")
-    assert page.locator(".lm-leaf").is_hidden()
+    sync_api.expect(page.locator(".lm-leaf")).to_be_hidden()
     upload(page, novel)
     page.wait_for_selector(".lm-leaf")
     sync_api.expect(page.locator("#lm-book")).to_contain_text("Lighthouse")
@@ -424,11 +397,11 @@ def test_writing_on_with_memory_beside_without(page, novel):
     page.get_by_label("At its end").check()
     page.get_by_role("button", name="Write on").click()
     notes = page.locator(".lm-footnote", has_text="tokens of memory")
-    sync_api.expect(notes).to_have_count(2, timeout=PATIENCE)
-    assert "· 0 tokens of memory" in notes.nth(1).inner_text()
-    assert "· 0 tokens of memory" not in notes.nth(0).inner_text()
+    sync_api.expect(notes).to_have_count(2)
+    sync_api.expect(notes.nth(1)).to_contain_text("· 0 tokens of memory")
+    sync_api.expect(notes.nth(0)).not_to_contain_text("· 0 tokens of memory")
     before = page.locator(".lm-written").all_inner_texts()
     page.reload()
     page.get_by_role("tab", name="Write on").click()
-    sync_api.expect(notes).to_have_count(2, timeout=PATIENCE)
-    assert page.locator(".lm-written").all_inner_texts() == before
+    sync_api.expect(notes).to_have_count(2)
+    becomes(page.locator(".lm-written").all_inner_texts, before)

@@ -9,6 +9,7 @@ from tests.app.browser import (
     QUESTIONS,
     answers,
     ask,
+    becomes,
     begin_to_ask,
     card_of,
     compact,
@@ -16,6 +17,7 @@ from tests.app.browser import (
     fresh_talk,
     memory_tokens,
     open_book,
+    quoted,
     remove,
     to_tab,
     until,
@@ -24,6 +26,12 @@ from tests.app.browser import (
 )
 
 SECRET = "The heron Quillfeather nested in the belfry of Nethermere."
+
+
+def is_within(page, mark) -> bool:
+    """Tell whether a mark is in the part of its leaf that is scrolled into view."""
+    box, pane = mark.bounding_box(), page.locator("#lm-reader").bounding_box()
+    return pane["y"] <= box["y"] <= pane["y"] + pane["height"]
 
 
 def visible(page, name: str):
@@ -35,19 +43,16 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
 
     fresh_talk(reader)
     told = ask(reader, QUESTIONS[1])
-    chips = told.locator(".lm-chip")
-    chips.first.wait_for()
-    quotes = [chip.get_attribute("title").strip("“”") for chip in chips.all()]
-    assert FACTS[1] in quotes
-    chip = chips.nth(quotes.index(FACTS[1]))
-    assert "Chapter 1" in chip.inner_text() and "paragraph 4" in chip.inner_text()
+    chip = told.locator(f".lm-chip[title={quoted(f'“{FACTS[1]}”')}]").first
+    expect(chip).to_contain_text("Chapter 1")
+    expect(chip).to_contain_text("paragraph 4")
+    expect(reader.locator("#lm-place")).to_contain_text("leaf")
     place = reader.inner_text("#lm-place")
     chip.click()
     mark = reader.locator("mark.cited")
     mark.first.wait_for()
-    assert compact("".join(mark.all_inner_texts())) == compact(FACTS[1])
-    box, pane = mark.first.bounding_box(), reader.locator("#lm-reader").bounding_box()
-    assert pane["y"] <= box["y"] <= pane["y"] + pane["height"]
+    becomes(lambda: compact("".join(mark.all_inner_texts())), compact(FACTS[1]))
+    until(lambda: is_within(reader, mark.first))
     reader.get_by_role("button", name="Back to where I was").click()
     reader.wait_for_function("() => !document.querySelector('mark.cited')")
     expect(reader.locator("#lm-place")).to_have_text(place)
@@ -81,8 +86,9 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
 
 
 def test_a_bound_keeps_the_rest_of_the_book_out(reader):
-    card = card_of(reader, BOOK).inner_text()
-    whole = int(re.search(r"([\d,]+) tokens", card)[1].replace(",", ""))
+    card = card_of(reader, BOOK)
+    whole = until(lambda: re.search(r"([\d,]+) tokens", card.inner_text()))
+    whole = int(whole[1].replace(",", ""))
     fresh_talk(reader)
     reader.get_by_label("Contents").click()
     reader.get_by_role("option", name="Chapter 1: The Parrot").click()
