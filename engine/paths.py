@@ -49,7 +49,7 @@ class Paths:
 
     @classmethod
     def default(cls) -> "Paths":
-        """LONGMEM_HOME, or the platform's user data folder."""
+        """Return LONGMEM_HOME, or the platform's user data folder."""
         named = os.environ.get("LONGMEM_HOME")
         return cls(Path(named).expanduser().resolve() if named else user_data_folder())
 
@@ -99,7 +99,7 @@ class Paths:
         return self.home / "locks"
 
     def document(self, identifier: str) -> Path:
-        """Folder of one document: document.json, the source file, bank/."""
+        """Return the folder of one document: document.json, the source file, bank/."""
         return self.documents / identifier
 
     def parsed(self, identifier: str) -> Path:
@@ -115,5 +115,5 @@ class Paths:
         return self.talks / identifier / "bank"
 
     def demonstration(self, identifier: str) -> Path:
-        """Folder of one demonstration library: bank/, states, runs/."""
+        """Return the folder of one demonstration library: bank/, states, runs/."""
         return self.demonstrations / identifier

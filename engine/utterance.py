@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock
 
-from engine.answering.answer import Answer, AnswerEvent, Read
+from engine.answering.answer import Answer, AnswerEvent, Citation, Read
 from engine.answering.citing import cite, looked_at
 from engine.answering.passages import Chosen
 from engine.answering.prompt import Prompt
@@ -80,7 +80,9 @@ class Utterance:
     def _answer(self, sidenet: SideNet, about: Chosen | None, memory: Memory | None) -> Answer:
         said = "".join(self._pieces)
         text = said.strip("\n") if about is None else said.strip()
-        citations, looked, passages = (), (), ()
+        citations: tuple[Citation, ...] = ()
+        looked: tuple[Citation, ...] = ()
+        passages: tuple[Read, ...] = ()
         if about is not None:
             passages = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in about.passages)
             citations = cite(text, about, self.library.document) if text else ()

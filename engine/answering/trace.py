@@ -99,8 +99,11 @@ class Trace:
 class LayerOfToken(Protocol):
     """What the recorder looks at of a memory layer's reading of one token: null (heads,)."""
 
-    layer: int
-    null: np.ndarray
+    @property
+    def layer(self) -> int: ...
+
+    @property
+    def null(self) -> np.ndarray: ...
 
 
 class Recorder:

@@ -1,5 +1,6 @@
 """Arrays mapped from disk, read-only: opening a bank of any length costs no memory."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,11 @@ def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     if 0 in shape:
         return np.empty(shape, dtype)  # an empty file cannot be mapped
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=shape))
+
+
+def checksum(array: np.ndarray, before: int = 0) -> int:
+    """Return the CRC-32 of an array's bytes, going on from that of the rows before."""
+    return zlib.crc32(array.data, before)
 
 
 def open_array(folder: Path, manifest: Manifest, spec: ArraySpec) -> np.ndarray:

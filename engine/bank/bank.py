@@ -3,7 +3,6 @@
 What is open stays as it was when it was opened: a bank that grows is opened again.
 """
 
-import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.bank import manifest as manifests
-from engine.bank.arrays import open_array
+from engine.bank.arrays import checksum, open_array
 from engine.bank.derived import DerivedKeys, stored_keys
 from engine.bank.durable import clear_disk_errors
 from engine.bank.layout import BankIdentity, BankLayout
@@ -142,7 +141,7 @@ class MemoryBank:
         return self.nbytes / self.tokens if self.tokens else 0.0
 
     def chunk_keys(self, block: int) -> np.ndarray:
-        """Mean attention key of every chunk, (chunks, kv_heads, head_dim) fp16: what the paper searches."""
+        """Return the mean attention key of every chunk, (chunks, kv_heads, head_dim) fp16: the paper's."""
         return self._arrays[f"chunk_keys.{self._stored(block)}"]
 
     @property
@@ -156,14 +155,14 @@ class MemoryBank:
         return QuantisedRows(self._arrays, name, self.chunk_starts)
 
     def search_keys(self, fingerprint: str, make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """The keys (chunks, dim) fp16 that a learned map makes of `pooled`; computed once and kept.
+        """Return the keys (chunks, dim) fp16 that a learned map makes of `pooled`; computed once and kept.
 
         fingerprint: names the map. make: float32 (n, width) -> (n, dim); called only for what is missing.
         """
         return DerivedKeys(self.folder, fingerprint).keys(self.pooled, make)
 
     def gather(self, block: int, chunk_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys and values of the tokens of chunks.
+        """Return keys and values of the tokens of chunks.
 
         chunk_ids (…, k) int64, −1 for none. Returns float32 keys and values
         (…, k · chunk_size, kv_heads, head_dim) and a mask (…, k · chunk_size), True where there is a token.
@@ -175,7 +174,7 @@ class MemoryBank:
         return keys, values, mask
 
     def gather_heads(self, block: int, chunk_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `gather`, for chunks found per query head: each head gets the keys of its own kv head only.
+        """Gather for chunks found per query head: each head gets the keys of its own kv head only.
 
         chunk_ids (…, heads, k), heads a multiple of kv_heads. Returns keys and values
         (…, heads, k · chunk_size, head_dim) and a mask (…, heads, k · chunk_size).
@@ -198,7 +197,7 @@ class MemoryBank:
     def gather_following(
         self, block: int, chunk_ids: Tensor, end: int, keys_of: KeysOf | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """As `gather_heads`, with the token after each slot's (…, heads, k · chunk_size) in place of values.
+        """Gather per head, with the token after each slot's (…, heads, k · chunk_size) in place of values.
 
         end: no token from here on is looked at; a slot whose follower lies there is masked. keys_of: the map
         (block, states) -> keys of the backbone, for a bank that stores states in place of keys.
@@ -219,20 +218,20 @@ class MemoryBank:
         return slots * kv_heads + (torch.arange(heads) // (heads // kv_heads))[:, None]
 
     def token_range(self, char_start: int, char_end: int) -> tuple[int, int]:
-        """Tokens [t0, t1) that lie wholly inside the characters [char_start, char_end)."""
+        """Return the tokens [t0, t1) that lie wholly inside the characters [char_start, char_end)."""
         first = bisect_left(self.spans[:, 0], char_start)
         last = bisect_right(self.spans[:, 1], char_end)
         return first, max(first, last)
 
     def chunk_range(self, t0: int, t1: int) -> tuple[int, int]:
-        """Chunks [c0, c1) that lie wholly inside the tokens [t0, t1)."""
+        """Return the chunks [c0, c1) that lie wholly inside the tokens [t0, t1)."""
         first = bisect_left(self.chunk_starts, t0)
         # Chunk c ends where c + 1 starts; the last one at the end of the bank.
         last = self.chunks if t1 >= self.tokens else bisect_right(self.chunk_starts, max(t1, 0)) - 1
         return first, max(first, last)
 
     def chunk_tokens(self, chunk: int) -> tuple[int, int]:
-        """Tokens [t0, t1) of one chunk."""
+        """Return the tokens [t0, t1) of one chunk."""
         last = chunk + 1 == self.chunks
         return int(self.chunk_starts[chunk]), self.tokens if last else int(self.chunk_starts[chunk + 1])
 
@@ -242,7 +241,7 @@ class MemoryBank:
             array, crc32 = self._arrays[spec.name], 0
             step = max(1, CHECKSUM_BYTES // spec.row_bytes)
             for lo in range(0, len(array), step):
-                crc32 = zlib.crc32(array[lo : lo + step], crc32)
+                crc32 = checksum(array[lo : lo + step], crc32)
             if crc32 != self.manifest.crc32.get(spec.name, 0):
                 raise DamagedBank(self.folder, f"{spec.file} does not match its checksum")
         for keys in stored_keys(self.folder):

@@ -8,14 +8,14 @@ further than their own count, and done without where the folder cannot be writte
 import json
 import os
 import re
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from engine.bank.arrays import map_array
+from engine.bank.arrays import checksum, map_array
 from engine.bank.durable import publish_file, write_at
 from engine.errors import Failure
 from engine.locks import FileLock, holding
@@ -27,6 +27,14 @@ WAIT_SECONDS = 600.0
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Map = Callable[[np.ndarray], np.ndarray]
+
+
+class Pooled(Protocol):
+    """Hidden states (chunks, width), an array or what makes one of the rows asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,8 @@ class DerivedKeys:
         self.record = folder / f"derived.{fingerprint}.json"
         self._lock = FileLock(folder / f"derived.{fingerprint}.lock")
 
-    def keys(self, pooled: np.ndarray, make: Map) -> np.ndarray:
-        """(chunks, dim) fp16 of pooled (chunks, width); computes what is missing, in blocks of 8,192 chunks.
+    def keys(self, pooled: Pooled, make: Map) -> np.ndarray:
+        """Return (chunks, dim) fp16 of pooled (chunks, width), computing what is missing by 8,192 chunks.
 
         Raises Failure when `make` gives other than one finite vector per chunk.
         """
@@ -68,12 +76,12 @@ class DerivedKeys:
         if committed is None:
             return
         stored = map_array(self.data, "<f2", (committed.chunks, committed.dim))
-        if zlib.crc32(stored) != committed.crc32:
+        if checksum(stored) != committed.crc32:
             raise Failure(
                 f"the search keys {self.data.name} are damaged: delete {self.data} and they are made again"
             )
 
-    def _extend(self, pooled: np.ndarray, make: Map) -> Committed:
+    def _extend(self, pooled: Pooled, make: Map) -> Committed:
         refusal = f"another process is still writing {self.data.name}: try again later"
         with holding(self._lock, WAIT_SECONDS, refusal):
             committed = self._committed()
@@ -81,8 +89,9 @@ class DerivedKeys:
                 return committed  # another process was quicker
             return self._append(pooled, make, committed)
 
-    def _append(self, pooled: np.ndarray, make: Map, committed: Committed | None) -> Committed:
-        chunks, dim, crc32 = (committed.chunks, committed.dim, committed.crc32) if committed else (0, None, 0)
+    def _append(self, pooled: Pooled, make: Map, committed: Committed | None) -> Committed:
+        chunks, crc32 = (committed.chunks, committed.crc32) if committed else (0, 0)
+        dim = committed.dim if committed else None
         self.data.touch()
         with open(self.data, "r+b", buffering=0) as file:
             for block in _blocks(pooled, make, chunks):
@@ -92,8 +101,8 @@ class DerivedKeys:
                     )
                 dim = block.shape[1]
                 write_at(file, chunks * dim * 2, block.data if block.size else b"")
-                chunks, crc32 = chunks + len(block), zlib.crc32(block, crc32)
-        committed = Committed(chunks, dim, crc32)
+                chunks, crc32 = chunks + len(block), checksum(block, crc32)
+        committed = Committed(chunks, dim or 0, crc32)
         publish_file(self.record, json.dumps(asdict(committed)).encode())
         return committed
 
@@ -108,12 +117,12 @@ class DerivedKeys:
 
 
 def stored_keys(folder: Path) -> list[DerivedKeys]:
-    """Every derived array beside the bank in `folder`."""
+    """Find every derived array beside the bank in `folder`."""
     return [DerivedKeys(folder, path.name.split(".")[1]) for path in sorted(folder.glob("derived.*.json"))]
 
 
-def _blocks(pooled: np.ndarray, make: Map, start: int):
-    """fp16 keys of pooled[start:], block by block; one empty block when nothing is left, to learn the dim."""
+def _blocks(pooled: Pooled, make: Map, start: int) -> Iterator[np.ndarray]:
+    """Yield fp16 keys of pooled[start:] by blocks; an empty one where nothing is left, to learn the dim."""
     for lo in range(start, len(pooled), ROWS_AT_ONCE) if start < len(pooled) else (start,):
         states = pooled[lo : lo + ROWS_AT_ONCE].astype(np.float32)
         keys = np.asarray(make(states))

@@ -63,7 +63,7 @@ class Manifest:
         publish_file(folder / FILE, self.to_json().encode())
 
     def to_json(self) -> str:
-        """One readable JSON object; the bytes of each array stand beside its checksum."""
+        """Write one readable JSON object; the bytes of each array stand beside its checksum."""
         return (
             json.dumps(
                 {
@@ -85,7 +85,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest | None":
-        """The manifest of the bank in `folder`, None where there is none.
+        """Read the manifest of the bank in `folder`; None where there is none.
 
         Raises
         ------

@@ -5,12 +5,11 @@ the search keys of 1,024 chunks are checksummed and searched with a stored key, 
 values of the chunk itself are checksummed. `MemoryBank.verify` reads all.
 """
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from engine.bank.arrays import open_array
+from engine.bank.arrays import checksum, open_array
 from engine.bank.manifest import DamagedBank, Manifest
 
 PLACES = 8
@@ -19,7 +18,7 @@ TOLERANCE = 1e-3
 
 
 def make_probes(folder: Path, manifest: Manifest) -> tuple[dict, ...]:
-    """Up to 8 probes, evenly spread; none for an empty bank."""
+    """Make up to 8 probes, evenly spread; none for an empty bank."""
     chunks = manifest.counts.chunks
     arrays = {spec.name: open_array(folder, manifest, spec) for spec in manifest.layout.arrays}
     places = sorted({round(place) for place in np.linspace(0, max(chunks - 1, 0), PLACES)}) if chunks else []
@@ -45,7 +44,7 @@ def _probe(arrays: dict[str, np.ndarray], manifest: Manifest, chunk: int) -> dic
     end = int(starts[chunk + 1]) if chunk + 1 < len(starts) else manifest.counts.tokens
     segment = int(np.searchsorted(arrays.get("segment_starts", starts[:1]), begin, side="right")) - 1
     rows = {"tokens": slice(begin, end), "chunks": slice(lo, hi), "segments": slice(segment, segment + 1)}
-    crc32 = {spec.name: zlib.crc32(arrays[spec.name][rows[spec.rows]]) for spec in manifest.layout.arrays}
+    crc32 = {spec.name: checksum(arrays[spec.name][rows[spec.rows]]) for spec in manifest.layout.arrays}
     best = {
         spec.name: _best(arrays[spec.name][lo:hi], chunk - lo, lo) for spec in manifest.layout.search_arrays
     }

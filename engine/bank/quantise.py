@@ -13,7 +13,7 @@ LEAST_COLUMN = 1e-3
 
 
 def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int8 (time, kv_heads, head_dim) and its fp16 scales (time, kv_heads), of float32 x.
+    """Return float32 x as int8 (time, kv_heads, head_dim) with fp16 scales (time, kv_heads).
 
     Scales are rounded up to fp16, so that nothing is clipped. Values beyond 127 · 65,504 overflow to an
     infinite scale, which the writer refuses.
@@ -29,7 +29,7 @@ def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def dequantise(n: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """float32 (…, head_dim) of int8 (…, head_dim) and fp16 scales (…)."""
+    """Return float32 (…, head_dim) of int8 (…, head_dim) and fp16 scales (…)."""
     return n.astype(np.float32) * scale.astype(np.float32)[..., None]
 
 

@@ -5,7 +5,6 @@ not count does not exist. On resuming, leftovers of an unfinished segment are cu
 """
 
 import dataclasses
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.bank import manifest as manifests
+from engine.bank.arrays import checksum
 from engine.bank.durable import clear_disk_errors, sync_folder, write_at
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.manifest import Counts, DamagedBank, Manifest
@@ -130,7 +130,7 @@ class BankWriter:
         """
         rows = self._rows(token_ids, spans, keys, values, hidden, breaks, states)
         self._commit(rows)
-        self._last_span = tuple(int(offset) for offset in rows["spans"][-1])
+        self._last_span = _pair(rows["spans"][-1])
 
     def publish(self) -> None:
         """Adds probes, queries with known answers that every opening repeats, and marks the bank as finished.
@@ -162,7 +162,7 @@ class BankWriter:
             before.counts.chunks + len(rows["chunk_starts"]),
             before.counts.segments + 1,
         )
-        crc32 = {name: zlib.crc32(array, before.crc32.get(name, 0)) for name, array in rows.items()}
+        crc32 = {name: checksum(array, before.crc32.get(name, 0)) for name, array in rows.items()}
         after = dataclasses.replace(before, counts=counts, crc32=crc32, published=False, probes=())
         try:
             with clear_disk_errors(self.folder):
@@ -206,7 +206,7 @@ class BankWriter:
         sync_folder(self.folder)
         if self.tokens:
             self._files["spans"].seek(self._manifest.size("spans") - 8)
-            self._last_span = tuple(int(n) for n in np.frombuffer(self._files["spans"].read(8), "<u4"))
+            self._last_span = _pair(np.frombuffer(self._files["spans"].read(8), "<u4"))
 
     def _rows(self, token_ids, spans, keys, values, hidden, breaks=(), states=None) -> dict[str, np.ndarray]:
         """The new rows of every array, in the dtype of its file."""
@@ -242,14 +242,14 @@ class BankWriter:
             for kind in layout.stored_kinds(block):
                 rows |= _stored(kind, block, exact[kind], layout.dtype)
         if hidden is not None:
-            exact = _checked(
-                f"hidden states entering block {layout.search_block}", hidden, (time, layout.width)
-            )
-            name, means = f"pooled.{layout.search_block}", _means(exact, starts)
+            what = f"hidden states entering block {layout.search_block}"
+            means = _means(_checked(what, hidden, (time, layout.width)), starts)
+            name = f"pooled.{layout.search_block}"
             rows |= {name: means} if states is None else _quantised(name, means.astype(np.float32))
         if states is not None:
-            exact = _checked(f"states entering block {layout.state_block}", states, (time, layout.width))
-            rows |= _quantised(f"states.{layout.state_block}", exact)
+            what = f"states entering block {layout.state_block}"
+            checked = _checked(what, states, (time, layout.width))
+            rows |= _quantised(f"states.{layout.state_block}", checked)
             rows["segment_starts"] = np.array([self.tokens], "<u4")
         return {spec.name: np.ascontiguousarray(rows[spec.name]) for spec in layout.arrays}
 
@@ -262,6 +262,11 @@ class BankWriter:
         if (np.diff(array, axis=0, prepend=[self._last_span]) < 0).any():
             raise BadInput("spans must not go back: the bank finds a place by bisection")
         return array.astype("<u4")
+
+
+def _pair(span: np.ndarray) -> tuple[int, int]:
+    start, end = span.tolist()
+    return start, end
 
 
 def _chunk_starts(time: int, size: int, breaks: Sequence[int]) -> np.ndarray:

@@ -48,7 +48,7 @@ class Measured:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark."""
     parser.add_argument("--tokens", type=positive, nargs="+", default=TOKENS, help="lengths to compare")
     parser.add_argument("--dtype", choices=DTYPES, default="float16")
     parser.add_argument("--index", default="mapped", help="index that the reader searches with")

@@ -19,7 +19,7 @@ SENTENCE = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark."""
     add_common_arguments(parser)
     parser.add_argument(
         "--rounds", type=positive, default=5, help="alternating rounds; the best of each counts"

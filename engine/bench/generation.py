@@ -25,7 +25,7 @@ PROMPT = "The captain looked at the sea for a long time before he spoke, and whe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark."""
     add_common_arguments(parser)
     parser.add_argument("--tokens", type=positive, default=48, help="tokens generated a round")
     parser.add_argument("--rounds", type=positive, default=3, help="rounds; the best counts")
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def bare_rate(backbone: Backbone, ids: list[int], count: int) -> float:
-    """Tokens/s of `transformers`' own greedy generation, prefill left out."""
+    """Return the tokens/s of `transformers`' own greedy generation, prefill left out."""
     times = []
     for tokens in (1, count + 1):
         began = time.perf_counter()
@@ -73,7 +73,7 @@ def bare_rate(backbone: Backbone, ids: list[int], count: int) -> float:
 
 
 def retrieval_share(reader: Reader, ids: list[int], memory: TimedMemory, count: int) -> float:
-    """Retrieval's share of the seconds per token, prefill left out."""
+    """Return retrieval's share of the seconds per token, prefill left out."""
     tokens = generated(reader, ids, memory, count)
     memory.seconds, began = 0.0, time.perf_counter()
     for _ in tokens:

@@ -25,7 +25,7 @@ QUESTION_TOKENS = 600
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark."""
     add_common_arguments(parser)
     parser.add_argument("--tokens", type=positive, default=100_000, help="length of the book")
 

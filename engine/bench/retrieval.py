@@ -62,7 +62,7 @@ class Row:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark."""
     parser.add_argument("--chunks", type=positive, nargs="+", default=CHUNKS, help="chunks per head")
     parser.add_argument("--queries", type=positive, nargs="+", default=QUERIES, help="queries per search")
     parser.add_argument("--index", nargs="+", default=list(usable_kinds()), help=f"of {', '.join(KINDS)}")

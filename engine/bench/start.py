@@ -15,7 +15,7 @@ from engine.paths import PROJECT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark."""
     parser.add_argument("--rounds", type=positive, default=3, help="new processes; the best counts")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

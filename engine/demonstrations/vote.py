@@ -80,5 +80,5 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def log_loss(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Mean −log p of the right labels."""
+    """Return the mean −log p of the right labels."""
     return float(-log_softmax(scores)[np.arange(len(labels)), labels].mean())

@@ -142,7 +142,7 @@ class Context:
         self.after = backbone.encode(suffixes[:, :-1], hidden=states, cache=cache).hidden
 
     def scores(self, reader: Reader, memory: MemoryReader | None) -> Tensor:
-        """Mean log-likelihood (choices,) of the suffixes."""
+        """Return the mean log-likelihood (choices,) of the suffixes."""
         if reader.sidenet is None:
             last, rest = (x[self.backbone.blocks] for x in (self.before, self.after))
             last, rest = self.backbone.final_norm(last[:, -1:]), self.backbone.final_norm(rest)
@@ -238,12 +238,12 @@ def chosen(scores: Tensor, alone: Tensor) -> tuple[int, int]:
 
 
 def _likelihoods(backbone: Backbone, context: Tensor, suffixes: Tensor) -> Tensor:
-    """Mean log-likelihood (choices,) of the suffixes after a context, by the backbone."""
+    """Return the mean log-likelihood (choices,) of the suffixes after a context, by the backbone."""
     return Context(backbone, context, suffixes, (backbone.blocks,)).scores(Reader("backbone"), None).cpu()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="books with chapters")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the result goes")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")

@@ -80,7 +80,7 @@ def _chat(backbone: Backbone, prompt: str, answer: int, wanted: Wanted) -> Froze
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("--sidenet", type=Path, metavar="DIR", help="checkpoint (default: the one in assets)")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--prompts", type=positive, default=200, metavar="N")

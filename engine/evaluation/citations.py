@@ -19,9 +19,18 @@ from engine.answering.evidence import content_stems, stems_of
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle, overlapping
-from engine.evaluation.haystackshelf import add_haystack_arguments, haystacks, put, shelf_folder, shelved
+from engine.evaluation.haystackshelf import (
+    add_haystack_arguments,
+    answered,
+    haystacks,
+    put,
+    shelf_folder,
+    shelved,
+)
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
+from engine.sidenet.reading import Calibration
+from ingest.errors import BadInput
 
 SHORTEST = 2500  # characters of a story before the answer that make a document worth asking
 
@@ -68,12 +77,12 @@ def cited(assistant: Assistant, document: str, hay: Haystack) -> list[Cited]:
     """Ask every question of the whole document, and return what is cited for each."""
     found = []
     for needle in hay.needles:
-        *_, last = assistant.ask(document, needle.question, least=0.0)
-        citations = last.answer.citations
+        answer = answered(assistant, document, needle.question, least=0.0)
+        citations = answer.citations
         held = overlapping(hay.spans, citations[0].start, citations[0].end) if citations else []
         right = not set(needle.gold).isdisjoint(held)
         words = bool(citations) and _holds(citations[0].text, needle.answers)
-        found.append(Cited(last.answer.confidence or 0.0, bool(citations), right, words))
+        found.append(Cited(answer.confidence or 0.0, bool(citations), right, words))
     return found
 
 
@@ -85,14 +94,22 @@ def _holds(sentence: str, answers: Sequence[str]) -> bool:
 
 def refused(assistant: Assistant, document: str, hay: Haystack, seed: int = 3) -> dict[str, list[float]]:
     """Return the confidence in an answer to every question under each of four circumstances."""
-    rng, confidences = random.Random(seed), {}
+    rng, calibration = random.Random(seed), calibration_of(assistant)
+    confidences: dict[str, list[float]] = {}
     for needle in hay.needles:
         for name, span in circumstances(hay, needle, rng).items():
             found = assistant.look(needle.question, {document: span})
-            calibration = assistant.library.reader.calibration
             sure = calibration.confidence(*found.scores) if found.answers else 0.0
             confidences.setdefault(name, []).append(sure)
     return confidences
+
+
+def calibration_of(assistant: Assistant) -> Calibration:
+    """Return what makes confidences of scores. Raises BadInput for a checkpoint without reading layers."""
+    reader = assistant.library.reader
+    if reader is None:
+        raise BadInput("this checkpoint has no reading layers to be asked; name another with --sidenet")
+    return reader.calibration
 
 
 def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str, tuple[int, int]]:
@@ -153,7 +170,7 @@ def draw(curves: dict[str, list[Point]], picture: Path, least: float) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     add_haystack_arguments(parser)
 
 
@@ -166,7 +183,7 @@ def run(arguments: argparse.Namespace) -> int:
         with shelf_folder(arguments) as home:
             assistant = shelved(backbone, sidenet, home, arguments.sidenet)
             document = put(assistant, hay.document, home)
-            least = assistant.library.reader.calibration.least
+            least = calibration_of(assistant).least
             curves[hay.name] = curve(cited(assistant, document, hay))
             told = refused(assistant, document, hay)
         tables.append(markdown(hay.name, curves[hay.name], told, least))

@@ -5,7 +5,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from engine.answering.answer import Answer
 from engine.arguments import natural
 from engine.assistant import Assistant
 from engine.backbone.backbone import Backbone
@@ -20,7 +22,7 @@ HALVES = {"all": (0, 1), "even": (0,), "odd": (1,)}
 
 
 def chosen_needles(hay: Haystack, half: str) -> list[int]:
-    """Numbers of the questions about every second story ("even": to choose on, "odd": to report), or all."""
+    """Choose questions by number: of every second story ("even": to choose on, "odd": to report), or all."""
     return [n for n, needle in enumerate(hay.needles) if needle.reading % 2 in HALVES[half]]
 
 
@@ -76,6 +78,13 @@ def shelved(backbone: Backbone, sidenet: SideNet, home: Path, checkpoint: Path |
     library = Library(Paths(home), parse, sidenet=checkpoint)
     library.backbone, library.sidenet = backbone, sidenet
     return Assistant(library)
+
+
+def answered(assistant: Assistant, document: str, question: str, **how: Any) -> Answer:
+    """Ask as the page does and wait for the whole answer; how: further arguments of `Assistant.ask`."""
+    *_, last = assistant.ask(document, question, **how)
+    assert last.answer is not None
+    return last.answer
 
 
 def put(assistant: Assistant, document: Document, folder: Path) -> str:

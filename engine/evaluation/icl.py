@@ -197,7 +197,7 @@ def measure_dense(
 def measure_memtrm(
     subject: Subject, backbone: Backbone, model: MemTRM, protocol: Protocol, seed: int, shots: int
 ) -> Iterator[Score]:
-    """MemTRM beside the same shots, without and with the same demonstrations in a memory of its own."""
+    """Measure MemTRM with the same shots, without and with the same demonstrations in its own memory."""
     rows = _order(subject, seed)
     pool = rows[: len(rows) - HELD_OUT]
     sizes = {size or ALL: pool[: size or None] for size in protocol.sizes}
@@ -293,7 +293,7 @@ def _telling(name: str, began: float):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "--tasks", type=Path, required=True, metavar="DIR", help="NAME-train.csv, NAME-test.csv"
     )

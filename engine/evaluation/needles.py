@@ -160,7 +160,7 @@ def draw(grids: dict[int, dict[str, list[float]]], picture: Path) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "--books", type=Path, required=True, metavar="DIR", help="books to plant the facts in"
     )

@@ -60,7 +60,7 @@ def _loss(row: Variant, reading: Reading, page: int, kept: Kept) -> float:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="books to score")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where table and plot go")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
@@ -193,7 +193,7 @@ def chosen_books(arguments: argparse.Namespace, backbone: Backbone) -> list[Chos
 
 
 def book_lengths(arguments: argparse.Namespace, backbone: Backbone) -> dict[str, int]:
-    """Tokens of every book; counted once where there is a cache."""
+    """Return the tokens of every book, counted once where there is a cache."""
     kept, files = Kept(arguments.cache, "lengths"), book_files(arguments.books)
     texts = book_texts(arguments.books, arguments.parse_file)
     lengths = {}

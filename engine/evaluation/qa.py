@@ -18,7 +18,14 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 from engine.evaluation.haystack import Haystack
-from engine.evaluation.haystackshelf import add_haystack_arguments, haystacks, put, shelf_folder, shelved
+from engine.evaluation.haystackshelf import (
+    add_haystack_arguments,
+    answered,
+    haystacks,
+    put,
+    shelf_folder,
+    shelved,
+)
 from engine.evaluation.squadscore import exact, f1
 from engine.paths import Paths
 from engine.reader import Reader
@@ -112,8 +119,8 @@ class Examination:
 
     def asked(self, question: str, least: float | None = None) -> str:
         """Answer as `ask` does."""
-        *_, last = self.assistant.ask(self.document, question, sampling=SHORT, least=least)
-        return (last.answer.span or last.answer.text) if last.answer.answered else REFUSED
+        answer = answered(self.assistant, self.document, question, sampling=SHORT, least=least)
+        return (answer.span or answer.text) if answer.answered else REFUSED
 
     def never_refusing(self, question: str) -> str:
         """Answer as `ask` would were it sure that the document tells."""
@@ -185,7 +192,7 @@ def _span(ends: tuple[float, float]) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     add_haystack_arguments(parser)
     parser.add_argument(
         "--ways", default="", metavar="TEXT,TEXT", help="only rows whose name holds one of these"

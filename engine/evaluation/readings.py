@@ -161,7 +161,7 @@ def sidenet_reading(
 
 
 def memtrm_reading(model: MemTRM, size: int | None) -> PageLoss:
-    """MemTRM with the last `size` tokens before the window as memory, written by its own weights."""
+    """Read with MemTRM: the last `size` tokens before the window as memory, written by its own weights."""
 
     def write(segments: list[Frozen]) -> list[Frozen]:
         return [Frozen(part.ids, {}, *model.store(part.hidden[model.block])) for part in segments]

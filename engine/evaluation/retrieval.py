@@ -54,7 +54,7 @@ class Row:
 
 
 def first_rank(scores: np.ndarray, gold: Sequence[int]) -> float:
-    """Rank (0 is first) of the best right passage; ties stand before it by halves, −inf is never found."""
+    """Rank the best right passage (0 is first); ties stand before it by halves, −inf is never found."""
     best = scores[list(gold)].max()
     if np.isneginf(best):
         return float("inf")
@@ -65,8 +65,9 @@ def first_rank(scores: np.ndarray, gold: Sequence[int]) -> float:
 def row(name: str, tokens: int, method: str, passages: int, ranks: Sequence[float]) -> Row:
     """Make the line for the ranks of one method."""
     values = np.array(ranks)
-    recall = [float((values < cut).mean()) for cut in CUTS]
-    return Row(name, tokens, method, len(values), passages, *recall, float((1 / (values + 1)).mean()))
+    one, four, eight = (float((values < cut).mean()) for cut in CUTS)
+    mean = float((1 / (values + 1)).mean())
+    return Row(name, tokens, method, len(values), passages, one, four, eight, mean)
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:
@@ -199,7 +200,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "--sections", nargs=2, type=Path, action="append", required=True, metavar=("DOCUMENTS", "QUESTIONS"),
         help="documents in sections, and questions that name them",
@@ -231,7 +232,7 @@ def search_of(arguments: argparse.Namespace, backbone: Backbone) -> tuple[Search
     if arguments.map is not None:
         return load_map(arguments.map, backbone)
     sidenet = sidenet_for(backbone, arguments.sidenet)
-    if sidenet.search is None:
+    if sidenet.search is None or sidenet.config.search_block is None:
         raise BadInput("this SideNet has no search map; name one with --map")
     return sidenet.search.float(), sidenet.config.search_block
 

@@ -10,7 +10,7 @@ PUNCTUATION = str.maketrans("", "", string.punctuation + "‘’“”—–…"
 
 
 def normal(text: str) -> str:
-    """SQuAD's: lower case, no punctuation (typographic included), no articles, single blanks."""
+    """Normalise as SQuAD does: lower case, no punctuation (nor typographic), no articles, single blanks."""
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text.lower().translate(PUNCTUATION)).split())
 
 

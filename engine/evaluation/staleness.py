@@ -114,7 +114,7 @@ def staleness(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command."""
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="books to train on")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the table goes")
     parser.add_argument(

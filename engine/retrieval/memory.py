@@ -119,7 +119,7 @@ class Memory:
         return int(self._offsets[-1])
 
     def locate(self, chunk: int) -> Location:
-        """Bank, tokens and characters of a chunk id of this memory."""
+        """Return bank, tokens and characters of a chunk id of this memory."""
         which = int(np.searchsorted(self._offsets, chunk, side="right")) - 1
         stretch = self.stretches[which]
         bank = stretch.source.bank

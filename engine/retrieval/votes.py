@@ -49,7 +49,7 @@ def question_ids(tokenizer: Any, question: str) -> tuple[list[int], int]:
 
 
 def question_states(backbone: Backbone, question: str, block: int) -> Tensor:
-    """Hidden states (tokens, width) entering `block`, of the question and what follows it."""
+    """Return the hidden states (tokens, width) entering `block`, of the question and what follows it."""
     ids, lead = question_ids(backbone.tokenizer, question)
     return backbone.encode(torch.tensor([ids]), hidden=(block,)).hidden[block][0, lead:]
 
