@@ -35,7 +35,7 @@ from engine.shelf.shelf import DamagedText, Entry, Shelf, folder_bytes
 from engine.sidenet.checkpoint import reader_for, sidenet_for
 from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.sidenet import SideNet
-from ingest.document import Document
+from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
 from ingest.passages import Passage, passages
 
@@ -363,7 +363,7 @@ class Library:
 
     def _parsed(self, job: Job, waiting: Callable[[], None]) -> Document:
         if not self.shelf.is_stored(job.document):
-            self._keep(job.document, self._parse_source(job.document, waiting))
+            self.keep(job.document, self.parse_source(job.document, waiting))
         return self.document(job.document)
 
     def _read(self, identifier: str) -> Document:
@@ -373,16 +373,16 @@ class Library:
         except DamagedText as damage:
             try:
                 self.shelf.check_source(identifier)
-                document = self._parse_source(identifier)
+                document = self.parse_source(identifier)
             except (BadInput, Failure) as error:
                 raise Failure(f"{damage}; the file that was kept does not help ({error})") from error
             with suppress(Failure):  # on a full disk it can be read all the same
-                self._keep(identifier, document)
+                self.keep(identifier, document)
                 self._passages.pop(identifier, None)
                 self.index(identifier)
             return document
 
-    def _parse_source(self, identifier: str, waiting: Callable[[], None] = lambda: None) -> Document:
+    def parse_source(self, identifier: str, waiting: Callable[[], None] = lambda: None) -> Document:
         """Parse the file of a document in the encoding that was named for it."""
         options = [job.options for job in self.shelf.jobs.all(identifier)]
         encodings = [one["encoding"] for one in options if one.get("encoding")]
@@ -393,6 +393,7 @@ class Library:
                 name=self.shelf.get(identifier).source_name,
                 password=password,
                 encoding=encodings[-1] if encodings else None,
+                pictures=self.paths.pictures(identifier),
                 waiting=waiting,
             )
         except Stopped:
@@ -400,10 +401,13 @@ class Library:
                 self._passwords[identifier] = password
             raise
 
-    def _keep(self, identifier: str, document: Document) -> None:
+    def keep(self, identifier: str, document: Document) -> None:
+        """Store what was parsed."""
         self.shelf.store(identifier, document)
         self.shelf.marks.settle(identifier, document)
-        self.shelf.configure(identifier, warnings=list(document.warnings) or None)
+        with self._lock:
+            self._documents.pop(identifier, None)
+        self.shelf.configure(identifier, warnings=list(document.warnings) or None, form=JSON_VERSION)
 
     def _is_damage(self, identifier: str, error: Exception) -> bool:
         """Say whether a bank is lost or not what was written, rather than made for another model."""

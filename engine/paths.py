@@ -106,6 +106,10 @@ class Paths:
         """Return the file with text and places of one document, as it was parsed."""
         return self.document(identifier) / "document.json"
 
+    def pictures(self, identifier: str) -> Path:
+        """Folder of the pictures of one document, which only its own text shows."""
+        return self.document(identifier) / "pictures"
+
     def bank(self, identifier: str) -> Path:
         """Memory bank of one document."""
         return self.document(identifier) / "bank"

@@ -47,6 +47,7 @@ def parse(
     password: str | None = None,
     encoding: str | None = None,
     limits: Limits | None = None,
+    pictures: str | os.PathLike | None = None,
     waiting: Waiting | None = None,
 ) -> Document:
     """Read any supported file, as `ingest.parse.parse` does.
@@ -55,6 +56,7 @@ def parse(
     """
     limits = limits or Limits()
     given = {"path": os.fspath(path), "name": name, "password": password, "encoding": encoding}
+    given["pictures"] = None if pictures is None else os.fspath(pictures)
     request = {"what": "document", "limits": asdict(limits), **given}
     return Document.from_json(_read(request, name or path, limits, _size(path), waiting))
 

@@ -7,16 +7,19 @@ fourth below the heading. Every lookup is a bisection. All offsets count charact
 """
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from functools import cached_property
+from itertools import accumulate
 
 from ingest.errors import BadInput
+from ingest.form import Picture, Span
 from ingest.headings import is_number_only, read_heading, short_name
 
-JSON_VERSION = 1
+JSON_VERSION = 2
+_READ = (1, JSON_VERSION)  # the first one knew of no form
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Document:
     """Clean text of one file, and where everything in it stands.
 
     `paragraphs` are (start, end) spans in order; left empty, they are found at the blank lines of the text.
-    `format` is the parser's name ("epub", "pdf", "text", "markdown", "html", "docx").
+    `format` is the parser's name ("epub", "pdf", "text", "markdown", "html", "docx"). `spans` (by where they
+    begin), `pictures` and the name of the `cover` tell how it is set; a document without them is whole.
     """
 
     title: str
@@ -99,9 +103,12 @@ class Document:
     pages: Sequence[Page] = ()
     paragraphs: Sequence[tuple[int, int]] = field(default=(), repr=False)
     warnings: Sequence[str] = ()
+    spans: Sequence[Span] = field(default=(), repr=False)
+    pictures: Sequence[Picture] = field(default=(), repr=False)
+    cover: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("chapters", "pages", "warnings"):
+        for name in ("chapters", "pages", "warnings", "spans", "pictures"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         paragraphs = tuple((start, end) for start, end in self.paragraphs) or split_paragraphs(self.text)
         object.__setattr__(self, "paragraphs", paragraphs)
@@ -161,6 +168,29 @@ class Document:
         first, stop = self._paragraph_range(chapter)
         return max(0, stop - first - (0 if chapter is None else 1))
 
+    def spans_in(self, start: int, end: int) -> list[Span]:
+        """List the spans of form that stand in `text[start:end]`, in part or whole."""
+        first = bisect_right(self._span_reach, start)
+        last = bisect_left(self._span_starts, end)
+        # an empty cell of a table stands where it begins
+        return [one for one in self.spans[first:last] if one.end > start or one.start == one.end == start]
+
+    def pictures_in(self, start: int, end: int) -> tuple[Picture, ...]:
+        """Return the pictures before, in and right behind `text[start:end]`."""
+        ats = self._picture_ats
+        return tuple(self.pictures[bisect_left(ats, start) : bisect_right(ats, end)])
+
+    def note_at(self, start: int) -> tuple[int, int]:
+        """Return the span of the note that begins there: of its paragraph, where nothing tells its end."""
+        notes = [one for one in self.spans_in(start, start + 1) if one.kind == "note" and one.start == start]
+        _, end = self.paragraphs[max(0, bisect_right(self._paragraph_starts, start) - 1)]
+        return start, max([end, *(note.end for note in notes)])
+
+    @cached_property
+    def references(self) -> dict[int, int]:
+        """Where notes begin -> where each is first referred to."""
+        return {one.value: one.start for one in reversed(self.spans) if one.kind == "reference"}
+
     @cached_property
     def chapter_names(self) -> tuple[str, ...]:
         """One unambiguous name per chapter: "Chapter III", "1660, January", "Notes (2)"."""
@@ -191,7 +221,8 @@ class Document:
         """Everything as one line of JSON; `from_json` gives an equal document back."""
         record = {"version": JSON_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
         record["chapters"] = [asdict(chapter) for chapter in self.chapters]
-        record["pages"] = [list(astuple(page)) for page in self.pages]
+        for name in ("pages", "spans", "pictures"):
+            record[name] = [list(astuple(one)) for one in getattr(self, name)]
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
@@ -199,10 +230,12 @@ class Document:
         """Read what `to_json` wrote. Raises BadInput when it is something else or of another version."""
         try:
             record = json.loads(line)
-            if record.pop("version") != JSON_VERSION:
+            if record.pop("version") not in _READ:
                 raise BadInput("this document record was written by another version: add the file again")
             record["chapters"] = [Chapter(**chapter) for chapter in record["chapters"]]
             record["pages"] = [Page(*page) for page in record["pages"]]
+            record["spans"] = [Span(*span) for span in record.get("spans", ())]
+            record["pictures"] = [Picture(*picture) for picture in record.get("pictures", ())]
             return cls(**record)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, BadInput):
@@ -228,6 +261,19 @@ class Document:
             parents.append(open_chapters[-1] if open_chapters else None)
             open_chapters.append(index)
         return tuple(parents)
+
+    @cached_property
+    def _span_starts(self) -> list[int]:
+        return [span.start for span in self.spans]
+
+    @cached_property
+    def _span_reach(self) -> list[int]:
+        """How far the spans up to each one go."""
+        return list(accumulate((max(span.end, span.start + 1) for span in self.spans), max))
+
+    @cached_property
+    def _picture_ats(self) -> list[int]:
+        return [picture.at for picture in self.pictures]
 
     @cached_property
     def _chapter_starts(self) -> list[int]:

@@ -10,6 +10,17 @@ _UNSEEN = frozenset(["title", "desc", "style", "script", "metadata"])
 _MOVES = ("x", "y", "dy")
 
 
+def address_of(element) -> str:
+    """Return the address of a picture, by whatever attribute gives it."""
+    return next((element.get(name) for name in element.attrib if name.endswith(("src", "href"))), "")
+
+
+def drawn_pictures(svg) -> list[tuple[str, str]]:
+    """List (address, words) of the pictures that a drawing frames, such as a cover."""
+    words = svg.findtext("{*}title") or ""
+    return [(address_of(item), item.get("aria-label") or words) for item in svg.iter("{*}image")]
+
+
 def drawn_text(svg) -> str:
     """Read the words of a drawing, line by line; "" where it has none."""
     parts: list[str] = []

@@ -7,6 +7,7 @@
 import re
 from dataclasses import dataclass
 
+from ingest.form import Block
 from ingest.numerals import numeral, roman
 
 KINDS = (
@@ -82,3 +83,17 @@ def is_number_only(title: str) -> bool:
         heading.name.casefold(),
         heading.name.casefold().removeprefix("chapter "),
     )
+
+
+def merge_headings(found: list[Block]) -> list[Block]:
+    """Put a heading that is only a number together with the heading below it: "Chapter I" + "The Start"."""
+    merged: list[Block] = []
+    for block in found:
+        above = merged[-1] if merged else None
+        if above and above.level and block.level and not block.anchors and is_number_only(above.text):
+            above.take_in(f"{' ' if above.text[-1] in '.:' else ': '}{block.text}", block)
+            above.refs += block.refs
+            above.breaks += [(len(above.text), label) for _, label in block.breaks]
+        else:
+            merged.append(block)
+    return merged

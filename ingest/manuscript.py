@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from ingest.cleaning import flow, layout, one_line
 from ingest.document import Chapter, Document, Page
 from ingest.errors import BadInput
+from ingest.form import Binding, Block, Picture
 from ingest.limits import Limits, check_letters
+from ingest.pictures import Gallery
 
 BREAK = "\n\n"
 
@@ -13,8 +15,12 @@ BREAK = "\n\n"
 class Manuscript:
     """Grows from the front until `document()`. A chapter or page begins at the paragraph written next."""
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits, gallery: Gallery | None = None):
         self.limits = limits
+        self.gallery = gallery or Gallery()
+        self.binding = Binding()
+        self.cover = ""
+        self._pictures: list[Picture] = []
         self.warnings: list[str] = []
         self._parts: list[str] = []
         self._size = 0
@@ -50,6 +56,23 @@ class Manuscript:
         for offset, label in breaks:
             self._printed_page(label, min(start + offset, self._size))
         check_letters(self._size, self.limits)
+
+    def block(self, block: Block, part: str = "") -> None:
+        """Write one block with its form; its ids and the addresses in it are those of the file `part`."""
+        start = self.next_start
+        self.paragraph(block.text, block.keep_layout, block.breaks)
+        for identity in ("", *block.anchors):
+            self.binding.anchor(part, identity, start)
+        if self._size > start:
+            self.binding.add(block, start, self._size, part)
+        self.picture(block.pictures, start, part)
+
+    def picture(self, pictures: Sequence[tuple[int, str, str]], start: int, part: str = "") -> None:
+        """Put pictures (offset from `start`, address, words) where they stand."""
+        for at, address, words in pictures:
+            name = self.gallery.keep(part, address)
+            if name or one_line(words):
+                self._pictures.append(Picture(min(start + at, self._size), name, one_line(words)))
 
     def continue_paragraph(self, text: str) -> tuple[int, int]:
         """Add to the last block (a paragraph that runs over a page); returns the span of what was added."""
@@ -100,6 +123,9 @@ class Manuscript:
             pages=_close_pages(self._pages, len(text)),
             paragraphs=self._paragraphs,
             warnings=self.warnings,
+            spans=self.binding.spans(),
+            pictures=sorted(self._pictures, key=lambda picture: picture.at),
+            cover=self.cover,
         )
 
 

@@ -4,19 +4,20 @@ Scripts, styles and controls are skipped with all they hold. The walk is iterati
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
 from lxml import etree
 
 from ingest.cleaning import clean, flow, layout, one_line
-from ingest.drawn import drawn_text
+from ingest.datatable import columns_of, is_data_table, rows_of
+from ingest.drawn import drawn_pictures, drawn_text
+from ingest.form import Block
 from ingest.formulas import Formulas
-from ingest.headings import is_number_only
 from ingest.initials import floating_initial, joined, pictured_initial
 from ingest.limits import Limits, check_letters
 from ingest.printed import MARK, letter_offsets, page_label, without_marks
+from ingest.shaping import Shaping, forms_of
 from ingest.tree import (
     BLOCKS,
     PAGE_BREAKS,
@@ -44,24 +45,6 @@ _INLINE_DRAWING = 20  # letters
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
 _CONTROLS = frozenset(["button", "input", "select", "textarea"])
 _FORM_LETTERS = 200  # more of them are not labels
-LAYOUT_CELL = 300  # characters; a table with longer cells lays out a page rather than data
-
-
-@dataclass
-class Block:
-    """One paragraph, heading (`level` 1 to 6), table, code block or note, as plain text.
-
-    `anchors` are the ids that stood in it or right before it; `refs` the (id, mark) of notes it refers to;
-    `note` the id of the footnote it belongs to; `breaks` where in it a printed page begins, and its label.
-    """
-
-    text: str
-    level: int = 0
-    keep_layout: bool = False
-    anchors: list[str] = field(default_factory=list)
-    refs: list[tuple[str, str]] = field(default_factory=list)
-    note: str | None = None
-    breaks: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -72,6 +55,7 @@ class Book:
     formulas: Formulas = field(default_factory=Formulas)
     labels: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)  # pages that begin with the next block
+    pictures: list[tuple[int, str, str]] = field(default_factory=list)  # that stand before the next block
 
 
 def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block]:
@@ -82,9 +66,11 @@ def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block
     """
     book = book or Book()
     book.formulas.look_at(root)
+    before = list(book.pictures)
     found = _Walk(web_page, book).run(root)
     if found:
         return found
+    book.pictures = before
     found = _Walk(web_page, book, _INSTEAD).run(root)
     text = " ".join(block.text for block in found).casefold()
     return [] if "javascript" in text and len(text) < _EXCUSE else found
@@ -112,6 +98,7 @@ class _Walk:
         self.group_parts: list[str] = []
         self.lists: list[int | None] = []  # number of the last item; None for bullets
         self.notes: list[tuple[object, str]] = []
+        self.shaping = Shaping()
 
     def run(self, root) -> list[Block]:
         walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
@@ -138,6 +125,7 @@ class _Walk:
                 self._text(element.tail)
         self._flush()
         self._lone_initial()
+        self._last_pictures()
         return self.found
 
     def _skips(self, element) -> bool:
@@ -189,7 +177,7 @@ class _Walk:
         if letter and self._begins():
             self.initial, self.real = letter, True
             return True
-        if name == "table" and _is_data_table(element):
+        if name == "table" and is_data_table(element):
             self._table(element)
             return True
         if name in _HEADINGS:
@@ -205,12 +193,17 @@ class _Walk:
             self._item(element)
         if semantic_types(element) & _NOTE_TYPES and element.get("id"):
             self.notes.append((element, element.get("id")))
+        depth = len(self.lists) if name == "li" else 0
+        self.shaping.begin(element, len(self.gathered), forms_of(element), depth)
+        if name == "a" and element.get("href"):
+            self.shaping.begin(element, len(self.gathered), ["link"], target=element.get("href"))
         return False
 
     def _closes(self, element) -> None:
         name = local_name(element)
         if name in BLOCKS:
             self._flush()
+        self.shaping.end(element, len(self.gathered))
         if name in _HEADINGS:
             self.level = 0
         elif name == "hgroup":
@@ -255,7 +248,9 @@ class _Walk:
         self._anchor(element)
         mark = mark.strip("[]()") or "note"
         self.current.refs.append((href.rpartition("#")[2], mark))
+        self.shaping.begin(element, len(self.gathered), ["reference"], target=href)
         self._text(f"[{mark}]")
+        self.shaping.end(element, len(self.gathered))
         return True
 
     def _anchor(self, element) -> None:
@@ -275,10 +270,26 @@ class _Walk:
         parent = element.getparent()
         if letter and self._begins() and (parent is None or local_name(parent) != "figure"):
             self.initial, self.real = letter, False
+        else:
+            address = next(
+                (element.get(name) for name in element.attrib if name.endswith(("src", "href"))), ""
+            )
+            self.shaping.picture(address, element.get("alt") or "", len(self.gathered))
+
+    def _last_pictures(self) -> None:
+        """Leave pictures behind the last block with it, or for the first one of what comes next."""
+        waiting = self.shaping.waiting()
+        if self.found:
+            end = len(self.found[-1].text)
+            self.found[-1].pictures += [(end, address, words) for _, address, words in waiting]
+        else:
+            self.book.pictures += waiting
 
     def _drawing(self, element) -> None:
         words = drawn_text(element)
         self._anchor(element)
+        for address, shown in drawn_pictures(element):
+            self.shaping.picture(address, shown, len(self.gathered))
         if words and not self._begins() and len(words) < _INLINE_DRAWING and "\n" not in words:
             self._text(f" {words} ")
         elif words:
@@ -312,26 +323,50 @@ class _Walk:
         self.initial = ""
 
     def _table(self, table) -> None:
+        """Write a table: a line for each row, its cells apart; empty cells are kept beside the text."""
+        began = len(self.gathered)
         caption = table.find("{*}caption")
-        rows = [] if caption is None else [plain_text(caption)]
-        for row in _rows(table):
+        self.shaping.begin(table, began, ["table"])
+        if caption is not None:
+            self._line(plain_text(caption), began)
+        for row in rows_of(table):
             for item in row.iter():
                 if semantic_types(item) & PAGE_BREAKS and page_label(item):
                     self.labels.append(page_label(item))
-                    rows.append(MARK)
-            cells = [plain_text(cell) for cell in row if local_name(cell) in ("td", "th")]
-            if any(cells):
-                rows.append(" | ".join(cell for cell in cells if cell))
+                    self._line(MARK, began)
+            self._row([cell for cell in row if local_name(cell) in ("td", "th")], row, began)
+        self.shaping.end(table, len(self.gathered))
         self.current.anchors += [item.get("id") for item in table.iterdescendants() if item.get("id")]
-        text = "\n".join(rows)
-        self._count(text)
-        self.gathered.append(text)
+        self._count("".join(self.gathered[began:]))
         self._flush()
+
+    def _line(self, words: str, began: int) -> None:
+        """Begin a line of the table whose first piece of text is number `began`."""
+        self.gathered += [words] if len(self.gathered) == began else ["\n", words]
+
+    def _row(self, cells: list, row, began: int) -> None:
+        texts = [plain_text(cell) for cell in cells]
+        if not any(texts):
+            return
+        self._line("", began)
+        self.shaping.begin(row, len(self.gathered), ["row"])
+        apart = ""
+        for cell, text in zip(cells, texts, strict=True):
+            if text:
+                self.gathered.append(apart)
+                apart = " | "
+            kind = "header" if local_name(cell) == "th" else "cell"
+            self.shaping.begin(cell, len(self.gathered), [kind], columns_of(cell))
+            self.gathered.append(text)
+            self.shaping.end(cell, len(self.gathered))
+        self.shaping.end(row, len(self.gathered))
 
     def _flush(self) -> None:
         if not self.gathered:
+            self.shaping.over()
             return
         text = "".join(self.gathered)
+        self.shaping.gathered(self.gathered)
         self.gathered = []
         if not self.preformatted and "\n" in text:
             # an empty line inside a block is made of line breaks and means a new paragraph
@@ -339,6 +374,7 @@ class _Walk:
             for part in before:
                 self._emit(part)
         self._emit(text)
+        self.shaping.over()
 
     def _emit(self, text: str) -> None:
         if not text.strip(MARK + " \n\t"):
@@ -353,6 +389,7 @@ class _Walk:
             del self.labels[: len(counts)]
             self.group_parts.append(" ".join(text.split()))
             self.group_level = min(self.group_level, self.level or 6)
+            self.shaping.shape(Block(text), len("".join(text.split())), 0)
             self.current.anchors = block.anchors
             return
         block.level = self.level
@@ -362,9 +399,15 @@ class _Walk:
         block.text = text.replace("\n", " ") if self.level else text
         block.note = self.notes[-1][1] if self.notes else None
         lead = 0 if block.keep_layout else len("".join(self.prefix.split()))
+        self._shape(block, lead)
         self._begin_pages(block, letter_offsets(block.text, [count and count + lead for count in counts]))
         self.prefix = ""
         self.found.append(block)
+
+    def _shape(self, block: Block, lead: int) -> None:
+        """Give a block its form, and the pictures that waited for it."""
+        block.pictures, self.book.pictures = self.book.pictures, []
+        self.shaping.shape(block, len("".join(block.text.split())) - lead, lead)
 
     def _begin_pages(self, block: Block, offsets: list[int]) -> None:
         """Give a block the pages that begin in it; one behind its end begins with the next."""
@@ -399,39 +442,3 @@ def _is_controls(form) -> bool:
 def _list_start(element) -> int:
     start = element.get("start", "1")
     return int(start) - 1 if start.isdigit() and len(start) < 7 else 0
-
-
-def _is_data_table(table) -> bool:
-    """Cells with short texts and no table inside, at least two columns."""
-    if next(table.iterdescendants("{*}table"), None) is not None:
-        return False
-    columns = 0
-    for row in _rows(table):
-        cells = [cell for cell in row if local_name(cell) in ("td", "th")]
-        columns = max(columns, len(cells))
-        if any(len(plain_text(cell)) > LAYOUT_CELL for cell in cells):
-            return False
-    return columns > 1
-
-
-def _rows(table) -> Iterator:
-    """Find the rows of a table; what only looks like a row inside of a cell is none."""
-    walk = etree.iterwalk(table, events=("start",))
-    for _, element in walk:
-        if local_name(element) == "tr":
-            yield element
-            walk.skip_subtree()
-
-
-def merge_headings(found: list[Block]) -> list[Block]:
-    """Put a heading that is only a number together with the heading below it: "Chapter I" + "The Start"."""
-    merged: list[Block] = []
-    for block in found:
-        above = merged[-1] if merged else None
-        if above and above.level and block.level and not block.anchors and is_number_only(above.text):
-            above.text = f"{above.text}{' ' if above.text[-1] in '.:' else ': '}{block.text}"
-            above.refs += block.refs
-            above.breaks += [(len(above.text), label) for _, label in block.breaks]
-        else:
-            merged.append(block)
-    return merged

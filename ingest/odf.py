@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.counting import letter_numeral, roman_numeral
+from ingest.datatable import LAYOUT_CELL
+from ingest.form import Block
 from ingest.limits import Limits, check_letters, check_nesting
-from ingest.markup import LAYOUT_CELL, Block
 from ingest.tree import local_name
 from ingest.xmlparts import value
 

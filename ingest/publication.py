@@ -59,6 +59,7 @@ class Publication:
     kinds: dict[str, str] = field(default_factory=dict)  # path -> front/back, from guide and landmarks
     entries: list[Entry] = field(default_factory=list)
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    cover: str = ""
     broken: bool = False  # whether the spine names what the manifest does not have
     warnings: list[str] = field(default_factory=list)
 
@@ -167,19 +168,23 @@ def _read_spine(root, base: str, book: Publication) -> None:
         href, identity = item.get("href"), item.get("id")
         if href and identity:
             kinds = item.get("media-type", ""), item.get("properties", "")
-            manifest[identity] = (_resolve(base, href)[0], *kinds)
+            manifest[identity] = (resolve(base, href)[0], *kinds)
     for name, media_type, properties in manifest.values():
         if "nav" in properties.split():
             book.navigation = name
         elif media_type == "application/x-dtbncx+xml":
             book.ncx = name
+    covers = {item.get("content") for item in root.iter("{*}meta") if item.get("name") == "cover"}
+    for identity, (name, _, properties) in manifest.items():
+        if "cover-image" in properties.split() or identity in covers and not book.cover:
+            book.cover = name
     for reference in root.iter("{*}itemref"):
         name, media_type, _ = manifest.get(reference.get("idref"), ("", "", ""))
         book.broken |= not name
         if name and (media_type in _DOCUMENT_TYPES or name.lower().endswith((*_DOCUMENT_NAMES, ".xml"))):
             book.spine.append(name)
     for reference in root.iter("{*}reference"):
-        note_kind(book, _resolve(base, reference.get("href", ""))[0], {reference.get("type", "")})
+        note_kind(book, resolve(base, reference.get("href", ""))[0], {reference.get("type", "")})
     if not book.spine:
         # no usable spine: read what there is in the order of the manifest
         book.spine = [
@@ -218,7 +223,8 @@ def _read_metadata(root, book: Publication) -> None:
     book.language = next((one_line(item.text) for item in root.iter("{*}language") if item.text), "")
 
 
-def _resolve(base: str, href: str) -> tuple[str, str]:
+def resolve(base: str, href: str) -> tuple[str, str]:
+    """Return (path, id) in the archive that an address means for a file of the folder `base`."""
     path, _, fragment = href.partition("#")
     path = posixpath.normpath(posixpath.join(base, unquote(path))) if path else ""
     return path, unquote(fragment)
@@ -239,7 +245,7 @@ def _read_navigation(archive: Archive, book: Publication) -> None:
         types = semantic_types(nav)
         if "landmarks" in types:
             for link in nav.iter("{*}a"):
-                note_kind(book, _resolve(base, link.get("href", ""))[0], semantic_types(link))
+                note_kind(book, resolve(base, link.get("href", ""))[0], semantic_types(link))
         elif types & {"page-list", "doc-pagelist"}:
             for link in nav.iter("{*}a"):
                 _note_page(archive, book, base, link.get("href", ""), plain_text(link))
@@ -254,7 +260,7 @@ def _titled(entries: list[Entry]) -> list[Entry]:
 
 
 def _note_page(archive: Archive, book: Publication, base: str, href: str, label: str) -> None:
-    path, fragment = _resolve(base, href)
+    path, fragment = resolve(base, href)
     label = plain_label(label)
     if label and path:
         book.labels.setdefault(archive.find(path) or path, {})[fragment] = label
@@ -273,7 +279,7 @@ def _list_entries(nav, base: str, itself: str) -> list[Entry]:
             entries.append(Entry(plain_text(label), "", "", level))
             waiting += 1
             continue
-        path, fragment = _resolve(base, link.get("href"))
+        path, fragment = resolve(base, link.get("href"))
         for index in range(len(entries) - waiting, len(entries)):
             entries[index] = Entry(entries[index].title, path or itself, fragment, entries[index].level)
         waiting = 0
@@ -301,7 +307,7 @@ def _read_ncx(archive: Archive, book: Publication) -> None:
     for level, point in _levels(root, ("navpoint",), "navpoint"):
         label, content = point.find("{*}navLabel/{*}text"), point.find("{*}content")
         if label is not None and content is not None:
-            entries.append(Entry(plain_text(label), *_resolve(base, content.get("src", "")), level))
+            entries.append(Entry(plain_text(label), *resolve(base, content.get("src", "")), level))
     book.entries = book.entries or _titled(entries)
     for target in () if book.labels else root.iter("{*}pageTarget"):
         label, content = target.find("{*}navLabel/{*}text"), target.find("{*}content")

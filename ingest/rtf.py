@@ -9,9 +9,10 @@ import codecs
 import re
 from dataclasses import dataclass, field, replace
 
+from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
+from ingest.form import Block
 from ingest.limits import Limits, check_letters
-from ingest.markup import LAYOUT_CELL, Block
 from ingest.word.styles import TITLE_LEVEL, named_level
 
 BULLET = "•"

@@ -24,6 +24,7 @@ class Source:
     password: str | None = field(default=None, repr=False)
     encoding: str | None = None
     limits: Limits = Limits()
+    pictures: Path | None = None  # the folder in which its pictures are kept
 
     @cached_property
     def suffix(self) -> str:
@@ -50,7 +51,7 @@ class Source:
             return ()
 
 
-def read_source(path, *, name=None, password=None, encoding=None, limits=None) -> Source:
+def read_source(path, *, name=None, password=None, encoding=None, limits=None, pictures=None) -> Source:
     """Read a file within its size limit; `name` is what its owner calls it. Raises BadInput for what is not a
     readable file."""
     limits = limits or Limits()
@@ -72,4 +73,4 @@ def read_source(path, *, name=None, password=None, encoding=None, limits=None) -
             raise
         raise BadInput("this file name cannot be used: rename the file") from error
     check_file_size(one_line(name), len(data), limits)
-    return Source(name, data, password, encoding, limits)
+    return Source(name, data, password, encoding, limits, pictures and Path(pictures))

@@ -9,6 +9,7 @@ from threading import Lock
 from app.desk.state import View
 from app.html import leaves, markup, search_hits
 from engine.assistant import Assistant
+from engine.form import lacks_form, renew_form
 from engine.shelf.shelf import Entry
 from ingest.document import Document
 from ingest.errors import BadInput
@@ -60,16 +61,19 @@ class ReadingDesk:
         """Show a document where its reader left it, with the talk that was last used."""
         entry = self.shelf.opened(identifier, owner)
         self.document(identifier)
-        if entry.state == "ready":
-            threading.Thread(target=self._warm, args=(identifier,), name="warm", daemon=True).start()
+        threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
         talks = self.shelf.talks.about(identifier, owner)
         bound = view.bound if view else "book"
         return View(identifier, entry.position, talk=talks[0].id if talks else "",
                     bound="book" if bound == "shelf" else bound)  # fmt: skip
 
-    def _warm(self, identifier: str) -> None:
+    def _warm(self, entry: Entry) -> None:
+        library = self.assistant.library
         with contextlib.suppress(Exception):
-            self.assistant.library.bank(identifier)
+            if entry.state == "ready":
+                library.bank(entry.id)
+            if library.renews and lacks_form(library, entry.id):
+                renew_form(library, entry.id)
 
     def turned(self, view: View, steps: int, owner: str) -> View:
         """Turn a leaf. Going on from a leaf, when all before it was read, is having read it."""
@@ -126,7 +130,9 @@ class ReadingDesk:
         if entry is None:
             return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
         document = self.document(view.document)
-        shown = leaves.Shown(view.cited, view.found, entry.position or None, view.cursor)
+        shown = leaves.Shown(
+            view.cited, view.found, entry.position or None, view.cursor, f"lm/pictures/{entry.id}/"
+        )
         return leaves.leaf_html(document, self.leaf(view), shown)
 
     def place_words(self, view: View, owner: str) -> str:

@@ -7,12 +7,11 @@ levels begins a leaf of its own. Only a paragraph that is longer than a leaf is 
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from app.html import markup
+from app.html import form, markup
 from ingest.document import Document
 
 LEAF = 8_000
 LONGEST = 12_000
-TALLEST = 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Shown:
     found: tuple[tuple[int, int], ...] = ()
     read_to: int | None = None
     cursor: int | None = None
+    pictures: str = "pictures/"  # the address of the folder in which the document's are
 
 
 def leaf_starts(document: Document) -> list[int]:
@@ -85,7 +85,7 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
         if crossed:
             parts.append(markup.tag("div", markup.text(f"page {pages[crossed[0]]}"), class_="lm-page"))
         chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
-        parts.append(_block(document.text[begin:end], begin, chapter.level if chapter else None, shown))
+        parts.append(_block(document, begin, end, chapter.level if chapter else None, shown))
         if shown.read_to is not None and begin < shown.read_to <= end and shown.read_to < len(document.text):
             parts.append(markup.tag("div", "you have read to here", class_="lm-readto lm-goal", role="note"))
     key = f"{leaf.start} {shown.cited} {shown.found}"
@@ -94,25 +94,15 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
     )
 
 
-def _block(words: str, begin: int, level: int | None, shown: Shown) -> str:
+def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> str:
     spans = [(*span, "found") for span in shown.found]
     if shown.cited:
         # what is cited lies over what was found
         spans = [span for span in spans if span[1] <= shown.cited[0] or span[0] >= shown.cited[1]]
         spans.append((*shown.cited, "cited"))
-    inside, at = [], begin
-    for first, last, kind in sorted(spans):
-        first, last = max(first, at), min(last, begin + len(words))
-        if first < last:
-            inside.append(markup.text(words[at - begin : first - begin]))
-            inside.append(markup.marked(words[first - begin : last - begin], [(first, last)], first, kind))
-            at = last
-    inside.append(markup.text(words[at - begin :]))
-    chosen = "lm-cursor" if shown.cursor is not None and begin <= shown.cursor < begin + len(words) else None
-    values = {"data_start": begin, "data_end": begin + len(words), "class_": chosen, "tabindex": "-1"}
-    if level is None:
-        return markup.tag("p", *inside, **values)
-    return markup.tag(f"h{min(TALLEST, level + 1)}", *inside, **values)
+    inside = [span for span in spans if span[0] < end and span[1] > begin]
+    chosen = "lm-cursor" if shown.cursor is not None and begin <= shown.cursor < end else None
+    return form.block(document, begin, end, level, inside, shown.pictures, class_=chosen)
 
 
 def contents(document: Document) -> list[tuple[str, int]]:

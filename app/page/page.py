@@ -23,7 +23,7 @@ from app.desk import uploads  # noqa: E402
 from app.desk.desk import Desk  # noqa: E402
 from app.desk.state import View  # noqa: E402
 from app.html import markup  # noqa: E402
-from app.page import access, api, demonstrations_api  # noqa: E402
+from app.page import access, api, demonstrations_api, pictures  # noqa: E402
 from app.tabs.continue_tab import ContinueTab  # noqa: E402
 from app.tabs.demonstrations_tab import DemonstrationsTab  # noqa: E402
 from app.tabs.frame import QUICK, Frame, owner_of  # noqa: E402
@@ -145,12 +145,13 @@ def build(desk: Desk) -> gr.Blocks:
 def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **options: Any) -> gr.Blocks:
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
+    server = access.guard(accounts, desk.read_only) | {"routes": [pictures.route(desk.shelf)]}
     page.launch(
         server_name=access.in_url(host), server_port=port, auth=accounts or None, share=False,
         prevent_thread_lock=True, quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
         max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
         enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
-        js=START, app_kwargs=access.guard(accounts, desk.read_only), **options,
+        js=START, app_kwargs=server, **options,
     )  # fmt: skip
     return page
 

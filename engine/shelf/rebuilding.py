@@ -58,7 +58,11 @@ def read_text(folder: Path) -> Document | None:
         lines = (document.title, document.author, document.language, document.format, document.text)
         spans = [(one.start, one.end) for one in document.chapters]
         spans += [(one.start, one.end) for one in document.pages]
+        spans += [(one.start, one.end) for one in document.spans]
+        spans += [(one.at, one.at) for one in document.pictures]
         names = [one.title for one in document.chapters] + [one.label for one in document.pages]
+        names += [one.kind for one in document.spans] + [document.cover]
+        names += [word for one in document.pictures for word in (one.name, one.words)]
         inside = all(0 <= start <= end <= len(document.text) for start, end in [*spans, *document.paragraphs])
         return document if inside and all(isinstance(one, str) for one in (*lines, *names)) else None
     except (OSError, ValueError, TypeError, RecursionError, BadInput):

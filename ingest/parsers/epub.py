@@ -13,9 +13,20 @@ from ingest.archive import Archive
 from ingest.document import Document
 from ingest.encoding import decode_markup
 from ingest.errors import BadInput
+from ingest.form import Block
+from ingest.headings import merge_headings
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, Book, blocks, merge_headings
-from ingest.publication import Entry, Publication, locked_parts, note_kind, protected, read_publication
+from ingest.markup import Book, blocks
+from ingest.pictures import LARGEST, Gallery
+from ingest.publication import (
+    Entry,
+    Publication,
+    locked_parts,
+    note_kind,
+    protected,
+    read_publication,
+    resolve,
+)
 from ingest.source import Source
 from ingest.tree import local_name, parse_markup, semantic_types
 
@@ -40,7 +51,8 @@ def parse(source: Source) -> Document:
     """Raises BadInput for what is damaged, protected or without text."""
     archive = Archive(source.data, source.limits, "EPUB")
     publication = read_publication(archive)
-    manuscript = Manuscript(source.limits)
+    manuscript = _manuscript(archive, source)
+    manuscript.cover = manuscript.gallery.keep("", publication.cover)
     for words in publication.warnings:
         manuscript.warn(words)
     missing = _write_spine(archive, publication, manuscript)
@@ -54,6 +66,25 @@ def parse(source: Source) -> Document:
         language=publication.language,
         format=NAME,
     )
+
+
+def _manuscript(archive: Archive, source: Source) -> Manuscript:
+    """Begin a manuscript that finds pictures and places by the addresses inside the EPUB."""
+    # what pictures take is not taken from what the text may
+    pictures = Archive(source.data, replace(source.limits, entry_bytes=LARGEST), "EPUB")
+
+    def picture(part: str, address: str) -> bytes | None:
+        return pictures.read(resolve(posixpath.dirname(part), address)[0])
+
+    def place(part: str, address: str) -> tuple[str, str]:
+        if ":" in address.partition("#")[0]:  # outside of the book
+            return "", ""
+        path, identity = resolve(posixpath.dirname(part), address)
+        return archive.find(path) or part if path else part, identity
+
+    manuscript = Manuscript(source.limits, Gallery(source.pictures, picture))
+    manuscript.binding.resolve = place
+    return manuscript
 
 
 def _why_empty(missing: list[str]) -> str:
@@ -104,7 +135,8 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
             deepest = max([deepest, *_heading_levels(found, named)])
         elif not _goes_on(found, deepest):
             named = _own_headings(found, path, depth, whole=not publication.entries, title=publication.title)
-        _write_document(found, named, kind, manuscript)
+        _write_document(found, named, kind, path, manuscript)
+    manuscript.picture(book.pictures, manuscript.letters)
     return missing
 
 
@@ -158,12 +190,14 @@ def _attach_footnotes(found: list[Block]) -> list[Block]:
         for target, mark in block.refs:
             note = notes.pop(target, [])
             if note and not note[0].text.startswith((mark, f"[{mark}")):
-                note[0] = replace(note[0], text=f"[{mark}] {note[0].text}")
+                note[0].put_before(f"[{mark}] ")
             placed += note
     return placed
 
 
-def _write_document(found: list[Block], named: list[Entry], kind: str, manuscript: Manuscript) -> None:
+def _write_document(
+    found: list[Block], named: list[Entry], kind: str, path: str, manuscript: Manuscript
+) -> None:
     places = _settle(found, named)
     for index, block in enumerate(found):
         here = places.get(index, [])
@@ -171,7 +205,7 @@ def _write_document(found: list[Block], named: list[Entry], kind: str, manuscrip
             manuscript.chapter(entry.title, entry.level, _entry_kind(entry, kind))
             if not _is_heading_of(block, entry) or number < len(here) - 1:
                 manuscript.paragraph(entry.title)
-        manuscript.paragraph(block.text, block.keep_layout, block.breaks)
+        manuscript.block(block, path)
 
 
 def _settle(found: list[Block], named: list[Entry]) -> dict[int, list[Entry]]:

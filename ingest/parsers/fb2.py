@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from ingest.cleaning import one_line
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.form import Block
 from ingest.limits import Limits, check_nesting
 from ingest.manuscript import Manuscript
-from ingest.markup import Block
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
 from ingest.tree import local_name

@@ -5,10 +5,13 @@ import re
 from ingest.document import Document
 from ingest.encoding import decode_markup, first_letters
 from ingest.errors import BadInput
+from ingest.form import Block
+from ingest.headings import merge_headings
 from ingest.limits import Limits
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, Book, blocks, merge_headings
+from ingest.markup import Book, blocks
 from ingest.outline import find_outline
+from ingest.pictures import Gallery
 from ingest.reflow import Paragraph
 from ingest.source import Source
 from ingest.tree import local_name, parse_markup, prolog_end
@@ -37,7 +40,7 @@ def parse(source: Source) -> Document:
     root = parse_markup(text, limits=source.limits)
     if root is None:
         raise BadInput("this HTML page has no text: choose another file")
-    manuscript = Manuscript(source.limits)
+    manuscript = Manuscript(source.limits, Gallery(source.pictures))
     if warning:
         manuscript.warn(warning)
     found = _main_blocks(root, source.limits)
@@ -75,7 +78,7 @@ def write_blocks(found: list[Block], manuscript: Manuscript) -> str:
     for block in found:
         if id(block) in chapters:
             manuscript.chapter(*chapters[id(block)])
-        manuscript.paragraph(block.text, block.keep_layout, block.breaks)
+        manuscript.block(block)
     return title
 
 

@@ -11,6 +11,7 @@ from ingest.manuscript import Manuscript
 from ingest.markup import blocks
 from ingest.parsers.html import write_blocks
 from ingest.parsers.text import refuse_binary
+from ingest.pictures import Gallery
 from ingest.source import Source
 from ingest.tree import parse_markup
 
@@ -37,7 +38,7 @@ def parse(source: Source) -> Document:
         text = text[match.end() :]
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"])
     root = parse_markup(f"<html><body>{markdown.render(text)}</body></html>", limits=source.limits)
-    manuscript = Manuscript(source.limits)
+    manuscript = Manuscript(source.limits, Gallery(source.pictures))
     if warning:
         manuscript.warn(warning)
     title = "" if root is None else write_blocks(blocks(root), manuscript)

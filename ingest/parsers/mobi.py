@@ -5,8 +5,9 @@ import re
 
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.form import Block
 from ingest.manuscript import Manuscript
-from ingest.markup import Block, blocks
+from ingest.markup import blocks
 from ingest.palm import is_palm, read_palm
 from ingest.parsers.html import write_blocks
 from ingest.source import Source

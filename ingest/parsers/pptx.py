@@ -4,8 +4,8 @@ import re
 
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.form import Block
 from ingest.manuscript import Manuscript
-from ingest.markup import Block
 from ingest.opc import Package
 from ingest.source import Source
 from ingest.word.body import Body

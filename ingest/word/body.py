@@ -8,9 +8,10 @@ referred to again is not written again.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
+from ingest.form import Block
 from ingest.limits import Limits, check_letters, check_nesting
-from ingest.markup import LAYOUT_CELL, Block
 from ingest.raised import raised
 from ingest.tree import local_name
 from ingest.word.numbering import BULLET, Numbering

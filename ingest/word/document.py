@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from ingest.encoding import decode, decode_markup
 from ingest.errors import BadInput
-from ingest.markup import Block, blocks
+from ingest.form import Block
+from ingest.markup import blocks
 from ingest.opc import Package
 from ingest.parsers.mhtml import page_of
 from ingest.reflow import reflow

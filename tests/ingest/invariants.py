@@ -3,6 +3,7 @@
 import re
 
 from ingest.document import Document, split_paragraphs
+from ingest.form import BLOCKWISE, INLINE
 
 FORBIDDEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
@@ -20,6 +21,7 @@ def check_document(document: Document) -> None:
     _check_chapters(document)
     _check_pages(document)
     _check_places(document)
+    _check_form(document)
     assert Document.from_json(document.to_json()) == document
 
 
@@ -44,6 +46,22 @@ def _check_pages(document: Document) -> None:
         assert pages[-1].end == len(document.text)
         assert all(before.end == after.start for before, after in zip(pages, pages[1:], strict=False))
         assert len({page.label.casefold() for page in pages}) == len(pages)
+
+
+def _check_form(document: Document) -> None:
+    size = len(document.text)
+    starts = [span.start for span in document.spans]
+    assert starts == sorted(starts)
+    for span in document.spans:
+        assert (
+            0 <= span.start < span.end <= size or span.kind in ("cell", "header") and span.start == span.end
+        )
+        words = document.text[span.start : span.end]
+        assert words == words.strip(), (span, words)
+        assert span.kind in INLINE | BLOCKWISE
+        assert span.kind not in ("link", "reference") or 0 <= span.value < size
+    ats = [picture.at for picture in document.pictures]
+    assert ats == sorted(ats) and all(0 <= at <= size for at in ats)
 
 
 def _check_places(document: Document) -> None:

@@ -180,7 +180,7 @@ def test_json_round_trip_and_refusal():
         "{}",
         "[1]",
         PARTS.to_json()[:-9],
-        PARTS.to_json().replace('"version": 1', '"version": 0'),
+        PARTS.to_json().replace('"version": 2', '"version": 0'),
     ):
         with pytest.raises(BadInput, match="add the file again"):
             Document.from_json(broken)

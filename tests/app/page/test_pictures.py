@@ -1,0 +1,56 @@
+"""Pictures of a book over the page's own address: which are given, and to whom."""
+
+import httpx
+import pytest
+
+from tests.app.conftest import serving
+from tests.ingest.build import epub, page
+from tests.ingest.test_form import picture
+
+
+@pytest.fixture(scope="module")
+def illustrated(tmp_path_factory):
+    path = tmp_path_factory.mktemp("books") / "cats.epub"
+    body = page("<body><p>A <i>cat</i>.</p><img src='c.png' alt='Tom'/></body>")
+    path.write_bytes(epub({"one.xhtml": body}, extra={"OPS/c.png": picture()}))
+    return path
+
+
+def added(served, path):
+    """The entry of a book that was read there, and its one picture."""
+    library = served.desk.assistant.library
+    entry, _ = library.shelf.add(path)
+    library.keep(entry.id, library.parse_source(entry.id))
+    return entry, library.document(entry.id).pictures[0]
+
+
+def test_a_picture_is_given_from_its_document_and_cannot_run(
+    tmp_path, tiny_folder, upload_folder, illustrated
+):
+    with serving(tmp_path, tiny_folder) as served:
+        entry, shown = added(served, illustrated)
+        address = f"{served.url}lm/pictures/{entry.id}/"
+        answer = httpx.get(address + shown.name)
+        assert (answer.status_code, answer.content) == (200, picture())
+        assert answer.headers["content-type"] == "image/png"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        view = served.desk.reading.open(entry.id, "")
+        leaf = served.desk.reading.leaf_html(view, "")
+        assert f'src="lm/pictures/{entry.id}/{shown.name}" alt="Tom"' in leaf
+        others = ["0" * 24 + ".png", "document.json", "../document.json", "..%2Fdocument.json", "source.epub"]
+        for name in others:
+            assert httpx.get(address + name).status_code == 404, name
+        assert httpx.get(f"{served.url}lm/pictures/{'0' * 12}/{shown.name}").status_code == 404
+        (served.home / "documents" / entry.id / "pictures" / shown.name).unlink()
+        assert httpx.get(address + shown.name).status_code == 404
+
+
+def test_pictures_are_for_those_who_may_open_the_page(tmp_path, tiny_folder, upload_folder, illustrated):
+    with serving(tmp_path, tiny_folder, [("ann", "correct-horse")]) as served:
+        entry, shown = added(served, illustrated)
+        address = f"{served.url}lm/pictures/{entry.id}/{shown.name}"
+        assert httpx.get(address).status_code == 401
+        with httpx.Client() as ann:
+            ann.post(f"{served.url}login", data={"username": "ann", "password": "correct-horse"})
+            assert ann.get(address).status_code == 200
