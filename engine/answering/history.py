@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 from engine.answering.prompt import Turn
 from engine.shelf.talks import Message
@@ -20,7 +21,7 @@ def turns_before(messages: Sequence[Message], may_know: Callable[[Message], bool
     return turns
 
 
-def recent_turns(tokenizer: object, turns: Sequence[Turn], budget: int) -> tuple[list[Turn], int]:
+def recent_turns(tokenizer: Any, turns: Sequence[Turn], budget: int) -> tuple[list[Turn], int]:
     """The last whole exchanges that fit into `budget` tokens, and how many turns are left out."""
     kept, used = 0, 0
     for turn in reversed(turns):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from engine.answering.passages import Chosen
 from engine.reader import WINDOW
@@ -46,7 +47,7 @@ class Prompt:
 
 
 def prompted(
-    tokenizer: object,
+    tokenizer: Any,
     question: str,
     chosen: Chosen | None,
     recent: Sequence[Turn] = (),
@@ -91,7 +92,7 @@ def question_with_passages(question: str, passages: Sequence[Hit], recalled: Seq
     return "\n\n".join([*parts, f"Question: {question.strip()}"])
 
 
-def chat_ids(tokenizer: object, instruction: str, turns: Sequence[Turn], message: str) -> list[int]:
+def chat_ids(tokenizer: Any, instruction: str, turns: Sequence[Turn], message: str) -> list[int]:
     """Token ids of a chat that asks for the assistant's next words.
 
     A tokenizer without a chat template gets plain text with the same content. Marks of the chat format that
@@ -106,7 +107,7 @@ def chat_ids(tokenizer: object, instruction: str, turns: Sequence[Turn], message
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def without_marks(tokenizer: object, text: str) -> str:
+def without_marks(tokenizer: Any, text: str) -> str:
     """Text in which no special token of the tokenizer stands any more."""
     for mark in getattr(tokenizer, "all_special_tokens", ()):
         text = text.replace(mark, f"{mark[:1]} {mark[1:]}")

@@ -142,7 +142,8 @@ class Recorder:
         """Yield the tokens that make up `text`: its ends were stripped, half characters have no text yet."""
         whole = "".join(piece for piece, _ in self._tokens)
         first = max(0, whole.find(text))
-        last, at, waiting = first + len(text), 0, []
+        last, at = first + len(text), 0
+        waiting: list[Read] = []
         for piece, reads in self._tokens:
             begin, at = at, at + len(piece)
             waiting += reads

@@ -34,7 +34,7 @@ class Wanted:
     @classmethod
     def of(cls, config: SideNetConfig, states: Iterable[int]) -> "Wanted":
         """Those of a SideNet whose active layers read `states`."""
-        extra = {config.search_block} if config.search == "pooled" else set()
+        extra = {config.search_block} if config.search == "pooled" and config.search_block is not None else ()
         return cls(tuple(sorted({*states, *extra})), config.memory_blocks)
 
 
@@ -63,6 +63,9 @@ class Source(Protocol):
 
     def length(self, book: int) -> int:
         """Segments of one book."""
+
+    def segment(self, book: int, index: int) -> Frozen:
+        """Return one segment."""
 
     def segments(self, places: Sequence[Place]) -> list[Frozen]:
         """Segments of some books, computed together."""
@@ -148,7 +151,7 @@ class TextBooks:
         return self.segments([(book, index)])[0]
 
     def segments(self, places: Sequence[Place]) -> list[Frozen]:
-        found = self._kept(places) if self.folder is not None else self._computed(places)
+        found = self._computed(places) if self.folder is None else self._kept(places, self.folder)
         return [self._marked(frozen, *place) for frozen, place in zip(found, places, strict=True)]
 
     def _marked(self, frozen: Frozen, book: int, index: int) -> Frozen:
@@ -162,10 +165,10 @@ class TextBooks:
         ids = torch.tensor([self.ids(*place) for place in places])
         return freeze_all(self.backbone, ids, self.wanted)
 
-    def _kept(self, places: Sequence[Place]) -> list[Frozen]:
-        files = [self.folder / self._key(*place) for place in places]
+    def _kept(self, places: Sequence[Place], folder: Path) -> list[Frozen]:
+        files = [folder / self._key(*place) for place in places]
         if missing := [number for number, file in enumerate(files) if not file.is_file()]:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             computed = self._computed([places[number] for number in missing])
             for number, frozen in zip(missing, computed, strict=True):
                 keep(frozen, files[number])

@@ -10,7 +10,9 @@ is each answer, which for the other half stands in memory alone.
 import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from engine.answering.prompt import INSTRUCTION, NOT_TOLD, TALKING, chat_ids, question_with_passages
 from engine.demonstrations.columns import Table, guess_columns
@@ -51,7 +53,7 @@ Lessons = dict[str, Callable[[], Lesson]]
 ReadTable = Callable[[Path], Table]
 
 
-def demonstration_lessons(folder: Path, read_table: ReadTable, tokenizer: object, seed: int = 0) -> Lessons:
+def demonstration_lessons(folder: Path, read_table: ReadTable, tokenizer: Any, seed: int = 0) -> Lessons:
     """Two lessons of every table in a folder, one with the task's own words, one with arbitrary ones.
 
     Raises
@@ -62,19 +64,19 @@ def demonstration_lessons(folder: Path, read_table: ReadTable, tokenizer: object
     files = sorted(file for file in folder.glob("*") if file.is_file()) if folder.is_dir() else []
     if not files:
         raise BadInput(f"there are no tables of demonstrations in {folder}; give a folder of CSV files")
+
+    def lesson(file: Path, other: bool) -> Lesson:
+        return demonstration_lesson(_examples(read_table(file)), tokenizer, other, seed)
+
     return {
-        f"{file.name} {'in other words' if other else 'in its own words'}": (
-            lambda file=file, other=other: demonstration_lesson(
-                _examples(read_table(file)), tokenizer, other, seed
-            )
-        )
+        f"{file.name} {'in other words' if other else 'in its own words'}": partial(lesson, file, other)
         for file in files
         for other in (False, True)
     }
 
 
 def demonstration_lesson(
-    rows: Iterable[tuple[str, str]], tokenizer: object, other_words: bool, seed: int
+    rows: Iterable[tuple[str, str]], tokenizer: Any, other_words: bool, seed: int
 ) -> Lesson:
     """Put one demonstration after another, in random order, under a random template."""
     rows = list(rows)
@@ -96,7 +98,7 @@ def demonstration_lesson(
     return Lesson(ids, scored)
 
 
-def question_lessons(readings: Sequence[Reading], tokenizer: object, seed: int = 0) -> Lessons:
+def question_lessons(readings: Sequence[Reading], tokenizer: Any, seed: int = 0) -> Lessons:
     """Lessons of a few stories each, in random order. BadInput without any or without chat format."""
     if not getattr(tokenizer, "chat_template", None):
         raise BadInput("questions need a model with a chat format; leave --questions out")
@@ -106,16 +108,14 @@ def question_lessons(readings: Sequence[Reading], tokenizer: object, seed: int =
     random.Random(seed).shuffle(order)
     groups = [joined(order[at : at + STORIES]) for at in range(0, len(order), STORIES)]
     return {
-        f"questions {number}": lambda group=group, other=groups[number - 1]: question_lesson(
-            group, other.questions if other is not group else (), tokenizer, seed
+        f"questions {number}": partial(
+            question_lesson, group, other.questions if other is not group else (), tokenizer, seed
         )
-        for number, group in enumerate(groups)
+        for number, (group, other) in enumerate(zip(groups, [groups[-1], *groups], strict=False))
     }
 
 
-def question_lesson(
-    reading: Reading, foreign: Sequence[Question], tokenizer: object, seed: int = 0
-) -> Lesson:
+def question_lesson(reading: Reading, foreign: Sequence[Question], tokenizer: Any, seed: int = 0) -> Lesson:
     """Put after the text of a reading up to QUESTIONS of its questions with answers, in random order.
 
     Prompts are those of `ask`: of every two questions one has its passages in the window, the other has the
@@ -144,7 +144,7 @@ def _hit(reading: Reading, index: int) -> Hit:
 
 
 def _exchange(
-    tokenizer: object, question: str, passages: Sequence[Hit], answer: str
+    tokenizer: Any, question: str, passages: Sequence[Hit], answer: str
 ) -> tuple[list[int], list[int]]:
     """Token ids of what `ask` has the model read, and of the answer up to the end of the turn."""
     said = question_with_passages(question, passages) if passages else question

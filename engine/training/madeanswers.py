@@ -201,7 +201,8 @@ def made_rows(document: Document, name: str, count: int) -> list[dict]:
     while len(rows) < count and any(by_rule):
         rows += [made.pop() for made in by_rule if made]
     near = Neighbours(pieces)
-    return [row | {"source": name, "beside": near.of(exercise_of(row), BESIDE)} for row in rows[:count]]
+    asked = [(row, exercise_of(row)) for row in rows[:count]]
+    return [row | {"source": name, "beside": near.of(one, BESIDE)} for row, one in asked if one is not None]
 
 
 def _row(rule: Rule, found: re.Match[str], passage: str, names: Names, rng: random.Random) -> dict | None:

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -65,7 +66,7 @@ def add_setting_arguments(group: argparse._ArgumentGroup) -> None:
 
 def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments that name what is learned from besides books."""
-    two = {"nargs": 2, "type": Path, "metavar": ("DOCUMENTS", "QUESTIONS")}
+    two: dict[str, Any] = {"nargs": 2, "type": Path, "metavar": ("DOCUMENTS", "QUESTIONS")}
     parser.add_argument(
         "--demonstrations", type=Path, metavar="DIR", help="tables of labelled examples to learn from"
     )

@@ -58,7 +58,9 @@ def laid_out(parts: Iterable[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 def joined(readings: Sequence[Reading], name: str = "joined") -> Reading:
     """Readings as one long document with the questions of all."""
-    text, spans, questions = "", [], []
+    text = ""
+    spans: list[tuple[int, int]] = []
+    questions: list[Question] = []
     for reading in readings:
         text += "\n\n" if text else ""
         first, shift = len(spans), len(text)

@@ -123,8 +123,8 @@ def gold_passage_scores(
         scores = scores_of(layers, store, rows)
         for one, start, end in zip(part, scores.start, scores.end, strict=True):
             spans = store.spans(one.passage)
-            sides = (side[: len(spans)].log_softmax(0) for side in (start, end))
-            ((first, last, _),) = best_spans(*sides, count=1)
+            starts, ends = (side[: len(spans)].log_softmax(0) for side in (start, end))
+            ((first, last, _),) = best_spans(starts, ends, count=1)
             said = words_of(one.passage[spans[first][0] : spans[last][1]])
             accepted = [words_of(answer) for answer in one.answers]
             exact.append(any(said == words for words in accepted))

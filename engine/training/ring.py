@@ -184,14 +184,16 @@ class TensorReader:
         size = self.config.chunk_size
         steps = torch.arange(size, device=keys.device)
         slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)
-        wanted = (keys,) if self.config.memory_values == "following" else (keys, values)
-        if slots.shape[1] == 1:
-            found = [x[:, slots[:, 0]].transpose(0, 1)[None] for x in wanted]
-        else:
+        def at_slots(stored: Tensor) -> Tensor:
+            if slots.shape[1] == 1:
+                return stored[:, slots[:, 0]].transpose(0, 1)[None]
             owner = torch.arange(slots.shape[1], device=keys.device) // (slots.shape[1] // keys.shape[0])
-            found = [x[owner[None, :, None], slots][None] for x in wanted]
+            return stored[owner[None, :, None], slots][None]
+
         if self.config.memory_values == "following":
             tokens = self.following[slots][None]
-            return Retrieved(*found, None, tokens >= 0, chunks=chunk_ids[None], following=tokens.clamp(min=0))
+            return Retrieved(
+                at_slots(keys), None, tokens >= 0, chunks=chunk_ids[None], following=tokens.clamp(min=0)
+            )
         mask = torch.ones(1, slots.shape[0], 1, slots.shape[-1], dtype=torch.bool, device=keys.device)
-        return Retrieved(*found, mask, chunks=chunk_ids[None])
+        return Retrieved(at_slots(keys), at_slots(values), mask, chunks=chunk_ids[None])

@@ -46,7 +46,7 @@ class Rows:
         """Return a row's next place, in its book or at the start of the next in the deal, and which it is."""
         place = self.places[row]
         fresh = place is None or place[1] >= self.source.length(place[0])
-        book, index = (self._deal(), 0) if fresh else place
+        book, index = (self._deal(), 0) if place is None or fresh else place
         self.places[row] = (book, index + 1)
         return (book, index), fresh
 

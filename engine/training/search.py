@@ -15,6 +15,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +75,10 @@ class FrozenReading:
 
 def freeze_text(backbone: Backbone, text: str, block: int) -> tuple[Tensor, Tensor, Tensor]:
     """Pooled states (chunks, width) fp16, chunk starts (chunks,), spans (tokens, 2): as in a bank."""
-    pooled, starts, spans, count = [], [], [], 0
+    pooled: list[Tensor] = []
+    starts: list[int] = []
+    spans: list[tuple[int, int]] = []
+    count = 0
     for segment in segments(text, backbone.tokenizer, SEGMENT):
         hidden = backbone.encode(torch.tensor([segment.token_ids]), hidden=(block,)).hidden[block][0]
         pooled += [part.mean(0) for part in hidden.float().cpu().split(CHUNK)]
@@ -93,11 +97,8 @@ def freeze_reading(
 ) -> FrozenReading:
     """Run the backbone over a text and its questions, or read what an earlier run kept in `folder`."""
     key = f"{backbone.fingerprint}:{block}:{reading!r}:{reading.text}:{reading.spans}:{reading.questions}"
-    file = (
-        folder / f"{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}.safetensors"
-        if folder
-        else None
-    )
+    name = f"{hashlib.blake2b(key.encode(), digest_size=12).hexdigest()}.safetensors"
+    file = folder / name if folder else None
     if file is not None and file.is_file():
         kept = load_file(file)
     else:
@@ -111,7 +112,7 @@ def freeze_reading(
             "lengths": torch.tensor([len(one) for one in asked], dtype=torch.int64),
         }
         if file is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             save_file(kept, partial := file.with_suffix(".partial"))
             partial.replace(file)
     states = kept["states"].split(kept["lengths"].tolist()) if len(kept["lengths"]) else ()
@@ -196,8 +197,8 @@ def step_loss(
     weighed = votes(keys, owner, first[-1], queries) * weights
     scores = torch.zeros(len(asked), first[-1]).index_add(0, which, weighed.T) * model.log_scale.exp()
     right = torch.full_like(scores, float("-inf"))
-    for row, (text, question) in enumerate(asked):
-        right[row, [first[text] + index for index in texts[text].gold[question]]] = 0.0
+    for row, (number, question) in enumerate(asked):
+        right[row, [first[number] + index for index in texts[number].gold[question]]] = 0.0
     return (scores.logsumexp(1) - (scores + right).logsumexp(1)).mean()
 
 
@@ -272,7 +273,8 @@ def load_map(folder: Path, backbone: Backbone) -> tuple[SearchMap, int]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    two = {"nargs": 2, "type": Path, "action": "append", "default": [], "metavar": ("DOCUMENTS", "QUESTIONS")}
+    two: dict[str, Any] = {"nargs": 2, "type": Path, "action": "append", "default": []}
+    two["metavar"] = ("DOCUMENTS", "QUESTIONS")
     parser.add_argument("--sections", **two, help="documents in sections, and questions that name them")
     parser.add_argument("--held-out", **two, help="the same, for texts that must not be learned from")
     parser.add_argument(

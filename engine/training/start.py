@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
+from engine.sidenet.attention import SlotAttention
 from engine.sidenet.following import FollowingMemory
 from engine.sidenet.sidenet import SideLayer, SideNet
 from engine.training.activations import Frozen
@@ -148,7 +149,7 @@ def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: fl
         whiten = torch.linalg.inv(own + 0.02 * own.diagonal().mean() * torch.eye(dim))
         sharp = betas[head % group % len(betas)] * math.sqrt(dim)
         layer.query.weight[head * dim : head * dim + dim] = (predicted[:, part] @ whiten).T * sharp
-        if layer.memory.null_slot:
+        if isinstance(layer.memory, SlotAttention) and layer.memory.null_slot:
             layer.memory.null_key[head] = mean_k[part]
 
 
@@ -162,4 +163,5 @@ def _set_output(layer: SideLayer, moments: Moments, scale: float) -> None:
         spread = (own.diagonal() / n).mean() - (mean**2).mean() + mean.var(correction=0)
         solved = torch.linalg.solve(own + 0.01 * n * spread * torch.eye(dim), vy[part])
         layer.output.weight[:, head * dim : head * dim + dim] = solved.T / group
+    assert layer.attention_scale is not None
     layer.attention_scale.fill_(scale)

@@ -7,7 +7,7 @@ checkpoint: config.json and sidenet.safetensors, which --sidenet, ask and contin
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +27,7 @@ from engine.training.chats import chat_ids, prompts
 from engine.training.checkpoint import keep_options, load_state, save_state
 from engine.training.curves import StepLog, draw_curves
 from engine.training.learners import learner_for
-from engine.training.lessons import Lessons, demonstration_lessons, question_lessons
+from engine.training.lessons import Lesson, Lessons, demonstration_lessons, question_lessons
 from engine.training.memtrm import MemTRM, load_memtrm, memtrm_config
 from engine.training.options import CHATS, check_lengths, decisive, settings_of, with_first_layer
 from engine.training.options import add_arguments as add_arguments
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise BadInput(f"{settings.rows} rows cannot be split over {team.size} processes; give --rows more")
     dtype = torch.bfloat16 if arguments.bf16 else torch.float32
     backbone = load_backbone(Paths.default(), arguments.model, team.device, dtype)
-    texts = book_texts(arguments.books, arguments.parse_file, arguments.max_books)
-    texts |= lessons(backbone, settings, arguments)
+    books = book_texts(arguments.books, arguments.parse_file, arguments.max_books)
+    texts: dict[str, Callable[[], str | Lesson]] = {**books, **lessons(backbone, settings, arguments)}
     model = start_model(backbone, settings, arguments)
     settings = with_first_layer(settings, model, arguments)
     check_lengths(settings, model)
@@ -172,7 +172,7 @@ def train(
     source: Source,
     settings: TrainingSettings,
     out: Path,
-    chats: list[Frozen] = (),
+    chats: Sequence[Frozen] = (),
     save_every: int = 50,
     team: Team = ALONE,
 ) -> Report | None:

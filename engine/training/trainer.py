@@ -8,7 +8,7 @@ segments and score the same positions.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class Trainer:
         backbone: Backbone,
         rows: Rows,
         settings: TrainingSettings,
-        chats: list[Frozen] = (),
+        chats: Sequence[Frozen] = (),
         team: Team = ALONE,
     ) -> None:
         self.model, self.backbone, self.rows, self.settings, self.chats = (
@@ -186,11 +186,12 @@ class Trainer:
 
     def _placed(self, frozen: Frozen) -> Frozen:
         device, dtype = self.backbone.device, self.backbone.dtype
-        groups = (
-            {n: x.to(device, dtype) for n, x in g.items()}
-            for g in (frozen.hidden, frozen.keys, frozen.values)
-        )
-        return Frozen(frozen.ids.to(device), *groups, frozen.scored)
+
+        def placed(group: dict[int, Tensor]) -> dict[int, Tensor]:
+            return {block: value.to(device, dtype) for block, value in group.items()}
+
+        ids, hidden = frozen.ids.to(device), placed(frozen.hidden)
+        return Frozen(ids, hidden, placed(frozen.keys), placed(frozen.values), frozen.scored)
 
     def state(self) -> dict:
         """Everything a resumed run needs to go on with identical losses, by any number of processes."""
