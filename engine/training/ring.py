@@ -184,6 +184,7 @@ class TensorReader:
         size = self.config.chunk_size
         steps = torch.arange(size, device=keys.device)
         slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)
+
         def at_slots(stored: Tensor) -> Tensor:
             if slots.shape[1] == 1:
                 return stored[:, slots[:, 0]].transpose(0, 1)[None]
