@@ -19,6 +19,29 @@ const copied = async (source) => {
   }
 };
 
+let looked = null;
+
+// how the text looks is the reader's own, kept by this browser
+const restyle = ({ look, by, value }) => {
+  const kept = JSON.parse(localStorage.getItem("longmem-look") || "{}");
+  const ranges = { "--lm-size": [1.09, 0.85, 1.8, "rem"], "--lm-width": [40, 26, 60, "rem"],
+                   "--lm-lead": [1.65, 1.3, 2.2, ""] };
+  if (look === "reset") {
+    Object.keys(kept).forEach((name) => document.documentElement.style.removeProperty(name));
+    localStorage.removeItem("longmem-look");
+    return;
+  }
+  if (by) {
+    const [usual, least, most, unit] = ranges[look];
+    const now = (parseFloat(kept[look]) || usual) + Number(by);
+    kept[look] = Math.max(least, Math.min(most, Number(now.toFixed(2)))) + unit;
+  } else {
+    kept[look] = value;
+  }
+  document.documentElement.style.setProperty(look, kept[look]);
+  localStorage.setItem("longmem-look", JSON.stringify(kept));
+};
+
 element.addEventListener("click", (event) => {
   const target = event.target.closest("[data-action]");
   if (target && element.contains(target)) {
@@ -34,6 +57,27 @@ element.addEventListener("click", (event) => {
       });
       return;
     }
+    if (target.dataset.action === "step") {
+      // from one place found to the next; what was looked at last is kept by its place
+      const found = [...element.querySelectorAll(".lm-hit")];
+      const at = found.findIndex((one) => one.dataset.from === looked);
+      const next = at < 0 ? 0 : (at + Number(target.dataset.by) + found.length) % found.length;
+      looked = found[next].dataset.from;
+      found.forEach((one, number) => one.classList.toggle("lm-looked-at", number === next));
+      found[next].scrollIntoView({ block: "nearest" });
+      send(found[next]);
+      return;
+    }
+    if (target.dataset.look) {
+      restyle(target.dataset);
+      return;
+    }
+    if (target.classList.contains("lm-chapter")) {
+      const drawer = target.closest("details");
+      drawer.open = false;
+      opened.set(drawer.dataset.name, false);
+    }
+    if (target.classList.contains("lm-hit")) looked = target.dataset.from;
     if (target.dataset.confirm && !window.confirm(target.dataset.confirm)) return;
     if (target.dataset.ask) {
       const answer = window.prompt(target.dataset.ask, target.dataset.preset || "");
@@ -52,7 +96,7 @@ element.addEventListener("click", (event) => {
     send(choose);
     return;
   }
-  const paragraph = event.target.closest(".lm-leaf [data-start]");
+  const paragraph = event.target.closest(".lm-leaf [data-start][data-end]");
   if (paragraph && !String(window.getSelection())) {
     trigger("click", { action: "cursor", start: paragraph.dataset.start });
   }
@@ -158,8 +202,23 @@ const settle = () => {
     messages = count;
     return;
   }
-  const mark = article.querySelector("mark.cited, mark.found") || article.querySelector(".lm-goal");
-  const key = article.dataset.key || "";
+  const frame = article.closest(".lm-frame");
+  const address = frame ? frame.dataset.address : "";
+  const place = Number(address.split("&at=")[1] || 0);
+  const blocks = [...article.querySelectorAll("[data-start][data-end]:not([data-action])")];
+  const block = blocks.find((one) => place < Number(one.dataset.end));
+  const mark = article.querySelector("mark.cited, mark.found") ||
+    (block && block !== blocks[0] ? block : article.querySelector(".lm-goal"));
+  const key = (article.dataset.key || "") + address;
+  // every place has an address of its own, and the browser's Back leads to the one before
+  if (address && address !== window.location.hash) {
+    const there = window.location.hash.startsWith("#book=");
+    window.history[there ? "pushState" : "replaceState"](window.history.state, "", address);
+  }
+  document.querySelectorAll("#lm-contents .lm-chapter").forEach((one) => {
+    if (one.dataset.start === frame?.dataset.chapter) one.setAttribute("aria-current", "true");
+    else one.removeAttribute("aria-current");
+  });
   if (mark && key !== leaf) {
     const top = mark.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
     scroller.scrollTop += top - scroller.clientHeight / 3;
@@ -172,7 +231,29 @@ const settle = () => {
 watch("value", () => requestAnimationFrame(settle));
 requestAnimationFrame(settle);
 
+if (element.closest("#lm-contents")) {
+  // Escape closes the list; the place is as it was
+  element.addEventListener("keydown", (event) => {
+    const drawer = event.key === "Escape" && event.target.closest("details[open]");
+    if (!drawer) return;
+    drawer.open = false;
+    opened.set(drawer.dataset.name, false);
+    drawer.querySelector("summary").focus();
+  });
+  element.addEventListener("toggle", (event) => {
+    if (event.target.open) event.target.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
+  }, true);
+}
+
 if (element.closest("#lm-reader")) {
+  const follow = () => {
+    const found = /^#book=([0-9a-f]{12,64})&at=(\d+)$/.exec(window.location.hash);
+    const shown = element.querySelector(".lm-frame")?.dataset.address;
+    if (!element.isConnected || !found || shown === window.location.hash) return;
+    trigger("click", { action: "address", document: found[1], at: found[2] });
+  };
+  window.addEventListener("popstate", follow);
+  window.addEventListener("hashchange", follow);
   document.addEventListener("keydown", (event) => {
     if (!element.isConnected || element.offsetParent === null) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;

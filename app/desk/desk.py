@@ -4,10 +4,12 @@ It turns a View into HTML with the Assistant's help, for one reader (`owner`) at
 """
 
 import contextlib
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+from app.desk.marks_desk import MarksDesk
 from app.desk.reading_desk import ReadingDesk
 from app.desk.speaking import Speaker
 from app.desk.state import BOUNDS, View
@@ -24,6 +26,7 @@ from engine.shelf.shelf import Entry
 from ingest.apart import read_table
 from ingest.errors import BadInput
 
+ADDRESS = re.compile(r"#book=(?P<book>[0-9a-f]{12,64})&at=(?P<at>\d{1,12})")
 LOOK_SECONDS = 4.0  # importing and loading the model would compete with the first page
 
 
@@ -37,6 +40,7 @@ class Desk:
         assistant.library.renews = not read_only
         self.speaker = Speaker()
         self.reading = ReadingDesk(assistant)
+        self.marks = MarksDesk(self.reading, read_only)
         self.talking = TalkDesk(self.reading, self.speaker)
         self.demonstrations = Demonstrations(assistant.library, read_table)
         self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
@@ -154,7 +158,11 @@ class Desk:
         identifier, talk, bound = (str(kept.get(name) or "") for name in ("document", "talk", "bound"))
         bound = bound if bound in BOUNDS.values() else "book"
         answer = kept.get("answer") if isinstance(kept.get("answer"), int) else None
-        view = View(identifier, _number(kept.get("at")), talk=talk, bound=bound, answer=answer)
+        # an address names a book and a place in it, whatever was open before
+        if (led := ADDRESS.match(str(kept.get("address") or ""))) and led["book"] != identifier:
+            identifier, talk = led["book"], ""
+        at = int(led["at"]) if led else _number(kept.get("at"))
+        view = View(identifier, at, talk=talk, bound=bound, answer=answer)
         if self.reading.entry(view, owner) is None or not self.shelf.is_stored(identifier):
             # a talk about all books needs none that is open
             view = replace(view, document="", at=0) if bound == "shelf" else View()

@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
+from app.desk import uploads
+from app.desk.reading_desk import ReadingDesk
+from app.desk.state import View
+from app.html import marks_html
 from engine.library import Library
 from engine.marks import export
 from engine.marks.mark import Mark
 from engine.shelf.titles import folded
 from ingest.document import Document
+from ingest.editions import Edition, Quote
 from ingest.errors import BadInput
 
+NEAR = 2_000  # characters around a selection in which its words are looked for
+ASKED = 300
 ENDINGS = {"markdown": "md", "json": "json", "epub": "epub"}
 
 
@@ -47,3 +55,92 @@ def imported(library: Library, content: bytes, owner: str = "") -> tuple[int, in
 
 def _title(mark: Mark) -> tuple[str, str]:
     return folded(mark.title), folded(mark.author)
+
+
+class MarksDesk:
+    """What the page asks about marks: a selection becomes one, and leaves and lists show them."""
+
+    def __init__(self, reading: ReadingDesk, read_only: bool = False) -> None:
+        self.reading, self.read_only = reading, read_only
+        self.library = reading.assistant.library
+        self.marks = reading.shelf.marks
+
+    def changeable(self) -> None:
+        """Raises BadInput where the page is for reading only."""
+        if self.read_only:
+            raise BadInput("this page was opened with --read-only: nothing can be marked here")
+
+    def span(self, view: View, values: dict) -> tuple[int, int]:
+        """Find the characters that a browser says are selected, by their words where it counts otherwise."""
+        text = self.reading.document(view.document).text
+        start, end = int(values["start"]), int(values["end"])
+        words = str(values.get("words", ""))
+        if not 0 <= start <= end <= len(text):
+            raise ValueError("outside of the book")
+        if words and words.split() != text[start:end].split():
+            low = max(0, start - NEAR)
+            near = text[low : end + NEAR]
+            found = Edition(near).find(Quote(words, share=(start - low) / max(1, len(near))))
+            if found is not None:
+                return low + found[0], low + found[1]
+        return start, end
+
+    def add(self, view: View, kind: str, values: dict, owner: str) -> None:
+        """Mark what is selected."""
+        self.changeable()
+        start, end = self.span(view, values)
+        document = self.reading.document(view.document)
+        colour, note = str(values.get("colour") or ""), str(values.get("answer") or "")
+        self.marks.add(view.document, document, start, end, kind=kind, colour=colour, note=note, owner=owner)
+
+    def bookmark(self, view: View, owner: str) -> None:
+        """Bookmark the chosen paragraph, or the place in view."""
+        self.changeable()
+        at = view.cursor if view.cursor is not None else max(view.at, self.reading.leaf(view).start)
+        document = self.reading.document(view.document)
+        self.marks.add(view.document, document, at, at, kind="bookmark", owner=owner)
+
+    def unmark(self, view: View, values: dict, owner: str) -> None:
+        """Delete the marks that lie over the words selected."""
+        self.changeable()
+        start, end = self.span(view, values)
+        for mark in self.marks.of(view.document, owner):
+            if mark.start < max(end, start + 1) and start < max(mark.end, mark.start + 1):
+                self.marks.delete(mark.id, owner)
+
+    def quoted(self, view: View, values: dict) -> str:
+        """Return the words selected, with the book and the place they stand at."""
+        document = self.reading.document(view.document)
+        start, end = self.span(view, values)
+        parts = [part for part in (document.author, document.title, str(document.place(start, end))) if part]
+        return f"“{document.text[start:end].strip()}”\n({', '.join(parts)})"
+
+    def asked(self, view: View, values: dict) -> str:
+        """Begin a question about the words selected."""
+        document = self.reading.document(view.document)
+        start, end = self.span(view, values)
+        words = " ".join(document.text[start:end].split())
+        return f"“{words if len(words) <= ASKED else words[:ASKED] + '…'}”: "
+
+    def listed(self, view: View, query: str, of_one_book: bool, owner: str) -> str:
+        """Write the list of marks as HTML."""
+        one = of_one_book and bool(view.document)
+        marks = self.marks.search(query, owner, view.document if one else None)
+        return marks_html.listed(marks, query, one)
+
+    def exported(self, view: View, form: str, query: str, of_one_book: bool, base: str, owner: str) -> Path:
+        """Write the marks that are listed into a file to be downloaded."""
+        book = view.document if of_one_book and view.document else None
+        content = exported(self.marks.search(query, owner, book), form, base)
+        path = uploads.outgoing(f"notes.{ENDINGS[form]}")
+        path.write_bytes(content)
+        return path
+
+    def imported(self, path: Path, owner: str) -> str:
+        """Take in a file of marks that was uploaded, and say what came."""
+        self.changeable()
+        try:
+            taken, there = imported(self.library, uploads.inside(path).read_bytes(), owner)
+        finally:
+            uploads.discard(path)
+        return f"{taken} {'note' if taken == 1 else 'notes'} came, {there} were here already."

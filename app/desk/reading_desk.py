@@ -7,12 +7,14 @@ from dataclasses import replace
 from threading import Lock
 
 from app.desk.state import View
-from app.html import leaves, markup, search_hits
+from app.html import leaves, marks_html, markup, search_hits
 from engine.assistant import Assistant
 from engine.form import lacks_form, renew_form
+from engine.shelf.fulltext import Hit
 from engine.shelf.shelf import Entry
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.position import find_start
 
 HITS = 60
 KEPT_LEAVES = 16
@@ -129,11 +131,20 @@ class ReadingDesk:
         entry = self.entry(view, owner)
         if entry is None:
             return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
-        document = self.document(view.document)
-        shown = leaves.Shown(
-            view.cited, view.found, entry.position or None, view.cursor, f"lm/pictures/{entry.id}/"
+        document, leaf = self.document(view.document), self.leaf(view)
+        marks = [one for one in self.shelf.marks.of(entry.id, owner)
+                 if not one.lost and one.start < leaf.end and one.end >= leaf.start]  # fmt: skip
+        spans = tuple(
+            (one.start, one.end, f"lm-mark lm-{one.colour}") for one in marks if one.end > one.start
         )
-        return leaves.leaf_html(document, self.leaf(view), shown)
+        pictures = f"lm/pictures/{entry.id}/"
+        shown = leaves.Shown(view.cited, view.found, entry.position or None, view.cursor, pictures, spans)
+        chapter = document.place(view.at or leaf.start).chapter
+        return markup.tag(
+            "div", leaves.leaf_html(document, leaf, shown), marks_html.on_leaf(marks), class_="lm-frame",
+            data_address=f"#book={entry.id}&at={view.at}",
+            data_chapter=None if chapter is None else document.chapters[chapter].start,
+        )  # fmt: skip
 
     def place_words(self, view: View, owner: str) -> str:
         """Say where the view is, and how far was read."""
@@ -147,11 +158,22 @@ class ReadingDesk:
         parts.append(f"you have read {leaves.share(document, entry.position)}")
         return " · ".join(parts)
 
-    def search(self, view: View, query: str) -> str:
-        """Full-text hits in the open document."""
-        if not view.document:
+    def search(self, view: View, query: str, owner: str, everywhere: bool = False) -> str:
+        """Write full-text hits in the open document, or in all; one letter a word may be wrong."""
+        if not view.document or not query.strip():
             return ""
-        hits = self.shelf.fulltext.search(query, view.document, limit=HITS)
-        total = self.shelf.fulltext.count(query, view.document) if hits else 0
-        document = self.document(view.document)
-        return search_hits.hits_html(query, hits, total, lambda hit: str(document.place(hit.start)))
+        found = self.shelf.fulltext.search_forgiving(query, None if everywhere else view.document, limit=HITS)
+        titles = {entry.id: entry.title for entry in self.shelf.entries(owner)} if everywhere else {}
+
+        def place_of(hit: Hit) -> str:
+            place = str(self.document(hit.document).place(hit.start))
+            return f"{titles.get(hit.document, '')}, {place}" if everywhere else place
+
+        return search_hits.hits_html(query, found, place_of, everywhere)
+
+    def led(self, view: View, words: str, owner: str) -> View:
+        """Lead to a place that was typed: a page, a chapter, a paragraph, a share. Raises BadInput."""
+        if not view.document:
+            raise BadInput("open a book first")
+        at = find_start(self.document(view.document), words)
+        return self.jumped(view, view.document, at, at, "", owner)

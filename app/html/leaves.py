@@ -8,6 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from app.html import form, markup
+from app.html.spans import Span, flat
 from ingest.document import Document
 
 LEAF = 8_000
@@ -25,13 +26,17 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Shown:
-    """What is to be seen on a leaf beside its text: the passage led to, words found, how far one has read."""
+    """What is to be seen on a leaf beside its text: the passage led to, words found, how far one has read.
+
+    marks: what the reader highlighted, with the class that shows it so.
+    """
 
     cited: tuple[int, int] | None = None
     found: tuple[tuple[int, int], ...] = ()
     read_to: int | None = None
     cursor: int | None = None
     pictures: str = "pictures/"  # the address of the folder in which the document's are
+    marks: tuple[Span, ...] = ()
 
 
 def leaf_starts(document: Document) -> list[int]:
@@ -95,14 +100,11 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
 
 
 def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> str:
-    spans = [(*span, "found") for span in shown.found]
-    if shown.cited:
-        # what is cited lies over what was found
-        spans = [span for span in spans if span[1] <= shown.cited[0] or span[0] >= shown.cited[1]]
-        spans.append((*shown.cited, "cited"))
-    inside = [span for span in spans if span[0] < end and span[1] > begin]
+    # what is cited lies over what was found, and both over what the reader marked
+    spans = [*shown.marks, *((*span, "found") for span in shown.found)]
+    spans += [(*shown.cited, "cited")] if shown.cited else []
     chosen = "lm-cursor" if shown.cursor is not None and begin <= shown.cursor < end else None
-    return form.block(document, begin, end, level, inside, shown.pictures, class_=chosen)
+    return form.block(document, begin, end, level, flat(spans, begin, end), shown.pictures, class_=chosen)
 
 
 def contents(document: Document) -> list[tuple[str, int]]:

@@ -1,23 +1,30 @@
 """Search hits: what a full-text search found, as a list; each leads to its place."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from app.html import markup
-from engine.shelf.fulltext import Hit
+from engine.shelf.fulltext import Found, Hit
 
 AROUND = 90
 
 
-def hits_html(query: str, hits: Sequence[Hit], total: int, place_of: Callable[[Hit], str]) -> str:
-    """Write what a search found, with the words that matched marked."""
-    if not query.strip():
-        return ""
+def hits_html(query: str, found: Found, place_of: Callable[[Hit], str], everywhere: bool = False) -> str:
+    """Write what a search found, with the words that matched marked and the way from one to the next."""
+    hits, total = found.hits, found.total
+    other = markup.button("In all books", "everywhere", query=query)
+    if everywhere:
+        other = markup.button("In this book", "here", query=query)
     if not hits:
-        return markup.tag(
-            "p", markup.text(f"“{query.strip()}” does not stand in this book."), class_="lm-empty"
-        )
-    shown = f"the first {len(hits)} of {total}" if total > len(hits) else str(total)
-    head = markup.tag("p", markup.text(f"{shown} {'place' if total == 1 else 'places'}"), class_="lm-facts")
+        where = "any of your books" if everywhere else "this book"
+        words = f"“{query.strip()}” does not stand in {where}."
+        return markup.tag("p", markup.text(words), class_="lm-empty") + markup.tag("p", other)
+    words = f"the first {len(hits)} of {total}" if total > len(hits) else str(total)
+    words += f" {'place' if total == 1 else 'places'}"
+    if found.query != query:
+        words = f"Nothing has “{query.strip()}”; “{found.query.strip()}” has {words}"
+    facts = markup.tag("span", markup.text(words), class_="lm-facts", role="status")
+    steps = [markup.button("← Previous", "step", by=-1), markup.button("Next →", "step", by=1)]
+    head = markup.tag("div", facts, *steps, other, class_="lm-row lm-small")
     rows = [markup.tag("li", row(hit, place_of(hit))) for hit in hits]
     return markup.tag("div", head, markup.tag("ol", *rows, class_="lm-hits"), role="region",
                       aria_label="search results")  # fmt: skip

@@ -27,6 +27,7 @@ from app.page import access, api, demonstrations_api, pictures  # noqa: E402
 from app.tabs.continue_tab import ContinueTab  # noqa: E402
 from app.tabs.demonstrations_tab import DemonstrationsTab  # noqa: E402
 from app.tabs.frame import QUICK, Frame, owner_of  # noqa: E402
+from app.tabs.marks_tab import MarksTab  # noqa: E402
 from app.tabs.read_tab import ReadTab  # noqa: E402
 from app.tabs.settings_tab import SettingsTab  # noqa: E402
 from app.tabs.shelf_tab import ShelfTab  # noqa: E402
@@ -74,7 +75,13 @@ START = """() => {
   const kept = localStorage.getItem('longmem-dark');
   if (kept !== null) document.body.classList.toggle('dark', kept === '1');
   document.documentElement.lang = 'en';
+  for (const [name, value] of Object.entries(JSON.parse(localStorage.getItem('longmem-look') || '{}'))) {
+    document.documentElement.style.setProperty(name, value);
+  }
 }"""
+
+# an address that was typed, or kept from another day, counts for more than what was open last
+ADDRESS = "(kept) => [Object.assign({}, kept, { address: window.location.hash })]"
 
 
 async def fetch_nothing(url: str) -> Any:
@@ -110,6 +117,8 @@ def build(desk: Desk) -> gr.Blocks:
                 shelf = ShelfTab(desk, frame)
             with gr.Tab("Read", id="read"):
                 read = ReadTab(desk, frame)
+            with gr.Tab("Notes", id="notes") as marks_tab:
+                marks = MarksTab(desk, frame)
             with gr.Tab("Write on", id="continue"):
                 written = ContinueTab(desk, frame)
             with gr.Tab(DemonstrationsTab.NAME, id="classify") as classify_tab:
@@ -118,6 +127,7 @@ def build(desk: Desk) -> gr.Blocks:
                 settings = SettingsTab(desk)
         shelf.wire(read)
         read.wire()
+        marks.wire(marks_tab, read)
         written.wire(read)
         classify.wire(classify_tab)
         settings.wire(settings_tab)
@@ -131,7 +141,8 @@ def build(desk: Desk) -> gr.Blocks:
                 shown[tabs] = gr.Tabs(selected="read")
             return shown
 
-        read.show_answer(page.load(opened, [kept], [shelf.cards, tabs, *read.scene_outputs], **QUICK))
+        load = page.load(opened, [kept], [shelf.cards, tabs, *read.scene_outputs], js=ADDRESS, **QUICK)
+        read.show_answer(load)
         page.load(written.restored, None, written.outputs, **QUICK)
         api.declare(desk)
         demonstrations_api.declare(classify.desk)

@@ -9,8 +9,10 @@ import gradio as gr
 
 from app.desk.desk import Desk
 from app.desk.state import BOUNDS, View
-from app.html import leaves, markup
+from app.html import contents_html, look_html, markup
 from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.mark_bar import MarkBar
+from ingest.errors import BadInput
 
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
 # what leads into a book: where the span stands in the click's values, and how it is marked there
@@ -48,7 +50,12 @@ class ReadTab:
     def _reader(self) -> None:
         self.title = gr.HTML(elem_id="lm-book", apply_default_css=False, padding=False)
         with gr.Row(elem_classes="lm-find"):
-            self.contents = gr.Dropdown(label="Contents", choices=[], scale=3, min_width=180)
+            self.contents = gr.HTML(**PANE, elem_id="lm-contents")
+            gr.HTML(look_html.menu(), **PANE, elem_id="lm-look")
+            self.goto = gr.Textbox(
+                label="Go to", placeholder="page 12, Chapter 3, 45%", max_lines=1, scale=1, min_width=130,
+                elem_id="lm-goto",
+            )  # fmt: skip
             self.query = gr.Textbox(
                 label="Search in this book", placeholder="words, or “an exact phrase”", elem_id="lm-search",
                 scale=2, min_width=180, max_lines=1,
@@ -61,7 +68,9 @@ class ReadTab:
             self.previous = gr.Button("← Back a leaf", size="sm", min_width=110)
             self.next = gr.Button("Next leaf →", size="sm", min_width=110)
             self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
+            self.bookmark = gr.Button("Bookmark", size="sm", min_width=90, visible=not self.desk.read_only)
             self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)
+        self.bar = MarkBar(self.desk.marks)
 
     def _talk(self) -> None:
         self.bound = gr.Radio(
@@ -95,10 +104,7 @@ class ReadTab:
         title = markup.tag("h1", markup.text(entry.title)) if entry else ""
         if entry and entry.author:
             title += markup.tag("p", markup.text(entry.author))
-        contents = gr.Dropdown(choices=[])
-        if entry:
-            choices = leaves.contents(desk.reading.document(view.document))
-            contents = gr.Dropdown(choices=choices, value=self.chapter(view, owner), visible=bool(choices))
+        contents = contents_html.drawer(desk.reading.document(view.document)) if entry else ""
         shown = self.page(view, owner) | self.talk(view, owner)
         # words found belong to the book they were looked for in
         shown |= {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
@@ -109,23 +115,12 @@ class ReadTab:
         is_left = before.editing is not None and (view.editing, view.talk) != (before.editing, before.talk)
         return {self.question: before.draft} if is_left else {}
 
-    def chapter(self, view: View, owner: str) -> int | None:
-        """Return where the chapter in view begins, as the list of contents knows it."""
-        if self.desk.reading.entry(view, owner) is None:
-            return None
-        document = self.desk.reading.document(view.document)
-        chapter = leaves.chapter_around(
-            document, self.desk.reading.leaf(view).start if view.at == 0 else view.at
-        )
-        return None if chapter is None else document.chapters[chapter].start
-
     def page(self, view: View, owner: str) -> dict:
         """Show the leaf and what tells about it."""
         return {
             self.frame.view: view,
             self.frame.kept: view.kept(),
             self.leaf: self.desk.reading.leaf_html(view, owner),
-            self.contents: self.chapter(view, owner),
             self.place: markup.text(self.desk.reading.place_words(view, owner)),
             self.back: gr.Button(visible=view.back is not None),
             self.map: self.desk.talking.strip(view, owner),
@@ -159,12 +154,15 @@ class ReadTab:
         self.leaf.click(self.on_leaf, [frame.view], scene, **QUICK)
         self.map.click(self.on_leaf, [frame.view], scene, **QUICK)
         self.hits.click(self.on_leaf, [frame.view], scene, **QUICK)
+        self.contents.click(self.on_leaf, [frame.view], scene, **QUICK)
+        self.goto.submit(self.on_goto, [frame.view, self.goto], [self.goto, *scene], **QUICK)
+        self.bookmark.click(self.on_bookmark, [frame.view], [self.leaf], **QUICK)
+        self.bar.wire(frame.view, self.question, self.leaf, self.desk.reading.leaf_html)
         buttons = {"previous": self.previous, "next": self.next, "read_to": self.read_to, "back": self.back}
         clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
                   for action, button in buttons.items()}  # fmt: skip
         # back may be into another book and its talk
         self.show_answer(clicks["back"])
-        self.contents.input(self.on_contents, [frame.view, self.contents], scene, **QUICK)
         typed = {**QUICK, "trigger_mode": "always_last"}
         search = [self.query.submit, self.query.change]
         gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
@@ -194,12 +192,16 @@ class ReadTab:
     def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
         """Do what was clicked in the book, in its strip, or among the words found."""
         values = event_values(event)
-        return self.move(view, str(values.get("action", "")), values, request)
+        action = str(values.get("action", ""))
+        if action in ("everywhere", "here"):
+            query = str(values.get("query", ""))
+            return {self.hits: self.on_search(view, query, request, action == "everywhere")}
+        return self.move(view, action, values, request)
 
     def move(self, view: View, action: str, values: dict, request: gr.Request) -> dict:
         """Change what is shown of the book; all of the tab where that leads into another one."""
         owner = owner_of(request)
-        if self.desk.reading.entry(view, owner) is None and action not in (*LEADS, "back"):
+        if self.desk.reading.entry(view, owner) is None and action not in (*LEADS, "address", "back"):
             return {self.frame.view: view}
         with told():
             moved = self._moved(view, action, values, owner)
@@ -220,21 +222,37 @@ class ReadTab:
             "previous": lambda: self.desk.reading.turned(view, -1, owner),
             "read_to": lambda: self.desk.reading.read_to(view, owner),
             "back": lambda: self.desk.reading.returned(view, owner),
+            "address": lambda: replace(
+                self.desk.reading.jumped(view, str(values["document"]), int(values["at"]), 0, "", owner),
+                back=view.back,
+            ),
             "cursor": lambda: replace(view, cursor=int(values["start"])),
         }
         return steps[action]() if action in steps else view
 
-    def on_contents(self, view: View, start: int | None, request: gr.Request) -> dict:
-        """Lead to a chapter."""
-        if start is None or not view.document:
-            return {self.frame.view: view}
-        view = replace(view, at=int(start), cursor=None, cited=None, found=())
-        return self.page(view, owner_of(request))
-
-    def on_search(self, view: View, query: str) -> str:
-        """Find where the words typed stand in the book."""
+    def on_goto(self, view: View, words: str, request: gr.Request) -> dict:
+        """Lead to a place that was typed."""
+        owner = owner_of(request)
+        if not words.strip():
+            return {self.goto: ""}
         with told():
-            return self.desk.reading.search(view, query)
+            view = self.desk.reading.led(view, words, owner)
+        return self.page(view, owner) | {self.goto: ""}
+
+    def on_bookmark(self, view: View, request: gr.Request) -> str:
+        """Bookmark the place in view."""
+        owner = owner_of(request)
+        with told():
+            if self.desk.reading.entry(view, owner) is None:
+                raise BadInput("open a book first")
+            self.desk.marks.bookmark(view, owner)
+        gr.Info("Bookmarked. The tab “Notes” lists all.")
+        return self.desk.reading.leaf_html(view, owner)
+
+    def on_search(self, view: View, query: str, request: gr.Request, everywhere: bool = False) -> str:
+        """Find where the words typed stand in the book, or in all."""
+        with told():
+            return self.desk.reading.search(view, query, owner_of(request), everywhere)
 
     def on_bound(self, view: View, bound: str, request: gr.Request) -> dict:
         """Change what answers may read."""

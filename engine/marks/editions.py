@@ -6,10 +6,9 @@ their citations are exact places of it.
 
 from engine.errors import Failure
 from engine.library import Library
-from engine.marks.finder import Finder
-from engine.marks.mark import AROUND
 from engine.shelf.sqlite import sqlite_utils
 from ingest.document import Document
+from ingest.editions import Edition, quote
 from ingest.errors import BadInput
 
 
@@ -36,12 +35,11 @@ def replace(library: Library, old: str, new: str) -> tuple[int, int]:
 def _hand_over_places(
     db: sqlite_utils.Database, old: str, new: str, former: Document, document: Document
 ) -> None:
-    finder, size = Finder(document.text), max(1, len(former.text))
+    edition, size = Edition(document.text), max(1, len(former.text))
     for row in list(db.query("SELECT * FROM readings WHERE document = ?", [old])):
         at = min(row["position"], len(former.text))
-        words = former.text[max(0, at - 2 * AROUND) : at]
-        found = finder.find(words, share=at / size) if words.strip() else None
-        moved = found[1] if found else round(at / size * len(document.text))
+        found = edition.find(quote(former.text, at)) if at else (0, 0)
+        moved = found[0] if found else round(at / size * len(document.text))
         known = db.execute(
             "SELECT position FROM readings WHERE document = ? AND owner = ?", [new, row["owner"]]
         ).fetchone()

@@ -14,7 +14,7 @@ from ingest.errors import BadInput
 KINDS = ("highlight", "note", "bookmark")
 COLOURS = ("yellow", "green", "blue", "rose")
 LONGEST = 20_000
-AROUND = 80
+AROUND = 160
 # characters of the text that stand for a bookmark, which marks a point
 BOOKMARKED = 120
 

@@ -3,18 +3,20 @@
 Every call names the reader (`owner`, '' without accounts) and sees that reader's marks only.
 """
 
+import string
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from time import time
 from typing import Any
 
-from engine.marks.finder import Finder
 from engine.marks.mark import Mark, look, stands
 from engine.shelf.connections import Connections
 from engine.shelf.words import words
 from ingest.document import Document
+from ingest.editions import Edition, Quote
 from ingest.errors import BadInput
 
+SIGNS = string.punctuation + "“”‘’«»„‚…—– \n"
 ORDER = "ORDER BY title, book, start, created"
 
 
@@ -110,10 +112,10 @@ class Marks:
 
     def settle(self, identifier: str, document: Document) -> None:
         """Find all readers' marks of a book in its text as it now is, and join those that wait for it."""
-        finder = Finder(document.text)
+        edition = Edition(document.text)
         with self.connections.writing() as db:
             for mark in self._rows("SELECT * FROM marks WHERE book = ?", [identifier]):
-                settled = _settled(mark, identifier, document, finder)
+                settled = _settled(mark, identifier, document, edition)
                 if settled != mark:
                     db.table("marks").update(mark.id, _row(settled))
 
@@ -131,7 +133,7 @@ class Marks:
 
         documents: the books of the shelf that they may stand in, by the id that the marks call them.
         """
-        finders = {identifier: Finder(document.text) for identifier, document in documents.items()}
+        editions = {identifier: Edition(document.text) for identifier, document in documents.items()}
         taken = there = 0
         with self.connections.writing() as db:
             titles = {row["id"]: row for row in db.query("SELECT id, title, author FROM documents")}
@@ -144,7 +146,7 @@ class Marks:
                     there += 1
                     continue
                 if mark.book in documents:
-                    mark = _settled(mark, mark.book, documents[mark.book], finders[mark.book])
+                    mark = _settled(mark, mark.book, documents[mark.book], editions[mark.book])
                     mark = replace(mark, title=titles[mark.book]["title"], author=titles[mark.book]["author"])
                 self._put(replace(mark, owner=owner))
                 taken += 1
@@ -174,18 +176,30 @@ def _storable(value: Any) -> Any:
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
-def _settled(mark: Mark, identifier: str, document: Document, finder: Finder) -> Mark:
+def _settled(mark: Mark, identifier: str, document: Document, edition: Edition) -> Mark:
     """Return the mark as it stands in that text; lost, with its old place, where its words are not there."""
     text, is_point = document.text, mark.start == mark.end
     if text[mark.start : mark.start + len(mark.quote)] == mark.quote and mark.quote:
         found: tuple[int, int] | None = (mark.start, mark.start + len(mark.quote))
     else:
-        found = finder.find(mark.quote, mark.before, mark.after, mark.share)
+        found = edition.find(Quote(mark.quote, mark.before, mark.after, mark.share))
     if found is None:
         return replace(mark, document=identifier, lost=True)
-    start, end = found
+    start, end = _with_signs(text, found, mark.quote)
     moved = stands(document, start, start if is_point else end)
     return replace(mark, document=identifier, lost=False, **moved)
+
+
+def _with_signs(text: str, span: tuple[int, int], quote: str) -> tuple[int, int]:
+    """Take the signs that a quotation begins and ends with along, where they stand in the text too."""
+    start, end = span
+    head = quote[: len(quote) - len(quote.lstrip(SIGNS))]
+    tail = quote[len(quote.rstrip(SIGNS)) :]
+    if head and text[max(0, start - len(head)) : start] == head:
+        start -= len(head)
+    if tail and text[end : end + len(tail)] == tail:
+        end += len(tail)
+    return start, end
 
 
 def _holds(mark: Mark, wanted: list[str]) -> bool:

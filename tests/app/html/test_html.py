@@ -6,10 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from app.html import job_html, leaves, markup, memory_map, search_hits, shelf_html, talk_html
+from app.html import (
+    contents_html,
+    job_html,
+    leaves,
+    marks_html,
+    markup,
+    memory_map,
+    search_hits,
+    shelf_html,
+    talk_html,
+)
+from app.html.spans import flat
 from engine.answering.answer import Answer, Read
 from engine.answering.trace import LayerShare, TokenReads
-from engine.shelf.fulltext import Hit
+from engine.marks.mark import Mark
+from engine.shelf.fulltext import Found, Hit
 from ingest.document import Chapter, Document, Page
 from ingest.encoding import decode
 from tests.app.made import document, entry, job, message, novel_document
@@ -106,9 +118,15 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert tags(shown) == {"article", "p", "h2", "div", "mark"}
     assert 'onload="bad' not in shown
     hit = Hit("d", 0, 0, len(HOSTILE), 1.0, HOSTILE, ((4, 10),))
-    hits = search_hits.hits_html(HOSTILE, [hit], 1, lambda _: HOSTILE)
-    assert tags(hits) == {"div", "p", "ol", "li", "button", "span", "mark"}
-    assert "script" not in tags(search_hits.hits_html(HOSTILE, [], 0, str))
+    hits = search_hits.hits_html(HOSTILE, Found(HOSTILE, [hit], 1), lambda _: HOSTILE)
+    assert tags(hits) == {"div", "ol", "li", "button", "span", "mark"}
+    noted = Mark(
+        "ab12cd34ef56", "note", 3, 9, HOSTILE, place=HOSTILE, title=HOSTILE, author=HOSTILE, note=HOSTILE
+    )
+    listed = marks_html.listed([noted], "", False) + marks_html.on_leaf([noted])
+    assert tags(listed) == {"p", "h3", "h4", "span", "ul", "li", "div", "button", "aside"}
+    assert tags(contents_html.drawer(hostile)) == {"details", "summary", "ol", "li", "button"}
+    assert "script" not in tags(search_hits.hits_html(HOSTILE, Found(HOSTILE, [], 0), str))
     cards = shelf_html.cards([(entry(title=HOSTILE, author=HOSTILE), job(state="failed", message=HOSTILE))])
     assert tags(cards) == {"ul", "li", "h3", "p", "div", "button"}
     citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
@@ -268,3 +286,16 @@ def test_a_memory_that_cannot_be_used_is_said_with_what_to_do():
     assert 'data-action="renew"' not in shelf_html.cards(ready, read_only=True, faults=fault)
     assert 'data-action="renew"' not in shelf_html.cards(ready)
     assert "frees about 2.0 MB" in shelf_html.cards(ready)
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([(0, 9, "a"), (2, 4, "b")], [(0, 2, "a"), (2, 4, "b"), (4, 6, "a")]),
+        ([(2, 4, "b"), (0, 9, "a")], [(0, 6, "a")]),
+        ([(1, 3, "a"), (3, 5, "a")], [(1, 5, "a")]),
+        ([(1, 1, "a"), (7, 9, "a")], []),
+    ],
+)
+def test_spans_that_overlap_become_spans_that_do_not(spans, expected):
+    assert flat(spans, 0, 6) == expected

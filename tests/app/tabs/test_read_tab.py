@@ -70,7 +70,13 @@ def test_an_answer_is_followed_no_longer_than_its_talk_is_looked_at(tab, told):
 
 def test_what_follows_an_answer_is_never_left_out_because_another_is_followed():
     with gr.Blocks() as page:
-        desk = SimpleNamespace(talking=SimpleNamespace(), speaker=None)
+        desk = SimpleNamespace(
+            talking=SimpleNamespace(),
+            speaker=None,
+            read_only=False,
+            marks=None,
+            reading=SimpleNamespace(leaf_html=None),
+        )
         tab = ReadTab(desk, Frame(gr.State(View()), gr.BrowserState({}), gr.Tabs()))
         tab.wire()
     modes = {one.trigger_mode for one in page.fns.values() if one.fn in (tab.follow, tab.followed)}

@@ -1,0 +1,32 @@
+"""Look as HTML: a small menu of how the text is set. The page's script does it, and the browser keeps it."""
+
+from app.html import markup
+
+SERIF, SANS = 'Georgia, "Iowan Old Style", "Times New Roman", serif', "system-ui, sans-serif"
+STEPS = [("Letters", "--lm-size", 0.08, "smaller", "larger"),
+         ("Lines", "--lm-width", 4, "shorter", "longer"),
+         ("Line height", "--lm-lead", 0.1, "closer", "wider")]  # fmt: skip
+
+
+def menu() -> str:
+    """Write the menu."""
+    rows = [
+        _row("Font", _button("Serif", "--lm-font", value=SERIF), _button("Plain", "--lm-font", value=SANS))
+    ]
+    for name, look, step, less, more in STEPS:
+        rows.append(_row(name, _button(less, look, by=-step), _button(more, look, by=step)))
+    rows.append(_row("", _button("As it was", "reset")))
+    return markup.tag(
+        "details", markup.tag("summary", "Aa", aria_label="How the text looks"),
+        markup.tag("div", *rows, class_="lm-look"), class_="lm-drawer", data_name="look",
+    )  # fmt: skip
+
+
+def _row(name: str, *buttons: str) -> str:
+    return markup.tag(
+        "div", markup.tag("span", name), *buttons, class_="lm-row", role="group", aria_label=name or None
+    )
+
+
+def _button(label: str, look: str, **values: object) -> str:
+    return markup.button(label, "look", look=look, **values)

@@ -1,0 +1,60 @@
+"""Mark bar: what can be done with words that are selected in the book. It stands beside them."""
+
+from typing import Any
+
+import gradio as gr
+
+from app.desk.marks_desk import MarksDesk
+from app.desk.state import View
+from app.html import marks_html
+from app.tabs.frame import QUICK, event_values, owner_of, told
+from engine.paths import ASSETS
+
+SCRIPT = (ASSETS / "marks.js").read_text(encoding="utf-8")
+# after the server has said at which place the words stand
+COPY = """async (text) => {
+  if (!text) return;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const field = document.createElement('textarea');
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand('copy');
+    field.remove();
+  }
+}"""
+KINDS = {"mark": "highlight", "note": "note", "bookmark": "bookmark"}
+
+
+class MarkBar:
+    """The bar, and the events of its buttons."""
+
+    def __init__(self, desk: MarksDesk):
+        self.desk = desk
+        self.bar = gr.HTML(
+            marks_html.bar(), js_on_load=SCRIPT, apply_default_css=False, padding=False, elem_id="lm-bar"
+        )
+        self.copied = gr.Textbox(label="Words with their place", visible="hidden")
+
+    def wire(self, view: gr.State, question: gr.Textbox, leaf: gr.HTML, shown: Any) -> None:
+        """Connect the bar. shown(view, owner) writes the leaf anew."""
+
+        def clicked(view: View, event: gr.EventData, request: gr.Request) -> dict:
+            values, owner = event_values(event), owner_of(request)
+            action = str(values.get("action", ""))
+            result: dict = {self.copied: ""}
+            with told():
+                if action in KINDS:
+                    self.desk.add(view, KINDS[action], values, owner)
+                elif action == "unmark":
+                    self.desk.unmark(view, values, owner)
+                elif action == "copy-place":
+                    return {self.copied: self.desk.quoted(view, values)}
+                elif action == "ask":
+                    return result | {question: self.desk.asked(view, values)}
+            return result | {leaf: shown(view, owner)}
+
+        begun = self.bar.click(clicked, [view], [self.copied, question, leaf], **QUICK)
+        begun.success(None, [self.copied], None, js=COPY, api_visibility="private")

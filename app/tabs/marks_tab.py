@@ -1,0 +1,100 @@
+"""Notes tab: all highlights, notes and bookmarks of a reader, searched, exported and taken in again."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from app.desk.desk import Desk
+from app.desk.state import View
+from app.html import markup
+from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.read_tab import LEADS, ReadTab
+
+FORMS = [("Markdown", "markdown"), ("JSON", "json"), ("EPUB", "epub")]
+
+
+class MarksTab:
+    """Components of the tab, and what fills them."""
+
+    def __init__(self, desk: Desk, frame: Frame):
+        self.desk, self.frame, self.marks = desk, frame, desk.marks
+        with gr.Row(elem_classes="lm-find"):
+            self.query = gr.Textbox(
+                label="Search your notes", placeholder="words of a book or a note", max_lines=1, scale=3,
+                elem_id="lm-note-search",
+            )  # fmt: skip
+            self.one = gr.Checkbox(label="Of the open book only", scale=1, min_width=180)
+        with gr.Row(elem_classes="lm-tools"):
+            self.form = gr.Radio(
+                FORMS, value="markdown", label="Form of the export", elem_classes="lm-bounds"
+            )
+            self.export = gr.Button("Export", size="sm", min_width=90, scale=0)
+            self.upload = gr.UploadButton(
+                "Import JSON", size="sm", file_types=[".json"], min_width=110, scale=0,
+                visible=not desk.read_only,
+            )  # fmt: skip
+        self.file = gr.File(label="Your notes", visible=False, interactive=False)
+        self.notice = gr.HTML(elem_id="lm-notes-notice", apply_default_css=False, padding=False)
+        self.list = gr.HTML(**PANE, elem_id="lm-notes")
+
+    def wire(self, tab: gr.Tab, read: ReadTab) -> None:
+        """Connect the tab's controls; what is opened is shown on the reading tab."""
+        self.read, frame = read, self.frame
+        chosen = [frame.view, self.query, self.one]
+        typed = {**QUICK, "trigger_mode": "always_last"}
+        gr.on(
+            [tab.select, self.query.change, self.one.change],
+            self.on_list,
+            chosen,
+            [self.list, self.file],
+            **typed,
+        )
+        scene = read.scene_outputs
+        opened = self.list.click(self.on_click, chosen, [self.list, frame.tabs, *scene], **QUICK)
+        read.show_answer(opened)
+        self.export.click(self.on_export, [*chosen, self.form], [self.file], **QUICK)
+        self.upload.upload(self.on_import, [self.upload, *chosen], [self.notice, self.list], **QUICK)
+
+    def on_list(self, view: View, query: str, one: bool, request: gr.Request) -> dict:
+        """Show the marks that have these words."""
+        return {
+            self.list: self.marks.listed(view, query or "", one, owner_of(request)),
+            self.file: gr.File(visible=False),
+        }
+
+    def on_click(self, view: View, query: str, one: bool, event: gr.EventData, request: gr.Request) -> dict:
+        """Do what was clicked in the list: open a place, change a note, or delete a mark."""
+        values, owner = event_values(event), owner_of(request)
+        action, mark = str(values.get("action", "")), str(values.get("mark", ""))
+        shown: dict = {}
+        with told():
+            if action in LEADS:
+                shown = self.read.move(view, action, values, request) | {
+                    self.frame.tabs: gr.Tabs(selected="read")
+                }
+            elif action == "edit-note":
+                self.marks.changeable()
+                self.marks.marks.change(mark, owner, note=str(values.get("answer", "")))
+            elif action == "delete-mark":
+                self.marks.changeable()
+                self.marks.marks.delete(mark, owner)
+        if action not in LEADS:
+            # the leaf may show what was changed
+            shown = {self.read.leaf: self.desk.reading.leaf_html(view, owner)}
+        return shown | {self.list: self.marks.listed(view, query or "", one, owner)}
+
+    def on_export(self, view: View, query: str, one: bool, form: str, request: gr.Request) -> dict:
+        """Write what is listed into a file, to be downloaded."""
+        base = str(request.headers.get("origin") or "")
+        base = f"{base}/" if base else ""
+        with told():
+            path = self.marks.exported(view, form, query or "", one, base, owner_of(request))
+        return {self.file: gr.File(str(path), visible=True)}
+
+    def on_import(self, path: str, view: View, query: str, one: bool, request: gr.Request) -> dict:
+        """Take in notes that were exported."""
+        owner = owner_of(request)
+        with told():
+            words = self.marks.imported(Path(path), owner)
+        notice = markup.tag("p", markup.text(words), role="status")
+        return {self.notice: notice, self.list: self.marks.listed(view, query or "", one, owner)}
