@@ -12,27 +12,23 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 from engine.backbone.backbone import Backbone
-from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
 from engine.encoding import bank_identity, bank_layout, encode_text
 from engine.errors import Failure
 from engine.locks import holding
+from engine.model import Model
 from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.room import require_room
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
 from engine.shelf.shelf import DamagedText, Entry, Shelf, folder_bytes
-from engine.sidenet.checkpoint import reader_for, sidenet_for
 from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.sidenet import SideNet
 from ingest.document import JSON_VERSION, Document
@@ -43,7 +39,6 @@ OPEN_DOCUMENTS = 16
 CHARACTERS_PER_TOKEN = 5  # at most, for an estimate that refuses nothing which has room
 Parser = Callable[..., Document]
 Opened = TypeVar("Opened")
-Loaded = TypeVar("Loaded")
 
 
 def fault_words(error: Exception) -> str:
@@ -75,48 +70,31 @@ class Library:
         # whether a damaged memory is made anew unasked; a page for reading only changes nothing
         self.renews = True
         self._parse = parse
-        self._model = model
-        self._checkpoint = Path(sidenet) if sidenet else None
+        self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
         self._banks: OrderedDict[str, tuple[float, SearchableBank]] = OrderedDict()
         self._faults: dict[str, str] = {}
-        # reading waits neither for the model nor for a bank: each has a lock of its own
-        self._lock, self._banks_lock, self._model_lock = (threading.RLock() for _ in range(3))
-        if threads:
-            torch.set_num_threads(threads)
+        # reading a text waits for no bank, nor for the model, which has a lock of its own
+        self._lock, self._banks_lock = threading.RLock(), threading.RLock()
 
     # the model, loaded when first needed
 
-    @cached_property
+    @property
     def backbone(self) -> Backbone:
         """The frozen language model."""
-        return self._once("backbone", lambda: load_backbone(self.paths, self._model))
-
-    @cached_property
-    def sidenet(self) -> SideNet:
-        """The trained SideNet, or the identity start."""
-        backbone = self.backbone  # before the lock is taken: this property has one of its own until 3.12
-        return self._once("sidenet", lambda: sidenet_for(backbone, self._checkpoint))
-
-    @cached_property
-    def reader(self) -> ReadingLayers | None:
-        """The reading layers of the checkpoint; None where it has none."""
-        backbone = self.backbone
-        return self._once("reader", lambda: reader_for(backbone, self._checkpoint))
-
-    def _once(self, name: str, load: Callable[[], Loaded]) -> Loaded:
-        """Load a part of the model once: Python's own lock of cached properties is gone since 3.12."""
-        with self._model_lock:
-            if name not in self.__dict__:
-                self.__dict__[name] = load()
-            return self.__dict__[name]
+        return self.model.backbone
 
     @property
-    def threads(self) -> int:
-        """How many processor threads the model may use."""
-        return torch.get_num_threads()
+    def sidenet(self) -> SideNet:
+        """The trained SideNet, or the identity start."""
+        return self.model.sidenet
+
+    @property
+    def reader(self) -> ReadingLayers | None:
+        """The reading layers of the checkpoint; None where it has none."""
+        return self.model.reader
 
     # documents
 

@@ -44,7 +44,9 @@ def state(desk: Desk) -> list[tuple[str, str]]:
         backbone, sidenet = library.backbone, library.sidenet
         rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}, frozen"))
         rows.append(("Checkpoint", f"{_named(doctor.sidenet(SIDENETS))} {memory_words(sidenet)}"))
-        rows.append(("Runs on", f"{device_words(str(backbone.device))}, {library.threads} of its threads"))
+        rows.append(
+            ("Runs on", f"{device_words(str(backbone.device))}, {library.model.threads} of its threads")
+        )
     except Exception as error:  # whatever it is, the page says it
         advice = f"“{PROGRAM} doctor” says what is missing"
         rows.append(("Model", f"It cannot be loaded: {wording.plain(str(error))} ({advice})."))

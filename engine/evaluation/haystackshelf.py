@@ -76,7 +76,7 @@ def shelved(backbone: Backbone, sidenet: SideNet, home: Path, checkpoint: Path |
         return Document.from_json(path.read_text(encoding="utf8"))
 
     library = Library(Paths(home), parse, sidenet=checkpoint)
-    library.backbone, library.sidenet = backbone, sidenet
+    library.model.take(backbone=backbone, sidenet=sidenet)
     return Assistant(library)
 
 

@@ -173,7 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
         library = Library(
             Paths(home), lambda path, **_: arguments.parse_file(path), sidenet=arguments.sidenet
         )
-        library.backbone = backbone
+        library.model.take(backbone=backbone)
         assistant = Assistant(library)
         asked = []
         for row in rows:

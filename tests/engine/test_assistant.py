@@ -15,6 +15,7 @@ from engine.answering.structure import structure_answer
 from engine.assistant import Assistant
 from engine.errors import Failure
 from engine.library import Library
+from engine.model import Model
 from engine.paths import Paths
 from engine.reader import Reader
 from engine.retrieval.memory import Memory
@@ -44,7 +45,7 @@ OTHER_END = START + chapter(3, "Nobody at all, in quite another story,")
 @pytest.fixture
 def assistant(tiny_folder, tmp_path) -> Assistant:
     made = Assistant(Library(Paths(tmp_path / "home"), parse, model=str(tiny_folder)))
-    made.library.__dict__["sidenet"] = stirred(made)
+    made.library.model.take(sidenet=stirred(made))
     return made
 
 
@@ -127,7 +128,7 @@ def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_
     monkeypatch.setattr(BankWriter, "append", append)
     assert assistant.add(path).state == "ready"
     other = Assistant(Library(Paths(tmp_path / "other"), parse))
-    other.library.__dict__.update(backbone=assistant.library.backbone, sidenet=assistant.library.sidenet)
+    other.library.model = assistant.library.model
     whole = other.add(path)
     for file in other.library.paths.bank(whole.id).glob("*.bin"):
         assert file.read_bytes() == (assistant.library.paths.bank(entry.id) / file.name).read_bytes()
@@ -428,7 +429,7 @@ def test_what_another_process_removed_and_added_again_is_read_anew(assistant, tm
     entry = assistant.add(path, encoding="cp1251")
     assert "é" not in assistant.library.document(entry.id).text
     other = Assistant(Library(assistant.library.paths, parse))
-    other.library.__dict__.update(backbone=assistant.library.backbone, sidenet=assistant.library.sidenet)
+    other.library.model = assistant.library.model
     other.remove(entry.id)
     assert other.add(path, encoding="cp1252").id == entry.id
     assert "é" in assistant.library.document(entry.id).text
@@ -445,7 +446,6 @@ def test_an_answer_under_way_keeps_the_bank_it_reads(assistant, tmp_path):
 
 
 def test_threads_that_need_the_model_at_once_load_it_once(tiny_folder, tmp_path, monkeypatch):
-    """Also where Python has no lock for cached properties (3.12 and later)."""
     loads, together = [], Barrier(3)
 
     def slow(*_):
@@ -453,13 +453,12 @@ def test_threads_that_need_the_model_at_once_load_it_once(tiny_folder, tmp_path,
         time.sleep(0.1)
         return object()
 
-    monkeypatch.setattr("engine.library.load_backbone", slow)
-    library = Library(Paths(tmp_path), parse)
-    made = Library.backbone.func
+    monkeypatch.setattr("engine.model.load_backbone", slow)
+    model = Model(Paths(tmp_path))
 
     def needed(_: int) -> object:
         together.wait(30)
-        return made(library)
+        return model.backbone
 
     with ThreadPoolExecutor(3) as threads:
         assert len(set(threads.map(needed, range(3)))) == len(loads) == 1
@@ -502,7 +501,7 @@ def test_removing_frees_the_disk(assistant, tmp_path):
 
 def test_another_checkpoint_encodes_again_instead_of_misreading(assistant, tmp_path):
     document = put(assistant, tmp_path, START)
-    assistant.library.__dict__["sidenet"] = stirred(assistant, chunk_size=2)
+    assistant.library.model.take(sidenet=stirred(assistant, chunk_size=2))
     assistant.library._banks.clear()
     with pytest.raises(BadInput, match="chunk_size"):
         list(assistant.ask(document, "What did Captain Farrow count?"))
@@ -574,7 +573,7 @@ def test_a_bank_that_cannot_be_used_is_told_and_made_anew(assistant, tmp_path):
     bank = library.paths.bank(identifier)
     assert library.fault(identifier) == ""
     library._let_go(identifier)
-    library.__dict__["sidenet"] = stirred(assistant, top_k=3, chunk_size=2)
+    library.model.take(sidenet=stirred(assistant, top_k=3, chunk_size=2))
     library.inspect()
     assert "made with another model or checkpoint (another chunk size)" in library.fault(identifier)
 
@@ -595,13 +594,12 @@ def test_a_bank_that_cannot_be_used_is_told_and_made_anew(assistant, tmp_path):
 
 def test_what_needs_no_model_loads_none(assistant, tmp_path, monkeypatch):
     document = put(assistant, tmp_path, FIRST_END)
-    for name in ("backbone", "sidenet"):
-        assistant.library.__dict__.pop(name, None)
+    assistant.library.model = Model(assistant.library.paths)
 
     def load(*_: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("engine.library.load_backbone", load)
+    monkeypatch.setattr("engine.model.load_backbone", load)
     with pytest.raises(BadInput, match="empty"):
         next(assistant.ask(document, " "))
     with pytest.raises(BadInput, match="no document"):

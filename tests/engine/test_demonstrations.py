@@ -24,6 +24,7 @@ from engine.demonstrations.task import Task, guessed_template, guessed_words
 from engine.demonstrations.window import ALONE, LabelScorer
 from engine.evaluation.textbank import TextBank
 from engine.library import Library
+from engine.model import Model
 from engine.paths import Paths
 from engine.shelf.runner import JobRunner
 from engine.sidenet.config import SideNetConfig
@@ -61,7 +62,7 @@ def stirred(backbone, **settings) -> SideNet:
 @pytest.fixture
 def demos(tiny_folder, tmp_path) -> Demonstrations:
     library = Library(Paths(tmp_path / "home"), parse, model=str(tiny_folder))
-    library.__dict__["sidenet"] = stirred(library.backbone)
+    library.model.take(sidenet=stirred(library.backbone))
     return Demonstrations(library, read_table)
 
 
@@ -284,7 +285,7 @@ demos.encode(demos.store.libraries()[0].id)
 
 
 def test_a_killed_encoding_goes_on_where_it_was(demos, tiny_folder, tmp_path):
-    demos.library.__dict__.pop("sidenet")
+    demos.library.model = Model(demos.library.paths, str(tiny_folder))
     made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "home"), str(tiny_folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
@@ -459,8 +460,8 @@ def test_a_text_gets_a_label_with_probabilities_and_what_was_read(demos, films, 
 def test_a_window_leaves_room_for_the_text_in_a_short_context(demos, tiny_tokenizer, tmp_path, choose):
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config(vocab_size=259, n_embd=48, n_layer=5, n_head=6, n_positions=1024))
-    backbone = demos.library.backbone = Backbone(model.eval(), tiny_tokenizer, "gpt2")
-    demos.library.sidenet = stirred(backbone)
+    backbone = Backbone(model.eval(), tiny_tokenizer, "gpt2")
+    demos.library.model.take(backbone=backbone, sidenet=stirred(backbone))
     made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
     demos.encode(made.id)
     classifier = demos.classifier(made.id, Settings(shots=20, choose=choose))

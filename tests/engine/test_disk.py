@@ -41,7 +41,7 @@ def added(tiny_folder, tmp_path_factory) -> Library:
     library = Library(Paths(home / "home"), parse, model=str(tiny_folder))
     config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2)
     torch.manual_seed(2)
-    library.__dict__["sidenet"] = SideNet(config, library.backbone).eval()
+    library.model.take(sidenet=SideNet(config, library.backbone).eval())
     (home / "harbour.md").write_text(BOOK)
     library.add(home / "harbour.md")
     library.shelf.close()
@@ -67,7 +67,7 @@ def opened(added: Library, place: Path) -> Library:
     if not (place / "home").exists():
         shutil.copytree(added.paths.home, place / "home")
     library = Library(Paths(place / "home"), parse)
-    library.__dict__.update(backbone=added.backbone, sidenet=added.sidenet)
+    library.model = added.model
     return library
 
 

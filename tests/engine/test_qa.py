@@ -107,7 +107,7 @@ def commanded(backbone, tmp_path, monkeypatch):
         }
 
     reader = ReadingLayers(backbone, 2, 2).eval()
-    monkeypatch.setattr("engine.library.reader_for", lambda *_: reader)
+    monkeypatch.setattr("engine.model.reader_for", lambda *_: reader)
     run.sections = ["--sections", *map(str, files)]
     return run
 

@@ -243,9 +243,8 @@ def assistant(backbone, layers, tmp_path) -> Assistant:
         backbone, memory_layers=(1,), memory_block=2, memory_values="following",
         search="pooled", search_block=2, reading="attention", state_block=2,
     )  # fmt: skip
-    library.backbone, library.sidenet = backbone, SideNet(config, backbone).eval()
     layers.calibration = Calibration(least=0.0)
-    library.reader = layers
+    library.model.take(backbone=backbone, sidenet=SideNet(config, backbone).eval(), reader=layers)
     return Assistant(library)
 
 

@@ -267,7 +267,7 @@ class TestReaders:
         layers = ReadingLayers(backbone, 2, 2).eval()
         layers.calibration = Calibration(least=0.0)
         monkeypatch.setattr(readers, "load_backbone", lambda *_: backbone)
-        monkeypatch.setattr("engine.library.reader_for", lambda *_: layers)
+        monkeypatch.setattr("engine.model.reader_for", lambda *_: layers)
         from ingest.parse import parse
 
         (tmp_path / "geese.txt").write_text("Old Tansy kept a grey goose at the mill. " * 30)

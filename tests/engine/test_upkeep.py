@@ -8,6 +8,7 @@ import torch
 from engine.assistant import Assistant
 from engine.errors import Failure
 from engine.library import Library
+from engine.model import Model
 from engine.paths import Paths
 from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig
@@ -30,7 +31,7 @@ def added(tiny_folder, tmp_path_factory) -> Library:
     library = Library(Paths(home / "home"), parse, model=str(tiny_folder))
     config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2)
     torch.manual_seed(2)
-    library.__dict__["sidenet"] = SideNet(config, library.backbone).eval()
+    library.model.take(sidenet=SideNet(config, library.backbone).eval())
     path = home / "harbour.md"
     path.write_text(BOOK)
     entry = library.add(path)
@@ -51,7 +52,7 @@ def library(added, tmp_path) -> Library:
 def reopened(library: Library, paths: Paths | None = None) -> Library:
     """As the next start finds it: nothing is open."""
     again = Library(paths or library.paths, parse)
-    again.__dict__.update(backbone=library.backbone, sidenet=library.sidenet)
+    again.model = library.model
     return again
 
 
@@ -202,7 +203,9 @@ def test_a_memory_of_another_version_or_model_is_made_anew_by_adding_the_file_ag
         manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
     else:
         config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2, chunk_size=2)
-        library.__dict__["sidenet"] = SideNet(config, library.backbone).eval()
+        other_model = Model(library.paths)
+        other_model.take(backbone=library.backbone, sidenet=SideNet(config, library.backbone).eval())
+        library.model = other_model
     again = reopened(library)
     with pytest.raises(BadInput, match="add its file again to make it anew"):
         again.bank(entry.id)

@@ -1,0 +1,72 @@
+"""The model as one: backbone, SideNet and reading layers, each loaded once, when it is first needed.
+
+Loading takes seconds, so a page is open before it; whoever needs a part meanwhile waits for the one lock.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import RLock
+from typing import Any, TypeVar
+
+import torch
+
+from engine.backbone.backbone import Backbone
+from engine.backbone.load import load_backbone
+from engine.paths import Paths
+from engine.sidenet.checkpoint import reader_for, sidenet_for
+from engine.sidenet.reading import ReadingLayers
+from engine.sidenet.sidenet import SideNet
+
+Part = TypeVar("Part")
+
+
+class Model:
+    """What a program answers with.
+
+    name: hub name, folder or GGUF file of the backbone, None for the one that comes along. checkpoint: folder
+    of the SideNet, None for the shipped one. threads: how many processor threads it may use.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        name: str | None = None,
+        checkpoint: Path | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._paths, self._name, self._checkpoint = paths, name, checkpoint
+        self._parts: dict[str, Any] = {}
+        self._lock = RLock()
+        if threads:
+            torch.set_num_threads(threads)
+
+    def take(self, **parts: Backbone | SideNet | ReadingLayers) -> None:
+        """Use these parts (backbone, sidenet, reader) in place of loading them: tiny or trained ones."""
+        with self._lock:
+            self._parts |= parts
+
+    @property
+    def backbone(self) -> Backbone:
+        """The frozen language model."""
+        return self._part("backbone", lambda: load_backbone(self._paths, self._name))
+
+    @property
+    def sidenet(self) -> SideNet:
+        """The trained SideNet, or the identity start."""
+        return self._part("sidenet", lambda: sidenet_for(self.backbone, self._checkpoint))
+
+    @property
+    def reader(self) -> ReadingLayers | None:
+        """The reading layers of the checkpoint; None where it has none."""
+        return self._part("reader", lambda: reader_for(self.backbone, self._checkpoint))
+
+    @property
+    def threads(self) -> int:
+        """How many processor threads it may use."""
+        return torch.get_num_threads()
+
+    def _part(self, name: str, load: Callable[[], Part]) -> Part:
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = load()
+            return self._parts[name]
