@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
-from engine.answering.answer import Answer, AnswerEvent, Read
+from engine.answering.answer import Answer, AnswerEvent
 from engine.answering.citing import citation, cite_spans, looked_at
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.history import in_full, recent_turns
@@ -22,7 +22,7 @@ from engine.answering.passages import Chosen, Ranges, chosen, find_passages
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
 from engine.answering.reading import READ, Reading, read
 from engine.answering.structure import structure_answer
-from engine.answering.trace import TokenReads, Trace
+from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.wording import worded
 from engine.library import Library
 from engine.reader import Reader

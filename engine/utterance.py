@@ -8,11 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock
 
-from engine.answering.answer import Answer, AnswerEvent, Citation, Read
+from engine.answering.answer import Answer, AnswerEvent, Citation
 from engine.answering.citing import cite, looked_at
 from engine.answering.passages import Chosen
 from engine.answering.prompt import Prompt
-from engine.answering.trace import Recorder
+from engine.answering.trace import Read, Recorder
 from engine.library import Library
 from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch

@@ -9,8 +9,8 @@ from app.desk.scope import scope
 from app.desk.speaking import Speaker, Speech, waiting_words
 from app.desk.state import BOUNDS, View
 from app.html import markup, memory_map, talk_html
-from engine.answering.answer import AnswerEvent, Read
-from engine.answering.trace import Trace
+from engine.answering.answer import AnswerEvent
+from engine.answering.trace import Read, Trace
 from engine.errors import Failure
 from engine.shelf.talks import Message
 from engine.shelf.transcript import transcript

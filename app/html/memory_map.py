@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.html import markup
-from engine.answering.answer import Read
-from engine.answering.trace import LayerShare, TokenReads
+from engine.answering.trace import LayerShare, Read, TokenReads
 from ingest.document import Document
 
 BINS = 120

@@ -1,12 +1,9 @@
 """What an answer is made of: text, citations, numbers, and where memory was read."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from engine.answering.trace import Read, Trace
 from ingest.document import Place
-
-if TYPE_CHECKING:
-    from engine.answering.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -33,16 +30,6 @@ class Citation:
 
 
 @dataclass(frozen=True)
-class Read:
-    """Memory mass (summed over layers and heads) on the characters [start, end) of a document."""
-
-    document: str
-    start: int
-    end: int
-    mass: float
-
-
-@dataclass(frozen=True)
 class Answer:
     """A finished answer. Rates are 0 where nothing was generated.
 
@@ -63,7 +50,7 @@ class Answer:
     answered: bool = True
     span: str | None = None
     confidence: float | None = None
-    trace: "Trace | None" = None
+    trace: Trace | None = None
 
     @property
     def statistics(self) -> dict[str, int | float | bool | str]:

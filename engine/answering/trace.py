@@ -12,11 +12,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.answering.answer import Read
-
 FORMAT = 1
 KEPT_READS = 8
 PARTS = 10_000
+
+
+@dataclass(frozen=True)
+class Read:
+    """Memory mass (summed over layers and heads) on the characters [start, end) of a document."""
+
+    document: str
+    start: int
+    end: int
+    mass: float
 
 
 @dataclass(frozen=True)

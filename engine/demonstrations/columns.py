@@ -1,6 +1,6 @@
 """Which column of a table is the text and which the label: by name where it says so, else by content."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,9 @@ class Table(Protocol):
     def numbers(self) -> Sequence[int]: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
+
+
+TableReader = Callable[..., Table]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.bank.bank import MemoryBank
 from engine.demonstrations.classifier import Classification, Classifier
-from engine.demonstrations.columns import Table, chosen_columns
+from engine.demonstrations.columns import Table, TableReader, chosen_columns
 from engine.demonstrations.encoding import (
     bank_identity,
     encode_examples,
@@ -44,7 +44,6 @@ from ingest.errors import BadInput
 
 ENCODE = "encode-demonstrations"
 CLASSIFY = "classify:"
-TableReader = Callable[..., Table]
 
 
 class Demonstrations:
@@ -83,9 +82,8 @@ class Demonstrations:
         """
         if not skip:
             previewed.require_whole()
-        columns = previewed.text_column, previewed.label_column
         task = task or previewed.task()
-        return self.store.create(name, task, previewed.rows, previewed.name, columns, owner)
+        return self.store.create(name, task, previewed.rows, previewed.name, previewed.read_columns, owner)
 
     def extend(self, identifier: str, previewed: Preview, skip: bool = False) -> int:
         """Add the rows of a preview made `into` the library; returns how many."""
@@ -116,7 +114,7 @@ class Demonstrations:
         # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
         path = Path(os.path.expanduser(words))
         if os.path.isfile(path):
-            return library_of_file(self, path, say, encoding)
+            return library_of_file(self.store, self.read_table, path, say, encoding)
         if encoding is not None:
             raise BadInput(f"{words} is no file: an encoding is of a file of examples; leave it out")
         ready_made = self.ready_libraries()

@@ -60,6 +60,11 @@ class Preview:
         found = Counter(row.label for row in self.rows)
         return {label: found[label] for label in self.words}
 
+    @property
+    def read_columns(self) -> tuple[str, str]:
+        """Names of the columns of text and label."""
+        return self.text_column, self.label_column
+
     def task(
         self, template: str | None = None, words: dict[str, str] | None = None, description: str = ""
     ) -> Task:

@@ -8,7 +8,6 @@ one seed share shots and test texts, and the backbone reads each text once for a
 
 import argparse
 import csv
-import hashlib
 import json
 import random
 import time
@@ -37,6 +36,8 @@ from engine.demonstrations.window import ALONE, LabelScorer, Scores
 from engine.encoding import bank_layout
 from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
+from engine.evaluation.icl_squad import squad
+from engine.evaluation.kept import bank_folder
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
@@ -84,12 +85,6 @@ def read_examples(file: Path) -> list[tuple[str, str]]:
             return [(row["text"], row["label"]) for row in csv.DictReader(handle)]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} is no CSV with the columns text and label ({error})") from error
-
-
-def bank_folder(cache: Path, name: str, examples: Sequence[Example]) -> Path:
-    """Name the folder of these examples' bank: their ids are places, so the texts have to name it."""
-    rows = json.dumps([(one.text, one.label) for one in examples]).encode()
-    return cache / f"{name}-{len(examples)}-{hashlib.blake2b(rows, digest_size=8).hexdigest()}"
 
 
 def prepare(
@@ -374,8 +369,6 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(text)
     if arguments.squad is not None:
-        from engine.evaluation.icl_squad import squad
-
         found = squad(arguments.squad, arguments.squad_questions, cache, backbone, sidenet)
         (arguments.out / "icl-squad.json").write_text(json.dumps(found, indent=2) + "\n")
         print(json.dumps(found))

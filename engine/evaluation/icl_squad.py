@@ -19,7 +19,7 @@ from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReade
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.encoding import bank_layout
-from engine.evaluation.icl import bank_folder
+from engine.evaluation.kept import bank_folder
 from engine.evaluation.squadscore import exact
 from engine.reader import Reader
 from engine.sampling import Sampling

@@ -3,11 +3,19 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.demonstrations.store import Example
+
 Value = TypeVar("Value", int, float, list[float])
+
+
+def bank_folder(cache: Path, name: str, examples: Sequence[Example]) -> Path:
+    """Name the folder of these examples' bank: their ids are places, so the texts have to name it."""
+    rows = json.dumps([(one.text, one.label) for one in examples]).encode()
+    return cache / f"{name}-{len(examples)}-{hashlib.blake2b(rows, digest_size=8).hexdigest()}"
 
 
 class Kept:

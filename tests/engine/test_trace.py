@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.answering.answer import Read
-from engine.answering.trace import LayerShare, Recorder, TokenReads, Trace
+from engine.answering.trace import LayerShare, Read, Recorder, TokenReads, Trace
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
 

@@ -18,8 +18,8 @@ from app.html import (
     talk_html,
 )
 from app.html.spans import flat
-from engine.answering.answer import Answer, Read
-from engine.answering.trace import LayerShare, TokenReads
+from engine.answering.answer import Answer
+from engine.answering.trace import LayerShare, Read, TokenReads
 from engine.marks.mark import Mark
 from engine.shelf.fulltext import Found, Hit
 from ingest.document import Chapter, Document, Page

@@ -274,8 +274,8 @@ def test_turning_leaves_keys_search_and_reading_position(page, novel, served):
 @pytest.fixture
 def traced_answers(served, monkeypatch):
     """Answers of three words at once, each read from another third of the book and kept with its trace."""
-    from engine.answering.answer import Answer, AnswerEvent, Read
-    from engine.answering.trace import LayerShare, TokenReads, Trace
+    from engine.answering.answer import Answer, AnswerEvent
+    from engine.answering.trace import LayerShare, Read, TokenReads, Trace
 
     def quick(words, question, *, talk=None, owner="", stop=None, **bounds):
         talks = served.desk.shelf.talks
