@@ -19,7 +19,7 @@ from engine.arguments import positive, thread_count
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import DTYPES, SEGMENT, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
-from engine.retrieval.index import make_index
+from engine.retrieval.kinds import make_index
 
 TOKENS = (100_000, 1_000_000)
 TOP_K = 16

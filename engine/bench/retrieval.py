@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from engine.arguments import positive, thread_count
-from engine.retrieval.index import KINDS, SearchIndex, default_kind, make_index, usable_kinds
+from engine.retrieval.index import SearchIndex
+from engine.retrieval.kinds import KINDS, default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
 
 TOKENS_PER_CHUNK = 4

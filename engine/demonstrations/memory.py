@@ -15,7 +15,8 @@ from engine.bank.bank import MemoryBank
 from engine.demonstrations.states import read_states
 from engine.demonstrations.store import Example
 from engine.retrieval.gathered import Gathered
-from engine.retrieval.index import SearchIndex, make_index
+from engine.retrieval.index import SearchIndex
+from engine.retrieval.kinds import make_index
 from engine.retrieval.memory import learned_keys
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.sidenet import LayerTrace, SideNet

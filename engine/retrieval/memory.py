@@ -14,7 +14,8 @@ from torch import Tensor
 
 from engine.bank.bank import MemoryBank
 from engine.retrieval.gathered import Gathered
-from engine.retrieval.index import SearchIndex, make_index
+from engine.retrieval.index import SearchIndex
+from engine.retrieval.kinds import make_index
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.search import SearchMap
 from engine.sidenet.sidenet import SideNet

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from engine.bench import bank, retrieval
-from engine.retrieval.index import usable_kinds
+from engine.retrieval.kinds import usable_kinds
 from ingest.errors import BadInput
 
 

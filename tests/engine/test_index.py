@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from engine.retrieval import mapped, resident, rounded
-from engine.retrieval.index import Best, Held, default_kind, make_index, usable_kinds
+from engine.retrieval.index import Best, Held
+from engine.retrieval.kinds import default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
 
 SHAPES = [  # chunks, key heads, query heads, dim, queries, k
