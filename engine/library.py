@@ -19,8 +19,8 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
-from engine.encoding import bank_identity, bank_layout, encode_text
 from engine.errors import Failure
+from engine.filling import bank_identity, bank_layout, encode_text
 from engine.locks import holding
 from engine.model import Model
 from engine.paths import PROGRAM, Paths

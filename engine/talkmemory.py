@@ -16,8 +16,8 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import SEGMENT, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
-from engine.encoding import bank_layout, encode_segment
 from engine.errors import Failure
+from engine.filling import bank_layout, encode_segment
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.derived import stored_keys
-from engine.encoding import text_hash
 from engine.errors import Failure
+from engine.filling import text_hash
 from engine.library import Library
 from engine.paths import PROGRAM
 from engine.shelf.jobs import ADD

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from lxml import etree
 
 from ingest.archive import Archive
+from ingest.charset import decode_markup
 from ingest.cleaning import one_line
-from ingest.encoding import decode_markup
 from ingest.errors import BadInput
 from ingest.printed import plain_label
 from ingest.tree import local_name, parse_markup, plain_text, semantic_types

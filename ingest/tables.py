@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ingest.encoding import decode
+from ingest.charset import decode
 from ingest.errors import BadInput, named
 from ingest.limits import Limits
 from ingest.source import Source, read_source

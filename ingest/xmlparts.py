@@ -8,7 +8,7 @@ import re
 
 from lxml import etree
 
-from ingest.encoding import decode_markup
+from ingest.charset import decode_markup
 from ingest.limits import Limits
 from ingest.tree import parse_markup
 

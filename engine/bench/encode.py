@@ -10,7 +10,7 @@ import torch
 from engine.arguments import positive
 from engine.bank.layout import SEGMENT
 from engine.bench.subject import add_common_arguments, default_backbone, report
-from engine.encoding import bank_layout, encode_text
+from engine.filling import bank_layout, encode_text
 from engine.sidenet.checkpoint import sidenet_for
 
 SENTENCE = (

@@ -16,7 +16,7 @@ from engine.bench.subject import (
     report,
     synthetic_memory,
 )
-from engine.encoding import bank_layout
+from engine.filling import bank_layout
 from engine.reader import Reader
 from engine.sampling import Sampling
 from engine.sidenet.checkpoint import sidenet_for

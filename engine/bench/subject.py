@@ -23,7 +23,7 @@ from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
 from engine.bank.layout import SEGMENT, BankIdentity
 from engine.bank.writer import BankWriter
-from engine.encoding import bank_layout
+from engine.filling import bank_layout
 from engine.paths import Paths
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sidenet.attention import Retrieved

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.backbone.backbone import Backbone
 from engine.demonstrations.calibration import CONTENT_FREE, calibrated, empty_scores
-from engine.demonstrations.encoding import batches, padded, voting_blocks, voting_state, written
+from engine.demonstrations.examplebank import batches, padded, voting_blocks, voting_state, written
 from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
 from engine.demonstrations.mixture import HELD_OUT, LIKELIHOOD_ALONE, VOTE_ALONE, Mixture, fit_mixture
 from engine.demonstrations.settings import Settings

@@ -18,7 +18,7 @@ import numpy as np
 from engine.bank.bank import MemoryBank
 from engine.demonstrations.classifier import Classification, Classifier
 from engine.demonstrations.columns import Table, TableReader, chosen_columns
-from engine.demonstrations.encoding import (
+from engine.demonstrations.examplebank import (
     bank_identity,
     encode_examples,
     encoded_ids,
@@ -35,7 +35,7 @@ from engine.demonstrations.settings import Settings
 from engine.demonstrations.states import has_states
 from engine.demonstrations.store import DemonstrationLibrary, Store
 from engine.demonstrations.task import Task
-from engine.encoding import bank_layout
+from engine.filling import bank_layout
 from engine.library import Library
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
-from engine.demonstrations.encoding import padded
+from engine.demonstrations.examplebank import padded
 from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideLayer, SideOutput
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
 from engine.demonstrations.calibration import CONTENT_FREE, calibrated, empty_scores
 from engine.demonstrations.classifier import Classifier
-from engine.demonstrations.encoding import encode_examples, voting_blocks, written
+from engine.demonstrations.examplebank import encode_examples, voting_blocks, written
 from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
 from engine.demonstrations.mixture import HELD_OUT, fit_mixture
 from engine.demonstrations.settings import Settings
@@ -33,11 +33,11 @@ from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
 from engine.demonstrations.window import ALONE, LabelScorer, Scores
-from engine.encoding import bank_layout
 from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.evaluation.icl_squad import squad
 from engine.evaluation.kept import bank_folder
+from engine.filling import bank_layout
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from engine.backbone.backbone import Backbone
-from engine.demonstrations.encoding import padded
+from engine.demonstrations.examplebank import padded
 from engine.evaluation.textbank import Batched, TextBank
 from engine.training.activations import Frozen
 from engine.training.memtrm import MemTRM

@@ -14,13 +14,13 @@ import numpy as np
 
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
-from engine.demonstrations.encoding import encode_examples, voting_blocks, written
+from engine.demonstrations.examplebank import encode_examples, voting_blocks, written
 from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
-from engine.encoding import bank_layout
 from engine.evaluation.kept import bank_folder
 from engine.evaluation.squadscore import exact
+from engine.filling import bank_layout
 from engine.reader import Reader
 from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig

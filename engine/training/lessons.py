@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.answering.prompt import INSTRUCTION, NOT_TOLD, TALKING, chat_ids, question_with_passages
 from engine.demonstrations.columns import Table, guess_columns
-from engine.demonstrations.encoding import written
+from engine.demonstrations.examplebank import written
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.shelf.fulltext import Hit

@@ -10,8 +10,8 @@ import posixpath
 from dataclasses import replace
 
 from ingest.archive import Archive
+from ingest.charset import decode_markup
 from ingest.document import Document
-from ingest.encoding import decode_markup
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.headings import merge_headings

@@ -2,8 +2,8 @@
 
 import re
 
+from ingest.charset import decode_markup, first_letters
 from ingest.document import Document
-from ingest.encoding import decode_markup, first_letters
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.headings import merge_headings

@@ -4,8 +4,8 @@ import re
 
 from markdown_it import MarkdownIt
 
+from ingest.charset import decode
 from ingest.document import Document
-from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
 from ingest.markup import blocks

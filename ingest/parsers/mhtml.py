@@ -8,8 +8,8 @@ from dataclasses import replace
 from email.message import Message
 from email.parser import BytesHeaderParser
 
+from ingest.charset import decode
 from ingest.document import Document
-from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.parsers import html
 from ingest.source import Source

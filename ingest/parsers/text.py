@@ -4,8 +4,8 @@ import json
 import re
 import string
 
+from ingest.charset import decode
 from ingest.document import Document
-from ingest.encoding import decode
 from ingest.errors import BadInput
 from ingest.gutenberg import Gutenberg, strip_gutenberg
 from ingest.headings import is_number_only

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ingest.encoding import decode, decode_markup
+from ingest.charset import decode, decode_markup
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.markup import blocks

@@ -108,7 +108,7 @@ def test_the_same_file_is_not_encoded_twice(assistant, tmp_path):
 
 
 def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_path, monkeypatch):
-    from engine.encoding import BankWriter
+    from engine.filling import BankWriter
 
     path = tmp_path / "book.md"
     path.write_text(FIRST_END)

@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.backbone.backbone import Backbone
 from engine.demonstrations.demonstrations import Demonstrations
-from engine.demonstrations.encoding import encoded_ids, packed, written
+from engine.demonstrations.examplebank import encoded_ids, packed, written
 from engine.demonstrations.heldout import wilson
 from engine.demonstrations.importing import Row
 from engine.demonstrations.memory import DemonstrationReader
@@ -267,19 +267,19 @@ def test_another_template_encodes_again(demos, films):
 INTERRUPTED = """
 import sys, time
 from pathlib import Path
-from engine.demonstrations import encoding
+from engine.demonstrations import examplebank
 from engine.demonstrations.demonstrations import Demonstrations
 from engine.library import Library
 from engine.paths import Paths
-encoding.BLOCK_TOKENS = 200
+examplebank.BLOCK_TOKENS = 200
 library = Library(Paths(Path(sys.argv[1])), None, model=sys.argv[2])
 demos = Demonstrations(library, None)
-append = encoding.BankWriter.append
+append = examplebank.BankWriter.append
 def slow(self, *parts, **named):
     append(self, *parts, **named)
     print("segment", flush=True)
     time.sleep(0.2)
-encoding.BankWriter.append = slow
+examplebank.BankWriter.append = slow
 demos.encode(demos.store.libraries()[0].id)
 """
 

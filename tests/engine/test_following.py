@@ -5,7 +5,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
-from engine.encoding import bank_layout, encode_text
+from engine.filling import bank_layout, encode_text
 from engine.reader import Reader
 from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sampling import Sampling

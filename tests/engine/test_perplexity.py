@@ -106,7 +106,7 @@ class TestTextBank:
 
     def test_reads_what_a_bank_on_disk_gives(self, backbone, tmp_path):
         from engine.bank.bank import MemoryBank
-        from engine.encoding import bank_layout, encode_text
+        from engine.filling import bank_layout, encode_text
         from engine.retrieval.memory import Memory, SearchableBank, Stretch
 
         sidenet = trained(backbone)

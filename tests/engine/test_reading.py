@@ -14,7 +14,7 @@ from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
 from engine.bank.quantise import dequantise_states, quantise_states
-from engine.encoding import bank_layout, encode_text
+from engine.filling import bank_layout, encode_text
 from engine.library import Library
 from engine.paths import Paths
 from engine.shelf.fulltext import Hit

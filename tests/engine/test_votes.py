@@ -6,7 +6,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
-from engine.encoding import bank_layout, encode_text
+from engine.filling import bank_layout, encode_text
 from engine.retrieval.memory import SearchableBank
 from engine.retrieval.votes import bank_scores, question_states
 from engine.sidenet.config import SideNetConfig

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.encoding import decode
+from ingest.charset import decode
 from ingest.errors import BadInput
 from ingest.gutenberg import strip_gutenberg
 from ingest.limits import Limits

@@ -22,8 +22,8 @@ from engine.answering.answer import Answer
 from engine.answering.trace import LayerShare, Read, TokenReads
 from engine.marks.mark import Mark
 from engine.shelf.fulltext import Found, Hit
+from ingest.charset import decode
 from ingest.document import Chapter, Document, Page
-from ingest.encoding import decode
 from tests.app.made import document, entry, job, message, novel_document
 
 HOSTILE = "</p><script>window.bad=1</script><img src=x onerror=bad()>${bad()}{{bad}}`\"'&amp;\x07\u202e"

@@ -23,7 +23,7 @@ from engine.bank.writer import BankWriter
 from engine.demonstrations.states import StateFile, StatesLost
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
-from engine.encoding import Progress
+from engine.filling import Progress
 from ingest.errors import BadInput
 from ingest.segments import plain_ids
 
