@@ -1,11 +1,11 @@
 """The chapter-break table: accuracy of every row in percent, and points against the first row, over books."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.evaluation.bootstrap import Total, interval, mean_loss
+from engine.evaluation.report import keep, table
 
 LEGEND = (
     "right: the likeliest beginning is the true one; by gain: the one whose likelihood the context raised "
@@ -40,12 +40,8 @@ def write_result(folder: Path, names: Sequence[str], results: Sequence[Sequence[
     A row that was asked fewer questions is not compared with the first row.
     """
     questions = sum(scores[0].asked for scores in results)
-    lines = [
-        f"{questions} questions from {len(results)} books; chance {100 / choices:.1f} %; {LEGEND}\n",
-        f"| | questions | right (%) | points against {names[0]} | by gain (%) | points |",
-        "|---|---:|---|---|---|---|",
-    ]
-    values = []
+    heads = ("", "questions:", "right (%)", f"points against {names[0]}", "by gain (%)", "points")
+    values, lines = [], []
     for number, name in enumerate(names):
         asked = sum(scores[number].asked for scores in results)
         if not asked:
@@ -58,14 +54,11 @@ def write_result(folder: Path, names: Sequence[str], results: Sequence[Sequence[
                 against = Share.of(mine, [scores[0].total(kind) for scores in results])
             row[kind] = share.values() | ({"points": against.values()} if against else {})
             cells += [f"{share}", f"{against:+}" if against else "-"]
-        lines.append(f"| {name} | {asked} | " + " | ".join(cells) + " |")
+        lines.append((name, str(asked), *cells))
         values.append(row)
-    folder.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines) + "\n"
-    (folder / "chapterbreak.md").write_text(text)
+    what = f"{questions} questions from {len(results)} books; chance {100 / choices:.1f} %; {LEGEND}"
     content = {"questions": questions, "books": len(results), "rows": values}
-    (folder / "chapterbreak.json").write_text(json.dumps(content, indent=2) + "\n")
-    return text
+    return keep(folder, "chapterbreak", f"{what}\n\n{table(heads, lines)}\n", content)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ to the passage that answers, which is what a reader does who has not come that f
 """
 
 import argparse
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from engine.evaluation.haystackshelf import (
     shelf_folder,
     shelved,
 )
+from engine.evaluation.report import drawing, keep, table
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.reading import Calibration
@@ -128,45 +128,35 @@ def circumstances(hay: Haystack, needle: Needle, rng: random.Random) -> dict[str
 
 def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]], least: float) -> str:
     """Write both tables of one set of questions."""
-    lines = [
-        f"{name}\n",
-        "| least evidence | coverage | precision | answer's words in the sentence |",
-        "|---:|---:|---:|---:|",
-    ]
-    lines += [
-        f"| {one.least:.2f} | {one.coverage:.2f} | {one.precision:.3f} | {one.words:.3f} |"
+    heads = ("least evidence:", "coverage:", "precision:", "answer's words in the sentence:")
+    numbers = [
+        (f"{one.least:.2f}", f"{one.coverage:.2f}", f"{one.precision:.3f}", f"{one.words:.3f}")
         for one in points
         if round(one.least * 100) % 10 == 0
     ]
-    lines += ["", "| asked of | questions | refused |", "|---|---:|---:|"]
-    lines += [
-        f"| {where} | {len(values)} | {np.mean(np.array(values) < least):.2f} |"
+    refused = [
+        (where, str(len(values)), f"{np.mean(np.array(values) < least):.2f}")
         for where, values in told.items()
     ]
-    return "\n".join(lines) + "\n"
+    parts = (name, table(heads, numbers), table(("asked of", "questions:", "refused:"), refused))
+    return "\n\n".join(parts) + "\n"
 
 
 def draw(curves: dict[str, list[Point]], picture: Path, least: float) -> None:
     """Precision over coverage, a line for each set of questions; the dot is the threshold in use."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(6, 4))
-    for name, points in curves.items():
-        (line,) = axis.plot([one.coverage for one in points], [one.precision for one in points], label=name)
-        for one in points:
-            if abs(one.least - least) < 0.01:
-                axis.plot(one.coverage, one.precision, "o", color=line.get_color())
-    axis.axhline(0.8, color="grey", linewidth=0.8)
-    axis.set_xlabel("coverage: questions with a citation")
-    axis.set_ylabel("precision: the cited passage answers")
-    axis.set_ylim(0.4, 1)
-    axis.legend()
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
+    with drawing(picture, (6, 4)) as axis:
+        for name, points in curves.items():
+            (line,) = axis.plot(
+                [one.coverage for one in points], [one.precision for one in points], label=name
+            )
+            for one in points:
+                if abs(one.least - least) < 0.01:
+                    axis.plot(one.coverage, one.precision, "o", color=line.get_color())
+        axis.axhline(0.8, color="grey", linewidth=0.8)
+        axis.set_xlabel("coverage: questions with a citation")
+        axis.set_ylabel("precision: the cited passage answers")
+        axis.set_ylim(0.4, 1)
+        axis.legend()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,8 +180,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(tables[-1], flush=True)
         results[hay.name] = {"curve": [asdict(one) for one in curves[hay.name]], "told": told}
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "citations.md").write_text("\n".join(tables))
-        (arguments.out / "citations.json").write_text(json.dumps(results, indent=2) + "\n")
+        keep(arguments.out, "citations", "\n".join(tables), results)
         draw(curves, arguments.out / "citations.png", least)
     return 0

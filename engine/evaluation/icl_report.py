@@ -1,12 +1,13 @@
 """The result of `evaluate icl`: a Markdown table, JSON, and accuracy over the number of demonstrations."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from engine.evaluation.report import drawing, keep, table
 
 
 @dataclass(frozen=True)
@@ -84,19 +85,18 @@ def markdown(found: Sequence[Summary]) -> str:
         tasks = list(dict.fromkeys(task for one in part for task in one.tasks))
         what = "among the labels, calibrated" if scoring == "labels" else "over the whole vocabulary"
         lines += [f"\n{shots} shots in the window, scored {what} (accuracy %)\n"]
-        lines += ["| | " + " | ".join(tasks) + " | average | ± over seeds | seeds | texts |"]
-        lines += ["|---" * (len(tasks) + 5) + "|"]
+        rows = []
         for one in part:
             cells = [f"{one.tasks[task]:.1f}" if task in one.tasks else "-" for task in tasks]
             deviation = f"{one.deviation:.1f}" if one.seeds > 1 else "-"
             cells += [f"{one.average:.1f}", deviation, str(one.seeds), f"{one.texts:,}"]
-            lines.append(f"| {one.row} | " + " | ".join(cells) + " |")
+            rows.append([one.row, *cells])
+        lines.append(table(["", *tasks, "average", "± over seeds", "seeds", "texts"], rows))
     return "\n".join(lines).lstrip() + "\n"
 
 
 def write_report(folder: Path, scores: Sequence[Score], times: dict, setup: dict) -> str:
     """Write icl.md, icl.json and icl.png; returns the Markdown."""
-    folder.mkdir(parents=True, exist_ok=True)
     found = summaries(scores)
     text = markdown(found) + "\nMedian seconds for one text beside a window that is read already:\n\n"
     for task, parts in times.items():
@@ -104,46 +104,38 @@ def write_report(folder: Path, scores: Sequence[Score], times: dict, setup: dict
         text += (
             f"* {task}: backbone {parts['backbone']:.3f}, classify {parts['classify']:.3f} ({ratio:.2f}×)\n"
         )
-    (folder / "icl.md").write_text(text)
     content = {
         "setup": setup,
         "seconds": times,
         "rows": [dataclasses.asdict(one) for one in found],
         "scores": [dataclasses.asdict(one) for one in scores],
     }
-    (folder / "icl.json").write_text(json.dumps(content, indent=2) + "\n")
+    keep(folder, "icl", text, content)
     draw(scores, folder / "icl.png")
     return text
 
 
 def draw(scores: Sequence[Score], picture: Path) -> None:
     """Accuracy over the number of demonstrations in memory, at the largest number of shots in the window."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     shots = max(one.shots for one in scores if not one.full)
     part = [one for one in scores if one.scoring == "labels" and (one.shots == shots or one.full)]
-    figure, axis = pyplot.subplots(figsize=(8, 5))
-    sizes = sorted({one.memory for one in part if one.memory}, key=lambda size: (size == "all", size))
-    at = {size: place for place, size in enumerate(sizes, 1)}
-    kinds = dict.fromkeys(one.kind for one in part if one.memory)
-    for kind in kinds:
-        same = [one for one in part if one.kind == kind]
-        means = [
-            100 * np.mean([one.accuracy for one in same if one.memory == size] or [np.nan]) for size in sizes
-        ]
-        axis.plot([at[size] for size in sizes], means, "o-", label=kind.rstrip(","))
-    for row in dict.fromkeys(one.row for one in part if not one.memory):
-        mean = 100 * np.mean([one.accuracy for one in part if one.row == row])
-        axis.axhline(mean, linestyle="--", linewidth=0.8, color="grey")
-        axis.annotate(row, (0.6, mean), fontsize=7, va="bottom")
-    axis.set_xlim(0.5, len(sizes) + 0.5)
-    axis.set_xticks(list(at.values()), [str(size) for size in sizes])
-    axis.set_xlabel(f"demonstrations in memory ({shots} in the window)")
-    axis.set_ylabel("accuracy, mean over tasks and seeds (%)")
-    axis.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
+    with drawing(picture, (8, 5)) as axis:
+        sizes = sorted({one.memory for one in part if one.memory}, key=lambda size: (size == "all", size))
+        at = {size: place for place, size in enumerate(sizes, 1)}
+        kinds = dict.fromkeys(one.kind for one in part if one.memory)
+        for kind in kinds:
+            same = [one for one in part if one.kind == kind]
+            means = [
+                100 * np.mean([one.accuracy for one in same if one.memory == size] or [np.nan])
+                for size in sizes
+            ]
+            axis.plot([at[size] for size in sizes], means, "o-", label=kind.rstrip(","))
+        for row in dict.fromkeys(one.row for one in part if not one.memory):
+            mean = 100 * np.mean([one.accuracy for one in part if one.row == row])
+            axis.axhline(mean, linestyle="--", linewidth=0.8, color="grey")
+            axis.annotate(row, (0.6, mean), fontsize=7, va="bottom")
+        axis.set_xlim(0.5, len(sizes) + 0.5)
+        axis.set_xticks(list(at.values()), [str(size) for size in sizes])
+        axis.set_xlabel(f"demonstrations in memory ({shots} in the window)")
+        axis.set_ylabel("accuracy, mean over tasks and seeds (%)")
+        axis.legend(fontsize=8)

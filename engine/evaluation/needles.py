@@ -6,7 +6,6 @@ method ranks first.
 """
 
 import argparse
-import json
 import random
 import tempfile
 from bisect import bisect_left
@@ -18,6 +17,7 @@ import numpy as np
 from engine.arguments import lengths
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle, Range, overlapping
+from engine.evaluation.report import drawing, keep, table
 from engine.evaluation.retrieval import Evaluation, Words, search_of
 from engine.paths import Paths
 from engine.training.books import book_texts
@@ -122,41 +122,28 @@ def grid(hay: Haystack, ranks: dict[str, list[float]]) -> dict[str, list[float]]
 
 def markdown(grids: dict[int, dict[str, list[float]]]) -> str:
     """Write one row for a method and a length."""
-    lines = [
-        "| method | tokens | " + " | ".join(f"depth {depth:.0%}" for depth in DEPTHS) + " |",
-        "|---|---:|" + "---:|" * len(DEPTHS),
+    rows = [
+        [method, f"{tokens:,}", *(f"{share:.1f}" for share in found[method])]
+        for method in next(iter(grids.values()))
+        for tokens, found in grids.items()
     ]
-    for method in next(iter(grids.values())):
-        lines += [
-            f"| {method} | {tokens:,} | " + " | ".join(f"{share:.1f}" for share in found[method]) + " |"
-            for tokens, found in grids.items()
-        ]
-    return "\n".join(lines) + "\n"
+    return table(["method", "tokens:", *(f"depth {depth:.0%}:" for depth in DEPTHS)], rows) + "\n"
 
 
 def draw(grids: dict[int, dict[str, list[float]]], picture: Path) -> None:
     """Draw one panel a method: depth downwards, length to the right, green where every fact is first."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     methods = list(next(iter(grids.values())))
-    figure, axes = pyplot.subplots(
-        1, len(methods), figsize=(3.2 * len(methods), 3), squeeze=False, sharey=True
-    )
-    for axis, method in zip(axes[0], methods, strict=True):
-        shares = np.array([found[method] for found in grids.values()]).T
-        axis.imshow(shares, vmin=0, vmax=1, cmap="RdYlGn", aspect="auto")
-        axis.set_title(method, fontsize=9)
-        axis.set_xticks(range(len(grids)), [f"{tokens // 1000}k" for tokens in grids])
-        axis.set_yticks(range(len(DEPTHS)), [f"{depth:.0%}" for depth in DEPTHS])
-        for (row, column), share in np.ndenumerate(shares):
-            axis.text(column, row, f"{share:.1f}", ha="center", va="center", fontsize=8)
-    axes[0][0].set_ylabel("depth")
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
+    size = (3.2 * len(methods), 3)
+    with drawing(picture, size, ncols=len(methods), squeeze=False, sharey=True) as axes:
+        for axis, method in zip(axes[0], methods, strict=True):
+            shares = np.array([found[method] for found in grids.values()]).T
+            axis.imshow(shares, vmin=0, vmax=1, cmap="RdYlGn", aspect="auto")
+            axis.set_title(method, fontsize=9)
+            axis.set_xticks(range(len(grids)), [f"{tokens // 1000}k" for tokens in grids])
+            axis.set_yticks(range(len(DEPTHS)), [f"{depth:.0%}" for depth in DEPTHS])
+            for (row, column), share in np.ndenumerate(shares):
+                axis.text(column, row, f"{share:.1f}", ha="center", va="center", fontsize=8)
+        axes[0][0].set_ylabel("depth")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -197,14 +184,10 @@ def run(arguments: argparse.Namespace) -> int:
             within = Range(0, len(hay.text), tuple(range(len(hay.needles))))
             _, ranks = evaluation.ranks(within, Words(hay, Path(home)))
         grids[tokens] = grid(hay, ranks)
-    table = markdown(grids)
-    print(table)
+    text = markdown(grids)
+    print(text)
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "needles.md").write_text(table)
-        (arguments.out / "needles.json").write_text(
-            json.dumps({"depths": DEPTHS, "grids": grids}, indent=2) + "\n"
-        )
+        keep(arguments.out, "needles", text, {"depths": DEPTHS, "grids": grids})
         draw(grids, arguments.out / "needles.png")
     return 0
 

@@ -6,18 +6,22 @@ fewer pages is compared on those pages.
 """
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.evaluation import report
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 
 GOAL = (
     "total: 1.62 of perplexity below the backbone; memory alone: at least what dense 8192 gives, and growing"
 )
 
+HEADS = ("", "tokens scored:", "loss (nats)", "perplexity", "total: perplexity against the backbone",
+         "95 % over books", "memory or context alone (nats)", "95 % over books")  # fmt: skip
+GOAL_HEADS = ("split", "total", "95 %", "memory alone: smallest", "largest",
+              "largest, on the pages of dense", "dense", "MemTRM total", "alone")  # fmt: skip
 DENSE = "backbone, dense"  # how the names of those rows begin
 
 
@@ -114,17 +118,12 @@ def markdown(rows: list[Row]) -> str:
     lines = []
     for split in dict.fromkeys(row.split for row in rows):
         part = [row for row in rows if row.split == split]
-        lines += [
-            f"\n{split} ({part[0].books} books)\n",
-            "| | tokens scored | loss (nats) | perplexity | total: perplexity against the backbone "
-            "| 95 % over books | memory or context alone (nats) | 95 % over books |",
-            "|---|---:|---|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {row.name} | {row.tokens:,} | {row.loss:.4f} | {row.perplexity:.2f} | {row.total:+.2f} "
-            f"| {span(row.total_interval, 2)} | {row.alone:+.4f} | {span(row.alone_interval)} |"
+        cells = [
+            (row.name, f"{row.tokens:,}", f"{row.loss:.4f}", f"{row.perplexity:.2f}", f"{row.total:+.2f}",
+             span(row.total_interval, 2), f"{row.alone:+.4f}", span(row.alone_interval))
             for row in part
-        ]
+        ]  # fmt: skip
+        lines += [f"\n{split} ({part[0].books} books)\n", report.table(HEADS, cells)]
     return "\n".join([*lines, *goals(rows)]).lstrip() + "\n"
 
 
@@ -134,12 +133,7 @@ def goals(rows: list[Row]) -> list[str]:
     Dense context may be scored on fewer pages: beside it stands what memory is worth on the same ones.
     """
     found = {(row.split, row.name): row for row in rows}
-    lines = [
-        f"\nGoals ({GOAL})\n",
-        "| split | total | 95 % | memory alone: smallest | largest | largest, on the pages of dense | dense "
-        "| MemTRM total | alone |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    lines = []
     for split in dict.fromkeys(row.split for row in rows):
         names = [name for where, name in found if where == split]
         read = [found[split, name] for name in names if name.startswith("SideNet, memory ")][1:]
@@ -151,55 +145,33 @@ def goals(rows: list[Row]) -> list[str]:
         cells += [f"{read[-1].alone:+.4f}"]
         cells += [f"{read[-1].alone_where_dense:+.4f}", f"{dense[-1].alone:+.4f}"] if dense else ["-", "-"]
         cells += [f"{other[-1].total:+.2f}", f"{other[-1].alone:+.4f}"] if other else ["-", "-"]
-        lines.append(f"| {split} | " + " | ".join(cells) + " |")
-    return lines if len(lines) > 3 else []
+        lines.append([split, *cells])
+    return [f"\nGoals ({GOAL})\n", report.table(GOAL_HEADS, lines)] if lines else []
 
 
 def write_report(folder: Path, name: str, setup: dict, rows: list[Row]) -> str:
     """Write `name`.md, .json and .png to a folder; returns the Markdown."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = markdown(rows)
-    (folder / f"{name}.md").write_text(text)
     values = [{**dataclasses.asdict(row), "perplexity": row.perplexity} for row in rows]
-    (folder / f"{name}.json").write_text(
-        json.dumps({"setup": setup, "rows": _plain(values)}, indent=2) + "\n"
-    )
+    text = report.keep(folder, name, markdown(rows), {"setup": setup, "rows": values})
     draw(rows, folder / f"{name}.png")
     return text
 
 
-def _plain(value):
-    """Replace NaN, which has no place in JSON, by None."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
 def draw(rows: list[Row], picture: Path) -> None:
     """Total and memory alone of every row, over all books, with intervals."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     part = [row for row in rows if row.split == "all"]
-    figure, axes = pyplot.subplots(1, 2, figsize=(12, 0.4 * len(part) + 1.2), sharey=True)
-    panels = (
-        ("perplexity against the backbone (left is better)", "total"),
-        ("nats against the same with less context (left is better)", "alone"),
-    )
-    for axis, (title, field) in zip(axes, panels, strict=True):
-        for place, row in enumerate(part):
-            low, high = getattr(row, f"{field}_interval")
-            axis.plot([getattr(row, field)], [place], "o", color="tab:blue")
-            if not math.isnan(low):
-                axis.plot([low, high], [place, place], color="tab:blue")
-        axis.axvline(0, color="grey", linewidth=0.8)
-        axis.set_xlabel(title)
-    axes[0].set_yticks(range(len(part)), [row.name for row in part])
-    axes[0].invert_yaxis()
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
+    with report.drawing(picture, (12, 0.4 * len(part) + 1.2), ncols=2, sharey=True) as axes:
+        panels = (
+            ("perplexity against the backbone (left is better)", "total"),
+            ("nats against the same with less context (left is better)", "alone"),
+        )
+        for axis, (title, field) in zip(axes, panels, strict=True):
+            for place, row in enumerate(part):
+                low, high = getattr(row, f"{field}_interval")
+                axis.plot([getattr(row, field)], [place], "o", color="tab:blue")
+                if not math.isnan(low):
+                    axis.plot([low, high], [place, place], color="tab:blue")
+            axis.axvline(0, color="grey", linewidth=0.8)
+            axis.set_xlabel(title)
+        axes[0].set_yticks(range(len(part)), [row.name for row in part])
+        axes[0].invert_yaxis()

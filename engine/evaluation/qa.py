@@ -6,7 +6,6 @@ of several accepted answers, after SQuAD's normalisation; intervals are over doc
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +25,7 @@ from engine.evaluation.haystackshelf import (
     shelf_folder,
     shelved,
 )
+from engine.evaluation.report import keep, table
 from engine.evaluation.squadscore import exact, f1
 from engine.paths import Paths
 from engine.reader import Reader
@@ -174,16 +174,13 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = []
     for name in dict.fromkeys(one.questions for one in rows):
         part = [one for one in rows if one.questions == name]
-        lines += [
-            f"\n{name}, {part[0].count} questions\n",
-            "| | exact match | 95 % | F1 | 95 % | refused | words | seconds |",
-            "|---|---:|---|---:|---|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {one.method} | {one.exact_match:.3f} | {_span(one.exact_match_interval)} | {one.f1:.3f} "
-            f"| {_span(one.f1_interval)} | {one.refused:.2f} | {one.words:.1f} | {one.seconds:.2f} |"
+        cells = [
+            (one.method, f"{one.exact_match:.3f}", _span(one.exact_match_interval), f"{one.f1:.3f}",
+             _span(one.f1_interval), f"{one.refused:.2f}", f"{one.words:.1f}", f"{one.seconds:.2f}")
             for one in part
-        ]
+        ]  # fmt: skip
+        heads = ("", "exact match:", "95 %", "F1:", "95 %", "refused:", "words:", "seconds:")
+        lines += [f"\n{name}, {part[0].count} questions\n", table(heads, cells)]
     return "\n".join(lines).lstrip() + "\n"
 
 
@@ -209,10 +206,8 @@ def run(arguments: argparse.Namespace) -> int:
             made += rows(
                 Examination(hay, backbone, sidenet, home, arguments.sidenet), arguments.ways.split(",")
             )
-    table = markdown(made)
-    print(table)
+    text = markdown(made)
+    print(text)
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "qa.md").write_text(table)
-        (arguments.out / "qa.json").write_text(json.dumps([asdict(one) for one in made], indent=2) + "\n")
+        keep(arguments.out, "qa", text, [asdict(one) for one in made])
     return 0

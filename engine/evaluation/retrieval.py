@@ -6,7 +6,6 @@ Two outside neighbours on request: raw attention keys as in the paper, and a sen
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from engine.backbone.load import load_backbone
 from engine.evaluation.embedder import Embedder, Embeddings
 from engine.evaluation.haystack import Haystack, Range, haystack, ranges
 from engine.evaluation.rawkeys import RawKeys
+from engine.evaluation.report import keep, table
 from engine.paths import Paths
 from engine.retrieval.votes import Ballot, ballot, owners, passage_scores, question_states
 from engine.shelf.fulltext import FullText
@@ -185,17 +185,14 @@ def markdown(rows: Sequence[Row]) -> str:
     """Write one table for each set of questions."""
     lines = []
     for name in dict.fromkeys(one.questions for one in rows):
-        lines += [
-            f"\n{name}\n",
-            "| tokens | passages | questions | method | R@1 | R@4 | R@8 | MRR |",
-            "|---:|---:|---:|---|---:|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {one.tokens:,} | {one.passages:,} | {one.count} | {one.method} | {one.recall_1:.3f} "
-            f"| {one.recall_4:.3f} | {one.recall_8:.3f} | {one.mrr:.3f} |"
+        cells = [
+            (f"{one.tokens:,}", f"{one.passages:,}", str(one.count), one.method, f"{one.recall_1:.3f}",
+             f"{one.recall_4:.3f}", f"{one.recall_8:.3f}", f"{one.mrr:.3f}")
             for one in rows
             if one.questions == name
-        ]
+        ]  # fmt: skip
+        heads = ("tokens:", "passages:", "questions:", "method", "R@1:", "R@4:", "R@8:", "MRR:")
+        lines += [f"\n{name}\n", table(heads, cells)]
     return "\n".join(lines).lstrip() + "\n"
 
 
@@ -261,11 +258,9 @@ def run(arguments: argparse.Namespace) -> int:
                 rows += evaluation.rows(tokens, words, raw, embeddings)
                 seconds = time.monotonic() - began
                 print(f"{documents.stem}: {tokens:,} tokens, {seconds:.0f} s", flush=True)
-    table = markdown(rows)
-    print(table)
+    text = markdown(rows)
+    print(text)
     if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "retrieval.md").write_text(table)
         result = {"seconds": round(time.monotonic() - began), "rows": [asdict(one) for one in rows]}
-        (arguments.out / "retrieval.json").write_text(json.dumps(result, indent=2) + "\n")
+        keep(arguments.out, "retrieval", text, result)
     return 0

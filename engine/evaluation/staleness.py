@@ -7,7 +7,6 @@ writes with the weights that it trains.
 
 import argparse
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from engine.arguments import natural, numbers, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.evaluation.report import keep, table
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.sidenet.sidenet import SideOutput
@@ -155,18 +155,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_result(folder: Path, rows: list[Row]) -> str:
     """Write staleness.md and .json; returns the Markdown."""
-    lines = [
-        "| method | steps | bank unchanged | keys moved | same top chunks | stale bank (nats) | fresh |",
-        "|---|---:|---|---:|---:|---:|---:|",
-    ]
-    lines += [
-        f"| {row.method} | {row.steps} | {'yes' if row.identical else 'no'} | {row.moved:.3f} "
-        f"| {row.overlap:.1%} | {row.stale:.4f} | {row.fresh:.4f} |"
+    heads = ("method", "steps:", "bank unchanged", "keys moved:", "same top chunks:", "stale bank (nats):")
+    cells = [
+        (row.method, str(row.steps), "yes" if row.identical else "no", f"{row.moved:.3f}",
+         f"{row.overlap:.1%}", f"{row.stale:.4f}", f"{row.fresh:.4f}")
         for row in rows
-    ]
-    folder.mkdir(parents=True, exist_ok=True)
-    text = "\n".join(lines) + "\n"
-    (folder / "staleness.md").write_text(text)
-    values = [dataclasses.asdict(row) for row in rows]
-    (folder / "staleness.json").write_text(json.dumps(values, indent=2) + "\n")
-    return text
+    ]  # fmt: skip
+    text = table([*heads, "fresh:"], cells) + "\n"
+    return keep(folder, "staleness", text, [dataclasses.asdict(row) for row in rows])
