@@ -242,7 +242,7 @@ def continued(page: Any, assistant: Any, arguments: argparse.Namespace) -> dict[
             "() => [...document.querySelectorAll('.lm-footnote')]"
             ".filter(one => one.innerText.includes('tokens of memory')).length === 2"
         )
-        note = page.locator(".lm-footnote", has_text="tokens of memory").first.inner_text()
+        note = page.locator(".lm-footnote", has_text="tokens of memory").first.text_content()
         shown.append(float(note.split(" a second")[0].rsplit(" ", 1)[1]))
         bare.append(bare_rate(assistant, arguments.tokens))
     return {

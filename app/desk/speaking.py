@@ -76,52 +76,69 @@ class Speaker:
     def __init__(self) -> None:
         self._queue: queue.Queue[Speech] = queue.Queue()
         self._waiting: list[Speech] = []
-        self._known: dict[str, Speech] = {}
+        self._known: dict[str, list[Speech]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._loop, name="speaker", daemon=True).start()
 
-    def say(self, key: str, question: str, start: Start, heading: str = "", at: int | None = None) -> Speech:
-        """Queue an answer; one at a time for each key (raises BadInput)."""
+    def say(
+        self,
+        key: str,
+        question: str,
+        start: Start,
+        heading: str = "",
+        at: int | None = None,
+        behind: bool = False,
+    ) -> Speech:
+        """Queue an answer: one at a time for each key (raises BadInput), or `behind` what is under way."""
         with self._lock:
-            self.free(key)
+            if not behind:
+                self.free(key)
             speech = Speech(key, question, start, heading, at)
-            self._known[key] = speech
+            self._known[key] = [*(self.chain(key) if self.is_busy(key) else []), speech]
             self._waiting.append(speech)
-            for old in [name for name, one in self._known.items() if one.ended][: len(self._known) - KEPT]:
+            for old in [name for name in self._known if not self.is_busy(name)][: len(self._known) - KEPT]:
                 del self._known[old]
         self._queue.put(speech)
         return speech
 
     def free(self, key: str) -> None:
         """Raises BadInput while a speech of that key is under way."""
-        known = self._known.get(key)
-        if known is not None and not known.ended:
+        if self.is_busy(key):
             raise BadInput("an answer is on its way here already; wait for it or stop it")
 
+    def is_busy(self, key: str) -> bool:
+        """Tell whether a speech of that key is under way or waits."""
+        return any(not one.ended for one in self.chain(key))
+
+    def chain(self, key: str) -> list[Speech]:
+        """Return the newest speech of that key, after those that it had to wait for."""
+        return self._known.get(key, [])
+
     def current(self, key: str) -> Speech | None:
-        """Return the newest speech of that key, under way or ended."""
-        return self._known.get(key)
+        """Return the speech of that key that is under way or comes next; the newest where all have ended."""
+        chain = self.chain(key)
+        return next((one for one in chain if not one.ended), chain[-1] if chain else None)
 
     def forget(self, key: str) -> None:
         """Let go of what has ended under that key, and of why."""
         with self._lock:
-            if (known := self._known.get(key)) is not None and known.ended:
-                del self._known[key]
+            if not self.is_busy(key):
+                self._known.pop(key, None)
 
     def stop(self, key: str) -> bool:
-        """End that speech within a token, at once where it waits; whether there was one to end."""
-        speech = self._known.get(key)
-        if speech is None or speech.ended:
-            return False
-        speech.stop.set()
+        """End that speech within a token, at once where it waits, with all behind it; was there one?"""
+        speeches = [one for one in self.chain(key) if not one.ended]
+        for speech in speeches:
+            speech.stop.set()
         with self._lock:
-            if not speech.began:
-                self._give_up(speech)
-        return True
+            for speech in speeches:
+                if not speech.began:
+                    self._give_up(speech)
+        return bool(speeches)
 
     def stop_all(self) -> None:
         """End whatever is said or waits to be."""
-        for speech in list(self._known.values()):
+        for speech in [one for chain in list(self._known.values()) for one in chain]:
             speech.stop.set()
 
     def before(self, speech: Speech) -> int:

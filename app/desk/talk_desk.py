@@ -1,5 +1,6 @@
 """Talk desk: everything the page asks about talks and the answers in them. No Gradio here."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
@@ -10,6 +11,7 @@ from app.desk.speaking import Speaker, Speech, waiting_words
 from app.desk.state import BOUNDS, View
 from app.html import markup, memory_map, talk_html
 from engine.answering.answer import AnswerEvent
+from engine.answering.suggestions import suggestions
 from engine.answering.trace import Read, Trace
 from engine.errors import Failure
 from engine.shelf.talks import Message
@@ -67,13 +69,43 @@ class TalkDesk:
             return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
         messages = self.talks.messages(view.talk, owner) if view.talk else []
         waiting = "Ask all your books at once." if view.bound == "shelf" else "Ask this book anything."
-        speech = self.heard(view, owner)
-        if speech and not speech.ended and speech.at is not None:
+        chain = self.heard_all(view, owner)
+        if any(not one.ended for one in chain) and chain[0].at is not None:
             # the question stands with its answer, below; what it takes the place of goes when it begins
-            messages, waiting = messages[: speech.at], ""
+            messages, waiting = messages[: chain[0].at], ""
         read = self.answer_read(view, owner)
         traced = self.talks.traced(view.talk, owner) if view.talk else []
-        return talk_html.conversation(messages, self.titles(view, owner), waiting, traced, read)
+        shown = [self._with_passages(one) for one in messages]
+        offered = self.suggested(view, owner) if not messages and waiting else []
+        return talk_html.conversation(shown, self.titles(view, owner), waiting, traced, read, offered)
+
+    def suggested(self, view: View, owner: str) -> list[str]:
+        """List questions to begin with, from what the reader may see of the open book."""
+        entry = self.reading.entry(view, owner)
+        if view.bound == "shelf" or entry is None:
+            return []
+        end = entry.position if view.bound == "read" else None
+        return suggestions(self.reading.document(entry.id), end)
+
+    def _with_passages(self, message: Message) -> Message:
+        """Return a message whose citations have the passage that they stand in beside them."""
+        shown = [one | {"around": self._around(one)} for one in message.citations]
+        return replace(message, citations=shown)
+
+    def _around(self, cited: dict) -> tuple[int, str]:
+        """Return where the passage around a citation begins, and its text; without the book, the words."""
+        start, end = int(cited["start"]), int(cited["end"])
+        try:
+            text = self.reading.document(cited["document"]).text
+            passages = self.assistant.library.passages(cited["document"])
+        except (BadInput, Failure):
+            return start, str(cited["text"])
+        at = max(0, bisect_right(passages, start, key=lambda one: one.start) - 1)
+        if text[start:end] != cited["text"] or not passages:  # the text was read anew since
+            return start, str(cited["text"])
+        first = min(passages[at].start, start)
+        last = max(passages[at].end, end)
+        return first, text[first:last]
 
     def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
         """Return the answer whose memory map is shown: its position in the talk, and where it was read."""
@@ -155,19 +187,23 @@ class TalkDesk:
             raise BadInput("the question is empty; type one")
         view = self.present(view, owner)
         words, bounds = scope(self.reading, view, owner)
-        self.speaker.free(view.talk)
+        if view.editing is not None:
+            self.speaker.free(view.talk)
         talk = view.talk or self.talks.create(words, owner).id
         count = len(self.talks.messages(talk, owner))
-        at = count if view.editing is None else min(view.editing, count)
+        # behind another question, it stands wherever that one leaves the talk
+        behind = self.speaker.is_busy(talk)
+        at = None if behind else count if view.editing is None else min(view.editing, count)
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
             # not before its turn: a question that is stopped while it waits costs the talk nothing
-            if at < count:
+            if at is not None and at < count:
                 self._replaceable(words)
                 self.talks.truncate(talk, at, owner)
+            speech.at = len(self.talks.messages(talk, owner)) if at is None else at
             return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
 
-        self.speaker.say(talk, question.strip(), begin, at=at)
+        speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind)
         return view.with_talk(talk)
 
     def _replaceable(self, document: str | None) -> None:
@@ -220,19 +256,21 @@ class TalkDesk:
     # answers under way
 
     def heard(self, view: View, owner: str) -> Speech | None:
-        """Return the newest answer of the talk in view, where it is this reader's."""
+        """Return the answer under way in the talk in view, or its newest, where it is this reader's."""
         return self.speaker.current(view.talk) if self.may_hear(view, owner) else None
+
+    def heard_all(self, view: View, owner: str) -> list[Speech]:
+        """Return the newest answer of the talk in view, after those that it had to wait for."""
+        return self.speaker.chain(view.talk) if self.may_hear(view, owner) else []
 
     def live(self, view: View, owner: str) -> str:
         """Write the answer under way in the talk in view as HTML, or why the last one failed."""
-        speech = self.heard(view, owner)
-        if speech is None:
+        chain = self.heard_all(view, owner)
+        if any(not one.ended for one in chain):
+            return self.spoken_all(chain)
+        words = next((one.error for one in reversed(chain) if one.error), "")
+        if not words:
             return ""
-        if not speech.ended:
-            return self.spoken(speech)
-        if not speech.error:
-            return ""
-        words = speech.error
         if view.document and self.assistant.library.fault(view.document):
             words += ". On the shelf, “Encode anew” makes the memory again."
         return talk_html.failed(words)
@@ -240,14 +278,22 @@ class TalkDesk:
     def spoken(self, speech: Speech) -> str:
         """Write what was said so far as HTML."""
         note = waiting_words(speech, self.speaker.before(speech))
+        if speech.ended:
+            return talk_html.over(speech.question, speech.text, speech.heading)
         return talk_html.live(speech.question, speech.text, note, speech.heading)
+
+    def spoken_all(self, chain: list[Speech]) -> str:
+        """Write answers of one talk that follow one another: said, being said, and waiting."""
+        return "".join(
+            talk_html.failed(one.error) if one.error and one.ended else self.spoken(one) for one in chain
+        )
 
     def given_back(self, view: View, owner: str) -> str:
         """Return the question of an answer that ended before its talk knew of it: once, for its reader."""
         speech = self.heard(view, owner)
-        if speech is None or not speech.error or speech.at is None:
+        if speech is None or not speech.error:
             return ""
-        stands = (speech.at, speech.question) in [
+        stands = speech.at is not None and (speech.at, speech.question) in [
             (one.position, one.text.strip()) for one in self._questions(view, owner)
         ]
         words, speech.question = speech.question, ""

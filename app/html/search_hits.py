@@ -22,7 +22,7 @@ def hits_html(query: str, found: Found, place_of: Callable[[Hit], str], everywhe
     words += f" {'place' if total == 1 else 'places'}"
     if found.query != query:
         words = f"Nothing has “{query.strip()}”; “{found.query.strip()}” has {words}"
-    facts = markup.tag("span", markup.text(words), class_="lm-facts", role="status")
+    facts = markup.tag("p", markup.text(words), class_="lm-facts", role="status")
     steps = [markup.button("← Previous", "step", by=-1), markup.button("Next →", "step", by=1)]
     head = markup.tag("div", facts, *steps, other, class_="lm-row lm-small")
     rows = [markup.tag("li", row(hit, place_of(hit))) for hit in hits]

@@ -10,6 +10,7 @@ from engine.shelf.talks import Message
 
 SPEAKERS = {"user": "You", "assistant": "The book", "system": "Note"}
 SHOWN_QUOTE = 160
+BESIDE, LOOKED_AT = 240, 360  # characters of a passage shown around its sentence, or where there is none
 WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
 LOOKED_WORDS = markup.tag("p", "Closest places:", class_="lm-facts")
 LAYER_WORDS = (
@@ -25,13 +26,16 @@ def conversation(
     waiting: str = "",
     traced: Collection[int] = (),
     read: AnswerRead | None = None,
+    offered: Sequence[str] = (),
 ) -> str:
-    """All messages of a talk, oldest first; `waiting` is shown where there is none.
+    """Write all messages of a talk, oldest first; `waiting` is shown where there is none.
 
     traced: positions of the answers whose memory map can be shown. read: the one whose map is shown.
+    offered: questions to begin with.
     """
     if not messages:
-        return markup.tag("p", markup.text(waiting), class_="lm-empty") if waiting else ""
+        words = markup.tag("p", markup.text(waiting), class_="lm-empty") if waiting else ""
+        return words + _offered(offered)
     last_question = max((one.position for one in messages if one.role == "user"), default=-1)
     shown = []
     for one in messages:
@@ -41,6 +45,14 @@ def conversation(
         else:
             shown.append(question(one, one.position == last_question))
     return "".join(shown)
+
+
+def _offered(questions: Sequence[str]) -> str:
+    rows = [markup.tag("li", markup.button(one, "suggest", question=one, field="#lm-question"))
+            for one in questions]  # fmt: skip
+    return (
+        markup.tag("ul", *rows, class_="lm-suggested", aria_label="Questions to begin with") if rows else ""
+    )
 
 
 def question(one: Message, is_last: bool = False) -> str:
@@ -73,17 +85,20 @@ def answer(
         said = markup.tag(
             "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
         )
-    below = [chips(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
-    below.append(footnote(one.statistics))
+    below = [passages(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
+    if one.statistics.get("stopped") or (one.statistics and not one.statistics.get("tokens")):
+        below.append(footnote(one.statistics))
     below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
-    if read is not None:
-        below.append(details(one, read))
+    below.append(details(one, read))
     return _message("assistant lm-chosen" if read else "assistant", said, *below, speaker="assistant")
 
 
-def details(one: Message, read: AnswerRead) -> str:
-    """For the curious: gates and null mass of each memory layer; beside it the same without memory."""
-    parts = [markup.tag("summary", "How this was read")]
+def details(one: Message, read: AnswerRead | None) -> str:
+    """Write what only the curious want: tokens, seconds; of the chosen answer how each layer read it."""
+    parts = [markup.tag("summary", "Details"), footnote(one.statistics)]
+    if read is None:
+        named = {"class_": "lm-more", "data_name": f"details {one.position}"}
+        return markup.tag("details", *parts, **named) if one.statistics.get("tokens") else ""
     if read.layers:
         heads = "".join(
             markup.tag("th", name, scope="col") for name in ("Memory layer", "Gate", "Took nothing")
@@ -103,7 +118,7 @@ def details(one: Message, read: AnswerRead) -> str:
         parts.append(markup.tag("div", *columns, class_="lm-beside"))
     if buttons:
         parts.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
-    return markup.tag("details", *parts, class_="lm-more", data_name=f"read {one.position}")
+    return markup.tag("details", *parts, class_="lm-more", data_name=f"details {one.position}")
 
 
 def _layer_row(layer: LayerShare) -> str:
@@ -133,13 +148,16 @@ def spread_words(values: Sequence[float], percent: bool = False) -> str:
     return f"{mean}{' %' if percent else ''}{spread}"
 
 
-def looked_at(passages: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+def looked_at(looked: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     """Write the places read again for an answer that cites nothing, as buttons that lead there."""
-    return LOOKED_WORDS + chips(passages, titles, is_cited=False) if passages else ""
+    return LOOKED_WORDS + passages(looked, titles, is_cited=False) if looked else ""
 
 
-def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
-    """Write the places an answer leans on, or that were looked at; each is a button that leads there."""
+def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
+    """Write the passages an answer leans on, or that were looked at: a button that leads there, the words.
+
+    `around` of a citation is the passage it stands in, as (start, text); without it, its own words are shown.
+    """
     kind, class_ = ("Citation", "lm-chip") if is_cited else ("Looked at", "lm-chip lm-looked")
     made = []
     for number, one in enumerate(citations, 1):
@@ -148,14 +166,32 @@ def chips(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_
         place = str(one["place"])
         if len(titles) > 1:
             place = f"{titles.get(one['document'], 'a removed book')}, {place}"
-        made.append(
-            markup.button(
-                f"[{number}] {place}" if is_cited else place, "cite",
-                document=one["document"], start=one["start"], end=one["end"],
-                class_=class_, title=f"“{quote}”", aria_label=f"{kind} {number}, {place}: {quote}",
-            )
+        lead = markup.button(
+            f"[{number}] {place}" if is_cited else place, "cite",
+            document=one["document"], start=one["start"], end=one["end"],
+            class_=class_, aria_label=f"{kind} {number}, {place}: {quote}",
         )  # fmt: skip
-    return markup.tag("div", *made, class_="lm-row lm-chips") if made else ""
+        made.append(markup.tag("div", lead, markup.tag("p", _shown(one, is_cited)), class_="lm-passage"))
+    return "".join(made)
+
+
+def _shown(one: Mapping[str, Any], is_cited: bool) -> str:
+    """Write a passage with the sentence marked, cut to what stands near that."""
+    start, words = one.get("around") or (one["start"], str(one["text"]))
+    first, last = max(0, one["start"] - start), min(len(words), one["end"] - start)
+    begin = _space(words, first - BESIDE)
+    end = len(words) if last + BESIDE >= len(words) else words.find(" ", last + BESIDE)
+    if not is_cited:
+        begin, end = 0, min(len(words), LOOKED_AT)
+    end = len(words) if end < 0 else end
+    spans = [(first, last)] if is_cited else []
+    inside = markup.marked(" ".join(words[begin:end].split("\n")), spans, begin)
+    return ("… " if begin else "") + inside + (" …" if end < len(words) else "")
+
+
+def _space(words: str, at: int) -> int:
+    """Find where the word after a character begins; 0 before the first."""
+    return 0 if at <= 0 else words.find(" ", at) + 1
 
 
 def footnote(statistics: Mapping[str, Any]) -> str:
@@ -188,6 +224,12 @@ def live(asked: str, words: str, note: str, heading: str = "") -> str:
     below = markup.tag("p", markup.text(note), class_="lm-footnote", role="status") if note else ""
     above = "" if heading else _message("user", markup.text(asked))
     return above + _message("assistant lm-live", body, below, speaker="assistant", heading=heading)
+
+
+def over(asked: str, words: str, heading: str = "") -> str:
+    """Write an answer that has ended while the next one of its talk is under way."""
+    above = "" if heading else _message("user", markup.text(asked))
+    return above + _message("assistant", markup.text(words), speaker="assistant", heading=heading)
 
 
 def failed(words: str) -> str:

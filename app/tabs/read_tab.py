@@ -304,6 +304,7 @@ class ReadTab:
             "without": lambda: (
                 talking.without(view, int(values["position"]), values["kind"] == "passages", owner), None,
             ),
+            "suggest": lambda: (view, str(values["question"])),
             "retry": lambda: (talking.again(view, owner), draft),
             "undo": lambda: talking.undone(view, draft, owner),
             "edit": lambda: talking.editing(replace(view, draft=draft), int(values["position"]), owner),
@@ -329,13 +330,19 @@ class ReadTab:
         with self._changing:
             self._following[session] = mine
         try:
-            speech = talking.heard(view, owner_of(request))
+            owner = owner_of(request)
+            speech = talking.heard(view, owner)
             if speech is None or speech.ended:
-                yield talking.live(view, owner_of(request))
+                yield talking.live(view, owner)
                 return
-            for one in self.desk.speaker.follow(speech, lambda: self._following.get(session) is not mine):
-                if not one.ended:
-                    yield talking.spoken(one)
+            # one after the other, where a question waits for the one before it
+            while speech is not None and not speech.ended:
+                for one in self.desk.speaker.follow(speech, lambda: self._following.get(session) is not mine):
+                    if not one.ended:
+                        yield talking.live(view, owner)
+                if self._following.get(session) is not mine:
+                    return
+                speech = talking.heard(view, owner)
         finally:
             with self._changing:
                 if self._following.get(session) is mine:

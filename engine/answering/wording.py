@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from engine.answering.reading import Found, Reading, Span
 from engine.sidenet.reading import Calibration
 
-NOT_SURE = "I did not find a sure answer: the document does not seem to tell."
+NOT_SURE = "I did not find a sure answer."
 LISTED = re.compile(
     r"\W*(?:please )?(?:list|enumerate|name (?:all|every|some|the)|give (?:all|a list))\b", re.I
 )

@@ -387,8 +387,8 @@ def remove(page, title: str) -> str:
 
 def memory_tokens(answer) -> int:
     """How much memory an answer's footnote says it read."""
-    found = re.search(r"([\d,]+) tokens of memory", answer.inner_text())
-    assert found, answer.inner_text()
+    found = re.search(r"([\d,]+) tokens of memory", answer.text_content())
+    assert found, answer.text_content()
     return int(found[1].replace(",", ""))
 
 

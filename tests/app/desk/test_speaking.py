@@ -84,3 +84,25 @@ def test_an_error_of_the_engine_is_kept_and_the_next_gets_its_turn():
 
 def test_an_answer_to_nobody_says_who_waits():
     assert waiting_words(SimpleNamespace(began=True, pieces=[]), 0) == "reading the memory …"
+
+
+def test_a_second_question_of_a_talk_waits_behind_the_first_and_is_stopped_with_it():
+    speaker, gate = Speaker(), Event()
+    first = speaker.say("talk", "one?", events("a", "b", gate=gate))
+    second = speaker.say("talk", "two?", events("c"), behind=True)
+    assert speaker.current("talk") is first and speaker.chain("talk") == [first, second]
+    with pytest.raises(BadInput, match="on its way"):
+        speaker.say("talk", "three?", events("x"))
+    gate.set()
+    assert [one.text for one in speaker.follow(second)][-1] == "c" and first.text == "ab"
+    assert speaker.current("talk") is second and not speaker.is_busy("talk")
+    alone = speaker.say("talk", "four?", events("d"), behind=True)
+    assert speaker.chain("talk") == [alone]
+    list(speaker.follow(alone))
+    gate.clear()
+    held = speaker.say("talk", "five?", events("e", "f", gate=gate))
+    behind = speaker.say("talk", "six?", events("g"), behind=True)
+    assert speaker.stop("talk") and behind.error == "stopped before it began"
+    gate.set()
+    list(speaker.follow(held))
+    assert not speaker.is_busy("talk") and not behind.began

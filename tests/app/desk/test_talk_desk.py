@@ -139,3 +139,41 @@ def test_the_way_back_leads_into_the_book_one_was_in(told):
     asked_two = asked(told, desk.reading.open(two, ""), "B?")
     other = desk.reading.returned(replace(asked_two, back=(one, 300)), "")
     assert (other.document, other.at) == (one, 300) and other.talk != asked_two.talk
+
+
+def test_a_second_question_waits_and_both_are_shown_and_kept(told):
+    desk, talking, view = told.desk, told.desk.talking, a_talk(told)
+    told.gate.clear()
+    view = talking.ask(view, "FIRST?", "")
+    assert talking.ask(view, "SECOND?", "").talk == view.talk
+    live = talking.live(view, "")
+    assert live.index("FIRST?") < live.index("SECOND?") and "waiting: 1 answer before this one" in live
+    assert "FIRST?" not in talking.conversation(view, "")
+    told.gate.set()
+    for one in desk.speaker.chain(view.talk):
+        assert one.end.wait(30)
+    assert told.said(view) == answered(*QUESTIONS, "FIRST?", "SECOND?")
+    assert talking.live(view, "") == ""
+
+
+def test_a_passage_stands_under_an_answer_with_its_sentence_marked(told):
+    desk, book = told.desk, told.books[0]
+    text = desk.reading.document(book).text
+    start = text.index("The lamp number")
+    end = text.index(",", start)
+    view = desk.reading.open(book, "").with_talk(desk.shelf.talks.create(book).id)
+    cited = {
+        "document": book,
+        "text": text[start:end],
+        "start": start,
+        "end": end,
+        "place": "p",
+        "score": 1.0,
+    }
+    desk.shelf.talks.append(
+        view.talk, "assistant", "It burned.", citations=[cited, cited | {"text": "other"}]
+    )
+    shown = desk.talking.conversation(view, "")
+    assert f'<mark class="cited">{text[start:end]}</mark>' in shown and "keeper Marigold wrote line" in shown
+    # where the text is another one now, what was cited stands alone
+    assert '<mark class="cited">other</mark>' in shown

@@ -119,7 +119,7 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert 'onload="bad' not in shown
     hit = Hit("d", 0, 0, len(HOSTILE), 1.0, HOSTILE, ((4, 10),))
     hits = search_hits.hits_html(HOSTILE, Found(HOSTILE, [hit], 1), lambda _: HOSTILE)
-    assert tags(hits) == {"div", "ol", "li", "button", "span", "mark"}
+    assert tags(hits) == {"div", "p", "ol", "li", "button", "span", "mark"}
     noted = Mark(
         "ab12cd34ef56", "note", 3, 9, HOSTILE, place=HOSTILE, title=HOSTILE, author=HOSTILE, note=HOSTILE
     )
@@ -131,7 +131,7 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert tags(cards) == {"ul", "li", "h3", "p", "div", "button"}
     citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
     talk = talk_html.conversation([message("user", HOSTILE), message("assistant", HOSTILE, [citation])], {})
-    assert tags(talk) == {"section", "h4", "div", "button"}
+    assert tags(talk) == {"section", "h4", "div", "button", "p", "mark"}
     unsure = replace(message("assistant", HOSTILE), settings={"looked": [citation]})
     talk = talk_html.conversation([message("user", HOSTILE), unsure], {})
     assert tags(talk) == {"section", "h4", "div", "button", "p"} and "Closest places" in talk

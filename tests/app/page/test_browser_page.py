@@ -336,9 +336,9 @@ def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_a
     open_book(page)
     begin_a_talk(page)
     ask(page, "What burned?")
-    page.get_by_text("How this was read").wait_for()
+    page.locator(".lm-chosen .lm-more > summary").wait_for()
     assert page.locator(".lm-more table").is_hidden()
-    page.get_by_text("How this was read").click()
+    page.locator(".lm-chosen .lm-more > summary").click()
     cells = page.locator(".lm-more tr").last.locator("th, td")
     sync_api.expect(cells).to_have_text(["3", "75 % (50 to 100) memory", "50 % (25 to 75)"])
     page.get_by_role("button", name="The same without memory").click()
@@ -347,7 +347,7 @@ def test_for_the_curious_gates_and_the_same_without_memory(page, novel, traced_a
     sync_api.expect(page.locator(".lm-beside h5")).to_have_count(3)
     sync_api.expect(page.locator(".lm-more")).to_have_attribute("open", "")
     page.reload()
-    page.get_by_text("How this was read").click()
+    page.locator(".lm-chosen .lm-more > summary").click()
     sync_api.expect(page.locator(".lm-beside h5")).to_have_count(3)
 
 
