@@ -34,7 +34,7 @@ def on_leaf(marks: Sequence[Mark]) -> str:
         return ""
     head = markup.tag("h4", "Your notes on this leaf")
     rows = [markup.tag("li", _words(mark), _note(mark)) for mark in shown]
-    return markup.tag("aside", head, markup.tag("ul", *rows, class_="lm-marks"), class_="lm-leaf-notes")
+    return markup.tag("aside", head, markup.tag("ul", *rows, class_="lm-noted"), class_="lm-leaf-notes")
 
 
 def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> str:
@@ -47,7 +47,7 @@ def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> str:
         if not of_one_book:
             author = markup.tag("span", markup.text(f" {book.author}"), class_="lm-author")
             parts.append(markup.tag("h3", markup.text(book.title or "A book"), author, class_="lm-title"))
-        parts.append(markup.tag("ul", *[row(mark) for mark in group], class_="lm-marks"))
+        parts.append(markup.tag("ul", *[row(mark) for mark in group], class_="lm-noted"))
     return "".join(parts)
 
 
