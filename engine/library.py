@@ -19,6 +19,7 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
+from engine.cast.kept import kept_cast
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
 from engine.locks import holding
@@ -172,6 +173,7 @@ class Library:
         document = self._parsed(job, lambda: report("parse", 0, 1))
         if not self.shelf.fulltext.has(identifier):
             self.index(identifier)
+        kept_cast(self.paths.cast(identifier), document)
         tokens = self._encode(identifier, document, report)
         report("publish", 0, 1)
         source = self._open_bank(identifier, document)

@@ -110,6 +110,10 @@ class Paths:
         """Folder of the pictures of one document, which only its own text shows."""
         return self.document(identifier) / "pictures"
 
+    def cast(self, identifier: str) -> Path:
+        """Return the file that says who is who in one document."""
+        return self.document(identifier) / "cast.json"
+
     def bank(self, identifier: str) -> Path:
         """Memory bank of one document."""
         return self.document(identifier) / "bank"

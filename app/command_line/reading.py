@@ -26,6 +26,7 @@ def declare(command: Callable[..., Parser], document: str, *parents: Parser) -> 
     read = command("read", read_book, "print the text of a document as the page shows it", *parents)
     read.add_argument("document", metavar="DOC", help=document)
     read.add_argument("--at", type=words, metavar="PLACE", help="the leaf of this place (default: all of it)")
+    read.add_argument("--html", action="store_true", help="as a page of HTML, with its form and pictures")
 
     notes = command("notes", list_notes, "list highlights, notes and bookmarks", *parents)
     notes.add_argument("document", nargs="?", metavar="DOC", help="of this document; left out: of all")
@@ -80,7 +81,10 @@ def read_book(arguments: argparse.Namespace) -> int:
         leaf = leaves.leaf_of(leaves.leaf_starts(document), end, find_start(document, arguments.at))
         start, end = leaf.start, leaf.end
     text = document.text[start:end].strip("\n")
-    if arguments.json:
+    if arguments.html:
+        pictures = library.paths.pictures(library.find(arguments.document).id).as_uri() + "/"
+        print(leaves.page_html(document, start, end, pictures))
+    elif arguments.json:
         place = str(document.place(start))
         printing.print_json({"place": place, "start": start, "end": end, "text": text}, arguments.results)
     else:

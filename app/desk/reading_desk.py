@@ -7,8 +7,11 @@ from dataclasses import replace
 from threading import Lock
 
 from app.desk.state import View
-from app.html import leaves, marks_html, markup, search_hits
+from app.html import cast_html, leaves, marks_html, markup, search_hits
 from engine.assistant import Assistant
+from engine.cast.kept import kept_cast
+from engine.cast.person import Cast
+from engine.cast.story import story_so_far
 from engine.form import lacks_form, renew_form
 from engine.shelf.fulltext import Hit
 from engine.shelf.shelf import Entry
@@ -145,6 +148,26 @@ class ReadingDesk:
             data_address=f"#book={entry.id}&at={view.at}",
             data_chapter=None if chapter is None else document.chapters[chapter].start,
         )  # fmt: skip
+
+    def who_html(self, view: View, owner: str) -> str:
+        """Say who is who in the open book, as far as it was read."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return ""
+        return cast_html.who_html(self.document(entry.id), self.cast(entry.id), entry.position, entry.id)
+
+    def story_html(self, view: View, owner: str) -> str:
+        """Tell the story of the open book, as far as it was read."""
+        entry = self.entry(view, owner)
+        if entry is None:
+            return ""
+        document = self.document(entry.id)
+        told = story_so_far(document, self.cast(entry.id), entry.position)
+        return cast_html.story_html(document, told, entry.id)
+
+    def cast(self, identifier: str) -> Cast:
+        """Return who is who in a document."""
+        return kept_cast(self.shelf.paths.cast(identifier), self.document(identifier))
 
     def place_words(self, view: View, owner: str) -> str:
         """Say where the view is, and how far was read."""

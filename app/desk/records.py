@@ -35,3 +35,41 @@ def classification(found) -> dict:
         "memory_examples": found.memory_examples,
         "seconds": round(found.seconds, 3),
     }
+
+
+def cast(document, cast, until: int) -> list[dict]:
+    """Describe the figures of a document that were met before a character, for JSON."""
+    return [
+        {
+            "kind": one.kind,
+            "name": one.name(until),
+            "aliases": list(one.aliases(until)),
+            "mentions": len(seen),
+            "first": [seen[0].start, seen[0].end],
+            "last": [seen[-1].start, seen[-1].end],
+            "introduced": sentence(document, one.introduction(until)),
+            "with": [{"name": other.name(until), "paragraphs": count}
+                     for other, count in cast.company(one, until)],
+        }
+        for one in cast.known(until)
+        if (seen := one.seen(until))
+    ]  # fmt: skip
+
+
+def story(document, told) -> list[dict]:
+    """Describe the story so far, for JSON: chapters with their sentences."""
+    names = document.chapter_names
+    return [
+        {"chapter": None if one.chapter is None else names[one.chapter],
+         "sentences": [sentence(document, span) for span in one.sentences]}
+        for one in told
+    ]  # fmt: skip
+
+
+def sentence(document, span: tuple[int, int] | None) -> dict | None:
+    """Describe a stretch of a document with its text and place, for JSON; None for none."""
+    if span is None:
+        return None
+    start, end = span
+    place = str(document.place(start, end))
+    return {"text": document.text[start:end], "start": start, "end": end, "place": place}

@@ -50,7 +50,7 @@ def _body(words: "_Words", start: int, end: int, level: int | None, spans: list[
     if heading is not None:
         return markup.tag(f"h{min(TALLEST, heading + 1)}", inside, **values)
     kinds = {one.kind for one in spans}
-    names = [str(values.pop("class_", None) or ""), *(f"lm-{kind}" for kind in _CLASSES if kind in kinds)]
+    names = [str(values.pop("class_", None) or ""), *(f"lm-is-{kind}" for kind in _CLASSES if kind in kinds)]
     depth = max((one.value for one in spans if one.kind == "item"), default=0)
     names += [f"lm-deep{min(depth, _DEEPEST)}"] if depth else []
     shown = markup.tag("p", inside, class_=" ".join(filter(None, names)) or None, **values)

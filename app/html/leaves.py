@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from app.html import form, markup
 from app.html.spans import Span, flat
+from engine.paths import ASSETS
 from ingest.document import Document
 
 LEAF = 8_000
@@ -97,6 +98,18 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
     return markup.tag(
         "article", *parts, class_="lm-leaf", lang=document.language or None, data_key=key, tabindex="0"
     )
+
+
+def page_html(document: Document, start: int, end: int, pictures: str) -> str:
+    """Write the leaves that begin in [start, end) as a page that stands alone, with our style sheet in it."""
+    style = (ASSETS / "style.css").read_text(encoding="utf-8")
+    starts = leaf_starts(document)
+    shown = Shown(pictures=pictures)
+    numbers = [number for number, at in enumerate(starts) if start <= at < max(end, start + 1)]
+    body = [leaf_html(document, leaf_at(starts, len(document.text), number), shown) for number in numbers]
+    head = [f'<meta charset="utf-8"><title>{markup.text(document.title)}</title>', markup.tag("style", style)]
+    page = [markup.tag("head", *head), markup.tag("body", *body)]
+    return "<!DOCTYPE html>\n" + markup.tag("html", *page, lang=document.language or None)
 
 
 def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> str:

@@ -18,7 +18,11 @@ from app.desk.speaking import Start
 from app.desk.uploads import discard, inside
 from app.html import wording
 from app.tabs.frame import owner_of
+from engine.cast.person import Cast
+from engine.cast.story import story_so_far as story_told
 from engine.errors import Failure
+from engine.shelf.shelf import Entry
+from ingest.document import Document
 from ingest.errors import BadInput
 
 
@@ -152,6 +156,31 @@ def declare(desk: Desk) -> None:
                 "characters": len(whole.text),
             }
 
+    def who_is_who(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
+        """List who and what a document names, as far as it was read: kind, name, aliases, mentions, sentence.
+
+        until: as far as this place instead, e.g. "page 12", "45%", "end". Each has its first and last
+        mention, the sentence that introduces it, and who appears with it.
+        """
+        with saying():
+            entry = shelf.find(document, owner_of(request))
+            return records.cast(*known(entry, until))
+
+    def story_so_far(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
+        """Tell what happened chapter by chapter, in the book's own sentences, as far as it was read.
+
+        until: as far as this place instead, e.g. "page 12", "45%", "end".
+        """
+        with saying():
+            entry = shelf.find(document, owner_of(request))
+            whole, cast, end = known(entry, until)
+            return records.story(whole, story_told(whole, cast, end))
+
+    def known(entry: Entry, until: str) -> tuple[Document, Cast, int]:
+        """Return what is asked for who is who, and how far it may go."""
+        whole = desk.reading.document(entry.id)
+        return whole, desk.reading.cast(entry.id), whole.position(until) if until else entry.position
+
     def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
         """Delete a document with its memory, full text and talks; says how many bytes that freed."""
         with saying():
@@ -189,6 +218,6 @@ def declare(desk: Desk) -> None:
     for name, function in {
         "add": add_document, "shelf": list_shelf, "job": job, "control_job": control_job, "ask": ask,
         "continue": continue_text, "search": search, "read": read, "remove": remove_document,
-        "rename": rename_document,
+        "rename": rename_document, "who": who_is_who, "story": story_so_far,
     }.items():  # fmt: skip
         gr.api(function, api_name=name, **quick)

@@ -10,6 +10,7 @@ import gradio as gr
 from app.desk.desk import Desk
 from app.desk.state import BOUNDS, View
 from app.html import contents_html, look_html, markup
+from app.tabs.about_pane import AboutPane
 from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
 from app.tabs.mark_bar import MarkBar
 from ingest.errors import BadInput
@@ -62,6 +63,7 @@ class ReadTab:
             )  # fmt: skip
         self.hits = gr.HTML(elem_id="lm-found", **PANE)
         self.map = gr.HTML(elem_id="lm-map", **PANE)
+        self.about = AboutPane(self.desk, self.frame)
         self.leaf = gr.HTML(**PANE, elem_id="lm-reader")
         self.place = gr.HTML(elem_id="lm-place", apply_default_css=False, padding=False)
         with gr.Row(elem_classes="lm-tools"):
@@ -158,6 +160,7 @@ class ReadTab:
         self.goto.submit(self.on_goto, [frame.view, self.goto], [self.goto, *scene], **QUICK)
         self.bookmark.click(self.on_bookmark, [frame.view], [self.leaf], **QUICK)
         self.bar.wire(frame.view, self.question, self.leaf, self.desk.reading.leaf_html)
+        self.about.wire(self.on_leaf, scene)
         buttons = {"previous": self.previous, "next": self.next, "read_to": self.read_to, "back": self.back}
         clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
                   for action, button in buttons.items()}  # fmt: skip

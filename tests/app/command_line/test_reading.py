@@ -13,6 +13,7 @@ from engine.marks.mark import Mark
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
 from ingest.document import Chapter, Document, Page
+from ingest.form import Span
 
 TEXT = "Chapter I\n\nThe keeper slept.\n\nChapter II\n\nThe boat came in.\n\nNobody saw the boat go."
 
@@ -28,7 +29,10 @@ def shelf(tmp_path, monkeypatch):
     second = TEXT.index("Chapter II")
     chapters = [Chapter("Chapter I", 0, second), Chapter("Chapter II", second, len(TEXT))]
     pages = [Page("1", 0, second), Page("2", second, len(TEXT))]
-    shelf.store(identifier, Document("The Keeper", "A. Writer", "en", "text", TEXT, chapters, pages))
+    spans = [Span("italic", TEXT.index("boat"), TEXT.index("boat") + 4)]
+    shelf.store(
+        identifier, Document("The Keeper", "A. Writer", "en", "text", TEXT, chapters, pages, spans=spans)
+    )
     starts = [0, second]
     shelf.fulltext.index(identifier, [(n, at, end, TEXT[at:end]) for n, (at, end) in
                                       enumerate(zip(starts, [second, len(TEXT)], strict=True))])  # fmt: skip
@@ -43,6 +47,10 @@ def shelf(tmp_path, monkeypatch):
         (["search", "nobody saw"], ["The Keeper, page 2: Chapter II"]),
         (["search", "keeper", "baot came"], ["The boat came in."]),
         (["read", "keeper"], [TEXT]),
+        (
+            ["read", "keeper", "--html"],
+            ["<title>The Keeper<", ">Chapter II</h2>", "The <em>boat</em> came"],
+        ),
         (["read", "keeper", "--at", "page 2"], ["Nobody saw the boat go."]),
         (
             ["notes", "keeper", "--add", "Chapter II", "--note", "at last"],

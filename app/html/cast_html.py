@@ -1,0 +1,84 @@
+"""Who is who and the story so far, as a reader sees them: each line leads to its place in the book."""
+
+from collections.abc import Sequence
+
+from app.html import markup
+from engine.cast.person import Cast, Figure
+from engine.cast.story import Told
+from ingest.document import Document
+
+MOST = 60  # figures on one list
+BINS = 60
+_HEADINGS = {"person": "People", "place": "Places", "other": "And"}
+_NOTHING = (
+    "You have not read anything of this book yet. Press “I have read to here” as you go: "
+    "what is told here goes as far as you have read, and no further."
+)
+
+
+def who_html(document: Document, cast: Cast, until: int, book: str) -> str:
+    """List the figures met before a character, with their names, places and company. book: its id."""
+    known = cast.known(until)[:MOST]
+    if not known:
+        return _pane("Who is who", markup.tag("p", _NOTHING if not until else "No names were met so far."))
+    parts = []
+    for kind, heading in _HEADINGS.items():
+        if figures := [one for one in known if one.kind == kind]:
+            rows = [_figure(document, cast, one, until, book) for one in figures]
+            parts.append(markup.tag("h4", heading) + markup.tag("ul", *rows))
+    return _pane("Who is who", *parts)
+
+
+def story_html(document: Document, told: Sequence[Told], book: str) -> str:
+    """Tell the story so far, chapter by chapter, in the book's own sentences. book: its id."""
+    if not told:
+        return _pane("The story so far", markup.tag("p", _NOTHING))
+    parts = []
+    for one in told:
+        title = "" if one.chapter is None else document.chapters[one.chapter].title
+        parts.append(markup.tag("h4", markup.text(title)) if title else "")
+        parts.append(
+            markup.tag("ul", *(markup.tag("li", _sentence(document, span, book)) for span in one.sentences))
+        )
+    return _pane("The story so far", *parts)
+
+
+def _pane(title: str, *inside: str) -> str:
+    close = markup.button("Close", "close", class_="lm-close")
+    return markup.tag("section", markup.tag("h3", title), close, *inside, class_="lm-about", aria_label=title)
+
+
+def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> str:
+    seen = figure.seen(until)
+    name = markup.tag("strong", markup.text(figure.name(until)))
+    aliases = ", ".join(figure.aliases(until))
+    called = markup.tag("span", markup.text(f" also {aliases}"), class_="lm-soft") if aliases else ""
+    times = f" · {len(seen)} {'mention' if len(seen) == 1 else 'mentions'}"
+    parts = [name, called, markup.tag("span", times, class_="lm-soft"), _strip(document, figure, until, book)]
+    if (introduction := figure.introduction(until)) is not None:
+        parts.append(markup.tag("p", _sentence(document, introduction, book)))
+    if company := cast.company(figure, until):
+        names = ", ".join(f"{other.name(until)} ({count})" for other, count in company)
+        parts.append(markup.tag("p", markup.text(f"Appears with {names}"), class_="lm-soft"))
+    return markup.tag("li", *parts)
+
+
+def _strip(document: Document, figure: Figure, until: int, book: str) -> str:
+    """Write the first mention in each stretch of the book as a mark that leads to it."""
+    size = max(1, len(document.text))
+    firsts: dict[int, int] = {}
+    for one in figure.seen(until):
+        firsts.setdefault(one.start * BINS // size, one.start)
+    marks = [
+        markup.tag("button", "", type="button", class_="lm-dot", style=f"left:{100 * start / size:.1f}%",
+                   data_action="jump", data_document=book, data_start=start,
+                   aria_label=str(document.place(start)))
+        for start in firsts.values()
+    ]  # fmt: skip
+    return markup.tag("div", *marks, class_="lm-line lm-roving")
+
+
+def _sentence(document: Document, span: tuple[int, int], book: str) -> str:
+    words = " ".join(document.text[span[0] : span[1]].split())
+    return markup.tag("button", markup.text(words), type="button", class_="lm-link", data_action="cite",
+                      data_document=book, data_start=span[0], data_end=span[1])  # fmt: skip

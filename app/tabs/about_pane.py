@@ -1,0 +1,41 @@
+"""About pane: who is who and the story so far, as far as the open book was read; asked for by two buttons."""
+
+from collections.abc import Callable
+
+import gradio as gr
+
+from app.desk.desk import Desk
+from app.desk.state import View
+from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+
+
+class AboutPane:
+    """The two buttons and the pane below them."""
+
+    def __init__(self, desk: Desk, frame: Frame):
+        self.desk, self.frame = desk, frame
+        with gr.Row(elem_classes="lm-tools"):
+            self.who = gr.Button("Who is who", size="sm", min_width=110)
+            self.story = gr.Button("The story so far", size="sm", min_width=110)
+        self.pane = gr.HTML(**PANE, elem_id="lm-about")
+
+    def wire(self, lead: Callable[[View, gr.EventData, gr.Request], dict], outputs: list) -> None:
+        """Connect the buttons, and what leads into the book. lead: what a click on a place does."""
+        for button, made in ((self.who, "who_html"), (self.story, "story_html")):
+            button.click(self._shows(made), [self.frame.view], [self.pane], **QUICK)
+
+        def clicked(view: View, event: gr.EventData, request: gr.Request) -> dict:
+            if event_values(event).get("action") == "close":
+                return {self.pane: ""}
+            return lead(view, event, request)
+
+        self.pane.click(clicked, [self.frame.view], [self.pane, *outputs], **QUICK)
+
+    def _shows(self, made: str) -> Callable[[View, gr.Request], str]:
+        """Make the event that shows what a method of the reading desk makes."""
+
+        def event(view: View, request: gr.Request) -> str:
+            with told():
+                return getattr(self.desk.reading, made)(view, owner_of(request))
+
+        return event

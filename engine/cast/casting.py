@@ -1,0 +1,156 @@
+"""Casting: from a text to its cast, by the text alone: names, who bears them, and what tells who it is."""
+
+import re
+from bisect import bisect_right
+from collections import Counter, defaultdict
+
+from engine.cast.joining import Form, Joined, titled, without_titles
+from engine.cast.names import TITLES, Mention, find_names
+from engine.cast.person import Cast, Figure, Naming
+from ingest.document import Document
+from ingest.passages import sentences
+
+LEAST = 2  # mentions of a figure
+MOST = 400  # figures of a text
+_REACH = 90  # letters behind a name in which its pronoun stands
+_HE, _SHE = re.compile(r"\b(?:he|his|him|himself)\b"), re.compile(r"\b(?:she|her|hers|herself)\b")
+_DOES = (
+    "said|cried|replied|asked|answered|returned|exclaimed|thought|continued|added|observed|remarked|began"
+    "|whispered|shouted|murmured|repeated|inquired|smiled|laughed|looked|nodded|went|came|stood|sat|walked"
+    "|turned|felt|knew"
+)
+_BEHIND = re.compile(rf"(?:,? ?(?:who|whose|whom)\b| (?:had|was|would|could|has|is|did|{_DOES})\b)")
+_BEFORE = re.compile(rf"\b(?:{_DOES}) $")
+_AT = re.compile(
+    r"\b(?:in|at|near|into|through|towards?|reach(?:ed)?|leave|left|quitted|across|throughout|via) $"
+)
+_ONE = r"(?:an?|the|my|his|her)"
+_IS = re.compile(
+    rf"\b(?:was|is|were|had been|being) (?:{_ONE}|one|their|your|our)\b|^(?:, | \()(?:{_ONE}|who)\b"
+)
+_CALLED = re.compile(
+    r"\b(?:named|called|name (?:is|was)|introduce[ds]?|known as|daughter|son|wife|husband|sister|brother) ?$"
+)
+_INTRODUCED = 12  # mentions among which the sentence is looked for
+_CHOICES = 4
+
+
+def make_cast(document: Document) -> Cast:
+    """Find who is who in a document."""
+    text = document.text
+    headings = [(chapter.start, document.heading_end(chapter)) for chapter in document.chapters]
+    starts = [*(chapter.start for chapter in document.chapters[1:]), len(text)]
+    headings += [
+        (chapter.start, stop)
+        for chapter, stop in zip(document.chapters, starts, strict=False)
+        if chapter.kind != "body"
+    ]
+    mentions = find_names(text, _disjoint(headings))
+    counts = Counter(mention.form for mention in mentions)
+    joined = Joined(counts, _genders(text, mentions))
+    by_form: dict[Form, list[Mention]] = defaultdict(list)
+    for mention in mentions:
+        by_form[mention.form].append(mention)
+    stops = [start for start, _ in document.paragraphs]
+    figures: list[Figure] = []
+    for forms in joined.groups():
+        if sum(counts[form] for form in forms) >= LEAST and len(figures) < MOST:
+            figures.append(_figure(document, forms, by_form, counts))
+    return Cast(tuple(figures), tuple(stops), len(text))
+
+
+def _disjoint(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(stretches):
+        if found and start < found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def _genders(text: str, mentions: list[Mention]) -> dict[Form, float]:
+    """Say of each form how often he (1) or she (-1) follows it, between names."""
+    he: Counter[Form] = Counter()
+    she: Counter[Form] = Counter()
+    for number, mention in enumerate(mentions):
+        end = min(
+            mention.end + _REACH, mentions[number + 1].start if number + 1 < len(mentions) else len(text)
+        )
+        behind = text[mention.end : end]
+        he[mention.form] += len(_HE.findall(behind))
+        she[mention.form] += len(_SHE.findall(behind))
+    found = {}
+    for form in {*he, *she}:
+        total = he[form] + she[form]
+        found[form] = (he[form] - she[form]) / total if total > 3 else 0.0
+    return found
+
+
+def _figure(
+    document: Document, forms: list[Form], by_form: dict[Form, list[Mention]], counts: Counter[Form]
+) -> Figure:
+    text = document.text
+    written = {form: Counter(_as_written(text[m.start : m.end]) for m in by_form[form]) for form in forms}
+    total = sum(counts[form] for form in forms)
+    ordered = sorted(forms, key=lambda form: (-_fullness(form, counts[form], total), -counts[form]))
+    names = tuple(written[form].most_common(1)[0][0] for form in ordered)
+    namings = sorted(
+        (
+            Naming(mention.start, mention.end, number)
+            for number, form in enumerate(ordered)
+            for mention in by_form[form]
+        ),
+        key=lambda one: one.start,
+    )
+    return Figure(_kind(text, forms, namings), names, tuple(namings), _introductions(document, namings))
+
+
+def _as_written(words: str) -> str:
+    return " ".join(words.split()).strip("_")
+
+
+def _fullness(form: Form, count: int, total: int) -> float:
+    """Value a name for the head of the list: full, and not a rarity."""
+    rare = count < 2 or count < total / 200
+    plain = without_titles(form)
+    if len(plain) > 1:
+        return 2 - 0.5 * (plain != form) - 3 * rare
+    return float(plain != form and count > total / 5) - 3 * rare
+
+
+def _kind(text: str, forms: list[Form], namings: list[Naming]) -> str:
+    """Tell a person by what it does, a place by what stands before it."""
+    if any(titled(form) or form[0] in TITLES for form in forms):
+        return "person"
+    does = sum(
+        bool(_BEHIND.match(text, one.end) or _BEFORE.search(text[max(0, one.start - 20) : one.start]))
+        for one in namings
+    )
+    at = sum(bool(_AT.search(text[max(0, one.start - 14) : one.start])) for one in namings)
+    if at >= 2 and at > 0.25 * len(namings) and at > does:
+        return "place"
+    return "person" if does > 0.12 * len(namings) and does > at else "place" if at > does else "other"
+
+
+def _introductions(document: Document, namings: list[Naming]) -> tuple[tuple[int, int], ...]:
+    """Rank the sentences of the first mentions by how much they tell who it is."""
+    text = document.text
+    found: dict[tuple[int, int], float] = {}
+    starts = [start for start, _ in document.paragraphs]
+    for number, one in enumerate(namings[:_INTRODUCED]):
+        start, end = document.paragraphs[max(0, bisect_right(starts, one.start) - 1)]
+        sentence = next((s for s in sentences(text, start, end) if s[0] <= one.start < s[1]), None)
+        if sentence is None:
+            continue
+        score = -0.25 * number
+        behind, before = (
+            text[one.end : min(one.end + 60, sentence[1])],
+            text[max(0, one.start - 24) : one.start],
+        )
+        score += 2.0 * bool(_IS.search(behind)) + 1.5 * bool(_CALLED.search(before))
+        score -= 1.0 * (sentence[1] - sentence[0] < 30)
+        found[sentence] = max(score, found.get(sentence, -9.0))
+    ranked = sorted(found, key=lambda sentence: -found[sentence])[:_CHOICES]
+    first = min(found, default=None)
+    return tuple(dict.fromkeys([*ranked, first])) if first is not None else ()

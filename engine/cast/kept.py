@@ -1,0 +1,21 @@
+"""The cast of a document, kept beside its text: made when the book is added, or when first asked for."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from engine.cast.casting import make_cast
+from engine.cast.person import Cast
+from engine.shelf.rebuilding import write_whole
+from ingest.document import Document
+
+
+def kept_cast(path: Path, document: Document) -> Cast:
+    """Return who is who in a document, out of the file where it is kept; that is written where it is not."""
+    with suppress(OSError, UnicodeDecodeError):
+        cast = Cast.from_json(path.read_text(encoding="utf-8"))
+        if cast is not None and cast.size == len(document.text):
+            return cast
+    cast = make_cast(document)
+    with suppress(OSError):  # it is made again when it is asked for
+        write_whole(path, cast.to_json())
+    return cast

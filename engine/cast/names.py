@@ -1,0 +1,199 @@
+"""Names: runs of words with capital letters that stand for someone or something, wherever they stand.
+
+A capital at the beginning of a sentence says nothing. A word counts as a name where it keeps its capital
+inside of sentences, and seldom loses it; a title before it ("Mr.", "Captain") is as good.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MALE_TITLES = frozenset(
+    ["mr", "sir", "lord", "king", "prince", "father", "brother", "uncle", "monsieur", "herr", "don"]
+)
+FEMALE_TITLES = frozenset(
+    ["mrs", "miss", "ms", "lady", "madame", "madam", "queen", "princess", "mother", "sister", "aunt",
+     "mademoiselle", "frau", "dame"]
+)  # fmt: skip
+OTHER_TITLES = frozenset(
+    ["dr", "doctor", "professor", "prof", "captain", "capt", "colonel", "col", "major", "general"]
+    + ["lieutenant", "lt", "sergeant", "inspector", "reverend", "rev", "judge", "saint", "st", "count"]
+    + ["baron", "m", "mme", "cousin", "old", "young", "little"]
+)
+TITLES = MALE_TITLES | FEMALE_TITLES | OTHER_TITLES
+# capital letters of a language's custom, not of a name
+_CUSTOM = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    i i’m i’ll i’ve i’d oh ah o god lord heaven heavens christ jesus providence almighty god’s
+    english french german american spanish italian dutch greek latin irish scotch scottish indian
+    russian roman turkish hebrew british european african christian christians christmas easter
+    sunday monday tuesday wednesday thursday friday saturday january february march april may june
+    july august september october november december chapter volume part book letter section mr mrs
+    miss sir madam ma’am esq yes no and but the a it he she they we you what why how when where who
+    there here this that if for well then not now my his her our your englishman frenchman hon ii
+    iii iv vi vii viii ix xi xii
+    """,
+    )
+)
+_WORD = r"[^\W\d_][\w]*(?:[’'-][^\W\d_]\w*)*"
+_RUN = re.compile(
+    rf"(?:(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Prof|Rev|Lt|M|Mme)\.[ \u2060]+)?"
+    rf"(?:{_WORD})(?:(?:\.?[ ]+|\.[ ]?)(?:of |de |du |van |von |la |le |the )?(?=[^\W\d_])(?:{_WORD}))*"
+)
+_TOKEN = re.compile(rf"{_WORD}")
+_OPENING = "“‘\"'(—–:[_"
+_SENTENCE_END = ".!?…"
+_LEAST = 2
+
+
+# months that are names of persons too, where another name stands beside them
+_ALONE = frozenset(["march", "may", "april", "june", "august"])
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One place where a name stands: `text[start:end]`; `form` is the name as it is compared."""
+
+    form: tuple[str, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class _Token:
+    word: str
+    start: int
+    end: int
+    opens: bool  # whether it begins a sentence, a speech or a line
+
+
+def find_names(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Mention]:
+    """Find all names of a text in order. skip: stretches, such as headings, whose capitals say nothing."""
+    tokens = _tokens(text, skip)
+    names = _name_words(tokens)
+    found: list[Mention] = []
+    at = 0
+    while at < len(tokens):
+        end = _run(text, tokens, at, names)
+        if end > at:
+            mention = _mention(text, tokens[at:end], names)
+            if mention is not None:
+                found.append(mention)
+        at = max(end, at + 1)
+    return found
+
+
+def _tokens(text: str, skip: Sequence[tuple[int, int]]) -> list[_Token]:
+    skipped = iter(sorted(skip))
+    first, last = next(skipped, (len(text), len(text)))
+    found = []
+    for match in _TOKEN.finditer(text):
+        start = match.start()
+        while start >= last:
+            first, last = next(skipped, (len(text), len(text)))
+        if start < first:
+            found.append(_Token(match[0], start, match.end(), _opens(text, start)))
+    return found
+
+
+def _opens(text: str, at: int) -> bool:
+    while at and text[at - 1] in _OPENING:
+        at -= 1
+        if text[at] in '“‘"—–:(':
+            return True
+    before = text[max(0, at - 4) : at].rstrip(" ")
+    if not before or before[-1] == "\n":
+        return True
+    if before[-1] in "”’\"'":
+        return True  # behind what was said: “No.” He went
+    if before[-1] in _SENTENCE_END:
+        word = text[max(0, at - 12) : at].rstrip(" .").rpartition(" ")[2].strip(_OPENING).lower()
+        return word not in TITLES
+    return False
+
+
+def _name_words(tokens: list[_Token]) -> set[str]:
+    """Find the words that keep their capital inside sentences."""
+    inside: Counter[str] = Counter()
+    small: Counter[str] = Counter()
+    titled: set[str] = set()
+    before = ""
+    for token in tokens:
+        word = bare(token.word)
+        if token.word[0].isupper() and not token.word.isupper():
+            if not token.opens:
+                inside[word] += 1
+            if before in TITLES - {"old", "young", "little", "m", "st"} and not token.word.isupper():
+                titled.add(word)
+        elif token.word[0].islower():
+            small[word] += 1
+        before = bare(token.word)
+    known = {word for word, count in inside.items() if count >= _LEAST and count > small[word]}
+    known |= {word for word in titled if small[word] <= inside[word]}
+    # common words that a book uses as names: the Queen, the Mouse
+    return {word for word in known if word not in _CUSTOM}
+
+
+def _run(text: str, tokens: list[_Token], at: int, names: set[str]) -> int:
+    """Return behind which token the name that begins at one ends; that one where none begins."""
+    end = at
+    while end < len(tokens) and end < at + 6:
+        token = tokens[end]
+        word = bare(token.word)
+        if end > at and (not _joined(text, tokens[end - 1], token) or word == bare(tokens[end - 1].word)):
+            break
+        capital = token.word[0].isupper()
+        particle = (
+            end > at and token.word in ("of", "de", "du", "van", "von", "la", "le") and end + 1 < len(tokens)
+        )
+        if (
+            capital
+            and (word in names or word in TITLES or _initial(text, token))
+            or particle
+            and _capital_name(tokens[end + 1], names)
+            and _joined(text, token, tokens[end + 1])
+        ):
+            end += 1
+        else:
+            break
+        if text[token.end - 2 : token.end] in ("’s", "'s"):
+            break
+    while end > at and tokens[end - 1].word in ("of", "de", "du", "van", "von", "la", "le"):
+        end -= 1
+    return end
+
+
+def _capital_name(token: _Token, names: set[str]) -> bool:
+    return token.word[0].isupper() and bare(token.word) in names
+
+
+def _initial(text: str, token: _Token) -> bool:
+    return len(token.word) == 1 and text[token.end : token.end + 1] == "." and token.word != "I"
+
+
+def _joined(text: str, before: _Token, after: _Token) -> bool:
+    between = text[before.end : after.start]
+    if between in (" ", "\n"):
+        return True
+    abbreviated = bare(before.word) in TITLES or len(before.word) == 1
+    return between in (". ", ".") and abbreviated
+
+
+def _mention(text: str, tokens: list[_Token], names: set[str]) -> Mention | None:
+    words = [bare(token.word) for token in tokens]
+    known = [word for word in words if word in names]
+    if not set(known) - _ALONE:
+        return None
+    start, end = tokens[0].start, tokens[-1].end
+    if text[end - 2 : end] in ("’s", "'s"):
+        end -= 2
+    return Mention(tuple(words), start, end)
+
+
+def bare(word: str) -> str:
+    """Return a word as names are compared: small letters, no genitive."""
+    word = word.lower().replace("'", "’")
+    return word.removesuffix("’s") if len(word) > 3 else word

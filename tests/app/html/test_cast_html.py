@@ -1,0 +1,41 @@
+"""Who is who and the story so far on the page: escaped, each line a place, nothing from ahead."""
+
+import html
+import re
+
+from app.html import cast_html
+from engine.cast.casting import make_cast
+from engine.cast.story import story_so_far
+from ingest.document import Chapter, Document
+from tests.engine.test_cast import BOOK, HALF, TEXT
+
+TAGS = {"section", "h3", "h4", "button", "ul", "li", "strong", "span", "div", "p"}
+
+
+def test_every_line_leads_to_its_place_in_its_book():
+    cast = make_cast(BOOK)
+    shown = cast_html.who_html(BOOK, cast, HALF, "b1")
+    shown += cast_html.story_html(BOOK, story_so_far(BOOK, cast, HALF), "b1")
+    assert set(re.findall(r"<(\w+)", shown)) <= TAGS
+    places = re.findall(r'data-action="(?:jump|cite)" data-document="b1" data-start="(\d+)"', shown)
+    assert places and all(int(start) < HALF for start in places)
+    lines = re.findall(r'data-start="(\d+)" data-end="(\d+)">(.*?)</button>', shown)
+    assert lines and all(html.unescape(words) == TEXT[int(a) : int(b)] for a, b, words in lines)
+    assert "Captain Brand" not in shown and "Robert" not in shown
+
+
+def test_what_was_not_read_is_not_told():
+    cast = make_cast(BOOK)
+    for shown in (cast_html.who_html(BOOK, cast, 0, "b"), cast_html.story_html(BOOK, [], "b")):
+        assert "You have not read anything" in shown and "Hale" not in shown
+
+
+def test_a_hostile_book_is_told_as_its_characters():
+    said = "Mr. Crook <script>x()</script> said {{y}} to Mr. Crook and went away with all of it at once."
+    text = f"One <b>\n\n{said} {said}"
+    book = Document("T", "", "en", "text", text, [Chapter("One <b>", 0, len(text))])
+    cast = make_cast(book)
+    told = story_so_far(book, cast, len(text))
+    shown = cast_html.who_html(book, cast, len(text), "b") + cast_html.story_html(book, told, "b")
+    assert set(re.findall(r"<(\w+)", shown)) <= TAGS and "{{" not in shown
+    assert "Crook" in shown and "&#60;script&#62;" in shown

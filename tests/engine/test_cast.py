@@ -1,0 +1,144 @@
+"""Who is who and the story so far: what is found, joined, kept apart, and nothing from ahead."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.cast.casting import make_cast
+from engine.cast.kept import kept_cast
+from engine.cast.person import Cast
+from engine.cast.story import story_so_far
+from engine.paths import ASSETS
+from ingest.document import Chapter, Document
+from ingest.parse import parse
+from tests.conftest import SHARED_DATA
+from tests.engine.cast_lists import NOVELS
+
+FIRST = """
+“So Mr. Hale is here,” said Anne. Anne was the youngest daughter of the miller. Nobody had seen Mr. Hale at
+Norton before; he had been in London all spring, and in London nobody missed him.
+“Come in, Anne,” said Mrs. Hale.
+"""
+FERRY = "Old Tom, who kept the ferry, went with Anne to Norton. Tom said little, and Anne said less."
+SECOND = """
+Mr. Robert Hale came to the mill at noon. Robert Hale asked for Anne, and Anne thought of Tom. In Norton they
+said that Robert Hale was a smuggler; but Mrs. Hale laughed, and Tom Reed stood at the ferry.
+Tom Reed knew better. It was at Norton that Captain Brand first met Hale; Captain Brand never forgot it.
+"""
+BLOCKS = ["Chapter I", " ".join(FIRST.split()), FERRY, "Chapter II", " ".join(SECOND.split())]
+TEXT = "\n\n".join(BLOCKS)
+HALF = TEXT.index("Chapter II")
+CHAPTERS = [Chapter("Chapter I", 0, HALF), Chapter("Chapter II", HALF, len(TEXT))]
+BOOK = Document("T", "", "en", "text", TEXT, CHAPTERS)
+
+
+@pytest.fixture(scope="module")
+def cast() -> Cast:
+    return make_cast(BOOK)
+
+
+def named(cast: Cast, name: str):
+    return next(one for one in cast.figures if name in one.names)
+
+
+def test_names_of_one_are_joined_and_those_of_two_are_not(cast):
+    assert named(cast, "Mr. Hale") is named(cast, "Robert Hale") is named(cast, "Hale")
+    assert named(cast, "Mrs. Hale") is not named(cast, "Mr. Hale")
+    assert named(cast, "Tom") is named(cast, "Tom Reed")
+    assert {one.names[0] for one in cast.figures if one.kind == "place"} == {"Norton", "London"}
+    assert all(TEXT[n.start : n.end] == one.names[n.name] for one in cast.figures for n in one.namings)
+
+
+def test_nothing_is_told_from_behind_the_place_that_was_read_to(cast):
+    hale = named(cast, "Mr. Hale")
+    assert (hale.name(HALF), hale.aliases(HALF)) == ("Mr. Hale", ())
+    assert hale.name(len(TEXT)) == "Robert Hale"
+    assert "Captain Brand" not in {one.name(HALF) for one in cast.known(HALF)}
+    for until in range(0, len(TEXT), 40):
+        for one in cast.known(until):
+            assert all(naming.end <= until for naming in one.seen(until)) and one.name(until) in TEXT[:until]
+            assert one.introduction(until) is None or one.introduction(until)[1] <= until
+            assert all(other.seen(until) for other, _ in cast.company(one, until))
+        told = story_so_far(BOOK, cast, until)
+        assert all(end <= until for one in told for _, end in one.sentences)
+    assert cast.known(0) == [] and story_so_far(BOOK, cast, 0) == []
+
+
+def test_a_figure_is_introduced_and_kept_company(cast):
+    anne = named(cast, "Anne")
+    start, end = anne.introduction(len(TEXT))
+    assert TEXT[start:end] == "Anne was the youngest daughter of the miller."
+    assert "Tom Reed" in [other.name(len(TEXT)) for other, _ in cast.company(anne, len(TEXT))]
+
+
+def test_the_story_is_made_of_sentences_of_its_chapters(cast):
+    told = story_so_far(BOOK, cast, len(TEXT))
+    assert [one.chapter for one in told] == [0, 1]
+    for one in told:
+        chapter = BOOK.chapters[one.chapter]
+        assert all(chapter.start < start < end <= chapter.end for start, end in one.sentences)
+        assert all(TEXT[end - 1] in ".”" for _, end in one.sentences)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no names at all in here.", "THE END\n\nTHE END", "第一章 渡口\n\n他来了。"]
+)
+def test_a_text_without_names_has_no_cast(text):
+    document = Document("T", "", "", "text", text)
+    assert make_cast(document).figures == () and story_so_far(document, Cast(()), 0) == []
+
+
+def test_a_cast_is_kept_in_its_file_and_made_again_where_it_is_not(tmp_path):
+    path = tmp_path / "cast.json"
+    made = kept_cast(path, BOOK)
+    assert made.figures and Cast.from_json(path.read_text()) == made == kept_cast(path, BOOK)
+    for broken in (path.read_text().replace('"format": 1', '"format": 0'), "{}", "[", "\ud800"):
+        path.write_bytes(broken.encode("utf-8", "surrogatepass"))
+        assert kept_cast(path, BOOK) == made
+    assert kept_cast(tmp_path / "nowhere" / "cast.json", BOOK) == made
+
+
+@dataclass
+class Share:
+    """How many of what a list asks for were there."""
+
+    found: int = 0
+    asked: int = 0
+
+    def count(self, right: bool) -> None:
+        self.found, self.asked = self.found + right, self.asked + 1
+
+
+def measured(document: Document, rows) -> tuple[Share, Share, Share]:
+    """(figures found, aliases joined and nobody else's, introduced by the right sentence) of one novel."""
+    cast, whole = make_cast(document), len(document.text)
+    found, joined, introduced = Share(), Share(), Share()
+    for names, words in rows:
+        figures = [one for one in cast.figures if set(names) & set(one.names)]
+        found.count(bool(figures))
+        if len(names) > 1:
+            strangers = {name for others, _ in rows if others != names for name in others}
+            joined.count(
+                any(set(names) <= set(one.names) and not strangers & set(one.names) for one in figures)
+            )
+        if words and figures:
+            start, end = figures[0].introduction(whole)
+            introduced.count(words in " ".join(document.text[start:end].split()))
+    return found, joined, introduced
+
+
+def novel(name: str) -> Path:
+    shipped = ASSETS / "samples" / "love-among-the-chickens.epub"
+    path = shipped if name.endswith("chickens") else SHARED_DATA / "samples" / "novels" / f"{name}.epub"
+    if not path.is_file():
+        pytest.skip("the novel is not here")
+    return path
+
+
+@pytest.mark.parametrize("name", NOVELS)
+def test_novels_have_the_cast_that_was_written_down(name):
+    found, joined, introduced = measured(parse(novel(name)), NOVELS[name])
+    assert found.found >= 0.95 * found.asked
+    assert joined.found >= 0.75 * joined.asked
+    assert introduced.found >= 0.5 * introduced.asked
