@@ -94,13 +94,24 @@ class Assistant:
         """Put a file on the shelf and queue its job for a JobRunner; no job where it is there and ready.
 
         `name` is what the user calls the file, `owner` the account that adds it. Raises BadInput for a
-        missing file, Failure when it cannot be copied.
+        missing file, Failure when it cannot be copied. Of a book that another account has added, its work and
+        what it named stay as they are; only where that was given up, this one's begins.
         """
         entry, _ = self.shelf.add(path, name, owner)
+        if not entry.belongs_to(owner):
+            return entry, self._taken_over(entry, password, encoding, owner)
         self.library.check_encoding(entry, encoding)
         if entry.state == "ready" and self.library.is_current(entry.id):
             return entry, None
         return entry, self.library.enqueue(entry.id, password, encoding)
+
+    def _taken_over(self, entry: Entry, password: str | None, encoding: str | None, owner: str) -> Job | None:
+        if entry.state not in ("paused", "failed") or self.shelf.jobs.all(entry.id, unfinished=True):
+            return None
+        with self.shelf.connections.writing():  # no runner sees it before it says whose it is
+            job = self.library.enqueue(entry.id, password, encoding)
+            self.shelf.jobs.configure(job.id, owner=owner)
+        return self.shelf.jobs.get(job.id)
 
     def remove(self, words: str, keep_marks: bool = False) -> int:
         """See `Library.remove`."""

@@ -61,7 +61,7 @@ class Paths:
         os.umask(0o077)
         database = [f"{self.database.name}{ending}" for ending in ("", "-wal", "-shm")]
         folders = (self.documents, self.talks, self.demonstrations, self.backbones, self.found, self.locks)
-        ours = [*(folder.name for folder in folders), *database]
+        ours = [*(folder.name for folder in folders), *database, self.accounts.name]
         with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
             names = os.listdir(self.home)
             for name in filter(names.__contains__, ours):
@@ -93,6 +93,11 @@ class Paths:
     def found(self) -> Path:
         """What lay in the data folder and could not be placed."""
         return self.home / "found"
+
+    @property
+    def accounts(self) -> Path:
+        """Who may sign in to the page, where it asks for that (`engine.shelf.accounts`)."""
+        return self.home / "accounts.json"
 
     @property
     def locks(self) -> Path:

@@ -74,8 +74,8 @@ def page_arguments() -> Parser:
     group.add_argument(
         "--auth",
         action="append",
-        metavar="USER:PASSWORD",
-        help="an account, or @FILE with one a line; needed for a --host that others can reach",
+        metavar="@FILE",
+        help="accounts for this start, user:password in each line (or in LONGMEM_AUTH); others: account add",
     )
     group.add_argument(
         "--read-only", action="store_const", const=True, help="no book can be added, changed or removed"

@@ -57,6 +57,7 @@ DELEGATES: dict[str, Delegate] = {
     "classify": Delegate(
         "app.command_line.classify", "label texts with thousands of demonstrations in memory"
     ),
+    "account": Delegate("app.command_line.account", "who may sign in to the page, and with what limits"),
     "train": Delegate("engine.training.train", "train a SideNet on books"),
     "train-search": Delegate("engine.training.search", "train the search map on questions"),
     "make-questions": Delegate("engine.training.madeanswers", "make questions about books by rule"),

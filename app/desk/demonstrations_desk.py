@@ -268,7 +268,7 @@ class DemonstrationsDesk:
     # classifying
 
     def try_text(
-        self, key: str, identifier: str, text: str, settings: Settings | None = None
+        self, key: str, identifier: str, text: str, settings: Settings | None = None, owner: str = ""
     ) -> Labelling[Classification]:
         """Queue the classification of one text."""
         library = self.store.get(identifier)
@@ -280,7 +280,7 @@ class DemonstrationsDesk:
             trial.found = self.demos.classify(library.id, text, settings)
             yield AnswerEvent()
 
-        trial.speech = self.desk.speaker.say(key, text, begin)
+        trial.speech = self.desk.speaker.say(key, text, begin, owner=owner)
         return trial
 
     def measure(
@@ -303,7 +303,7 @@ class DemonstrationsDesk:
                 raise BadInput("the library was changed meanwhile; measure again") from error
             yield AnswerEvent()
 
-        made.speech = self.desk.speaker.say(f"measure {owner} {identifier}", library.name, begin)
+        made.speech = self.desk.speaker.say(f"measure {owner} {identifier}", library.name, begin, owner=owner)
         self._measured[owner, identifier] = made
         while len(self._measured) > KEPT_MEASUREMENTS:
             self._measured.popitem(last=False)

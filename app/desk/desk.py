@@ -20,7 +20,9 @@ from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstration
 from engine.demonstrations.store import DemonstrationLibrary
 from engine.errors import Failure
 from engine.paths import SAMPLES
+from engine.shelf.accounts import Accounts, Limits
 from engine.shelf.jobs import ADD, Job
+from engine.shelf.leaving import leave
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Entry
 from ingest.apart import read_table
@@ -33,17 +35,19 @@ LOOK_SECONDS = 4.0  # importing and loading the model would compete with the fir
 class Desk:
     """Everything the page asks of the program."""
 
-    def __init__(self, assistant: Assistant, read_only: bool = False):
+    def __init__(self, assistant: Assistant, read_only: bool = False, accounts: Accounts | None = None):
         self.assistant = assistant
         self.shelf = assistant.shelf
         self.read_only = read_only
         assistant.library.renews = not read_only
-        self.speaker = Speaker()
+        self.accounts = accounts
+        self.speaker = Speaker(lambda owner: getattr(self.limits(owner), "questions", None))
         self.reading = ReadingDesk(assistant)
         self.marks = MarksDesk(self.reading, read_only)
         self.talking = TalkDesk(self.reading, self.speaker)
         self.demonstrations = Demonstrations(assistant.library, read_table)
         self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
+        self._adding = threading.Lock()
 
     def start(self) -> None:
         """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
@@ -72,6 +76,30 @@ class Desk:
         if self.read_only:
             raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
 
+    def limits(self, owner: str) -> Limits | None:
+        """Return what an account may ask of the page; None where nothing bounds it."""
+        return self.accounts.limits(owner) if self.accounts else None
+
+    def check_tokens(self, tokens: int, owner: str) -> None:
+        """Raises BadInput where that is more than the account may ask for at a time."""
+        limits = self.limits(owner)
+        if limits and tokens > limits.tokens:
+            raise BadInput(f"an account gets up to {limits.tokens} tokens at a time: ask for fewer")
+
+    def _check_room(self, size: int, owner: str) -> None:
+        """Raises BadInput where a further book of that size is more than the account may have."""
+        if not (limits := self.limits(owner)):
+            return
+        mine = [entry for entry in self.shelf.entries() if owner in entry.holders]
+        used = sum(entry.source_bytes + entry.bank_bytes for entry in mine)
+        if len(mine) >= limits.books:
+            raise BadInput(f"an account has up to {limits.books} books on the shelf: delete one first")
+        if used + size > limits.megabytes * 1e6:
+            raise BadInput(
+                f"an account has up to {limits.megabytes} MB on the shelf; yours has {used / 1e6:.0f}, this "
+                f"file {size / 1e6:.0f}: delete a book first"
+            )
+
     def own(self, identifier: str, owner: str) -> Entry:
         """Return a document that is to be changed. Raises BadInput where another account put it there."""
         self.changeable()
@@ -91,9 +119,12 @@ class Desk:
     def add(self, path: Path, password: str = "", encoding: str = "", owner: str = "") -> Entry:
         """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
         self.changeable()
-        entry, _ = self.assistant.enqueue(
-            path, password=password or None, encoding=encoding or None, owner=owner
-        )
+        with self._adding:
+            if path.is_file():
+                self._check_room(path.stat().st_size, owner)
+            entry, _ = self.assistant.enqueue(
+                path, password=password or None, encoding=encoding or None, owner=owner
+            )
         self.runner.wake()
         return entry
 
@@ -117,7 +148,9 @@ class Desk:
 
     def _check_job(self, job: Job, owner: str) -> None:
         """Check who may steer a job: that of a memory its owner; of what another labels there is none."""
-        if job.kind == ADD:
+        if owner and job.options.get("owner") == owner:
+            self.changeable()
+        elif job.kind == ADD:
             self.own(job.document, owner)
         elif job.kind == ENCODE:
             self.own_library(job.document, owner)
@@ -131,8 +164,16 @@ class Desk:
         return self.shelf.rename(self.own(identifier, owner).id, title)
 
     def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
-        """Delete a document with its memory and talks; returns its title and the bytes freed."""
-        entry = self.own(identifier, owner)
+        """Delete a document with its memory and talks; returns its title and the bytes freed.
+
+        What another account holds as well goes from this one alone, and frees nothing.
+        """
+        self.changeable()
+        entry = self.shelf.get(identifier, owner)
+        if owner in entry.holders and len(entry.holders) > 1:
+            leave(self.shelf, identifier, owner)
+            return entry.title, 0
+        self.own(identifier, owner)
         return entry.title, self.assistant.remove(entry.id)
 
     def renew(self, identifier: str, owner: str = "") -> None:
@@ -144,9 +185,17 @@ class Desk:
         """Write the shelf as HTML."""
         entries = self.shelf.entries(owner)
         faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
-        rows = [(entry, self.shelf.jobs.latest(entry.id)) for entry in entries]
+        rows = [(entry, self.job_of(entry, owner)) for entry in entries]
         fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
-        return shelf_html.cards(rows, document, self.read_only, faults, fixed)
+        shared = {entry.id for entry in entries if owner in entry.holders and not self.read_only}
+        return shelf_html.cards(rows, document, self.read_only, faults, fixed, shared)
+
+    def job_of(self, entry: Entry, owner: str) -> Job | None:
+        """Return the newest job of a document; of another account's, only how far the book is."""
+        job = self.shelf.jobs.latest(entry.id)
+        if job is None or entry.belongs_to(owner) or job.options.get("owner") == owner:
+            return job
+        return replace(job, id=0, message="", options={}, wish="", worker="", pid=None, host="")
 
     def is_busy(self) -> bool:
         """Tell whether a job is queued or running."""

@@ -26,7 +26,7 @@ class Speech:
     """One answer under way. `key` says whose and where it is: a talk's id, or a session's.
 
     heading: what it is, where it is no answer to a question just asked. at: where in its talk the question
-    will stand, in the place of what stands there now.
+    will stand, in the place of what stands there now. owner: the account that asked.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Speech:
     start: Start
     heading: str = ""
     at: int | None = None
+    owner: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     end: threading.Event = field(default_factory=threading.Event)
     began: bool = False
@@ -73,7 +74,9 @@ class Speech:
 class Speaker:
     """The one voice of the page: a queue and its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: Callable[[str], int | None] = lambda owner: None) -> None:
+        """most: of an account, how many answers may be under way or wait; None is any number."""
+        self._most = most
         self._queue: queue.Queue[Speech] = queue.Queue()
         self._waiting: list[Speech] = []
         self._known: dict[str, list[Speech]] = {}
@@ -88,12 +91,19 @@ class Speaker:
         heading: str = "",
         at: int | None = None,
         behind: bool = False,
+        owner: str = "",
     ) -> Speech:
-        """Queue an answer: one at a time for each key (raises BadInput), or `behind` what is under way."""
+        """Queue an answer: one at a time for each key, or `behind` what is under way; so many of an account.
+
+        Raises BadInput where it is one too many.
+        """
         with self._lock:
             if not behind:
                 self.free(key)
-            speech = Speech(key, question, start, heading, at)
+            most = self._most(owner)
+            if most is not None and sum(one.owner == owner for one in self._waiting) >= most:
+                raise BadInput(f"{most} answers of yours are under way or wait: wait for one, or stop it")
+            speech = Speech(key, question, start, heading, at, owner)
             self._known[key] = [*(self.chain(key) if self.is_busy(key) else []), speech]
             self._waiting.append(speech)
             for old in [name for name in self._known if not self.is_busy(name)][: len(self._known) - KEPT]:

@@ -203,7 +203,7 @@ class TalkDesk:
             speech.at = len(self.talks.messages(talk, owner)) if at is None else at
             return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
 
-        speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind)
+        speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind, owner=owner)
         return view.with_talk(talk)
 
     def _replaceable(self, document: str | None) -> None:
@@ -226,7 +226,8 @@ class TalkDesk:
         def begin(stop: Event) -> Iterator[AnswerEvent]:
             return self.assistant.without_memory(view.talk, position, reread=reread, owner=owner, stop=stop)
 
-        self.speaker.say(view.talk, "", begin, talk_html.WITHOUT["passages" if reread else "nothing"])
+        heading = talk_html.WITHOUT["passages" if reread else "nothing"]
+        self.speaker.say(view.talk, "", begin, heading, owner=owner)
         return replace(view, answer=position)
 
     def undone(self, view: View, draft: str, owner: str) -> tuple[View, str]:

@@ -28,6 +28,9 @@ LOCK = ".lock"
 UPLOADED = re.compile("[0-9a-f]{64}")
 # a folder without a lock may be one that another start is just making
 UNLOCKED_SECONDS = 3600.0
+# of files that were uploaded and not added; Gradio removes them after KEPT_SECONDS
+MOST_BYTES = 20 * LIMIT_BYTES
+KEPT_SECONDS = 3600
 _held: dict[Path, FileLock] = {}
 
 
@@ -73,6 +76,11 @@ def inside(path: Path) -> Path:
     if folder.parent != _home() or not UPLOADED.fullmatch(folder.name):
         raise BadInput("that file was not uploaded; upload it first")
     return path
+
+
+def is_crowded() -> bool:
+    """Tell whether so much was uploaded, and never added, that nothing more is taken."""
+    return sum(one.lstat().st_size for one in _home().glob("*/*")) > MOST_BYTES
 
 
 def outgoing(name: str) -> Path:

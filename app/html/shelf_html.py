@@ -17,16 +17,25 @@ def cards(
     read_only: bool = False,
     faults: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
+    shared: Collection[str] = (),
 ) -> str:
     """Write all documents, or what to do when there is none.
 
-    faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change.
+    faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change. shared: those
+    that are kept for the reader, who can leave them.
     """
     if not entries:
         return empty(read_only)
     faults = faults or {}
     made = [
-        card(entry, job, entry.id == open_document, read_only or entry.id in fixed, faults.get(entry.id, ""))
+        card(
+            entry,
+            job,
+            entry.id == open_document,
+            read_only or entry.id in fixed,
+            faults.get(entry.id, ""),
+            entry.id in shared,
+        )
         for entry, job in entries
     ]
     return markup.tag("ul", *made, class_="lm-cards")
@@ -45,7 +54,9 @@ def empty(read_only: bool) -> str:
     )  # fmt: skip
 
 
-def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: str = "") -> str:
+def card(
+    entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: str = "", is_shared: bool = False
+) -> str:
     """Write one document as a card."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
@@ -72,6 +83,10 @@ def card(entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: s
                                         aria_label=f"{label}: {title}"))  # fmt: skip
     if not read_only:
         buttons += _controls(entry, job, title)
+    elif is_shared:
+        confirm = f"Take “{title}” and your talks about it from your shelf? Another account keeps the book."
+        buttons.append(markup.button("Leave", "remove", document=entry.id, confirm=confirm,
+                                     class_="lm-danger", aria_label=f"Leave: {title}"))  # fmt: skip
     lines.append(markup.tag("div", *buttons, class_="lm-row"))
     return markup.tag("li", *lines, class_=f"lm-card{' lm-open' if is_open else ''}", data_id=entry.id,
                       data_state=entry.state)  # fmt: skip

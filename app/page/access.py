@@ -1,4 +1,4 @@
-"""Access: who may reach the page. Loopback by default; any other address only with a password.
+"""Access: from where the page may be reached. Loopback by default; any other address only with accounts.
 
 Without accounts the loopback address is all the protection there is, and a web site can have its own name
 point to it (DNS rebinding): its scripts would then ask as if the page were theirs. So a page without accounts
@@ -8,6 +8,7 @@ answers only those who call this machine by one of its own names.
 import errno
 import importlib.util
 import ipaddress
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,18 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from engine.errors import Failure
+from engine.paths import PROGRAM, Paths
+from engine.shelf.accounts import LEAST_PASSWORD, Account, Accounts, checked_name, hashed
 from ingest.errors import BadInput
 
-LEAST_PASSWORD = 8
+# accounts for one start, where a service gives its secrets so: user:password in a line for each
+ENVIRONMENT = "LONGMEM_AUTH"
 FIRST_PORT, PORTS = 7860, 40
 # what binding says of a port; all else it says of the address. On Windows EACCES is a port held by another
 TAKEN = (errno.EADDRINUSE, errno.EACCES, errno.EPERM)
+NOT_OURS = ("component_server", "custom_component/", "deep_link", "dev/", "monitoring", "process_recording",
+            "profiling/", "proxy=", "run-history", "runs", "stream/", "token", "undo-vibe",
+            "vibe-")  # fmt: skip
 
 
 def is_loopback(host: str) -> bool:
@@ -74,23 +81,29 @@ def _lines(name: str) -> list[str]:
     return lines
 
 
-def check(host: str, pairs: list[tuple[str, str]]) -> None:
-    """Refuse a page that others could open without a (usable) password. Raises BadInput."""
-    if is_loopback(host):
-        return
-    if not pairs:
-        raise BadInput(f"{host} can be reached from other machines: give --auth user:password as well")
+def opened(paths: Paths, words: list[str]) -> Accounts:
+    """Return the accounts of the data folder, with those named for this start. Raises BadInput, Failure."""
+    named = os.environ.get(ENVIRONMENT, "").splitlines()
+    pairs = accounts([*filter(None, map(str.strip, named)), *words])
     if any(len(password) < LEAST_PASSWORD for _, password in pairs):
-        raise BadInput(f"a page for other machines needs passwords of {LEAST_PASSWORD} characters or more")
+        raise BadInput(f"a password has {LEAST_PASSWORD} characters or more")
+    made = {name: Account(checked_name(name), hashed(password)) for name, password in pairs}
+    return Accounts(paths.accounts, paths.locks, made)
 
 
-def check_mcp(version: str, pairs: list[tuple[str, str]]) -> None:
+def check(host: str, has_accounts: bool) -> None:
+    """Refuse a page that others could open without a password. Raises BadInput."""
+    if not is_loopback(host) and not has_accounts:
+        raise BadInput(f"{host} can be reached from other machines: first run {PROGRAM} account add NAME")
+
+
+def check_mcp(version: str, has_accounts: bool) -> None:
     """Refuse --mcp without what it needs, or with accounts. version: of gradio. Raises BadInput.
 
     Gradio's tools call the page without the caller's account, so behind a password none of them works.
     """
-    if pairs:
-        raise BadInput("--mcp is for this machine only and knows no accounts: leave out --auth")
+    if has_accounts:
+        raise BadInput("--mcp is for this machine only and knows no accounts: open the page without any")
     if importlib.util.find_spec("mcp") is None:
         raise BadInput(
             "--mcp needs packages that are not installed; with the Python of .venv, run: "
@@ -104,20 +117,34 @@ def started_mcp(fault: str | None) -> None:
         raise Failure(f"the tools of --mcp could not be started ({fault}): start without --mcp")
 
 
-def guard(accounts: list[tuple[str, str]], read_only: bool = False) -> dict[str, Any]:
-    """Return the options that the server is made with.
+def guard(has_accounts: bool, read_only: bool = False) -> list[Middleware]:
+    """Return the checks of every request, outermost first.
 
-    Without accounts, a check of the name it is called by; for reading only, a refusal of every upload.
+    Without accounts, one of the name it is called by; for reading only, a refusal of every upload.
     """
-    checks = ([] if accounts else [OwnNames]) + ([NoUploads] if read_only else [])
-    return {"middleware": [Middleware(check) for check in checks]} if checks else {}
+    checks = ([] if has_accounts else [OwnNames]) + [OnlyOurs] + ([NoUploads] if read_only else [])
+    return [Middleware(check) for check in checks]
 
 
-async def refuse(send: Any, words: str) -> None:
-    """Answer a request with 403 and a line that says why."""
+async def refuse(send: Any, words: str, status: int = 403) -> None:
+    """Answer a request with a line that says why."""
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": words.encode()})
+
+
+class OnlyOurs:
+    """ASGI middleware: 404 for what Gradio offers beside a page: editing it, fetching, keeping states."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        path = scope.get("path", "").lstrip("/").removeprefix("gradio_api/")
+        if scope["type"] == "http" and path.startswith(NOT_OURS):
+            await refuse(send, "There is no such thing here.", 404)
+            return
+        await self.app(scope, receive, send)
 
 
 class NoUploads:
@@ -127,13 +154,14 @@ class NoUploads:
         self.app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and _is_upload(scope["path"]):
+        if scope["type"] == "http" and scope["method"] == "POST" and is_upload(scope["path"]):
             await refuse(send, "This page was opened with --read-only: it takes no files.")
             return
         await self.app(scope, receive, send)
 
 
-def _is_upload(path: str) -> bool:
+def is_upload(path: str) -> bool:
+    """Tell whether files are sent to that address."""
     return path.rstrip("/").endswith("/upload")
 
 

@@ -66,11 +66,15 @@ def declare(desk: Desk) -> None:
         """List all documents of the shelf: id, title, author, tokens, bank_bytes, state."""
         return [records.entry(entry) for entry in shelf.entries(owner_of(request))]
 
-    def job(document: str) -> dict[str, Any]:
-        """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message."""
+    def job(request: gr.Request, document: str) -> dict[str, Any]:
+        """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message.
+
+        Of a book that another account added: how far it is, without id and message.
+        """
         with saying():
-            entry = shelf.find(document)
-            latest = shelf.jobs.latest(entry.id)
+            owner = owner_of(request)
+            entry = shelf.find(document, owner)
+            latest = desk.job_of(entry, owner)
             names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
             return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
 
@@ -98,7 +102,7 @@ def declare(desk: Desk) -> None:
                 identifier, question, until=until or None, within=within or None, owner=owner, stop=stop
             )
 
-        yield from spoken(start, question)
+        yield from spoken(start, question, owner)
 
     def continue_text(
         request: gr.Request,
@@ -110,6 +114,8 @@ def declare(desk: Desk) -> None:
     ) -> Iterator[dict[str, Any]]:
         """Continue a document at a place (or its end), or a prompt of one's own; streams like `ask`."""
         owner = owner_of(request)
+        with saying():
+            desk.check_tokens(tokens, owner)
         identifier = named(document, owner)
 
         def start(stop: Event):
@@ -123,7 +129,7 @@ def declare(desk: Desk) -> None:
                 stop=stop,
             )
 
-        yield from spoken(start, prompt)
+        yield from spoken(start, prompt, owner)
 
     def search(document: str, query: str, limit: int = 20) -> list[dict[str, Any]]:
         """Passages of a document (empty: of all) that hold all words of a query, in reading order."""
@@ -182,7 +188,10 @@ def declare(desk: Desk) -> None:
         return whole, desk.reading.cast(entry.id), whole.position(until) if until else entry.position
 
     def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
-        """Delete a document with its memory, full text and talks; says how many bytes that freed."""
+        """Delete a document with its memory, full text and talks; says how many bytes that freed.
+
+        Where another account has added the same file, it stays for that one.
+        """
         with saying():
             desk.changeable()
             owner = owner_of(request)
@@ -196,11 +205,11 @@ def declare(desk: Desk) -> None:
             owner = owner_of(request)
             return records.entry(desk.rename(shelf.find(document, owner).id, title, owner))
 
-    def spoken(start: Start, question: str) -> Iterator[dict[str, Any]]:
+    def spoken(start: Start, question: str, owner: str) -> Iterator[dict[str, Any]]:
         """Yield what is said so far, and again as it grows; ended where the caller has gone."""
         key = f"interface {time.monotonic_ns()}"
         with saying():
-            speech = desk.speaker.say(key, question, start)
+            speech = desk.speaker.say(key, question, start, owner=owner)
             try:
                 for one in desk.speaker.follow(speech):
                     if one.pieces and not one.ended:

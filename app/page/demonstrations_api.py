@@ -37,14 +37,15 @@ def declare(desk: DemonstrationsDesk) -> None:
             for one in desk.facts(owner)
         ]
 
-    def classify(library: str, text: str) -> dict[str, Any]:
+    def classify(request: gr.Request, library: str, text: str) -> dict[str, Any]:
         """Label one text with a demonstration library (id or name).
 
         Answers with the label, the probability of each label, and the demonstrations that memory read.
         """
         with saying():
             identifier, speaker = desk.store.find(library).id, desk.desk.speaker
-            trial = desk.try_text(f"interface {time.monotonic_ns()}", identifier, text)
+            key = f"interface {time.monotonic_ns()}"
+            trial = desk.try_text(key, identifier, text, owner=owner_of(request))
             try:
                 for _ in speaker.follow(trial.speech):
                     pass

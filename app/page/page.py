@@ -6,6 +6,7 @@ Served on 127.0.0.1 unless told otherwise; nothing is loaded from elsewhere, not
 import argparse
 import atexit
 import os
+import secrets
 import signal
 import sys
 import time
@@ -17,13 +18,17 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 import gradio as gr  # noqa: E402
-from gradio import processing_utils  # noqa: E402
+from gradio import processing_utils, route_utils, routes  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
 
 from app.desk import uploads  # noqa: E402
 from app.desk.desk import Desk  # noqa: E402
 from app.desk.state import View  # noqa: E402
 from app.html import markup  # noqa: E402
 from app.page import access, api, demonstrations_api, pictures  # noqa: E402
+from app.page.entrance import Entrance, account_of  # noqa: E402
+from app.page.origin import OwnOrigin  # noqa: E402
+from app.page.sessions import Sessions  # noqa: E402
 from app.tabs.continue_tab import ContinueTab  # noqa: E402
 from app.tabs.demonstrations_tab import DemonstrationsTab  # noqa: E402
 from app.tabs.frame import QUICK, Frame, owner_of  # noqa: E402
@@ -32,13 +37,13 @@ from app.tabs.read_tab import ReadTab  # noqa: E402
 from app.tabs.settings_tab import SettingsTab  # noqa: E402
 from app.tabs.shelf_tab import ShelfTab  # noqa: E402
 from engine.assistant import Assistant  # noqa: E402
-from engine.paths import ASSETS  # noqa: E402
+from engine.paths import ASSETS, Paths  # noqa: E402
 from ingest import apart  # noqa: E402
 
 TITLE = "LongMem Reader"
 HEADLINE = markup.tag("h1", TITLE) + markup.tag("p", "Long books, read with a memory.")
+SIGN_OUT = markup.tag("p", markup.tag("a", "Sign out", href="logout"))
 QUEUE = 64
-DAY = 24 * 3600
 EVENT_SECONDS = 0.02
 # for the piece of a job in hand; what does not end in time is taken up again as after a crash
 STOP_SECONDS = 5.0
@@ -92,7 +97,17 @@ async def fetch_nothing(url: str) -> Any:
     raise gr.Error("upload the file or send its data: this program fetches nothing from the network")
 
 
+class OwnUpload(route_utils.GradioUploadFile):
+    """A file on its way here: the same one of two accounts must not lie in one place, which one deletes."""
+
+    def __init__(self, *file: Any, **options: Any) -> None:
+        super().__init__(*file, **options)
+        self.sha.update(secrets.token_bytes(16))
+
+
 processing_utils.async_ssrf_protected_get = fetch_nothing
+route_utils.GradioUploadFile = OwnUpload
+routes.CustomCORSMiddleware = OwnOrigin
 
 
 def theme() -> gr.themes.Base:
@@ -105,9 +120,11 @@ def theme() -> gr.themes.Base:
 
 def build(desk: Desk) -> gr.Blocks:
     """Build the whole page over a desk."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DAY, DAY), fill_width=True) as page:
+    kept_files = (uploads.KEPT_SECONDS, uploads.KEPT_SECONDS)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=kept_files, fill_width=True) as page:
         with gr.Row(elem_classes="lm-top"):
-            gr.HTML(HEADLINE, elem_id="lm-head", apply_default_css=False, padding=False)
+            head = HEADLINE + (SIGN_OUT if desk.accounts else "")
+            gr.HTML(head, elem_id="lm-head", apply_default_css=False, padding=False)
             light = gr.Button("Light or dark", size="sm", scale=0, min_width=120)
         view = gr.State(View())
         kept = gr.BrowserState({}, storage_key=BROWSER_KEY, secret=BROWSER_KEY)
@@ -153,16 +170,20 @@ def build(desk: Desk) -> gr.Blocks:
     return page
 
 
-def serve(desk: Desk, host: str, port: int, accounts: list[tuple[str, str]], **options: Any) -> gr.Blocks:
+def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
-    server = access.guard(accounts, desk.read_only) | {"routes": [pictures.route(desk.shelf)]}
+    guard = access.guard(desk.accounts is not None, desk.read_only)
+    server = {"middleware": guard, "routes": [pictures.route(desk.shelf)]}
+    if desk.accounts is not None:
+        guard.append(Middleware(Entrance, sessions=Sessions(desk.accounts), title=TITLE))
+        options["auth_dependency"] = account_of
     page.launch(
-        server_name=access.in_url(host), server_port=port, auth=accounts or None, share=False,
+        server_name=access.in_url(host), server_port=port, share=False,
         prevent_thread_lock=True, quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
         max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
-        enable_monitoring=False, footer_links=["api"], theme=theme(), css_paths=[ASSETS / "style.css"],
-        js=START, app_kwargs=server, **options,
+        enable_monitoring=False, run_history=False, footer_links=["api"], theme=theme(),
+        css_paths=[ASSETS / "style.css"], js=START, app_kwargs=server, **options,
     )  # fmt: skip
     return page
 
@@ -184,19 +205,20 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
     Raises BadInput for an address or account that cannot be.
     """
     host = access.bare(arguments.host or "127.0.0.1")
-    accounts = access.accounts(arguments.auth or [])
-    access.check(host, accounts)
+    accounts = access.opened(Paths.default(), arguments.auth or [])
+    has_accounts = bool(accounts.all())
+    access.check(host, has_accounts)
     if arguments.mcp:
-        access.check_mcp(gr.__version__, accounts)
+        access.check_mcp(gr.__version__, has_accounts)
     port = access.free_port(host, arguments.port)
     end_like_ctrl_c()
     uploads.sweep()
     folder = uploads.folder()
     atexit.register(uploads.clear, folder)
-    desk = Desk(opened(), bool(arguments.read_only))
+    desk = Desk(opened(), bool(arguments.read_only), accounts if has_accounts else None)
     page = None
     try:
-        page = serve(desk, host, port, accounts, mcp_server=bool(arguments.mcp))
+        page = serve(desk, host, port, mcp_server=bool(arguments.mcp))
         access.started_mcp(page.mcp_error)
         desk.start()  # only now: what a job does must not keep the page from being there
         desk.look()

@@ -144,7 +144,8 @@ class ContinueTab:
                 memory=name == "memory", sampling=sampling, owner=owner, stop=stop,
             )  # fmt: skip
 
-        return self.desk.speaker.say(f"{name} {request.session_hash}", prompt, begin)
+        self.desk.check_tokens(length, owner)
+        return self.desk.speaker.say(f"{name} {request.session_hash}", prompt, begin, owner=owner)
 
     def at(self, view: View, place: str, prompt: str, owner: str) -> int | None:
         """Find the character to go on from, None for the end; words of one's own go on from what was read."""

@@ -49,7 +49,9 @@ class TextForm:
         with told():
             settings = settings_of(shots, choose, memory, vote)
             text = text or ""
-            trial = self.desk.try_text(f"try {request.session_hash}", looked.library, text, settings)
+            trial = self.desk.try_text(
+                f"try {request.session_hash}", looked.library, text, settings, owner_of(request)
+            )
         speech = trial.speech
         try:
             for one in speaker.follow(speech):

@@ -124,6 +124,8 @@ class ShelfTab:
         """Delete a document and say what that freed."""
         title, freed = self.desk.remove(document, owner_of(request))
         words = f"“{title}” was deleted with its memory and talks; {wording.size(freed)} freed."
+        if not freed:
+            words = f"“{title}” and your talks about it left your shelf; another account keeps the book."
         shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
         if view.document == document:
             shown |= self.read.scene(View(), request, view)

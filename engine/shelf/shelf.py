@@ -25,6 +25,7 @@ from engine.paths import Paths
 from engine.room import require_room
 from engine.shelf.connections import Connections, Unwritable
 from engine.shelf.fulltext import FullText
+from engine.shelf.holders import holders, joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
 from engine.shelf.leftovers import INCOMING, Leftovers, bury, keep_graves, set_aside
@@ -76,6 +77,11 @@ class Entry:
         return may_change(owner, self.settings.get("owner", ""))
 
     @property
+    def holders(self) -> list[str]:
+        """The accounts that it is kept for, see `engine.shelf.holders`."""
+        return holders(self.settings)
+
+    @property
     def warnings(self) -> list[str]:
         """What its parser could not be sure of."""
         return self.settings.get("warnings", [])
@@ -102,7 +108,7 @@ class Shelf:
         """Copy a file in. Returns its entry and whether it is new; the same content again is the old entry.
 
         `name` is what the user calls the file (default: the name of `source`); it is never used on disk.
-        `owner` is the account that puts a new document there, see `Entry.belongs_to`.
+        `owner` is the account that puts it there, and gets a place of its own, see `engine.shelf.holders`.
         Raises BadInput when there is no such file, Failure when it cannot be copied.
         """
         source = Path(source)
@@ -181,11 +187,10 @@ class Shelf:
 
     def configure(self, identifier: str, **settings: Any) -> Entry:
         """Merge settings (JSON values) into the document's; None removes one."""
-        with self.connections.writing() as db:
+        with self.connections.writing():
             entry = self.get(identifier)
             merged = {key: value for key, value in (entry.settings | settings).items() if value is not None}
-            db.table("documents").update(identifier, {"settings": json.dumps(merged)})
-            self.note_down(identifier)
+            self.set_settings(identifier, merged)
         return self.get(identifier)
 
     def read_to(self, identifier: str, position: int, owner: str = "") -> Entry:
@@ -340,6 +345,7 @@ class Shelf:
             )
             for identifier, old_name in known.fetchall():
                 self._restore_source(incoming / file_name, self._folder(identifier) / old_name, digest)
+                self.set_settings(identifier, joined(self.get(identifier).settings, owner))
                 return self.get(identifier), False
             documents = db.table("documents")
             identifier = short_id(digest, lambda start: documents.count_where("id = ?", [start]) > 0)
@@ -369,6 +375,12 @@ class Shelf:
 
     def _folder(self, identifier: str) -> Path:
         return self.paths.document(checked(identifier))
+
+    def set_settings(self, identifier: str, settings: dict[str, Any]) -> None:
+        """Write all settings of a document, in its row and its note."""
+        with self.connections.writing() as db:
+            db.table("documents").update(identifier, {"settings": json.dumps(settings)})
+            self.note_down(identifier)
 
     def note_down(self, identifier: str) -> None:
         """Write the note beside a document's files, see `engine.shelf.rebuilding`."""

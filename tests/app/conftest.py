@@ -62,9 +62,11 @@ def serving(
     from engine.library import Library
     from ingest.apart import parse
 
-    desk = Desk(Assistant(Library(Paths(home), parse, model=str(model))), read_only)
+    named = access.opened(Paths(home), [f"{user}:{password}" for user, password in accounts or []])
+    assistant = Assistant(Library(Paths(home), parse, model=str(model)))
+    desk = Desk(assistant, read_only, named if accounts else None)
     desk.start()
-    opened = page.serve(desk, host, access.free_port(host, None), accounts or [])
+    opened = page.serve(desk, host, access.free_port(host, None))
     yield Served(opened.local_url, desk, home)
     desk.stop()
     opened.close(verbose=False)

@@ -10,6 +10,7 @@ import pytest
 from app.command_line import commands
 from app.page import access
 from engine.errors import Failure
+from engine.paths import Paths
 from ingest.errors import BadInput
 from tests.app.conftest import serving
 
@@ -122,16 +123,13 @@ def test_a_port_that_gradio_would_find_taken_is_not_offered():
             access.free_port("127.0.0.2", taken.getsockname()[1])
 
 
-def test_the_guard_is_for_pages_without_accounts():
-    assert access.guard([("ann", "correct-horse")]) == {}
-    (middleware,) = access.guard([])["middleware"]
-    assert middleware.cls is access.OwnNames
+def test_the_check_of_names_is_for_pages_without_accounts():
+    assert [one.cls for one in access.guard(True)] == [access.OnlyOurs]
+    assert [one.cls for one in access.guard(False)] == [access.OwnNames, access.OnlyOurs]
 
 
 def test_a_page_for_reading_only_takes_no_uploads():
-    (middleware,) = access.guard([("ann", "correct-horse")], read_only=True)["middleware"]
-    assert middleware.cls is access.NoUploads
-    assert len(access.guard([], read_only=True)["middleware"]) == 2
+    assert access.guard(True, read_only=True)[-1].cls is access.NoUploads
     for path, method, status in [("/gradio_api/upload", "POST", 403), ("/gradio_api/upload/", "POST", 403),
                                  ("/upload", "POST", 403), ("/gradio_api/upload_progress", "GET", 200),
                                  ("/gradio_api/call/ask", "POST", 200), ("/", "GET", 200)]:  # fmt: skip
@@ -147,14 +145,14 @@ def test_tools_that_gradio_could_not_start_are_told_in_one_line():
 def test_mcp_without_its_packages_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BadInput, match=r'pip install "gradio\[mcp\]==6.0"'):
-        access.check_mcp("6.0", [])
+        access.check_mcp("6.0", False)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    access.check_mcp("6.0", [])
+    access.check_mcp("6.0", False)
 
 
 def test_mcp_behind_a_password_is_refused():
-    with pytest.raises(BadInput, match="no accounts: leave out --auth"):
-        access.check_mcp("6.0", [("ann", "correct-horse")])
+    with pytest.raises(BadInput, match="knows no accounts"):
+        access.check_mcp("6.0", True)
 
 
 HOSTS = [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
@@ -165,13 +163,20 @@ HOSTS = [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", 
 def test_only_loopback_goes_without_a_password(host, loopback):
     assert access.is_loopback(host) == loopback
     if loopback:
-        access.check(host, [])
+        access.check(host, False)
         return
-    with pytest.raises(BadInput, match="--auth"):
-        access.check(host, [])
+    with pytest.raises(BadInput, match="account add"):
+        access.check(host, False)
+    access.check(host, True)
+
+
+def test_accounts_of_one_start(tmp_path, monkeypatch):
+    monkeypatch.setenv(access.ENVIRONMENT, "bob:battery-staple\n")
+    paths = Paths(tmp_path)
+    found = access.opened(paths, ["ann:correct-horse"])
+    assert sorted(found.all()) == ["ann", "bob"] and not paths.accounts.exists()
     with pytest.raises(BadInput, match="8 characters"):
-        access.check(host, [("ann", "short")])
-    access.check(host, [("ann", "long enough")])
+        access.opened(paths, ["ann:short"])
 
 
 def test_accounts_from_words_and_files(tmp_path):
@@ -197,5 +202,5 @@ def test_a_page_for_others_without_a_password_does_not_start(capsys, tmp_path, m
     monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
     assert commands.main(["--host", "0.0.0.0"]) == 2
     said = capsys.readouterr()
-    line = "0.0.0.0 can be reached from other machines: give --auth user:password as well"
+    line = "0.0.0.0 can be reached from other machines: first run python launch.py account add NAME"
     assert (said.out, said.err.splitlines()) == ("", [line])
