@@ -1,7 +1,7 @@
 """Pictures: the page's way to the pictures of a document, out of the document's own store alone.
 
-Who may open the page may see them, which the entrance looks to. A browser takes each for what its name says, and runs nothing of it, also
-when it is opened by itself.
+Who may open the page may see them, which the entrance looks to. A browser takes each for what its name says,
+and runs nothing of it, also when it is opened by itself.
 """
 
 import asyncio
