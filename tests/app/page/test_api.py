@@ -12,7 +12,7 @@ from app.desk import uploads
 gradio_client = pytest.importorskip("gradio_client")
 
 PUBLIC = {"/add", "/shelf", "/job", "/control_job", "/ask", "/continue", "/search", "/read", "/remove",
-          "/rename", "/libraries", "/classify"}  # fmt: skip
+          "/rename", "/libraries", "/classify", "/who", "/story"}  # fmt: skip
 
 
 QUESTION = "What is told of the boat called Heron15?"

@@ -66,6 +66,8 @@ ROWS_OF = {
     "continue": (lambda ben, hers: [hers.book, "", "", 2, True], lambda said, hers: said["tokens"] > 0),
     "search": (lambda ben, hers: [hers.book, "Heron13", 3], lambda said, hers: len(said) == 1),
     "read": (lambda ben, hers: [hers.book, 0, 50], lambda said, hers: len(said["text"]) == 50),
+    "who": (lambda ben, hers: [hers.book, ""], lambda said, hers: said == []),  # as far as ben has read
+    "story": (lambda ben, hers: [hers.book, ""], lambda said, hers: isinstance(said, list)),
     "remove": (lambda ben, hers: [hers.book], REFUSED),
     "rename": (lambda ben, hers: [hers.book, "Mine now"], REFUSED),
     "libraries": (lambda ben, hers: [], lambda said, hers: not said[0]["changeable"]),
