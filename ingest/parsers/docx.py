@@ -4,13 +4,17 @@ The parts are read from the archive directly: what python-docx leaves out (notes
 automatic numbers) is a reader's text too, and the caps on the archive hold.
 """
 
+from dataclasses import replace
+
+from ingest.archive import Archive
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
 from ingest.opc import Package
 from ingest.parsers.html import write_blocks
+from ingest.pictures import LARGEST, Gallery
 from ingest.source import Source
-from ingest.word.document import WHAT, beside, read_blocks
+from ingest.word.document import MAIN, WHAT, beside, read_blocks
 from ingest.xmlparts import value
 
 NAME = "docx"
@@ -27,7 +31,13 @@ def accepts(source: Source) -> bool:
 def parse(source: Source) -> Document:
     """Raises BadInput for a damaged file and for one without text."""
     package = Package(source, WHAT)
-    manuscript = Manuscript(source.limits)
+    pictures = Archive(source.data, replace(source.limits, entry_bytes=LARGEST), WHAT)
+
+    def picture(part: str, relation: str) -> bytes | None:
+        name = package.target(package.main(MAIN), relation)
+        return pictures.read(name) if name else None
+
+    manuscript = Manuscript(source.limits, Gallery(source.pictures, picture))
     found = read_blocks(package, manuscript.warn)
     if not found:
         raise BadInput("there is no text in this Word document (pictures only?): choose another copy")

@@ -8,11 +8,13 @@ referred to again is not written again.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ingest.cleaning import clean, flow
 from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
-from ingest.form import Block
+from ingest.form import Block, Piece
 from ingest.limits import Limits, check_letters, check_nesting
 from ingest.raised import raised
+from ingest.shaping import Shaping
 from ingest.tree import local_name
 from ingest.word.numbering import BULLET, Numbering
 from ingest.word.styles import Styles
@@ -38,8 +40,19 @@ _DELETED = frozenset(["del", "movefrom", "celldel"])
 _DEEPEST_ALTERNATIVES = 20
 _LOOKED_BACK = 4  # pieces of text before a raised sign
 _NOTE_KINDS = ("footnote", "endnote")
+_RUN_FORMS = {"b": "bold", "i": "italic", "smallcaps": "smallcaps"}
+_RUN_STYLES = {"emphasis": "italic", "intenseemphasis": "italic", "strong": "bold"}
+_QUOTES = frozenset(["quote", "intensequote", "blocktext", "zitat"])
+_OFF = ("0", "false", "none", "off")
 _BREAKS_ON = ("page", "column")
 _PARTS = {"relids": "dm", "chart": "id"}  # drawn words in parts of their own -> the attribute that names them
+
+
+class _End:
+    """Stands behind the content of an element that sets how its letters look."""
+
+    def __init__(self, element) -> None:
+        self.element = element
 
 
 class Body:
@@ -63,7 +76,11 @@ class Body:
         self.chunk = chunk
         self._marks: dict[tuple[str, str], int] = {}
         self._hanging: list[tuple[str, object]] = []  # what goes before its first paragraph, and the element
+        self._notes_read = 0
         self._carried = ""  # text of a paragraph whose end was deleted
+        self._shaping = Shaping()
+        self._anchors: list[str] = []  # bookmarks that wait for their paragraph
+        self._pictures: list[tuple[int, str, str]] = []  # that wait for the next one
         self._depth = 0
         self._letters = 0
 
@@ -87,6 +104,9 @@ class Body:
             found += self._counted([Block(self._carried)])
             self._carried = ""
         self._depth -= 1
+        if not self._depth and found:
+            end = len(found[-1].text)
+            found[-1].pictures += [(end, address, words) for _, address, words in self._pictures]
         return found
 
     def _counted(self, found: list[Block]) -> list[Block]:
@@ -96,8 +116,9 @@ class Body:
 
     def _paragraph(self, element) -> list[Block]:
         properties = element.find("{*}pPr")
-        text = self._carried + self._text(element).strip()
-        self._carried = ""
+        parts = self._parts_of(element)
+        carried, self._carried = self._carried, ""
+        text = carried + "".join(parts).strip()
         if properties is not None and _is_deleted(properties.find("{*}rPr")):
             self._carried = text and text + " "
             return self._hung()
@@ -105,10 +126,30 @@ class Body:
         label = self.numbering.label(properties)
         found = []
         if text:
-            if not (level and label.startswith(BULLET)):
-                text = label + text
-            found.append(Block(" ".join(text.split()) if level else text, level))
+            label = "" if level and label.startswith(BULLET) else label
+            text = label + text
+            block = Block(" ".join(text.split()) if level else flow(text), level)
+            self._shape(block, parts, label + carried)
+            block.form += self._of_paragraph(block, properties, label)
+            found.append(block)
+        else:
+            self._pictures += self._shaping.waiting()
         return self._counted(found) + self._hung()
+
+    def _shape(self, block: Block, parts: list[str], before: str) -> None:
+        """Give a block the form of its parts; `before` are words that stand in front of them."""
+        self._shaping.gathered([clean(part) for part in parts])
+        letters, lead = (len("".join(clean(words).split())) for words in ("".join(parts), before))
+        self._shaping.shape(block, letters, lead)
+        self._shaping.over()
+        block.pictures = [*self._pictures, *block.pictures]
+        block.anchors, self._anchors, self._pictures = self._anchors, [], []
+
+    def _of_paragraph(self, block: Block, properties, label: str) -> list[Piece]:
+        style = None if properties is None else properties.find("{*}pStyle")
+        kinds = ["quote"] if style is not None and value(style).lower() in _QUOTES else []
+        kinds += ["item"] if label and not block.level else []
+        return [Piece(kind, 0, len(block.text), kind == "item") for kind in kinds]
 
     def _hung(self) -> list[Block]:
         """Return the blocks of boxes and notes that were met since the last paragraph."""
@@ -116,17 +157,24 @@ class Body:
         waiting, self._hanging = self._hanging, []
         for mark, element in waiting:
             inside = self.blocks(element)
-            if inside:
-                inside[0].text = mark + inside[0].text
+            if inside and mark:
+                inside[0].put_before(mark)
+                inside[0].anchors.append(f"note {mark.strip()}")
+                self._notes_read += 1
+                for block in inside:
+                    block.form.append(Piece("note", 0, len(block.text), key=-self._notes_read))
             found += inside
         return found
 
-    def _text(self, element) -> str:
-        """Text of a paragraph: runs, tabs, line ends and note marks; boxes are put aside."""
+    def _parts_of(self, element) -> list[str]:
+        """Gather the text of a paragraph: runs, tabs, line ends and note marks; boxes are put aside."""
         parts: list[str] = []
         stack = list(reversed(element))
         while stack:
             item = stack.pop()
+            if isinstance(item, _End):
+                self._shaping.end(item.element, len(parts))
+                continue
             name = local_name(item)
             if name in _SKIP:
                 continue
@@ -139,7 +187,10 @@ class Body:
             elif name == "nobreakhyphen":
                 parts.append("-")
             elif name in ("footnotereference", "endnotereference"):
-                parts.append(self._mark(name.removesuffix("reference"), value(item, "id")))
+                mark = self._mark(name.removesuffix("reference"), value(item, "id"))
+                self._shaping.begin(item, len(parts), ["reference"] if mark else [], target=f"#note {mark}")
+                parts.append(mark)
+                self._shaping.end(item, len(parts))
             elif name == "r" and _is_raised(item):
                 parts.append(raised("".join(parts[-_LOOKED_BACK:]), raw_text(item), _text_behind(item)))
             elif name == "alternatecontent":
@@ -149,8 +200,21 @@ class Body:
             elif name in _PARTS:
                 self._drawn(value(item, _PARTS[name]))
             else:
+                if name == "bookmarkstart":
+                    self._anchors.append(value(item, "name"))
+                elif name == "drawing":
+                    self._picture(item, len(parts))
+                if kinds := _forms_of(item, name):
+                    self._shaping.begin(item, len(parts), kinds, target=f"#{value(item, 'anchor')}")
+                    stack.append(_End(item))
                 stack += reversed(item)
-        return "".join(parts)
+        return parts
+
+    def _picture(self, drawing, at: int) -> None:
+        picture, told = drawing.find(".//{*}blip"), drawing.find(".//{*}docPr")
+        if picture is not None:
+            words = "" if told is None else value(told, "descr")
+            self._shaping.picture(value(picture, "embed"), words, at)
 
     def _drawn(self, relation: str) -> None:
         root = self.part(relation)
@@ -173,9 +237,11 @@ class Body:
         long = not nested and any(len(raw_text(cell)) > LAYOUT_CELL for row in rows for cell in row)
         if nested or long or max(map(len, rows), default=0) < 2:
             return [block for row in rows for cell in row for block in self.blocks(cell)]
-        lines = [" | ".join(filter(None, map(self._cell, row))) for row in rows]
-        text = "\n".join(filter(None, lines))
-        return self._counted([Block(text)] if text else []) + self._hung()
+        block = Block("")
+        begun = table_of([[self._cell(cell) for cell in row] for row in rows], block)
+        if begun:
+            block.anchors, self._anchors = self._anchors, []
+        return self._counted([block] if begun else []) + self._hung()
 
     def _cell(self, cell) -> str:
         """Join the paragraphs of a cell on one line."""
@@ -183,9 +249,45 @@ class Body:
         for element in _content(cell):
             if local_name(element) == "p":
                 label = self.numbering.label(element.find("{*}pPr"))
-                text = " ".join(self._text(element).split())
+                text = " ".join("".join(self._parts_of(element)).split())
+                self._pictures += self._shaping.waiting()
+                self._shaping.over()
                 words.append(label + text if text else "")
         return " ".join(filter(None, words))
+
+
+def table_of(rows: list[list[str]], block: Block) -> bool:
+    """Write rows of cells into a block, a line for each, with their form; tell whether there was text."""
+    pieces: list[Piece] = []
+    for cells in rows:
+        if not any(cells):
+            continue
+        block.text += "\n" if block.text else ""
+        start, apart = len(block.text), ""
+        found = []
+        for cell in map(flow, cells):
+            block.text += apart if cell else ""
+            apart = " | " if cell else apart
+            found.append(Piece("cell", len(block.text), len(block.text) + len(cell), 1))
+            block.text += cell
+        pieces += [Piece("row", start, len(block.text)), *found]
+    block.form += [Piece("table", 0, len(block.text)), *pieces] if block.text else []
+    return bool(block.text)
+
+
+def _forms_of(item, name: str) -> list[str]:
+    """List the kinds of form that a run or a link gives to its letters."""
+    if name == "hyperlink":
+        return ["link"] if value(item, "anchor") else []
+    properties = item.find("{*}rPr") if name == "r" else None
+    found = []
+    for one in () if properties is None else properties:
+        kind = _RUN_FORMS.get(local_name(one), "")
+        if local_name(one) == "rstyle":
+            kind = _RUN_STYLES.get(value(one).lower(), "")
+        if kind and value(one) not in _OFF:
+            found.append(kind)
+    return found
 
 
 def _is_raised(run) -> bool:

@@ -12,7 +12,7 @@ from ingest.document import Document
 from ingest.parse import parse
 from ingest.pictures import NAME as PICTURE_NAME
 from ingest.pictures import checked_picture
-from tests.ingest.build import epub, page
+from tests.ingest.build import docx, epub, page
 
 NAME = "book.epub"
 
@@ -179,3 +179,53 @@ def test_a_document_without_form_still_opens():
     )
     assert "spans" not in old
     assert Document.from_json(old) == Document("T", "", "", "text", "One.")
+
+
+def run(words: str, *forms: str) -> str:
+    """A run of a Word document with these properties."""
+    return f"<w:r><w:rPr>{''.join(forms)}</w:rPr><w:t xml:space='preserve'>{words}</w:t></w:r>"
+
+
+ITALIC, OFF, STRONG = "<w:i/>", '<w:b w:val="0"/>', '<w:rStyle w:val="Strong"/>'
+
+
+@pytest.mark.parametrize(("body", "spans"), [
+    (f"<w:p>{run('So ')}{run('very', ITALIC)}{run(' odd  ', '<w:b/>', ITALIC)}{run('it', OFF)}</w:p>",
+     [("italic", "very"), ("bold", "odd"), ("italic", "odd")]),
+    (f"<w:p>{run('Sir', '<w:smallCaps/>')} {run('x', STRONG)}</w:p>",
+     [("smallcaps", "Sir"), ("bold", "x")]),
+    (f"<w:p><w:pPr><w:pStyle w:val='Quote'/></w:pPr>{run('Said.')}</w:p>", [("quote", "Said.")]),
+    (f"<w:p>{run('See ')}<w:hyperlink w:anchor='b'>{run('there')}</w:hyperlink></w:p>"
+     f"<w:p><w:bookmarkStart w:name='b'/>{run('Here.')}</w:p>", [("link", "there")]),
+    ("<w:tbl>" + "".join(f"<w:tr>{''.join(f'<w:tc><w:p>{run(cell)}</w:p></w:tc>' for cell in row)}</w:tr>"
+                         for row in (("a", "", "b"), ("", "c", "d"))) + "</w:tbl>",
+     [("table", "a | b\nc | d"), ("row", "a | b"), ("cell", "a"), ("cell", ""), ("cell", "b"),
+      ("row", "c | d"), ("cell", ""), ("cell", "c"), ("cell", "d")]),
+])  # fmt: skip
+def test_form_of_a_word_document(read, body, spans):
+    assert sorted(told(read(docx(body), "file.docx"))) == sorted(spans)
+
+
+def test_notes_and_pictures_of_a_word_document(read, tmp_path):
+    space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+    note = (
+        f'<w:footnotes {space}><w:footnote w:id="2"><w:p>{run("A ")}{run("note", ITALIC)}</w:p></w:footnote>'
+    )
+    kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/image"
+    relation = f'<Relationship Id="r1" Type="{kinds}" Target="media/p.png"/>'
+    drawing = '<w:drawing><d><docPr descr="A cat"/><blip r:embed="r1" xmlns:r="r"/></d></w:drawing>'
+    body = (
+        f"<w:p>{run('Word')}<w:r><w:footnoteReference w:id='2'/></w:r></w:p><w:p><w:r>{drawing}</w:r></w:p>"
+    )
+    extra = {
+        "word/footnotes.xml": f"{note}</w:footnotes>",
+        "word/_rels/document.xml.rels": f"<Relationships>{relation}</Relationships>",
+        "word/media/p.png": picture(),
+    }
+    document = read(docx(f"{body}<w:p>{run('After.')}</w:p>", extra), "file.docx")
+    assert document.text == "Word[1]\n\n[1] A note\n\nAfter."
+    (reference,) = (one for one in document.spans if one.kind == "reference")
+    assert document.note_at(reference.value) == (9, 19)
+    assert told(document, "italic", "note") == [("note", "[1] A note"), ("italic", "note")]
+    (shown,) = document.pictures
+    assert (shown.words, bool(shown.name), shown.at) == ("A cat", True, document.text.index("After"))
