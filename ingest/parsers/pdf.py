@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pymupdf
 
@@ -12,6 +13,7 @@ from ingest.manuscript import Manuscript
 from ingest.pdf.chapters import Chapters, find_chapters
 from ingest.pdf.columns import reading_order
 from ingest.pdf.damage import TROUBLE
+from ingest.pdf.forms import find_forms
 from ingest.pdf.furniture import take_furniture
 from ingest.pdf.labels import page_labels
 from ingest.pdf.leaf import Leaf
@@ -63,12 +65,13 @@ def parse(source: Source) -> Document:
         paragraphs = _paragraphs(leaves, manuscript)
         labels = page_labels(book, leaves)
         _write(paragraphs, find_chapters(book, paragraphs), labels, manuscript)
-        return manuscript.document(
+        document = manuscript.document(
             title=_title(book, paragraphs) or source.stem,
             author=_metadata(book, "author"),
             language=_language(book),
             format=NAME,
         )
+        return replace(document, spans=find_forms(document, leaves, book))
     finally:
         book.close()
 

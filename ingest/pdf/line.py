@@ -18,6 +18,7 @@ _UNREAD_LEADERS = re.compile(
 _READ_WORD = re.compile(r"[^\W\d_]{3}")
 _RAISED = 1 << 0
 _MONO = 1 << 3
+_ITALIC = 1 << 1
 _BOLD = 1 << 4
 _UPRIGHT = 0.9
 _HIGHER = 0.15  # of the size around it
@@ -41,6 +42,8 @@ class Line:
     mono: bool = False
     cells: int = 1
     aside: bool = False
+    letters: str = ""  # as it was read, without blanks and the hyphen at its end
+    forms: tuple[tuple[str, int, int], ...] = ()  # kind and range of these letters, where not all are plain
 
     @property
     def height(self) -> float:
@@ -74,7 +77,29 @@ def read_line(line: dict) -> Line | None:
     return Line(
         x0, y0, x1, y1, text, largest["size"],
         bold=bool(largest["flags"] & _BOLD), mono=bool(largest["flags"] & _MONO), cells=2 if leaders else 1,
+        letters=letters_of(text), forms=_forms(spans, text),
     )  # fmt: skip
+
+
+def letters_of(text: str) -> str:
+    """Return the letters of a line as its paragraph has them: without blanks, and the hyphen at its end."""
+    return "".join(typeset(clean(text)).split()).rstrip(f"-\u2010{SOFT_HYPHEN}")
+
+
+def _forms(spans: list[dict], text: str) -> tuple[tuple[str, int, int], ...]:
+    """Find which letters of a line are italic or bold; none where its letters were changed together."""
+    found: list[tuple[str, int, int]] = []
+    at, end = 0, len(letters_of(text))
+    for span in spans:
+        size = len("".join(typeset(clean(span["text"])).split()))
+        for flag, kind in ((_ITALIC, "italic"), (_BOLD, "bold")):
+            if size and span["flags"] & flag:
+                joined = next((one for one in found if one[0] == kind and one[2] == at), None)
+                if joined:
+                    found.remove(joined)
+                found.append((kind, joined[1] if joined else at, min(at + size, end)))
+        at += size
+    return tuple(found) if at == len("".join(text.replace(SOFT_HYPHEN, "").split())) else ()
 
 
 def _together(spans: list[dict], main: dict, upright: bool) -> str:

@@ -4,6 +4,7 @@ import base64
 import io
 from pathlib import Path
 
+import pymupdf
 import pytest
 from PIL import Image
 
@@ -12,7 +13,7 @@ from ingest.document import Document
 from ingest.parse import parse
 from ingest.pictures import NAME as PICTURE_NAME
 from ingest.pictures import checked_picture
-from tests.ingest.build import docx, epub, page
+from tests.ingest.build import PAGE, docx, epub, page
 
 NAME = "book.epub"
 
@@ -229,3 +230,38 @@ def test_notes_and_pictures_of_a_word_document(read, tmp_path):
     assert told(document, "italic", "note") == [("note", "[1] A note"), ("italic", "note")]
     (shown,) = document.pictures
     assert (shown.words, bool(shown.name), shown.at) == ("A cat", True, document.text.index("After"))
+
+
+def printed(*pages: str) -> bytes:
+    """A PDF of pages written in HTML; a link "#page2" leads to its second page."""
+    stream = io.BytesIO()
+    writer = pymupdf.DocumentWriter(stream)
+    for markup in pages:
+        story = pymupdf.Story(markup)
+        device = writer.begin_page(PAGE)
+        story.place(PAGE + (48, 60, -48, -56))
+        story.draw(device)
+        writer.end_page()
+    writer.close()
+    return stream.getvalue()
+
+
+FILLER = (
+    "<p>" + "It was told of the miller and the heron that they waited by the sluice for long. " * 6 + "</p>"
+)
+
+
+def test_form_of_a_pdf(read):
+    book = pymupdf.open("pdf", printed(f"<p>So <i>very odd</i> it was, <b>and</b> more.</p>{FILLER}", FILLER))
+    place = book[0].search_for("more")[0]
+    book[0].insert_link({"kind": pymupdf.LINK_GOTO, "from": place, "page": 1, "to": pymupdf.Point(0, 0)})
+    out = {"kind": pymupdf.LINK_URI, "from": book[0].search_for("was")[0], "uri": "http://192.0.2.7/"}
+    book[0].insert_link(out)
+    document = read(book.tobytes(), "file.pdf")
+    assert told(document) == [("italic", "very odd"), ("bold", "and"), ("link", "more")]
+    (link,) = (one for one in document.spans if one.kind == "link")
+    assert link.value == document.pages[1].start
+
+
+def test_a_pdf_all_in_italics_has_none(read):
+    assert told(read(printed(f"<i>{FILLER}</i>"), "file.pdf")) == []

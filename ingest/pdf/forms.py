@@ -1,0 +1,87 @@
+"""What a PDF shows of the form of its text: words in italics and bold, and links from page to page.
+
+Lines change on their way into paragraphs: hyphens go, first letters come before their words. So the letters
+of a line are looked for again, without blanks, in the text of the page; where they are not found, nothing is
+told of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pymupdf
+
+from ingest.document import Document, Page
+from ingest.form import Span
+from ingest.pdf.damage import TROUBLE
+from ingest.pdf.leaf import Leaf
+from ingest.pdf.line import letters_of
+
+_MOST_SHARE = 0.5  # of a text's letters: a form that more have is the form of the text itself
+_MOST_LINKS = 300  # of a page
+_SHORTEST = 2  # letters that are looked for
+
+
+def find_forms(document: Document, leaves: list[Leaf], book: pymupdf.Document) -> list[Span]:
+    """Find the spans of a document whose pages are these leaves of a book."""
+    found: list[Span] = []
+    for number, (page, leaf) in enumerate(zip(document.pages, leaves, strict=False)):
+        words = _Letters(document.text, page.start, page.end)
+        found += _set_words(words, leaf)
+        found += _links(words, book, number, document.pages)
+    counts: Counter[str] = Counter()
+    for span in found:
+        counts[span.kind] += span.end - span.start
+    usual = {kind for kind in ("italic", "bold") if counts[kind] > _MOST_SHARE * len(document.text)}
+    return sorted((span for span in found if span.kind not in usual), key=lambda span: span.start)
+
+
+class _Letters:
+    """The letters of a stretch of text without blanks, and where each of them stands."""
+
+    def __init__(self, text: str, start: int, end: int) -> None:
+        self._offsets = [at for at in range(start, end) if not text[at].isspace()]
+        self._letters = "".join(text[at] for at in self._offsets)
+        self._at = 0
+
+    def find(self, letters: str) -> int | None:
+        """Return where letters stand, counted in letters: behind those found last, or else anywhere."""
+        if len(letters) < _SHORTEST:
+            return None
+        at = self._letters.find(letters, self._at)
+        at = self._letters.find(letters) if at < 0 else at
+        if at < 0:
+            return None
+        self._at = at + 1
+        return at
+
+    def span(self, kind: str, first: int, last: int, value: int = 0) -> Span | None:
+        """Return the span of the letters [first, last); None where there are none."""
+        if not 0 <= first < last <= len(self._offsets):
+            return None
+        return Span(kind, self._offsets[first], self._offsets[last - 1] + 1, value)
+
+
+def _set_words(words: _Letters, leaf: Leaf) -> Iterator[Span]:
+    for line in leaf.every_line:
+        at = words.find(line.letters) if line.forms else None
+        if at is None:
+            continue
+        for kind, first, last in line.forms:
+            if (span := words.span(kind, at + first, at + last)) is not None:
+                yield span
+
+
+def _links(words: _Letters, book: pymupdf.Document, number: int, pages: Sequence[Page]) -> Iterator[Span]:
+    try:
+        page = book[number]
+        links = [one for one in page.get_links() if 0 <= one.get("page", -1) < len(pages)][:_MOST_LINKS]
+        text = page.get_textpage() if links else None
+        said = [(page.get_textbox(one["from"], textpage=text), one["page"]) for one in links]
+    except (*TROUBLE, TypeError, ValueError):
+        return
+    for shown, target in said:
+        letters = letters_of(shown)
+        at = words.find(letters)
+        span = None if at is None else words.span("link", at, at + len(letters), pages[target].start)
+        if span is not None:
+            yield span
