@@ -87,5 +87,7 @@ bar.addEventListener("click", (event) => {
   trigger("click", Object.assign({}, target.dataset, extra));
   window.getSelection().removeAllRanges();
   hide();
+  // where the talk stands behind the book
+  if (target.dataset.field) document.querySelector("#lm-panes [data-pane=talk]")?.click();
   if (target.dataset.field) document.querySelector(target.dataset.field + " textarea")?.focus();
 });

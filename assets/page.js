@@ -21,6 +21,14 @@ const copied = async (source) => {
 
 let looked = null;
 
+// a phone shows the book or the talk
+const turnTo = (pane) => {
+  document.querySelector("#lm-desk")?.classList.toggle("lm-shows-talk", pane === "talk");
+  document.querySelectorAll("#lm-panes [data-pane]").forEach((one) => {
+    one.setAttribute("aria-pressed", String(one.dataset.pane === pane));
+  });
+};
+
 // how the text looks is the reader's own, kept by this browser
 const restyle = ({ look, by, value }) => {
   const kept = JSON.parse(localStorage.getItem("longmem-look") || "{}");
@@ -66,6 +74,10 @@ element.addEventListener("click", (event) => {
       found.forEach((one, number) => one.classList.toggle("lm-looked-at", number === next));
       found[next].scrollIntoView({ block: "nearest" });
       send(found[next]);
+      return;
+    }
+    if (target.dataset.pane) {
+      turnTo(target.dataset.pane);
       return;
     }
     if (target.dataset.look) {
@@ -222,7 +234,7 @@ const settle = () => {
   if (mark && key !== leaf) {
     const top = mark.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
     scroller.scrollTop += top - scroller.clientHeight / 3;
-    if (window.innerWidth < 800) scroller.scrollIntoView({ block: "start" });
+    turnTo("book");
   } else if (key !== leaf) {
     scroller.scrollTop = 0;
   }
@@ -230,6 +242,20 @@ const settle = () => {
 };
 watch("value", () => requestAnimationFrame(settle));
 requestAnimationFrame(settle);
+
+// a finger that is drawn over the text turns the leaf
+if (element.closest("#lm-reader")) {
+  let from = null;
+  element.addEventListener("touchstart", (event) => {
+    from = event.touches.length === 1 ? event.touches[0] : null;
+  }, { passive: true });
+  element.addEventListener("touchend", (event) => {
+    const to = event.changedTouches[0];
+    if (!from || String(window.getSelection())) return;
+    const [right, down] = [to.clientX - from.clientX, to.clientY - from.clientY];
+    if (Math.abs(right) > 80 && Math.abs(right) > 3 * Math.abs(down)) trigger("click", { action: right < 0 ? "next" : "previous" });
+  }, { passive: true });
+}
 
 if (element.closest("#lm-contents")) {
   // Escape closes the list; the place is as it was

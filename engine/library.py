@@ -184,6 +184,14 @@ class Library:
         self.shelf.update(identifier, tokens=tokens, bank_bytes=source.bank.nbytes)
         self._faults.pop(identifier, None)
 
+    def read(self, job: Job, report: Report) -> None:
+        """Do only the first of a job's work: from then on its book can be read and searched."""
+        report("parse", 0, 1)
+        self._parsed(job, lambda: report("parse", 0, 1))
+        if not self.shelf.fulltext.has(job.document):
+            self.index(job.document)
+        raise Stopped("queued")
+
     def index(self, identifier: str) -> None:
         """Make the full-text index of a document that was parsed."""
         text = self.document(identifier).text

@@ -19,12 +19,14 @@ from engine.assistant import Assistant
 from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
 from engine.demonstrations.store import DemonstrationLibrary
 from engine.errors import Failure
+from engine.marks import editions
 from engine.paths import SAMPLES
 from engine.shelf.accounts import Accounts, Limits
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.leaving import leave
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Entry
+from engine.shelf.titles import folded
 from ingest.apart import read_table
 from ingest.errors import BadInput
 
@@ -46,13 +48,16 @@ class Desk:
         self.marks = MarksDesk(self.reading, read_only)
         self.talking = TalkDesk(self.reading, self.speaker)
         self.demonstrations = Demonstrations(assistant.library, read_table)
-        self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any)
+        # a new book is read at once, while the memory of another is filled; a short one is filled first
+        self.reader = JobRunner(self.shelf.jobs, assistant.library.read, wants=self._is_unread)
+        self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any, order=self._length)
         self._adding = threading.Lock()
 
     def start(self) -> None:
         """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
         if not self.read_only:
             self.shelf.sweep()
+            self.reader.start()
             self.runner.start()
 
     def look(self, after: float = LOOK_SECONDS) -> None:
@@ -69,7 +74,23 @@ class Desk:
     def stop(self, seconds: float = 30.0) -> bool:
         """End answers and put the job in hand back into its queue; False where that takes over `seconds`."""
         self.speaker.stop_all()
-        return self.read_only or self.runner.stop(seconds)
+        return self.read_only or all([self.reader.stop(seconds), self.runner.stop(seconds)])
+
+    def wake(self) -> None:
+        """Look at the queue now: a job was just added."""
+        self.reader.wake()
+        self.runner.wake()
+
+    def _is_unread(self, job: Job) -> bool:
+        return job.kind == ADD and not self.shelf.is_stored(job.document)
+
+    def _length(self, job: Job) -> tuple[bool, int]:
+        """Return what jobs are sorted by: books that were read before others, the shortest first."""
+        try:
+            entry = self.shelf.get(job.document)
+        except BadInput:  # of a library of examples
+            return False, 0
+        return not entry.characters, entry.characters or entry.source_bytes
 
     def changeable(self) -> None:
         """Raises BadInput where the page is for reading only."""
@@ -125,7 +146,7 @@ class Desk:
             entry, _ = self.assistant.enqueue(
                 path, password=password or None, encoding=encoding or None, owner=owner
             )
-        self.runner.wake()
+        self.wake()
         return entry
 
     def add_sample(self, owner: str = "") -> Entry:
@@ -142,7 +163,7 @@ class Desk:
         self._check_job(jobs.get(job), owner)
         if action == "resume":
             self.assistant.library.resume(job, password or None, encoding or None)
-            self.runner.wake()
+            self.wake()
         else:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
 
@@ -163,7 +184,7 @@ class Desk:
         """Give a document another title."""
         return self.shelf.rename(self.own(identifier, owner).id, title)
 
-    def remove(self, identifier: str, owner: str = "") -> tuple[str, int]:
+    def remove(self, identifier: str, owner: str = "", keep_marks: bool = False) -> tuple[str, int]:
         """Delete a document with its memory and talks; returns its title and the bytes freed.
 
         What another account holds as well goes from this one alone, and frees nothing.
@@ -171,15 +192,30 @@ class Desk:
         self.changeable()
         entry = self.shelf.get(identifier, owner)
         if owner in entry.holders and len(entry.holders) > 1:
-            leave(self.shelf, identifier, owner)
+            leave(self.shelf, identifier, owner, keep_marks)
             return entry.title, 0
         self.own(identifier, owner)
-        return entry.title, self.assistant.remove(entry.id)
+        return entry.title, self.assistant.remove(entry.id, keep_marks)
+
+    def replace(self, former: str, edition: str, owner: str = "") -> tuple[str, int]:
+        """Put a document in the place of an older edition; returns its title and how many notes it took."""
+        older = self.own(former, owner)
+        if len(older.holders) > 1:
+            raise BadInput(
+                f"another account keeps the older edition of “{older.title}” too: leave it instead"
+            )
+        found, _ = editions.replace(self.assistant.library, older.id, self.own(edition, owner).id)
+        return self.shelf.get(edition).title, found
+
+    def tag(self, identifier: str, tags: str, owner: str = "") -> None:
+        """Give a document a reader's tags."""
+        self.changeable()
+        self.shelf.tag(self.shelf.get(identifier, owner).id, tags, owner)
 
     def renew(self, identifier: str, owner: str = "") -> None:
         """Make the memory of a document anew, from the text that is there."""
         self.assistant.library.renew(self.own(identifier, owner).id)
-        self.runner.wake()
+        self.wake()
 
     def cards(self, owner: str, document: str = "") -> str:
         """Write the shelf as HTML."""
@@ -188,7 +224,27 @@ class Desk:
         rows = [(entry, self.job_of(entry, owner)) for entry in entries]
         fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
         shared = {entry.id for entry in entries if owner in entry.holders and not self.read_only}
-        return shelf_html.cards(rows, document, self.read_only, faults, fixed, shared)
+        return shelf_html.cards(
+            rows, document, self.read_only, faults, fixed, shared, self._more(entries, fixed, owner)
+        )
+
+    def _more(self, entries: list[Entry], fixed: set[str], owner: str) -> dict[str, list[str]]:
+        """Return further buttons by the id of their book: tags, an older edition, notes that may stay."""
+        marked = {mark.book for mark in self.shelf.marks.all(owner)}
+        mine = [entry for entry in entries if entry.id not in fixed and len(entry.holders) < 2]
+        named: dict[tuple[str, str], list[Entry]] = {}
+        for entry in mine:
+            named.setdefault((folded(entry.title), folded(entry.author)), []).append(entry)
+        more = {entry.id: [] if self.read_only else [shelf_html.tagging(entry)] for entry in entries}
+        for entry in mine:
+            older = [
+                one
+                for one in named[folded(entry.title), folded(entry.author)]
+                if one.created < entry.created and entry.characters
+            ]
+            more[entry.id] += [shelf_html.replacing(entry, older[0].id)] if older else []
+            more[entry.id] += [shelf_html.keeping(entry)] if entry.id in marked else []
+        return more
 
     def job_of(self, entry: Entry, owner: str) -> Job | None:
         """Return the newest job of a document; of another account's, only how far the book is."""

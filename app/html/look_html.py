@@ -8,6 +8,16 @@ STEPS = [("Letters", "--lm-size", 0.08, "smaller", "larger"),
          ("Line height", "--lm-lead", 0.1, "closer", "wider")]  # fmt: skip
 
 
+def panes() -> str:
+    """Write what a phone shows instead of both: the book or the talk."""
+    made = [
+        markup.button(label, "pane", pane=label.lower(), class_=f"lm-pane-{label.lower()}",
+                      aria_pressed="true" if label == "Book" else "false")
+        for label in ("Book", "Talk")
+    ]  # fmt: skip
+    return markup.tag("div", *made, class_="lm-panes", role="group", aria_label="What is shown")
+
+
 def menu() -> str:
     """Write the menu."""
     rows = [

@@ -1,7 +1,7 @@
 """Shelf as HTML: the documents and their jobs as cards. Plain functions."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from app.html import job_html, markup, wording
@@ -18,15 +18,16 @@ def cards(
     faults: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
     shared: Collection[str] = (),
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Write all documents, or what to do when there is none.
 
     faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change. shared: those
-    that are kept for the reader, who can leave them.
+    that are kept for the reader, who can leave them. more: {id: further buttons}.
     """
     if not entries:
         return empty(read_only)
-    faults = faults or {}
+    faults, more = faults or {}, more or {}
     made = [
         card(
             entry,
@@ -35,10 +36,42 @@ def cards(
             read_only or entry.id in fixed,
             faults.get(entry.id, ""),
             entry.id in shared,
+            more.get(entry.id, ()),
         )
         for entry, job in entries
     ]
-    return markup.tag("ul", *made, class_="lm-cards")
+    return going_on([entry for entry, _ in entries]) + markup.tag("ul", *made, class_="lm-cards")
+
+
+def going_on(entries: list[Entry]) -> str:
+    """Write the way back into the book that was opened last, where it was begun and not ended."""
+    begun = [one for one in entries if one.opened and 0 < one.position < one.characters]
+    if not begun:
+        return ""
+    last = max(begun, key=lambda one: one.opened or 0)
+    words = f"Continue “{last.title}” · {100 * last.position / last.characters:.0f} %"
+    button = markup.button(words, "open", document=last.id, class_="lm-primary")
+    return markup.tag("p", button, class_="lm-going-on")
+
+
+def tagging(entry: Entry) -> str:
+    """Write the button for the tags of a book."""
+    return markup.button("Tags", "tag", document=entry.id, ask="Tags, parted by commas",
+                         preset=", ".join(entry.tags), aria_label=f"Tags: {entry.title}")  # fmt: skip
+
+
+def replacing(entry: Entry, older: str) -> str:
+    """Write the button that puts a book in the place of an older edition."""
+    confirm = "Delete the older edition? Your notes and place in it go over to this one; its talks go."
+    return markup.button("Replace the older edition", "replace", document=entry.id, older=older,
+                         confirm=confirm)  # fmt: skip
+
+
+def keeping(entry: Entry) -> str:
+    """Write the button that deletes a book and keeps the notes on it."""
+    confirm = f"Delete “{entry.title}” with its memory and all talks about it? Your notes stay."
+    return markup.button("Delete, keep notes", "remove", document=entry.id, keep="notes", confirm=confirm,
+                         class_="lm-danger", aria_label=f"Delete, keep notes: {entry.title}")  # fmt: skip
 
 
 def empty(read_only: bool) -> str:
@@ -55,9 +88,15 @@ def empty(read_only: bool) -> str:
 
 
 def card(
-    entry: Entry, job: Job | None, is_open: bool, read_only: bool, fault: str = "", is_shared: bool = False
+    entry: Entry,
+    job: Job | None,
+    is_open: bool,
+    read_only: bool,
+    fault: str = "",
+    is_shared: bool = False,
+    more: Sequence[str] = (),
 ) -> str:
-    """Write one document as a card."""
+    """Write one document as a card. more: further buttons."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
     heading = markup.tag("h3", markup.text(title), class_="lm-title")
@@ -87,9 +126,21 @@ def card(
         confirm = f"Take “{title}” and your talks about it from your shelf? Another account keeps the book."
         buttons.append(markup.button("Leave", "remove", document=entry.id, confirm=confirm,
                                      class_="lm-danger", aria_label=f"Leave: {title}"))  # fmt: skip
+    buttons += more
+    if entry.tags:
+        lines.append(
+            markup.tag(
+                "p",
+                *(markup.tag("span", markup.text(tag), class_="lm-label") for tag in entry.tags),
+                class_="lm-tags",
+            )
+        )
     lines.append(markup.tag("div", *buttons, class_="lm-row"))
     return markup.tag("li", *lines, class_=f"lm-card{' lm-open' if is_open else ''}", data_id=entry.id,
-                      data_state=entry.state)  # fmt: skip
+                      data_state=entry.state, data_title=title, data_author=entry.author,
+                      data_recent=max(entry.opened or 0, entry.created), data_added=entry.created,
+                      data_length=entry.characters, data_tags="\n".join(entry.tags),
+                      data_read=f"{entry.position / max(1, entry.characters):.3f}")  # fmt: skip
 
 
 def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:

@@ -35,6 +35,7 @@ class ReadTab:
 
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
+        gr.HTML(look_html.panes(), **PANE, elem_id="lm-panes")
         with gr.Row(equal_height=False, elem_id="lm-desk"):
             with gr.Column(scale=3, min_width=330, elem_classes="lm-side"):
                 self._reader()

@@ -11,12 +11,15 @@ import gradio as gr
 from app.desk import uploads
 from app.desk.desk import Desk
 from app.desk.state import View
-from app.html import markup, wording
+from app.html import markup, shelf_tools, wording
 from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import SCRIPT as PANE_SCRIPT
 from app.tabs.read_tab import ReadTab
 from engine.errors import Failure
+from engine.paths import ASSETS
 from ingest.errors import BadInput
 
+SCRIPT = PANE_SCRIPT + (ASSETS / "shelf.js").read_text(encoding="utf-8")
 BUSY_SECONDS, IDLE_SECONDS = 1.5, 6.0
 
 
@@ -37,7 +40,8 @@ class ShelfTab:
             self.password = gr.Textbox(label="Password of the next file", type="password", max_lines=1)
             self.encoding = gr.Textbox(label="Encoding of the next text", placeholder="cp1251", max_lines=1)
         self.notice = gr.HTML(elem_id="lm-notice", apply_default_css=False, padding=False)
-        self.cards = gr.HTML(**PANE, elem_id="lm-shelf")
+        gr.HTML(shelf_tools.row(), apply_default_css=False, padding=False, elem_id="lm-shelf-row")
+        self.cards = gr.HTML(**PANE | {"js_on_load": SCRIPT}, elem_id="lm-shelf")
         self.timer = gr.Timer(BUSY_SECONDS)
         self.seen = gr.State("")
 
@@ -103,6 +107,7 @@ class ShelfTab:
         steps = {
             "sample": lambda: self.desk.add_sample(owner),
             "rename": lambda: self.desk.rename(document, str(values.get("answer", "")), owner),
+            "tag": lambda: self.desk.tag(document, str(values.get("answer", "")), owner),
             "renew": lambda: self.desk.renew(document, owner),
         } | dict.fromkeys(
             ("pause", "cancel", "resume"),
@@ -113,17 +118,27 @@ class ShelfTab:
                 view, before = self.desk.reading.open(document, owner, view), view
                 shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
             elif action == "remove":
-                shown |= self.removed(document, view, request)
+                shown |= self.removed(document, view, request, values.get("keep") == "notes")
+            elif action == "replace":
+                shown |= self.replaced(str(values.get("older", "")), document, view, request)
             elif action in steps:
                 steps[action]()
         if action == "resume":
             shown |= {self.password: "", self.encoding: ""}
         return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
-    def removed(self, document: str, view: View, request: gr.Request) -> dict:
+    def replaced(self, older: str, document: str, view: View, request: gr.Request) -> dict:
+        """Put a document in the place of an older edition and say what it took over."""
+        title, found = self.desk.replace(older, document, owner_of(request))
+        words = f"“{title}” took the place of the older edition; {found} notes were found in it."
+        shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
+        return shown | (self.read.scene(View(), request, view) if view.document == older else {})
+
+    def removed(self, document: str, view: View, request: gr.Request, keep: bool) -> dict:
         """Delete a document and say what that freed."""
-        title, freed = self.desk.remove(document, owner_of(request))
+        title, freed = self.desk.remove(document, owner_of(request), keep)
         words = f"“{title}” was deleted with its memory and talks; {wording.size(freed)} freed."
+        words += " Your notes on it stay." if keep else ""
         if not freed:
             words = f"“{title}” and your talks about it left your shelf; another account keeps the book."
         shown = {self.notice: markup.tag("p", markup.text(words), role="status")}

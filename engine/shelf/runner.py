@@ -1,8 +1,12 @@
-"""JobRunner: the thread of a server that takes queued jobs one by one, also those that others left behind."""
+"""JobRunner: the thread of a server that takes queued jobs one by one, also those that others left behind.
+
+A server may have several: one that reads new books at once, and one that fills their memories meanwhile.
+"""
 
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 
 from engine.shelf.jobs import Busy, Job, Jobs, Work
 
@@ -13,11 +17,21 @@ log = logging.getLogger(__name__)
 
 
 class JobRunner:
-    """Runs `work(job, report)` for each queued job, oldest first, one at a time."""
+    """Runs `work(job, report)` for each queued job that it `wants`, one at a time.
 
-    def __init__(self, jobs: Jobs, work: Work):
+    order: what the jobs are sorted by, the least first; of equal ones the oldest is first.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        work: Work,
+        wants: Callable[[Job], bool] = lambda job: True,
+        order: Callable[[Job], tuple] = lambda job: (),
+    ):
         self._jobs = jobs
         self._work = work
+        self._wants, self._order = wants, order
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,4 +96,5 @@ class JobRunner:
             log.info("job %d: %s", job.id, error)
 
     def _queued(self) -> list[Job]:
-        return [job for job in self._jobs.all(unfinished=True) if job.state == "queued"]
+        queued = [job for job in self._jobs.all(unfinished=True) if job.state == "queued"]
+        return sorted(filter(self._wants, queued), key=self._order)

@@ -563,3 +563,30 @@ def test_a_lock_whose_file_was_deleted_while_it_was_opened_is_not_taken(shelf, j
 
 def test_stopped_says_why():
     assert (Stopped("paused").state, str(Stopped("cancelled", "removed"))) == ("paused", "removed")
+
+
+def test_a_runner_takes_what_it_wants_in_its_order(shelf, tmp_path):
+    """A book is read by one runner and goes back into the queue; the other takes the shortest first."""
+    done: list[str] = []
+    names = {queue(shelf, tmp_path, name).document: name for name in ("long", "middle", "short")}
+
+    def read(job, report):
+        done.append(f"read {names[job.document]}")
+        raise Stopped("queued")
+
+    def read_already(job) -> bool:
+        return f"read {names[job.document]}" in done
+
+    reading = JobRunner(shelf.jobs, read, wants=lambda job: not read_already(job))
+    while reading._take_one():
+        pass
+    assert done == ["read long", "read middle", "read short"]
+    assert {job.state for job in shelf.jobs.all()} == {"queued"}
+    filling = JobRunner(
+        shelf.jobs, lambda job, report: done.append(names[job.document]),
+        order=lambda job: (["short", "middle", "long"].index(names[job.document]),),
+    )  # fmt: skip
+    while filling._take_one():
+        pass
+    assert done[3:] == ["short", "middle", "long"]
+    assert {shelf.get(identifier).state for identifier in names} == {"ready"}

@@ -299,3 +299,14 @@ def test_a_memory_that_cannot_be_used_is_said_with_what_to_do():
 )
 def test_spans_that_overlap_become_spans_that_do_not(spans, expected):
     assert flat(spans, 0, 6) == expected
+
+
+def test_the_shelf_offers_what_a_reader_can_do_with_a_book():
+    one = entry(state="ready", opened=5.0, tags=("sea", "<b>"), position=400)
+    more = [shelf_html.tagging(one), shelf_html.replacing(one, "cd34ef56ab12"), shelf_html.keeping(one)]
+    cards = shelf_html.cards([(one, None)], more={one.id: more})
+    assert "Continue “Emma” · 40 %" in html.unescape(cards)
+    for words in ("Delete, keep notes", "Replace the older edition", "Tags"):
+        assert words in cards
+    assert 'data-preset="sea, &#60;b&#62;"' in cards and "<b>" not in cards
+    assert "Continue" not in shelf_html.cards([(entry(opened=5.0, position=0), None)])

@@ -19,7 +19,14 @@ from tests.app.browser import (
     visiting,
 )
 
-TABS = {"shelf": "Shelf", "read": "Read", "write": "Write on", "classify": "Classify", "settings": "Settings"}
+TABS = {
+    "shelf": "Shelf",
+    "read": "Read",
+    "notes": "Notes",
+    "write": "Write on",
+    "classify": "Classify",
+    "settings": "Settings",
+}
 PARTS = {"file": "A file", "measure": "How good it is", "examples": "Examples", "template": "Template"}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 ROWS = "note,mood\n" + "".join(f"a {word} evening,good\na {other} evening,bad\n" for word, other in (
@@ -90,7 +97,7 @@ def test_nothing_serious_in_any_view(furnished_view, request, theme, size, rules
     page.wait_for_timeout(GLIDE)
     try:
         # the parts of a tab come before it is left
-        for view in ("shelf", "read", "write", "classify", *PARTS, "settings"):
+        for view in ("shelf", "read", "notes", "write", "classify", *PARTS, "settings"):
             at_view(page, view)
             assert page.evaluate(SIDEWAYS) <= 0, view
             found[view] = serious(page, rules)
