@@ -1,0 +1,137 @@
+"""Marks and places in a browser: selected words, the list of notes, addresses, the drawer of contents."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.app.browser import BOOK, FACTS, PHONE, begin_to_ask, fresh_talk, open_book, to_tab, visiting
+
+SELECT = """words => {
+    const block = [...document.querySelectorAll('.lm-leaf [data-start][data-end]')]
+        .find(one => one.textContent.includes(words));
+    const text = block.firstChild, at = text.data.indexOf(words), range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + words.length);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+}"""
+WORDS = "called Tobias"
+
+
+def to_chapter(page, number: int) -> None:
+    page.locator("#lm-contents summary").click()
+    page.locator("#lm-contents .lm-chapter", has_text=f"Chapter {number}").click()
+    page.wait_for_function(f"document.querySelector('#lm-place').innerText.includes('Chapter {number}')")
+
+
+def select(page, words: str):
+    page.evaluate(SELECT, words)
+    page.wait_for_selector("#lm-bar.lm-on")
+    return page.locator("#lm-bar")
+
+
+def test_words_are_marked_listed_opened_and_taken_away(reader):
+    open_book(reader)
+    to_chapter(reader, 1)
+    select(reader, WORDS).locator("[data-colour=blue]").click()
+    mark = reader.locator(".lm-leaf mark.lm-blue")
+    mark.wait_for()
+    assert mark.inner_text() == WORDS
+
+    mark.click()
+    reader.locator("#lm-bar [data-action=ask]").click()
+    reader.wait_for_function(
+        "words => document.querySelector('#lm-question textarea').value.includes(words)", arg=f"“{WORDS}”"
+    )
+    reader.locator("#lm-question textarea").fill("")
+
+    to_tab(reader, "Notes")
+    row = reader.locator("#lm-notes li", has_text=WORDS)
+    row.wait_for()
+    with reader.expect_download() as begun:
+        reader.get_by_role("button", name="Export", exact=True).click()
+        reader.locator("a[download]:visible", has_text=re.compile("KB|B")).first.click()
+    exported = Path(begun.value.path()).read_text(encoding="utf-8")
+    assert f"> {WORDS}" in exported and "#book=" in exported
+    row.locator("[data-action=hit]").click()
+    reader.wait_for_selector(f".lm-leaf mark.found >> text={WORDS}")
+
+    to_tab(reader, "Notes")
+    row.locator("[data-action=delete-mark]").click()
+    reader.wait_for_selector("#lm-notes >> text=No notes yet")
+
+
+def test_every_place_has_an_address_and_back_leads_to_the_one_before(reader):
+    open_book(reader)
+    to_chapter(reader, 1)
+    before = reader.evaluate("location.hash")
+    reader.locator("#lm-goto input, #lm-goto textarea").fill("Chapter 3")
+    reader.keyboard.press("Enter")
+    reader.wait_for_function("document.querySelector('#lm-place').innerText.includes('Chapter 3')")
+    third = reader.evaluate("location.hash")
+    assert third != before and third.startswith("#book=")
+    reader.go_back()
+    reader.wait_for_function(
+        "address => document.querySelector('.lm-frame').dataset.address === address", arg=before
+    )
+    reader.goto(reader.url.partition("#")[0] + third)
+    reader.wait_for_function("document.querySelector('#lm-place').innerText.includes('Chapter 3')")
+
+
+def test_the_contents_keep_the_place_on_escape_and_tab(reader):
+    open_book(reader)
+    to_chapter(reader, 2)
+    here = reader.evaluate("location.hash")
+    reader.locator("#lm-contents summary").click()
+    reader.keyboard.press("Tab")
+    reader.keyboard.press("Tab")
+    reader.keyboard.type("abc")
+    reader.keyboard.press("Escape")
+    reader.wait_for_selector("#lm-contents details:not([open])")
+    assert reader.evaluate("location.hash") == here
+    assert reader.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_a_second_question_waits_for_the_first(reader):
+    fresh_talk(reader)
+    begin_to_ask(reader, "Who wrote this book?")
+    begin_to_ask(reader, "How many chapters are there?")
+    reader.wait_for_function(
+        "document.querySelectorAll('#lm-talk .lm-assistant:not(.lm-live)').length === 2"
+        " && !document.querySelector('#lm-talk .lm-live')"
+    )
+    asked = reader.locator("#lm-talk .lm-user .lm-said").all_inner_texts()
+    assert asked == ["Who wrote this book?", "How many chapters are there?"]
+
+
+@pytest.fixture
+def phone(chromium, program):
+    with visiting(chromium, program.url, PHONE, has_touch=True, is_mobile=True) as page:
+        page.wait_for_selector(".lm-card")
+        yield page
+
+
+SMALL = """() => [...document.querySelectorAll('#lm-desk :is(button, summary), #lm-panes button, [role=tab]')]
+    .filter(one => one.checkVisibility() && one.getBoundingClientRect().height)
+    .filter(one => one.getBoundingClientRect().height < 43.5)
+    .map(one => one.outerHTML.slice(0, 90))"""
+
+
+def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(phone):
+    open_book(phone)
+    assert phone.locator("#lm-reader").is_visible() and phone.locator("#lm-question").is_hidden()
+    assert phone.evaluate(SMALL) == []
+    phone.locator("#lm-panes [data-pane=talk]").click()
+    phone.locator("#lm-question").wait_for()
+    assert phone.locator("#lm-reader").is_hidden()
+    assert phone.evaluate(SMALL) == []
+
+
+def test_a_search_forgives_a_letter_and_goes_from_place_to_place(reader):
+    open_book(reader, BOOK)
+    reader.get_by_label("Search in this book").fill("Penhalow")
+    reader.wait_for_selector("#lm-found >> text=“penhallow” has")
+    reader.locator("#lm-found [data-action=step]").last.click()
+    reader.wait_for_selector(".lm-leaf mark.found >> text=Penhallow")
+    assert "Penhallow" in FACTS[2]
