@@ -72,12 +72,10 @@ def small_book() -> str:
 
 
 def missing() -> str:
-    """Why these tests cannot run here; '' where they can."""
+    """Why there is no browser to try a page in; '' where there is one."""
     if BROWSER is None:
         return "there is no chromium on this machine"
-    if importlib.util.find_spec("playwright") is None:
-        return "playwright is not installed"
-    return program_missing()
+    return "" if importlib.util.find_spec("playwright") else "playwright is not installed"
 
 
 def program_missing() -> str:
