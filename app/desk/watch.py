@@ -62,8 +62,9 @@ class Watch:
         try:
             found = list(faults(self._library, self._rest))
             self.found = [one for one in found if one.mend is None]
+            mended = [self._is_mended(one) for one in found if one.mend is not None]
             # what is being worked on just now is tried again in ten minutes
-            if all([self._is_mended(one) for one in found if one.mend is not None]):
+            if all(mended):
                 self._mark.touch()
         finally:
             lock.release()
