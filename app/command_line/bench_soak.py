@@ -31,6 +31,7 @@ from engine.errors import Failure
 from engine.paths import PROJECT, Paths
 
 QUESTIONS = ("How many chapters are there?", "What was the grey cat called?", "Which ship came too close?")
+UNREAD = "has not been parsed yet"  # a book that was added just now
 AWAY = (httpx.TransportError, json.JSONDecodeError)  # what a killed program leaves of a request
 START_SECONDS, WAIT_SECONDS = 180.0, 0.3
 KILL_AFTER = (2.0, 20.0)  # seconds of a life
@@ -107,7 +108,7 @@ class Server:
         self._command = [sys.executable, str(PROJECT / "launch.py"), "--port", str(self.port), "--threads",
                          str(threads)]  # fmt: skip
         self._process: subprocess.Popen | None = None
-        self._begun: dict[str, float] = {}
+        self._held: list[dict[str, float]] = []
 
     def start(self) -> None:
         """Start it, and wait until it answers. Raises Failure where it ends or never does."""
@@ -123,7 +124,7 @@ class Server:
                 said = self._log.read_text(errors="replace").splitlines()[-1:]
                 raise Failure(f"the program did not come back: {''.join(said) or 'it says nothing'}")
             time.sleep(WAIT_SECONDS)
-        self._begun = self._counts()
+        self._held = []
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -138,17 +139,23 @@ class Server:
         self._process.wait(120)
 
     def used(self) -> dict[str, float]:
-        """Tell what its last life holds, beside what it held when that began."""
-        now = self._counts()
-        moments = {"at the start": self._begun, "at the end": now}
-        return {f"{name} {when} of the last life": one[name] for name in now for when, one in moments.items()}
+        """Tell what its last life held after a third of its requests, and at their end."""
+        self.look()
+        moments = {"a third": self._held[len(self._held) // 3], "all": self._held[-1]}
+        return {
+            f"{name} after {share} of the last life's {len(self._held)} requests": one[name]
+            for name in self._held[-1]
+            for share, one in moments.items()
+        }
 
-    def _counts(self) -> dict[str, float]:
+    def look(self) -> None:
+        """Note down what it holds now, where it lives."""
         assert self._process is not None
-        process = psutil.Process(self._process.pid)
-        handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
-        memory = process.memory_info().rss / 1e6
-        return {"megabytes": memory, "handles": handles, "threads": process.num_threads()}
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self._process.pid)
+            handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+            memory = process.memory_info().rss / 1e6
+            self._held.append({"megabytes": memory, "handles": handles, "threads": process.num_threads()})
 
     def call(self, name: str, *data: object) -> Any:
         """Call an endpoint. Raises Refused with its words, or one of AWAY where the program was killed."""
@@ -188,6 +195,7 @@ class Ledger:
                 try:
                     getattr(self, f"_{kind}")(server, subject)
                     self.done[kind] += 1
+                    server.look()
                 except AWAY:
                     self.done["requests cut off"] += 1
                     time.sleep(WAIT_SECONDS)
@@ -255,14 +263,17 @@ class Ledger:
                 raise
 
     def _ask(self, server: Server, identifier: str) -> None:
-        try:
-            answer = server.call("ask", identifier, self.chance.choice(QUESTIONS), "", "")
-        except Refused:
-            if identifier in self.books:  # else it was removed by another visitor
-                raise
+        while identifier in self.books:  # else it was removed by another visitor
+            try:
+                answer = server.call("ask", identifier, self.chance.choice(QUESTIONS), "", "")
+            except Refused as error:
+                if UNREAD not in str(error) and identifier in self.books:
+                    raise
+                time.sleep(WAIT_SECONDS)
+                continue
+            if not answer["answer"]:
+                self.errors.append(f"ask: no answer about {identifier}")
             return
-        if not answer["answer"]:
-            self.errors.append(f"ask: no answer about {identifier}")
 
 
 def verified(home: Path) -> int:
