@@ -235,7 +235,7 @@ class Desk:
 
     def _more(self, entries: list[Entry], fixed: set[str], owner: str) -> dict[str, list[str]]:
         """Return further buttons by the id of their book: tags, an older edition, notes that may stay."""
-        marked = {mark.book for mark in self.shelf.marks.all(owner)}
+        marked = self.shelf.marks.books(owner)
         mine = [entry for entry in entries if entry.id not in fixed and len(entry.holders) < 2]
         named: dict[tuple[str, str], list[Entry]] = {}
         for entry in mine:

@@ -86,7 +86,9 @@ def answer(
             "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
         )
     below = [passages(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
-    if one.statistics.get("stopped") or (one.statistics and not one.statistics.get("tokens")):
+    # read off the table of contents, or stopped: that is for every reader to see
+    counted = one.statistics.get("tokens") or one.statistics.get("memory_tokens")
+    if one.statistics.get("stopped") or not counted:
         below.append(footnote(one.statistics))
     below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
     below.append(details(one, read))
@@ -98,7 +100,7 @@ def details(one: Message, read: AnswerRead | None) -> str:
     parts = [markup.tag("summary", "Details"), footnote(one.statistics)]
     if read is None:
         named = {"class_": "lm-more", "data_name": f"details {one.position}"}
-        return markup.tag("details", *parts, **named) if one.statistics.get("tokens") else ""
+        return markup.tag("details", *parts, **named) if one.statistics.get("memory_tokens") else ""
     if read.layers:
         heads = "".join(
             markup.tag("th", name, scope="col") for name in ("Memory layer", "Gate", "Took nothing")

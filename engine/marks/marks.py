@@ -102,6 +102,11 @@ class Marks:
         """List all of a reader's marks, book after book."""
         return self._rows(f"SELECT * FROM marks WHERE owner = ? {ORDER}", [owner])
 
+    def books(self, owner: str = "") -> set[str]:
+        """Return the ids of the books that a reader has marks in."""
+        rows = self.connections.db.execute("SELECT DISTINCT book FROM marks WHERE owner = ?", [owner])
+        return {book for (book,) in rows.fetchall()}
+
     def search(self, query: str, owner: str = "", book: str | None = None) -> list[Mark]:
         """List the marks that hold all words of a query, or the beginnings of words; '' lists all."""
         wanted = [word.word for word in words(query)]

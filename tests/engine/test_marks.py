@@ -59,6 +59,7 @@ def test_marks_are_kept_by_reader_and_in_the_order_of_the_book(shelf, tmp_path):
     ]  # fmt: skip
     assert found[0].place == "paragraph 2" and found[0].title == "The Keeper"
     assert [mark.quote for mark in shelf.marks.all("ann")] == ["miller"]
+    assert (shelf.marks.books("ann"), shelf.marks.books("bob")) == ({one}, set())
     with pytest.raises(BadInput, match="no such mark"):
         shelf.marks.delete(found[0].id, "ann")
 
