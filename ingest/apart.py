@@ -6,6 +6,7 @@ when it passes them. What it gives back is JSON, never an object of its making.
 """
 
 import atexit
+import base64
 import contextlib
 import json
 import os
@@ -73,6 +74,13 @@ def pasted_table(text: str, *, header: bool | None = None) -> Table:
     with _one_of_few():
         request = {"what": "pasted", "text": text, "header": header}
         return Table.from_json(_read(request, PASTED, TABLE_LIMITS, len(text)))
+
+
+def draw_page(path: str | os.PathLike, number: int, marked: str = "") -> bytes:
+    """Draw a page of a PDF as a PNG, as `ingest.pdf.facsimile.draw_page` does."""
+    request = {"what": "page", "path": os.fspath(path), "number": number, "marked": marked}
+    with _one_of_few():
+        return base64.b64decode(json.loads(_read(request, path, Limits(), _size(path))))
 
 
 def keep_spare() -> None:

@@ -180,6 +180,10 @@ class Document:
         ats = self._picture_ats
         return tuple(self.pictures[bisect_left(ats, start) : bisect_right(ats, end)])
 
+    def page_index(self, offset: int) -> int:
+        """Return the index of the page on which a character stands, or of the first."""
+        return max(0, bisect_right(self._page_starts, offset) - 1)
+
     def note_at(self, start: int) -> tuple[int, int]:
         """Return the span of the note that begins there: of its paragraph, where nothing tells its end."""
         notes = [one for one in self.spans_in(start, start + 1) if one.kind == "note" and one.start == start]

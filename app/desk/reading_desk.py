@@ -141,7 +141,8 @@ class ReadingDesk:
             (one.start, one.end, f"lm-mark lm-{one.colour}") for one in marks if one.end > one.start
         )
         pictures = f"lm/pictures/{entry.id}/"
-        shown = leaves.Shown(view.cited, view.found, entry.position or None, view.cursor, pictures, spans)
+        position, printed = entry.position or None, f"lm/pages/{entry.id}/"
+        shown = leaves.Shown(view.cited, view.found, position, view.cursor, pictures, spans, printed)
         chapter = document.place(view.at or leaf.start).chapter
         return markup.tag(
             "div", leaves.leaf_html(document, leaf, shown), marks_html.on_leaf(marks), class_="lm-frame",

@@ -38,6 +38,7 @@ class Shown:
     cursor: int | None = None
     pictures: str = "pictures/"  # the address of the folder in which the document's are
     marks: tuple[Span, ...] = ()
+    printed: str = ""  # the address of the folder of printed pages, where there are any
 
 
 def leaf_starts(document: Document) -> list[int]:
@@ -89,7 +90,7 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
             continue
         crossed = sorted(at for at in pages if begin <= at < end)
         if crossed:
-            parts.append(markup.tag("div", markup.text(f"page {pages[crossed[0]]}"), class_="lm-page"))
+            parts.append(_page_mark(document, crossed[0], shown))
         chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
         parts.append(_block(document, begin, end, chapter.level if chapter else None, shown))
         if shown.read_to is not None and begin < shown.read_to <= end and shown.read_to < len(document.text):
@@ -98,6 +99,23 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
     return markup.tag(
         "article", *parts, class_="lm-leaf", lang=document.language or None, data_key=key, tabindex="0"
     )
+
+
+def _page_mark(document: Document, start: int, shown: Shown) -> str:
+    """Tell that a page begins; of a PDF it opens the printed page, with what is cited marked on it."""
+    number = document.page_index(start)
+    label = f"page {document.pages[number].label}"
+    if document.format != "pdf" or not shown.printed:
+        return markup.tag("div", markup.text(label), class_="lm-page")
+    cited = shown.cited if shown.cited and shown.cited[0] < document.pages[number].end else None
+    address = f"{shown.printed}{number}" + (f"?marked={cited[0]}-{cited[1]}" if cited else "")
+    button = markup.tag(
+        "button", markup.text(label), type="button", class_="lm-link", title="as it is printed",
+        popovertarget=f"lm-print-{number}",
+    )  # fmt: skip
+    image = f"<img{markup.attributes(src=address, alt=f'{label}, as it is printed', loading='lazy')}>"
+    view = markup.tag("aside", image, popover="auto", id=f"lm-print-{number}", class_="lm-pop lm-print")
+    return markup.tag("div", button, class_="lm-page") + view
 
 
 def page_html(document: Document, start: int, end: int, pictures: str) -> str:

@@ -174,7 +174,7 @@ def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
     guard = access.guard(desk.accounts is not None, desk.read_only)
-    server = {"middleware": guard, "routes": [pictures.route(desk.shelf)]}
+    server = {"middleware": guard, "routes": pictures.routes(desk.reading)}
     if desk.accounts is not None:
         guard.append(Middleware(Entrance, sessions=Sessions(desk.accounts), title=TITLE))
         options["auth_dependency"] = account_of

@@ -1,4 +1,4 @@
-"""Pictures: the page's way to the pictures of a document, out of the document's own store alone.
+"""Pictures: the page's way to the pictures of a document, and the printed pages of a PDF, in its own store.
 
 Who may open the page may see them, which the entrance looks to. A browser takes each for what its name says,
 and runs nothing of it, also when it is opened by itself.
@@ -11,7 +11,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from app.desk.reading_desk import ReadingDesk
+from engine.errors import Failure
 from engine.shelf.shelf import Shelf
+from ingest import apart
 from ingest.errors import BadInput
 from ingest.pictures import NAME
 
@@ -25,8 +28,9 @@ HEADERS = {
 }
 
 
-def route(shelf: Shelf) -> Route:
-    """Make the route that serves pictures of the documents of a shelf."""
+def routes(desk: ReadingDesk) -> list[Route]:
+    """Make the routes that serve pictures and printed pages of the documents of a shelf."""
+    shelf = desk.shelf
 
     async def picture(request: Request) -> Response:
         path = await asyncio.to_thread(_file, shelf, **request.path_params)
@@ -34,7 +38,31 @@ def route(shelf: Shelf) -> Route:
             return PlainTextResponse("There is no such picture.", 404)
         return FileResponse(path, media_type=TYPES[path.suffix], headers=HEADERS)
 
-    return Route("/lm/pictures/{document}/{name}", picture, methods=["GET"])
+    async def printed(request: Request) -> Response:
+        marked = request.query_params.get("marked", "")
+        drawn = await asyncio.to_thread(_printed, desk, **request.path_params, marked=marked)
+        if drawn is None:
+            return PlainTextResponse("There is no such page.", 404)
+        return Response(drawn, media_type="image/png", headers=HEADERS)
+
+    return [
+        Route("/lm/pictures/{document}/{name}", picture, methods=["GET"]),
+        Route("/lm/pages/{document}/{number:int}", printed, methods=["GET"]),
+    ]
+
+
+def _printed(desk: ReadingDesk, document: str, number: int, marked: str) -> bytes | None:
+    """Draw a page of a PDF; `marked` is the span of characters to be marked on it ("120-180")."""
+    try:
+        entry = desk.shelf.get(document)
+        if entry.format != "pdf":
+            return None
+        first, _, last = marked.partition("-")
+        span = slice(int(first), int(last)) if first.isdecimal() and last.isdecimal() else slice(0)
+        words = desk.document(entry.id).text[span]
+        return apart.draw_page(desk.shelf.source(entry.id), number, words)
+    except (BadInput, Failure):
+        return None
 
 
 def _file(shelf: Shelf, document: str, name: str) -> Path | None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from app.html import leaves
-from ingest.document import Document
+from ingest.document import Document, Page
 from ingest.form import Picture, Span
 from ingest.parse import parse
 from tests.ingest.build import epub, page
@@ -89,6 +89,15 @@ def test_pictures_stand_where_they_stood_and_are_fetched_from_the_document_alone
     assert f'src="p/{name}" alt="A cat"' in first and 'alt="in line"' in second
     assert made.index(first) < made.index(">ab") < made.index(second) < made.index("Picture: Lost one")
     assert characters(made) == "ab cd"
+
+
+def test_a_page_of_a_pdf_opens_as_it_is_printed_with_what_is_cited():
+    pages = [Page("i", 0, 7), Page(HOSTILE, 7, 14)]
+    book = Document("T", "", "en", "pdf", "First\n\nSecond.", pages=pages)
+    made = shown(book, printed="lm/pages/b/", cited=(7, 13))
+    assert 'src="lm/pages/b/0"' in made and 'src="lm/pages/b/1?marked=7-13"' in made
+    assert made.count("popovertarget") == 2 and "<script" not in made
+    assert "<img" not in shown(book) and "lm-page" in shown(book)
 
 
 def test_a_book_shows_the_form_that_its_file_gave(tmp_path):

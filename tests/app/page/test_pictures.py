@@ -5,7 +5,7 @@ import pytest
 
 from tests.app.conftest import serving
 from tests.ingest.build import epub, page
-from tests.ingest.test_form import picture
+from tests.ingest.test_form import FILLER, picture, printed
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,24 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
         assert httpx.get(f"{served.url}lm/pictures/{'0' * 12}/{shown.name}").status_code == 404
         (served.home / "documents" / entry.id / "pictures" / shown.name).unlink()
         assert httpx.get(address + shown.name).status_code == 404
+
+
+def test_a_printed_page_is_drawn_with_what_is_cited(tmp_path, tiny_folder, upload_folder):
+    path = tmp_path / "heron.pdf"
+    path.write_bytes(printed(f"<p>So very odd it was.</p>{FILLER}", FILLER))
+    with serving(tmp_path / "home", tiny_folder) as served:
+        library = served.desk.assistant.library
+        entry, _ = library.shelf.add(path)
+        library.keep(entry.id, library.parse_source(entry.id))
+        address = f"{served.url}lm/pages/{entry.id}/"
+        plain, marked = httpx.get(address + "0"), httpx.get(address + "0?marked=3-11")
+        assert plain.headers["content-type"] == marked.headers["content-type"] == "image/png"
+        assert plain.content[:4] == b"\x89PNG" and plain.content != marked.content
+        for name in ("2", "-1", "x", "../document.json"):
+            assert httpx.get(address + name).status_code == 404, name
+        assert f'src="lm/pages/{entry.id}/0"' in served.desk.reading.leaf_html(
+            served.desk.reading.open(entry.id, ""), ""
+        )
 
 
 def test_pictures_are_for_those_who_may_open_the_page(tmp_path, tiny_folder, upload_folder, illustrated):
