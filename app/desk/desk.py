@@ -15,7 +15,7 @@ from app.desk.speaking import Speaker
 from app.desk.state import BOUNDS, View
 from app.desk.talk_desk import TalkDesk
 from app.desk.watch import Watch
-from app.html import shelf_html
+from app.html import job_html, shelf_html
 from engine.assistant import Assistant
 from engine.demonstrations.demonstrations import CLASSIFY, ENCODE, Demonstrations
 from engine.demonstrations.store import DemonstrationLibrary
@@ -32,6 +32,7 @@ from ingest.apart import read_table
 from ingest.errors import BadInput
 
 ADDRESS = re.compile(r"#book=(?P<book>[0-9a-f]{12,64})&at=(?P<at>\d{1,12})")
+CHARACTERS_PER_TOKEN = 4.2  # of English, for an estimate
 LOOK_SECONDS = 4.0  # importing and loading the model would compete with the first page
 
 
@@ -230,8 +231,23 @@ class Desk:
         shared = {entry.id for entry in entries if owner in entry.holders and not self.read_only}
         damaged = shelf_html.damaged((one.title, one.what) for one in self.watch.found)
         return damaged + shelf_html.cards(
-            rows, document, self.read_only, faults, fixed, shared, self._more(entries, fixed, owner)
+            rows, document, self.read_only, faults, fixed, shared, self._more(entries, fixed, owner),
+            self._waiting(),
+        )  # fmt: skip
+
+    def _waiting(self) -> dict[int, job_html.Waiting]:
+        """Return where each job that waits stands, and for how long, as far as the one in hand tells."""
+        queued, found = self.runner.queued(), {}
+        running = (
+            [job for job in self.shelf.jobs.all(unfinished=True) if job.state == "running"] if queued else []
         )
+        seconds = running[0].seconds_left if running else None
+        rate = running[0].tokens_per_second if running else None
+        for place, job in enumerate(queued, 1):
+            found[job.id] = job_html.Waiting(place, seconds)
+            tokens = self._length(job)[1] / CHARACTERS_PER_TOKEN
+            seconds = None if seconds is None or not rate else seconds + tokens / rate
+        return found
 
     def _more(self, entries: list[Entry], fixed: set[str], owner: str) -> dict[str, list[str]]:
         """Return further buttons by the id of their book: tags, an older edition, notes that may stay."""

@@ -1,5 +1,7 @@
 """Jobs as HTML: how far it is, and what can be done about it. Plain functions to HTML."""
 
+from dataclasses import dataclass
+
 from app.html import markup
 from app.html.wording import SHELF, here
 from engine.shelf.jobs import Job
@@ -7,6 +9,15 @@ from engine.shelf.jobs import Job
 STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
           "classify": "labelling", "publish": "finishing"}  # fmt: skip
 COUNTING = ("encode", "classify")
+ORDER = ("next", "second", "third", "fourth", "fifth")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The place of a job among those that wait, from 1, and how long it may be until its turn."""
+
+    place: int
+    seconds: float | None = None
 
 
 def buttons(job: Job | None, name: str, **values: object) -> list[str]:
@@ -24,19 +35,19 @@ def buttons(job: Job | None, name: str, **values: object) -> list[str]:
     ]
 
 
-def progress(job: Job, counted: str = "") -> str:
-    """Write a job's bar and what it is doing; what failed has no bar. counted: see `words`."""
-    said = markup.tag("p", markup.text(words(job, counted)))
+def progress(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
+    """Write a job's bar and what it is doing; what failed has no bar. counted, waiting: see `words`."""
+    said = markup.tag("p", markup.text(words(job, counted, waiting)))
     if job.state == "failed":
         return markup.tag("div", said, class_="lm-job lm-failed")
     bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")
     return markup.tag("div", bar, said, class_="lm-job")
 
 
-def words(job: Job, counted: str = "") -> str:
+def words(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
     """Stage, percentage, speed and time left of a job; for one that stands still, why.
 
-    counted: what its stages count, where it is not tokens.
+    counted: what its stages count, where it is not tokens. waiting: its place among those that wait.
     """
     if job.state == "failed":
         return f"It failed: {here(job.message, SHELF)}"
@@ -44,6 +55,9 @@ def words(job: Job, counted: str = "") -> str:
         return f"cancelled at {job.percentage:.0f} %"
     if job.state == "paused":
         return f"paused at {job.percentage:.0f} %" + (f" ({job.message})" if job.message else "")
+    if job.state == "queued" and waiting is not None:
+        place = ORDER[waiting.place - 1] if waiting.place <= len(ORDER) else f"{waiting.place}th"
+        return f"{place} in line" + (f", about {duration(waiting.seconds)}" if waiting.seconds else "")
     if job.state == "queued":
         return f"waiting for its turn, {job.percentage:.0f} % done"
     parts = [STAGES.get(job.stage, job.stage)]

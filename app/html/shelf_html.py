@@ -19,11 +19,13 @@ def cards(
     fixed: Collection[str] = (),
     shared: Collection[str] = (),
     more: Mapping[str, Sequence[str]] | None = None,
+    waiting: Mapping[int, job_html.Waiting] | None = None,
 ) -> str:
     """Write all documents, or what to do when there is none.
 
     faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change. shared: those
     that are kept for the reader, who can leave them. more: {id: further buttons}.
+    waiting: {id of a job: its place in line}.
     """
     if not entries:
         return empty(read_only)
@@ -37,6 +39,7 @@ def cards(
             faults.get(entry.id, ""),
             entry.id in shared,
             more.get(entry.id, ()),
+            (waiting or {}).get(job.id) if job else None,
         )
         for entry, job in entries
     ]
@@ -103,15 +106,16 @@ def card(
     fault: str = "",
     is_shared: bool = False,
     more: Sequence[str] = (),
+    waiting: job_html.Waiting | None = None,
 ) -> str:
-    """Write one document as a card. more: further buttons."""
+    """Write one document as a card. more: further buttons. waiting: where its job stands in the queue."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
     heading = markup.tag("h3", markup.text(title), class_="lm-title")
     author = markup.tag("p", markup.text(entry.author), class_="lm-author") if entry.author else ""
     lines = [heading, author, markup.tag("p", markup.text(facts(entry)), class_="lm-facts")]
     if job is not None and entry.state != "ready":
-        lines.append(job_html.progress(job))
+        lines.append(job_html.progress(job, waiting=waiting))
     for warning in entry.warnings:
         lines.append(markup.tag("p", markup.text(f"Note: {here(warning, SHELF)}"), class_="lm-facts"))
     buttons = []

@@ -79,7 +79,7 @@ class JobRunner:
         self._jobs.connections.close_this_thread()
 
     def _take_one(self) -> bool:
-        for job in self._queued():
+        for job in self.queued():
             # a document that another process works on is passed over for now
             with contextlib.suppress(Busy):
                 self._run(job)
@@ -95,6 +95,7 @@ class JobRunner:
             # its message is in the job's row, where the user sees it
             log.info("job %d: %s", job.id, error)
 
-    def _queued(self) -> list[Job]:
+    def queued(self) -> list[Job]:
+        """List the jobs that wait, in the order in which they will be taken."""
         queued = [job for job in self._jobs.all(unfinished=True) if job.state == "queued"]
         return sorted(filter(self._wants, queued), key=self._order)

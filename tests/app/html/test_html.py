@@ -310,3 +310,15 @@ def test_the_shelf_offers_what_a_reader_can_do_with_a_book():
         assert words in cards
     assert 'data-preset="sea, &#60;b&#62;"' in cards and "<b>" not in cards
     assert "Continue" not in shelf_html.cards([(entry(opened=5.0, position=0), None)])
+
+
+@pytest.mark.parametrize(
+    ("waiting", "said"),
+    [
+        (job_html.Waiting(1), "next in line"),
+        (job_html.Waiting(2, 170.0), "second in line, about 3 min"),
+        (job_html.Waiting(7, None), "7th in line"),
+    ],
+)
+def test_a_job_that_waits_says_when_its_turn_is(waiting, said):
+    assert job_html.words(job(state="queued", stage="", done=0), waiting=waiting).startswith(said)

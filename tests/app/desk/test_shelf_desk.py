@@ -1,0 +1,78 @@
+"""What the desk tells of the shelf: whose turn is next, tags, another edition, notes that stay. No model."""
+
+import pytest
+
+from app.desk.desk import Desk
+from engine.assistant import Assistant
+from engine.library import Library
+from engine.paths import Paths
+from ingest.errors import BadInput
+from ingest.parse import parse
+from tests.app.conftest import book
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(Assistant(Library(Paths(tmp_path / "home"), parse)))
+    yield desk
+    desk.shelf.close()
+
+
+def added(desk: Desk, folder, chapters: int, title: str = "") -> str:
+    path = folder / f"{chapters} {title}.md"
+    text = book(chapters, 3)
+    path.write_text(text.replace("The Lighthouse of Amber Bay", title) if title else text, encoding="utf-8")
+    return desk.add(path).id
+
+
+def read(desk: Desk) -> None:
+    """Read all that is new, as the desk's first runner does."""
+    while desk.reader._take_one():
+        pass
+
+
+def test_a_new_book_can_be_read_and_searched_before_its_memory_is_filled(desk, tmp_path):
+    one = added(desk, tmp_path, 2)
+    read(desk)
+    assert desk.shelf.get(one).state == "waiting" and desk.shelf.get(one).characters
+    assert "Read meanwhile" in desk.cards("")
+    assert desk.shelf.fulltext.search("Marigold", one)
+
+
+def test_short_books_come_first_and_each_says_when_its_turn_is(desk, tmp_path):
+    long, short = added(desk, tmp_path, 9, "Long"), added(desk, tmp_path, 1, "Short")
+    read(desk)
+    assert [job.document for job in desk.runner.queued()] == [short, long]
+    cards = desk.cards("")
+    # the one added last stands first
+    at = [cards.index(words) for words in (short, "next in line", f'data-id="{long}"', "second in line")]
+    assert at == sorted(at)
+
+
+def test_a_newer_edition_is_offered_and_takes_the_notes_over(desk, tmp_path):
+    older = added(desk, tmp_path, 2)
+    read(desk)
+    document = desk.reading.document(older)
+    start = document.text.index("Marigold")
+    desk.shelf.marks.add(older, document, start, start + 30, note="who?", kind="note")
+    assert "Replace the older edition" not in desk.cards("") and "Delete, keep notes" in desk.cards("")
+    newer = added(desk, tmp_path, 3)
+    read(desk)
+    assert desk.cards("").count("Replace the older edition") == 1
+    assert desk.replace(older, newer)[1] == 1
+    assert [entry.id for entry in desk.shelf.entries()] == [newer]
+    assert [mark.note for mark in desk.shelf.marks.of(newer)] == ["who?"]
+    desk.remove(newer, keep_marks=True)
+    assert [mark.document for mark in desk.shelf.marks.all()] == [None]
+
+
+def test_tags_are_shown_and_a_page_for_reading_only_changes_none(desk, tmp_path):
+    one = added(desk, tmp_path, 1)
+    desk.tag(one, "sea, <i>")
+    assert "&#60;i&#62;" in desk.cards("") and "<i>" not in desk.cards("")
+    desk.read_only = True
+    with pytest.raises(BadInput, match="--read-only"):
+        desk.tag(one, "x")
+    desk.marks.read_only = True
+    with pytest.raises(BadInput, match="--read-only"):
+        desk.marks.changeable()
