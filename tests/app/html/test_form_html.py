@@ -70,6 +70,36 @@ def test_nothing_of_a_book_is_markup_in_any_form(kind):
     assert "onerror=" not in re.sub(r'"[^"]*"', "", made)
 
 
+ATTACK = (
+    "<p>So<a href='javascript:x()' epub:type='noteref'>1</a> "
+    "<a href='#n\"&gt;&lt;b' epub:type='noteref'>2</a> <a href='data:text/html,x'>data</a> "
+    "<i style='x:expression(x())' onclick='x()'>odd</i></p><p id='n\"&gt;&lt;b'>{words}</p>"
+    "<blockquote epub:type='z3998:verse' onclick='x()'><p>{words}</p></blockquote>"
+    "<table onload='x()'><tr><th scope='x()'>{words}</th><td colspan='99999999'>{words}</td></tr></table>"
+    "<ol start='9&lt;'><li>{words}</li></ol><pre>{words}</pre><figure><img src='x.svg' alt='{words}' "
+    "onerror='x()'/><figcaption>{words}</figcaption></figure><img src='javascript:x()' alt='{words}'/>"
+    "<img src='http://192.0.2.7/x.png' alt='{words}'/><svg><image href='http://192.0.2.7/'/></svg>"
+)
+
+
+def test_a_hostile_book_is_drawn_in_tags_of_ours_alone(tmp_path):
+    words = html.escape(f"{HOSTILE} \" onerror=x() ' {{{{y}}}} ${{z}} `")
+    drawing = f"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'>{HOSTILE}<rect width='2'/></svg>"
+    path = tmp_path / "book.epub"
+    body = page(f"<body>{ATTACK.format(words=words)}</body>")
+    path.write_bytes(epub({"one.xhtml": body}, extra={"OPS/x.svg": drawing.encode()}))
+    parsed = parse(path, pictures=tmp_path / "pictures")
+    made = shown(parsed, pictures="p/")
+    assert set(re.findall(r"<(\w+)", made)) <= TAGS | TABLE
+    plain = re.sub(r'"[^"]*"', "", made)
+    assert not re.search(r"<[^>]*\s(?:on\w+|style|href|srcset)\b", plain)
+    addresses = re.findall(r'src="([^"]*)"', made)
+    assert addresses and all(re.fullmatch(r"p/[0-9a-f]{24}\.svg", one) for one in addresses)
+    (kept,) = (tmp_path / "pictures").iterdir()
+    assert b"script" not in kept.read_bytes() and b"onload" not in kept.read_bytes()
+    assert HOSTILE in html.unescape(made) and "192.0.2.7" not in made and "javascript" not in made
+
+
 def test_a_note_opens_where_it_is_referred_to_and_leads_back():
     text = "Word[1] on.\n\n[1] A note.\n\nIts second part.\n\nText."
     made = shown(document(text, ("reference", 4, 7, 13), ("note", 13, 42), ("italic", 19, 23)))
