@@ -8,6 +8,7 @@ A checkpoint without reading layers answers in the model's own words, from memor
 within a token.
 """
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +25,13 @@ from engine.answering.reading import READ, Reading, read
 from engine.answering.structure import structure_answer
 from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.wording import worded
+from engine.errors import Failure
 from engine.library import Library
 from engine.reader import Reader
 from engine.retrieval.memory import Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.scope import Scope
+from engine.shelf.connections import Unwritable
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.shelf import Entry
 from engine.sidenet.reading import Calibration
@@ -136,7 +139,7 @@ class Assistant:
 
         until, within: a place and a chapter that bound what may be read. talk: whose history counts and which
         keeps question and answer. least: confidence below which nothing is answered (default: the
-        checkpoint's). The last event carries the `Answer`.
+        checkpoint's). The last event carries the `Answer`; what is raised after it says why it is not kept.
         """
         utterance = self._utterance(sampling or ANSWERING, stop)
         if not question.strip():
@@ -144,15 +147,24 @@ class Assistant:
         scope = Scope.of(self.library, words, until, within, owner)
         said = [] if talk is None else self.shelf.talks.messages(talk, owner)
         turns = scope.known(self.library, said, owner)
+        unkept: Unwritable | None = None
         if talk is not None:
             bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
-            self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
+            try:
+                self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
+            except Unwritable as error:  # what cannot be kept can be answered
+                unkept = error
         answer = Answer("")
         for event in self._answered(scope, question, turns, talk, utterance, least):
             answer = event.answer or answer
             yield event
-        if talk is not None:
-            self._keep(talk, answer, owner)
+        try:
+            if talk is not None and not unkept:
+                self._keep(talk, answer, owner)
+        except Unwritable as error:
+            unkept = error
+        if unkept:
+            raise Failure(f"this answer is not kept: {unkept}")
 
     def without_memory(
         self,
@@ -255,8 +267,9 @@ class Assistant:
         stretches = [self.library.stretch(name, *span) for name, span in asked.scope.ranges.items()]
         if asked.older and talk is not None:
             folder = self.shelf.paths.talk_bank(talk)
-            source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
-            stretches.append(Stretch.whole(source))
+            with contextlib.suppress(OSError, Failure):  # on a full disk older turns are left out
+                source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
+                stretches.append(Stretch.whole(source))
         found = self._chosen(asked)
         is_new = not asked.recent and not asked.recalled
         if (

@@ -269,12 +269,13 @@ class TalkDesk:
         chain = self.heard_all(view, owner)
         if any(not one.ended for one in chain):
             return self.spoken_all(chain)
-        words = next((one.error for one in reversed(chain) if one.error), "")
-        if not words:
+        failed = next((one for one in reversed(chain) if one.error), None)
+        if failed is None:
             return ""
+        words, said = failed.error, self.spoken(failed) if failed.answer is not None else ""
         if view.document and self.assistant.library.fault(view.document):
             words += ". On the shelf, “Encode anew” makes the memory again."
-        return talk_html.failed(words)
+        return said + talk_html.failed(words)
 
     def spoken(self, speech: Speech) -> str:
         """Write what was said so far as HTML."""

@@ -89,6 +89,7 @@ def read_only(place: Path) -> None:
 @pytest.mark.parametrize("spoil", [fill, read_only])
 def test_books_are_read_and_asked_where_nothing_can_be_written(added, disk, spoil):
     library = opened(added, disk)
+    talk = library.shelf.talks.create(library.shelf.entries()[0].id).id
     library.shelf.close()
     spoil(disk)
     assistant = Assistant(opened(added, disk))
@@ -98,6 +99,10 @@ def test_books_are_read_and_asked_where_nothing_can_be_written(added, disk, spoi
     assert assistant.shelf.fulltext.count("gulls", entry.id) > 0
     *_, last = assistant.ask(entry.id, "How many gulls?", sampling=SHORT)
     assert last.answer.memory_tokens > 0
+    said = []
+    with pytest.raises(Failure, match="this answer is not kept: the shelf cannot be changed"):
+        said.extend(assistant.ask(entry.id, "How many gulls?", talk=talk, sampling=SHORT))
+    assert said[-1].answer.text, "a question inside a talk is answered all the same"
     *_, last = assistant.continue_(entry.id, tokens=3)
     assert last.answer.tokens == 3
     assistant.shelf.read_to(entry.id, 5)
