@@ -92,6 +92,7 @@ def tiny_folder(tmp_path_factory, tiny_tokenizer) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    torch.set_num_threads(1)  # two threads of a tiny model wait for each other more than they compute
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny-llama")
     config = LlamaConfig(

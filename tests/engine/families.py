@@ -17,6 +17,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+torch.set_num_threads(1)  # two threads of a tiny model wait for each other more than they compute
+
 ROTARY = {
     "vocab_size": 259,
     "hidden_size": 48,

@@ -267,6 +267,8 @@ def test_another_template_encodes_again(demos, films):
 INTERRUPTED = """
 import sys, time
 from pathlib import Path
+import torch
+torch.set_num_threads(1)
 from engine.demonstrations import examplebank
 from engine.demonstrations.demonstrations import Demonstrations
 from engine.library import Library

@@ -74,7 +74,7 @@ def commanded(backbone, tmp_path, monkeypatch):
     documents, questions = [], []
     for name in names:
         lines = [
-            f"{name} walked to the harbour on day {n} and counted {n * 3} grey gulls." for n in range(60)
+            f"{name} walked to the harbour on day {n} and counted {n * 3} grey gulls." for n in range(40)
         ]
         bought = f"At last {name} bought a {name.lower()} boat from the miller."
         sections = [{"id": "1", "text": " ".join(lines)}, {"id": "2", "text": bought}]
@@ -130,7 +130,7 @@ def test_half_of_the_stories(commanded):
 
 
 def test_citations_command(commanded):
-    written = commanded(citations, *commanded.sections)
+    written = commanded(citations, *commanded.sections, "--questions", "4")
     result = json.loads(written["citations.json"])["documents"]
     coverage = [point["coverage"] for point in result["curve"]]
     assert coverage[0] > 0
@@ -158,16 +158,16 @@ class TestNeedles:
     def test_command(self, commanded, backbone, tmp_path, monkeypatch):
         book = tmp_path / "books" / "summer.txt"
         book.parent.mkdir()
-        book.write_text("".join(f"It was day {n} of a long and quiet summer. " for n in range(2500)))
+        book.write_text("".join(f"It was day {n} of a long and quiet summer. " for n in range(1250)))
         sidenet = SideNet(
             SideNetConfig.for_backbone(backbone, search="pooled", search_block=2), backbone
         ).eval()
         monkeypatch.setattr(needles, "search_of", lambda *_: (sidenet.search.float(), 2))
-        written = commanded(needles, "--books", str(book.parent), "--lengths", "20000,90000")
+        written = commanded(needles, "--books", str(book.parent), "--lengths", "20000,50000")
         grids = json.loads(written["needles.json"])["grids"]
-        assert set(grids) == {"20000", "90000"}
-        assert len(grids["90000"]["BM25"]) == len(needles.DEPTHS)
-        assert np.mean(grids["90000"]["BM25"]) > 0.5  # names and things of other facts stand close by
+        assert set(grids) == {"20000", "50000"}
+        assert len(grids["50000"]["BM25"]) == len(needles.DEPTHS)
+        assert np.mean(grids["50000"]["BM25"]) > 0.5  # names and things of other facts stand close by
         assert "needles.png" in written
 
 
