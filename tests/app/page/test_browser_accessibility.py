@@ -41,7 +41,7 @@ def furnished_view(chromium, program):
         fresh_talk(page)
         ask(page, "What is the title of chapter 2?")
         answers(page).last.locator(".lm-chip").first.click()
-        page.wait_for_selector("mark.cited")
+        page.wait_for_selector(".lm-leaf mark.cited")
         page.get_by_label("Search in this book").fill("compass")
         page.wait_for_selector(".lm-hit")
         to_tab(page, "Classify")

@@ -158,7 +158,7 @@ def test_a_hostile_book_is_nothing_but_its_characters(reader, tmp_path, book):
     if suffix != "pdf":  # whose chips name a number alone
         assert compact(SCRIPT) in compact(chip.inner_text())
     chip.click()
-    page.wait_for_selector("mark.cited")
+    page.wait_for_selector(".lm-leaf mark.cited")
     if suffix != "pdf":  # where a heading that fills two lines is two marks, with the break between
         marks = page.locator(".lm-leaf mark.cited")
         until(lambda: compact(SCRIPT) in compact("".join(marks.all_inner_texts())))

@@ -318,7 +318,7 @@ def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, nove
     page.keyboard.press("ArrowRight")
     sync_api.expect(note).to_contain_text("“second”")
     page.keyboard.press("Enter")
-    sync_api.expect(page.locator("mark.cited")).to_be_in_viewport()
+    sync_api.expect(page.locator(".lm-leaf mark.cited")).to_be_in_viewport()
 
     page.locator(".lm-assistant .lm-said").first.click()
     sync_api.expect(tokens).to_have_text(["First1", " second", " third"])

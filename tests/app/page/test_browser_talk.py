@@ -48,18 +48,18 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
     expect(reader.locator("#lm-place")).to_contain_text("leaf")
     place = reader.inner_text("#lm-place")
     chip.click()
-    mark = reader.locator("mark.cited")
+    mark = reader.locator(".lm-leaf mark.cited")
     mark.first.wait_for()
     becomes(lambda: compact("".join(mark.all_inner_texts())), compact(FACTS[1]))
     until(lambda: is_within(reader, mark.first))
     reader.get_by_role("button", name="Back to where I was").click()
-    reader.wait_for_function("() => !document.querySelector('mark.cited')")
+    reader.wait_for_function("() => !document.querySelector('.lm-leaf mark.cited')")
     expect(reader.locator("#lm-place")).to_have_text(place)
 
     # the talk is there after a refresh, and its citations still lead somewhere
     reader.reload()
     answers(reader).first.locator(".lm-chip").first.click()
-    reader.wait_for_selector("mark.cited")
+    reader.wait_for_selector(".lm-leaf mark.cited")
 
     questions, box = reader.locator("#lm-talk .lm-user"), reader.get_by_label("Your question")
     ask(reader, QUESTIONS[2])  # takes its time: the same answer made at once would change nothing on the page
