@@ -74,7 +74,7 @@ def commanded(backbone, tmp_path, monkeypatch):
     documents, questions = [], []
     for name in names:
         lines = [
-            f"{name} walked to the harbour on day {n} and counted {n * 3} grey gulls." for n in range(40)
+            f"{name} walked to the harbour on day {n} and counted {n * 3} grey gulls." for n in range(60)
         ]
         bought = f"At last {name} bought a {name.lower()} boat from the miller."
         sections = [{"id": "1", "text": " ".join(lines)}, {"id": "2", "text": bought}]
