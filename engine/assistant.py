@@ -48,11 +48,13 @@ class Asked:
     """A question, what may be read for it, and what of the talk before it counts.
 
     turns: all of them. recent: the last turns, which the window holds again; older: those before them, which
-    memory holds; recalled: what of these the question reminds of.
+    memory holds; recalled: what of these the question reminds of. ranges: of the scope's books those
+    that are looked into.
     """
 
     question: str
     scope: Scope
+    ranges: Ranges
     turns: Sequence[Turn]
     recent: Sequence[Turn]
     older: Sequence[Turn]
@@ -264,7 +266,7 @@ class Assistant:
             calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
             yield from utterance.read(lambda: self._read(asked, calibration))
             return
-        stretches = [self.library.stretch(name, *span) for name, span in asked.scope.ranges.items()]
+        stretches = [self.library.stretch(name, *span) for name, span in asked.ranges.items()]
         if asked.older and talk is not None:
             folder = self.shelf.paths.talk_bank(talk)
             with contextlib.suppress(OSError, Failure):  # on a full disk older turns are left out
@@ -289,7 +291,7 @@ class Assistant:
 
     def _read(self, asked: Asked, calibration: Calibration) -> Answer:
         """Answer with what the reading layers find in the best passages."""
-        question, ranges = in_full(asked.question, asked.turns), asked.scope.ranges
+        question, ranges = in_full(asked.question, asked.turns), asked.ranges
         hits = find_passages(question, self.library, ranges)[:READ]
         said = worded(asked.question, read(question, self.library, hits, ranges), calibration)
         score = round(said.confidence, 3)
@@ -308,20 +310,27 @@ class Assistant:
         )
 
     def _readable_tokens(self, scope: Scope) -> int:
-        """Count the tokens of the banks that a question may read."""
-        ready = [name for name in scope.ranges if self.library.ready_bank(name) is not None]
-        return sum(self.library.stretch(name, *scope.ranges[name]).tokens for name in ready)
+        """Count the tokens that a question may read; those of a whole book are known without its bank."""
+        entries = {entry.id: entry for entry in self.shelf.entries()}
+        total = 0
+        for name, (start, end) in scope.ranges.items():
+            if start == 0 and end >= entries[name].characters and entries[name].state == "ready":
+                total += entries[name].tokens
+            elif self.library.ready_bank(name) is not None:
+                total += self.library.stretch(name, start, end).tokens
+        return total
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
         recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)
         scope = scope.narrowed(self.library, question)
-        return Asked(question, scope, turns, recent, turns[:older], recalled(question, turns[:older]))
+        ranges = self.library.keeper.narrowed(in_full(question, turns), scope.ranges)
+        return Asked(question, scope, ranges, turns, recent, turns[:older], recalled(question, turns[:older]))
 
     def _chosen(self, asked: Asked) -> Chosen | None:
         """Choose what the window is to hold again for a question; None where nothing in a book answers it."""
         if is_small_talk(asked.question):
             return None
-        return chosen(asked.question, find_passages(asked.question, self.library, asked.scope.ranges))
+        return chosen(asked.question, find_passages(asked.question, self.library, asked.ranges))
 
     def _prompt(self, asked: Asked, found: Chosen | None) -> Prompt:
         tokenizer, window = self.library.backbone.tokenizer, self.reader.window

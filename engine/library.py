@@ -20,6 +20,7 @@ from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
 from engine.cast.kept import kept_cast
+from engine.catalogue.keeper import Keeper
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
 from engine.locks import holding
@@ -36,7 +37,7 @@ from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
 from ingest.passages import Passage, passages
 
-OPEN_DOCUMENTS = 16
+OPEN_DOCUMENTS = 32
 CHARACTERS_PER_TOKEN = 5  # at most, for an estimate that refuses nothing which has room
 Parser = Callable[..., Document]
 Opened = TypeVar("Opened")
@@ -72,6 +73,7 @@ class Library:
         self.renews = True
         self._parse = parse
         self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
+        self.keeper = Keeper(self.shelf, self.model, self.bank, self.passages)
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
@@ -182,6 +184,7 @@ class Library:
         seconds = self.shelf.get(identifier).settings.get("seconds", 0.0) + time.monotonic() - began
         self.shelf.configure(identifier, seconds=round(seconds, 2))
         self.shelf.update(identifier, tokens=tokens, bank_bytes=source.bank.nbytes)
+        self.keeper.enter(identifier, source)
         self._faults.pop(identifier, None)
 
     def read(self, job: Job, report: Report) -> None:
@@ -217,6 +220,7 @@ class Library:
         identifier = self.shelf.find(words).id
         self._let_go(identifier)
         freed = self.shelf.remove(identifier, keep_marks=keep_marks)
+        self.keeper.drop(identifier)
         self._faults.pop(identifier, None)
         return freed
 
@@ -226,8 +230,9 @@ class Library:
 
     def passages(self, identifier: str) -> list[Passage]:
         """Return the passages of a document, in order, kept open for a while."""
+        indexed = self.shelf.fulltext.passages
         return self._opened(
-            self._lock, self._passages, identifier, lambda _: passages(self.document(identifier))
+            self._lock, self._passages, identifier, lambda one: indexed(one) or passages(self.document(one))
         )
 
     def bank(self, identifier: str) -> SearchableBank:

@@ -60,7 +60,15 @@ class Paths:
         """
         os.umask(0o077)
         database = [f"{self.database.name}{ending}" for ending in ("", "-wal", "-shm")]
-        folders = (self.documents, self.talks, self.demonstrations, self.backbones, self.found, self.locks)
+        folders = (
+            self.documents,
+            self.talks,
+            self.demonstrations,
+            self.backbones,
+            self.catalogue,
+            self.found,
+            self.locks,
+        )
         ours = [*(folder.name for folder in folders), *database, self.accounts.name]
         with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
             names = os.listdir(self.home)
@@ -88,6 +96,11 @@ class Paths:
     @property
     def demonstrations(self) -> Path:
         return self.home / "demonstrations"
+
+    @property
+    def catalogue(self) -> Path:
+        """What all books are asked by; made of them, and made again where it is lost."""
+        return self.home / "catalogue"
 
     @property
     def found(self) -> Path:

@@ -37,7 +37,7 @@ class Scope:
             ready = [entry for entry in library.shelf.entries(owner) if entry.state == "ready"]
             if not ready:
                 raise BadInput("the shelf holds no document that is ready; add one first")
-            return cls({entry.id: (0, len(library.document(entry.id).text)) for entry in ready})
+            return cls({entry.id: (0, entry.characters) for entry in ready})
         entry = library.find(words, owner)
         document = library.document(entry.id)
         start, end = 0, len(document.text)

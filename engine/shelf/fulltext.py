@@ -28,6 +28,7 @@ from engine.shelf.spelling import corrected
 from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.terms import Stem, Term, box_terms, question_terms
 from engine.shelf.words import Word, words
+from ingest.passages import Passage
 
 FORMAT = 1
 FILE_NAME = "fulltext.db"
@@ -189,6 +190,19 @@ class FullText:
         if not terms:
             return 0
         return sum(len(_matching_rows(db, terms, part)) for part, db in self._parts(documents))
+
+    def passages(self, document: str) -> list[Passage]:
+        """Return the passages that are indexed, in reading order; none where there is no index."""
+        with contextlib.suppress(NoIndex), self._open(document) as db:
+            rows = db.execute("SELECT number, start, end FROM passages ORDER BY id").fetchall()
+            return [Passage(*row) for row in rows]
+        return []
+
+    def stems(self, document: str) -> dict[str, int]:
+        """Count how often each stem stands in a document. Raises NoIndex."""
+        with self._open(document) as db:
+            db.execute("CREATE VIRTUAL TABLE temp.counted USING fts5vocab('main', 'stems', 'row')")
+            return dict(db.execute("SELECT term, cnt FROM temp.counted").fetchall())
 
     # inside
 

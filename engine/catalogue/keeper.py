@@ -1,0 +1,118 @@
+"""Keeper: keeps the catalogue in step with the shelf, and narrows a question about all books to a few.
+
+    question -> likest passages (faiss), books with its words -> `BOOKS` books -> exact ranking, reading
+
+The catalogue only proposes: which passages are read is decided within the books that it proposes, by exact
+ranking as for one book, over the characters that may be read and no others.
+"""
+
+import sqlite3
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.catalogue.catalogue import Catalogue
+from engine.catalogue.vectors import asking_vectors, passage_vectors
+from engine.catalogue.view import Allowed
+from engine.errors import Failure
+from engine.retrieval.memory import SearchableBank
+from engine.retrieval.votes import ballot, question_states
+from engine.shelf.fulltext import NoIndex
+from engine.shelf.shelf import Entry
+from engine.shelf.terms import question_terms
+from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.library import Library
+
+BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
+LIKEST = 200  # passages that each vector of a question proposes
+HALFWAY = 4.0  # a proposal's place at which it counts half
+NO_DIMENSIONS = 1  # of the vectors where there is no map
+Ranges = Mapping[str, tuple[int, int | None]]  # the characters of each book that may be read
+
+
+class Keeper:
+    """The catalogue of one library."""
+
+    def __init__(self, library: "Library") -> None:
+        self._library = library
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The catalogue by the search map in use; words alone where there is none."""
+        paths, search = self._library.paths, self._library.sidenet.search
+        if search is None:
+            return Catalogue(paths.catalogue, paths.locks, "words", NO_DIMENSIONS)
+        return Catalogue(paths.catalogue, paths.locks, search.fingerprint(), search.key.out_features)
+
+    def enter(self, identifier: str, source: SearchableBank) -> None:
+        """Enter a book whose bank was published; left out where it cannot be, and tried again when asked."""
+        library = self._library
+        passages = library.passages(identifier)
+        if library.sidenet.search is None:
+            vectors = np.zeros((0, NO_DIMENSIONS), np.float16)
+        else:
+            vectors = passage_vectors(source, passages)
+        with suppress(OSError, sqlite3.Error, NoIndex):
+            stems = library.shelf.fulltext.stems(identifier)
+            self.catalogue.put(identifier, library.shelf.get(identifier).created, vectors, stems)
+
+    def drop(self, identifier: str) -> None:
+        """Delete a book that was removed from the shelf; no model is needed for that."""
+        with suppress(OSError, sqlite3.Error):
+            Catalogue(self._library.paths.catalogue, self._library.paths.locks).drop(identifier)
+
+    def keep_up(self, entries: Iterable[Entry]) -> None:
+        """Enter the ready books that are not in the catalogue, and delete those that are gone."""
+        ready = {entry.id: entry.created for entry in entries if entry.state == "ready"}
+        with suppress(OSError, sqlite3.Error):
+            self.catalogue.keep_only(ready)
+        for identifier in ready.keys() - self.catalogue.books().keys():
+            with suppress(BadInput, Failure):  # its memory is not to be had now
+                self.enter(identifier, self._library.bank(identifier))
+
+    def narrowed(self, question: str, ranges: Ranges) -> Ranges:
+        """Choose the books that a question about many is asked of."""
+        if len(ranges) <= BOOKS:
+            return ranges
+        entries = {entry.id: entry for entry in self._library.shelf.entries()}
+        self.keep_up(entries.values())
+        allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
+        rankings = [*self._by_likeness(question, allowed), self._by_words(question, allowed)]
+        return {name: ranges[name] for name in fused(rankings)[:BOOKS]}
+
+    # inside
+
+    def _inside(self, entry: Entry, start: int, end: int | None) -> tuple[int, int | None]:
+        """Return the passages, first and last (not included), that lie within characters of a book."""
+        if start == 0 and (end is None or end >= entry.characters):
+            return 0, None
+        every = self._library.passages(entry.id)
+        first = bisect_left(every, start, key=lambda one: one.start)
+        return first, len(every) if end is None else bisect_right(every, end, key=lambda one: one.end)
+
+    def _by_likeness(self, question: str, allowed: Allowed) -> list[list[str]]:
+        """Rank books by their likest passage, once for each vector that the question asks with."""
+        backbone, sidenet = self._library.backbone, self._library.sidenet
+        if sidenet.search is None:
+            return []
+        asked = ballot(sidenet.search, question_states(backbone, question, sidenet.config.search_block))
+        found = self.catalogue.nearest(asking_vectors(asked), LIKEST, allowed)
+        return [list(dict.fromkeys(one.book for one in some)) for some in found]
+
+    def _by_words(self, question: str, allowed: Allowed) -> list[str]:
+        return self.catalogue.by_words(question_terms(question), allowed)
+
+
+def fused(rankings: Iterable[list[str]]) -> list[str]:
+    """Join rankings of books by reciprocal places, best first: Σ 1 / (4 + place)."""
+    scores: dict[str, float] = {}
+    for ranking in rankings:
+        for place, book in enumerate(ranking):
+            scores[book] = scores.get(book, 0.0) + 1 / (HALFWAY + place)
+    return sorted(scores, key=lambda book: (-scores[book], book))

@@ -1,0 +1,63 @@
+"""Postings: which book holds which stem how often, for a first choice among thousands of books by words.
+
+A stem is kept as a number that cannot be turned back into a word; two stems with the same number make a book
+look a little better than it is, and exact ranking puts that right.
+"""
+
+import math
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from engine.shelf.fulltext import K1, B
+from engine.shelf.terms import HAN, Stem
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS postings (
+    stem INTEGER, book INTEGER, count INTEGER, PRIMARY KEY (stem, book)
+) WITHOUT ROWID
+"""
+
+
+def number_of(stem: str) -> int:
+    """Number a stem."""
+    return zlib.crc32(stem.encode("utf-8", "surrogatepass"))
+
+
+def insert(db: sqlite3.Connection, book: int, stems: Mapping[str, int]) -> bytes:
+    """Enter a book's stems with their counts; returns what `delete` needs to find them again."""
+    counts: dict[int, int] = {}
+    for stem, count in stems.items():
+        for part in {stem, stem[0]} if HAN.match(stem) else {stem}:
+            number = number_of(part)
+            counts[number] = counts.get(number, 0) + count
+    rows = sorted((number, book, count) for number, count in counts.items())
+    db.executemany("INSERT INTO postings VALUES (?, ?, ?)", rows)
+    return np.array([number for number, _, _ in rows], "<u4").tobytes()
+
+
+def delete(db: sqlite3.Connection, book: int, stems: bytes) -> None:
+    """Delete what was entered of a book."""
+    numbers = np.frombuffer(stems, "<u4").tolist()
+    db.executemany("DELETE FROM postings WHERE stem = ? AND book = ?", [(one, book) for one in numbers])
+
+
+def scores(db: sqlite3.Connection, stems: Iterable[Stem], lengths: Mapping[int, int]) -> dict[int, float]:
+    """Score books by BM25 as if each were one passage; books without any of the stems are left out.
+
+    lengths: words of every book that may be found, by its number.
+    """
+    if not lengths:
+        return {}
+    mean = sum(lengths.values()) / len(lengths) or 1.0
+    found: dict[int, float] = {}
+    for number in {number_of(stem.text) for stem in stems}:
+        rows = db.execute("SELECT book, count FROM postings WHERE stem = ?", (number,)).fetchall()
+        held = [(book, count) for book, count in rows if book in lengths]
+        idf = math.log(1 + (len(lengths) - len(held) + 0.5) / (len(held) + 0.5))
+        for book, count in held:
+            norm = K1 * (1 - B + B * lengths[book] / mean)
+            found[book] = found.get(book, 0.0) + idf * count * (K1 + 1) / (count + norm)
+    return found
