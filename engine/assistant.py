@@ -10,7 +10,7 @@ within a token.
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -54,7 +54,7 @@ class Asked:
 
     question: str
     scope: Scope
-    ranges: Ranges
+    ranges: Mapping[str, tuple[int, int]]
     turns: Sequence[Turn]
     recent: Sequence[Turn]
     older: Sequence[Turn]

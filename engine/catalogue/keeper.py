@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -33,7 +33,7 @@ BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
 LIKEST = 200  # passages that each vector of a question proposes
 HALFWAY = 4.0  # a proposal's place at which it counts half
 NO_DIMENSIONS = 1  # of the vectors where there is no map
-Ranges = Mapping[str, tuple[int, int | None]]  # the characters of each book that may be read
+Span = TypeVar("Span", tuple[int, int], tuple[int, int | None])
 
 
 class Keeper:
@@ -76,13 +76,13 @@ class Keeper:
             with suppress(BadInput, Failure):  # its memory is not to be had now
                 self.enter(identifier, self._library.bank(identifier))
 
-    def narrowed(self, question: str, ranges: Ranges) -> Ranges:
-        """Choose the books that a question about many is asked of."""
+    def narrowed(self, question: str, ranges: Mapping[str, Span]) -> Mapping[str, Span]:
+        """Choose the books that a question about many is asked of. ranges: characters that may be read."""
         if len(ranges) <= BOOKS:
             return ranges
         entries = {entry.id: entry for entry in self._library.shelf.entries()}
         self.keep_up(entries.values())
-        allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
+        allowed: Allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
         rankings = [*self._by_likeness(question, allowed), self._by_words(question, allowed)]
         return {name: ranges[name] for name in fused(rankings)[:BOOKS]}
 
@@ -99,9 +99,10 @@ class Keeper:
     def _by_likeness(self, question: str, allowed: Allowed) -> list[list[str]]:
         """Rank books by their likest passage, once for each vector that the question asks with."""
         backbone, sidenet = self._library.backbone, self._library.sidenet
-        if sidenet.search is None:
+        search, block = sidenet.search, sidenet.config.search_block
+        if search is None or block is None:
             return []
-        asked = ballot(sidenet.search, question_states(backbone, question, sidenet.config.search_block))
+        asked = ballot(search, question_states(backbone, question, block))
         found = self.catalogue.nearest(asking_vectors(asked), LIKEST, allowed)
         return [list(dict.fromkeys(one.book for one in some)) for some in found]
 

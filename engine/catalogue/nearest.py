@@ -7,6 +7,7 @@ search loads what it visits; what changes goes into the next file.
 
 import math
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -28,7 +29,7 @@ def new_index(dim: int, vectors: int, sample: np.ndarray, exact_below: int = EXA
         return faiss.index_factory(dim, "IDMap,SQfp16", faiss.METRIC_INNER_PRODUCT)
     lists = min(centres(vectors), max(1, len(sample) // 39))  # fewer and faiss complains
     codes = max(1, dim // CODE_DIMENSIONS)
-    index = faiss.index_factory(dim, f"IVF{lists},PQ{codes}", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(dim, f"IVF{lists},PQ{codes}", faiss.METRIC_INNER_PRODUCT)
     index.cp.niter = 8
     index.cp.max_points_per_centroid = VECTORS_PER_CENTRE
     index.train(sample)
@@ -63,16 +64,23 @@ def remove_others(index: faiss.Index, kept: list[tuple[int, int]]) -> None:
     for first, count in kept:
         mask[first : first + count] = True
     if mask.sum() < index.ntotal:
-        index.remove_ids(faiss.IDSelectorNot(faiss.IDSelectorBitmap(np.packbits(mask, bitorder="little"))))
+        selector = _selector(mask)
+        index.remove_ids(faiss.IDSelectorNot(selector))
 
 
 def search(
     index: faiss.Index, queries: np.ndarray, k: int, allowed: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and ids (queries, k), −1 where too few. allowed: (ids,) bool; None allows all."""
-    selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-    if is_exact(index):
-        settings = faiss.SearchParameters(sel=selector)
-    else:
-        settings = faiss.SearchParametersIVF(sel=selector, nprobe=PROBES)
-    return index.search(np.ascontiguousarray(queries, np.float32), k, params=settings)
+    settings: Any = faiss.SearchParameters() if is_exact(index) else faiss.SearchParametersIVF()
+    settings.sel = selector = None if allowed is None else _selector(allowed)
+    settings.nprobe = PROBES
+    found = index.search(np.ascontiguousarray(queries, np.float32), k, params=settings)
+    del selector  # which faiss does not keep
+    return found
+
+
+def _selector(mask: np.ndarray) -> Any:
+    """Make a selector of the ids that are marked."""
+    make: Any = faiss.IDSelectorBitmap  # which takes the array itself, other than its types say
+    return make(np.packbits(mask, bitorder="little"))

@@ -71,11 +71,12 @@ class View:
         """Mark the ids that may be found; None where that is all of them."""
         if allowed is None and self._is_whole:
             return None
-        mask = np.zeros(self._ids, bool)
+        mask, passages = np.zeros(self._ids, bool), 0
         for row in self._indexed:
             lo, hi = _bounds(row, allowed)
             mask[row.first + lo : row.first + hi] = True
-        return None if self._is_whole and mask.sum() == self._index.ntotal else mask
+            passages += row.passages
+        return None if self._is_whole and mask.sum() == passages else mask
 
     def _late_mask(self, allowed: Allowed | None) -> np.ndarray:
         mask, start = np.zeros(len(self._late), bool), 0
