@@ -11,14 +11,13 @@ import importlib
 import itertools
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.command_line import printing, reading, run_tests
+from app.command_line import adding, printing, reading, run_tests
 from app.command_line.arguments import (
     PAGE,
     PAGE_OPTIONS,
@@ -38,7 +37,7 @@ from engine.paths import PROGRAM
 from ingest.errors import BadInput
 
 if TYPE_CHECKING:
-    from engine.library import Library
+    pass
 
 DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
 DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
@@ -97,7 +96,11 @@ def build_parser(chosen: str | None = None) -> Parser:
         return made
 
     add = command("add", add_documents, "parse and encode files; goes on where it stopped", as_json, model)
-    add.add_argument("files", nargs="+", metavar="FILE")
+    add.add_argument(
+        "files", nargs="+", metavar="FILE", help="a file, a folder, a Calibre library, or a feed of files"
+    )
+    add.add_argument("--watch", action="store_true", help="go on adding what comes into them, until Ctrl-C")
+    add.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
     add.add_argument(
@@ -258,44 +261,8 @@ def fail(message: str, code: int, debug: bool) -> int:
 
 
 def add_documents(arguments: argparse.Namespace) -> int:
-    """Every file is tried; the exit code is that of the last one that could not be added."""
-    shelf, added, code = assistant(arguments), [], 0
-    if arguments.replaces and len(arguments.files) > 1:
-        raise BadInput("--replaces puts one file in the place of one document: name one file")
-    for name in arguments.files:
-        progress, began = printing.Progress(Path(name).name, sys.stderr), time.monotonic()
-        try:
-            entry = shelf.add(
-                Path(name),
-                password=arguments.password,
-                encoding=arguments.encoding,
-                dtype="int8" if arguments.int8 else None,
-                progress=progress,
-            )
-        except (BadInput, Failure) as error:
-            code = fail(str(error), 2 if isinstance(error, BadInput) else 1, arguments.debug)
-            continue
-        finally:
-            progress.close()
-        if arguments.replaces:
-            replace_edition(shelf.library, arguments.replaces, entry.id)
-        seconds = round(time.monotonic() - began, 2)
-        added.append({**records.entry(entry), "seconds": seconds})
-        if not arguments.json:
-            print(printing.added(entry, seconds))
-            for warning in entry.warnings:
-                print(f"  note: {wording.plain(warning)}")
-    if arguments.json:
-        printing.print_json({"documents": added}, arguments.results)
-    return code
-
-
-def replace_edition(library: "Library", former: str, edition: str) -> None:
-    """Put a document in the place of an older edition of it, and say what that brought."""
-    from engine.marks import editions
-
-    found, freed = editions.replace(library, library.shelf.find(former).id, edition)
-    print(f"  {found} notes were found in it; the older edition is gone, {wording.size(freed)} freed")
+    """Add files and all that folders, Calibre libraries and feeds hold; the engine opens once."""
+    return adding.add(arguments, assistant, fail)
 
 
 def list_shelf(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ BENCHES = {
     "question": "seconds to the first token against dense prefill; bank size against a key/value cache",
     "start": "from a cold start to the first token of an answer",
     "retrieval": "exact search of 4k to 1M chunks per head, each index in turn",
+    "shelf": "a question about 10 to 10,000 books: candidates, first word, recall, memory",
     "bank": "memory used while a bank of 100k and of 1M tokens is filled",
 }
 

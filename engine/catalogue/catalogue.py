@@ -111,6 +111,10 @@ class Catalogue:
             found = postings.scores(db, stems, {number: row.words for number, row in rows.items()})
         return [rows[number].id for number in sorted(found, key=lambda one: (-found[one], one))]
 
+    def vectors(self, book: str) -> np.ndarray:
+        """Return the vectors (passages, dim) float16 of a book."""
+        return np.load(self._vectors(book))
+
     def bytes(self) -> int:
         """Return how much of the disk it takes, without the vectors that the index is made of."""
         files = [self._database, *self.folder.glob(FILES)]
@@ -185,7 +189,7 @@ class Catalogue:
             if self._view is None or self._view.state != state:
                 file, rows = self._about(db, "file", ""), self._rows(db)
                 index = nearest.mapped(self.folder / file) if file else None
-                late = [np.load(self._vectors(row.id)) for row in rows if not row.indexed]
+                late = [self.vectors(row.id) for row in rows if not row.indexed]
                 together = np.concatenate([np.zeros((0, self.dim), np.float16), *late]).astype(np.float32)
                 self._view = View(state, rows, index, self._about(db, "next", 0), together)
         return self._view
@@ -197,10 +201,9 @@ class Catalogue:
 
     def _settle(self) -> None:
         """Renew the index file where too much came or went since."""
-        rows = self._open().rows
-        indexed = sum(row.passages for row in rows if row.indexed)
-        late = sum(row.passages for row in rows) - indexed
         with contextlib.closing(self._connection()) as db:
+            sums = dict(db.execute("SELECT indexed, sum(passages) FROM books GROUP BY indexed").fetchall())
+            late, indexed = sums.get(0, 0), sums.get(1, 0)
             gone = self._about(db, "held", 0) - indexed
         if max(late, gone) > max(LATE, indexed // LATE_SHARE):
             self.settle()
@@ -223,7 +226,7 @@ class Catalogue:
             self._tell(db, "trained", total)
             late = rows
         for row in late:
-            vectors = np.load(self._vectors(row.id)).astype(np.float32)
+            vectors = self.vectors(row.id).astype(np.float32)
             index.add_with_ids(vectors, np.arange(row.first, row.first + row.passages))
         name = f"index-{secrets.token_hex(4)}.faiss"
         nearest.write(index, self.folder / name)

@@ -8,10 +8,10 @@ ranking as for one book, over the characters that may be read and no others.
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,15 +19,14 @@ from engine.catalogue.catalogue import Catalogue
 from engine.catalogue.vectors import asking_vectors, passage_vectors
 from engine.catalogue.view import Allowed
 from engine.errors import Failure
+from engine.model import Model
 from engine.retrieval.memory import SearchableBank
 from engine.retrieval.votes import ballot, question_states
 from engine.shelf.fulltext import NoIndex
-from engine.shelf.shelf import Entry
+from engine.shelf.shelf import Entry, Shelf
 from engine.shelf.terms import question_terms
 from ingest.errors import BadInput
-
-if TYPE_CHECKING:
-    from engine.library import Library
+from ingest.passages import Passage
 
 BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
 LIKEST = 200  # passages that each vector of a question proposes
@@ -37,35 +36,40 @@ Span = TypeVar("Span", tuple[int, int], tuple[int, int | None])
 
 
 class Keeper:
-    """The catalogue of one library."""
+    """The catalogue of one library. bank, passages: open those of a book, told its id."""
 
-    def __init__(self, library: "Library") -> None:
-        self._library = library
+    def __init__(
+        self,
+        shelf: Shelf,
+        model: Model,
+        bank: Callable[[str], SearchableBank],
+        passages: Callable[[str], list[Passage]],
+    ) -> None:
+        self._shelf, self._model, self._bank, self._passages = shelf, model, bank, passages
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue by the search map in use; words alone where there is none."""
-        paths, search = self._library.paths, self._library.sidenet.search
+        paths, search = self._shelf.paths, self._model.sidenet.search
         if search is None:
             return Catalogue(paths.catalogue, paths.locks, "words", NO_DIMENSIONS)
         return Catalogue(paths.catalogue, paths.locks, search.fingerprint(), search.key.out_features)
 
     def enter(self, identifier: str, source: SearchableBank) -> None:
         """Enter a book whose bank was published; left out where it cannot be, and tried again when asked."""
-        library = self._library
-        passages = library.passages(identifier)
-        if library.sidenet.search is None:
+        passages = self._passages(identifier)
+        if self._model.sidenet.search is None:
             vectors = np.zeros((0, NO_DIMENSIONS), np.float16)
         else:
             vectors = passage_vectors(source, passages)
         with suppress(OSError, sqlite3.Error, NoIndex):
-            stems = library.shelf.fulltext.stems(identifier)
-            self.catalogue.put(identifier, library.shelf.get(identifier).created, vectors, stems)
+            stems = self._shelf.fulltext.stems(identifier)
+            self.catalogue.put(identifier, self._shelf.get(identifier).created, vectors, stems)
 
     def drop(self, identifier: str) -> None:
         """Delete a book that was removed from the shelf; no model is needed for that."""
         with suppress(OSError, sqlite3.Error):
-            Catalogue(self._library.paths.catalogue, self._library.paths.locks).drop(identifier)
+            Catalogue(self._shelf.paths.catalogue, self._shelf.paths.locks).drop(identifier)
 
     def keep_up(self, entries: Iterable[Entry]) -> None:
         """Enter the ready books that are not in the catalogue, and delete those that are gone."""
@@ -74,17 +78,21 @@ class Keeper:
             self.catalogue.keep_only(ready)
         for identifier in ready.keys() - self.catalogue.books().keys():
             with suppress(BadInput, Failure):  # its memory is not to be had now
-                self.enter(identifier, self._library.bank(identifier))
+                self.enter(identifier, self._bank(identifier))
 
     def narrowed(self, question: str, ranges: Mapping[str, Span]) -> Mapping[str, Span]:
         """Choose the books that a question about many is asked of. ranges: characters that may be read."""
         if len(ranges) <= BOOKS:
             return ranges
-        entries = {entry.id: entry for entry in self._library.shelf.entries()}
+        entries = {entry.id: entry for entry in self._shelf.entries()}
         self.keep_up(entries.values())
-        allowed: Allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
-        rankings = [*self._by_likeness(question, allowed), self._by_words(question, allowed)]
-        return {name: ranges[name] for name in fused(rankings)[:BOOKS]}
+        allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
+        return {name: ranges[name] for name in self.proposed(question, allowed)}
+
+    def proposed(self, question: str, allowed: Allowed) -> list[str]:
+        """Propose up to `BOOKS` books of the catalogue for a question, best first."""
+        by_words = self.catalogue.by_words(question_terms(question), allowed)
+        return fused([*self._by_likeness(question, allowed), by_words])[:BOOKS]
 
     # inside
 
@@ -92,22 +100,19 @@ class Keeper:
         """Return the passages, first and last (not included), that lie within characters of a book."""
         if start == 0 and (end is None or end >= entry.characters):
             return 0, None
-        every = self._library.passages(entry.id)
+        every = self._passages(entry.id)
         first = bisect_left(every, start, key=lambda one: one.start)
         return first, len(every) if end is None else bisect_right(every, end, key=lambda one: one.end)
 
     def _by_likeness(self, question: str, allowed: Allowed) -> list[list[str]]:
         """Rank books by their likest passage, once for each vector that the question asks with."""
-        backbone, sidenet = self._library.backbone, self._library.sidenet
+        backbone, sidenet = self._model.backbone, self._model.sidenet
         search, block = sidenet.search, sidenet.config.search_block
         if search is None or block is None:
             return []
         asked = ballot(search, question_states(backbone, question, block))
         found = self.catalogue.nearest(asking_vectors(asked), LIKEST, allowed)
         return [list(dict.fromkeys(one.book for one in some)) for some in found]
-
-    def _by_words(self, question: str, allowed: Allowed) -> list[str]:
-        return self.catalogue.by_words(question_terms(question), allowed)
 
 
 def fused(rankings: Iterable[list[str]]) -> list[str]:

@@ -1,0 +1,189 @@
+"""`add`: files, folders, Calibre libraries and feeds onto the shelf, and a report of what became of each."""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.command_line import printing
+from app.desk import records
+from app.html import wording
+from engine.errors import Failure
+from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from ingest.gathering import Gathered
+
+WATCH_SECONDS = 2.0
+Opener = Callable[[argparse.Namespace], Any]
+_opened: list = []  # a worker's assistant
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: its entry on the shelf, or the error."""
+
+    file: "Gathered"
+    entry: Any
+    error: Exception | None
+    seconds: float = 0.0
+
+
+class Adding:
+    """One `add`: tells of every file as it is done, and counts for the report."""
+
+    def __init__(self, arguments: argparse.Namespace, shelf) -> None:
+        self.arguments, self.shelf = arguments, shelf
+        self.known = {entry.id for entry in shelf.shelf.entries() if entry.state == "ready"}
+        self.added: list[dict] = []
+        self.there: list[dict] = []
+        self.refused: list[dict] = []
+        self.code = 0
+
+    def take(self, outcome: Outcome, fail: Callable[[str, int, bool], int]) -> None:
+        """Print and count what became of a file; books are the same by content."""
+        if outcome.error is not None:
+            self._refuse(outcome, fail)
+            return
+        told = self._named(outcome)
+        record = {**records.entry(told), "seconds": outcome.seconds}
+        if told.id in self.known:
+            self.there.append(record)
+        else:
+            self.known.add(told.id)
+            self.added.append(record)
+        if not self.arguments.json:
+            print(printing.added(told, outcome.seconds))
+            for warning in told.warnings:
+                print(f"  note: {wording.plain(warning)}")
+
+    def report(self) -> dict:
+        """Return what was added, what was there already and what was refused and why, for JSON."""
+        return {
+            "documents": [*self.added, *self.there],
+            "added": len(self.added),
+            "there_already": len(self.there),
+            "refused": self.refused,
+        }
+
+    def lines(self) -> list[str]:
+        """Return the report as lines, the refused files at the end."""
+        counts = f"{len(self.added)} added, {len(self.there)} there already, {len(self.refused)} refused"
+        return [counts, *(f"  {wording.plain(one['why'])}" for one in self.refused)]
+
+    def _refuse(self, outcome: Outcome, fail: Callable[[str, int, bool], int]) -> None:
+        error = outcome.error
+        if not isinstance(error, BadInput | Failure):
+            error = Failure(f"{outcome.file.path.name}: {type(error).__name__}: {error}")
+        self.code = fail(str(error), 2 if isinstance(error, BadInput) else 1, self.arguments.debug)
+        self.refused.append({"file": str(outcome.file.path), "why": str(error)})
+
+    def _named(self, outcome: Outcome):
+        """Give a new book the title and author that its collection tells; returns its entry."""
+        file, entry = outcome.file, outcome.entry
+        if entry.id in self.known or not (file.title or file.author):
+            return entry
+        if file.title and file.title != entry.title:
+            entry = self.shelf.shelf.rename(entry.id, file.title)
+        return self.shelf.shelf.update(entry.id, author=file.author) if file.author else entry
+
+
+def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int, bool], int]) -> int:
+    """Add all that the command names; every file is tried. The exit code is that of the last one refused."""
+    from ingest.gathering import gather
+
+    adding = Adding(arguments, opener(arguments))
+    files = gather(arguments.files) if not arguments.watch else watched(arguments.files)
+    one_at_a_time = arguments.workers < 2 or arguments.watch
+    outcomes = here(files, arguments, adding.shelf) if one_at_a_time else apart(list(files), arguments)
+    with contextlib.suppress(KeyboardInterrupt) if arguments.watch else contextlib.nullcontext():
+        for outcome in outcomes:
+            adding.take(outcome, fail)
+    if arguments.json:
+        printing.print_json(adding.report(), arguments.results)
+    elif len(adding.added) + len(adding.there) + len(adding.refused) > 1:
+        print("\n".join(adding.lines()), file=sys.stderr)
+    return adding.code
+
+
+def here(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:
+    """Add one file after the other in this process, with its progress."""
+    for file in files:
+        progress = printing.Progress(file.path.name, sys.stderr)
+        try:
+            yield added(file, arguments, shelf, progress)
+        finally:
+            progress.close()
+
+
+def apart(files: list["Gathered"], arguments: argparse.Namespace) -> Iterator[Outcome]:
+    """Add files in several processes, which share the processor's threads."""
+    from engine.shelf.workers import Workers
+
+    given = argparse.Namespace(**{**vars(arguments), "results": None, "function": None})
+    work = partial(in_worker, given)
+    for file, done in Workers(arguments.workers, work, open_worker, (given,)).each(files):
+        yield done if isinstance(done, Outcome) else Outcome(file, None, _named_error(file, done))
+
+
+def open_worker(arguments: argparse.Namespace) -> None:
+    """Open the assistant of a worker's process."""
+    import os
+
+    from app.command_line.opening import assistant, named_model, stay_local
+
+    stay_local(arguments.model or named_model([]))
+    threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.workers)
+    _opened[:] = [assistant(argparse.Namespace(**{**vars(arguments), "threads": threads}))]
+
+
+def in_worker(arguments: argparse.Namespace, file: "Gathered") -> Outcome:
+    """Add one file in a worker's process."""
+    return added(file, arguments, _opened[0], None)
+
+
+def added(file: "Gathered", arguments: argparse.Namespace, shelf, progress) -> Outcome:
+    """Add one file; what is wrong with it is an outcome too."""
+    began = time.monotonic()
+    if file.refusal:
+        return Outcome(file, None, BadInput(f"{file.path.name}: {file.refusal}"))
+    try:
+        entry = shelf.add(
+            file.path,
+            password=arguments.password,
+            encoding=arguments.encoding,
+            dtype="int8" if arguments.int8 else None,
+            progress=progress,
+        )
+    except (BadInput, Failure) as error:
+        return Outcome(file, None, error)
+    return Outcome(file, entry, None, round(time.monotonic() - began, 2))
+
+
+def watched(names: list[str], wait: Callable[[float], None] = time.sleep) -> Iterator["Gathered"]:
+    """Yield files as they come, for ever. One that still grows is left until it looked the same twice."""
+    from ingest.gathering import gather
+
+    last: dict[Path, tuple[int, int]] = {}
+    taken: dict[Path, tuple[int, int]] = {}
+    while True:
+        now: dict[Path, tuple[int, int]] = {}
+        for file in gather(names):
+            with contextlib.suppress(OSError):
+                state = file.path.stat()
+                now[file.path] = state.st_size, state.st_mtime_ns
+            seen = now.get(file.path)
+            if seen is not None and taken.get(file.path) != seen and last.get(file.path) == seen:
+                taken[file.path] = seen
+                yield file
+        last = now
+        wait(WATCH_SECONDS)
+
+
+def _named_error(file: "Gathered", error: object) -> Exception:
+    return Failure(f"{file.path.name}: {error}")
