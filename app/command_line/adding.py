@@ -51,6 +51,8 @@ class Adding:
             self._refuse(outcome, fail)
             return
         told = self._named(outcome)
+        if self.arguments.replaces:
+            self._replace_edition(told.id)
         record = {**records.entry(told), "seconds": outcome.seconds}
         if told.id in self.known:
             self.there.append(record)
@@ -83,6 +85,15 @@ class Adding:
         self.code = fail(str(error), 2 if isinstance(error, BadInput) else 1, self.arguments.debug)
         self.refused.append({"file": str(outcome.file.path), "why": str(error)})
 
+    def _replace_edition(self, edition: str) -> None:
+        """Put a document in the place of an older edition of it, and say what that brought."""
+        from engine.marks import editions
+
+        library = self.shelf.library
+        former = library.shelf.find(self.arguments.replaces).id
+        found, freed = editions.replace(library, former, edition)
+        print(f"  {found} notes were found in it; the older edition is gone, {wording.size(freed)} freed")
+
     def _named(self, outcome: Outcome):
         """Give a new book the title and author that its collection tells; returns its entry."""
         file, entry = outcome.file, outcome.entry
@@ -97,6 +108,9 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
     """Add all that the command names; every file is tried. The exit code is that of the last one refused."""
     from ingest.gathering import gather
 
+    one_file = len(arguments.files) == 1 and Path(arguments.files[0]).expanduser().is_file()
+    if arguments.replaces and (not one_file or arguments.watch):
+        raise BadInput("--replaces puts one file in the place of one document: name one file")
     adding = Adding(arguments, opener(arguments))
     files = gather(arguments.files) if not arguments.watch else watched(arguments.files)
     one_at_a_time = arguments.workers < 2 or arguments.watch
