@@ -19,6 +19,7 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
+from engine.bank.store import Store
 from engine.cast.kept import kept_cast
 from engine.catalogue.keeper import Keeper
 from engine.errors import Failure
@@ -73,6 +74,7 @@ class Library:
         self.renews = True
         self._parse = parse
         self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
+        self.store = Store.named(paths.fetched)
         self.keeper = Keeper(self.shelf, self.model, self.bank, self.passages)
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
@@ -198,8 +200,10 @@ class Library:
     def index(self, identifier: str) -> None:
         """Make the full-text index of a document that was parsed."""
         text = self.document(identifier).text
-        found = self.passages(identifier)
-        rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in found)
+        rows = (
+            (one.index, one.start, one.end, text[one.start : one.end])
+            for one in passages(self.document(identifier))
+        )
         self.shelf.fulltext.index(identifier, rows)
 
     def find(self, words: str, owner: str = "") -> Entry:
@@ -263,6 +267,14 @@ class Library:
         self._faults.pop(identifier, None)
         return opened
 
+    def bank_folder(self, identifier: str) -> Path:
+        """Return where the bank of a document lies: beside it, or where it was fetched to from the store."""
+        own = self.paths.bank(identifier)
+        if self.store is None or (own / "manifest.json").exists():
+            return own
+        identity = bank_identity(self.document(identifier).text, self.backbone)
+        return self.store.fetched(identity, self._layout(identifier)) or own
+
     def ready_bank(self, identifier: str) -> SearchableBank | None:
         """Return the open bank of a document; None while it is being made, or where it cannot be opened."""
         try:
@@ -293,6 +305,8 @@ class Library:
                 continue
             try:
                 manifest = Manifest.read(self.paths.bank(entry.id))
+                if manifest is None and self.store is not None:  # fetched when it is needed
+                    continue
                 if manifest is None:
                     raise Failure("its memory is gone from the disk")
                 manifest.layout.require(self._layout(entry.id))
@@ -314,7 +328,7 @@ class Library:
         try:
             with holding(self.shelf.lock(identifier), 0, refusal):
                 self._let_go(identifier)
-                delete_bank(self.paths.bank(identifier))
+                delete_bank(self.bank_folder(identifier))
         except OSError as error:
             raise Failure(f'the memory of "{title}" cannot be made anew now: {error.strerror}') from error
         self._faults.pop(identifier, None)
@@ -405,12 +419,13 @@ class Library:
     def _is_damage(self, identifier: str, error: Exception) -> bool:
         """Say whether a bank is lost or not what was written, rather than made for another model."""
         of_another_text = isinstance(error, BankMismatch) and error.field == "content"
-        lost = not (self.paths.bank(identifier) / "manifest.json").exists()
+        lost = self.store is None and not (self.paths.bank(identifier) / "manifest.json").exists()
         return lost or of_another_text or isinstance(error, DamagedBank)
 
     def _encode(self, identifier: str, document: Document, report: Report) -> int:
         folder, layout = self.paths.bank(identifier), self._layout(identifier)
-
+        if (fetched := self.bank_folder(identifier)) != folder:
+            return MemoryBank.open(fetched).tokens
         needed = len(document.text) / CHARACTERS_PER_TOKEN * layout.bytes_per_token - folder_bytes(folder)
         require_room(self.paths.home, max(0, needed), f'the memory of "{document.title}"')
 
@@ -424,17 +439,17 @@ class Library:
             )
 
         try:
-            return fill()
+            tokens = fill()
         except (BankMismatch, DamagedBank):
             # made with another model or checkpoint, or spoilt: what it holds serves nobody now
             self._let_go(identifier)
             delete_bank(folder)
-            return fill()
+            tokens = fill()
+        if self.store is not None:
+            self.store.publish(folder)
+        return tokens
 
     def _open_bank(self, identifier: str, document: Document) -> SearchableBank:
-        bank = MemoryBank.open(
-            self.paths.bank(identifier),
-            bank_identity(document.text, self.backbone),
-            self._layout(identifier),
-        )
+        identity = bank_identity(document.text, self.backbone)
+        bank = MemoryBank.open(self.bank_folder(identifier), identity, self._layout(identifier))
         return SearchableBank(bank, self.sidenet, identifier)

@@ -66,6 +66,7 @@ class Paths:
             self.demonstrations,
             self.backbones,
             self.catalogue,
+            self.fetched,
             self.found,
             self.locks,
         )
@@ -101,6 +102,11 @@ class Paths:
     def catalogue(self) -> Path:
         """What all books are asked by; made of them, and made again where it is lost."""
         return self.home / "catalogue"
+
+    @property
+    def fetched(self) -> Path:
+        """Memory banks that were fetched from a store which several machines share."""
+        return self.home / "fetched"
 
     @property
     def found(self) -> Path:

@@ -74,7 +74,7 @@ def _faults_of_book(library: Library, entry: Entry) -> Iterator[Fault]:
     if not shelf.fulltext.is_whole(entry.id):
         yield Fault(title, "its full-text index is lost or damaged", lambda: _indexed(library, entry.id))
     if entry.state == "ready":
-        for what in _faults_of_bank(library.paths.bank(entry.id), text):
+        for what in _faults_of_bank(library.bank_folder(entry.id), text):
             yield Fault(title, what, lambda: _renewed(library, entry.id))
 
 
@@ -101,7 +101,7 @@ def _indexed(library: Library, identifier: str) -> str:
 
 
 def _renewed(library: Library, identifier: str) -> str:
-    if _keys_only(library.paths.bank(identifier)):
+    if _keys_only(library.bank_folder(identifier)):
         return "its search keys are made anew when they are needed"
     library.renew(identifier)
     return "its memory is made anew"

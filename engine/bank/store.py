@@ -1,0 +1,147 @@
+"""Store: memory banks that several machines share, in a folder or at an address that `fsspec` knows.
+
+A bank never changes once it is published, so it is known by what it is made of: text, model, layout. Its
+files are copied first and the list of them with their sums last: without that list it is not there. What is
+fetched goes into a cache of bounded size, one folder a bank, checked by the sums before it gets its name.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from engine.bank.layout import BankIdentity, BankLayout
+from engine.bank.manifest import FILE, Manifest
+from engine.errors import Failure
+from engine.shelf.rebuilding import file_hash
+
+LIST = "files.json"
+FETCHING = ".fetching-"
+GIGABYTE = 1 << 30
+CACHE_GIGABYTES = 20.0
+SETTING, CACHE_SETTING = "LONGMEM_STORE", "LONGMEM_CACHE_GB"
+
+
+def fingerprint(identity: BankIdentity, layout: BankLayout) -> str:
+    """Name a bank by what it is made of."""
+    made_of = json.dumps([dataclasses.asdict(identity), dataclasses.asdict(layout)], sort_keys=True)
+    return hashlib.blake2b(made_of.encode(), digest_size=16).hexdigest()
+
+
+class Store:
+    """The banks at one address. cache: a folder here for what is fetched, of at most `most` bytes."""
+
+    def __init__(self, address: str, cache: Path, most: int) -> None:
+        self.address, self._cache, self._most = address, cache, most
+
+    @classmethod
+    def named(cls, cache: Path) -> "Store | None":
+        """Return the store that LONGMEM_STORE names; None where it names none. Raises Failure."""
+        address, gigabytes = os.environ.get(SETTING), os.environ.get(CACHE_SETTING) or CACHE_GIGABYTES
+        try:
+            return cls(address, cache, round(float(gigabytes) * GIGABYTE)) if address else None
+        except ValueError:
+            raise Failure(f"{CACHE_SETTING} is a number of gigabytes, not {gigabytes}") from None
+
+    def publish(self, folder: Path) -> None:
+        """Copy the published bank of a folder into the store, where it is not there yet. Raises Failure."""
+        manifest = Manifest.read(folder)
+        if manifest is None or not manifest.published:
+            raise Failure(f"the memory bank in {folder} is not whole yet: only whole ones are shared")
+        name = fingerprint(manifest.identity, manifest.layout)
+        with self._explained():
+            system, root = self._open()
+            if self._list(name) is not None:
+                return
+            place = f"{root}/{name}"
+            system.makedirs(place, exist_ok=True)
+            names = [*(spec.file for spec in manifest.layout.arrays), FILE]
+            for file in names:
+                system.put_file(str(folder / file), f"{place}/{file}")
+            sums = {file: [(folder / file).stat().st_size, file_hash(folder / file)] for file in names}
+            system.pipe_file(f"{place}/{LIST}", json.dumps(sums, indent=1).encode())
+
+    def fetched(self, identity: BankIdentity, layout: BankLayout) -> Path | None:
+        """Return the folder of a bank in the cache, fetched where it is not there yet; None: no such bank.
+
+        The banks used longest ago make room. Raises Failure where the store cannot be reached, or holds other
+        bytes than its list says.
+        """
+        name = fingerprint(identity, layout)
+        folder = self._cache / name
+        if (folder / FILE).is_file():
+            os.utime(folder)
+            return folder
+        with self._explained():
+            files = self._list(name)
+            if files is None:
+                return None
+            self._make_room(sum(size for size, _ in files.values()))
+            self._fetch(name, files)
+        return folder
+
+    # inside
+
+    def _open(self) -> tuple[Any, str]:
+        """Return the file system of the address and the path within it."""
+        import fsspec  # only where there is a store
+
+        # who reads a list must see what another machine has just written
+        return fsspec.core.url_to_fs(self.address, use_listings_cache=False)
+
+    def _list(self, name: str) -> dict[str, tuple[int, str]] | None:
+        """Return the files of a bank in the store with their sizes and sums; None where it is not whole."""
+        system, root = self._open()
+        try:
+            listed = json.loads(system.cat_file(f"{root}/{name}/{LIST}"))
+            files = {str(file): (int(size), str(known)) for file, (size, known) in listed.items()}
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            return None
+        # a name leads nowhere else, whoever wrote the list
+        return files if FILE in files and all(Path(file).name == file for file in files) else None
+
+    def _fetch(self, name: str, files: dict[str, tuple[int, str]]) -> None:
+        """Copy the files of a bank into the cache and check them; the folder gets its name at the end."""
+        system, root = self._open()
+        partial = self._cache / f"{FETCHING}{name}-{secrets.token_hex(4)}"
+        partial.mkdir(parents=True)
+        try:
+            for file, (_, known) in files.items():
+                system.get_file(f"{root}/{name}/{file}", str(partial / file))
+                if file_hash(partial / file) != known:
+                    raise Failure(f"{file} of bank {name} in the store is damaged: delete {name} there")
+            with contextlib.suppress(FileExistsError, OSError):  # another process was quicker
+                partial.rename(self._cache / name)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        if not (self._cache / name / FILE).is_file():
+            raise Failure(f"bank {name} cannot be put into {self._cache}: see to its rights")
+
+    def _make_room(self, needed: int) -> None:
+        """Delete fetched banks, those used longest ago first, until so much more is within the bound.
+
+        A bank that is open stays readable: its files go once they are closed.
+        """
+        self._cache.mkdir(parents=True, exist_ok=True)
+        kept = [path for path in self._cache.iterdir() if not path.name.startswith(FETCHING)]
+        sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in kept}
+        for path in sorted(kept, key=lambda one: one.stat().st_mtime):
+            if sum(sizes.values()) + needed <= self._most:
+                break
+            shutil.rmtree(path, ignore_errors=True)
+            sizes.pop(path)
+
+    @contextlib.contextmanager
+    def _explained(self):
+        """Turn what the file system says into one line."""
+        try:
+            yield
+        except Failure:
+            raise
+        except (OSError, ImportError, ValueError) as error:
+            raise Failure(f"the store {self.address} cannot be used ({error}): see {SETTING}") from error
