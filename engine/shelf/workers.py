@@ -58,7 +58,8 @@ class Workers(Generic[Thing, Done]):
                 in_hand = [*running.values(), *(which for which, _ in waiting[:1])]
                 try:
                     while waiting and len(running) < number:
-                        running[pool.submit(self.work, waiting[0][1])] = waiting.pop(0)[0]
+                        running[pool.submit(self.work, waiting[0][1])] = waiting[0][0]
+                        waiting.pop(0)
                     in_hand = list(running.values())
                     done = next(as_completed(running))
                     outcome = _outcome(done)
