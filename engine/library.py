@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -430,13 +431,7 @@ class Library:
         require_room(self.paths.home, max(0, needed), f'the memory of "{document.title}"')
 
         def fill() -> int:
-            return encode_text(
-                document.text,
-                folder,
-                self.backbone,
-                layout,
-                lambda done, total: report("encode", done, total),
-            )
+            return encode_text(document.text, folder, self.backbone, layout, partial(report, "encode"))
 
         try:
             tokens = fill()
