@@ -164,8 +164,8 @@ def made_up(
     noise = random.standard_normal(vectors.shape, np.float32) / np.sqrt(vectors.shape[1])
     vectors += NOISE * np.linalg.norm(vectors, axis=1, keepdims=True) * noise
     known = list(real.stems)
-    kept = {known[at]: real.stems[known[at]] for at in random.integers(0, len(known), stems // 2)}
-    tail = {f"stem{at}": 1 + at % 5 for at in random.integers(0, TAIL, stems // 2)}
+    kept = {known[at]: real.stems[known[at]] for at in random.integers(0, len(known), stems // 2).tolist()}
+    tail = {f"stem{at}": 1 + at % 5 for at in random.integers(0, TAIL, stems // 2).tolist()}
     return vectors.astype(np.float16), kept | tail
 
 
