@@ -171,7 +171,7 @@ def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], 
         lead = markup.button(
             f"[{number}] {place}" if is_cited else place, "cite",
             document=one["document"], start=one["start"], end=one["end"],
-            class_=class_, aria_label=f"{kind} {number}, {place}: {quote}",
+            class_=class_, title=f"“{quote}”", aria_label=f"{kind} {number}, {place}: {quote}",
         )  # fmt: skip
         made.append(markup.tag("div", lead, markup.tag("p", _shown(one, is_cited)), class_="lm-passage"))
     return "".join(made)
