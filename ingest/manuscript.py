@@ -10,6 +10,8 @@ from ingest.limits import Limits, check_letters
 from ingest.pictures import Gallery
 
 BREAK = "\n\n"
+KEPT = 0.92  # of the letters that a plain reading gives; fewer are told of
+FEW_LETTERS = 10  # that may always be missing: a page number
 
 
 class Manuscript:
@@ -28,6 +30,8 @@ class Manuscript:
         self._chapters: list[tuple[str, int, str, int]] = []  # title, level, kind, start
         self._pages: list[tuple[str, int, str]] = []  # label, start, alias
         self._labels: dict[str, int] = {}  # how often a printed page of this name was met
+        self._expected = 0
+        self._left_out = ""
 
     @property
     def next_start(self) -> int:
@@ -108,11 +112,20 @@ class Manuscript:
         if words not in self.warnings:
             self.warnings.append(words)
 
+    def expect(self, text: str, left_out: str) -> None:
+        """Count the letters of a plain reading of the file, or of a part of it.
+
+        Where far fewer are written, `document` warns of it; `left_out` says what they may have been.
+        """
+        self._expected += count_letters(text)
+        self._left_out = left_out
+
     def document(self, *, title: str, author: str, language: str, format: str) -> Document:
         """Close: chapter and page ends, levels without gaps. Raises BadInput when there is no text."""
         text = "".join(self._parts)
         if not text.strip():
             raise BadInput("there is no text in this file: choose another copy")
+        self._warn_of_losses(text)
         return Document(
             title=one_line(title) or "Untitled",
             author=one_line(author),
@@ -127,6 +140,16 @@ class Manuscript:
             pictures=sorted(self._pictures, key=lambda picture: picture.at),
             cover=self.cover,
         )
+
+    def _warn_of_losses(self, text: str) -> None:
+        lost = self._expected - count_letters(text)
+        if lost >= max(FEW_LETTERS, (1 - KEPT) * self._expected):
+            self.warn(f"{lost:,} of {self._expected:,} letters in the file were left out: {self._left_out}")
+
+
+def count_letters(text: str) -> int:
+    """Count letters and figures."""
+    return sum(map(str.isalnum, text))
 
 
 def _close_chapters(opened: list[tuple[str, int, str, int]], size: int) -> list[Chapter]:

@@ -31,6 +31,7 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECAS
 _OPTIONS = {"no_network": True, "huge_tree": True, "remove_blank_text": False}
 _MOST_ATTRIBUTES = 1_000  # of one element: the HTML parser compares each with all others
 
+_WORDLESS = frozenset(["script", "style", "title", "template", "noscript"])  # of no use to any reader
 SKIP = frozenset(
     [
         "script",
@@ -196,6 +197,17 @@ def raised_sign(element, before: list[str]) -> str | None:
     return raised(
         clean("".join(before[-_SIGN_PARTS:])), clean("".join(element.itertext())), element.tail or ""
     )
+
+
+def every_word(root) -> str:
+    """Gather all text of a tree, with what is hidden or of no use: a measure of what a reader gets of it."""
+    parts = []
+    for element in root.iter():
+        if isinstance(element.tag, str) and local_name(element) not in _WORDLESS:
+            parts.append(element.text or "")
+        if element is not root:
+            parts.append(element.tail or "")
+    return "".join(parts)
 
 
 def plain_text(element) -> str:

@@ -31,7 +31,14 @@ TOP_LEVEL = {
     "CHANGELOG.md",
 }
 
-PLAIN_DATA = {"ingest.document", "ingest.editions", "ingest.segments", "ingest.passages", "ingest.errors"}
+PLAIN_DATA = {
+    "ingest.document",
+    "ingest.editions",
+    "ingest.graded",
+    "ingest.segments",
+    "ingest.passages",
+    "ingest.errors",
+}
 FORBIDDEN = {
     "ingest": {
         "app",

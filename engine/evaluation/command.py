@@ -8,6 +8,7 @@ import argparse
 from engine.subcommands import add_subcommands, run_subcommand
 
 EVALUATIONS = {
+    "ingest": "reading order, headings and tables of pages whose truth is known; letters kept of a folder",
     "perplexity": "token-level perplexity by length of book, with and without memory",
     "chapterbreak": "six-way identification of the true next chapter",
     "chat": "divergence from the backbone on chat prompts without a document",

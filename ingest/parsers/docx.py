@@ -14,10 +14,12 @@ from ingest.opc import Package
 from ingest.parsers.html import write_blocks
 from ingest.pictures import LARGEST, Gallery
 from ingest.source import Source
-from ingest.word.document import MAIN, WHAT, beside, read_blocks
+from ingest.word.document import MAIN, WHAT, beside, read_blocks, text_parts
 from ingest.xmlparts import value
 
 NAME = "docx"
+
+_LEFT_OUT = "words of fields, of tables drawn twice and what the document hides"
 
 _SUFFIXES = (".docx", ".docm", ".dotx", ".dotm")
 
@@ -39,6 +41,8 @@ def parse(source: Source) -> Document:
 
     manuscript = Manuscript(source.limits, Gallery(source.pictures, picture))
     found = read_blocks(package, manuscript.warn)
+    for part in text_parts(package):
+        manuscript.expect(part, _LEFT_OUT)
     if not found:
         raise BadInput("there is no text in this Word document (pictures only?): choose another copy")
     title = write_blocks(found, manuscript)

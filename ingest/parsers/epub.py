@@ -28,9 +28,11 @@ from ingest.publication import (
     resolve,
 )
 from ingest.source import Source
-from ingest.tree import local_name, parse_markup, semantic_types
+from ingest.tree import every_word, local_name, parse_markup, semantic_types
 
 NAME = "epub"
+
+_LEFT_OUT = "the licence of its publisher, lists of pages, controls and what the book hides"
 
 _FRONT_TITLES = frozenset(
     ["cover", "title page", "titlepage", "copyright", "imprint", "contents", "table of contents"]
@@ -120,6 +122,8 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
         book.labels = publication.labels.get(path, {})
         if "" in book.labels:
             book.waiting.append(book.labels[""])  # a page that begins with the file
+        if root is not None:
+            manuscript.expect(every_word(root), _LEFT_OUT)
         found = [] if root is None else merge_headings(_attach_footnotes(blocks(root, book=book)))
         if warning:
             manuscript.warn(warning)

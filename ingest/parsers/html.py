@@ -14,9 +14,10 @@ from ingest.outline import find_outline
 from ingest.pictures import Gallery
 from ingest.reflow import Paragraph
 from ingest.source import Source
-from ingest.tree import local_name, parse_markup, prolog_end
+from ingest.tree import every_word, local_name, parse_markup, prolog_end
 
 NAME = "html"
+LEFT_OUT = "menus, forms, footers, licences and what the page hides"
 
 _SUFFIXES = (".html", ".htm", ".xhtml", ".svg")
 _OPENING = re.compile(r"<(?:!doctype\s{1,9}html|html|head|body|svg)\b", re.IGNORECASE)
@@ -43,6 +44,7 @@ def parse(source: Source) -> Document:
     manuscript = Manuscript(source.limits, Gallery(source.pictures))
     if warning:
         manuscript.warn(warning)
+    manuscript.expect(every_word(root), LEFT_OUT)
     found = _main_blocks(root, source.limits)
     if not found:
         raise BadInput(

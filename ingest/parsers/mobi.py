@@ -9,9 +9,9 @@ from ingest.form import Block
 from ingest.manuscript import Manuscript
 from ingest.markup import blocks
 from ingest.palm import is_palm, read_palm
-from ingest.parsers.html import write_blocks
+from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.source import Source
-from ingest.tree import parse_markup
+from ingest.tree import every_word, parse_markup
 
 NAME = "mobi"
 
@@ -43,6 +43,7 @@ def parse(source: Source) -> Document:
             found, {_anchor(place): title.decode(book.encoding, "replace") for place, title in contents}
         )
     manuscript = Manuscript(source.limits)
+    manuscript.expect(every_word(root), LEFT_OUT)
     title = write_blocks(found, manuscript)
     return manuscript.document(
         title=book.title or title or source.stem, author=book.author, language=book.language, format=NAME

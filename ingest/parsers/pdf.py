@@ -26,8 +26,7 @@ from ingest.source import Source
 
 NAME = "pdf"
 
-_MUCH = 0.1  # of the letters: then it is said that running heads went
-_WORTH_A_WORD = 50
+_LEFT_OUT = "what comes again at the edge of pages (running heads), page numbers and doubled print"
 _HEAD = b"%PDF-"
 _LATE_HEAD = re.compile(rb"[\r\n]%PDF-\d")  # behind what a server or a mailer put before it
 _HEAD_REACH = 1024  # bytes in which readers look for it
@@ -62,7 +61,9 @@ def parse(source: Source) -> Document:
     try:
         manuscript = Manuscript(source.limits)
         leaves = read_leaves(book, source.limits, manuscript)
-        paragraphs = _paragraphs(leaves, manuscript)
+        for leaf in leaves:
+            manuscript.expect(leaf.plain, _LEFT_OUT)
+        paragraphs = _paragraphs(leaves)
         labels = page_labels(book, leaves)
         _write(paragraphs, find_chapters(book, paragraphs), labels, manuscript)
         document = manuscript.document(
@@ -94,20 +95,14 @@ def _open(source: Source) -> pymupdf.Document:
     return book
 
 
-def _paragraphs(leaves: list[Leaf], manuscript: Manuscript) -> list[Paragraph]:
+def _paragraphs(leaves: list[Leaf]) -> list[Paragraph]:
     """Build the paragraphs of all pages; one that runs over a page break has a piece on each page."""
     vocabulary = Vocabulary()
     for leaf in leaves:
         for line in leaf.every_line:
             vocabulary.add(line.text)
     letters = body_type(line for leaf in leaves for line in leaf.lines)
-    before = sum(leaf.count_letters() for leaf in leaves)
     take_furniture(leaves, letters)
-    gone = before - sum(leaf.count_letters() for leaf in leaves)
-    if gone >= _WORTH_A_WORD and gone > _MUCH * before:
-        manuscript.warn(
-            f"what comes again at the edge of the pages was left out as running heads ({gone:,} letters)"
-        )
     pages = (_page(leaf, number, vocabulary, letters) for number, leaf in enumerate(leaves))
     return stitch(pages, vocabulary)
 

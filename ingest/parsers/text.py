@@ -37,11 +37,14 @@ def parse(source: Source) -> Document:
     if marks and source.suffix not in _SUFFIXES:
         raise BadInput(f"this is {marks}")
     text = re.sub("\r\n?|[\x0b\x85\u2028\u2029]", "\n", text.replace("\0", ""))
-    book = strip_gutenberg(text) or Gutenberg(text)
+    stripped = strip_gutenberg(text)
+    book = stripped or Gutenberg(text)
     paragraphs = reflow(book.text)
     manuscript = Manuscript(source.limits)
     if warning:
         manuscript.warn(warning)
+    if stripped:
+        manuscript.expect(text, "the header and the licence of Project Gutenberg")
     if marks:
         manuscript.warn(f"it was read with all its marks, for this is {marks}")
     _write(paragraphs, manuscript)

@@ -25,6 +25,7 @@ class Leaf:
     turned: list[list[Line]] = field(default_factory=list)
     left_out: int = 0
     removed: list[str] = field(default_factory=list)
+    plain: str = ""  # all text of the page in the order of the file
 
     @property
     def every_line(self) -> Iterator[Line]:
@@ -33,18 +34,16 @@ class Leaf:
     @cached_property
     def letters(self) -> int:
         """Letters and figures of the page as it was read."""
-        return self.count_letters()
-
-    def count_letters(self) -> int:
-        """Count letters and figures that stand in its lines now."""
         return _letters(self.every_line)
 
 
 def read_leaf(page: pymupdf.Page) -> Leaf:
     """Read the lines of a page in the order of the file. Raises what pymupdf raises for damaged pages."""
     found: dict[tuple[int, int], list[Line]] = {}
+    plain = []
     for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
         for line in block.get("lines", ()):
+            plain += [span["text"] for span in line["spans"]]
             made = read_line(line)
             if made:
                 found.setdefault((round(line["dir"][0]), round(line["dir"][1])), []).append(made)
@@ -52,7 +51,7 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
     if not found:
         return Leaf(height=height)
     upright = max(found, key=lambda key: sum(len(line.text) for line in found[key]))
-    leaf = Leaf(height=width if upright[1] else height)
+    leaf = Leaf(height=width if upright[1] else height, plain="".join(plain))
     for direction, lines in found.items():
         lines = _without_doubles([_turn(line, direction, width, height) for line in lines])
         if direction == upright:

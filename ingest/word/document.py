@@ -1,6 +1,8 @@
 """A Word document as blocks, with the documents of other formats that it was put together from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from lxml import etree
 
 from ingest.charset import decode, decode_markup
 from ingest.errors import BadInput
@@ -18,6 +20,8 @@ from ingest.word.styles import Styles
 
 WHAT = "Word document"
 MAIN = "word/document.xml"
+# a drawing in a newer form is there in an older one again
+_WRITTEN = etree.XPath("//*[local-name()='t'][not(ancestor::*[local-name()='Fallback'])]/text()")
 _DEEPEST = 3  # documents in documents in documents
 
 
@@ -43,6 +47,15 @@ def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -
     for name in dict.fromkeys(package.damaged):
         warn(f"a part of the document ({name}) is damaged; text behind the damage may be missing")
     return found
+
+
+def text_parts(package: Package) -> Iterator[str]:
+    """Yield the words of the text part and of the notes as they stand in the file."""
+    main = package.main(MAIN)
+    for name in (main, beside(package, "footnotes"), beside(package, "endnotes")):
+        root = package.xml(name)
+        if root is not None:
+            yield "".join(_WRITTEN(root))
 
 
 def _unreadable(main: str, what: str) -> BadInput:

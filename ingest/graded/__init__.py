@@ -1,0 +1,1 @@
+"""Files whose right reading is known, and plain readings of others: `evaluate ingest` measures with them."""
