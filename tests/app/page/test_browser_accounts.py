@@ -1,6 +1,8 @@
 """Accounts, a page for reading only, and what is served to whom: files, interface, foreign names."""
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -166,6 +168,68 @@ def test_a_site_whose_name_was_pointed_at_this_machine_gets_nothing(program):
 def test_another_site_may_not_read_what_the_page_says(program):
     answer = httpx.get(f"{program.url}config", headers={"Origin": "http://evil.example"})
     assert answer.headers.get("access-control-allow-origin") is None
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A site of another origin on this very machine."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>Elsewhere</title>")
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+# what a script of another site can send without asking, and what it would have to ask for
+ATTACK = """async ([url, title]) => {
+    const form = new FormData();
+    form.append('files', new File(['A book of somebody else. '.repeat(20)], 'theirs.txt'));
+    const rename = JSON.stringify({data: [title, 'Theirs now']});
+    const tries = {
+        upload: ['gradio_api/upload', {method: 'POST', body: form, mode: 'no-cors'}],
+        rename: ['gradio_api/call/rename', {method: 'POST', body: rename, mode: 'no-cors'}],
+        asked: ['gradio_api/call/rename',
+                {method: 'POST', body: rename, headers: {'Content-Type': 'application/json'}}],
+        read: ['config', {}],
+    };
+    const said = {};
+    for (const [name, [path, options]] of Object.entries(tries)) {
+        try { said[name] = (await fetch(url + path, {credentials: 'include', ...options})).type; }
+        catch (error) { said[name] = 'refused'; }
+    }
+    said.framed = await new Promise(done => {
+        const frame = document.createElement('iframe');
+        frame.onload = () => done(frame.contentDocument === null ? 'closed' : 'open');
+        frame.src = url;
+        document.body.append(frame);
+    });
+    return said;
+}"""
+
+
+def test_a_site_of_another_origin_can_neither_call_nor_upload(chromium, program):
+    def held() -> list[str]:
+        return sorted(str(path) for path in program.uploads.glob("longmem-uploads-*/*/*"))
+
+    before = call(program, "shelf"), held()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        context = chromium.new_context()
+        page = context.new_page()
+        answered: dict[str, int] = {}
+        page.on("response", lambda one: answered.update({one.url.removeprefix(program.url): one.status}))
+        page.goto(f"http://127.0.0.1:{site.server_port}/")
+        said = page.evaluate(ATTACK, [program.url, "Saltmarsh"])
+        context.close()
+        site.shutdown()
+    assert (said["asked"], said["read"]) == ("refused", "refused")
+    assert answered["gradio_api/upload"] == answered["gradio_api/call/rename"] == 403
+    # a frame asks as a link does; the browser shows none of it
+    assert said["framed"] == "closed"
+    assert (call(program, "shelf"), held()) == before
 
 
 def test_the_log_of_the_program_tells_nothing_of_the_books(guarded, program):
