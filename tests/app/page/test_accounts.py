@@ -129,6 +129,7 @@ def test_the_same_file_again_is_a_place_of_ones_own(guarded, ann, ben):
 
 
 def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
+    guarded.desk.reader.stop()
     guarded.desk.runner.stop()
     (path,) = ann.http.post("gradio_api/upload", files={"files": ("two.md", a_book(2).encode())}).json()
     made = ann("add", given(path), "", "")["id"]
@@ -149,6 +150,7 @@ def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
     assert ann("control_job", job["id"], "cancel")["state"] == "cancelled"
     assert ann("remove", made)["freed_bytes"] > 0
     guarded.desk.runner.start()
+    guarded.desk.reader.start()
 
 
 def test_what_was_added_without_an_account_is_everybodys(guarded, ben, tmp_path):
