@@ -23,6 +23,7 @@ from engine.answering.passages import Chosen, Ranges, chosen, find_passages
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
 from engine.answering.reading import READ, Reading, read
 from engine.answering.structure import structure_answer
+from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.wording import worded
 from engine.errors import Failure
@@ -256,8 +257,8 @@ class Assistant:
         utterance: Utterance,
         least: float | None,
     ) -> Iterator[AnswerEvent]:
-        """Answer from the table of contents; or that nothing tells; or from memory and passages."""
-        if (known := self._structure(scope, question)) is not None:
+        """Answer from contents or cast; or that nothing tells; or from memory and passages."""
+        if (known := self._structure(scope, question) or self._told(scope, question)) is not None:
             yield from utterance.told(known)
             return
         asked = self._asked(scope, question, turns)
@@ -348,6 +349,21 @@ class Assistant:
             return Answer(found.text)
         heading = found.chapter.start, document.heading_end(found.chapter)
         return Answer(found.text, citations=(citation(document, scope.single, *heading, 1.0),))
+
+    def _told(self, scope: Scope, question: str) -> Answer | None:
+        """Tell who somebody is or what happens in a part of the only document, in its own sentences."""
+        name = scope.single
+        if name is None:
+            return None
+        document = self.library.document(name)
+        low, high = scope.narrowed(self.library, question).ranges[name]
+        bounded = (low, high) != (0, len(document.text))
+        spans = telling(question, document, self.library.cast(name), low, high, bounded)
+        if not spans:
+            return None
+        cited = tuple(citation(document, name, *span, 1.0) for span in spans)
+        text = " ".join(f"“{' '.join(one.text.split())}”" for one in cited)
+        return Answer(text, citations=cited, span=cited[0].text if len(cited) == 1 else None)
 
     def _text_before(self, text: str, place: int) -> tuple[list[int], int]:
         """Return token ids of the half window before a place, and the character where it begins."""

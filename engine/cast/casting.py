@@ -133,6 +133,15 @@ def _kind(text: str, forms: list[Form], namings: list[Naming]) -> str:
     return "person" if does > 0.12 * len(namings) and does > at else "place" if at > does else "other"
 
 
+def says_who(text: str, naming: Naming, end: int) -> float:
+    """Weigh how plainly a sentence that ends at `end` says who is named: "Anne was the youngest …"."""
+    behind, before = (
+        text[naming.end : min(naming.end + 60, end)],
+        text[max(0, naming.start - 24) : naming.start],
+    )
+    return 2.0 * bool(_IS.search(behind)) + 1.5 * bool(_CALLED.search(before))
+
+
 def _introductions(document: Document, namings: list[Naming]) -> tuple[tuple[int, int], ...]:
     """Rank the sentences of the first mentions by how much they tell who it is."""
     text = document.text
@@ -143,13 +152,7 @@ def _introductions(document: Document, namings: list[Naming]) -> tuple[tuple[int
         sentence = next((s for s in sentences(text, start, end) if s[0] <= one.start < s[1]), None)
         if sentence is None:
             continue
-        score = -0.25 * number
-        behind, before = (
-            text[one.end : min(one.end + 60, sentence[1])],
-            text[max(0, one.start - 24) : one.start],
-        )
-        score += 2.0 * bool(_IS.search(behind)) + 1.5 * bool(_CALLED.search(before))
-        score -= 1.0 * (sentence[1] - sentence[0] < 30)
+        score = says_who(text, one, sentence[1]) - 0.25 * number - 1.0 * (sentence[1] - sentence[0] < 30)
         found[sentence] = max(score, found.get(sentence, -9.0))
     ranked = sorted(found, key=lambda sentence: -found[sentence])[:_CHOICES]
     first = min(found, default=None)
