@@ -34,7 +34,7 @@ class Model:
         checkpoint: Path | None = None,
         threads: int | None = None,
     ) -> None:
-        self._paths, self._name, self._checkpoint = paths, name, checkpoint
+        self.name, self._paths, self._checkpoint = name, paths, checkpoint
         self._parts: dict[str, Any] = {}
         self._lock = RLock()
         if threads:
@@ -48,7 +48,7 @@ class Model:
     @property
     def backbone(self) -> Backbone:
         """The frozen language model."""
-        return self._part("backbone", lambda: load_backbone(self._paths, self._name))
+        return self._part("backbone", lambda: load_backbone(self._paths, self.name))
 
     @property
     def sidenet(self) -> SideNet:

@@ -189,7 +189,7 @@ def test_the_model_of_the_environment_is_taken_where_none_is_named(monkeypatch, 
         ([], arguments.PAGE, "some/model"),
         (["--model", "another"], arguments.PAGE, "another"),
     ):
-        assert commands.assistant(commands.parse(argv), prefix).library._model == model
+        assert commands.assistant(commands.parse(argv), prefix).library.model.name == model
 
 
 def test_ask_prints_the_answer_its_places_and_nothing_that_steers_a_terminal(fake, capsys):
@@ -292,7 +292,7 @@ ENDINGS = [
 
 @pytest.mark.parametrize(("error", "code", "says"), ENDINGS)
 def test_every_error_is_one_line_with_its_exit_code(fake, monkeypatch, capsys, error, code, says):
-    def fail(words):
+    def fail(words, keep_marks=False):
         raise error
 
     monkeypatch.setattr(fake, "remove", fail)
