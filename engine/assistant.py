@@ -26,6 +26,7 @@ from engine.answering.structure import structure_answer
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.wording import worded
+from engine.cast.kept import kept_cast
 from engine.errors import Failure
 from engine.library import Library
 from engine.reader import Reader
@@ -358,7 +359,9 @@ class Assistant:
         document = self.library.document(name)
         low, high = scope.narrowed(self.library, question).ranges[name]
         bounded = (low, high) != (0, len(document.text))
-        spans = telling(question, document, self.library.cast(name), low, high, bounded)
+        spans = telling(
+            question, document, kept_cast(self.shelf.paths.cast(name), document), low, high, bounded
+        )
         if not spans:
             return None
         cited = tuple(citation(document, name, *span, 1.0) for span in spans)

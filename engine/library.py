@@ -22,7 +22,6 @@ from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
 from engine.bank.store import Store
 from engine.cast.kept import kept_cast
-from engine.cast.person import Cast
 from engine.catalogue.keeper import Keeper
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
@@ -179,7 +178,7 @@ class Library:
         document = self._parsed(job, lambda: report("parse", 0, 1))
         if not self.shelf.fulltext.has(identifier):
             self.index(identifier)
-        self.cast(identifier)
+        kept_cast(self.paths.cast(identifier), document)
         tokens = self._encode(identifier, document, report)
         report("publish", 0, 1)
         source = self._open_bank(identifier, document)
@@ -220,10 +219,6 @@ class Library:
             if path.suffix and ("/" in words or "\\" in words):
                 raise BadInput(f"{words}: there is no such file, and no such document on the shelf") from None
             raise
-
-    def cast(self, identifier: str) -> Cast:
-        """Return who is who in a document."""
-        return kept_cast(self.paths.cast(identifier), self.document(identifier))
 
     def remove(self, words: str, keep_marks: bool = False) -> int:
         """Delete a document and all that was made from it, see `Shelf.remove`; returns the bytes freed."""

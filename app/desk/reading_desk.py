@@ -9,6 +9,7 @@ from threading import Lock
 from app.desk.state import View
 from app.html import cast_html, leaves, marks_html, markup, search_hits
 from engine.assistant import Assistant
+from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
 from engine.cast.story import story_so_far
 from engine.form import lacks_form, renew_form
@@ -167,7 +168,7 @@ class ReadingDesk:
 
     def cast(self, identifier: str) -> Cast:
         """Return who is who in a document."""
-        return self.assistant.library.cast(identifier)
+        return kept_cast(self.shelf.paths.cast(identifier), self.document(identifier))
 
     def place_words(self, view: View, owner: str) -> str:
         """Say where the view is, and how far was read."""
