@@ -1,9 +1,14 @@
 """Arguments: the numbers that a command line takes, as argparse types. Standard library only."""
 
 import argparse
+import re
 from collections.abc import Callable
 
 MOST = 10**9
+MODEL = "model_"  # how the parsed names of the model's device and precision begin
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8", "int4")
+DEVICES = r"auto|cpu|cuda|cuda:\d{1,2}|mps"
+DEVICE_VARIABLE, PRECISION_VARIABLE = "LONGMEM_DEVICE", "LONGMEM_PRECISION"
 
 
 def whole(least: int, most: int = MOST) -> Callable[[str], int]:
@@ -48,3 +53,36 @@ def listed(least: int, may_be_empty: bool = True) -> Callable[[str], tuple[int, 
 numbers = listed(0)
 sizes = listed(1)
 lengths = listed(1, may_be_empty=False)
+
+
+def device_name(words: str) -> str:
+    """Read the name of a device, as an argparse type."""
+    if not re.fullmatch(DEVICES, words):
+        raise argparse.ArgumentTypeError(
+            f"there is no device '{words[:40]}'; choose auto, cpu, cuda, cuda:N or mps"
+        )
+    return words
+
+
+def add_device_arguments(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup, prefix: str = MODEL
+) -> None:
+    """--device and --precision, which every command that loads a model has; prefix: of the parsed names.
+
+    A training run has an option of its own for the precision.
+    """
+    parser.add_argument(
+        "--device",
+        dest=f"{prefix}device",
+        type=device_name,
+        metavar="NAME",
+        help=f"auto, cpu, cuda, cuda:N or mps (default: {DEVICE_VARIABLE}, or auto: doctor tells which)",
+    )
+    if not {"--precision", "--bf16"} & set(parser._option_string_actions):
+        parser.add_argument(
+            "--precision",
+            dest=f"{prefix}precision",
+            choices=PRECISIONS,
+            metavar="NAME",
+            help=f"{', '.join(PRECISIONS)} (default: {PRECISION_VARIABLE}, or auto)",
+        )

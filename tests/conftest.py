@@ -26,7 +26,8 @@ SLOW_FILES = {
     *("test_perplexity", "test_icl", "test_qa", "test_chapterbreak", "test_memtrm", "test_staleness"),
     *("test_demonstrations", "test_assistant", "test_upkeep", "test_repair", "test_apart", "test_segments"),
     *("test_epub_oracle", "test_classify", "test_api", "test_demonstrations_api", "test_accounts"),
-    *("test_reading", "test_continue_tab", "test_read_tab", "test_talk_desk", "test_endpoints"),
+    *("test_precision", "test_reading", "test_continue_tab", "test_read_tab", "test_talk_desk"),
+    "test_endpoints",
 }
 
 

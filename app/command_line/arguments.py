@@ -56,11 +56,23 @@ def add_model_arguments(group: argparse._ArgumentGroup, prefix: str = "") -> Non
         metavar="N",
         help="CPU threads (default: all cores)",
     )
+    numbers.add_device_arguments(group, prefix or numbers.MODEL)
 
 
 def model_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, Any]:
     """Return what those options say, by name; None where they say nothing."""
     return {name: getattr(arguments, f"{prefix}{name}", None) for name in MODEL_OPTIONS}
+
+
+def add_device_arguments_below(parser: argparse.ArgumentParser) -> None:
+    """--device and --precision for every command of a delegate that takes --model."""
+    options = parser._option_string_actions
+    if "--model" in options and "--device" not in options:
+        numbers.add_device_arguments(parser.add_argument_group("device"))
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                add_device_arguments_below(command)
 
 
 def page_arguments() -> Parser:

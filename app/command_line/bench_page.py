@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
                     results |= continued(page, assistant, arguments)
                     results["seconds from Stop to the end of the computation"] = stopped(page)
                 page.context.close()
-    return report(results, arguments.json)
+    return report(results, arguments)
 
 
 def say(line: str) -> None:

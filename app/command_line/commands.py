@@ -22,16 +22,25 @@ from app.command_line.arguments import (
     PAGE,
     PAGE_OPTIONS,
     Parser,
+    add_device_arguments_below,
     add_json,
     add_model_arguments,
     page_arguments,
     sampling_arguments,
     words,
 )
-from app.command_line.opening import assistant, data_folder, named_model, sampling, stay_local
+from app.command_line.opening import (
+    assistant,
+    choose_device,
+    data_folder,
+    named_model,
+    sampling,
+    stay_local,
+    wait_asleep,
+)
 from app.desk import records
 from app.html import wording
-from engine.arguments import positive
+from engine.arguments import MODEL, add_device_arguments, positive
 from engine.errors import Failure
 from engine.paths import PROGRAM
 from ingest.errors import BadInput
@@ -154,6 +163,7 @@ def build_parser(chosen: str | None = None) -> Parser:
         if name == chosen:
             module = importlib.import_module(delegate.module)
             module.add_arguments(made)
+            add_device_arguments_below(made)
             made.set_defaults(function=module.run, parse_file=parse_book, read_table=parse_table)
 
     test = command("test", run_tests.run, "run the tests; arguments are pytest's")
@@ -161,6 +171,7 @@ def build_parser(chosen: str | None = None) -> Parser:
     doctor = command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
     doctor.add_argument("--repair", action="store_true", help="mend what is damaged; every book stays")
     doctor.add_argument("--verify", action="store_true", help="read every book and memory against its sums")
+    add_device_arguments(doctor)
     return parser
 
 
@@ -214,7 +225,8 @@ def refuse_page_options(parser: Parser, arguments: argparse.Namespace) -> None:
         if getattr(arguments, name) is None:
             continue
         option = name.removeprefix(PAGE)
-        is_shared = option != name and (arguments.command in DELEGATES or hasattr(arguments, option))
+        is_its = hasattr(arguments, option) or hasattr(arguments, f"{MODEL}{option}")
+        is_shared = option != name and (arguments.command in DELEGATES or is_its)
         where = f"stands after {arguments.command}, or belongs to the page"
         words = where if is_shared else "belongs to the page; leave it out"
         parser.error(f"--{option.replace('_', '-')} {words}")
@@ -223,7 +235,9 @@ def refuse_page_options(parser: Parser, arguments: argparse.Namespace) -> None:
 def main(argv: list[str]) -> int:
     """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
     stay_local(named_model(argv))  # before any import: libraries read these settings when they are loaded
+    wait_asleep()
     arguments = parse(argv)
+    choose_device(arguments)
     arguments.results = sys.stdout
     aside = sys.stderr if getattr(arguments, "json", False) else sys.stdout
     try:

@@ -5,7 +5,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from app.command_line.arguments import model_options
+from app.command_line.arguments import PAGE, model_options
+from engine.arguments import DEVICE_VARIABLE, MODEL, PRECISION_VARIABLE
 from engine.paths import Paths
 
 
@@ -21,6 +22,22 @@ def stay_local(model: str | None) -> None:
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
     if model is None or model.endswith(".gguf") or Path(model).exists():
         os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+
+
+def wait_asleep() -> None:
+    """Let threads that wait for work sleep: spinning, they take the processor from whatever runs beside.
+
+    Read by OpenMP when PyTorch is loaded, so before that.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def choose_device(arguments: argparse.Namespace) -> None:
+    """Let every model of this process be loaded as --device and --precision say: by their variables."""
+    for name, variable in (("device", DEVICE_VARIABLE), ("precision", PRECISION_VARIABLE)):
+        named = getattr(arguments, f"{MODEL}{name}", None) or getattr(arguments, f"{PAGE}{name}", None)
+        if named:
+            os.environ[variable] = named
 
 
 def data_folder() -> Paths:

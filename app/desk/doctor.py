@@ -48,6 +48,7 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield python()
     yield from installed()
     yield converted_copy(paths)
+    yield device()
     yield sidenet(SIDENETS)
     yield data_folder(paths)
     yield shelf(paths)
@@ -119,6 +120,20 @@ def converted_copy(paths: Paths) -> Check:
     if not copies:
         return Check("converted backbone", "note", "not yet made; the first question takes some 20 s longer")
     return Check("converted backbone", "ok", ", ".join(copies))
+
+
+def device() -> Check:
+    """Tell where models run and in which precision, and why."""
+    try:
+        from engine.backbone.placement import free_bytes, placed
+
+        chosen = placed()
+        free = f"{free_bytes(chosen.device) / 1e9:.1f} GB of its memory are free"
+    except ImportError as error:
+        return Check("device", "broken", f"the engine cannot be loaded: {error}", AGAIN)
+    except BadInput as error:
+        return Check("device", "broken", str(error), "name another with --device or --precision")
+    return Check("device", "ok", f"{chosen}; {free}")
 
 
 def sidenet(folder: Path) -> Check:

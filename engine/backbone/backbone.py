@@ -5,27 +5,33 @@ block `j − 1` (`hidden_states[-1]` of `transformers` is the *normed* last one,
 values of block `b` are its own projections of its own input, `K_b = W_k LN(H_b)`, before any position.
 
 Nothing above the highest state asked for is computed: filling a bank from block 21 of 30 runs 21 blocks.
+
+A text is written by `rows.FewRows` instead, where the model is built as that expects: token by token, the
+calls of `transformers` take longer than the arithmetic.
 """
 
 import copy
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from engine.backbone.families import Projections, family_of, part
+from engine.backbone.fingerprint import fingerprint_of, sampled_positions
+from engine.backbone.packs import SixteenBits
+from engine.backbone.placement import Placement
+from engine.backbone.rows import MOST_ROWS, FewRows, Packs, is_plain
 
 if TYPE_CHECKING:  # three seconds that the page does not wait for: see `load`
     from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
-SAMPLED_VALUES = 4096
 TOKENIZER_PROBE = "Call me Ishmael. 1851 — “naïve”\n\n\tمرحبا 漢字 😀"
 
 
@@ -43,12 +49,26 @@ class Encoding:
 
 
 class Backbone:
-    """A frozen causal language model and its tokenizer; threads may encode side by side."""
+    """A frozen causal language model and its tokenizer; threads may encode side by side.
 
-    def __init__(self, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
+    placement: where it runs and why. packs: gives its matrices in few bits, for few rows at a time; with
+    them the head, too, is read in half its bytes.
+    """
+
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerFast",
+        name: str,
+        placement: Placement | None = None,
+        packs: Callable[[], Packs] | None = None,
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
+        self.placement = placement
+        self._packs = packs
+        self._once = threading.Lock()
         self.family = family_of(model.config.model_type)
         config = model.config
         self.blocks: int = config.num_hidden_layers
@@ -77,13 +97,13 @@ class Backbone:
 
         Rounding makes one fingerprint serve the fp32 and the bf16 copy of a checkpoint.
         """
-        digest = hashlib.blake2b(digest_size=16)
-        for name, tensor in sorted(self.model.state_dict().items()):
-            flat = tensor.reshape(-1)
-            sample = flat[:: max(1, flat.numel() // SAMPLED_VALUES)].to("cpu", torch.bfloat16)
-            digest.update(f"{name}{tuple(tensor.shape)}".encode())
-            digest.update(sample.view(torch.int16).numpy().tobytes())
-        return digest.hexdigest()
+        if (known := getattr(self.model, "fingerprint", None)) is not None:  # packed: taken before
+            return known
+        tensors = sorted(self.model.state_dict().items())
+        return fingerprint_of(
+            (name, one.shape, one.reshape(-1)[sampled_positions(one.shape).to(one.device)])
+            for name, one in tensors
+        )
 
     @cached_property
     def tokenizer_hash(self) -> str:
@@ -112,7 +132,25 @@ class Backbone:
 
     def head(self, normed: Tensor) -> Tensor:
         """Logits (…, vocabulary) of normed last states (…, width)."""
+        rows = normed.numel() // self.width
+        if self._packs is not None and rows <= MOST_ROWS and torch.is_inference_mode_enabled():
+            return self._small_head.times(normed)
         return self.model.get_output_embeddings()(normed)
+
+    @cached_property
+    def _small_head(self) -> SixteenBits:
+        return SixteenBits(self.head_weight.to(torch.float16))
+
+    @cached_property
+    def _few_rows(self) -> FewRows | None:
+        """What writes token by token; None where the model is built otherwise."""
+        if not is_plain(self.model.config):
+            return None
+        with self._once:  # packing takes seconds: not for two threads at once
+            if "_few_rows" in self.__dict__:
+                return self.__dict__["_few_rows"]
+            packs = self._packs() if self._packs is not None else {}
+            return FewRows(self.model, packs, partial(self.rotary, 0))
 
     def rotary(
         self, start: int, length: int, device: torch.device | None = None
@@ -126,9 +164,9 @@ class Backbone:
 
     def new_cache(self) -> "DynamicCache":
         """Make an empty key/value cache for `encode(…, cache=…)`."""
-        from transformers import DynamicCache
+        from engine.backbone.growing import growing_cache
 
-        return DynamicCache(config=self.model.config)
+        return growing_cache(self.model.config)
 
     @torch.inference_mode()
     def encode(
@@ -145,14 +183,23 @@ class Backbone:
         """
         wanted = set(range(self.blocks + 1) if hidden is None else hidden) | set(memory_blocks)
         depth = self.blocks if cache is not None else max(wanted, default=0)
-        with self._noting(wanted) as states:
-            self._stem(max(depth, 1))(
-                input_ids=ids.to(self.device), past_key_values=cache, use_cache=cache is not None
-            )
+        few = self._few_rows if cache is not None and self._are_few(ids, cache) else None
+        if few is not None:
+            states = few(ids.to(self.device), cache, wanted)
+        else:
+            with self._noting(wanted) as states:
+                self._stem(max(depth, 1))(
+                    input_ids=ids.to(self.device), past_key_values=cache, use_cache=cache is not None
+                )
         keys, values = {}, {}
         for block in memory_blocks:
             keys[block], values[block] = self._keys_and_values(block, states[block])
         return Encoding(states, keys, values)
+
+    @staticmethod
+    def _are_few(ids: Tensor, cache: "DynamicCache") -> bool:
+        """Tell whether token ids go on with one text by a handful."""
+        return len(ids) == 1 and ids.shape[1] <= MOST_ROWS and cache.get_seq_length() > 0
 
     def logits(self, last: Tensor) -> Tensor:
         """Return the backbone's own logits (…, vocabulary) for `H_n` (…, width)."""

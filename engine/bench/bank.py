@@ -4,7 +4,6 @@ Writing and reading run in a process of their own each, so that the peak is thei
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from engine.arguments import positive, thread_count
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import DTYPES, SEGMENT, BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
+from engine.bench.subject import add_json, print_object
 from engine.retrieval.kinds import make_index
 
 TOKENS = (100_000, 1_000_000)
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", default="mapped", help="index that the reader searches with")
     parser.add_argument("--folder", type=Path, help="where to write (some 1.3 GB per million tokens)")
     parser.add_argument("--threads", type=thread_count, default=2, help="processor threads")
-    parser.add_argument("--json", type=Path, help="also write the measurements to this file")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"memory of the writer x {writer:.3f} (peak), of the reader x {reader:.3f} (its own)", flush=True
         )
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        print_object({"rows": [asdict(row) for row in rows]}, arguments)
     return 0
 
 

@@ -51,4 +51,4 @@ def run(arguments: argparse.Namespace) -> int:
         "transformers forward tokens/s (all blocks, no head)": len(ids) / min(theirs),
         "ratio (goal: 0.85)": min(theirs) / min(ours),
     }
-    return report(results, arguments.json)
+    return report(results, arguments)

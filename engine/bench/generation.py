@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         cost = rates[name, min(sizes)] / rates[name, max(sizes)]
         results[f"{name}: a token at {max(sizes):,} against {min(sizes):,} (goal: 1.5)"] = cost
         results[f"{name}: share of a token that retrieval takes at {max(sizes):,} (goal: 0.2)"] = shares[name]
-    return report(results, arguments.json)
+    return report(results, arguments)
 
 
 def bare_rate(backbone: Backbone, ids: list[int], count: int) -> float:

@@ -62,4 +62,4 @@ def run(arguments: argparse.Namespace) -> int:
         "full fp16 key/value cache, bytes per token": cache,
         "bank against cache (goal: 0.1)": ours / cache,
     }
-    return report(results, arguments.json)
+    return report(results, arguments)

@@ -5,7 +5,6 @@ fastest of several runs counts, since other programs share the machine.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 from engine.arguments import positive, thread_count
+from engine.bench.subject import add_json, print_object
 from engine.retrieval.index import SearchIndex
 from engine.retrieval.kinds import KINDS, default_kind, make_index, usable_kinds
 from ingest.errors import BadInput
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", nargs="+", choices=SHAPES, default=list(SHAPES), help="kind of search key")
     parser.add_argument("--threads", type=thread_count, default=2, help="processor threads")
     parser.add_argument("--seconds", type=float, default=1.5, help="time for repetitions of each measurement")
-    parser.add_argument("--json", type=Path, help="also write the measurements to this file")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        print_object({"rows": [asdict(row) for row in rows]}, arguments)
     return 0
 
 

@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 
 from engine.arguments import positive
-from engine.bench.subject import LAMP, home_with_backbone, report
+from engine.bench.subject import LAMP, add_json, home_with_backbone, report
 from engine.paths import PROJECT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the benchmark."""
     parser.add_argument("--rounds", type=positive, default=3, help="new processes; the best counts")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds from the start to the end of the answer": min(walls),
         "answer": answer["answer"],
     }
-    return report(results, arguments.json)
+    return report(results, arguments)
 
 
 def launched(home: Path, *words: str) -> dict:

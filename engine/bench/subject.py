@@ -7,6 +7,7 @@ trained one, whatever the shipped checkpoint leaves out.
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.arguments import thread_count
+from engine.arguments import add_device_arguments, thread_count
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
@@ -41,7 +42,8 @@ LAMP = (
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every benchmark of the default model takes."""
     parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json(parser)
+    add_device_arguments(parser)
 
 
 def home_with_backbone(scratch: Path) -> Path:
@@ -105,11 +107,21 @@ def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[TimedMemory]:
         bank.close()
 
 
-def report(results: dict, as_json: bool) -> int:
-    """Print results as lines, or as one JSON object."""
-    if as_json:
-        print(json.dumps(results))
-    else:
-        for name, value in results.items():
-            print(f"{name:58} {value:,.3f}" if isinstance(value, float) else f"{name:58} {value}")
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json, which every benchmark has."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+
+
+def print_object(result: dict, arguments: argparse.Namespace) -> None:
+    """Print one JSON object where a command's result belongs, which is not where all else is printed."""
+    print(json.dumps(result), file=getattr(arguments, "results", sys.stdout), flush=True)
+
+
+def report(results: dict, arguments: argparse.Namespace) -> int:
+    """Print results as lines, or as one JSON object; return the exit code 0."""
+    if arguments.json:
+        print_object(results, arguments)
+        return 0
+    for name, value in results.items():
+        print(f"{name:58} {value:,.3f}" if isinstance(value, float) else f"{name:58} {value}")
     return 0

@@ -265,8 +265,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, write chapterbreak.md and .json, print the table. Raises BadInput where no book has chapters."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    backbone = load_backbone(Paths.default(), arguments.model, device)
+    backbone = load_backbone(Paths.default(), arguments.model)
     sidenet = sidenet_for(backbone, arguments.sidenet)
     contexts = arguments.contexts
     rows = readers(sidenet, contexts, arguments.dense_per_book != 0)

@@ -106,8 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score, write the report, print the table."""
     began = time.monotonic()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    backbone = load_backbone(Paths.default(), arguments.model, device)
+    backbone = load_backbone(Paths.default(), arguments.model)
     compared = what_to_compare(arguments, backbone)
     source = evaluation_books(arguments, backbone, compared)
     chosen = chosen_books(arguments, backbone)

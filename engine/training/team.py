@@ -12,6 +12,8 @@ import torch
 import torch.distributed as distributed
 from torch import nn
 
+from engine.backbone.placement import chosen_device
+
 
 @dataclass(frozen=True)
 class Team:
@@ -25,7 +27,7 @@ class Team:
         """Return the processes that `accelerate launch` started, or this one alone."""
         from accelerate import PartialState
 
-        state = PartialState(cpu=not torch.cuda.is_available())
+        state = PartialState(cpu=chosen_device().type != "cuda")
         return cls(state.process_index, state.num_processes)
 
     @property
@@ -36,9 +38,10 @@ class Team:
     @property
     def device(self) -> str:
         """The device of this process."""
-        if not torch.cuda.is_available():
+        here = chosen_device()
+        if here.type != "cuda":
             return "cpu"
-        return f"cuda:{self.rank % torch.cuda.device_count()}" if self.size > 1 else "cuda"
+        return f"cuda:{self.rank % torch.cuda.device_count()}" if self.size > 1 else str(here)
 
     def rows(self, count: int) -> list[int]:
         """Return the rows of the batch that this process computes: rank 1 of 2 has [1, 3] of 4."""

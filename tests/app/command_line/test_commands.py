@@ -1,5 +1,6 @@
 """The command line over a fake assistant: what it understands, what it prints where, how it ends."""
 
+import argparse
 import io
 import json
 import os
@@ -10,9 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.command_line import arguments, commands, printing, run_tests
+from app.command_line import arguments, commands, opening, printing, run_tests
 from app.html import wording
 from engine.answering.answer import Citation
+from engine.arguments import DEVICE_VARIABLE, PRECISION_VARIABLE
 from engine.errors import Failure
 from ingest.errors import BadInput
 
@@ -117,6 +119,10 @@ def test_a_command_line_is_understood(argv, expected):
 REFUSED = [
     (["nonsense"], "nonsense"),
     (["ask"], "DOC, QUESTION"),
+    (["ask", "Emma", "who?", "--device", "tpu"], "there is no device 'tpu'; choose auto, cpu, cuda"),
+    (["ask", "Emma", "who?", "--precision", "float8"], "invalid choice: 'float8'"),
+    (["--device", "cpu", "ask", "Emma", "who?"], "--device stands after ask"),
+    (["--device", "cpu", "shelf"], "--device belongs to the page; leave it out"),
     (["ask", "Emma"], "QUESTION"),
     (["ask", "Emma", "who?", "--max-tokens", "0"], "whole number from 1"),
     (["ask", "Emma", "who?", "--temperature", "hot"], "hot"),
@@ -190,6 +196,51 @@ def test_the_model_of_the_environment_is_taken_where_none_is_named(monkeypatch, 
         (["--model", "another"], arguments.PAGE, "another"),
     ):
         assert commands.assistant(commands.parse(argv), prefix).library.model.name == model
+
+
+MODELLESS = {"bench retrieval", "bench bank", "bench start", "bench page"}
+
+
+def leaves(parser, name):
+    """Every command below a parser, with its name."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield name, parser
+    for word, command in [pair for action in below for pair in action.choices.items()]:
+        yield from leaves(command, f"{name} {word}".strip())
+
+
+@pytest.mark.parametrize("delegate", commands.DELEGATES)
+def test_every_command_that_loads_a_model_takes_a_device(delegate):
+    found = dict(leaves(commands.build_parser(delegate), ""))
+    ours = {name for name in found if name.split()[0] == delegate} | {"add", "ask", "continue", "doctor"}
+    assert len(ours) >= 5
+    without = {name for name in ours if "--device" not in found[name]._option_string_actions}
+    assert without <= MODELLESS, without
+    precise = {name for name in ours - without if "--precision" not in found[name]._option_string_actions}
+    assert precise <= {"train"}, precise
+
+
+@pytest.mark.parametrize("argv", [["ask", "Emma", "who?"], ["bench", "encode"], ["doctor"], []])
+def test_device_and_precision_hold_for_every_model_of_the_process(argv, monkeypatch):
+    for name in (DEVICE_VARIABLE, PRECISION_VARIABLE):
+        monkeypatch.setenv(name, "")  # put back what it was, whatever is set
+    opening.choose_device(commands.parse([*argv, "--device", "cpu", "--precision", "bfloat16"]))
+    assert (os.environ[DEVICE_VARIABLE], os.environ[PRECISION_VARIABLE]) == ("cpu", "bfloat16")
+
+
+def test_threads_that_wait_sleep_and_pytorch_is_not_yet_loaded_then():
+    code = (
+        "import os, sys; from app.command_line import commands\n"
+        "said = lambda argv: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules) or exit()\n"
+        "commands.parse = said\n"
+        "commands.longmem()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=PROJECT
+    )
+    assert done.stdout.split() == ["PASSIVE", "False"], done.stderr
 
 
 def test_ask_prints_the_answer_its_places_and_nothing_that_steers_a_terminal(fake, capsys):
