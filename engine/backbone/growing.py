@@ -11,7 +11,7 @@ ROOM = 256
 class GrowingLayer(DynamicLayer):
     """Keys and values of one block, (batch, kv_heads, time, head_dim), in buffers with room to go on.
 
-    Whoever repeats, reorders or branches a cache puts other tensors in: they are copied before more is written.
+    Whoever repeats or branches a cache puts other tensors in: they are copied before more is written.
     """
 
     keys: Tensor
