@@ -94,7 +94,7 @@ class PackedLinear(nn.Module):
         """Map states (…, in) to (…, out)."""
         if x.requires_grad:  # the kernels have no derivative
             return nn.functional.linear(x, self.weight, self.bias)
-        mapped = self.matrix.times(x.reshape(-1, x.shape[-1])).unflatten(0, x.shape[:-1])
+        mapped = self.matrix.times(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
         return mapped if self.bias is None else mapped + self.bias
 
     def __deepcopy__(self, memo: dict) -> nn.Linear:

@@ -145,6 +145,15 @@ def test_a_copy_of_a_packed_map_learns():
 
 
 @needs_kernels
+def test_a_packed_map_takes_states_of_any_shape():
+    linear, x = PackedLinear(EightBits.of(torch.randn(48, 32))), torch.randn(2, 3, 32)
+    whole = linear(x)
+    assert whole.shape == (2, 3, 48)
+    torch.testing.assert_close(linear(x[0]), whole[0], atol=0.05, rtol=0.02)
+    torch.testing.assert_close(linear(x[1, 2]), whole[1, 2], atol=0.05, rtol=0.02)
+
+
+@needs_kernels
 def test_gradients_pass_a_packed_map():
     linear, x = PackedLinear(EightBits.of(torch.randn(32, 32))), torch.randn(2, 32, requires_grad=True)
     linear(x).sum().backward()
