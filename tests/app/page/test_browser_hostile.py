@@ -108,7 +108,8 @@ BOOKS = [
 # every format ends in the same text on the same page: of those alike, one goes the whole way
 WHOLE_WAY = ("epub", "md", "pdf")
 SHOWN_AS_MARKUP = ".lm-leaf, .lm-card, #lm-talk, #lm-book, #lm-found, #lm-map"
-TAGS = ("script", "img", "iframe", "svg", "a", "b", "gradio-app", "[onclick]", "[onerror]")
+PICTURE = "img:not(.lm-print > img)"  # the printed page of a PDF is a picture of our own
+TAGS = ("script", PICTURE, "iframe", "svg", "a", "b", "gradio-app", "[onclick]", "[onerror]")
 
 
 def opened(page, folder, suffix, made, title, authored) -> None:
