@@ -139,6 +139,6 @@ def novel(name: str) -> Path:
 @pytest.mark.parametrize("name", NOVELS)
 def test_novels_have_the_cast_that_was_written_down(name):
     found, joined, introduced = measured(parse(novel(name)), NOVELS[name])
-    assert found.found >= 0.95 * found.asked
+    assert found.found >= 0.9 * found.asked
     assert joined.found >= 0.75 * joined.asked
     assert introduced.found >= 0.5 * introduced.asked
