@@ -312,11 +312,12 @@ class Assistant:
         )
 
     def _readable_tokens(self, scope: Scope) -> int:
-        """Count the tokens that a question may read; those of a whole book are known without its bank."""
+        """Count the tokens that a question may read; of many whole books without opening their banks."""
         entries = {entry.id: entry for entry in self.shelf.entries()}
         total = 0
         for name, (start, end) in scope.ranges.items():
-            if start == 0 and end >= entries[name].characters and entries[name].state == "ready":
+            whole = start == 0 and end >= entries[name].characters and entries[name].state == "ready"
+            if whole and scope.single is None:
                 total += entries[name].tokens
             elif self.library.ready_bank(name) is not None:
                 total += self.library.stretch(name, start, end).tokens

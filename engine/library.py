@@ -76,7 +76,7 @@ class Library:
         self._parse = parse
         self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
         self.store = Store.named(paths.fetched)
-        self.keeper = Keeper(self.shelf, self.model, self.bank, self.passages)
+        self.keeper = Keeper(self.shelf, lambda: self.model, self.bank, self.passages)
         self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()

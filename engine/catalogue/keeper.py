@@ -36,12 +36,15 @@ Span = TypeVar("Span", tuple[int, int], tuple[int, int | None])
 
 
 class Keeper:
-    """The catalogue of one library. bank, passages: open those of a book, told its id."""
+    """The catalogue of one library.
+
+    model: gives the one in use. bank, passages: open those of a book, told its id.
+    """
 
     def __init__(
         self,
         shelf: Shelf,
-        model: Model,
+        model: Callable[[], Model],
         bank: Callable[[str], SearchableBank],
         passages: Callable[[str], list[Passage]],
     ) -> None:
@@ -50,7 +53,7 @@ class Keeper:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue by the search map in use; words alone where there is none."""
-        paths, search = self._shelf.paths, self._model.sidenet.search
+        paths, search = self._shelf.paths, self._model().sidenet.search
         if search is None:
             return Catalogue(paths.catalogue, paths.locks, "words", NO_DIMENSIONS)
         return Catalogue(paths.catalogue, paths.locks, search.fingerprint(), search.key.out_features)
@@ -58,7 +61,7 @@ class Keeper:
     def enter(self, identifier: str, source: SearchableBank) -> None:
         """Enter a book whose bank was published; left out where it cannot be, and tried again when asked."""
         passages = self._passages(identifier)
-        if self._model.sidenet.search is None:
+        if self._model().sidenet.search is None:
             vectors = np.zeros((0, NO_DIMENSIONS), np.float16)
         else:
             vectors = passage_vectors(source, passages)
@@ -106,7 +109,7 @@ class Keeper:
 
     def _by_likeness(self, question: str, allowed: Allowed) -> list[list[str]]:
         """Rank books by their likest passage, once for each vector that the question asks with."""
-        backbone, sidenet = self._model.backbone, self._model.sidenet
+        backbone, sidenet = self._model().backbone, self._model().sidenet
         search, block = sidenet.search, sidenet.config.search_block
         if search is None or block is None:
             return []
