@@ -83,7 +83,8 @@ def patterns_of(path: Path) -> Iterator[Found]:
 def methods_of(call: ast.Call, pattern: re.Pattern, space: dict, source: str) -> frozenset[str]:
     used = frozenset([call.func.attr])
     if call.func.attr == "compile":
-        names = [name for name, value in space.items() if value is pattern]
+        # alike, not the same: what compiled it may have been forgotten by `re` since
+        names = [name for name, value in space.items() if value == pattern]
         used = frozenset(use for name in names for use in re.findall(rf"\b{name}\.(\w+)\(", source))
     anchored = used & {"match", "fullmatch"}
     return anchored | (frozenset(["search"]) if used - anchored else frozenset()) or METHODS

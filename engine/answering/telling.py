@@ -12,10 +12,11 @@ from engine.cast.story import story_so_far
 from ingest.document import Document
 
 WHO = re.compile(
-    r"\W*(?:and |but |so )?(?:who(?: exactly)?|what) (?:is|was|are|were) (?P<name>.+?)\W*"
-    r"|\W*(?:please )?tell me (?:about|who) (?P<other>.+?)(?: is| was)?\W*",
+    r"(?:and |but |so )?(?:(?:who(?: exactly)?|what) (?:is|was|are|were)|(?:please )?tell me about)"
+    r" (?P<name>.+)",
     re.I,
 )
+MARKS = " \t\n?!.,;:…“”\"‘’'"
 HAPPENS = re.compile(
     r"\bwhat(?: else)? (?:happens|happened|has happened|goes on|takes place)\b|\bsummar(?:y|i[sz]e)\b"
     r"|\bwhat is .{0,20}\babout\b|\bthe story so far\b",
@@ -34,8 +35,8 @@ def telling(
 
     bounded: whether the range is a part of the book that was named, so that "what happens" can be told of it.
     """
-    if (asked := WHO.fullmatch(question)) is not None:
-        figure = figure_called(asked["name"] or asked["other"], cast, high)
+    if (asked := WHO.fullmatch(" ".join(question.split()).strip(MARKS))) is not None:
+        figure = figure_called(asked["name"], cast, high)
         spans = introductions(figure, document.text) if figure is not None else ()
         return next(((one,) for one in spans if low <= one[0] and one[1] <= high), ())
     so_far = SO_FAR.search(question) is not None
