@@ -1,11 +1,13 @@
 """A disk that is full, or cannot be written: books are read and asked, and one that is removed makes room."""
 
 import contextlib
+import gc
 import os
 import shutil
 import sqlite3
 import subprocess
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,7 +85,13 @@ def fill(place: Path) -> None:
 
 
 def read_only(place: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    """Take the right to write, once nobody holds a file open for it any more."""
+    gc.collect()
+    for _ in range(50):
+        if subprocess.run(["mount", "-o", "remount,ro", place], capture_output=True).returncode == 0:
+            return
+        time.sleep(0.2)
+    pytest.fail(f"{place} is still written to")
 
 
 @pytest.mark.parametrize("spoil", [fill, read_only])
