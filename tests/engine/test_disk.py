@@ -112,7 +112,7 @@ def test_books_are_read_and_asked_where_nothing_can_be_written(added, disk, spoi
         said.extend(assistant.ask(entry.id, "How many gulls?", talk=talk, sampling=SHORT))
     assert said[-1].answer.text, "a question inside a talk is answered all the same"
     *_, last = assistant.continue_(entry.id, tokens=3)
-    assert last.answer.tokens == 3
+    assert 1 <= last.answer.tokens <= 3, "chance may end it at once"
     assistant.shelf.read_to(entry.id, 5)
     assert assistant.shelf.opened(entry.id).id == entry.id, "not remembered, and no reason to fail"
     with pytest.raises(Unwritable, match="cannot be changed") as refusal:

@@ -173,6 +173,8 @@ def examples(page) -> None:
     page.get_by_label("A new example").fill("a grey evening of its own")
     page.get_by_label("Its label").click()
     page.get_by_role("option", name="sad").click()
+    expect(page.get_by_label("Its label")).to_have_value("sad")
+    expect(page.get_by_label("A new example")).to_have_value("a grey evening of its own")
     page.get_by_role("button", name="Add it").click()
     page.get_by_text("only what is new is being encoded").wait_for()
     expect(page.get_by_label("A new example")).to_have_value("")
