@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -313,12 +314,11 @@ class Assistant:
 
     def _readable_tokens(self, scope: Scope) -> int:
         """Count the tokens that a question may read; of many whole books without opening their banks."""
-        entries = {entry.id: entry for entry in self.shelf.entries()}
+        ready = {} if scope.single else {one.id: one for one in self.shelf.entries() if one.state == "ready"}
         total = 0
         for name, (start, end) in scope.ranges.items():
-            whole = start == 0 and end >= entries[name].characters and entries[name].state == "ready"
-            if whole and scope.single is None:
-                total += entries[name].tokens
+            if name in ready and start == 0 and end >= ready[name].characters:
+                total += ready[name].tokens
             elif self.library.ready_bank(name) is not None:
                 total += self.library.stretch(name, start, end).tokens
         return total
@@ -360,9 +360,8 @@ class Assistant:
         document = self.library.document(name)
         low, high = scope.narrowed(self.library, question).ranges[name]
         bounded = (low, high) != (0, len(document.text))
-        spans = telling(
-            question, document, kept_cast(self.shelf.paths.cast(name), document), low, high, bounded
-        )
+        cast = partial(kept_cast, self.shelf.paths.cast(name), document)
+        spans = telling(question, document, cast, low, high, bounded)
         if not spans:
             return None
         cited = tuple(citation(document, name, *span, 1.0) for span in spans)

@@ -5,6 +5,7 @@ Nothing is told that stands outside the range that may be read.
 """
 
 import re
+from collections.abc import Callable
 
 from engine.cast.casting import says_who
 from engine.cast.person import Cast, Figure
@@ -29,20 +30,21 @@ Span = tuple[int, int]
 
 
 def telling(
-    question: str, document: Document, cast: Cast, low: int, high: int, bounded: bool
+    question: str, document: Document, cast: Callable[[], Cast], low: int, high: int, bounded: bool
 ) -> tuple[Span, ...]:
     """Return the sentences of `text[low:high]` that tell who somebody is or what happens; () for others.
 
-    bounded: whether the range is a part of the book that was named, so that "what happens" can be told of it.
+    cast: gives who is who, and is called for such questions alone. bounded: whether the range is a part of
+    the book that was named, so that "what happens" can be told of it.
     """
     if (asked := WHO.fullmatch(" ".join(question.split()).strip(MARKS))) is not None:
-        figure = figure_called(asked["name"], cast, high)
+        figure = figure_called(asked["name"], cast(), high)
         spans = introductions(figure, document.text) if figure is not None else ()
         return next(((one,) for one in spans if low <= one[0] and one[1] <= high), ())
     so_far = SO_FAR.search(question) is not None
     if HAPPENS.search(question) is None or not (bounded or so_far):
         return ()
-    told = story_so_far(document, cast, high)
+    told = story_so_far(document, cast(), high)
     chapters = [[one for one in part.sentences if low <= one[0] and one[1] <= high] for part in told]
     return tuple(one for part in (chapters[-LATELY:] if so_far else chapters) for one in part)
 

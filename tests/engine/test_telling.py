@@ -14,7 +14,7 @@ def cast():
 
 
 def told(question: str, cast, low: int = 0, high: int = len(TEXT), bounded: bool = False) -> str:
-    return " ".join(TEXT[slice(*span)] for span in telling(question, BOOK, cast, low, high, bounded))
+    return " ".join(TEXT[slice(*span)] for span in telling(question, BOOK, lambda: cast, low, high, bounded))
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_the_story_so_far_is_that_of_the_last_chapters(cast):
 
 def test_a_document_without_names_tells_nobody():
     document = Document("T", "", "en", "text", "a hen sat. it rained.")
-    assert telling("Who is Anne?", document, make_cast(document), 0, 21, False) == ()
+    assert telling("Who is Anne?", document, lambda: make_cast(document), 0, 21, False) == ()
