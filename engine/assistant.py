@@ -84,11 +84,14 @@ class Assistant:
         *,
         password: str | None = None,
         encoding: str | None = None,
+        ocr: str | None = None,
         dtype: str | None = None,
         progress: Listener | None = None,
     ) -> Entry:
         """See `Library.add`."""
-        return self.library.add(path, password=password, encoding=encoding, dtype=dtype, progress=progress)
+        return self.library.add(
+            path, password=password, encoding=encoding, ocr=ocr, dtype=dtype, progress=progress
+        )
 
     def enqueue(
         self,
@@ -97,6 +100,7 @@ class Assistant:
         *,
         password: str | None = None,
         encoding: str | None = None,
+        ocr: str | None = None,
         owner: str = "",
     ) -> tuple[Entry, Job | None]:
         """Put a file on the shelf and queue its job for a JobRunner; no job where it is there and ready.
@@ -107,17 +111,17 @@ class Assistant:
         """
         entry, _ = self.shelf.add(path, name, owner)
         if not entry.belongs_to(owner):
-            return entry, self._taken_over(entry, password, encoding, owner)
-        self.library.check_encoding(entry, encoding)
+            return entry, self._taken_over(entry, owner, password, encoding, ocr)
+        self.library.intake.check(entry, encoding=encoding, ocr=ocr)
         if entry.state == "ready" and self.library.is_current(entry.id):
             return entry, None
-        return entry, self.library.enqueue(entry.id, password, encoding)
+        return entry, self.library.enqueue(entry.id, password, encoding, ocr)
 
-    def _taken_over(self, entry: Entry, password: str | None, encoding: str | None, owner: str) -> Job | None:
+    def _taken_over(self, entry: Entry, owner: str, *named: str | None) -> Job | None:
         if entry.state not in ("paused", "failed") or self.shelf.jobs.all(entry.id, unfinished=True):
             return None
         with self.shelf.connections.writing():  # no runner sees it before it says whose it is
-            job = self.library.enqueue(entry.id, password, encoding)
+            job = self.library.enqueue(entry.id, *named)
             self.shelf.jobs.configure(job.id, owner=owner)
         return self.shelf.jobs.get(job.id)
 

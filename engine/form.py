@@ -29,7 +29,7 @@ def renew_form(library: Library, identifier: str) -> bool:
     """
     with suppress(BadInput, Failure):
         library.shelf.check_source(identifier)
-        document = library.parse_source(identifier)
+        document = library.intake.read(identifier)
         if document.text == library.document(identifier).text:
             library.keep(identifier, document)
             return True

@@ -25,6 +25,7 @@ from engine.cast.kept import kept_cast
 from engine.catalogue.keeper import Keeper
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
+from engine.intake import Intake, Parser, Recogniser
 from engine.locks import holding
 from engine.model import Model
 from engine.paths import PROGRAM, Paths
@@ -41,7 +42,6 @@ from ingest.passages import Passage, passages
 
 OPEN_DOCUMENTS = 32
 CHARACTERS_PER_TOKEN = 5  # at most, for an estimate that refuses nothing which has room
-Parser = Callable[..., Document]
 Opened = TypeVar("Opened")
 
 
@@ -67,17 +67,17 @@ class Library:
         model: str | None = None,
         sidenet: str | Path | None = None,
         threads: int | None = None,
+        recognise: Recogniser | None = None,
     ) -> None:
         self.paths = paths
         self.shelf = Shelf(paths)
         self.shelf.fulltext.remake = self.index
         # whether a damaged memory is made anew unasked; a page for reading only changes nothing
         self.renews = True
-        self._parse = parse
+        self.intake = Intake(self.shelf, paths, parse, recognise)
         self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
         self.store = Store.named(paths.fetched)
         self.keeper = Keeper(self.shelf, lambda: self.model, self.bank, self.passages)
-        self._passwords: dict[str, str] = {}
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
         self._banks: OrderedDict[str, tuple[float, SearchableBank]] = OrderedDict()
@@ -110,23 +110,25 @@ class Library:
         *,
         password: str | None = None,
         encoding: str | None = None,
+        ocr: str | None = None,
         dtype: str | None = None,
         progress: Listener | None = None,
     ) -> Entry:
         """Put a file on the shelf, parse and encode it here and now; the same file again goes on or is there.
 
+        ocr: the language in which the text of scanned pages is recognised.
         dtype: "float16" or "int8" for the keys and values of its bank; None leaves what it has.
         Raises BadInput for a file that cannot be read (nothing stays on the shelf then), Busy or Failure when
         the work cannot be done.
         """
         entry, new = self.shelf.add(path)
-        self.check_encoding(entry, encoding)
+        self.intake.check(entry, encoding=encoding, ocr=ocr)
         if dtype is not None:
             self.shelf.configure(entry.id, dtype=dtype)
             self._let_go(entry.id)
         if entry.state == "ready" and self.is_current(entry.id):
             return entry
-        job = self.enqueue(entry.id, password, encoding)
+        job = self.enqueue(entry.id, password, encoding, ocr)
         try:
             job = self.shelf.jobs.run(job.id, self.work, listen=progress)
         except BadInput:
@@ -139,43 +141,35 @@ class Library:
             raise BadInput(f"{entry.source_name} was {job.state} from elsewhere; add it again to go on")
         return self.shelf.get(entry.id)
 
-    def check_encoding(self, entry: Entry, encoding: str | None) -> None:
-        """Raises BadInput where a text was read otherwise: places in it would lie elsewhere then."""
-        if not encoding or not self.shelf.is_stored(entry.id):
-            return
-        if all(job.options.get("encoding") != encoding for job in self.shelf.jobs.all(entry.id)):
-            raise BadInput(
-                f'"{entry.title}" is on the shelf already, read in another encoding; '
-                "remove it there first (its talks go with it), then add it again"
-            )
-
-    def enqueue(self, identifier: str, password: str | None = None, encoding: str | None = None) -> Job:
-        """Queue the job that parses and encodes a document; a password stays in this process' memory."""
+    def enqueue(
+        self,
+        identifier: str,
+        password: str | None = None,
+        encoding: str | None = None,
+        ocr: str | None = None,
+    ) -> Job:
+        """Queue the job that parses and encodes a document; see `add`."""
         if password is not None:  # before another thread can take up the job
-            self._passwords[identifier] = password
-        job = self.shelf.jobs.add(identifier, encoding=encoding)
-        self._read_in(job, encoding)
+            self.intake.passwords[identifier] = password
+        job = self.shelf.jobs.add(identifier, encoding=encoding, ocr=ocr)
+        self.intake.tell(job, encoding=encoding, ocr=ocr)
         return self.shelf.jobs.resume(job.id) if job.state == "paused" else job
 
-    def resume(self, job: int, password: str | None = None, encoding: str | None = None) -> Job:
-        """Queue a job again that was paused, cancelled or failed, with another password or encoding."""
+    def resume(
+        self, job: int, password: str | None = None, encoding: str | None = None, ocr: str | None = None
+    ) -> Job:
+        """Queue a job again that was paused, cancelled or failed, to be read otherwise; see `add`."""
         found = self.shelf.jobs.get(job)
         if password is not None:
-            self._passwords[found.document] = password
-        self._read_in(found, encoding)
+            self.intake.passwords[found.document] = password
+        self.intake.tell(found, encoding=encoding, ocr=ocr)
         return self.shelf.jobs.resume(job)
-
-    def _read_in(self, job: Job, encoding: str | None) -> None:
-        """Change the encoding of a text that is still to be read; what was read stays as it is."""
-        if encoding is not None and not self.shelf.is_stored(job.document):
-            self.shelf.jobs.configure(job.id, encoding=encoding)
 
     def work(self, job: Job, report: Report) -> None:
         """Work on one job: parse, encode, publish. Every stage that is done already is left out."""
         began = time.monotonic()
         identifier = job.document
-        report("parse", 0, 1)
-        document = self._parsed(job, lambda: report("parse", 0, 1))
+        document = self._parsed(job, report)
         if not self.shelf.fulltext.has(identifier):
             self.index(identifier)
         kept_cast(self.paths.cast(identifier), document)
@@ -192,8 +186,7 @@ class Library:
 
     def read(self, job: Job, report: Report) -> None:
         """Do only the first of a job's work: from then on its book can be read and searched."""
-        report("parse", 0, 1)
-        self._parsed(job, lambda: report("parse", 0, 1))
+        self._parsed(job, report)
         if not self.shelf.fulltext.has(job.document):
             self.index(job.document)
         raise Stopped("queued")
@@ -369,9 +362,10 @@ class Library:
         if opened is not None and sys.platform == "win32":  # where an open file cannot be deleted
             opened[1].bank.close()
 
-    def _parsed(self, job: Job, waiting: Callable[[], None]) -> Document:
+    def _parsed(self, job: Job, report: Report) -> Document:
         if not self.shelf.is_stored(job.document):
-            self.keep(job.document, self.parse_source(job.document, waiting))
+            self.keep(job.document, self.intake.read_for(job, report))
+        report("parse", 1, 1)
         return self.document(job.document)
 
     def _read(self, identifier: str) -> Document:
@@ -381,7 +375,7 @@ class Library:
         except DamagedText as damage:
             try:
                 self.shelf.check_source(identifier)
-                document = self.parse_source(identifier)
+                document = self.intake.read(identifier)
             except (BadInput, Failure) as error:
                 raise Failure(f"{damage}; the file that was kept does not help ({error})") from error
             with suppress(Failure):  # on a full disk it can be read all the same
@@ -389,25 +383,6 @@ class Library:
                 self._passages.pop(identifier, None)
                 self.index(identifier)
             return document
-
-    def parse_source(self, identifier: str, waiting: Callable[[], None] = lambda: None) -> Document:
-        """Parse the file of a document in the encoding that was named for it."""
-        options = [job.options for job in self.shelf.jobs.all(identifier)]
-        encodings = [one["encoding"] for one in options if one.get("encoding")]
-        password = self._passwords.pop(identifier, None)
-        try:
-            return self._parse(
-                self.shelf.source(identifier),
-                name=self.shelf.get(identifier).source_name,
-                password=password,
-                encoding=encodings[-1] if encodings else None,
-                pictures=self.paths.pictures(identifier),
-                waiting=waiting,
-            )
-        except Stopped:
-            if password is not None:  # for when it goes on
-                self._passwords[identifier] = password
-            raise
 
     def keep(self, identifier: str, document: Document) -> None:
         """Store what was parsed."""

@@ -134,6 +134,10 @@ class Paths:
         """Folder of the pictures of one document, which only its own text shows."""
         return self.document(identifier) / "pictures"
 
+    def sheets(self, identifier: str) -> Path:
+        """Folder with what was recognised on scanned pages of one document (OCR), a file for each."""
+        return self.document(identifier) / "sheets"
+
     def cast(self, identifier: str) -> Path:
         """Return the file that says who is who in one document."""
         return self.document(identifier) / "cast.json"

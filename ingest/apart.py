@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
@@ -28,6 +29,8 @@ from ingest.cleaning import one_line
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.limits import Limits, megabytes
+from ingest.recognition.engines import AUTO, choose_engine
+from ingest.recognition.sheet import Sheet, keep_sheet, read_sheets
 from ingest.tables import PASTED, TABLE_LIMITS, Table
 
 # the folder of this program takes the place of the working folder, where somebody else's modules may lie
@@ -38,6 +41,8 @@ POLL_SECONDS = 0.02
 MOST_TABLES, TABLE_WAIT_SECONDS = 4, 0.3
 BLOCK_BYTES = 1 << 20
 ADVICE = "give it in parts, or convert it to plain text"
+# an engine loads its models for every page
+RECOGNITION_LIMITS = Limits(memory_bytes=1_600_000_000, seconds=150)
 Waiting = Callable[[], None]
 
 
@@ -49,6 +54,7 @@ def parse(
     encoding: str | None = None,
     limits: Limits | None = None,
     pictures: str | os.PathLike | None = None,
+    sheets: str | os.PathLike | None = None,
     waiting: Waiting | None = None,
 ) -> Document:
     """Read any supported file, as `ingest.parse.parse` does.
@@ -57,9 +63,47 @@ def parse(
     """
     limits = limits or Limits()
     given = {"path": os.fspath(path), "name": name, "password": password, "encoding": encoding}
-    given["pictures"] = None if pictures is None else os.fspath(pictures)
+    given |= {
+        name: None if folder is None else os.fspath(folder)
+        for name, folder in (("pictures", pictures), ("sheets", sheets))
+    }
     request = {"what": "document", "limits": asdict(limits), **given}
     return Document.from_json(_read(request, name or path, limits, _size(path), waiting))
+
+
+def recognise(
+    path: str | os.PathLike,
+    sheets: str | os.PathLike,
+    language: str = AUTO,
+    *,
+    name: str | None = None,
+    password: str | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Recognise the text (OCR) of the pages of a PDF that have none; each is kept in the folder `sheets`.
+
+    What is kept there already is not done again. `report(done, total)` is called all the while and may raise
+    to give up. A page that an engine cannot read is kept as that. Raises BadInput where there is no engine
+    for the language, and for a PDF that does not open.
+    """
+    engine, language = choose_engine(language)
+    about = {"path": os.fspath(path), "name": name, "password": password}
+    given = {**about, "limits": asdict(RECOGNITION_LIMITS)}
+    pages = json.loads(
+        _read({"what": "unread", **given}, name or path, Limits(), _size(path), lambda: report(0, 1))
+    )
+    kept = read_sheets(Path(sheets))
+    todo = [number for number in pages if number not in kept or kept[number].trouble]
+    for done, number in enumerate(todo, len(pages) - len(todo)):
+        request = {"what": "recognise", "number": number, "engine": engine.NAME, "language": language}
+        told = partial(report, done, len(pages))
+        try:
+            read = _read({**request, **given}, f"page {number + 1}", RECOGNITION_LIMITS, _size(path), told)
+            sheet = Sheet.from_json(read)
+        except BadInput as error:
+            sheet = Sheet(trouble=str(error))
+        keep_sheet(Path(sheets), number, sheet)
+    report(len(pages), len(pages))
 
 
 def read_table(path: str | os.PathLike, *, encoding: str | None = None, header: bool | None = None) -> Table:

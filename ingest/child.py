@@ -57,10 +57,13 @@ def _readers() -> dict[str, Callable[..., str]]:
     """List what can be asked for, importing what most files need while nobody waits for it."""
     from ingest import parse, tables
     from ingest.pdf import facsimile
+    from ingest.recognition import page
 
     return {
         "document": lambda limits, **given: parse.parse(**given, limits=Limits(**limits)).to_json(),
         "page": facsimile.draw_page,
+        "unread": page.unread_pages,
+        "recognise": page.recognise_page,
         "table": lambda **given: tables.read_table(**given).to_json(),
         "pasted": lambda **given: tables.pasted_table(**given).to_json(),
     }

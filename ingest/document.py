@@ -38,12 +38,16 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Page:
-    """One page: its printed label ("xii", "12", "A-3"), `text[start:end]`, and what else it may be called."""
+    """One page: its printed label ("xii", "12", "A-3"), `text[start:end]`, and what else it may be called.
+
+    `sure` is how sure its text is, in percent, where that was recognised in a picture (OCR).
+    """
 
     label: str
     start: int
     end: int
     alias: str = ""
+    sure: int | None = None
 
 
 @dataclass(frozen=True)

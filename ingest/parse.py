@@ -55,21 +55,29 @@ def parse(
     encoding: str | None = None,
     limits: Limits | None = None,
     pictures: str | os.PathLike | None = None,
+    sheets: str | os.PathLike | None = None,
     waiting: Callable[[], None] | None = None,
 ) -> Document:
     """Read any supported file, here; `ingest.apart` does the same in a process of its own.
 
     `name` is what its owner calls the file, where it lies under another one: a title where the text has none,
     and the name in messages. `password` opens an encrypted PDF; `encoding` overrides the guess for text,
-    Markdown and HTML; `pictures` is the folder in which the document's pictures are written. Raises BadInput,
-    whose message is one line that says what is wrong and what to do, for everything that is not a readable
-    document: whatever goes wrong inside a parser is such a line too.
+    Markdown and HTML; `pictures` is the folder in which the document's pictures are written, `sheets` the one
+    with what was recognised on its pages (`ingest.apart.recognise`). Raises BadInput, whose message is one
+    line that says what is wrong and what to do, for everything that is not a readable document: whatever goes
+    wrong inside a parser is such a line too.
     `waiting` is called before the file is parsed, and may raise to give up.
     """
     if waiting is not None:
         waiting()
     source = read_source(
-        path, name=name, password=password, encoding=encoding, limits=limits, pictures=pictures
+        path,
+        name=name,
+        password=password,
+        encoding=encoding,
+        limits=limits,
+        pictures=pictures,
+        sheets=sheets,
     )
     with named(one_line(source.name)):
         source = _out_of_zip(source)

@@ -25,6 +25,7 @@ class Source:
     encoding: str | None = None
     limits: Limits = Limits()
     pictures: Path | None = None  # the folder in which its pictures are kept
+    sheets: Path | None = None  # the folder with what was recognised on its pages (OCR)
 
     @cached_property
     def suffix(self) -> str:
@@ -51,7 +52,9 @@ class Source:
             return ()
 
 
-def read_source(path, *, name=None, password=None, encoding=None, limits=None, pictures=None) -> Source:
+def read_source(
+    path, *, name=None, password=None, encoding=None, limits=None, pictures=None, sheets=None
+) -> Source:
     """Read a file within its size limit; `name` is what its owner calls it. Raises BadInput for what is not a
     readable file."""
     limits = limits or Limits()
@@ -73,4 +76,5 @@ def read_source(path, *, name=None, password=None, encoding=None, limits=None, p
             raise
         raise BadInput("this file name cannot be used: rename the file") from error
     check_file_size(one_line(name), len(data), limits)
-    return Source(name, data, password, encoding, limits, pictures and Path(pictures))
+    pictures, sheets = (folder and Path(folder) for folder in (pictures, sheets))
+    return Source(name, data, password, encoding, limits, pictures, sheets)

@@ -171,6 +171,7 @@ def added(file: "Gathered", arguments: argparse.Namespace, shelf, progress) -> O
             file.path,
             password=arguments.password,
             encoding=arguments.encoding,
+            ocr=arguments.ocr,
             dtype="int8" if arguments.int8 else None,
             progress=progress,
         )

@@ -113,6 +113,13 @@ def build_parser(chosen: str | None = None) -> Parser:
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
     add.add_argument(
+        "--ocr",
+        nargs="?",
+        const="auto",
+        metavar="LANG",
+        help="read scanned pages (eng, deu+eng)",
+    )
+    add.add_argument(
         "--replaces", metavar="DOC", help="an older edition: its notes and place go over, then it is removed"
     )
     add.add_argument(

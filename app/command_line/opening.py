@@ -55,10 +55,11 @@ def assistant(arguments: argparse.Namespace, prefix: str = ""):
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.apart import parse as parse_file
+    from ingest.apart import recognise
 
     options = model_options(arguments, prefix)
     options["model"] = options["model"] or named_model([])
-    return Assistant(Library(data_folder(), parse_file, **options))
+    return Assistant(Library(data_folder(), parse_file, recognise=recognise, **options))
 
 
 def sampling(arguments: argparse.Namespace):

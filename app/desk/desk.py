@@ -30,6 +30,7 @@ from engine.shelf.shelf import Entry
 from engine.shelf.titles import folded
 from ingest.apart import read_table
 from ingest.errors import BadInput
+from ingest.recognition.engines import AUTO
 
 ADDRESS = re.compile(r"#book=(?P<book>[0-9a-f]{12,64})&at=(?P<at>\d{1,12})")
 CHARACTERS_PER_TOKEN = 4.2  # of English, for an estimate
@@ -142,14 +143,16 @@ class Desk:
             raise BadInput(f"“{library.name}” was made by another account, which alone can change it")
         return library
 
-    def add(self, path: Path, password: str = "", encoding: str = "", owner: str = "") -> Entry:
+    def add(
+        self, path: Path, password: str = "", encoding: str = "", owner: str = "", ocr: str = ""
+    ) -> Entry:
         """Queue a file; a copy in the upload folder is deleted once the shelf has its own."""
         self.changeable()
         with self._adding:
             if path.is_file():
                 self._check_room(path.stat().st_size, owner)
             entry, _ = self.assistant.enqueue(
-                path, password=password or None, encoding=encoding or None, owner=owner
+                path, password=password or None, encoding=encoding or None, ocr=ocr or None, owner=owner
             )
         self.wake()
         return entry
@@ -161,13 +164,16 @@ class Desk:
             raise Failure("this copy of the program has no sample book in assets/samples")
         return self.add(samples[0], owner=owner)
 
-    def act(self, action: str, job: int, password: str = "", encoding: str = "", owner: str = "") -> None:
+    def act(
+        self, action: str, job: int, password: str = "", encoding: str = "", owner: str = "", ocr: str = ""
+    ) -> None:
         """Pause, cancel or resume a job that this reader may change; the rest is for a text read again."""
         self.changeable()
         jobs = self.shelf.jobs
         self._check_job(jobs.get(job), owner)
-        if action == "resume":
-            self.assistant.library.resume(job, password or None, encoding or None)
+        if action in ("resume", "recognise"):
+            ocr = ocr or (AUTO if action == "recognise" else "")
+            self.assistant.library.resume(job, password or None, encoding or None, ocr or None)
             self.wake()
         else:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from engine.errors import Failure
 from engine.paths import IS_INSTALLED, PROGRAM, PROJECT, SIDENETS, Paths
 from ingest.errors import BadInput
+from ingest.recognition.engines import installed as installed_engines
 
 if TYPE_CHECKING:
     from engine.library import Library
@@ -55,6 +56,7 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield from found(paths)
     yield disk(paths)
     yield chromium()
+    yield recognition()
     yield self_test(paths)
 
 
@@ -232,6 +234,14 @@ def disk(paths: Paths) -> Check:
 def existing(folder: Path) -> Path:
     """Return the folder or its nearest parent that exists."""
     return next(one for one in (folder, *folder.parents) if one.exists())
+
+
+def recognition() -> Check:
+    """Tell which engines recognise the text of scanned pages here, and in which languages."""
+    if there := installed_engines():
+        named = "; ".join(f"{name}: {', '.join(languages)}" for name, languages in there)
+        return Check("text recognition", "ok", named)
+    return Check("text recognition", "note", "no engine for scanned pages (add --ocr)", "install tesseract")
 
 
 def chromium() -> Check:

@@ -6,9 +6,10 @@ from app.html import markup
 from app.html.wording import SHELF, here
 from engine.shelf.jobs import Job
 
-STAGES = {"": "waiting for its turn", "parse": "reading the file", "encode": "filling the memory",
-          "classify": "labelling", "publish": "finishing"}  # fmt: skip
+STAGES = {"": "waiting for its turn", "recognise": "recognising text", "parse": "reading the file",
+          "encode": "filling the memory", "classify": "labelling", "publish": "finishing"}  # fmt: skip
 COUNTING = ("encode", "classify")
+CAN_BE_RECOGNISED = "(--ocr)"  # in the message of a scan that was refused
 ORDER = ("next", "second", "third", "fourth", "fifth")
 
 
@@ -29,6 +30,7 @@ def buttons(job: Job | None, name: str, **values: object) -> list[str]:
         wanted = [("Cancel", "cancel")] if job.wish == "pause" else [("Pause", "pause"), ("Cancel", "cancel")]
     elif job.state in ("paused", "failed", "cancelled"):
         wanted = [("Go on" if job.state == "paused" else "Try again", "resume")]
+        wanted += [("Recognise text", "recognise")] if CAN_BE_RECOGNISED in job.message else []
     return [
         markup.button(label, action, job=job.id, aria_label=f"{label}: {name}", **values)
         for label, action in wanted
@@ -63,6 +65,8 @@ def words(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
     parts = [STAGES.get(job.stage, job.stage)]
     if counted and job.stage in COUNTING:
         parts.append(f"{job.done:,} of {job.total:,} {counted}")
+    if job.stage == "recognise" and job.total > 1:
+        parts.append(f"{job.done:,} of {job.total:,} pages")
     parts.append(f"{job.percentage:.0f} %")
     if job.wish:
         parts.append("stopping after the piece in hand")

@@ -104,10 +104,13 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
 def _page_mark(document: Document, start: int, shown: Shown) -> str:
     """Tell that a page begins; of a PDF it opens the printed page, with what is cited marked on it."""
     number = document.page_index(start)
-    label = f"page {document.pages[number].label}"
+    page = document.pages[number]
+    label = f"page {page.label}"
+    if page.sure is not None:
+        label += f" · recognised text, {page.sure} % sure"
     if document.format != "pdf" or not shown.printed:
         return markup.tag("div", markup.text(label), class_="lm-page")
-    cited = shown.cited if shown.cited and shown.cited[0] < document.pages[number].end else None
+    cited = shown.cited if shown.cited and shown.cited[0] < page.end else None
     address = f"{shown.printed}{number}" + (f"?marked={cited[0]}-{cited[1]}" if cited else "")
     button = markup.tag(
         "button", markup.text(label), type="button", class_="lm-link", title="as it is printed",

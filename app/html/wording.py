@@ -7,6 +7,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 SHELF = {
     " (--password)": " above, and press “Try again”",
     " (--encoding)": " above when you add the file again, after deleting it here",
+    " (--ocr)": ": press “Recognise text”",
+    " (add --ocr)": ": delete it here, name the language of the scan above and add the file again",
 }
 # a table is read again as soon as its encoding is named
 TABLE = {" (--encoding)": " in the field for it"}

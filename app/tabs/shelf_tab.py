@@ -35,10 +35,11 @@ class ShelfTab:
         words = f"EPUB, PDF, text, Markdown, HTML or Word, up to {uploads.LIMIT_WORDS} each."
         hint = markup.tag("p", markup.text(words), class_="lm-facts")
         gr.HTML(hint, apply_default_css=False, padding=False, visible=not desk.read_only)
-        question = "An encrypted PDF, or a text with wrong letters?"
+        question = "An encrypted PDF, a scan, or a text with wrong letters?"
         with gr.Accordion(question, open=False, visible=not desk.read_only), gr.Row():
             self.password = gr.Textbox(label="Password of the next file", type="password", max_lines=1)
             self.encoding = gr.Textbox(label="Encoding of the next text", placeholder="cp1251", max_lines=1)
+            self.ocr = gr.Textbox(label="Language of the next scan", placeholder="eng", max_lines=1)
         self.notice = gr.HTML(elem_id="lm-notice", apply_default_css=False, padding=False)
         gr.HTML(shelf_tools.row(), apply_default_css=False, padding=False, elem_id="lm-shelf-row")
         self.cards = gr.HTML(**PANE | {"js_on_load": SCRIPT}, elem_id="lm-shelf")
@@ -50,14 +51,15 @@ class ShelfTab:
         frame, scene = self.frame, read.scene_outputs
         self.read = read
         uploaded = self.upload.upload(
-            self.on_upload, [self.upload, self.password, self.encoding, frame.view],
-            [self.upload, self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs,
-             *scene],
+            self.on_upload, [self.upload, self.password, self.encoding, self.ocr, frame.view],
+            [self.upload, self.password, self.encoding, self.ocr, self.notice, self.cards, self.timer,
+             frame.tabs, *scene],
             **QUICK,
         )  # fmt: skip
         clicked = self.cards.click(
-            self.on_card, [frame.view, self.password, self.encoding],
-            [self.password, self.encoding, self.notice, self.cards, self.timer, frame.tabs, *scene], **QUICK,
+            self.on_card, [frame.view, self.password, self.encoding, self.ocr],
+            [self.password, self.encoding, self.ocr, self.notice, self.cards, self.timer, frame.tabs, *scene],
+            **QUICK,
         )  # fmt: skip
         for begun in (uploaded, clicked):
             read.show_answer(begun)
@@ -66,7 +68,7 @@ class ShelfTab:
         )
 
     def on_upload(
-        self, files: list[str] | None, password: str, encoding: str, view: View, request: gr.Request
+        self, files: list[str] | None, password: str, encoding: str, ocr: str, view: View, request: gr.Request
     ) -> dict:
         """Put files on the shelf and say of each what became of it; one that is there already is opened."""
         said: list[str] = []
@@ -75,7 +77,9 @@ class ShelfTab:
         for name in files or []:
             path = Path(name)
             try:
-                entry = self.desk.add(uploads.inside(path), password, encoding, owner_of(request))
+                entry = self.desk.add(
+                    uploads.inside(path), password, encoding, owner_of(request), ocr.strip()
+                )
                 there += [entry.id] if entry.state == "ready" else []
                 known = entry.id in on_shelf
                 title = entry.title or entry.source_name
@@ -88,7 +92,8 @@ class ShelfTab:
             finally:
                 uploads.discard(path)
         lines = [markup.tag("p", markup.text(line), role="status") for line in said]
-        shown = {self.upload: None, self.password: "", self.encoding: "", self.notice: "".join(lines)}
+        shown = {self.upload: None, self.password: "", self.encoding: "", self.ocr: ""}
+        shown[self.notice] = "".join(lines)
         if len(files or []) == 1 and there:
             # the same file again opens what is there
             with told():
@@ -98,7 +103,7 @@ class ShelfTab:
         return shown | {self.cards: cards, self.timer: gr.Timer(BUSY_SECONDS)}
 
     def on_card(
-        self, view: View, password: str, encoding: str, event: gr.EventData, request: gr.Request
+        self, view: View, password: str, encoding: str, ocr: str, event: gr.EventData, request: gr.Request
     ) -> dict:
         """Do what was clicked on a card: open the book, or something about it or its job."""
         values, owner = event_values(event), owner_of(request)
@@ -110,8 +115,8 @@ class ShelfTab:
             "tag": lambda: self.desk.tag(document, str(values.get("answer", "")), owner),
             "renew": lambda: self.desk.renew(document, owner),
         } | dict.fromkeys(
-            ("pause", "cancel", "resume"),
-            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner),
+            ("pause", "cancel", "resume", "recognise"),
+            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner, ocr.strip()),
         )
         with told():
             if action == "open":
@@ -123,8 +128,8 @@ class ShelfTab:
                 shown |= self.replaced(str(values.get("older", "")), document, view, request)
             elif action in steps:
                 steps[action]()
-        if action == "resume":
-            shown |= {self.password: "", self.encoding: ""}
+        if action in ("resume", "recognise"):
+            shown |= {self.password: "", self.encoding: "", self.ocr: ""}
         return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
     def replaced(self, older: str, document: str, view: View, request: gr.Request) -> dict:

@@ -22,7 +22,7 @@ from typing import Any
 from engine.errors import Failure
 from engine.locks import document_lock
 from engine.shelf.connections import Connections
-from engine.shelf.report import STAGE_SHARES, WISHED, Heart, Report, Stopped
+from engine.shelf.report import RECOGNISING_SHARES, STAGE_SHARES, WISHED, Heart, Report, Stopped
 from engine.shelf.sqlite import sqlite_utils
 from ingest.errors import BadInput
 
@@ -83,10 +83,11 @@ class Job:
         if self.state == "done":
             return 100.0
         share_before, share = 0.0, 1.0
-        if self.stage in STAGE_SHARES:
-            stages = list(STAGE_SHARES)
-            share_before = sum(STAGE_SHARES[stage] for stage in stages[: stages.index(self.stage)])
-            share = STAGE_SHARES[self.stage]
+        shares = RECOGNISING_SHARES if self.options.get("ocr") else STAGE_SHARES
+        if self.stage in shares:
+            stages = list(shares)
+            share_before = sum(shares[stage] for stage in stages[: stages.index(self.stage)])
+            share = shares[self.stage]
         part = min(1.0, self.done / self.total) if self.total > 0 else 0.0
         return min(99.9, 100.0 * (share_before + share * part))
 

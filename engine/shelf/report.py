@@ -19,7 +19,9 @@ BEAT_SECONDS = 2.0
 RATE_SECONDS = 20.0
 # how much of the whole each stage is, in order: encoding is nearly all of the time
 STAGE_SHARES = {"parse": 0.04, "encode": 0.94, "publish": 0.02}
-STAGE_STATES = {"parse": "parsing", "encode": "encoding", "publish": "encoding"}
+# of one whose pages have to be recognised first (OCR), which takes seconds for each
+RECOGNISING_SHARES = {"recognise": 0.4, "parse": 0.02, "encode": 0.57, "publish": 0.01}
+STAGE_STATES = {"recognise": "parsing", "parse": "parsing", "encode": "encoding", "publish": "encoding"}
 
 
 class Stopped(Exception):
@@ -57,7 +59,7 @@ class Report:
         self._history: deque[tuple[float, int]] = deque()
 
     def __call__(self, stage: str, done: int = 0, total: int = 0, message: str = "") -> None:
-        """Progress within a stage ("parse", "encode", "publish"): `done` of `total` units.
+        """Progress within a stage ("recognise", "parse", "encode", "publish"): `done` of `total` units.
 
         Raises Stopped (pause, cancel, the program closes, the document was removed).
         """
@@ -146,5 +148,5 @@ class Heart:
 
 def _reached(stage: str, done: int) -> tuple[int, int]:
     """Rank how far a job has come, for comparison."""
-    stages = ["", *STAGE_SHARES]
+    stages = ["", *RECOGNISING_SHARES]
     return (stages.index(stage) if stage in stages else len(stages), done)

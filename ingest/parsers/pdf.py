@@ -8,8 +8,8 @@ import pymupdf
 
 from ingest.cleaning import one_line, typeset
 from ingest.document import Document
-from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
+from ingest.pdf.book import open_book
 from ingest.pdf.chapters import Chapters, find_chapters
 from ingest.pdf.columns import reading_order
 from ingest.pdf.damage import TROUBLE
@@ -22,6 +22,7 @@ from ingest.pdf.margin import join_initials, without_line_numbers
 from ingest.pdf.paragraphs import Paragraph, Vocabulary, build_paragraphs, stitch
 from ingest.pdf.reading import read_leaves
 from ingest.pdf.type import LARGE, Type, body_type
+from ingest.recognition.sheet import read_sheets
 from ingest.source import Source
 
 NAME = "pdf"
@@ -55,12 +56,10 @@ def accepts(source: Source) -> bool:
 
 def parse(source: Source) -> Document:
     """Raises BadInput for what is damaged, locked, scanned or in fonts without letters."""
-    pymupdf.TOOLS.mupdf_display_errors(False)
-    pymupdf.TOOLS.mupdf_display_warnings(False)
-    book = _open(source)
+    book = open_book(source)
     try:
         manuscript = Manuscript(source.limits)
-        leaves = read_leaves(book, source.limits, manuscript)
+        leaves = read_leaves(book, source.limits, manuscript, read_sheets(source.sheets))
         for leaf in leaves:
             manuscript.expect(leaf.plain, _LEFT_OUT)
         paragraphs = _paragraphs(leaves)
@@ -72,27 +71,10 @@ def parse(source: Source) -> Document:
             language=_language(book),
             format=NAME,
         )
-        return replace(document, spans=find_forms(document, leaves, book))
+        pages = [replace(page, sure=leaf.sure) for page, leaf in zip(document.pages, leaves, strict=True)]
+        return replace(document, pages=pages, spans=find_forms(document, leaves, book))
     finally:
         book.close()
-
-
-def _open(source: Source) -> pymupdf.Document:
-    damaged = "this PDF is damaged and cannot be opened: get another copy"
-    try:
-        book = pymupdf.open(stream=source.data, filetype="pdf")
-        if book.needs_pass:
-            if source.password is None:
-                raise BadInput("this PDF is encrypted: give its password (--password)")
-            if not book.authenticate(source.password):
-                raise BadInput("the password does not open this PDF: try another (--password)")
-        if book.page_count == 0:
-            raise BadInput("this PDF has no pages: get another copy")
-    except BadInput:
-        raise
-    except TROUBLE as error:
-        raise BadInput(damaged) from error
-    return book
 
 
 def _paragraphs(leaves: list[Leaf]) -> list[Paragraph]:

@@ -26,6 +26,7 @@ class Leaf:
     left_out: int = 0
     removed: list[str] = field(default_factory=list)
     plain: str = ""  # all text of the page in the order of the file
+    sure: int | None = None  # percent, of a page whose text was recognised
 
     @property
     def every_line(self) -> Iterator[Line]:

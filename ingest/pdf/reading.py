@@ -10,6 +10,8 @@ from ingest.manuscript import Manuscript
 from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
+from ingest.pdf.recognised import Recognition
+from ingest.recognition.sheet import Sheet
 
 _LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
 _SCANNED_SHARE = 0.1
@@ -29,8 +31,8 @@ _WORDS = {
         "have text outside of what they show, which was left out",
     ),
     "drawn": (
-        "shows far more than its letters say: if words are drawn there, run text recognition (OCR) first",
-        "show far more than their letters say: if words are drawn there, run text recognition (OCR) first",
+        "shows far more than its letters say: text recognition (OCR) can read what is drawn (add --ocr)",
+        "show far more than their letters say: text recognition (OCR) can read what is drawn (add --ocr)",
     ),
     "turned": (
         "has a line that is printed sideways or aslant, which was left out",
@@ -39,15 +41,23 @@ _WORDS = {
 }
 
 
-def read_leaves(book: pymupdf.Document, limits: Limits, manuscript: Manuscript) -> list[Leaf]:
-    """Read every page's lines. Raises BadInput above `limits`, for scans, blank pages, unnamed letters."""
+def read_leaves(
+    book: pymupdf.Document, limits: Limits, manuscript: Manuscript, sheets: dict[int, Sheet] | None = None
+) -> list[Leaf]:
+    """Read every page's lines; `sheets` are those that were recognised, by page from 0 on.
+
+    Raises BadInput above `limits`, for scans, blank pages, unnamed letters.
+    """
     leaves: list[Leaf] = []
     faults: dict[str, list[int]] = defaultdict(list)
     size = 0
     count = _count_pages(book, limits)
     gaps = has_lost_pages(book)
+    recognition = Recognition(sheets or {})
     for number in range(count):
         leaf, found = _read_page(book, number, gaps)
+        if (recognised := recognition.leaf(number, leaf.height)) is not None:
+            leaf, found = recognised, ["recognised"]
         leaves.append(leaf)
         for fault in found:
             faults[fault].append(number + 1)
@@ -59,7 +69,19 @@ def read_leaves(book: pymupdf.Document, limits: Limits, manuscript: Manuscript) 
         if pages := faults[fault]:
             manuscript.warn(f"{_name(pages)} of the PDF {several if len(pages) > 1 else one}")
     _drop_unread(leaves, manuscript)
+    recognition.warn(manuscript)
     return leaves
+
+
+def find_unread(book: pymupdf.Document, limits: Limits) -> list[int]:
+    """List the pages, from 0 on, that show something of which no letters, or none with a name, tell."""
+    gaps = has_lost_pages(book)
+    pages = ((number, *_read_page(book, number, gaps)) for number in range(_count_pages(book, limits)))
+    return [
+        number
+        for number, leaf, faults in pages
+        if not {"pictured", "inked", "drawn"}.isdisjoint(faults) or _is_unread([leaf])
+    ]
 
 
 def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
@@ -120,33 +142,38 @@ def _refuse_scans(leaves: list[Leaf], faults: dict[str, list[int]], manuscript: 
     if silent and not pictured:
         _refuse_empty(faults)
     if silent or (pictured and with_text <= _SCANNED_SHARE * len(leaves)):
-        raise BadInput(
-            f"the PDF looks scanned: {counted}; run text recognition (OCR) first, ocrmypdf for example"
-        )
+        raise BadInput(f"the PDF looks scanned: {counted}; let text recognition (OCR) read it (--ocr)")
     if pictured > _PART_SCANNED_SHARE * len(leaves):
         manuscript.warn(
-            f"the PDF looks scanned in part: {counted}; for the others run text recognition (OCR) first, "
-            "ocrmypdf --skip-text for example"
+            f"the PDF looks scanned in part: {counted}; remove it and add it with text recognition (OCR) for "
+            "the others (add --ocr)"
         )
 
 
 def _refuse_empty(faults: dict[str, list[int]]) -> None:
+    if faults["recognised"]:
+        raise BadInput("text recognition (OCR) found no words in this PDF: choose a sharper copy")
     if faults["damaged"] or faults["gone"]:
         raise BadInput("there is no text in this PDF, its pages are damaged: get another copy")
     if faults["inked"]:
         raise BadInput(
-            "there is no text in this PDF, what it shows is drawn: run text recognition (OCR) first"
+            "there is no text in this PDF, what it shows is drawn: let text recognition (OCR) read it (--ocr)"
         )
     raise BadInput("there is no text in this PDF, its pages are blank: choose another copy")
 
 
 def _refuse_unread(leaves: list[Leaf]) -> None:
+    if _is_unread(leaves):
+        raise BadInput(
+            "the fonts of this PDF do not say which letters they show: let text recognition (OCR) read it "
+            "(--ocr)"
+        )
+
+
+def _is_unread(leaves: list[Leaf]) -> bool:
     total = sum(len(line.text) for leaf in leaves for line in leaf.every_line)
     unread = sum(line.text.count(UNREAD) for leaf in leaves for line in leaf.every_line)
-    if unread > _UNREAD_SHARE * total:
-        raise BadInput(
-            "the fonts of this PDF do not say which letters they show: run text recognition (OCR) first"
-        )
+    return unread > _UNREAD_SHARE * total
 
 
 def _drop_unread(leaves: list[Leaf], manuscript: Manuscript) -> None:

@@ -21,7 +21,7 @@ def stored(tmp_path) -> tuple[Library, str]:
     path = tmp_path / "book.md"
     path.write_text(BOOK)
     entry, _ = library.shelf.add(path)
-    library.keep(entry.id, library.parse_source(entry.id))
+    library.keep(entry.id, library.intake.read(entry.id))
     return library, entry.id
 
 

@@ -130,6 +130,14 @@ def test_a_page_of_a_pdf_opens_as_it_is_printed_with_what_is_cited():
     assert "<img" not in shown(book) and "lm-page" in shown(book)
 
 
+def test_recognised_text_is_marked_where_it_is_read():
+    book = Document(
+        "T", "", "en", "pdf", "First\n\nSecond.", pages=[Page("i", 0, 7, "", 87), Page("ii", 7, 14)]
+    )
+    assert shown(book).count("recognised text, 87 % sure") == 1
+    assert "page i · recognised text, 87 % sure" in shown(book, printed="lm/pages/b/")
+
+
 def test_a_book_shows_the_form_that_its_file_gave(tmp_path):
     body = (
         "<h2>One</h2><p>So <i>odd</i><a href='#n' epub:type='noteref'>1</a></p><ul><li>a</li><li>b</li></ul>"

@@ -159,6 +159,14 @@ JOBS = [
     (job(state="queued", stage="", done=0), "waiting for its turn, 0 % done"),
     (job(state="failed", message="no text in it"), "It failed: no text in it"),
     (
+        job(state="failed", message="the PDF looks scanned; let text recognition (OCR) read it (--ocr)"),
+        "It failed: the PDF looks scanned; let text recognition (OCR) read it: press “Recognise text”",
+    ),
+    (
+        job(stage="recognise", options={"ocr": "eng"}, done=3, total=12, rate=None),
+        "recognising text · 3 of 12 pages · 10 %",
+    ),
+    (
         job(state="failed", message="this PDF is encrypted: give its password (--password)"),
         "It failed: this PDF is encrypted: give its password above, and press “Try again”",
     ),
@@ -180,6 +188,8 @@ def test_a_card_offers_what_its_state_allows():
     assert actions() == ["open", "pause", "cancel", "rename", "remove"]
     assert actions(state="paused") == ["open", "pause", "cancel", "rename", "remove"]
     assert actions(state="failed") == ["open", "pause", "cancel", "rename", "remove"]
+    scan = shelf_html.card(entry(), job(state="failed", message="it looks scanned (--ocr)"), False, False)
+    assert 'data-action="recognise"' in scan
     paused = shelf_html.card(entry(state="paused"), job(state="paused"), False, False)
     assert 'data-action="resume"' in paused and 'data-action="pause"' not in paused
     assert actions(read_only=True) == ["open"]

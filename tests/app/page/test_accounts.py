@@ -145,7 +145,7 @@ def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
     assert ben("add", given(path), "a password", "latin-1")["id"] == made
     kept = guarded.desk.shelf.jobs.get(job["id"])
     assert (kept.state, kept.options["encoding"]) == ("paused", None)
-    assert made not in guarded.desk.assistant.library._passwords
+    assert made not in guarded.desk.assistant.library.intake.passwords
     assert ben("remove", made)["freed_bytes"] == 0
     assert ann("control_job", job["id"], "cancel")["state"] == "cancelled"
     assert ann("remove", made)["freed_bytes"] > 0

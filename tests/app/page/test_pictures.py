@@ -20,7 +20,7 @@ def added(served, path):
     """The entry of a book that was read there, and its one picture."""
     library = served.desk.assistant.library
     entry, _ = library.shelf.add(path)
-    library.keep(entry.id, library.parse_source(entry.id))
+    library.keep(entry.id, library.intake.read(entry.id))
     return entry, library.document(entry.id).pictures[0]
 
 
@@ -52,7 +52,7 @@ def test_a_printed_page_is_drawn_with_what_is_cited(tmp_path, tiny_folder, uploa
     with serving(tmp_path / "home", tiny_folder) as served:
         library = served.desk.assistant.library
         entry, _ = library.shelf.add(path)
-        library.keep(entry.id, library.parse_source(entry.id))
+        library.keep(entry.id, library.intake.read(entry.id))
         address = f"{served.url}lm/pages/{entry.id}/"
         plain, marked = httpx.get(address + "0"), httpx.get(address + "0?marked=3-11")
         assert plain.headers["content-type"] == marked.headers["content-type"] == "image/png"
