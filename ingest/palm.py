@@ -1,14 +1,17 @@
 """Kindle and Palm books (MOBI, AZW, AZW3 without DRM): the records of a file as one HTML text."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.errors import BadInput
+from ingest.huffman import Huffman
 from ingest.limits import Limits, megabytes
 
 KINDS = (b"BOOKMOBI", b"TEXtREAd")
 _KIND_AT = 60
 _PLAIN, _PALM, _HUFF = 1, 2, 17480
+_HUFF_AT = 0x70  # number of the first record of its tables, and how many
 _UTF8 = 65001
 _AUTHOR, _TITLE, _LANGUAGE = 100, 503, 524
 _KF8 = 8
@@ -40,15 +43,13 @@ def read_palm(data: bytes, limits: Limits) -> PalmBook:
         raise _damaged() from error
     if protection:
         raise BadInput("this Kindle book is protected (DRM), its text cannot be read: get a copy without it")
-    if packing not in (_PLAIN, _PALM):
-        how = "HUFF/CDIC" if packing == _HUFF else f"method {packing}"
-        raise BadInput(f"this Kindle book is packed in a way that cannot be read ({how}): convert it to EPUB")
+    unpacked = _unpacker(packing, records, limits)
     mobi = head[16:20] == b"MOBI"
     flags = _number(head, 0xF2, ">H") if mobi and _number(head, 20) >= 0xE4 else 0
     parts, size = [], 0
     for record in records[1 : count + 1]:
         record = _without_trailer(record, flags)
-        parts.append(unpack(record) if packing == _PALM else record)
+        parts.append(unpacked(record))
         size += len(parts[-1])
         if size > limits.entry_bytes:
             raise BadInput(f"this Kindle book unpacks to more than {megabytes(limits.entry_bytes)}: refused")
@@ -63,6 +64,20 @@ def read_palm(data: bytes, limits: Limits) -> PalmBook:
         return about.get(kind, otherwise).decode(encoding, errors="replace")
 
     return PalmBook(markup, encoding, words(_TITLE, name), words(_AUTHOR), words(_LANGUAGE))
+
+
+def _unpacker(packing: int, records: list[bytes], limits: Limits) -> Callable[[bytes], bytes]:
+    """Return what unpacks the records of text."""
+    if packing == _HUFF:
+        first, count = _number(records[0], _HUFF_AT), _number(records[0], _HUFF_AT + 4)
+        return Huffman(records[first : first + min(count, len(records))], limits).unpack
+    if packing == _PALM:
+        return unpack
+    if packing == _PLAIN:
+        return bytes
+    raise BadInput(
+        f"this Kindle book is packed in a way that cannot be read (method {packing}): convert it to EPUB"
+    )
 
 
 def unpack(packed: bytes) -> bytes:

@@ -34,6 +34,14 @@ _BACK = frozenset(
     ["backmatter", "colophon", "index", "endnotes", "rearnotes", "notes", "bibliography", "glossary"]
 )
 _DAMAGED = "the package file of this EPUB is damaged: its parts were read in the order of its contents"
+# file that a protection leaves in a book -> what stands in it, in small letters, and the name of the scheme
+_SCHEMES = (
+    ("META-INF/license.lcpl", b"{", "Readium LCP"),
+    ("META-INF/sinf.xml", b"<", "Apple FairPlay"),
+    ("META-INF/rights.xml", b"barnesandnoble", "Barnes & Noble"),
+    ("META-INF/rights.xml", b"adobe.com/adept", "Adobe ADEPT"),
+    ("META-INF/rights.xml", b"kdrm", "Kobo"),
+)
 
 
 @dataclass(frozen=True)
@@ -111,14 +119,17 @@ def locked_parts(archive: Archive) -> frozenset[str]:
             continue
         reference = item.find("{*}CipherData/{*}CipherReference")
         if reference is None:
-            raise protected()
+            raise protected(archive)
         locked.add(archive.find(reference.get("URI", "")) or "")
     return frozenset(locked)
 
 
-def protected() -> BadInput:
-    """Make the refusal of a book whose text is locked."""
-    return BadInput("this EPUB is protected (DRM), its text cannot be read: get a copy without protection")
+def protected(archive: Archive) -> BadInput:
+    """Make the refusal of a book whose text is locked; it names the scheme where its files tell that."""
+    schemes = (name for part, mark, name in _SCHEMES if mark in (archive.read(part) or b"").lower())
+    scheme = next(schemes, "")
+    how = f"DRM: {scheme}" if scheme else "DRM"
+    return BadInput(f"this EPUB is protected ({how}), its text cannot be read: get a copy without protection")
 
 
 def note_kind(book: Publication, path: str, types: AbstractSet[str]) -> None:

@@ -116,8 +116,14 @@ class Reader:
         self._skip = 0  # stand-ins that are still to come
         self._notes = 0
         self._letters = 0
+        self._plain: list[str] = []
         self._ignorable = False
         self._run(data)
+
+    @property
+    def plain(self) -> str:
+        """All words in the order of the file, with those that were deleted."""
+        return "".join(self._plain)
 
     def blocks(self) -> list[Block]:
         """All text of the file."""
@@ -169,6 +175,8 @@ class Reader:
 
     def _write(self, text: str) -> None:
         group = self._group
+        if group.part == "":
+            self._plain.append(text)
         if group.part == "" and not group.deleted:
             self._letters += len(text)
             check_letters(self._letters, self.limits)

@@ -45,20 +45,19 @@ def declare(desk: Desk) -> None:
             return shelf.find(document, owner).id if document else None
 
     def add_document(
-        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = "", ocr: str = ""
+        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = ""
     ) -> dict[str, Any]:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
         Watch it with `job`. The uploaded copy is deleted. The same file again is the same document. Where
         there are accounts, everybody can read it, and only the account that added it can change it. As a
-        tool: the file is a "data:text/plain;base64,..." address; no other is fetched. `ocr` is the
-        language in which the text of scanned pages is recognised ("eng", "auto").
+        tool: the file is a "data:text/plain;base64,..." address; no other is fetched.
         """
         with saying():
             path = Path(file["path"] if isinstance(file, dict) else file.path)
             inside(path)
             try:
-                entry = desk.add(path, password, encoding, owner_of(request), ocr)
+                entry = desk.add(path, password, encoding, owner_of(request))
             finally:
                 discard(path)
             return records.entry(entry)

@@ -112,7 +112,7 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
         if name == publication.navigation:
             continue
         if path in locked:
-            raise protected()
+            raise protected(archive)
         data = archive.read(name)
         if data is None:
             missing.append(posixpath.basename(name))

@@ -10,7 +10,7 @@ from ingest.limits import Limits, check_nesting
 from ingest.manuscript import Manuscript
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
-from ingest.tree import local_name
+from ingest.tree import every_word, local_name
 from ingest.xmlparts import read_xml, value
 
 NAME = "fb2"
@@ -41,6 +41,8 @@ def parse(source: Source) -> Document:
     found = [block for body in written for block in reader.section(body, 1)] + reader.rest()
     if not found:
         raise BadInput("there is no text in this FictionBook (pictures only?): choose another copy")
+    for body in bodies:
+        manuscript.expect(every_word(body), "titles of notes and what stands in no section")
     title = write_blocks(found, manuscript)
     about = root.find("{*}description/{*}title-info")
     return manuscript.document(

@@ -9,11 +9,11 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
 from ingest.markup import blocks
-from ingest.parsers.html import write_blocks
+from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.parsers.text import refuse_binary
 from ingest.pictures import Gallery
 from ingest.source import Source
-from ingest.tree import parse_markup
+from ingest.tree import every_word, parse_markup
 
 NAME = "markdown"
 
@@ -41,6 +41,8 @@ def parse(source: Source) -> Document:
     manuscript = Manuscript(source.limits, Gallery(source.pictures))
     if warning:
         manuscript.warn(warning)
+    if root is not None:
+        manuscript.expect(every_word(root), LEFT_OUT)
     title = "" if root is None else write_blocks(blocks(root), manuscript)
     if not manuscript.letters:
         raise BadInput("there is no text in this Markdown file: choose another copy")

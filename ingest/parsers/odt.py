@@ -7,6 +7,7 @@ from ingest.manuscript import Manuscript
 from ingest.odf import Text, read_lists, read_titles
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
+from ingest.tree import every_word
 from ingest.xmlparts import read_xml
 
 NAME = "odt"
@@ -35,6 +36,7 @@ def parse(source: Source) -> Document:
     found = Text(read_titles(roots), read_lists(roots), source.limits).blocks(body)
     if not found:
         raise BadInput("there is no text in this OpenDocument file (pictures only?): choose another copy")
+    manuscript.expect(every_word(body), "comments, deleted text and the fields of forms")
     title = write_blocks(found, manuscript)
     return manuscript.document(
         title=_about(meta, "title") or title or source.stem,

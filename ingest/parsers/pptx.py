@@ -78,6 +78,7 @@ def _write_slide(package: Package, name: str, number: int, manuscript: Manuscrip
         return
     titles = _take_out(root, _TITLES)
     _take_out(root, _FURNITURE)
+    manuscript.expect(_plain(root) + "".join(map(_plain, titles)), "words in parts that are not known")
     title = " ".join(" ".join(block.text for block in _blocks(package, name, item)) for item in titles)
     if title:
         manuscript.chapter(title)
@@ -88,6 +89,7 @@ def _write_slide(package: Package, name: str, number: int, manuscript: Manuscrip
     spoken = package.xml(notes) if notes else None
     if spoken is not None:
         _take_out(spoken, _FURNITURE)
+        manuscript.expect(_plain(spoken), "words in parts that are not known")
         for at, block in enumerate(_blocks(package, notes, spoken)):
             manuscript.paragraph(block.text if at else f"Notes: {block.text}")
 
@@ -114,6 +116,13 @@ def _blocks(package: Package, name: str, root) -> list[Block]:
         chunk=lambda relation: [],
     )
     return body.blocks([root])
+
+
+def _plain(root) -> str:
+    """Gather all letters of a slide; what stands there twice, for old programs, once."""
+    return "".join(
+        item.text or "" for item in root.iter("{*}t") if not any(item.iterancestors("{*}Fallback"))
+    )
 
 
 def _property(root, name: str) -> str:

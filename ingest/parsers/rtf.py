@@ -23,6 +23,7 @@ def parse(source: Source) -> Document:
     if not found:
         raise BadInput("there is no text in this rich text file (pictures only?): choose another copy")
     manuscript = Manuscript(source.limits)
+    manuscript.expect(reader.plain, "comments, deleted text, running heads and what stands in no paragraph")
     title = write_blocks(found, manuscript)
     return manuscript.document(
         title=reader.about["title"].strip() or title or source.stem,

@@ -271,6 +271,9 @@ def test_only_a_locked_text_is_refused(read):
         assert read(epub({"one.xhtml": ONE}, extra=extra)).text.endswith("It began here.")
     with pytest.raises(BadInput, match="protected \\(DRM\\)"):
         read(epub({"one.xhtml": ONE}, extra=encrypted("OPS/one.xhtml")))
+    adept = {"META-INF/rights.xml": b"<rights xmlns='http://ns.adobe.com/adept'/>"}
+    with pytest.raises(BadInput, match="protected \\(DRM: Adobe ADEPT\\)"):
+        read(epub({"one.xhtml": ONE}, extra=encrypted("OPS/one.xhtml") | adept))
 
 
 def test_pictures_do_not_count_as_parts(read):

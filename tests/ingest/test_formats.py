@@ -8,6 +8,7 @@ import pytest
 
 from ingest.errors import BadInput
 from ingest.formats import FORMATS, SUFFIXES
+from ingest.huffman import Huffman
 from ingest.limits import Limits
 from ingest.palm import unpack
 from ingest.parse import parse
@@ -375,7 +376,8 @@ REFUSED = [
         "no page in this saved web page",
     ),
     ("drm.azw", mobi(b"<p>x</p>", protection=2), {}, r"protected \(DRM\)"),
-    ("huff.mobi", mobi(b"<p>x</p>", packing=17480), {}, "HUFF/CDIC"),
+    ("huff.mobi", mobi(b"<p>x</p>", packing=17480), {}, "damaged"),
+    ("odd.mobi", mobi(b"<p>x</p>", packing=9), {}, r"\(method 9\): convert it"),
     ("short.mobi", mobi(b"<p>x</p>")[:70], {}, "damaged"),
     ("large.mobi", mobi(b"<p>" + b"x" * 9000), {"entry_bytes": 5000}, "unpacks to more than"),
     ("book.azw8", b"\xeaDRMION\xee" + bytes(50), {}, "protected"),
@@ -424,6 +426,40 @@ def test_every_ending_belongs_to_one_format():
 )
 def test_a_record_is_unpacked(packed, plain):
     assert unpack(packed) == plain
+
+
+def packed(phrases: list[bytes], plain: set[int]) -> tuple[bytes, bytes]:
+    """Tables of HUFF/CDIC in which the byte 255 - n stands for phrase n, whatever its length."""
+    huff = b"HUFF" + struct.pack(">III", 24, 24, 24 + 1024) + bytes(8)
+    huff += struct.pack(">256I", *[255 << 8 | 0x80 | 8] * 256) + bytes(256)
+    listing, words = b"", b""
+    for at, phrase in enumerate(phrases):
+        listing += struct.pack(">H", 2 * len(phrases) + len(words))
+        words += struct.pack(">H", len(phrase) | (0x8000 if at in plain else 0)) + phrase
+    return huff, b"CDIC" + struct.pack(">III", 16, len(phrases), 12) + listing + words
+
+
+@pytest.mark.parametrize(
+    ("phrases", "code", "text"),
+    [
+        ([b"the ", b"mill"], [0, 1], b"the mill"),
+        ([b"the ", bytes([255, 254]), b"!"], [1, 2], b"the !"),  # a phrase of phrases, one of them itself
+        ([b"a"], [0] * 50, b"a" * 50),
+        ([], [], b""),
+    ],
+)
+def test_a_tightly_packed_record_is_unpacked(phrases, code, text):
+    plain = {at for at, phrase in enumerate(phrases) if not phrase or phrase[0] < 128}
+    tables = Huffman(list(packed(phrases, plain)), Limits())
+    assert tables.unpack(bytes(255 - at for at in code)) == text
+
+
+@pytest.mark.parametrize("depth", [40, 200])
+def test_phrases_in_phrases_end_at_a_limit(depth):
+    doubling = [b"x" * 100, *(bytes([256 - at, 256 - at]) for at in range(1, min(depth, 150)))]
+    tables = Huffman(list(packed(doubling, {0})), Limits(entry_bytes=100_000))
+    with pytest.raises(BadInput, match="unpacks to more than|damaged"):
+        tables.unpack(bytes([256 - len(doubling)]))
 
 
 def test_other_archives_are_still_what_they_are(tmp_path):
