@@ -6,13 +6,13 @@ vector. The books that are then ranked and read are real, and opened anew for ev
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ import torch
 
 from engine.arguments import positive
 from engine.assistant import Assistant
-from engine.bench.subject import add_common_arguments, home_with_backbone
-from engine.catalogue.catalogue import Catalogue
+from engine.bench.subject import add_common_arguments, home_with_backbone, print_object
+from engine.catalogue.catalogue import Catalogue, Volume
 from engine.catalogue.keeper import BOOKS, LIKEST
-from engine.catalogue.vectors import asking_vectors
+from engine.catalogue.vectors import asking_vector
 from engine.library import Library
 from engine.paths import SAMPLES, Paths
 from engine.retrieval.votes import ballot, question_states
@@ -35,6 +35,7 @@ from ingest.errors import BadInput
 SIZES = (10, 100, 1000, 10_000)
 EXCERPT = 16_000  # characters of the sample book that stand for a book where the shelf has none
 TAIL = 200_000  # made-up stems
+ANOTHER = 0xFFFF_FFFF_FFFF  # the number of a book that comes and goes
 NOISE = 0.25  # of a vector's length
 QUESTIONS = (
     "Who kept the chickens in the garden by the sea?",
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         assistant = real_shelf(arguments, Path(scratch))
         rows = list(measured(assistant, arguments, Path(scratch)))
     if arguments.json:
-        print(json.dumps({"shelves": rows}))
+        print_object({"shelves": rows}, arguments)
     else:
         for row in rows:
             print("  ".join(f"{name} {value:,.3f}".rstrip("0").rstrip(".") for name, value in row.items()))
@@ -135,13 +136,14 @@ def measured(assistant: Assistant, arguments: argparse.Namespace, scratch: Path)
     random = np.random.default_rng(0)
     filled = 0
     for size in sorted(arguments.sizes):
-        for number in range(filled, size):
-            book = made_up(real, arguments.passages, arguments.stems, random)
-            made.put(f"{number:012x}", 0.0, *book)
+        every = (volume(number, real, arguments, random) for number in range(filled, size))
+        began = time.process_time()
+        made.put_all(every)
         filled = size
         made.settle()
-        print(f"{size:,} books are in the catalogue", file=sys.stderr)
-        yield measure(assistant, made, names, made_up(real, arguments.passages, arguments.stems, random))
+        spent = time.process_time() - began
+        print(f"{size:,} books are in the catalogue, {spent:,.0f} processor seconds", file=sys.stderr)
+        yield measure(assistant, made, names, volume(ANOTHER, real, arguments, random))
 
 
 def material(library: Library, names: list[str]) -> Real:
@@ -154,75 +156,85 @@ def material(library: Library, names: list[str]) -> Real:
     return Real(np.concatenate(vectors).astype(np.float32), stems)
 
 
-def made_up(
-    real: Real, passages: int, stems: int, random: np.random.Generator
-) -> tuple[np.ndarray, dict[str, int]]:
-    """Make up the vectors (passages, dim) and the stems of a book."""
+def volume(number: int, real: Real, arguments: argparse.Namespace, random: np.random.Generator) -> Volume:
+    """Make up a book of the catalogue."""
+    return Volume(f"{number:012x}", 0.0, vectors(real, arguments.passages, random),
+                  stems(real, arguments.stems, random))  # fmt: skip
+
+
+def vectors(real: Real, passages: int, random: np.random.Generator) -> np.ndarray:
+    """Make up the vectors (passages, dim) float16 of a book: mixtures of two real ones, with noise."""
     first, second = random.integers(0, len(real.vectors), (2, passages))
     share = random.uniform(0.5, 1.0, (passages, 1)).astype(np.float32)
-    vectors = share * real.vectors[first] + (1 - share) * real.vectors[second]
-    noise = random.standard_normal(vectors.shape, np.float32) / np.sqrt(vectors.shape[1])
-    vectors += NOISE * np.linalg.norm(vectors, axis=1, keepdims=True) * noise
+    mixed = share * real.vectors[first] + (1 - share) * real.vectors[second]
+    noise = random.standard_normal(mixed.shape, np.float32) / np.sqrt(mixed.shape[1])
+    mixed += NOISE * np.linalg.norm(mixed, axis=1, keepdims=True) * noise
+    return (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float16)
+
+
+def stems(real: Real, count: int, random: np.random.Generator) -> dict[str, int]:
+    """Make up the stems of a book: half of them real ones, half of a long tail."""
     known = list(real.stems)
-    kept = {known[at]: real.stems[known[at]] for at in random.integers(0, len(known), stems // 2).tolist()}
-    tail = {f"stem{at}": 1 + at % 5 for at in random.integers(0, TAIL, stems // 2).tolist()}
-    return vectors.astype(np.float16), kept | tail
+    kept = {known[at]: real.stems[known[at]] for at in random.integers(0, len(known), count // 2).tolist()}
+    tail = {f"stem{at}": 1 + at % 5 for at in random.integers(0, TAIL, count // 2).tolist()}
+    return kept | tail
 
 
-def measure(
-    assistant: Assistant, made: Catalogue, names: list[str], another: tuple[np.ndarray, dict[str, int]]
-) -> dict[str, Any]:
-    """Measure one size: medians over the questions."""
+def measure(assistant: Assistant, made: Catalogue, names: list[str], another: Volume) -> dict[str, Any]:
+    """Measure one size: medians over the questions, seconds of the clock and of the processor."""
     library, books = assistant.library, made.books()
     allowed: dict[str, tuple[int, int | None]] = dict.fromkeys(books, (0, None))
     ranges = {name: (0, library.shelf.get(name).characters) for name in names}
     library.keeper.proposed(QUESTIONS[0], allowed)  # opens the index
-    candidates, answers, recalls = [], [], []
+    proposing, answering = [], []
     for question in QUESTIONS:
-        began = time.perf_counter()
-        library.keeper.proposed(question, allowed)
-        proposed = time.perf_counter() - began
         fresh = reopened(library)
-        began = time.perf_counter()
-        fresh.look(question, ranges)
-        candidates.append(proposed)
-        answers.append(proposed + time.perf_counter() - began)
-        recalls.append(recall(library, made, question))
+        proposing.append(seconds(partial(library.keeper.proposed, question, allowed)))
+        answering.append(seconds(partial(fresh.look, question, ranges)))
     resident = psutil.Process().memory_info().rss / 1e6
-    index = made.bytes() / 1e6
-    began = time.perf_counter()
-    made.put("f" * 12, 0.0, *another)
-    added = time.perf_counter() - began
-    began = time.perf_counter()
-    made.drop("f" * 12)
-    return {
+    candidates = np.median(proposing, axis=0)
+    first_word = np.median(np.add(proposing, answering), axis=0)
+    row = {
         "books": len(books),
-        "passages": len(books) * len(another[0]),
-        "candidate_seconds": round(float(np.median(candidates)), 4),
-        "first_word_seconds": round(float(np.median(answers)), 4),
-        "recall_at_20": round(float(np.mean(recalls)), 4),
-        "resident_mb": round(resident, 1),
-        "index_mb": round(index, 1),
-        "add_seconds": round(added, 4),
-        "delete_seconds": round(time.perf_counter() - began, 4),
+        "passages": len(books) * len(another.vectors),
+        "candidate_seconds": candidates[0],
+        "candidate_processor_seconds": candidates[1],
+        "first_word_seconds": first_word[0],
+        "first_word_processor_seconds": first_word[1],
+        "recall_at_20": recall(library, made),
+        "resident_mb": resident,
+        "index_mb": made.bytes() / 1e6,
+        "add_seconds": seconds(lambda: made.put_all([another]))[0],
+        "delete_seconds": seconds(lambda: made.drop(another.id))[0],
+    }
+    return {
+        name: round(float(value), 4) if isinstance(value, float) else value for name, value in row.items()
     }
 
 
-def recall(library: Library, made: Catalogue, question: str) -> float:
+def seconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds that something takes by the clock, and of the processor."""
+    began, spent = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - began, time.process_time() - spent
+
+
+def recall(library: Library, made: Catalogue) -> float:
     """Return the share of the 20 likest passages, by comparing all, that are among the candidates."""
     search, block = library.sidenet.search, library.sidenet.config.search_block
     if search is None or block is None:
         raise BadInput("this checkpoint has no search map: there are no vectors to measure")
-    queries = asking_vectors(ballot(search, question_states(library.backbone, question, block)))
-    scores: list[list[tuple[float, str, int]]] = [[] for _ in queries]
+    states = (question_states(library.backbone, question, block) for question in QUESTIONS)
+    queries = np.concatenate([asking_vector(ballot(search, one)) for one in states])
+    scores = np.full((len(queries), 20), -np.inf, np.float32)
+    best = [[("", 0)] * 20 for _ in queries]
     for book in made.books():
         likeness = queries @ made.vectors(book).astype(np.float32).T
-        for row, best in enumerate(np.argsort(-likeness, axis=1)[:, :20].tolist()):
-            scores[row] += [(float(likeness[row, at]), book, at) for at in best]
-            scores[row] = sorted(scores[row], reverse=True)[:20]
+        for row, lowest in enumerate(scores.min(axis=1)):
+            for at in np.flatnonzero(likeness[row] > lowest).tolist():
+                worst = int(scores[row].argmin())
+                if likeness[row, at] > scores[row, worst]:
+                    scores[row, worst], best[row][worst] = likeness[row, at], (book, at)
     found = made.nearest(queries, LIKEST)
-    shares = []
-    for some, best in zip(found, scores, strict=True):
-        names = {(one.book, one.passage) for one in some}
-        shares.append(np.mean([(book, passage) in names for _, book, passage in best]))
-    return float(np.mean(shares))
+    held = [{(one.book, one.passage) for one in some} for some in found]
+    return float(np.mean([one in names for some, names in zip(best, held, strict=True) for one in some]))

@@ -11,7 +11,9 @@ import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +24,12 @@ from engine.locks import FileLock
 from engine.shelf.identifiers import checked
 from engine.shelf.terms import Stem
 
-FORMAT = 1
+FORMAT = 2
 LATE = 16_384  # vectors outside the index file that are always borne, and
 LATE_SHARE = 8  # one for so many within
 TRAINED_FOR = 4  # a trained index serves until there are so many times the vectors it was trained for
 SAMPLE = 262_144  # vectors that an index is trained with, at most
+TOGETHER = 64  # books that are entered at once
 FILES = "index-*.faiss"
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value);
@@ -36,6 +39,16 @@ CREATE TABLE IF NOT EXISTS books (
 );
 {postings.SCHEMA};
 """
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What is entered of a book: when it came to the shelf, vectors (passages, dim), stems with counts."""
+
+    id: str
+    created: float
+    vectors: np.ndarray
+    stems: Mapping[str, int]
 
 
 class Catalogue:
@@ -69,22 +82,14 @@ class Catalogue:
 
     def put(self, book: str, created: float, vectors: np.ndarray, stems: Mapping[str, int]) -> None:
         """Enter a book (again). vectors: (passages, dim). stems: how often each stands in it."""
-        with self._changing() as db:
-            self._delete(db, book)
-            path = self._vectors(book)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, np.asarray(vectors, np.float16))
-            first = self._about(db, "next", 0)
-            db.execute(
-                "INSERT INTO books (id, created, first, passages, words, stems, indexed)"
-                " VALUES (?, ?, ?, ?, ?, ?, 0)",
-                (book, created, first, len(vectors), sum(stems.values()), b""),
-            )
-            number = db.execute("SELECT number FROM books WHERE id = ?", (book,)).fetchone()[0]
-            held = postings.insert(db, number, stems)
-            db.execute("UPDATE books SET stems = ? WHERE number = ?", (held, number))
-            self._tell(db, "next", first + len(vectors))
-        self._settle()
+        self.put_all([Volume(book, created, vectors, stems)])
+
+    def put_all(self, volumes: Iterable[Volume]) -> None:
+        """Enter books (again), `TOGETHER` at a time: their words lie close, and are written at once."""
+        for some in _batched(volumes, TOGETHER):
+            with self._changing() as db:
+                postings.insert(db, {self._put(db, one): one.stems for one in some})
+            self._settle()
 
     def drop(self, book: str) -> None:
         """Delete a book, where it is in it."""
@@ -128,6 +133,28 @@ class Catalogue:
         self._delete_old()
 
     # inside
+
+    def _put(self, db: sqlite3.Connection, volume: Volume) -> int:
+        """Enter a book with its vectors, without its words; returns its number."""
+        self._delete(db, volume.id)
+        path = self._vectors(volume.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.asarray(volume.vectors, np.float16))
+        first = self._about(db, "next", 0)
+        self._tell(db, "next", first + len(volume.vectors))
+        row = db.execute(
+            "INSERT INTO books (id, created, first, passages, words, stems, indexed)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0) RETURNING number",
+            (
+                volume.id,
+                volume.created,
+                first,
+                len(volume.vectors),
+                sum(volume.stems.values()),
+                postings.kept(volume.stems),
+            ),
+        )
+        return row.fetchone()[0]
 
     @property
     def _database(self) -> Path:
@@ -264,3 +291,10 @@ class Catalogue:
             postings.delete(db, number, stems)
             db.execute("DELETE FROM books WHERE number = ?", (number,))
         self._vectors(book).unlink(missing_ok=True)
+
+
+def _batched(volumes: Iterable[Volume], most: int) -> Iterator[list[Volume]]:
+    """Yield volumes together, so many at a time."""
+    left = iter(volumes)
+    while some := list(islice(left, most)):
+        yield some

@@ -8,15 +8,15 @@ ranking as for one book, over the characters that may be read and no others.
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
-from engine.catalogue.catalogue import Catalogue
-from engine.catalogue.vectors import asking_vectors, passage_vectors
+from engine.catalogue.catalogue import Catalogue, Volume
+from engine.catalogue.vectors import asking_vector, passage_vectors
 from engine.catalogue.view import Allowed
 from engine.errors import Failure
 from engine.model import Model
@@ -29,7 +29,7 @@ from ingest.errors import BadInput
 from ingest.passages import Passage
 
 BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
-LIKEST = 200  # passages that each vector of a question proposes
+LIKEST = 200  # passages that a question's vector proposes
 HALFWAY = 4.0  # a proposal's place at which it counts half
 NO_DIMENSIONS = 1  # of the vectors where there is no map
 Span = TypeVar("Span", tuple[int, int], tuple[int, int | None])
@@ -60,14 +60,8 @@ class Keeper:
 
     def enter(self, identifier: str, source: SearchableBank) -> None:
         """Enter a book whose bank was published; left out where it cannot be, and tried again when asked."""
-        passages = self._passages(identifier)
-        if self._model().sidenet.search is None:
-            vectors = np.zeros((0, NO_DIMENSIONS), np.float16)
-        else:
-            vectors = passage_vectors(source, passages)
         with suppress(OSError, sqlite3.Error, NoIndex):
-            stems = self._shelf.fulltext.stems(identifier)
-            self.catalogue.put(identifier, self._shelf.get(identifier).created, vectors, stems)
+            self.catalogue.put_all([self._volume(identifier, source)])
 
     def drop(self, identifier: str) -> None:
         """Delete a book that was removed from the shelf; no model is needed for that."""
@@ -79,9 +73,7 @@ class Keeper:
         ready = {entry.id: entry.created for entry in entries if entry.state == "ready"}
         with suppress(OSError, sqlite3.Error):
             self.catalogue.keep_only(ready)
-        for identifier in ready.keys() - self.catalogue.books().keys():
-            with suppress(BadInput, Failure):  # its memory is not to be had now
-                self.enter(identifier, self._bank(identifier))
+            self.catalogue.put_all(self._volumes(ready.keys() - self.catalogue.books().keys()))
 
     def narrowed(self, question: str, ranges: Mapping[str, Span]) -> Mapping[str, Span]:
         """Choose the books that a question about many is asked of. ranges: characters that may be read."""
@@ -93,11 +85,28 @@ class Keeper:
         return {name: ranges[name] for name in self.proposed(question, allowed)}
 
     def proposed(self, question: str, allowed: Allowed) -> list[str]:
-        """Propose up to `BOOKS` books of the catalogue for a question, best first."""
+        """Propose up to `BOOKS` books of the catalogue for a question, best first.
+
+        A question about a book nearly always has a name or a rare word of it: words count twice.
+        """
         by_words = self.catalogue.by_words(question_terms(question), allowed)
-        return fused([*self._by_likeness(question, allowed), by_words])[:BOOKS]
+        return fused([by_words, by_words, self._by_likeness(question, allowed)])[:BOOKS]
 
     # inside
+
+    def _volumes(self, identifiers: Iterable[str]) -> Iterator[Volume]:
+        for identifier in identifiers:
+            with suppress(BadInput, Failure):  # its memory is not to be had now
+                yield self._volume(identifier, self._bank(identifier))
+
+    def _volume(self, identifier: str, source: SearchableBank) -> Volume:
+        """Take out of a book what the catalogue holds of it. Raises NoIndex."""
+        if self._model().sidenet.search is None:
+            vectors = np.zeros((0, NO_DIMENSIONS), np.float16)
+        else:
+            vectors = passage_vectors(source, self._passages(identifier))
+        created = self._shelf.get(identifier).created
+        return Volume(identifier, created, vectors, self._shelf.fulltext.stems(identifier))
 
     def _inside(self, entry: Entry, start: int, end: int | None) -> tuple[int, int | None]:
         """Return the passages, first and last (not included), that lie within characters of a book."""
@@ -107,15 +116,15 @@ class Keeper:
         first = bisect_left(every, start, key=lambda one: one.start)
         return first, len(every) if end is None else bisect_right(every, end, key=lambda one: one.end)
 
-    def _by_likeness(self, question: str, allowed: Allowed) -> list[list[str]]:
-        """Rank books by their likest passage, once for each vector that the question asks with."""
+    def _by_likeness(self, question: str, allowed: Allowed) -> list[str]:
+        """Rank books by their likest passage."""
         backbone, sidenet = self._model().backbone, self._model().sidenet
         search, block = sidenet.search, sidenet.config.search_block
         if search is None or block is None:
             return []
         asked = ballot(search, question_states(backbone, question, block))
-        found = self.catalogue.nearest(asking_vectors(asked), LIKEST, allowed)
-        return [list(dict.fromkeys(one.book for one in some)) for some in found]
+        (found,) = self.catalogue.nearest(asking_vector(asked), LIKEST, allowed)
+        return list(dict.fromkeys(one.book for one in found))
 
 
 def fused(rankings: Iterable[list[str]]) -> list[str]:

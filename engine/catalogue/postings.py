@@ -26,16 +26,16 @@ def number_of(stem: str) -> int:
     return zlib.crc32(stem.encode("utf-8", "surrogatepass"))
 
 
-def insert(db: sqlite3.Connection, book: int, stems: Mapping[str, int]) -> bytes:
-    """Enter a book's stems with their counts; returns what `delete` needs to find them again."""
-    counts: dict[int, int] = {}
-    for stem, count in stems.items():
-        for part in {stem, stem[0]} if HAN.match(stem) else {stem}:
-            number = number_of(part)
-            counts[number] = counts.get(number, 0) + count
-    rows = sorted((number, book, count) for number, count in counts.items())
-    db.executemany("INSERT INTO postings VALUES (?, ?, ?)", rows)
-    return np.array([number for number, _, _ in rows], "<u4").tobytes()
+def insert(db: sqlite3.Connection, books: Mapping[int, Mapping[str, int]]) -> None:
+    """Enter the stems of books with their counts, by the number of each book."""
+    rows = [(stem, book, count) for book, stems in books.items() for stem, count in _counts(stems).items()]
+    # in the order in which they lie: otherwise every stem of every book is a page of its own
+    db.executemany("INSERT INTO postings VALUES (?, ?, ?)", sorted(rows))
+
+
+def kept(stems: Iterable[str]) -> bytes:
+    """Return what `delete` needs to find again what was entered of a book with these stems."""
+    return np.array(sorted(_counts(dict.fromkeys(stems, 0))), "<u4").tobytes()
 
 
 def delete(db: sqlite3.Connection, book: int, stems: bytes) -> None:
@@ -61,3 +61,13 @@ def scores(db: sqlite3.Connection, stems: Iterable[Stem], lengths: Mapping[int, 
             norm = K1 * (1 - B + B * lengths[book] / mean)
             found[book] = found.get(book, 0.0) + idf * count * (K1 + 1) / (count + norm)
     return found
+
+
+def _counts(stems: Mapping[str, int]) -> dict[int, int]:
+    """Count stems by their numbers; a Chinese word counts for its first character too."""
+    counts: dict[int, int] = {}
+    for stem, count in stems.items():
+        for part in {stem, stem[0]} if HAN.match(stem) else {stem}:
+            number = number_of(part)
+            counts[number] = counts.get(number, 0) + count
+    return counts

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from engine.catalogue import catalogue as catalogues
 from engine.catalogue import keeper, nearest
 from engine.catalogue.catalogue import Catalogue
+from engine.catalogue.vectors import passage_vectors
 from engine.library import Library
 from engine.paths import Paths
 from engine.shelf.terms import Stem
 from ingest.parse import parse
+from ingest.passages import Passage
 
 DIM, PASSAGES, BOOKS = 8, 20, 30
 
@@ -124,6 +127,17 @@ def test_books_are_ranked_by_their_words(catalogue):
     assert catalogue.by_words([Stem("only9")], {name(8): None}) == []
     catalogue.put(name(99), 0.0, vectors(99), {"吾輩": 2})
     assert catalogue.by_words([Stem("吾", open=True)]) == [name(99)]
+
+
+def test_a_passage_of_few_chunks_is_no_likelier_than_one_of_many():
+    """The mean of two keys that point apart is shorter than one: a title page would be like everything."""
+    keys = np.array([[1, 0], [1, 0], [0, 1]], np.float16)
+    bank = SimpleNamespace(
+        spans=np.array([[0, 9], [10, 19], [20, 29]]), chunk_starts=np.array([0, 1, 2], np.int64)
+    )
+    source = SimpleNamespace(bank=bank, learned_keys=lambda: keys)
+    made = passage_vectors(source, [Passage(0, 0, 9), Passage(1, 10, 29), Passage(2, 30, 40)])
+    assert np.allclose(np.linalg.norm(made.astype(np.float32), axis=1), [1, 1, 0], atol=1e-3)
 
 
 def test_a_large_index_is_trained_and_changed(tmp_path, monkeypatch):
