@@ -146,9 +146,10 @@ class Assistant:
     ) -> Iterator[AnswerEvent]:
         """Answer a question about a document (or None: all of them) from memory and re-read passages.
 
-        until, within: a place and a chapter that bound what may be read. talk: whose history counts and which
-        keeps question and answer. least: confidence below which nothing is answered (default: the
-        checkpoint's). The last event carries the `Answer`; what is raised after it says why it is not kept.
+        until, within: a place (see `Scope.of`) and a chapter that bound what may be read. talk: whose history
+        counts and which keeps question and answer. least: confidence below which nothing is answered
+        (default: the checkpoint's). The last event carries the `Answer`; what is raised after it says why it
+        is not kept.
         """
         utterance = self._utterance(sampling or ANSWERING, stop)
         if not question.strip():
@@ -317,15 +318,14 @@ class Assistant:
         )
 
     def _readable_tokens(self, scope: Scope) -> int:
-        """Count the tokens that a question may read; of many whole books without opening their banks."""
-        ready = {} if scope.single else {one.id: one for one in self.shelf.entries() if one.state == "ready"}
-        total = 0
-        for name, (start, end) in scope.ranges.items():
-            if name in ready and start == 0 and end >= ready[name].characters:
-                total += ready[name].tokens
-            elif self.library.ready_bank(name) is not None:
-                total += self.library.stretch(name, start, end).tokens
-        return total
+        """Count the tokens that a question may read; of parts of many books about, opening no bank."""
+        if scope.single is None:
+            known = {one.id: (one.tokens, one.characters) for one in self.shelf.entries() if one.characters}
+            shares = ((end - start, *known.get(name, (0, 1))) for name, (start, end) in scope.ranges.items())
+            return sum(round(tokens * part / whole) for part, tokens, whole in shares)
+        if self.library.ready_bank(scope.single) is None:
+            return 0
+        return self.library.stretch(scope.single, *scope.ranges[scope.single]).tokens
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
         recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)

@@ -10,12 +10,18 @@ from engine.library import Library
 from engine.shelf.talks import Message
 from ingest.errors import BadInput
 
+READ = "read"  # the place up to which this reader has read, of one book or of each
+
 
 @dataclass(frozen=True)
 class Scope:
-    """Characters [start, end) of each document that one question may read."""
+    """Characters [start, end) of each document that one question may read.
+
+    read_only: of all books, only what this reader has read.
+    """
 
     ranges: Mapping[str, tuple[int, int]]
+    read_only: bool = False
 
     @classmethod
     def of(
@@ -28,16 +34,22 @@ class Scope:
     ) -> "Scope":
         """Bound a question to the document called so (None: the shelf), up to a place, within a chapter.
 
-        Raises BadInput for an unknown document or place, a place without a document, or bounds that leave
-        nothing to read.
+        The place `READ` is how far the reader `owner` has read, and the only one that the shelf has. Raises
+        BadInput for an unknown document or place, a place without a document, or bounds that leave nothing
+        to read.
         """
         if words is None:
-            if until or within:
-                raise BadInput("name a document to bound the answer by a place")
+            if within or until not in (None, READ):
+                raise BadInput(f"name a document to bound the answer by a place, or {READ} for what was read")
             ready = [entry for entry in library.shelf.entries(owner) if entry.state == "ready"]
             if not ready:
                 raise BadInput("the shelf holds no document that is ready; add one first")
-            return cls({entry.id: (0, entry.characters) for entry in ready})
+            if until is None:
+                return cls({entry.id: (0, entry.characters) for entry in ready})
+            begun = {e.id: (0, min(e.position, e.characters)) for e in ready if e.position}
+            if not begun:
+                raise BadInput("you have not read anything of any book yet: ask one of them, or all there is")
+            return cls(begun, read_only=True)
         entry = library.find(words, owner)
         document = library.document(entry.id)
         start, end = 0, len(document.text)
@@ -45,7 +57,9 @@ class Scope:
             chapter = document.chapter(within)
             start, end = chapter.start, chapter.end
         if until:
-            end = min(end, document.position(until))
+            end = min(end, entry.position if until == READ else document.position(until))
+        if end <= start and until == READ:
+            raise BadInput(f'you have not read so far in "{entry.title}": choose a place, or ask without one')
         if end <= start:
             what = f"nothing of {within}" if within else "nothing"
             raise BadInput(f"{what} stands before {until}; choose a later place")
@@ -68,6 +82,8 @@ class Scope:
 
     def known(self, library: Library, messages: Sequence[Message], owner: str) -> list[Turn]:
         """Return the exchanges of a talk whose answers could not read beyond what may be read now."""
+        if self.read_only:
+            return turns_before(messages, lambda question: question.settings.get("until") == READ)
         name = self.single
         if name is None or self.ranges[name][1] == len(library.document(name).text):
             return turns_before(messages, lambda question: True)

@@ -129,13 +129,14 @@ def build_parser(chosen: str | None = None) -> Parser:
     command("shelf", list_shelf, "list the documents", as_json)
 
     ask = command("ask", ask_document, "ask a document a question", as_json, model, sampling)
-    ask.add_argument("document", metavar="DOC", help=DOCUMENT_HELP)
+    ask.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
+    ask.add_argument("--all", action="store_true", help="ask all books at once, instead of DOC")
     ask.add_argument("question", type=words, metavar="QUESTION")
     ask.add_argument(
         "--until",
         type=words,
         metavar="PLACE",
-        help="read nothing after this place: 'page 12', 'chapter 3', 45%%",
+        help="read nothing after this place: 'page 12', 'chapter 3', 45%%, or 'read' for what you have read",
     )
     ask.add_argument("--within", type=words, metavar="CHAPTER", help="read this chapter only")
     ask.add_argument("--max-tokens", type=positive, metavar="N", help="longest answer")
@@ -219,6 +220,8 @@ def parse(argv: list[str], installed: bool = True) -> argparse.Namespace:
     # only now: what a delegate would have taken is unknown where a page's option stands before its name
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments.command == "ask" and arguments.all == (arguments.document is not None):
+        parser.error("ask takes DOC and QUESTION, or --all and QUESTION")
     if arguments.command == "continue" and arguments.document is None and arguments.prompt is None:
         parser.error("continue needs a document or --prompt TEXT")
     if arguments.command == "continue" and arguments.document is None and arguments.at is not None:

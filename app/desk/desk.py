@@ -297,7 +297,7 @@ class Desk:
         view = View(identifier, at, talk=talk, bound=bound, answer=answer)
         if self.reading.entry(view, owner) is None or not self.shelf.is_stored(identifier):
             # a talk about all books needs none that is open
-            view = replace(view, document="", at=0) if bound == "shelf" else View()
+            view = replace(view, document="", at=0) if view.is_shelf else View()
         return self.talking.present(view, owner)
 
 

@@ -68,9 +68,9 @@ class ReadingDesk:
         self.document(identifier)
         threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
         talks = self.shelf.talks.about(identifier, owner)
-        bound = view.bound if view else "book"
+        bound = "book" if view is None or view.is_shelf else view.bound
         return View(identifier, entry.position, talk=talks[0].id if talks else "",
-                    bound="book" if bound == "shelf" else bound)  # fmt: skip
+                    bound=bound)  # fmt: skip
 
     def _warm(self, entry: Entry) -> None:
         library = self.assistant.library
@@ -124,7 +124,7 @@ class ReadingDesk:
         if identifier == view.document:
             return view
         opened = self.open(identifier, owner, view)
-        if view.bound != "shelf":
+        if not view.is_shelf:
             return opened
         kept = {name: getattr(view, name) for name in ("talk", "bound", "editing", "draft", "answer")}
         return replace(opened, **kept)

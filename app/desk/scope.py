@@ -4,6 +4,7 @@ from typing import Any
 
 from app.desk.reading_desk import ReadingDesk
 from app.desk.state import View
+from engine.scope import READ
 from engine.shelf.shelf import Entry
 from ingest.errors import BadInput
 
@@ -13,8 +14,8 @@ def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[s
 
     Raises BadInput where nothing lies within the bound: no book, no memory yet, nothing read, no chapter.
     """
-    if view.bound == "shelf":
-        return None, {}
+    if view.is_shelf:
+        return None, {"until": READ} if view.bound == "shelf-read" else {}
     entry = still_there(desk, view, owner)
     if entry is None:
         raise BadInput("open a book first, or choose to ask all books")

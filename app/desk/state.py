@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
-          "All my books": "shelf"}  # fmt: skip
+          "All my books": "shelf", "Of all, what was read": "shelf-read"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class View:
     editing: int | None = None
     draft: str = ""
     answer: int | None = None
+
+    @property
+    def is_shelf(self) -> bool:
+        """Whether answers come from all books."""
+        return self.bound in ("shelf", "shelf-read")
 
     def with_talk(self, talk: str) -> "View":
         """Another talk in view, of which nothing is chosen."""

@@ -30,15 +30,15 @@ class TalkDesk:
 
     def choices(self, view: View, owner: str) -> list[tuple[str, str]]:
         """List (title, id) of the talks about the open document, or about the shelf."""
-        about = None if view.bound == "shelf" else view.document or None
-        if about is None and view.bound != "shelf":
+        about = None if view.is_shelf else view.document or None
+        if about is None and not view.is_shelf:
             return []
         return [(talk.title or "New talk", talk.id) for talk in self.talks.about(about, owner)]
 
     def bounded(self, view: View, bound: str, owner: str) -> View:
         """Change what answers may read; the shelf has talks of its own."""
         changed = replace(view, bound=bound if bound in BOUNDS.values() else "book")
-        if (bound == "shelf") == (view.bound == "shelf"):
+        if changed.is_shelf == view.is_shelf:
             return changed
         choices = self.choices(changed, owner)
         return changed.with_talk(choices[0][1] if choices else "")
@@ -65,10 +65,10 @@ class TalkDesk:
 
     def conversation(self, view: View, owner: str) -> str:
         """Write the talk in view as HTML, without what is being said just now."""
-        if not view.document and view.bound != "shelf":
+        if not view.document and not view.is_shelf:
             return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
         messages = self.talks.messages(view.talk, owner) if view.talk else []
-        waiting = "Ask all your books at once." if view.bound == "shelf" else "Ask this book anything."
+        waiting = "Ask all your books at once." if view.is_shelf else "Ask this book anything."
         chain = self.heard_all(view, owner)
         if any(not one.ended for one in chain) and chain[0].at is not None:
             # the question stands with its answer, below; what it takes the place of goes when it begins
@@ -82,7 +82,7 @@ class TalkDesk:
     def suggested(self, view: View, owner: str) -> list[str]:
         """List questions to begin with, from what the reader may see of the open book."""
         entry = self.reading.entry(view, owner)
-        if view.bound == "shelf" or entry is None:
+        if view.is_shelf or entry is None:
             return []
         end = entry.position if view.bound == "read" else None
         return suggestions(self.reading.document(entry.id), end)
@@ -161,7 +161,7 @@ class TalkDesk:
 
     def titles(self, view: View, owner: str) -> dict[str, str]:
         """Titles of the documents a talk may cite."""
-        if view.bound == "shelf":
+        if view.is_shelf:
             titles = {entry.id: entry.title for entry in self.shelf.entries(owner)}
             return titles if len(titles) > 1 else titles | {"": ""}
         return {view.document: ""}

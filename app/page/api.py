@@ -91,8 +91,9 @@ def declare(desk: Desk) -> None:
     ) -> Iterator[dict[str, Any]]:
         """Ask a document (id or title; empty: the whole shelf) a question.
 
-        until: read nothing after this place, e.g. "page 12", "45%"; within: this chapter only. Streams
-        {"answer": text so far}; the last has citations, tokens and speeds as well.
+        until: read nothing after this place, e.g. "page 12", "45%", or "read" for how far you have read (the
+        only one for the whole shelf); within: this chapter only. Streams {"answer": text so far}; the last
+        has citations, tokens and speeds as well.
         """
         owner = owner_of(request)
         identifier = named(document, owner)

@@ -20,6 +20,7 @@ from engine.paths import Paths
 from engine.reader import Reader
 from engine.retrieval.memory import Memory
 from engine.sampling import Sampling
+from engine.scope import Scope
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.talkmemory import remember
@@ -240,6 +241,31 @@ def test_the_whole_shelf_can_be_asked(assistant, tmp_path):
     assert last.answer.memory_tokens == pytest.approx(sum(tokens), abs=16)
     with pytest.raises(BadInput, match="name a document"):
         list(assistant.ask(None, "What?", until="chapter 1"))
+
+
+def test_of_all_books_only_what_was_read_may_answer(assistant, tmp_path):
+    """Neither the rest of a book, nor a book not begun, nor an answer of the talk that knew more."""
+    read = put(assistant, tmp_path, START, "first.md")
+    begun = put(assistant, tmp_path, chapter(9, "Old Mother Tansy"), "second.md")
+    ask = {"until": "read", "sampling": SHORT}
+    with pytest.raises(BadInput, match="not read anything"):
+        list(assistant.ask(None, "What did Old Mother Tansy count?", **ask))
+    end = assistant.library.document(read).position("chapter 1")
+    assistant.shelf.read_to(read, end)
+    *_, last = assistant.ask(None, "What did Tansy and Captain Farrow count?", **ask)
+    assert last.answer.passages
+    assert all(one.document == read and one.end <= end for one in last.answer.passages)
+    one = Scope.of(assistant.library, read, "read").ranges
+    assert one == Scope.of(assistant.library, None, "read").ranges == {read: (0, end)}
+    with pytest.raises(BadInput, match="not read so far"):
+        Scope.of(assistant.library, begun, "read")
+    talks = assistant.shelf.talks
+    talk = talks.create(None).id
+    for bounds in ({}, {"until": "read"}):
+        talks.append(talk, "user", "Who?", settings=bounds)
+        talks.append(talk, "assistant", f"Of {bounds}.")
+    known = Scope.of(assistant.library, None, "read").known(assistant.library, talks.messages(talk), "")
+    assert [turn.text for turn in known] == ["Who?", "Of {'until': 'read'}."]
 
 
 def test_a_talk_is_kept_and_grows_into_a_memory_of_its_own(assistant, tmp_path):

@@ -90,6 +90,7 @@ PARSED = [
     (["add", "a.pdf", "--password", "x"], {"password": "x", "encoding": None}),
     (["shelf", "--json"], {"command": "shelf", "json": True}),
     (["ask", "Emma", "who?", "--until", "45%"], {"document": "Emma", "question": "who?", "until": "45%"}),
+    (["ask", "who?", "--all", "--until", "read"], {"document": None, "question": "who?", "until": "read"}),
     (["ask", "Emma", "who?", "--within", "Chapter I", "--json"], {"within": "Chapter I", "json": True}),
     (["ask", "Emma", "who?", "--seed", "3", "--max-tokens", "9"], {"seed": 3, "max_tokens": 9}),
     (
@@ -118,7 +119,8 @@ def test_a_command_line_is_understood(argv, expected):
 
 REFUSED = [
     (["nonsense"], "nonsense"),
-    (["ask"], "DOC, QUESTION"),
+    (["ask"], "QUESTION"),
+    (["ask", "Emma", "who?", "--all"], "or --all and QUESTION"),
     (["ask", "Emma", "who?", "--device", "tpu"], "there is no device 'tpu'; choose auto, cpu, cuda"),
     (["ask", "Emma", "who?", "--precision", "float8"], "invalid choice: 'float8'"),
     (["--device", "cpu", "ask", "Emma", "who?"], "--device stands after ask"),
