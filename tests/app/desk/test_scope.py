@@ -18,6 +18,12 @@ def test_a_book_that_was_removed_while_it_was_open_is_said_to_be_gone():
             scope(desk, view, "")
 
 
+@pytest.mark.parametrize("bound, says", [("shelf", {}), ("shelf-read", {"until": "read"})])
+def test_of_all_books_everything_or_what_was_read(bound, says):
+    assert View(bound=bound).is_shelf
+    assert scope(None, View(bound=bound), "") == (None, says)
+
+
 def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
     novel = novel_document()
     front = novel.chapters[0].start
