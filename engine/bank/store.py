@@ -138,10 +138,11 @@ class Store:
 
     @contextlib.contextmanager
     def _explained(self):
-        """Turn what the file system says into one line."""
+        """Turn what the file system says into one line; each has errors of its own, of no common kind."""
         try:
             yield
         except Failure:
             raise
-        except (OSError, ImportError, ValueError) as error:
-            raise Failure(f"the store {self.address} cannot be used ({error}): see {SETTING}") from error
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            raise Failure(f"the store {self.address} cannot be used ({said}): see {SETTING}") from error

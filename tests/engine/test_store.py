@@ -101,6 +101,19 @@ def test_a_store_that_cannot_be_reached_is_one_line(tmp_path):
         store("nothing://here", tmp_path / "cache").fetched(IDENTITY, LAYOUT)
 
 
+@pytest.mark.parametrize("error", [type("NoHost", (Exception,), {})("no such host"), KeyError()])
+def test_whatever_a_file_system_raises_is_one_line(error, tmp_path, monkeypatch):
+    def raised(self):
+        raise error
+
+    monkeypatch.setattr(Store, "_open", raised)
+    here = store("s3://banks", tmp_path / "cache")
+    with pytest.raises(Failure, match="no such host|KeyError"):
+        here.fetched(IDENTITY, LAYOUT)
+    with pytest.raises(Failure, match="no such host|KeyError"):
+        here.publish(fill(tmp_path / "bank", 2))
+
+
 def test_the_store_is_named_by_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("LONGMEM_STORE", raising=False)
     assert Store.named(tmp_path) is None
