@@ -41,6 +41,8 @@ POLL_SECONDS = 0.02
 MOST_TABLES, TABLE_WAIT_SECONDS = 4, 0.3
 BLOCK_BYTES = 1 << 20
 ADVICE = "give it in parts, or convert it to plain text"
+# books are written one by one: the largest and the archive itself are in memory
+UNPACKING_LIMITS = Limits(memory_factor=20, seconds=120)
 # an engine loads its models for every page
 RECOGNITION_LIMITS = Limits(memory_bytes=1_600_000_000, seconds=150)
 Waiting = Callable[[], None]
@@ -69,6 +71,15 @@ def parse(
     }
     request = {"what": "document", "limits": asdict(limits), **given}
     return Document.from_json(_read(request, name or path, limits, _size(path), waiting))
+
+
+def unpack(path: str | os.PathLike, folder: Path) -> list[Path]:
+    """Lay the books of a ZIP archive of several out below `folder`; none where the file is no such archive.
+
+    Raises BadInput for an archive that cannot be read, or unpacks to too much.
+    """
+    request = {"what": "books", "path": os.fspath(path), "limits": asdict(Limits()), "folder": str(folder)}
+    return [Path(name) for name in json.loads(_read(request, path, UNPACKING_LIMITS, _size(path)))]
 
 
 def recognise(

@@ -49,7 +49,7 @@ class Archive:
             raise BadInput(
                 f"this {what} is damaged (its ZIP archive is incomplete): get another copy"
             ) from error
-        infos = [info for info in self._zip.infolist() if not info.is_dir()]
+        infos = [info for info in self._zip.infolist() if info.filename and not info.is_dir()]
         self._entries = {_file_name(info): info for info in infos}
         self._folded = {_folded(name): name for name in reversed(self._entries)}
 

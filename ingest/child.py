@@ -55,7 +55,7 @@ def main() -> None:
 
 def _readers() -> dict[str, Callable[..., str]]:
     """List what can be asked for, importing what most files need while nobody waits for it."""
-    from ingest import parse, tables
+    from ingest import parse, tables, unpacking
     from ingest.pdf import facsimile
     from ingest.recognition import page
 
@@ -64,6 +64,7 @@ def _readers() -> dict[str, Callable[..., str]]:
         "page": facsimile.draw_page,
         "unread": page.unread_pages,
         "recognise": page.recognise_page,
+        "books": unpacking.unpack,
         "table": lambda **given: tables.read_table(**given).to_json(),
         "pasted": lambda **given: tables.pasted_table(**given).to_json(),
     }

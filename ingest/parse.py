@@ -5,23 +5,27 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 
+from ingest.album import album_kind
 from ingest.archive import Archive
 from ingest.cleaning import one_line
 from ingest.document import Document
 from ingest.errors import BadInput, named
 from ingest.formats import NAMES, PARSERS, SUFFIXES
 from ingest.limits import Limits
-from ingest.parsers import text
+from ingest.parsers import pdf, text
+from ingest.recognition.sheet import read_sheets
 from ingest.source import Source, read_source
 
+_RECOGNISE = "let text recognition (OCR) read it (--ocr)"
 # (offset, bytes, what it is, what to do): files that people try and that are no text
 _FOREIGN = (
-    (0, b"\x89PNG", "a PNG picture", "give a document with text"),
-    (0, b"\xff\xd8\xff", "a JPEG picture", "give a document with text"),
-    (0, b"GIF8", "a GIF picture", "give a document with text"),
-    (0, b"II*\0", "a TIFF picture", "run text recognition (OCR) first"),
-    (0, b"MM\0*", "a TIFF picture", "run text recognition (OCR) first"),
+    (0, b"\x89PNG", "a PNG picture", _RECOGNISE),
+    (0, b"\xff\xd8\xff", "a JPEG picture", _RECOGNISE),
+    (0, b"GIF8", "a GIF picture", _RECOGNISE),
+    (0, b"II*\0", "a TIFF picture", _RECOGNISE),
+    (0, b"MM\0*", "a TIFF picture", _RECOGNISE),
     (0, b"TPZ0", "a Kindle book of an old form (Topaz)", "convert it to EPUB first"),
     (0, b"\xeaDRMION\xee", "a Kindle book that is protected (DRM)", "get a copy without protection"),
     (0, b"CONT\2\0", "a Kindle book of a closed form (KFX)", "convert it to EPUB first"),
@@ -80,14 +84,15 @@ def parse(
         sheets=sheets,
     )
     with named(one_line(source.name)):
+        if album_kind(source) and read_sheets(source.sheets):
+            return _parsed(source, pdf)
         source = _out_of_zip(source)
         _refuse_foreign(source)
-        document = _parsed(source)
+        document = _parsed(source, choose_parser(source))
     return _with_name_warning(document, source)
 
 
-def _parsed(source: Source) -> Document:
-    parser = choose_parser(source)
+def _parsed(source: Source, parser: ModuleType) -> Document:
     try:
         return parser.parse(source)
     except BadInput as error:
@@ -113,12 +118,17 @@ def _refuse_foreign(source: Source) -> None:
             raise BadInput(f"this is {what}, not a document that can be read: {advice}")
 
 
+def is_plain_archive(source: Source) -> bool:
+    """Tell whether a file is a ZIP archive, and not a document that is one."""
+    return source.data.startswith(_ZIP) and choose_parser(source) is text
+
+
 def _out_of_zip(source: Source) -> Source:
     """Take the one file out of a ZIP archive that is no document itself; else return what was given.
 
     Raises BadInput for archives of several files or of pictures, and for those of another program.
     """
-    if not source.data.startswith(_ZIP) or choose_parser(source) is not text:
+    if not is_plain_archive(source):
         return source
     archive = Archive(source.data, source.limits, "ZIP archive")
     names = [name for name in archive.names() if not _JUNK.search(name)]
@@ -127,11 +137,13 @@ def _out_of_zip(source: Source) -> Source:
             raise BadInput(f"this is {what}: {advice}")
     if names and all(name.lower().endswith(_PICTURES) for name in names):
         raise BadInput(
-            "these are pictures of pages without text (a comic, CBZ): run text recognition (OCR) first and "
-            "give the PDF"
+            "these are pictures of pages without text (a comic, CBZ): let text recognition (OCR) read them "
+            "(--ocr)"
+            if album_kind(source)
+            else "these are pictures of pages without text: save them as PNG, JPEG or PDF first"
         )
     data = archive.read(names[0]) if len(names) == 1 else None
-    if data is None or data.startswith(_ZIP) and choose_parser(replace(source, data=data)) is text:
+    if data is None or is_plain_archive(replace(source, data=data)):
         raise BadInput(f"this is a ZIP archive of {len(names):,} files: unpack it and add the files inside")
     return replace(source, name=posixpath.basename(names[0]), data=data)
 

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -112,17 +113,35 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
     if arguments.replaces and (not one_file or arguments.watch):
         raise BadInput("--replaces puts one file in the place of one document: name one file")
     adding = Adding(arguments, opener(arguments))
-    files = gather(arguments.files) if not arguments.watch else watched(arguments.files)
-    one_at_a_time = arguments.workers < 2 or arguments.watch
-    outcomes = here(files, arguments, adding.shelf) if one_at_a_time else apart(list(files), arguments)
-    with contextlib.suppress(KeyboardInterrupt) if arguments.watch else contextlib.nullcontext():
-        for outcome in outcomes:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        contextlib.suppress(KeyboardInterrupt) if arguments.watch else contextlib.nullcontext(),
+    ):
+        named = gather(arguments.files) if not arguments.watch else watched(arguments.files)
+        files = unpacked(named, Path(scratch))
+        one_at_a_time = arguments.workers < 2 or arguments.watch
+        for outcome in (
+            here(files, arguments, adding.shelf) if one_at_a_time else apart(list(files), arguments)
+        ):
             adding.take(outcome, fail)
     if arguments.json:
         printing.print_json(adding.report(), arguments.results)
     elif len(adding.added) + len(adding.there) + len(adding.refused) > 1:
         print("\n".join(adding.lines()), file=sys.stderr)
     return adding.code
+
+
+def unpacked(files: Iterable["Gathered"], scratch: Path) -> Iterator["Gathered"]:
+    """Yield files, and in the place of a ZIP archive of several books these, laid out below `scratch`."""
+    from ingest.apart import unpack
+    from ingest.gathering import Gathered
+
+    for number, file in enumerate(files):
+        books: list[Path] = []
+        if file.path.suffix.lower() == ".zip" and not file.refusal:
+            with contextlib.suppress(BadInput):  # adding the archive itself says what is wrong
+                books = unpack(file.path, scratch / str(number))
+        yield from (map(Gathered, books) if books else [file])
 
 
 def here(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from app.desk import uploads
 from app.desk.marks_desk import MarksDesk
 from app.desk.reading_desk import ReadingDesk
 from app.desk.speaking import Speaker
@@ -28,7 +29,7 @@ from engine.shelf.leaving import leave
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Entry
 from engine.shelf.titles import folded
-from ingest.apart import read_table
+from ingest.apart import read_table, unpack
 from ingest.errors import BadInput
 from ingest.recognition.engines import AUTO
 
@@ -156,6 +157,12 @@ class Desk:
             )
         self.wake()
         return entry
+
+    def unpacked(self, path: Path) -> list[Path]:
+        """Return the books of a ZIP archive of several, laid with the uploads; of any other file itself."""
+        self.changeable()
+        is_archive = path.suffix.lower() == ".zip"
+        return (unpack(path, uploads.outgoing("books")) if is_archive else []) or [path]
 
     def add_sample(self, owner: str = "") -> Entry:
         """Put the sample novel on the shelf."""

@@ -77,16 +77,16 @@ class ShelfTab:
         for name in files or []:
             path = Path(name)
             try:
-                entry = self.desk.add(
-                    uploads.inside(path), password, encoding, owner_of(request), ocr.strip()
-                )
-                there += [entry.id] if entry.state == "ready" else []
-                known = entry.id in on_shelf
-                title = entry.title or entry.source_name
-                said.append(
-                    f"“{title}” "
-                    + ("is on the shelf already." if known else "has a card that tells how far it is.")
-                )
+                for book in self.desk.unpacked(uploads.inside(path)):
+                    entry = self.desk.add(book, password, encoding, owner_of(request), ocr.strip())
+                    uploads.discard(book)
+                    there += [entry.id] if entry.state == "ready" else []
+                    known = entry.id in on_shelf
+                    title = entry.title or entry.source_name
+                    said.append(
+                        f"“{title}” "
+                        + ("is on the shelf already." if known else "has a card that tells how far it is.")
+                    )
             except (BadInput, Failure) as error:
                 said.append(f"{path.name}: {wording.plain(str(error))}")
             finally:

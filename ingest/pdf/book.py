@@ -1,7 +1,8 @@
-"""Book: a PDF as MuPDF opens it."""
+"""Book: a PDF, or an album of pictures, as MuPDF opens it."""
 
 import pymupdf
 
+from ingest.album import album_kind
 from ingest.errors import BadInput
 from ingest.pdf.damage import TROUBLE
 from ingest.source import Source
@@ -24,7 +25,7 @@ def open_book(source: Source) -> pymupdf.Document:
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
     try:
-        book = pymupdf.open(stream=source.data, filetype="pdf")
+        book = pymupdf.open(stream=source.data, filetype=album_kind(source) or "pdf")
         if book.needs_pass:
             _refuse_protected(source)
             if source.password is None:

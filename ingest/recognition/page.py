@@ -6,6 +6,7 @@ import os
 
 import pymupdf
 
+from ingest.album import album_kind
 from ingest.cleaning import one_line
 from ingest.errors import named
 from ingest.limits import Limits
@@ -21,12 +22,13 @@ _MOST_POINTS = 12_000_000
 
 
 def unread_pages(path: str | os.PathLike, limits: dict, **given: str | None) -> str:
-    """List as JSON the pages, from 0 on, that show something of which no letters tell; a PDF alone has some.
+    """List as JSON the pages, from 0 on, that show something of which no letters tell; only a PDF or an
+    album has some.
 
     Raises BadInput for what does not open.
     """
     source = read_source(path, limits=Limits(**limits), **given)
-    if not pdf.accepts(source):
+    if not (album_kind(source) or pdf.accepts(source)):
         return "[]"
     with named(one_line(source.name)), open_book(source) as book:
         return json.dumps(find_unread(book, source.limits))

@@ -15,6 +15,7 @@ from ingest.errors import BadInput
 from ingest.limits import Limits
 from tests.conftest import PROJECT
 from tests.ingest import hostile
+from tests.ingest.build import archive, epub, page
 
 SAMPLES = sorted((PROJECT / "assets" / "samples").iterdir())
 WORDS = " of a quiet text, which goes on for a while.\n\nAnd on."
@@ -204,3 +205,28 @@ def test_a_flood_of_tables_is_refused_and_not_queued(monkeypatch):
     with apart._one_of_few(), pytest.raises(BadInput, match="several tables are being read"):
         apart.pasted_table("text,label\na,b\n")
     assert apart.pasted_table("text,label\na,b\n").rows == (("a", "b"),)
+
+
+def test_a_zip_of_several_books_is_laid_out_as_files(tmp_path):
+    entries = {
+        "a/One.txt": "The one.",
+        "b/One.txt": "The other.",
+        "../../up\n.md": "Up.",
+        "x.jpg": "x",
+        ".h.txt": "x",
+    }
+    path = tmp_path / "books.zip"
+    path.write_bytes(archive(entries | {"__MACOSX/One.txt": "x"}))
+    found = apart.unpack(path, tmp_path / "out")
+    assert [one.relative_to(tmp_path / "out").as_posix() for one in found] == [
+        "00000/One.txt", "00001/One.txt", "00002/up.md",
+    ]  # fmt: skip
+    assert [apart.parse(one).text for one in found] == ["The one.", "The other.", "Up."]
+    for entries in ({"a.txt": "x"}, {"a.jpg": "x", "b.jpg": "x"}):
+        path.write_bytes(archive(entries))
+        assert apart.unpack(path, tmp_path / "none") == [] and not (tmp_path / "none").exists()
+    path.write_bytes(epub({"one.xhtml": page("<body><p>x</p></body>")}))
+    assert apart.unpack(path, tmp_path / "none") == []
+    path.write_bytes(archive({"a.txt": b"x" * 3_000_000, "b.txt": "x"}))
+    with pytest.raises(BadInput, match="books.zip: .*ZIP bomb"):
+        apart.unpack(path, tmp_path / "none")

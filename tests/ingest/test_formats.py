@@ -462,6 +462,12 @@ def test_phrases_in_phrases_end_at_a_limit(depth):
         tables.unpack(bytes([256 - len(doubling)]))
 
 
+def test_an_entry_without_a_name_is_none(tmp_path):
+    data = archive({"mimetype": "x", "content.xml": "x", "q": "x"}).replace(b"q", b"\0")
+    with pytest.raises(BadInput, match="content.xml cannot be read|no text but a table"):
+        read(tmp_path, "a.odt", data)
+
+
 def test_other_archives_are_still_what_they_are(tmp_path):
     book = epub({"one.xhtml": page("<body><p>In an EPUB.</p></body>")})
     assert read(tmp_path, "a.zip", book).format == "epub"

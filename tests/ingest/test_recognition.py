@@ -12,7 +12,7 @@ from ingest.limits import Limits
 from ingest.recognition import engines, tesseract
 from ingest.recognition.page import unread_pages
 from ingest.recognition.sheet import Row, Sheet, keep_sheet, read_sheets, sheet_path
-from tests.ingest.build import printed
+from tests.ingest.build import archive, printed
 from tests.ingest.invariants import check_document
 
 WORDS = (
@@ -113,6 +113,23 @@ def test_a_scan_in_which_no_word_is_found_says_so(tmp_path):
     keep_sheet(tmp_path, 0, Sheet())
     with pytest.raises(BadInput, match="found no words"):
         apart.parse(path, sheets=tmp_path, limits=Limits())
+
+
+def test_an_album_of_pictures_is_a_book_of_recognised_pages(tmp_path):
+    pictures = {
+        f"{page.number}.png": page.get_pixmap().tobytes("png") for page in pymupdf.open("pdf", scan(2))
+    }
+    for name, data, pages in (("a.cbz", archive(pictures), 2), ("a.png", pictures["0.png"], 1)):
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(BadInput, match=r"picture.*\(--ocr\)"):
+            apart.parse(path)
+        assert json.loads(unread_pages(path, {})) == list(range(pages))
+        for number in range(pages):
+            keep_sheet(tmp_path / name[2:], number, sheet(number))
+        document = apart.parse(path, sheets=tmp_path / name[2:])
+        check_document(document)
+        assert [page.sure for page in document.pages] == [90] * pages and document.warnings
 
 
 def test_engines_are_chosen_by_language(monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from app.command_line import adding, commands
 from engine.shelf.workers import Died, Workers
 from ingest.errors import BadInput
+from ingest.gathering import gather
 
 FIELDS = {"author": "", "tokens": 9, "bank_bytes": 8, "state": "ready", "warnings": []}
 
@@ -113,3 +115,14 @@ def test_a_worker_that_dies_costs_nobody_else(tmp_path, monkeypatch):
     assert isinstance(done.pop(3), Died)
     assert isinstance(done.pop(7), BadInput)
     assert done == {thing: thing * thing for thing in (0, 1, 2, 4, 5, 6, 8)}
+
+
+def test_a_zip_of_several_books_is_added_book_by_book(tmp_path):
+    path = tmp_path / "books.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("one.txt", "One.")
+        made.writestr("two.txt", "Two.")
+    names = [one.path.name for one in adding.unpacked(gather([str(path)]), tmp_path / "out")]
+    assert names == ["one.txt", "two.txt"]
+    path.write_bytes(b"PK no archive")
+    assert [one.path for one in adding.unpacked(gather([str(path)]), tmp_path / "out")] == [path]
