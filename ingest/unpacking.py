@@ -41,7 +41,8 @@ def unpack(path: str | os.PathLike, limits: dict, folder: str | os.PathLike) -> 
 
 
 def _is_book(name: str) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    parts = [part for part in name.split("/") if part != ".."]
+    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
     return not hidden and Path(name).suffix.lower() in SUFFIXES
 
 

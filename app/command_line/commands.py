@@ -120,7 +120,7 @@ def build_parser(chosen: str | None = None) -> Parser:
         help="read scanned pages (eng, deu+eng)",
     )
     add.add_argument(
-        "--replaces", metavar="DOC", help="an older edition: its notes and place go over, then it is removed"
+        "--replaces", metavar="DOC", help="an older edition: its notes, talks and place go over, then it goes"
     )
     add.add_argument(
         "--int8", action="store_true", help="keep keys and values as bytes, where a bank keeps any"

@@ -65,7 +65,7 @@ def tagging(entry: Entry) -> str:
 
 def replacing(entry: Entry, older: str) -> str:
     """Write the button that puts a book in the place of an older edition."""
-    confirm = "Delete the older edition? Your notes and place in it go over to this one; its talks go."
+    confirm = "Delete the older edition? Your notes, talks and place in it go over to this one."
     return markup.button("Replace the older edition", "replace", document=entry.id, older=older,
                          confirm=confirm)  # fmt: skip
 

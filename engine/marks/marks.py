@@ -190,12 +190,12 @@ def _settled(mark: Mark, identifier: str, document: Document, edition: Edition) 
         found = edition.find(Quote(mark.quote, mark.before, mark.after, mark.share))
     if found is None:
         return replace(mark, document=identifier, lost=True)
-    start, end = _with_signs(text, found, mark.quote)
+    start, end = with_signs(text, found, mark.quote)
     moved = stands(document, start, start if is_point else end)
     return replace(mark, document=identifier, lost=False, **moved)
 
 
-def _with_signs(text: str, span: tuple[int, int], quote: str) -> tuple[int, int]:
+def with_signs(text: str, span: tuple[int, int], quote: str) -> tuple[int, int]:
     """Take the signs that a quotation begins and ends with along, where they stand in the text too."""
     start, end = span
     head = quote[: len(quote) - len(quote.lstrip(SIGNS))]

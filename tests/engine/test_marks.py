@@ -189,6 +189,47 @@ def test_a_newer_edition_takes_marks_place_and_tags_over(shelf, tmp_path):
     assert [one.id for one in shelf.entries()] == [new]
 
 
+def test_a_newer_edition_takes_talks_over_with_what_they_cite(shelf, tmp_path):
+    newer = f"A preface that is new.\n\n{TEXT.replace('green', 'red')}"
+    old, new = book(shelf, tmp_path), book(shelf, tmp_path, newer)
+
+    def cited(words, one=old):
+        start, end = span(words)
+        place = str(document().place(start, end))
+        return {"document": one, "text": words, "start": start, "end": end, "place": place, "score": 0.5}
+
+    talk, library = shelf.talks.create(old, "ann"), shelf.talks.create(None)
+    shelf.talks.append(talk.id, "user", "Which colour?", owner="ann")
+    looked = {"looked": [cited("Nobody came")]}
+    shelf.talks.append(talk.id, "assistant", "Green.", citations=[cited("painted the door green,")],
+                       settings=looked, trace=b"old", owner="ann")  # fmt: skip
+    other = cited("The Keeper", "0" * 16)
+    shelf.talks.append(library.id, "assistant", "He did.", citations=[other, cited("She said")], trace=b"old")
+    editions.replace(FewBooks(shelf), old, new)
+    (moved,) = shelf.talks.about(new, "ann")
+    answer = shelf.talks.messages(moved.id, "ann")[1]
+    (first,), (seen,) = answer.citations, answer.settings["looked"]
+    assert moved.id == talk.id and first["document"] == seen["document"] == new
+    assert first["text"] == newer[first["start"] : first["end"]] == "painted the door red,"
+    assert first["place"] == str(shelf.document(new).place(first["start"], first["end"]))
+    assert newer[seen["start"] : seen["end"]] == "Nobody came"
+    assert shelf.talks.traced(talk.id, "ann") == [] and shelf.talks.traced(library.id) == [0]
+    kept, found = shelf.talks.messages(library.id)[0].citations
+    assert kept == other and newer[found["start"] : found["end"]] == "She said"
+
+
+def test_what_a_talk_cites_and_the_newer_edition_has_not_keeps_its_words(shelf, tmp_path):
+    old, new = book(shelf, tmp_path), book(shelf, tmp_path, "Another story of other people.")
+    start, end = span("painted the door green")
+    cited = {"document": old, "text": "painted the door green", "start": start, "end": end, "place": "page 1"}
+    talk = shelf.talks.create(old)
+    shelf.talks.append(talk.id, "assistant", "Green.", citations=[cited])
+    editions.replace(FewBooks(shelf), old, new)
+    (kept,) = shelf.talks.messages(talk.id)[0].citations
+    assert kept["text"] == cited["text"] and kept["place"] == "page 1 of the older edition"
+    assert 0 <= kept["start"] == kept["end"] <= len(shelf.document(new).text)
+
+
 def test_what_is_not_in_the_newer_edition_is_kept_as_lost(shelf, tmp_path):
     old, new = book(shelf, tmp_path), book(shelf, tmp_path, "Another story of other people.")
     shelf.marks.add(old, document(), *span("painted the door green"))
