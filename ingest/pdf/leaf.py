@@ -7,7 +7,8 @@ from itertools import chain
 
 import pymupdf
 
-from ingest.pdf.line import Line, read_line
+from ingest.pdf.line import UNREAD, Line, read_line
+from ingest.pdf.minus import name_minus_signs
 
 _FLAGS = (pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP) & ~pymupdf.TEXT_PRESERVE_LIGATURES
 # of another direction: fewer are a stamp in the margin or the label of an axis
@@ -42,7 +43,11 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
     """Read the lines of a page in the order of the file. Raises what pymupdf raises for damaged pages."""
     found: dict[tuple[int, int], list[Line]] = {}
     plain = []
-    for block in page.get_text("dict", flags=_FLAGS)["blocks"]:
+    blocks = page.get_text("dict", flags=_FLAGS)["blocks"]
+    spans = (span for block in blocks for line in block.get("lines", ()) for span in line["spans"])
+    if any(UNREAD in span["text"] for span in spans):
+        name_minus_signs(page, blocks, _FLAGS)
+    for block in blocks:
         for line in block.get("lines", ()):
             plain += [span["text"] for span in line["spans"]]
             made = read_line(line)
