@@ -51,6 +51,10 @@ class Archive:
             ) from error
         infos = [info for info in self._zip.infolist() if info.filename and not info.is_dir()]
         self._entries = {_file_name(info): info for info in infos}
+        # of several entries of one name the last is read
+        self.doubled = sorted(
+            {_file_name(info) for info in infos if self._entries[_file_name(info)].CRC != info.CRC}
+        )
         self._folded = {_folded(name): name for name in reversed(self._entries)}
 
     def __contains__(self, name: str) -> bool:

@@ -43,7 +43,9 @@ def plain_reading(path: Path) -> str:
         if path.suffix.lower() == ".docx":
             parts = [archive.read(name) for name in archive.namelist() if _WORD_PARTS.fullmatch(name)]
             return "".join(item.text or "" for part in parts for item in etree.fromstring(part).iter("{*}t"))
-        pages = [archive.read(name) for name in archive.namelist() if name.lower().endswith(_PAGES)]
+        pages = [
+            archive.read(name) for name in dict.fromkeys(archive.namelist()) if name.lower().endswith(_PAGES)
+        ]
     return "".join(_page_text(page) for page in pages if page.strip())
 
 

@@ -57,6 +57,8 @@ def parse(source: Source) -> Document:
     manuscript.cover = manuscript.gallery.keep("", publication.cover)
     for words in publication.warnings:
         manuscript.warn(words)
+    for name in archive.doubled:
+        manuscript.warn(f"the EPUB holds several files named {posixpath.basename(name)}; the last was read")
     missing = _write_spine(archive, publication, manuscript)
     if not manuscript.letters:
         raise BadInput(_why_empty(missing))

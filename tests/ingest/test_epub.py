@@ -331,3 +331,16 @@ def test_parts_in_an_old_encoding_are_guessed_and_told(read, text, encoding):
     document = read(epub({"one.xhtml": body}))
     assert document.text == text.strip()
     assert encoding in document.warnings[0]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("again", "told"), [(b"<html><body><p>Other words.</p></body></html>", True), (None, False)]
+)
+def test_two_files_of_one_name_are_told_of_where_they_differ(read, again, told):
+    data = io.BytesIO(epub({"one.xhtml": ONE}))
+    with zipfile.ZipFile(data, "a") as made:
+        made.writestr("OPS/one.xhtml", made.read("OPS/one.xhtml") if again is None else again)
+    document = read(data.getvalue())
+    assert any("several files named one.xhtml" in one for one in document.warnings) == told
+    assert ("Other words." in document.text) == told
