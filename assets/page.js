@@ -34,6 +34,11 @@ const restyle = ({ look, by, value }) => {
   const kept = JSON.parse(localStorage.getItem("longmem-look") || "{}");
   const ranges = { "--lm-size": [1.09, 0.85, 1.8, "rem"], "--lm-width": [40, 26, 60, "rem"],
                    "--lm-lead": [1.65, 1.3, 2.2, ""] };
+  if (look === "dark") {
+    document.body.classList.toggle("dark", value === "1");
+    localStorage.setItem("longmem-dark", value);
+    return;
+  }
   if (look === "reset") {
     Object.keys(kept).forEach((name) => document.documentElement.style.removeProperty(name));
     localStorage.removeItem("longmem-look");
@@ -76,6 +81,12 @@ element.addEventListener("click", (event) => {
       send(found[next]);
       return;
     }
+    if (target.dataset.pane === "find") {
+      const finding = document.querySelector("#lm-bench").classList.toggle("lm-finding");
+      target.setAttribute("aria-expanded", String(finding));
+      if (finding) document.querySelector("#lm-search :is(input, textarea)").focus();
+      return;
+    }
     if (target.dataset.pane) {
       turnTo(target.dataset.pane);
       return;
@@ -107,10 +118,6 @@ element.addEventListener("click", (event) => {
   if (choose && !String(window.getSelection())) {
     send(choose);
     return;
-  }
-  const paragraph = event.target.closest(".lm-leaf [data-start][data-end]");
-  if (paragraph && !String(window.getSelection())) {
-    trigger("click", { action: "cursor", start: paragraph.dataset.start });
   }
 });
 
@@ -187,15 +194,12 @@ element.addEventListener("keydown", (event) => {
   }
 });
 
-const scroller = element.closest("#lm-reader, #lm-talk");
-let leaf = "";
+const talk = element.closest("#lm-talk");
 let messages = -1;
 let atEnd = true;
-if (scroller) {
-  scroller.addEventListener("scroll", () => {
-    atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
-  });
-}
+talk?.addEventListener("scroll", () => {
+  atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60;
+});
 const settle = () => {
   element.querySelectorAll("details[data-name]").forEach((one) => {
     if (opened.has(one.dataset.name)) one.open = opened.get(one.dataset.name);
@@ -204,58 +208,28 @@ const settle = () => {
     const again = [...element.querySelectorAll("[data-action]")].find((node) => nameOf(node) === focused);
     if (again && document.activeElement === document.body) again.focus({ preventScroll: true });
   }
-  if (!scroller) return;
-  const article = element.querySelector(".lm-leaf");
-  if (!article) {
-    // a talk shows its end when something is said, unless its reader has scrolled away
-    const count = element.querySelectorAll(".lm-message").length;
-    const live = Boolean(element.querySelector(".lm-live"));
-    if (count !== messages ? count > messages || !live : live && atEnd) scroller.scrollTop = scroller.scrollHeight;
-    messages = count;
-    return;
+  if (!talk) return;
+  // a talk shows what was said last from its question on, unless its reader has scrolled away
+  const count = element.querySelectorAll(".lm-message").length;
+  const live = Boolean(element.querySelector(".lm-live"));
+  if (count !== messages ? count > messages || !live : live && atEnd) {
+    const asked = [...talk.querySelectorAll(".lm-user")].pop();
+    const above = asked ? asked.getBoundingClientRect().top - talk.getBoundingClientRect().top - 8 : 0;
+    talk.scrollTop += above;
   }
-  const frame = article.closest(".lm-frame");
-  const address = frame ? frame.dataset.address : "";
-  const place = Number(address.split("&at=")[1] || 0);
-  const blocks = [...article.querySelectorAll("[data-start][data-end]:not([data-action])")];
-  const block = blocks.find((one) => place < Number(one.dataset.end));
-  const mark = article.querySelector("mark.cited, mark.found") ||
-    (block && block !== blocks[0] ? block : article.querySelector(".lm-goal"));
-  const key = (article.dataset.key || "") + address;
-  // every place has an address of its own, and the browser's Back leads to the one before
-  if (address && address !== window.location.hash) {
-    const there = window.location.hash.startsWith("#book=");
-    window.history[there ? "pushState" : "replaceState"](window.history.state, "", address);
-  }
-  document.querySelectorAll("#lm-contents .lm-chapter").forEach((one) => {
-    if (one.dataset.start === frame?.dataset.chapter) one.setAttribute("aria-current", "true");
-    else one.removeAttribute("aria-current");
-  });
-  if (mark && key !== leaf) {
-    const top = mark.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
-    scroller.scrollTop += top - scroller.clientHeight / 3;
-    turnTo("book");
-  } else if (key !== leaf) {
-    scroller.scrollTop = 0;
-  }
-  leaf = key;
+  messages = count;
 };
 watch("value", () => requestAnimationFrame(settle));
 requestAnimationFrame(settle);
 
-// a finger that is drawn over the text turns the leaf
-if (element.closest("#lm-reader")) {
-  let from = null;
-  element.addEventListener("touchstart", (event) => {
-    from = event.touches.length === 1 ? event.touches[0] : null;
-  }, { passive: true });
-  element.addEventListener("touchend", (event) => {
-    const to = event.changedTouches[0];
-    if (!from || String(window.getSelection())) return;
-    const [right, down] = [to.clientX - from.clientX, to.clientY - from.clientY];
-    if (Math.abs(right) > 80 && Math.abs(right) > 3 * Math.abs(down)) trigger("click", { action: right < 0 ? "next" : "previous" });
-  }, { passive: true });
-}
+// a drawer closes when one goes on elsewhere
+document.addEventListener("pointerdown", (event) => {
+  element.querySelectorAll(".lm-drawer[open]").forEach((one) => {
+    if (one.contains(event.target)) return;
+    one.open = false;
+    opened.set(one.dataset.name, false);
+  });
+});
 
 if (element.closest("#lm-contents")) {
   // Escape closes the list; the place is as it was
@@ -269,29 +243,4 @@ if (element.closest("#lm-contents")) {
   element.addEventListener("toggle", (event) => {
     if (event.target.open) event.target.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
   }, true);
-}
-
-if (element.closest("#lm-reader")) {
-  const follow = () => {
-    const found = /^#book=([0-9a-f]{12,64})&at=(\d+)$/.exec(window.location.hash);
-    const shown = element.querySelector(".lm-frame")?.dataset.address;
-    if (!element.isConnected || !found || shown === window.location.hash) return;
-    trigger("click", { action: "address", document: found[1], at: found[2] });
-  };
-  window.addEventListener("popstate", follow);
-  window.addEventListener("hashchange", follow);
-  document.addEventListener("keydown", (event) => {
-    if (!element.isConnected || element.offsetParent === null) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, [contenteditable], [role=tab], [role=slider], .lm-roving")) return;
-    const action = { ArrowRight: "next", ArrowLeft: "previous", n: "next", p: "previous" }[event.key];
-    if (action) {
-      event.preventDefault();
-      trigger("click", { action });
-    } else if (event.key === "/") {
-      event.preventDefault();
-      const box = document.querySelector("#lm-search input, #lm-search textarea");
-      if (box) box.focus();
-    }
-  });
 }

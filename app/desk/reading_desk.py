@@ -20,6 +20,7 @@ from ingest.errors import BadInput
 from ingest.position import find_start
 
 HITS = 60
+CHARACTERS_A_MINUTE = 1_300  # some 230 words
 KEPT_LEAVES = 16
 
 
@@ -69,8 +70,9 @@ class ReadingDesk:
         threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
         talks = self.shelf.talks.about(identifier, owner)
         bound = "book" if view is None or view.is_shelf else view.bound
-        return View(identifier, entry.position, talk=talks[0].id if talks else "",
-                    bound=bound)  # fmt: skip
+        at = entry.position if entry.place is None else entry.place
+        return View(identifier, at, talk=talks[0].id if talks else "", bound=bound,
+                    led=view.led + 1 if view else 1)  # fmt: skip
 
     def _warm(self, entry: Entry) -> None:
         library = self.assistant.library
@@ -80,15 +82,17 @@ class ReadingDesk:
             if library.renews and lacks_form(library, entry.id):
                 renew_form(library, entry.id)
 
-    def turned(self, view: View, steps: int, owner: str) -> View:
-        """Turn a leaf. Going on from a leaf, when all before it was read, is having read it."""
-        leaf = self.leaf(view)
-        starts, size = self.starts(view.document), len(self.document(view.document).text)
-        position = self.shelf.get(view.document, owner).position
-        if steps > 0 and leaf.start <= position < leaf.end:
-            self.shelf.read_to(view.document, leaf.end, owner)
-        at = leaves.leaf_at(starts, size, leaf.index + steps).start
-        return replace(view, at=at, cursor=None, cited=None, found=())
+    def scrolled(self, view: View, at: int, read: int, owner: str) -> View:
+        """Remember the line at the top of the window, and how far was read where that is further than before.
+
+        What was cited or found stays marked.
+        """
+        size = len(self.document(view.document).text)
+        at = max(0, min(at, size))
+        self.shelf.left_at(view.document, at, owner)
+        if read > self.shelf.get(view.document, owner).position:
+            self.shelf.read_to(view.document, min(read, size), owner)
+        return replace(view, at=at)
 
     def read_to(self, view: View, owner: str) -> View:
         """Set the reading position to the end of the chosen paragraph, or of the leaf."""
@@ -103,11 +107,12 @@ class ReadingDesk:
         """
         back = view.back or ((view.document, view.at) if view.document else None)
         view = self._beside(view, identifier, owner)
+        led = view.led + 1
         size = len(self.document(identifier).text)
         start, end = max(0, min(start, size)), max(0, min(end, size))
         cited = (start, end) if mark == "cited" else None
         spans = ((start, end),) if mark == "found" else ()
-        return replace(view, at=start, cursor=None, back=back, cited=cited, found=spans)
+        return replace(view, at=start, cursor=None, back=back, cited=cited, found=spans, led=led)
 
     def returned(self, view: View, owner: str) -> View:
         """Go back to where a citation, a hit or the strip was followed, be it in another book."""
@@ -117,7 +122,7 @@ class ReadingDesk:
         if self.entry(View(document), owner) is None:  # it was removed meanwhile
             return replace(view, back=None)
         view = self._beside(view, document, owner)
-        return replace(view, at=at, back=None, cursor=None, cited=None, found=())
+        return replace(view, at=at, back=None, cursor=None, cited=None, found=(), led=view.led + 1)
 
     def _beside(self, view: View, identifier: str, owner: str) -> View:
         """That document in view; a talk about all books goes on beside whichever is open."""
@@ -134,21 +139,27 @@ class ReadingDesk:
         entry = self.entry(view, owner)
         if entry is None:
             return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
-        document, leaf = self.document(view.document), self.leaf(view)
+        document = self.document(view.document)
+        article = markup.tag("article", self.sheet_html(view, owner), class_="lm-leaf",
+                             lang=document.language or None, tabindex="0")  # fmt: skip
+        return markup.tag(
+            "div", article, class_="lm-frame", data_document=entry.id, data_at=view.at, data_led=view.led,
+            data_read=entry.position, data_size=len(document.text), data_leaves=len(self.starts(entry.id)),
+        )  # fmt: skip
+
+    def sheet_html(self, view: View, owner: str) -> str:
+        """Write the leaf in view without its frame; the other leaves are fetched as one scrolls."""
+        entry = self.shelf.get(view.document, owner)
+        document, leaf = self.document(entry.id), self.leaf(view)
         marks = [one for one in self.shelf.marks.of(entry.id, owner)
                  if not one.lost and one.start < leaf.end and one.end >= leaf.start]  # fmt: skip
         spans = tuple(
             (one.start, one.end, f"lm-mark lm-{one.colour}") for one in marks if one.end > one.start
         )
-        pictures = f"lm/pictures/{entry.id}/"
-        position, printed = entry.position or None, f"lm/pages/{entry.id}/"
+        pictures, printed = f"lm/pictures/{entry.id}/", f"lm/pages/{entry.id}/"
+        position = entry.position or None
         shown = leaves.Shown(view.cited, view.found, position, view.cursor, pictures, spans, printed)
-        chapter = document.place(view.at or leaf.start).chapter
-        return markup.tag(
-            "div", leaves.leaf_html(document, leaf, shown), marks_html.on_leaf(marks), class_="lm-frame",
-            data_address=f"#book={entry.id}&at={view.at}",
-            data_chapter=None if chapter is None else document.chapters[chapter].start,
-        )  # fmt: skip
+        return leaves.sheet_html(document, leaf, shown, marks_html.on_leaf(marks))
 
     def who_html(self, view: View, owner: str) -> str:
         """Say who is who in the open book, as far as it was read."""
@@ -171,15 +182,21 @@ class ReadingDesk:
         return kept_cast(self.shelf.paths.cast(identifier), self.document(identifier))
 
     def place_words(self, view: View, owner: str) -> str:
-        """Say where the view is, and how far was read."""
+        """Say where the view is, how long the rest may take, and how far was read."""
         entry = self.entry(view, owner)
         if entry is None:
             return ""
         document, leaf = self.document(view.document), self.leaf(view)
         place = document.place(max(leaf.start, view.at))
-        parts = [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
-        parts.append(f"leaf {leaf.index + 1} of {len(self.starts(view.document))}")
-        parts.append(f"you have read {leaves.share(document, entry.position)}")
+        left = f"{_minutes(len(document.text) - view.at)} left"
+        if place.chapter is not None and len(document.chapters) > 1:
+            left += f", {_minutes(document.chapters[place.chapter].end - view.at)} in the chapter"
+        parts = [
+            leaves.share(document, view.at),
+            left,
+            f"you have read {leaves.share(document, entry.position)}",
+        ]
+        parts += [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
         return " · ".join(parts)
 
     def search(self, view: View, query: str, owner: str, everywhere: bool = False) -> str:
@@ -201,3 +218,11 @@ class ReadingDesk:
             raise BadInput("open a book first")
         at = find_start(self.document(view.document), words)
         return self.jumped(view, view.document, at, at, "", owner)
+
+
+def _minutes(characters: int) -> str:
+    """Say how long it takes to read that many characters."""
+    minutes = max(1, round(characters / CHARACTERS_A_MINUTE))
+    if minutes >= 90:
+        return f"{minutes / 60:.1f} h"
+    return f"{minutes} min"

@@ -23,7 +23,7 @@ def scope(desk: ReadingDesk, view: View, owner: str) -> tuple[str | None, dict[s
         raise BadInput("this book is still being read into the memory; once that is done, ask it")
     if view.bound == "read":
         if not entry.position:
-            raise BadInput("you have not read anything yet: turn a leaf, or press “I have read to here”")
+            raise BadInput("you have not read anything yet: read on, or press “I have read to here”")
         return entry.id, {"until": f"char {entry.position}"}
     if view.bound == "chapter":
         return entry.id, {"within": desk.document(entry.id).chapter_names[_chapter(desk, view)]}
@@ -46,5 +46,5 @@ def _chapter(desk: ReadingDesk, view: View) -> int:
         begun = (n for n, one in enumerate(document.chapters) if leaf.start <= one.start < leaf.end)
         chapter = next(begun, None)
     if chapter is None:
-        raise BadInput("no chapter begins on this leaf or before it: turn on, or choose another bound")
+        raise BadInput("no chapter begins here or before: read on, or choose another bound")
     return chapter

@@ -10,6 +10,7 @@ BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapt
 class View:
     """Which document, leaf and talk a browser shows. `at`, `cursor` and the like count characters.
 
+    `led` counts how often the reader was led somewhere: what is drawn anew without that stays where it was.
     `back` is the document and the place in it from which the reader was led away.
     `editing` and `answer` are positions in the talk: the question that is being put otherwise, and the
     answer whose memory map is shown (None: the last one that has one).
@@ -26,6 +27,7 @@ class View:
     editing: int | None = None
     draft: str = ""
     answer: int | None = None
+    led: int = 0
 
     @property
     def is_shelf(self) -> bool:

@@ -9,6 +9,7 @@ from ingest.document import Document
 
 MOST = 60  # figures on one list
 BINS = 60
+BEGUN = 2_000  # characters: a cover and a title page were looked at, the book was not begun
 _HEADINGS = {"person": "People", "place": "Places", "other": "And"}
 _NOTHING = (
     "You have not read anything of this book yet. Press “I have read to here” as you go: "
@@ -20,7 +21,9 @@ def who_html(document: Document, cast: Cast, until: int, book: str) -> str:
     """List the figures met before a character, with their names, places and company. book: its id."""
     known = cast.known(until)[:MOST]
     if not known:
-        return _pane("Who is who", markup.tag("p", _NOTHING if not until else "No names were met so far."))
+        return _pane(
+            "Who is who", markup.tag("p", _NOTHING if until < BEGUN else "No names were met so far.")
+        )
     parts = []
     for kind, heading in _HEADINGS.items():
         if figures := [one for one in known if one.kind == kind]:

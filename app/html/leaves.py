@@ -75,8 +75,14 @@ def leaf_at(starts: list[int], size: int, index: int) -> Leaf:
     return Leaf(index, starts[index], end)
 
 
-def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str:
-    """Write the leaf as paragraphs and headings, escaped, with its marks."""
+def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None, *below: str) -> str:
+    """Write an article that holds one leaf; see `sheet_html`."""
+    sheet = sheet_html(document, leaf, shown, *below)
+    return markup.tag("article", sheet, class_="lm-leaf", lang=document.language or None, tabindex="0")
+
+
+def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *below: str) -> str:
+    """Write the leaf as paragraphs and headings, escaped, with its marks. below: what stands at its foot."""
     shown = shown or Shown()
     headings = {chapter.start: chapter for chapter in document.chapters}
     pages = {page.start: page.label for page in document.pages if leaf.start <= page.start < leaf.end}
@@ -94,11 +100,8 @@ def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None) -> str
         chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
         parts.append(_block(document, begin, end, chapter.level if chapter else None, shown))
         if shown.read_to is not None and begin < shown.read_to <= end and shown.read_to < len(document.text):
-            parts.append(markup.tag("div", "you have read to here", class_="lm-readto lm-goal", role="note"))
-    key = f"{leaf.start} {shown.cited} {shown.found}"
-    return markup.tag(
-        "article", *parts, class_="lm-leaf", lang=document.language or None, data_key=key, tabindex="0"
-    )
+            parts.append(markup.tag("div", "you have read to here", class_="lm-readto", role="note"))
+    return markup.tag("section", *parts, *below, class_="lm-sheet", data_leaf=leaf.index)
 
 
 def _page_mark(document: Document, start: int, shown: Shown) -> str:

@@ -23,10 +23,13 @@ def menu() -> str:
     rows = [
         _row("Font", _button("Serif", "--lm-font", value=SERIF), _button("Plain", "--lm-font", value=SANS))
     ]
+    rows.append(_row("Page", _button("Light", "dark", value="0"), _button("Dark", "dark", value="1")))
     for name, look, step, less, more in STEPS:
         rows.append(_row(name, _button(less, look, by=-step), _button(more, look, by=step)))
     rows.append(_row("", _button("As it was", "reset")))
-    return markup.tag(
+    # a phone has no room for the fields by which one searches until they are asked for
+    find = markup.button("Find", "pane", pane="find", class_="lm-find-button", aria_expanded="false")
+    return find + markup.tag(
         "details", markup.tag("summary", "Aa", aria_label="How the text looks"),
         markup.tag("div", *rows, class_="lm-look"), class_="lm-drawer", data_name="look",
     )  # fmt: skip

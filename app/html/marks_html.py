@@ -32,7 +32,7 @@ def on_leaf(marks: Sequence[Mark]) -> str:
     shown = [mark for mark in marks if mark.note or mark.kind == "bookmark"]
     if not shown:
         return ""
-    head = markup.tag("h4", "Your notes on this leaf")
+    head = markup.tag("h4", "Your notes here")
     rows = [markup.tag("li", _words(mark), _note(mark)) for mark in shown]
     return markup.tag("aside", head, markup.tag("ul", *rows, class_="lm-noted"), class_="lm-leaf-notes")
 

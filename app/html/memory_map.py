@@ -102,7 +102,13 @@ def strip_html(
         markup.tag("div", *marks, class_="lm-marks", aria_hidden="true"),
         markup.tag("p", markup.text(hint), class_="lm-facts lm-note", data_rest=hint, aria_live="polite"),
     ]  # fmt: skip
-    return markup.tag("div", *inside, class_="lm-strip", role="group", aria_label="Memory map")
+    return markup.tag(
+        "div",
+        *inside,
+        class_="lm-strip" if any(heights) else "lm-strip lm-unread",
+        role="group",
+        aria_label="Memory map",
+    )
 
 
 def openings(document: Document) -> list[int]:

@@ -184,7 +184,7 @@ def _shown(one: Mapping[str, Any], is_cited: bool) -> str:
     begin = _space(words, first - BESIDE)
     end = len(words) if last + BESIDE >= len(words) else words.find(" ", last + BESIDE)
     if not is_cited:
-        begin, end = 0, min(len(words), LOOKED_AT)
+        begin, end = 0, len(words) if len(words) <= LOOKED_AT else words.rfind(" ", 0, LOOKED_AT)
     end = len(words) if end < 0 else end
     spans = [(first, last)] if is_cited else []
     inside = markup.marked(" ".join(words[begin:end].split("\n")), spans, begin)

@@ -25,7 +25,7 @@ from app.desk import uploads  # noqa: E402
 from app.desk.desk import Desk  # noqa: E402
 from app.desk.state import View  # noqa: E402
 from app.html import markup  # noqa: E402
-from app.page import access, api, demonstrations_api, pictures  # noqa: E402
+from app.page import access, api, demonstrations_api, pictures, sheets  # noqa: E402
 from app.page.entrance import Entrance, account_of  # noqa: E402
 from app.page.origin import OwnOrigin  # noqa: E402
 from app.page.sessions import Sessions  # noqa: E402
@@ -174,7 +174,7 @@ def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
     guard = access.guard(desk.accounts is not None, desk.read_only)
-    server = {"middleware": guard, "routes": pictures.routes(desk.reading)}
+    server = {"middleware": guard, "routes": [*pictures.routes(desk.reading), *sheets.routes(desk.reading)]}
     if desk.accounts is not None:
         guard.append(Middleware(Entrance, sessions=Sessions(desk.accounts), title=TITLE))
         options["auth_dependency"] = account_of

@@ -10,13 +10,15 @@ from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
 
 
 class AboutPane:
-    """The two buttons and the pane below them."""
+    """Two buttons, and a pane that `draw` places."""
 
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
-        with gr.Row(elem_classes="lm-tools"):
-            self.who = gr.Button("Who is who", size="sm", min_width=110)
-            self.story = gr.Button("The story so far", size="sm", min_width=110)
+        self.who = gr.Button("Who is who", size="sm", min_width=90, scale=0)
+        self.story = gr.Button("Story so far", size="sm", min_width=90, scale=0)
+
+    def draw(self) -> None:
+        """Place the pane, which takes no room while it is empty."""
         self.pane = gr.HTML(**PANE, elem_id="lm-about")
 
     def wire(self, lead: Callable[[View, gr.EventData, gr.Request], dict], outputs: list) -> None:

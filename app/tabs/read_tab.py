@@ -12,8 +12,13 @@ from app.desk.state import BOUNDS, View
 from app.html import contents_html, look_html, markup
 from app.tabs.about_pane import AboutPane
 from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import SCRIPT as PANE_SCRIPT
 from app.tabs.mark_bar import MarkBar
+from engine.paths import ASSETS
 from ingest.errors import BadInput
+
+# the panes' own script, and what moves the book through the window
+SCRIPT = PANE_SCRIPT + (ASSETS / "reader.js").read_text(encoding="utf-8")
 
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
 # what leads into a book: where the span stands in the click's values, and how it is marked there
@@ -51,50 +56,52 @@ class ReadTab:
 
     def _reader(self) -> None:
         self.title = gr.HTML(elem_id="lm-book", apply_default_css=False, padding=False)
-        with gr.Row(elem_classes="lm-find"):
-            self.contents = gr.HTML(**PANE, elem_id="lm-contents")
-            gr.HTML(look_html.menu(), **PANE, elem_id="lm-look")
-            self.goto = gr.Textbox(
-                label="Go to", placeholder="page 12, Chapter 3, 45%", max_lines=1, scale=1, min_width=130,
-                elem_id="lm-goto",
-            )  # fmt: skip
-            self.query = gr.Textbox(
-                label="Search in this book", placeholder="words, or “an exact phrase”", elem_id="lm-search",
-                scale=2, min_width=180, max_lines=1,
-            )  # fmt: skip
-        self.hits = gr.HTML(elem_id="lm-found", **PANE)
-        self.map = gr.HTML(elem_id="lm-map", **PANE)
-        self.about = AboutPane(self.desk, self.frame)
-        self.leaf = gr.HTML(**PANE, elem_id="lm-reader")
-        self.place = gr.HTML(elem_id="lm-place", apply_default_css=False, padding=False)
-        with gr.Row(elem_classes="lm-tools"):
-            self.previous = gr.Button("← Back a leaf", size="sm", min_width=110)
-            self.next = gr.Button("Next leaf →", size="sm", min_width=110)
+        with gr.Column(elem_id="lm-bench"):
+            with gr.Row(elem_classes="lm-find"):
+                self.contents = gr.HTML(**PANE, elem_id="lm-contents")
+                gr.HTML(look_html.menu(), **PANE, elem_id="lm-look")
+                self.about = AboutPane(self.desk, self.frame)
+                self.goto = gr.Textbox(
+                    label="Go to", placeholder="Go to: page 12, 45%", max_lines=1, scale=1, min_width=120,
+                    elem_id="lm-goto", container=False, show_label=False,
+                )  # fmt: skip
+                self.query = gr.Textbox(
+                    label="Search in this book", placeholder="Search in this book", elem_id="lm-search",
+                    scale=2, min_width=140, max_lines=1, container=False, show_label=False,
+                )  # fmt: skip
+            self.hits = gr.HTML(elem_id="lm-found", **PANE)
+            self.about.draw()
+        self.leaf = gr.HTML(**PANE | {"js_on_load": SCRIPT}, elem_id="lm-reader")
+        with gr.Row(elem_id="lm-foot", elem_classes="lm-tools"):
+            self.place = gr.HTML(elem_id="lm-place", apply_default_css=False, padding=False)
             self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
             self.bookmark = gr.Button("Bookmark", size="sm", min_width=90, visible=not self.desk.read_only)
             self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)
         self.bar = MarkBar(self.desk.marks)
 
     def _talk(self) -> None:
+        with gr.Row(elem_classes="lm-talks"):
+            self.talks = gr.Dropdown(
+                label="Talk", choices=[], scale=3, min_width=110, container=False, show_label=False
+            )
+            self.fresh = gr.Button("New talk", size="sm", min_width=70, scale=0)
+            self.delete = gr.Button("Delete talk", size="sm", min_width=80, scale=0, elem_id="lm-delete")
         self.bound = gr.Radio(
             list(BOUNDS.items()), value="book", label="Answers come from", elem_classes="lm-bounds"
         )
-        with gr.Row(elem_classes="lm-talks"):
-            self.talks = gr.Dropdown(label="Talk", choices=[], scale=3, min_width=110)
-            self.fresh = gr.Button("New talk", size="sm", min_width=70, scale=0)
-            self.delete = gr.Button("Delete talk", size="sm", min_width=80, scale=0)
+        self.map = gr.HTML(elem_id="lm-map", **PANE)
         with gr.Column(elem_id="lm-talk"):
             self.history = gr.HTML(**PANE)
             self.live = gr.HTML(**PANE)
         self.edited = gr.HTML(**PANE, elem_id="lm-edited")
-        self.question = gr.Textbox(
-            label="Your question", placeholder="Who is …? What happens when …?", lines=1, max_lines=6,
-            elem_id="lm-question",
-        )  # fmt: skip
-        with gr.Row(elem_classes="lm-tools"):
-            self.ask = gr.Button("Ask", variant="primary", size="md", min_width=90)
-            self.stop = gr.Button("Stop", size="md", min_width=90)
-            self.export = gr.Button("Export", size="md", min_width=90)
+        with gr.Row(elem_classes="lm-tools lm-asking"):
+            self.question = gr.Textbox(
+                label="Your question", placeholder="Your question", lines=1, max_lines=6,
+                elem_id="lm-question", container=False, show_label=False, scale=5, min_width=120,
+            )  # fmt: skip
+            self.ask = gr.Button("Ask", variant="primary", size="md", min_width=70, scale=0)
+            self.stop = gr.Button("Stop", size="md", min_width=70, scale=0, elem_id="lm-stop")
+            self.export = gr.Button("Export", size="md", min_width=70, scale=0, elem_id="lm-export")
         # a DownloadButton would give what its *last* click made: the browser saves the text itself
         self.exported = gr.Textbox(label="The talk as Markdown", visible="hidden")
 
@@ -162,7 +169,9 @@ class ReadTab:
         self.bookmark.click(self.on_bookmark, [frame.view], [self.leaf], **QUICK)
         self.bar.wire(frame.view, self.question, self.leaf, self.desk.reading.leaf_html)
         self.about.wire(self.on_leaf, scene)
-        buttons = {"previous": self.previous, "next": self.next, "read_to": self.read_to, "back": self.back}
+        buttons = {"read_to": self.read_to, "back": self.back}
+        where = [frame.view, frame.kept, self.place]
+        self.leaf.input(self.on_scrolled, [frame.view], where, **QUICK | {"trigger_mode": "always_last"})
         clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
                   for action, button in buttons.items()}  # fmt: skip
         # back may be into another book and its talk
@@ -202,6 +211,18 @@ class ReadTab:
             return {self.hits: self.on_search(view, query, request, action == "everywhere")}
         return self.move(view, action, values, request)
 
+    def on_scrolled(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
+        """Remember the line at the top of the window, or the paragraph chosen; the text stays as it is."""
+        owner, values = owner_of(request), event_values(event)
+        if self.desk.reading.entry(view, owner) is None or values.get("document") != view.document:
+            return {self.frame.view: view}
+        with told():
+            if values.get("action") == "cursor":
+                return {self.frame.view: replace(view, cursor=int(values["start"]))}
+            view = self.desk.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0), owner)
+        place = markup.text(self.desk.reading.place_words(view, owner))
+        return {self.frame.view: view, self.frame.kept: view.kept(), self.place: place}
+
     def move(self, view: View, action: str, values: dict, request: gr.Request) -> dict:
         """Change what is shown of the book; all of the tab where that leads into another one."""
         owner = owner_of(request)
@@ -222,15 +243,12 @@ class ReadTab:
                 view, document, int(values[first]), int(values[last]), mark, owner
             )
         steps = {
-            "next": lambda: self.desk.reading.turned(view, 1, owner),
-            "previous": lambda: self.desk.reading.turned(view, -1, owner),
             "read_to": lambda: self.desk.reading.read_to(view, owner),
             "back": lambda: self.desk.reading.returned(view, owner),
             "address": lambda: replace(
                 self.desk.reading.jumped(view, str(values["document"]), int(values["at"]), 0, "", owner),
                 back=view.back,
             ),
-            "cursor": lambda: replace(view, cursor=int(values["start"])),
         }
         return steps[action]() if action in steps else view
 

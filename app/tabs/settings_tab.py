@@ -10,7 +10,7 @@ from engine.paths import PROGRAM, SIDENETS
 from engine.shelf.shelf import folder_bytes
 
 KEYS = (
-    "Keys while reading: → or n next leaf, ← or p back, / search. Click a paragraph to choose it. In an "
+    "Keys while reading: → or n a window on, ← or p back, / search. Click a paragraph to choose it. In an "
     "answer, arrow keys lead from word to word, and Enter to the place where that was read."
 )
 LOOKING = "Looking …"

@@ -222,6 +222,11 @@ def create_marks(db: sqlite_utils.Database) -> None:
     db.execute("ALTER TABLE readings ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'")
 
 
+def add_places(db: sqlite_utils.Database) -> None:
+    """Remember the line that a reader looked at last, beside how far was read."""
+    db.execute("ALTER TABLE readings ADD COLUMN place INTEGER")
+
+
 MIGRATIONS = [
     create_documents,
     create_jobs,
@@ -231,6 +236,7 @@ MIGRATIONS = [
     add_library_owners,
     add_text_sums,
     create_marks,
+    add_places,
 ]
 
 

@@ -31,13 +31,12 @@ from engine.shelf.jobs import Jobs
 from engine.shelf.leftovers import INCOMING, Leftovers, bury, keep_graves, set_aside
 from engine.shelf.rebuilding import file_hash, write_note, write_whole
 from engine.shelf.talks import Talks
-from engine.shelf.titles import folded, one_line
+from engine.shelf.titles import folded, one_line, tag_names
 from ingest.document import Document
 from ingest.errors import BadInput
 
 STATES = ("waiting", "parsing", "encoding", "paused", "ready", "failed")
 SHORTEST_ID_START = 3
-LONGEST_TAG, MOST_TAGS = 40, 20
 COPY_BYTES = 1 << 20
 CHANGEABLE = ("author", "language", "format", "characters", "tokens", "bank_bytes", "state")
 
@@ -71,6 +70,7 @@ class Entry:
     position: int
     opened: float | None
     tags: tuple[str, ...] = ()
+    place: int | None = None
 
     def belongs_to(self, owner: str) -> bool:
         """Tell whether that account may change or delete it, see `may_change`."""
@@ -198,6 +198,10 @@ class Shelf:
         self._note(identifier, owner, "position", max(0, int(position)))
         return self.get(identifier, owner)
 
+    def left_at(self, identifier: str, place: int, owner: str = "") -> None:
+        """Remember the line at which a reader looks, as the character that it begins with."""
+        self._note(identifier, owner, "place", max(0, int(place)))
+
     def opened(self, identifier: str, owner: str = "") -> Entry:
         """Remember that a reader opened the document now."""
         self._note(identifier, owner, "opened", time.time())
@@ -205,9 +209,7 @@ class Shelf:
 
     def tag(self, identifier: str, tags: str, owner: str = "") -> Entry:
         """Give the document a reader's tags, parted by commas, for those it has; '' takes all away."""
-        lines = [one_line(tag, LONGEST_TAG) for tag in tags.split(",")]
-        kept = list({folded(line): line for line in lines if line}.values())[:MOST_TAGS]
-        self._note(identifier, owner, "tags", json.dumps(kept))
+        self._note(identifier, owner, "tags", json.dumps(tag_names(tags)))
         return self.get(identifier, owner)
 
     def remove(self, identifier: str, timeout: float = 30.0, keep_marks: bool = False) -> int:
@@ -316,7 +318,7 @@ class Shelf:
         rows = list(
             self.connections.db.query(
                 "SELECT documents.*, coalesce(readings.position, 0) AS position, readings.opened AS opened,"
-                " coalesce(readings.tags, '[]') AS tags FROM documents LEFT JOIN readings"
+                " coalesce(readings.tags, '[]') AS tags, place FROM documents LEFT JOIN readings"
                 f" ON readings.document = documents.id AND readings.owner = :owner {rest}",
                 values,
             )

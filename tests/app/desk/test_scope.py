@@ -40,5 +40,5 @@ def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
     assert front > 0
     assert within(0) == within(0, cursor=front - 1) == "Chapter 1"
     assert within(novel.chapters[2].start) == "Chapter 3"
-    with pytest.raises(BadInput, match="no chapter begins on this leaf or before it"):
+    with pytest.raises(BadInput, match="no chapter begins here or before"):
         within(0, chapters=0)

@@ -132,7 +132,11 @@ def test_the_way_back_leads_into_the_book_one_was_in(told):
     led = desk.reading.jumped(desk.reading.jumped(view, two, 100, 120, "cited", ""), two, 40, 50, "found", "")
     assert (led.document, led.at, led.cited, led.found) == (two, 40, None, ((40, 50),))
     back = desk.reading.returned(led, "")
-    assert back == replace(view, back=None) and desk.reading.returned(back, "") == back
+    assert (
+        back == replace(view, back=None, led=back.led)
+        and back.led > led.led
+        and desk.reading.returned(back, "") == back
+    )
     nowhere = desk.reading.jumped(View(bound="shelf"), two, 100, 120, "cited", "")
     assert nowhere.back is None and nowhere.bound == "shelf"
     # a talk about one book is not another book's

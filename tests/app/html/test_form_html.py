@@ -12,7 +12,8 @@ from ingest.parse import parse
 from tests.ingest.build import epub, page
 
 HOSTILE = "<script>x()</script>"
-TAGS = {"article", "p", "h3", "h4", "em", "strong", "span", "code", "mark", "button", "aside", "blockquote"}
+TAGS = {"article", "section", "p", "h3", "h4", "em", "strong", "span", "code", "mark", "button"}
+TAGS |= {"aside", "blockquote"}
 TABLE = {"div", "table", "caption", "tr", "td", "th", "figure", "img"}
 
 

@@ -106,7 +106,7 @@ def test_a_citation_is_marked_to_the_character_over_paragraphs():
     shown = leaves.leaf_html(document(text), leaves.Leaf(0, 0, len(text)), leaves.Shown(cited=cited))
     marks = [html.unescape(one) for one in re.findall(r"<mark[^>]*>(.*?)</mark>", shown)]
     assert marks == ["Second <b>one</b>.", "Third"]
-    assert tags(shown) == {"article", "p", "mark"}
+    assert tags(shown) == {"article", "section", "p", "mark"}
 
 
 def test_hostile_text_adds_no_tag_anywhere():
@@ -115,7 +115,7 @@ def test_hostile_text_adds_no_tag_anywhere():
     hostile = Document(HOSTILE, HOSTILE, '" onload="bad()', "text", text, chapters, pages)
     whole = leaves.Leaf(0, 0, len(text))
     shown = leaves.leaf_html(hostile, whole, leaves.Shown(found=((3, 9),), read_to=20))
-    assert tags(shown) == {"article", "p", "h2", "div", "mark"}
+    assert tags(shown) == {"article", "section", "p", "h2", "div", "mark"}
     assert 'onload="bad' not in shown
     hit = Hit("d", 0, 0, len(HOSTILE), 1.0, HOSTILE, ((4, 10),))
     hits = search_hits.hits_html(HOSTILE, Found(HOSTILE, [hit], 1), lambda _: HOSTILE)

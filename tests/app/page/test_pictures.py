@@ -37,6 +37,11 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
         assert answer.headers["x-content-type-options"] == "nosniff"
         view = served.desk.reading.open(entry.id, "")
         leaf = served.desk.reading.leaf_html(view, "")
+        # leaves that are fetched as one scrolls are the same as the one that was opened, and nothing else is
+        fetched = httpx.get(f"{served.url}lm/leaves/{entry.id}/0")
+        assert fetched.text in leaf and "sandbox" in fetched.headers["Content-Security-Policy"]
+        for other in (f"{entry.id}/99", "nothing/0", f"{entry.id}/-1"):
+            assert httpx.get(f"{served.url}lm/leaves/{other}").status_code == 404
         assert f'src="lm/pictures/{entry.id}/{shown.name}" alt="Tom"' in leaf
         others = ["0" * 24 + ".png", "document.json", "../document.json", "..%2Fdocument.json", "source.epub"]
         for name in others:
