@@ -78,7 +78,7 @@ class ShelfTab:
             path = Path(name)
             try:
                 for book in self.desk.unpacked(uploads.inside(path)):
-                    entry = self.desk.add(book, password, encoding, owner_of(request), ocr.strip())
+                    entry = self.desk.add(book, password, encoding, owner_of(request), (ocr or "").strip())
                     uploads.discard(book)
                     there += [entry.id] if entry.state == "ready" else []
                     known = entry.id in on_shelf
@@ -116,7 +116,7 @@ class ShelfTab:
             "renew": lambda: self.desk.renew(document, owner),
         } | dict.fromkeys(
             ("pause", "cancel", "resume", "recognise"),
-            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner, ocr.strip()),
+            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner, (ocr or "").strip()),
         )
         with told():
             if action == "open":
