@@ -5,9 +5,14 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0))  # 0: the tests run in one process
+if WORKERS:  # they share the cores, and a thread that waits leaves its core to others
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -54,8 +59,11 @@ def converted(tmp_path_factory) -> Path:
     from engine.backbone.load import load_backbone
     from engine.paths import Paths
 
-    paths = Paths(tmp_path_factory.mktemp("converted"))
-    load_backbone(paths)
+    here = tmp_path_factory.getbasetemp()
+    paths = Paths((here.parent if WORKERS else here) / "converted")
+    paths.home.mkdir(exist_ok=True)
+    with FileLock(paths.home / "lock"):  # whichever worker comes first converts it for all
+        load_backbone(paths)
     return paths.backbones
 
 

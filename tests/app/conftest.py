@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from engine.paths import Paths
-from tests.app.browser import chromium, furnished, program, reader  # noqa: F401 (fixtures)
+from tests.app.browser import a_free_port, chromium, furnished, program, reader  # noqa: F401 (fixtures)
 
 
 @dataclass
@@ -66,7 +66,7 @@ def serving(
     assistant = Assistant(Library(Paths(home), parse, model=str(model)))
     desk = Desk(assistant, read_only, named if accounts else None)
     desk.start()
-    opened = page.serve(desk, host, access.free_port(host, None))
+    opened = page.serve(desk, host, a_free_port())
     yield Served(opened.local_url, desk, home)
     desk.stop()
     opened.close(verbose=False)

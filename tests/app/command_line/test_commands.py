@@ -412,19 +412,20 @@ def test_every_command_has_help(capsys):
         assert f"launch.py {name}" in capsys.readouterr().out
 
 
-COVERAGE = ["--cov=engine", "--cov=ingest", "--cov-report=term"]
 PYTEST_ARGUMENTS = [
-    ([], COVERAGE),
-    (["-x", "-q", "--color=yes"], [*COVERAGE, "-x", "-q", "--color=yes"]),
+    ([], run_tests.WORKERS),
+    (["-x", "-q", "--color=yes"], [*run_tests.WORKERS, "-x", "-q", "--color=yes"]),
     (["-k", "bank"], ["-k", "bank"]),
-    (["--quick", "-x"], ["-m", "not slow", "-x"]),
+    (["--cov"], [*run_tests.WORKERS, "--cov"]),
+    (["-n", "0"], [*run_tests.WORKERS, "-n", "0"]),
+    (["--quick", "-x"], ["-m", "not slow", *run_tests.WORKERS, "-x"]),
     (["near.py", "--quick"], ["-m", "not slow", "{here}/near.py"]),
     (["-m", "slow", "-q"], ["-m", "slow", "-q"]),
     (["--deselect=tests/x.py"], ["--deselect=tests/x.py"]),
     (["tests/app"], ["tests/app"]),
     (["near.py::test_x"], ["{here}/near.py::test_x"]),
     (["-k", "near.py"], ["-k", "near.py"]),
-    (["-p", "no:cacheprovider"], [*COVERAGE, "-p", "no:cacheprovider"]),
+    (["-p", "no:cacheprovider"], [*run_tests.WORKERS, "-p", "no:cacheprovider"]),
 ]
 
 
