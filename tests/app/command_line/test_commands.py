@@ -50,7 +50,7 @@ class FakeAssistant:
         self.calls = []
         self.shelf = SimpleNamespace(entries=lambda: [ENTRY])
 
-    def add(self, path, *, password=None, encoding=None, dtype=None, progress=None):
+    def add(self, path, *, password=None, encoding=None, ocr=None, dtype=None, progress=None):
         self.calls.append(("add", path.name, password, encoding))
         if path.name == "broken.pdf":
             raise BadInput("broken.pdf is no PDF; give a whole file")

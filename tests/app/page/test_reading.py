@@ -79,7 +79,7 @@ def test_the_program_reads_nothing_in_its_own_process(tmp_path, monkeypatch):
     monkeypatch.setattr("os.umask", lambda mask: 0)  # the tests that follow have their own
     arguments = commands.parse(["classify", "--demos", "d.csv", "--text", "t"])
     library = opening.assistant(commands.parse(["shelf"])).library
-    assert library._parse is apart.parse
+    assert library.intake._parse is apart.parse
     given: list[Demonstrations] = [classify.demonstrations(arguments)]
     assert given[0].read_table is desk.read_table is import_draft.read_table is apart.read_table
     assert import_draft.pasted_table is apart.pasted_table
