@@ -33,7 +33,7 @@ def bank_layout(config: SideNetConfig, dtype: str | None = None, states: bool = 
         chunk_size=config.chunk_size,
         dtype=dtype or config.dtype,
         state_block=config.state_block if states else None,
-        values=config.memory_values == "attention",
+        values=config.keeps_values,
     )
 
 

@@ -161,29 +161,44 @@ class MemoryBank:
         """
         return DerivedKeys(self.folder, fingerprint).keys(self.pooled, make)
 
-    def gather(self, block: int, chunk_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def gather(
+        self, block: int, chunk_ids: Tensor, until: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return keys and values of the tokens of chunks.
 
-        chunk_ids (…, k) int64, −1 for none. Returns float32 keys and values
+        chunk_ids (…, k) int64, −1 for none. until: as of `gather_heads`. Returns float32 keys and values
         (…, k · chunk_size, kv_heads, head_dim) and a mask (…, k · chunk_size), True where there is a token.
         Slots without a token hold zeros.
         """
         unique, slots, mask = self._slots(chunk_ids)
         keys = self._rows("keys", block, unique)[slots]
-        values = self._rows("values", block, unique)[slots]
-        return keys, values, mask
+        values, known = self._values(block, unique, until)
+        return keys, values[slots], mask & known[slots]
 
-    def gather_heads(self, block: int, chunk_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def gather_heads(
+        self, block: int, chunk_ids: Tensor, until: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Gather for chunks found per query head: each head gets the keys of its own kv head only.
 
+        until: values are those of the token after each slot's; where that lies from here on, it is masked.
         chunk_ids (…, heads, k), heads a multiple of kv_heads. Returns keys and values
         (…, heads, k · chunk_size, head_dim) and a mask (…, heads, k · chunk_size).
         """
         unique, slots, mask = self._slots(chunk_ids)
         flat = self._per_head(slots)
         keys = self._rows("keys", block, unique).flatten(0, 1)[flat]
-        values = self._rows("values", block, unique).flatten(0, 1)[flat]
-        return keys, values, mask
+        values, known = self._values(block, unique, until)
+        return keys, values.flatten(0, 1)[flat], mask & known[slots]
+
+    def _values(self, block: int, tokens: np.ndarray, until: int | None) -> tuple[Tensor, Tensor]:
+        """Return the values of tokens (n,) or, with `until`, of what follows them, and which there are; rows
+        are as of `_rows`."""
+        known = torch.ones(1 + len(tokens), dtype=torch.bool)
+        if until is not None:
+            tokens = tokens + 1
+            known[1:] = torch.from_numpy(tokens < min(until, self.tokens))
+            tokens = np.minimum(tokens, self.tokens - 1)
+        return self._rows("values", block, tokens), known
 
     def states(self, tokens: np.ndarray) -> np.ndarray:
         """Return the states (n, width) float32 of tokens (n,) entering the state block.

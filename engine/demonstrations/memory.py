@@ -70,7 +70,7 @@ class DemonstrationReader:
             )
         chunks = torch.from_numpy(np.where(found >= 0, np.append(self._chunks, 0)[found], -1))
         bank = self.memory.bank
-        gathered = Gathered.of(bank, self.config, block, chunks, bank.tokens)
+        gathered = Gathered.of(bank, self.config, layer, chunks, bank.tokens)
         if gathered.following is not None:
             gathered = self._within_examples(gathered, chunks)
         return gathered.retrieved(query, found)

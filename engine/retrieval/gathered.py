@@ -28,26 +28,29 @@ class Gathered:
         cls,
         bank: MemoryBank,
         config: SideNetConfig,
-        block: int,
+        layer: int,
         chunks: Tensor,
         end: int,
         keys_of: KeysOf | None = None,
     ) -> "Gathered":
-        """Chunks (n, heads or 1, k) of a bank, −1 for none; no follower from token `end` on is looked at."""
-        if config.memory_values == "following":
+        """Chunks (n, heads or 1, k) of a bank, −1 for none, as a memory layer reads them; no follower from
+        token `end` on is looked at."""
+        block = config.read_block(layer)
+        if not config.gives_values(layer):
             spread = chunks.expand(-1, config.heads, -1)
             keys, following, mask = bank.gather_following(block, spread, end, keys_of)
             return cls(keys, None, mask, following)
+        until = end if config.values_follow else None
         if chunks.shape[1] > 1:
-            return cls(*bank.gather_heads(block, chunks))
-        keys, values, mask = bank.gather(block, chunks[:, 0])
+            return cls(*bank.gather_heads(block, chunks, until))
+        keys, values, mask = bank.gather(block, chunks[:, 0], until)
         return cls(keys.transpose(1, 2), values.transpose(1, 2), mask[:, None])
 
     @classmethod
-    def nothing(cls, config: SideNetConfig, chunks: Tensor) -> "Gathered":
+    def nothing(cls, config: SideNetConfig, layer: int, chunks: Tensor) -> "Gathered":
         """Return what `of` gives for chunks that are all −1."""
         count, heads, k = chunks.shape
-        slots, follows = k * config.chunk_size, config.memory_values == "following"
+        slots, follows = k * config.chunk_size, not config.gives_values(layer)
         own = config.heads if follows or heads > 1 else config.kv_heads
         keys = torch.zeros(count, own, slots, config.head_dim)
         mask = torch.zeros(count, config.heads if follows else heads, slots, dtype=torch.bool)

@@ -160,15 +160,15 @@ class Memory:
             chunks, _ = self.search(query[0].float(), self.config.top_k, block)
         else:
             chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)
-        return self._gather(block, chunks).retrieved(query, chunks)
+        return self._gather(layer, chunks).retrieved(query, chunks)
 
-    def _gather(self, block: int, chunks: Tensor) -> Gathered:
-        """Fetch what chunks (time, heads or 1, k) of this memory give."""
-        found = Gathered.nothing(self.config, chunks)
+    def _gather(self, layer: int, chunks: Tensor) -> Gathered:
+        """Fetch what chunks (time, heads or 1, k) of this memory give a memory layer."""
+        found = Gathered.nothing(self.config, layer, chunks)
         for stretch, offset in zip(self.stretches, self._offsets, strict=False):
             mine = (chunks >= offset) & (chunks < offset + stretch.end - stretch.start)
             local = torch.where(mine, chunks - int(offset) + stretch.start, -1)
             bank = stretch.source.bank
             end = bank.chunk_tokens(stretch.end - 1)[1]
-            found = found.joined(Gathered.of(bank, self.config, block, local, end, stretch.source.keys_of))
+            found = found.joined(Gathered.of(bank, self.config, layer, local, end, stretch.source.keys_of))
         return found

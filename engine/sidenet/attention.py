@@ -4,7 +4,11 @@
     M = softmax([q K̃ᵀ/√d, q·k_null/√d + b_null]) [Ṽ, v_null]                   memory and null slot
     O = (1 − σ(g_h)) · A + σ(g_h) · M                                          before W_o
 
-The null slot lets a token take nothing, and makes the empty bank the same computation as a full one.
+The null slot lets a token take nothing, and makes the empty bank the same computation as a full one. Where
+branches are carried memory has a query and an output of its own, and the null slot gives what the window
+gave: a token that takes nothing from the bank keeps all of its window, however far the gate is open.
+
+    O = W_o[(1 − σ(g_h)) · A + σ(g_h) · (M + m_null · A)] + W_m σ(g_h) · M,  W_m zero at first
 """
 
 from dataclasses import dataclass
@@ -110,10 +114,25 @@ class SlotAttention(nn.Module):
 
 
 class MemoryAttention(SlotAttention):
-    """Attention over retrieved keys and values, and a gate per head between it and the local window."""
+    """Attention over retrieved keys and values, and a gate per head between it and the local window.
 
-    def __init__(self, heads: int, kv_heads: int, head_dim: int, null_slot: bool, gate_start: float) -> None:
+    query: a map of its own from the normed state to the queries of memory, where branches are carried.
+    """
+
+    def __init__(
+        self,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        null_slot: bool,
+        gate_start: float,
+        query: nn.Linear | None = None,
+    ) -> None:
         super().__init__(heads, kv_heads, head_dim, null_slot)
+        self.query, self.output = query, None
+        if query is not None:
+            self.output = nn.Linear(heads * head_dim, query.in_features, bias=False)
+            nn.init.zeros_(self.output.weight)
         self.gate = nn.Parameter(torch.full((heads,), gate_start))
         if null_slot:
             self.null_value = nn.Parameter(torch.zeros(heads, head_dim))
@@ -131,10 +150,19 @@ class MemoryAttention(SlotAttention):
         read = self._read(mass[..., :-1], memory)
         return read + mass[..., -1:] * self.null_value if self.null_slot else read, mass
 
-    def combine(self, local: Tensor, memory: Tensor) -> Tensor:
-        """Mix `(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim)."""
+    def combine(self, local: Tensor, memory: Tensor, mass: Tensor | None = None) -> Tensor:
+        """Mix `(1 − σ(g_h)) · A + σ(g_h) · M` over (batch, time, heads, head_dim).
+
+        mass: as `forward` gave it; where branches are carried the null slot's goes back to the window.
+        """
         gate = self.openness()[:, None]
+        if self.query is not None and mass is not None:
+            memory = memory + mass[..., -1:] * local
         return (1 - gate) * local + gate * memory
+
+    def apart(self, memory: Tensor) -> Tensor | float:
+        """What the output of memory's own adds (batch, time, width) to that of the block; memory: `M`."""
+        return 0.0 if self.output is None else self.output((self.openness()[:, None] * memory).flatten(2))
 
     def _read(self, mass: Tensor, memory: Retrieved) -> Tensor:
         assert memory.values is not None

@@ -4,6 +4,7 @@ Tensors that still equal the backbone's copy are left out, so a checkpoint is as
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.backbone.backbone import Backbone
 from engine.paths import SIDENETS
-from engine.sidenet.config import SideNetConfig
+from engine.sidenet.config import CARRIED_GATE, SideNetConfig
 from engine.sidenet.reading import ReadingLayers, has_reader, load_reader
 from engine.sidenet.sidenet import SideNet, changed_tensors
 from ingest.errors import BadInput
@@ -80,6 +81,31 @@ def with_search_of(sidenet: SideNet, other: SideNet, backbone: Backbone) -> Side
     made.load_state_dict(sidenet.state_dict(), strict=False)
     assert made.search is not None
     made.search.load_state_dict(other.search.state_dict())
+    return made.to(backbone.device)
+
+
+def with_values(sidenet: SideNet, layers: Sequence[int], backbone: Backbone, follow: bool = False) -> SideNet:
+    """Let further layers of `sidenet` read value vectors, carried through the blocks above; its votes stay.
+
+    follow: see `values_follow` of the configuration.
+
+    Raises
+    ------
+    BadInput
+        A layer of them votes already, or some other branch has learned.
+    """
+    config = sidenet.config
+    if taken := sorted({*layers} & {*config.memory_layers}):
+        raise BadInput(f"side layer {taken[0]} reads memory already; name another with --value-layers")
+    if config.memory_values != "following" or not sidenet.pointwise:
+        raise BadInput("values go beside a checkpoint that votes for what followed and does nothing else")
+    named = {"memory_layers": tuple(sorted({*layers, *config.memory_layers})), "value_layers": tuple(layers)}
+    carried = {"branch_scale": "carried", "gate_start": CARRIED_GATE, "values_follow": follow}
+    config = dataclasses.replace(config, **carried, **named)
+    made = SideNet(config, backbone)
+    scales = ("attention_scale", "mlp_scale")
+    votes = {name: part for name, part in sidenet.state_dict().items() if not name.endswith(scales)}
+    made.load_state_dict(votes, strict=False)
     return made.to(backbone.device)
 
 

@@ -9,6 +9,8 @@ from engine.backbone.backbone import Backbone
 from ingest.errors import BadInput
 
 MEMORY_VALUES = ("attention", "following")
+BRANCH_SCALES = ("learned", "unit", "carried")
+CARRIED_GATE = -3.0  # sigmoid 0.05: almost the backbone at first, and memory is already felt
 FIXED_BY_BACKBONE = ("fingerprint", "tokenizer_hash", "blocks", "width", "heads", "kv_heads", "head_dim")
 
 
@@ -17,11 +19,15 @@ class SideNetConfig:
     """Shape and settings of a SideNet beside one backbone.
 
     reduction: backbone blocks per side layer. memory_layers: 0-based side layers that read the bank.
-    branch_scale: "learned" vectors that start at zero (the identity start) or "unit" (the paper).
+    branch_scale: "learned" vectors that start at zero (the identity start), "unit" (the paper) or "carried":
+    what values gave passes through the copied blocks above as it would through the backbone.
     null_slot: whether memory attention may take nothing. search: "pooled" finds chunks by a learned map of
     the mean hidden state entering `search_block`; "attention" by the mean attention key (the paper).
     memory_values: what a memory slot gives: "attention" (its value vector, the paper) or "following" (the
-    token that came next). memory_block: the block whose keys memory layers read; None: each its own source.
+    token that came next). values_follow: a slot gives the value of the token after its own, so that it is
+    looked for as votes are: by where the book stood, not by what came next. value_layers: memory layers that
+    read value vectors though the others give what followed; both kinds then stand in one SideNet.
+    memory_block: the block whose keys memory layers read; None: each its own source.
     state_block: the block whose entering states a bank keeps for the reading layers; None for none.
     reading: what memory attention finds its chunks by, where that is not `search`: the map that finds a
     question's passages need not be the one that finds where a sentence goes on.
@@ -39,6 +45,8 @@ class SideNetConfig:
     memory_layers: tuple[int, ...] = ()
     memory_block: int | None = None
     memory_values: str = "attention"
+    value_layers: tuple[int, ...] = ()
+    values_follow: bool = False
     branch_scale: str = "learned"
     null_slot: bool = True
     gate_start: float = 0.0
@@ -52,8 +60,10 @@ class SideNetConfig:
     state_block: int | None = None
 
     def __post_init__(self) -> None:
-        if self.branch_scale not in ("learned", "unit"):
-            raise BadInput(f"branch_scale is '{self.branch_scale}'; it must be 'learned' or 'unit'")
+        if self.branch_scale not in BRANCH_SCALES:
+            raise BadInput(f"branch_scale is '{self.branch_scale}'; choose one of {', '.join(BRANCH_SCALES)}")
+        if not set(self.value_layers) <= set(self.memory_layers):
+            raise BadInput("value_layers must be among memory_layers")
         if self.search not in ("attention", "pooled"):
             raise BadInput(f"search is '{self.search}'; it must be 'attention' or 'pooled'")
         if self.reading not in (None, "attention", self.search):
@@ -76,6 +86,21 @@ class SideNetConfig:
         """Whether memory attention finds its chunks by the learned map, not by attention keys."""
         return (self.reading or self.search) == "pooled"
 
+    def gives_values(self, layer: int) -> bool:
+        """Whether a memory layer reads value vectors, and not the tokens that followed."""
+        return self.memory_values == "attention" or layer in self.value_layers
+
+    def carries(self, layer: int) -> bool:
+        """Whether what values gave below, or give here, passes through this side layer's copied block."""
+        lowest = min(filter(self.gives_values, self.memory_layers), default=self.side_layers)
+        votes = layer in self.memory_layers and not self.gives_values(layer)
+        return self.branch_scale == "carried" and layer >= lowest and not votes
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether any memory layer reads value vectors, so that a bank has to hold them."""
+        return any(map(self.gives_values, self.memory_layers))
+
     @property
     def side_layers(self) -> int:
         """Number of side layers; a last short span of blocks gets a layer of its own."""
@@ -85,6 +110,11 @@ class SideNetConfig:
     def boundaries(self) -> tuple[int, ...]:
         """Indices j of the `H_j` between side layers: side layer i spans boundaries[i] … boundaries[i+1]."""
         return (*range(0, self.blocks, self.reduction), self.blocks)
+
+    def states(self, layer: int) -> tuple[int, ...]:
+        """The `H_j` that side layer `layer` reads."""
+        carried = (self.source_block(layer), self.boundaries[layer + 1]) if self.carries(layer) else ()
+        return (self.boundaries[layer], *carried)
 
     def source_block(self, layer: int) -> int:
         """Return the backbone block whose weights side layer `layer` starts from."""
@@ -108,6 +138,8 @@ class SideNetConfig:
         facts = {name: getattr(backbone, name) for name in FIXED_BY_BACKBONE}
         side_layers = -(-backbone.blocks // settings.get("reduction", 2))
         settings.setdefault("memory_layers", (side_layers // 5,))
+        if settings.get("branch_scale") == "carried":
+            settings.setdefault("gate_start", CARRIED_GATE)
         return cls(backbone=backbone.name, **facts, **settings)
 
     def require(self, backbone: Backbone) -> None:
@@ -138,5 +170,6 @@ class SideNetConfig:
             raise BadInput(
                 f"the checkpoint has settings unknown here: {', '.join(unknown)}; update LongMem Reader"
             )
-        values["memory_layers"] = tuple(values["memory_layers"])
+        for name in ("memory_layers", "value_layers"):
+            values[name] = tuple(values.get(name, ()))
         return cls(**values)

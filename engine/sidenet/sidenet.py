@@ -8,6 +8,15 @@ with b(i) = reduction · i. The backbone's residuals telescope, so X_i = H_{b(i)
 the side branches; that is how it is computed. The learned scales s start at zero: D = 0, X_n = H_n, and an
 untrained SideNet *is* the backbone. A branch whose scale is still zero costs nothing when answering.
 
+With branch_scale "carried" what values gave passes through the copied blocks f_i above as it would through
+the backbone's own, whose part of the residual is already there:
+
+    D_{i+1} = D_i + f_i(H_{b(i+1)−1} + D_i) − (H_{b(i+1)} − H_{b(i+1)−1})
+
+so that it is understood by the blocks it was made for. A memory that gives nothing leaves D = 0 here too.
+Votes for what followed need no blocks to be understood: they are added at the end, and a layer that votes
+carries nothing (its query is no longer the block's).
+
 Where the family runs attention and MLP one after the other, so does the side layer: its MLP reads
 LN(X_i + s_a ⊙ Attn_i), as the copied weights expect.
 """
@@ -83,7 +92,9 @@ class SideLayer(CopiedBlock):
     def __init__(self, config: SideNetConfig, backbone: Backbone, layer: int) -> None:
         super().__init__(backbone, config.source_block(layer))
         self.index = layer
-        self.memory = memory_of(config, backbone) if layer in config.memory_layers else None
+        self.memory = memory_of(config, backbone, layer) if layer in config.memory_layers else None
+        self.carries = config.carries(layer)
+        self.carried_form = config.branch_scale == "carried"
         self.attention_scale = self.mlp_scale = None
         if config.branch_scale == "learned":
             self.attention_scale = nn.Parameter(torch.zeros(config.width))
@@ -93,12 +104,25 @@ class SideLayer(CopiedBlock):
 
     def note_inert_branches(self) -> None:
         """Find the branches that multiply by zero, so that answering can leave them out."""
-        self.attends = self.attention_scale is None or bool(self.attention_scale.any())
-        self.transforms = self.mlp_scale is None or bool(self.mlp_scale.any())
+        if self.carried_form:
+            self.attends = self.transforms = self.carries
+        else:
+            self.attends = self.attention_scale is None or bool(self.attention_scale.any())
+            self.transforms = self.mlp_scale is None or bool(self.mlp_scale.any())
         if isinstance(self.memory, FollowingMemory):
             self.reads = self.memory.is_open
         else:
             self.reads = self.memory is not None and self.attends
+
+    @property
+    def votes(self) -> bool:
+        """Whether it adds votes for what followed."""
+        return self.reads and isinstance(self.memory, FollowingMemory)
+
+    @property
+    def votes_apart(self) -> bool:
+        """Whether its votes are added at the end, and not to its other branches."""
+        return self.votes and self.carried_form
 
     @property
     def active(self) -> bool:
@@ -113,13 +137,16 @@ class SideLayer(CopiedBlock):
         cache: SideCache | None,
         chunks: Tensor | None = None,
     ) -> tuple[Tensor, LayerTrace | None]:
-        """Sum of the branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave."""
+        """Sum of the branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave.
+
+        Where branches are carried `X_i` is what enters the copied block, `H_{b(i+1)−1} + D_i`.
+        """
         branches, trace = torch.zeros_like(x), None
         if self.attends:
             attended, trace = self._attention(self.attention_norm(x), cos_sin, memory, search, cache, chunks)
             branches = attended if self.attention_scale is None else self.attention_scale * attended
-        if self.reads and isinstance(self.memory, FollowingMemory):
-            followed, trace = self._following(x, memory, search, chunks)
+        if self.votes:
+            followed, trace = self.followed(x, memory, search, chunks)
             branches = branches + followed
         if self.transforms:
             transformed = self.mlp(self.mlp_norm(x if self.parallel else x + branches))
@@ -140,15 +167,18 @@ class SideLayer(CopiedBlock):
         if cache is not None:
             keys, values = cache.extend(self.index, keys, values)
         attended = local_attention(rotate(query.transpose(1, 2), cos_sin), keys, values).transpose(1, 2)
-        trace = None
         if isinstance(self.memory, MemoryAttention):
+            if self.memory.query is not None:
+                query = self.memory.query(normed).unflatten(-1, (self.heads, self.head_dim))
+                query = query if self.query_norm is None else self.query_norm(query)
             found = self._found(query, memory, search, chunks)
             read, mass = self.memory(query, found)
-            attended = self.memory.combine(attended, read)
             trace = LayerTrace(self.index, found.chunks, mass.detach())
-        return self.output(attended.flatten(2)), trace
+            attended, apart = self.memory.combine(attended, read, mass), self.memory.apart(read)
+            return self.output(attended.flatten(2)) + apart, trace
+        return self.output(attended.flatten(2)), None
 
-    def _following(
+    def followed(
         self, x: Tensor, memory: MemoryReader | None, search: Tensor | None, chunks: Tensor | None
     ) -> tuple[Tensor, LayerTrace]:
         """Return what the tokens that followed in the book add (batch, time, width), and the trace."""
@@ -176,11 +206,13 @@ def learns(part: nn.Module | nn.Parameter | None) -> bool:
     return part is not None and part.requires_grad
 
 
-def memory_of(config: SideNetConfig, backbone: Backbone) -> MemoryAttention | FollowingMemory:
+def memory_of(config: SideNetConfig, backbone: Backbone, layer: int) -> MemoryAttention | FollowingMemory:
     """Make what a memory layer reads with."""
     shape = (config.heads, config.kv_heads, config.head_dim, config.null_slot)
-    if config.memory_values == "attention":
-        return MemoryAttention(*shape, config.gate_start)
+    if config.gives_values(layer):
+        carried = config.branch_scale == "carried"
+        query = copy.deepcopy(backbone.projections(config.source_block(layer)).query) if carried else None
+        return MemoryAttention(*shape, config.gate_start, query)
     return FollowingMemory(*shape, backbone.head_weight, backbone.final_norm.weight)
 
 
@@ -212,7 +244,7 @@ class SideNet(nn.Module):
     @property
     def states(self) -> tuple[int, ...]:
         """The `H_j` that `forward` needs."""
-        needed = {self.config.boundaries[layer.index] for layer in self.layers if layer.active}
+        needed = {j for layer in self.layers if layer.active for j in self.config.states(layer.index)}
         needed.add(self.config.blocks)
         if self.search is not None and self.reads_memory:
             needed.add(self.config.search_block)
@@ -249,22 +281,43 @@ class SideNet(nn.Module):
             assert self.search is not None and self.config.search_block is not None
             search = self.search.queries(hidden[self.config.search_block])
         deviation: Tensor | None = None
+        votes: list[Tensor] = []  # where branches are carried
         traces: list[LayerTrace] = []
-        found: dict[int, Tensor | None] = {}  # by block: one search serves every layer that reads it
+        found: dict[tuple[int, bool], Tensor | None] = {}  # one search serves all layers that read alike
         for layer in self.layers:
             if not layer.active:
                 continue
-            state = hidden[self.config.boundaries[layer.index]]
-            x = state if deviation is None else state + deviation
-            block = self.config.read_block(layer.index)
-            branches, trace = layer(x, cos_sin, memory, search, cache, found.get(block))
-            deviation = branches if deviation is None else deviation + branches
+            alike = (self.config.read_block(layer.index), self.config.gives_values(layer.index))
+            state, own = self._entering(layer, hidden)
+            if layer.votes_apart:
+                asking = deviated(state, deviation, *votes)
+                followed, trace = layer.followed(asking, memory, search, found.get(alike))
+                votes.append(followed)
+            else:
+                x = deviated(state, deviation)
+                branches, trace = layer(x, cos_sin, memory, search, cache, found.get(alike))
+                deviation = deviated(branches if own is None else branches - own, deviation)
             if trace is not None:
                 traces.append(trace)
-                found.setdefault(block, trace.chunks)
+                found.setdefault(alike, trace.chunks)
         if cache is not None:
             cache.position = start + last.shape[1]
-        return SideOutput(self.norm(last if deviation is None else last + deviation), tuple(traces))
+        return SideOutput(self.norm(deviated(last, deviation, *votes)), tuple(traces))
+
+    def _entering(self, layer: SideLayer, hidden: dict[int, Tensor]) -> tuple[Tensor, Tensor | None]:
+        """Return the state that a layer reads and, where it carries, what the residual has of its block."""
+        bottom, top = self.config.boundaries[layer.index : layer.index + 2]
+        if not layer.carries:
+            return hidden[bottom], None
+        state = hidden[self.config.source_block(layer.index)]
+        return state, hidden[top] - state
+
+
+def deviated(state: Tensor, *deviations: Tensor | None) -> Tensor:
+    """Add to a state what deviations there are."""
+    for deviation in deviations:
+        state = state if deviation is None else state + deviation
+    return state
 
 
 def changed_tensors(sidenet: SideNet, start: SideNet) -> dict[str, Tensor]:

@@ -178,6 +178,7 @@ class TextBooks:
         """File name of one segment: what its activations depend on, hashed."""
         # fp32 goes without saying, so that what earlier versions kept is still found
         precision = "" if self.backbone.dtype == torch.float32 else f" {self.backbone.dtype}"
+        precision += " bf16 products" if torch.is_autocast_enabled(self.backbone.device.type) else ""
         content = f"{self.backbone.fingerprint}{precision} {self.wanted} {self.ids(book, index)}"
         return hashlib.blake2b(content.encode(), digest_size=12).hexdigest() + ".safetensors"
 

@@ -114,6 +114,8 @@ def open_layers(sidenet: SideNet, first: int, memory: bool, parts: str = "all") 
             layer.requires_grad_(True)
             if layer.memory is not None and not memory:
                 layer.memory.requires_grad_(False)
+        elif layer.memory is not None and layer.carries:  # the block that carries stays the backbone's
+            layer.memory.requires_grad_(True)
         elif layer.memory is not None:
             for part in (layer.attention_norm, layer.query, layer.memory):
                 part.requires_grad_(True)
@@ -134,7 +136,7 @@ def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, .
         if layer.active
         or (layer.index >= settings.first_layer and (settings.parts == "all" or layer.memory is not None))
     ]
-    return (*(sidenet.config.boundaries[layer] for layer in read), sidenet.config.blocks)
+    return (*(j for layer in read for j in sidenet.config.states(layer)), sidenet.config.blocks)
 
 
 def optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:

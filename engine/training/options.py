@@ -9,12 +9,15 @@ from typing import Any
 from torch import nn
 
 from engine.arguments import natural, numbers, positive
-from engine.sidenet.config import MEMORY_VALUES
+from engine.sidenet.config import BRANCH_SCALES, MEMORY_VALUES
 from engine.training.settings import TrainingSettings
 from ingest.errors import BadInput
 
 CHATS = 64
 # Beside the settings, these decide what a run learns; where files lie does not.
+OF_THE_START = (
+    "memory_layers", "memory_block", "memory_values", "values_follow", "branch_scale", "chunk_size", "top_k",
+)  # fmt: skip
 DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start")
 
 
@@ -40,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save", type=positive, default=50, metavar="N", help="steps between two checkpoints"
     )
-    parser.add_argument("--bf16", action="store_true", help="the backbone and its activations in bfloat16")
+    parser.add_argument("--bf16", action="store_true", help="products in bfloat16; on a GPU states too")
     parser.add_argument(
         "--chats",
         type=natural,
@@ -97,6 +100,26 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         choices=MEMORY_VALUES,
         help="what a slot gives: its value (attention, the default), or the token that followed it",
     )
+    parser.add_argument(
+        "--value-layers",
+        type=numbers,
+        default="",
+        metavar="I,J",
+        help="side layers that read values beside those that vote; with --start they are added to it",
+    )
+    parser.add_argument(
+        "--branch-scale",
+        choices=BRANCH_SCALES,
+        help="how branches start: learned (from zero, the default), unit (the paper), or carried",
+    )
+    parser.add_argument(
+        "--values-follow",
+        action="store_true",
+        default=None,
+        help="a slot gives the value of the token that followed it, and is looked for as votes are",
+    )
+    parser.add_argument("--chunk-size", type=positive, metavar="N", help="tokens of a chunk (default: 4)")
+    parser.add_argument("--top-k", type=positive, metavar="N", help="chunks that a token reads (default: 16)")
 
 
 def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
@@ -113,7 +136,15 @@ def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
     if arguments.held_out is not None and arguments.questions is None:
         raise BadInput("--held-out keeps stories out of --questions; name these too, or leave it out")
     if settings.method == "memtrm":
-        for name in ("memory_values", "search_map", "copy_start", "mean_with"):
+        for name in (
+            "memory_values",
+            "value_layers",
+            "values_follow",
+            "branch_scale",
+            "search_map",
+            "copy_start",
+            "mean_with",
+        ):
             if getattr(arguments, name):
                 raise BadInput(f"{option(name)} is of the SideNet; leave it out with --method memtrm")
     if arguments.start is not None:
@@ -141,7 +172,7 @@ def with_first_layer(
     if settings.method == "memtrm":
         return settings
     config = model.config
-    for name in ("memory_layers", "memory_block", "memory_values"):
+    for name in OF_THE_START:
         asked, there = getattr(arguments, name), getattr(config, name)
         if asked not in (None, (), there):
             raise BadInput(f"{arguments.start} has {name} {there}; leave {option(name)} out")

@@ -105,23 +105,38 @@ class Ring:
                 self.pooled[row, : part.shape[0]] = part
 
     def reader(
-        self, row: int, reading: str = "dense", search_map: SearchMap | None = None, top_k: int | None = None
+        self,
+        row: int,
+        reading: str = "dense",
+        search_map: SearchMap | None = None,
+        top_k: int | None = None,
+        beside: int | None = None,
     ) -> "TensorReader":
-        """Serves memory attention from what a row holds now."""
-        count = self.tokens(row)
-        following = self.ids[row, :count].roll(-1)
-        if count:
-            following[(self.written[row] - 1) % self.capacity] = -1
+        """Serves memory attention from what a row holds now and, after it, what the row `beside` holds."""
+        rows = [row] if beside is None else [row, beside]
+
+        def held(stored: Tensor, size: int = 1) -> Tensor:
+            parts = [stored[one].narrow(-2, 0, self.tokens(one) // size) for one in rows]
+            return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+
         return TensorReader(
             self.config,
-            {block: keys[row, :, :count] for block, keys in self.keys.items()},
-            {block: values[row, :, :count] for block, values in self.values.items()},
-            following,
-            None if self.pooled is None else self.pooled[row, : count // self.config.chunk_size],
+            {block: held(keys) for block, keys in self.keys.items()},
+            {block: held(values) for block, values in self.values.items()},
+            torch.cat([self._following(one) for one in rows]),
+            None if self.pooled is None else held(self.pooled, self.config.chunk_size),
             reading,
             search_map,
             top_k,
         )
+
+    def _following(self, row: int) -> Tensor:
+        """Return the token after each that a row holds, −1 after the newest."""
+        count = self.tokens(row)
+        following = self.ids[row, :count].roll(-1)
+        if count:
+            following[(self.written[row] - 1) % self.capacity] = -1
+        return following
 
 
 @dataclass(frozen=True)
@@ -156,13 +171,14 @@ class TensorReader:
         block = self.config.read_block(layer)
         keys, values = self.keys[block], self.values[block]
         if self.reading == "dense" or keys.shape[1] == 0:
-            mask = torch.ones(1, 1, 1, keys.shape[1], dtype=torch.bool, device=keys.device)
-            if self.config.memory_values == "following":
-                tokens = self.following[None, None, None]
-                return Retrieved(keys[None, None], None, mask & (tokens >= 0), following=tokens.clamp(min=0))
-            return Retrieved(keys[None, None], values[None, None], mask)
+            tokens = self.following[None, None, None]
+            if not self.config.gives_values(layer):
+                return Retrieved(keys[None, None], None, tokens >= 0, following=tokens.clamp(min=0))
+            if self.config.values_follow:
+                return Retrieved(keys[None, None], values.roll(-1, 1)[None, None], tokens >= 0)
+            return Retrieved(keys[None, None], values[None, None], torch.ones_like(tokens, dtype=torch.bool))
         best = self._best(query, keys, search) if chunks is None else chunks[0]
-        return self._gather(keys, values, best)
+        return self._gather(layer, best)
 
     @torch.no_grad()
     def _best(self, query: Tensor, keys: Tensor, search: Tensor | None) -> Tensor:
@@ -179,22 +195,25 @@ class TensorReader:
         found = torch.cat(parts, dim=1)  # (kv_heads, group · time, k)
         return found.view(kv_heads, heads // kv_heads, -1, k).flatten(0, 1).transpose(0, 1)
 
-    def _gather(self, keys: Tensor, values: Tensor, chunk_ids: Tensor) -> Retrieved:
-        """Fetch the tokens of the chosen chunks as slots; keys, values (kv_heads, tokens, head_dim)."""
+    def _gather(self, layer: int, chunk_ids: Tensor) -> Retrieved:
+        """Fetch the tokens of the chosen chunks as slots."""
+        block = self.config.read_block(layer)
+        keys, values = self.keys[block], self.values[block]
         size = self.config.chunk_size
         steps = torch.arange(size, device=keys.device)
         slots = (chunk_ids[..., None] * size + steps).flatten(-2)  # (time, heads or 1, slots)
 
-        def at_slots(stored: Tensor) -> Tensor:
+        def at(slots: Tensor, stored: Tensor) -> Tensor:
             if slots.shape[1] == 1:
                 return stored[:, slots[:, 0]].transpose(0, 1)[None]
             owner = torch.arange(slots.shape[1], device=keys.device) // (slots.shape[1] // keys.shape[0])
             return stored[owner[None, :, None], slots][None]
 
-        if self.config.memory_values == "following":
-            tokens = self.following[slots][None]
-            return Retrieved(
-                at_slots(keys), None, tokens >= 0, chunks=chunk_ids[None], following=tokens.clamp(min=0)
-            )
+        tokens, chunks = self.following[slots][None], chunk_ids[None]
+        if not self.config.gives_values(layer):
+            return Retrieved(at(slots, keys), None, tokens >= 0, chunks=chunks, following=tokens.clamp(min=0))
+        if self.config.values_follow:
+            after = (slots + 1) % keys.shape[1]
+            return Retrieved(at(slots, keys), at(after, values), tokens >= 0, chunks=chunks)
         mask = torch.ones(1, slots.shape[0], 1, slots.shape[-1], dtype=torch.bool, device=keys.device)
-        return Retrieved(at_slots(keys), at_slots(values), mask, chunks=chunk_ids[None])
+        return Retrieved(at(slots, keys), at(slots, values), mask, chunks=chunks)

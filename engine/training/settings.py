@@ -22,8 +22,10 @@ class TrainingSettings:
     0 trains the control: the same segments and positions, memory withheld. reading: "dense" or "sparse".
     loss_share: share of the positions that the loss is taken at (the language-model head is a fifth of a
     step's work). forget: share of the segments read with an empty bank, so that the same weights also serve
-    without a document. scale_rate, memory_rate: learning rates of branch scales and gates, and of what null
-    slots weigh.
+    without a document. copy_steps: a warm-up in which a segment also finds itself in its memory, surely in
+    the first step and never after so many: memory learns to be believed before it has to be searched.
+    foreign: share of the segments beside whose past another row's book stands in memory.
+    scale_rate, memory_rate: learning rates of branch scales and gates, and of what null slots weigh.
     kl_weight, kl_every: pull towards the backbone on chat prompts, without a document and beside one, every
     so many steps.
     """
@@ -47,6 +49,8 @@ class TrainingSettings:
     clip: float = 1.0
     loss_share: float = 0.33
     forget: float = 0.1
+    copy_steps: int = 0
+    foreign: float = 0.0
     kl_weight: float = 1.0
     kl_every: int = 4
     seed: int = 1
@@ -65,13 +69,21 @@ class TrainingSettings:
         for name in ("steps", "rows", "batch", "accumulate", "segment", "kl_every"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("capacity", "warmup", "first_layer", "seed"):
+        for name in ("capacity", "warmup", "first_layer", "seed", "copy_steps"):
             if getattr(self, name) < 0:
                 raise BadInput(f"{name} is {getattr(self, name)}; it must not be negative")
         if not 0 < self.loss_share <= 1:
             raise BadInput("loss_share must be above 0 and at most 1")
         if not 0 <= self.forget < 1:
             raise BadInput("forget must be at least 0 and below 1")
+        if not 0 <= self.foreign <= 1:
+            raise BadInput("foreign must be at least 0 and at most 1")
+        if self.copy_steps and self.method == "memtrm":
+            raise BadInput("a segment of memtrm is stored by the weights of now; leave --copy-steps at 0")
+
+    def copying(self, step: int) -> float:
+        """Share of the segments that find themselves in memory at a step: 1 at first, then ever fewer."""
+        return max(0.0, 1 - step / self.copy_steps) if self.copy_steps else 0.0
 
     def factor(self, step: int) -> float:
         """Learning-rate factor of a step: linear warm-up, then linear decay to `final_share`."""

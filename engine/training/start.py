@@ -12,6 +12,8 @@ The null key is the mean key and the null's bias the log of the bank's size and 
 Where memory gives the tokens that followed, the query looks for the place itself and no output is needed:
 
     q_t ∝ Σ_K⁻¹ E[K_t | LN(H_t)]            the key of a place like this one
+
+Where a slot gives the value of the token that followed it, it is looked for in the same way.
 """
 
 import math
@@ -32,6 +34,7 @@ from ingest.errors import BadInput
 BETA, TEMPERATURES = 1.5, (1.0, 0.6, 1.5)
 FOLLOWING_BETA, FOLLOWING_TEMPERATURES = 0.4, (1.0, 1.25, 1.5)
 FOLLOWING_GATE, FOLLOWING_NULL = 0.07, 18.0  # a little of what fits well, else nothing
+GATE_CARRIED = 2.0  # almost open: the null slot keeps memory back, and the window is not lost
 GATE_OPEN = 30.0  # sigmoid is 1: the branch reads memory alone
 
 
@@ -94,9 +97,11 @@ def copying_start(
         raise BadInput(f"{backbone.name} norms its queries; leave --copy-start out")
     votes = vote_directions(backbone)
     layers = [layer for layer in sidenet.layers if layer.memory is not None]
-    ahead = 0 if sidenet.config.memory_values == "following" else 1
     moments = {
-        layer.index: Moments(backbone.width, backbone.kv_heads * backbone.head_dim, ahead) for layer in layers
+        layer.index: Moments(
+            backbone.width, backbone.kv_heads * backbone.head_dim, 0 if finds_itself(layer, sidenet) else 1
+        )
+        for layer in layers
     }
     size, seen = 0.0, 0
     for frozen in segments:
@@ -104,26 +109,32 @@ def copying_start(
         seen += 1
         for layer in layers:
             block = sidenet.config.read_block(layer.index)
-            states = layer.attention_norm(frozen.hidden[sidenet.config.boundaries[layer.index]].float())
+            entering = sidenet.config.states(layer.index)[1 if layer.carries else 0]
+            states = layer.attention_norm(frozen.hidden[entering].float())
             keys, values = (x[block].float().flatten(1) for x in (frozen.keys, frozen.values))
             found = (states, keys, values, votes[frozen.ids.to(votes.device)])
             moments[layer.index].add(*(part.cpu() for part in found))
     for layer in layers:
-        follows = isinstance(layer.memory, FollowingMemory)
-        sharpness = beta or (FOLLOWING_BETA if follows else BETA)
-        temperatures = FOLLOWING_TEMPERATURES if follows else TEMPERATURES
+        itself = finds_itself(layer, sidenet)
+        sharpness = beta or (FOLLOWING_BETA if itself else BETA)
+        temperatures = FOLLOWING_TEMPERATURES if itself else TEMPERATURES
         _set_query(layer, moments[layer.index], [sharpness * factor for factor in temperatures], ridge)
-        if follows:
+        if layer.memory.null_slot:
+            layer.memory.null_bias.fill_(FOLLOWING_NULL if itself else math.log(bank_tokens) + 5.0)
+            layer.memory.null_value.zero_()
+        if isinstance(layer.memory, FollowingMemory):
             layer.memory.size.fill_(size / max(1, seen))
             layer.memory.gate.fill_(FOLLOWING_GATE)
-            if layer.memory.null_slot:
-                layer.memory.null_bias.fill_(FOLLOWING_NULL)
-            continue
-        _set_output(layer, moments[layer.index], scale)
-        layer.memory.gate.fill_(GATE_OPEN)
-        if layer.memory.null_slot:
-            layer.memory.null_bias.fill_(math.log(bank_tokens) + 5.0)
-            layer.memory.null_value.zero_()
+        elif layer.carries:
+            layer.memory.gate.fill_(GATE_CARRIED)
+        else:
+            _set_output(layer, moments[layer.index], scale)
+            layer.memory.gate.fill_(GATE_OPEN)
+
+
+def finds_itself(layer: SideLayer, sidenet: SideNet) -> bool:
+    """Whether a memory layer looks for places like this one, and not for what may come next."""
+    return isinstance(layer.memory, FollowingMemory) or sidenet.config.values_follow
 
 
 def vote_directions(backbone: Backbone) -> Tensor:
@@ -141,14 +152,15 @@ def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: fl
     kk = moments.kk / n - mean_k[:, None] * mean_k
     predicted = torch.linalg.solve(hh + ridge * hh.diagonal().mean() * torch.eye(len(hh)), hk)
     group = layer.heads // layer.kv_heads
-    if layer.query.bias is not None:
-        layer.query.bias.zero_()
+    query = layer.memory.query if layer.carries else layer.query
+    if query.bias is not None:
+        query.bias.zero_()
     for head in range(layer.heads):
         part = slice(head // group * dim, head // group * dim + dim)
         own = kk[part, part]
         whiten = torch.linalg.inv(own + 0.02 * own.diagonal().mean() * torch.eye(dim))
         sharp = betas[head % group % len(betas)] * math.sqrt(dim)
-        layer.query.weight[head * dim : head * dim + dim] = (predicted[:, part] @ whiten).T * sharp
+        query.weight[head * dim : head * dim + dim] = (predicted[:, part] @ whiten).T * sharp
         if isinstance(layer.memory, SlotAttention) and layer.memory.null_slot:
             layer.memory.null_key[head] = mean_k[part]
 

@@ -18,7 +18,7 @@ from torch import nn
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
-from engine.sidenet.checkpoint import load_sidenet, mean_sidenet, save_sidenet, with_search_of
+from engine.sidenet.checkpoint import load_sidenet, mean_sidenet, save_sidenet, with_search_of, with_values
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Source, TextBooks, Wanted, freeze
@@ -29,7 +29,14 @@ from engine.training.curves import StepLog, draw_curves
 from engine.training.learners import learner_for
 from engine.training.lessons import Lesson, Lessons, demonstration_lessons, question_lessons
 from engine.training.memtrm import MemTRM, load_memtrm, memtrm_config
-from engine.training.options import CHATS, check_lengths, decisive, settings_of, with_first_layer
+from engine.training.options import (
+    CHATS,
+    OF_THE_START,
+    check_lengths,
+    decisive,
+    settings_of,
+    with_first_layer,
+)
 from engine.training.options import add_arguments as add_arguments
 from engine.training.questions import apart, sectioned
 from engine.training.rows import Rows
@@ -46,11 +53,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Train until the last step; the exit code is 0."""
     settings = settings_of(arguments)
     team = Team.here()
+    # On a CPU what is added up stays fp32 (differences of states are learned from); only products are bf16.
+    # No cast weight is kept: the context outlives many steps.
+    products = arguments.bf16 and team.device == "cpu"
+    with torch.autocast("cpu", torch.bfloat16, enabled=products, cache_enabled=not products):
+        return run_as(settings, team, arguments)
+
+
+def run_as(settings: TrainingSettings, team: Team, arguments: argparse.Namespace) -> int:
+    """Train as one of a team; the exit code is 0."""
     if team.device != "cpu":
         torch.set_float32_matmul_precision("high")  # fp32 products take the tensor cores
     if settings.rows < team.size:
         raise BadInput(f"{settings.rows} rows cannot be split over {team.size} processes; give --rows more")
-    dtype = torch.bfloat16 if arguments.bf16 else torch.float32
+    dtype = torch.bfloat16 if arguments.bf16 and team.device != "cpu" else torch.float32
     backbone = load_backbone(Paths.default(), arguments.model, team.device, dtype)
     books = book_texts(arguments.books, arguments.parse_file, arguments.max_books)
     texts: dict[str, Callable[[], str | Lesson]] = {**books, **lessons(backbone, settings, arguments)}
@@ -122,7 +138,10 @@ def with_last(wanted: Wanted, backbone: Backbone) -> Wanted:
 def start_sidenet(backbone: Backbone, arguments: argparse.Namespace) -> SideNet:
     """Make the identity start, or load the checkpoint named by --start."""
     if arguments.start is not None:
-        return load_sidenet(arguments.start, backbone)
+        start = load_sidenet(arguments.start, backbone)
+        if not arguments.value_layers:
+            return start
+        return with_values(start, arguments.value_layers, backbone, bool(arguments.values_follow))
     sidenet = SideNet(start_config(backbone, arguments), backbone).to(backbone.device)
     if arguments.search_map is None:
         return sidenet
@@ -131,9 +150,10 @@ def start_sidenet(backbone: Backbone, arguments: argparse.Namespace) -> SideNet:
 
 def start_config(backbone: Backbone, arguments: argparse.Namespace) -> SideNetConfig:
     """Configure the default SideNet, with the memory layers that the command names."""
-    named = {name: getattr(arguments, name) for name in ("memory_layers", "memory_values")}
-    layers = {name: value for name, value in named.items() if value}
-    return SideNetConfig.for_backbone(backbone, memory_block=arguments.memory_block, **layers)
+    named = {name: getattr(arguments, name) for name in (*OF_THE_START, "value_layers")}
+    return SideNetConfig.for_backbone(
+        backbone, **{name: value for name, value in named.items() if value not in (None, ())}
+    )
 
 
 def first_segments(source: Source, count: int) -> Iterator[Frozen]:

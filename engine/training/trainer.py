@@ -82,8 +82,10 @@ class Trainer:
         mine: list[Done] = []
         for _ in range(settings.accumulate):
             drawn = self._draw()
+            self._store([one for one in drawn if one.copied])
             for at in range(0, len(drawn), settings.batch):
                 mine += self._learn(drawn[at : at + settings.batch], 1 / parts)
+            self._store([one for one in drawn if not one.copied])
         kl = self._kl() if self.chats and settings.kl_weight and self.done % settings.kl_every == 0 else None
         self.team.sum_gradients(self.parameters)
         gradient = nn.utils.clip_grad_norm_(self.parameters, settings.clip).item()
@@ -105,14 +107,23 @@ class Trainer:
             # Drawn with and without a bank, so that a control scores the same positions.
             forgotten = bool(torch.rand((), generator=self.random) < self.settings.forget)
             order = torch.randperm(self.settings.segment - 1, generator=self.random)
+            copied = self._happens(self.settings.copying(self.done))
+            foreign = self._happens(self.settings.foreign)
             if step.frozen is not None:
                 chosen = positions(order, step.frozen.scored, self.settings.loss_share)
                 place = row // self.team.size
-                drawn.append(Drawn(place, self._placed(step.frozen), step.fresh, forgotten, chosen))
+                if step.fresh and self.ring is not None:
+                    self.ring.clear(place)
+                frozen = self._placed(step.frozen)
+                drawn.append(Drawn(place, frozen, step.fresh, forgotten, chosen, copied, foreign))
         return drawn
 
+    def _happens(self, share: float) -> bool:
+        """Draw whether something happens; what never does costs no draw, so that older runs go on alike."""
+        return bool(share and torch.rand((), generator=self.random) < share)
+
     def _learn(self, drawn: list["Drawn"], weight: float) -> list["Done"]:
-        """Learn from the segments of some rows at once, then store them."""
+        """Learn from the segments of some rows at once."""
         reader, held = self._memory(drawn)
         # Where no branch looks at the local window, only the positions that are scored have to be read.
         pointwise = self.model.pointwise
@@ -128,7 +139,6 @@ class Trainer:
             [F.cross_entropy(part, one.targets) for one, part in zip(drawn, parts, strict=True)]
         )
         (losses.sum() * weight).backward()
-        self._store(drawn)
         null: list[list[float]] = [[] for _ in drawn]
         for row, one in enumerate(drawn):
             if reader is not None and not one.forgotten:
@@ -140,15 +150,18 @@ class Trainer:
         """Return what the rows read, each its own bank, and how many tokens these hold."""
         if self.ring is None:
             return None, [0] * len(drawn)
-        for one in drawn:
-            if one.fresh:
-                self.ring.clear(one.place)
         readers = [
             None if one.forgotten
-            else self.ring.reader(one.place, self.settings.reading, self.model.search)
+            else self.ring.reader(
+                one.place, self.settings.reading, self.model.search, beside=self._beside(one)
+            )
             for one in drawn
         ]  # fmt: skip
         return together(readers), [self.ring.tokens(one.place) for one in drawn]
+
+    def _beside(self, one: "Drawn") -> int | None:
+        """Name the row whose book stands beside a row's own, where one does and there is another."""
+        return (one.place + 1) % len(self.own) if one.foreign and len(self.own) > 1 else None
 
     def _store(self, drawn: list["Drawn"]) -> None:
         if self.ring is None:
@@ -180,9 +193,12 @@ class Trainer:
         return divergence.item()
 
     def _precision(self) -> torch.autocast:
-        """Weights in training stay fp32; beside a bf16 backbone the products are taken in bf16."""
-        half = self.backbone.dtype == torch.bfloat16
-        return torch.autocast(self.backbone.device.type, torch.bfloat16, enabled=half)
+        """Weights in training stay fp32; beside a bf16 backbone, or where the caller has products taken in
+        bf16, these are."""
+        kind = self.backbone.device.type
+        half = self.backbone.dtype == torch.bfloat16 or torch.is_autocast_enabled(kind)
+        kept = torch.is_autocast_cache_enabled()
+        return torch.autocast(kind, torch.bfloat16, enabled=half, cache_enabled=kept)
 
     def _placed(self, frozen: Frozen) -> Frozen:
         device, dtype = self.backbone.device, self.backbone.dtype
@@ -229,13 +245,16 @@ def positions(order: Tensor, scored: Tensor | None, share: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A row's next segment. place: its number in the ring. chosen: positions whose next token is scored."""
+    """A row's next segment. place: its number in the ring. chosen: positions whose next token is scored.
+    forgotten: read without memory; copied: with itself in it; foreign: with another row's book in it."""
 
     place: int
     frozen: Frozen
     fresh: bool
     forgotten: bool
     chosen: Tensor
+    copied: bool = False
+    foreign: bool = False
 
     @property
     def targets(self) -> Tensor:

@@ -158,6 +158,36 @@ class TestBank:
             banked = sidenet(hidden, Memory([Stretch(source, 0, 24)], sidenet)).normed
         torch.testing.assert_close(ringed, banked, atol=2e-2, rtol=2e-2)
 
+    @pytest.mark.parametrize("ahead", [0, 1])
+    def test_values_are_those_of_the_slot_or_of_what_follows(self, backbone, tmp_path, ahead):
+        """From a bank and from a ring; what follows the range is not looked at."""
+        sidenet = made(backbone, memory_values="attention", values_follow=bool(ahead), top_k=4)
+        encode_text(TEXT[:96], tmp_path, backbone, bank_layout(sidenet.config))
+        source = SearchableBank(MemoryBank.open(tmp_path), sidenet, "book")
+        frozen = freeze(
+            backbone,
+            torch.from_numpy(source.bank.token_ids[:32].astype("int64")),
+            Wanted.of(sidenet.config, sidenet.config.boundaries),
+        )
+        ring = Ring(sidenet.config, 1, 32)
+        ring.append(0, frozen.ids, frozen.keys, frozen.values)
+        query = torch.randn(1, 6, sidenet.config.heads, sidenet.config.head_dim)
+        stored = source.bank._arrays["values.1"].astype("float32")
+        for found in (
+            ring.reader(0, "sparse").read(LAYER, query, None),
+            Memory([Stretch(source, 0, 8)], sidenet).read(LAYER, query, None),
+        ):
+            slots = (found.chunks[..., None] * 4 + torch.arange(4)).flatten(-2)
+            mask = found.mask.expand(slots.shape)
+            assert torch.equal(mask, slots + ahead < 32)
+            group = sidenet.config.heads // sidenet.config.kv_heads
+            for head in range(sidenet.config.heads):
+                wanted = torch.from_numpy(stored[(slots[:, :, head] + ahead).numpy(), head // group])
+                known = mask[:, :, head]
+                torch.testing.assert_close(
+                    found.values[:, :, head][known], wanted[known], atol=5e-3, rtol=5e-3
+                )
+
     @pytest.mark.parametrize("reading", ["ring", "bank"])
     def test_layers_that_read_one_block_share_its_search(self, backbone, source, reading, monkeypatch):
         sidenet = opened(made(backbone, memory_layers=(1, LAYER), top_k=4))

@@ -7,7 +7,7 @@ import torch
 
 from engine.backbone.backbone import Backbone
 from engine.sidenet.attention import MemoryAttention, Retrieved
-from engine.sidenet.checkpoint import WEIGHTS_FILE, load_sidenet, save_sidenet, sidenet_for
+from engine.sidenet.checkpoint import WEIGHTS_FILE, load_sidenet, save_sidenet, sidenet_for, with_values
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideCache, SideNet
 from ingest.errors import BadInput
@@ -15,6 +15,12 @@ from tests.engine.families import TINY_FAMILIES, tiny_model
 
 CLOSE = {"atol": 1e-4, "rtol": 0}
 MEMORY_LAYERS = (1, 2)
+# Values alone; values that are carried; a layer of carried values below one that votes.
+FORMS = [
+    {},
+    {"branch_scale": "carried"},
+    {"branch_scale": "carried", "memory_values": "following", "value_layers": (1,)},
+]
 
 
 @pytest.fixture(params=TINY_FAMILIES)
@@ -49,9 +55,10 @@ class FixedMemory:
         shape = (1, times, backbone.kv_heads, slots, backbone.head_dim)
         self.keys, self.values = torch.randn(shape), torch.randn(shape)
         self.mask = torch.ones(1, times, 1, slots, dtype=torch.bool)
+        self.following = torch.randint(3, 259, self.mask.shape)
 
     def read(self, layer, query, search, chunks=None):
-        return Retrieved(self.keys, self.values, self.mask)
+        return Retrieved(self.keys, self.values, self.mask, following=self.following)
 
 
 def normed(sidenet: SideNet, backbone: Backbone, ids: torch.Tensor, memory=None) -> torch.Tensor:
@@ -60,12 +67,15 @@ def normed(sidenet: SideNet, backbone: Backbone, ids: torch.Tensor, memory=None)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_an_untrained_sidenet_is_the_backbone(backbone, training):
+@pytest.mark.parametrize("scale", ["learned", "carried"])
+def test_an_untrained_sidenet_is_the_backbone(backbone, training, scale):
     ids = torch.randint(3, 259, (2, 33))
-    sidenet = make(backbone, search="pooled", search_block=2).train(training)
+    sidenet = make(backbone, search="pooled", search_block=2, branch_scale=scale).train(training)
     with torch.no_grad():
         theirs = backbone.model(input_ids=ids).logits
-    for memory in (None, FixedMemory(backbone, 12)):
+    # Carried values are read from the first step on; without a bank they change nothing.
+    full = FixedMemory(backbone, 12) if scale == "learned" else FixedMemory(backbone, 0)
+    for memory in (None, full):
         ours = backbone.head(normed(sidenet, backbone, ids, memory))
         torch.testing.assert_close(ours, theirs, **CLOSE)
 
@@ -78,17 +88,19 @@ def test_inert_branches_are_left_out_only_when_answering(llama):
     assert sidenet.states == (0, 2, 4, 5)
 
 
-def test_training_and_answering_compute_the_same(backbone):
+@pytest.mark.parametrize("settings", FORMS)
+def test_training_and_answering_compute_the_same(backbone, settings):
     ids = torch.randint(3, 259, (1, 20))
-    sidenet = stir(make(backbone))
+    sidenet = stir(make(backbone, **settings))
     memory = FixedMemory(backbone, 8)
     trained = normed(sidenet.train(), backbone, ids, memory)
     torch.testing.assert_close(normed(sidenet.eval(), backbone, ids, memory), trained, **CLOSE)
 
 
-def test_the_cache_gives_what_one_pass_gives(backbone):
+@pytest.mark.parametrize("settings", FORMS)
+def test_the_cache_gives_what_one_pass_gives(backbone, settings):
     ids = torch.randint(3, 259, (1, 19))
-    sidenet = stir(make(backbone)).eval()
+    sidenet = stir(make(backbone, **settings)).eval()
     memory = FixedMemory(backbone, 8)
     whole = normed(sidenet, backbone, ids, memory)
     cache, kept = SideCache(), backbone.new_cache()
@@ -100,9 +112,28 @@ def test_the_cache_gives_what_one_pass_gives(backbone):
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole, **CLOSE)
 
 
-def test_memory_changes_the_answer_and_an_empty_bank_is_no_memory(llama):
+def test_votes_stay_what_they_were_beside_values(llama, tmp_path):
+    votes = stir(make(llama, memory_values="following")).eval()
+    for layer in votes.layers:
+        torch.nn.init.zeros_(layer.attention_scale)
+        torch.nn.init.zeros_(layer.mlp_scale)
+    votes.eval()
+    both = with_values(votes, (0,), llama).eval()
+    assert both.config.value_layers == (0,) and both.config.memory_layers == (0, 1, 2)
+    ids, memory = torch.randint(3, 259, (1, 12)), FixedMemory(llama, 8)
+    with torch.no_grad():
+        both.layers[0].memory.gate.fill_(-50.0)
+    torch.testing.assert_close(normed(both, llama, ids, memory), normed(votes, llama, ids, memory), **CLOSE)
+    with pytest.raises(BadInput, match="side layer 1 reads memory already"):
+        with_values(votes, (1,), llama)
+    save_sidenet(both, llama, tmp_path)
+    assert load_sidenet(tmp_path, llama).config == both.config
+
+
+@pytest.mark.parametrize("settings", FORMS)
+def test_memory_changes_the_answer_and_an_empty_bank_is_no_memory(llama, settings):
     ids = torch.randint(3, 259, (1, 9))
-    sidenet = stir(make(llama)).eval()
+    sidenet = stir(make(llama, **settings)).eval()
     empty = normed(sidenet, llama, ids, FixedMemory(llama, 0))
     torch.testing.assert_close(empty, normed(sidenet, llama, ids), atol=0, rtol=0)
     full = normed(sidenet, llama, ids, FixedMemory(llama, 8))

@@ -37,6 +37,9 @@ TINY = TrainingSettings(
     steps=6, rows=2, segment=32, first_layer=1, capacity=64, warmup=2, rate=1e-3, kl_every=2, loss_share=0.5
 )
 
+FORMS = ({"memory_values": "following"}, {"branch_scale": "carried"})
+CARRIED = "--branch-scale carried --parts memory --copy-steps 4 --foreign 0.5 --chunk-size 2 --top-k 3"
+
 
 def text(number: int, words: int = 60) -> str:
     return " ".join(f"{NAMES[(i * (number + 2)) % 5]} saw {i}." for i in range(words))
@@ -252,11 +255,12 @@ class TestTrainer:
 
     @pytest.mark.parametrize("parts", ["all", "memory"])
     @pytest.mark.parametrize("reading", ["dense", "sparse"])
-    @pytest.mark.parametrize("config", [{}, {"memory_values": "following"}, {"null_slot": False}])
+    @pytest.mark.parametrize("config", [{}, *FORMS, {"null_slot": False}])
     def test_rows_at_once_take_the_steps_of_one_after_another(self, backbone, parts, reading, config):
         settings = dataclasses.replace(
-            TINY, rows=3, forget=0.3, parts=parts, reading=reading, rate=1e-4, scale_rate=1e-3
-        )
+            TINY, rows=3, forget=0.3, parts=parts, reading=reading, rate=1e-4, scale_rate=1e-3,
+            copy_steps=3, foreign=0.5,
+        )  # fmt: skip
         runs = [
             trainer(backbone, dataclasses.replace(settings, batch=batch), top_k=3, gate_start=0.5, **config)
             for batch in (1, 3)
@@ -397,10 +401,10 @@ class TestRun:
         if "curves" not in request.node.name:
             monkeypatch.setattr(command, "draw_curves", lambda *_: None)
 
-    @pytest.mark.parametrize("method", METHODS)
-    def test_identical_after_a_kill(self, tmp_path, tiny_folder, monkeypatch, method):
+    @pytest.mark.parametrize("chosen", [*(f"--method {method}" for method in METHODS), CARRIED])
+    def test_identical_after_a_kill(self, tmp_path, tiny_folder, monkeypatch, chosen):
         def arguments(out: str) -> argparse.Namespace:
-            return self.arguments(tmp_path, tiny_folder, out, "--method", method)
+            return self.arguments(tmp_path, tiny_folder, out, *chosen.split())
 
         assert command.run(arguments("whole")) == 0
         step = Trainer.step
@@ -424,7 +428,12 @@ class TestRun:
 
     @pytest.mark.parametrize(
         "chosen",
-        ["--method memtrm", "--method sidenet", "--memory-values following --copy-start 3 --batch 2"],
+        [
+            "--method memtrm",
+            "--method sidenet",
+            "--memory-values following --copy-start 3 --batch 2",
+            CARRIED,
+        ],
     )
     def test_bf16_runs(self, tmp_path, tiny_folder, chosen):
         """Weights in training stay fp32: steps too small for bf16 still add up."""
