@@ -16,8 +16,9 @@ from torch import Tensor
 
 from engine.backbone.backbone import Backbone
 from engine.evaluation.textbank import TextBank
+from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
-from engine.sidenet.sidenet import SideNet
+from engine.sidenet.sidenet import MemoryReader, SideNet
 from engine.training.activations import Frozen
 from engine.training.memtrm import MemTRM
 
@@ -138,19 +139,44 @@ def dense_context(context: int) -> PageLoss:
     return loss
 
 
+@dataclass(frozen=True)
+class LayersAlone:
+    """Serves some memory layers; the others find an empty bank. Implements `MemoryReader`."""
+
+    memory: MemoryReader
+    layers: tuple[int, ...]
+    kv_heads: int
+
+    def read(
+        self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
+    ) -> Retrieved:
+        if layer in self.layers:
+            return self.memory.read(layer, query, search, chunks)
+        return Retrieved.nothing(query, self.kv_heads)
+
+
 def sidenet_reading(
-    sidenet: SideNet, size: int | None, top_k: int | None = None, chunk: int | None = None
+    sidenet: SideNet,
+    size: int | None,
+    top_k: int | None = None,
+    chunk: int | None = None,
+    layers: tuple[int, ...] | None = None,
 ) -> PageLoss:
-    """Score pages by a SideNet with `size` tokens before the window in memory: 0 all, None none."""
+    """Score pages by a SideNet with `size` tokens before the window in memory: 0 all, None none.
+
+    layers: the memory layers that read; None for all.
+    """
     config = dataclasses.replace(sidenet.config, chunk_size=chunk or sidenet.config.chunk_size)
 
     def loss(reading: Reading, page: int) -> float:
         total = 0.0
         for window in reading.windows(page):
-            reader = None
+            reader: MemoryReader | None = None
             if size is not None:
                 bank = reading.bank(config, lambda segments: segments)
                 reader = bank.reader(window.start, size, sidenet.search, top_k)
+                if reader is not None and layers is not None:
+                    reader = LayersAlone(reader, layers, config.kv_heads)
             hidden, places = reading.hidden(page, window), window.places
             if sidenet.pointwise:  # no position looks at another: the scored ones do
                 hidden, places = {j: state[:, places] for j, state in hidden.items()}, slice(None)
@@ -212,6 +238,7 @@ class Compared:
             Variant(f"SideNet, {memory(n)}", sidenet_reading(self.sidenet, n, self.top_k), OFF)
             for n in self.sizes
         ]
+        rows += self._forms()
         rows += self._ablations()
         if self.memtrm is not None:
             rows.append(Variant(MEMTRM_OFF, memtrm_reading(self.memtrm, None), MEMTRM_OFF))
@@ -220,6 +247,22 @@ class Compared:
                 Variant(f"MemTRM, {memory(n)}", memtrm_reading(self.memtrm, n), MEMTRM_OFF) for n in ends
             ]
         return rows
+
+    def _forms(self) -> list[Variant]:
+        """List votes alone and values alone, where a SideNet has both; whole past."""
+        config = self.sidenet.config
+        kinds: dict[str, list[int]] = {"votes": [], "values": []}
+        for layer in config.memory_layers:
+            kinds["values" if config.gives_values(layer) else "votes"].append(layer)
+        return [
+            Variant(
+                f"SideNet, {kind} alone, whole past",
+                sidenet_reading(self.sidenet, 0, self.top_k, layers=tuple(layers)),
+                OFF,
+            )
+            for kind, layers in kinds.items()
+            if all(kinds.values())
+        ]
 
     def _ablations(self) -> list[Variant]:
         """List other chunk sizes with as many tokens read, and other numbers of chunks; whole past."""

@@ -37,6 +37,13 @@ class Retrieved:
     chunks: Tensor | None = None
     following: Tensor | None = None
 
+    @classmethod
+    def nothing(cls, query: Tensor, kv_heads: int) -> "Retrieved":
+        """Return what an empty bank gives for queries (batch, time, heads, head_dim)."""
+        none = query.new_zeros(query.shape[0], 1, kv_heads, 0, query.shape[-1])
+        mask = none.new_zeros(query.shape[0], 1, 1, 0, dtype=torch.bool)
+        return cls(none, none, mask, following=mask.long())
+
 
 def rotate(x: Tensor, cos_sin: tuple[Tensor, Tensor] | None) -> Tensor:
     """Rotary position on x (batch, heads, time, head_dim); leaves dimensions beyond the rotary ones alone."""
@@ -161,7 +168,7 @@ class MemoryAttention(SlotAttention):
         return (1 - gate) * local + gate * memory
 
     def apart(self, memory: Tensor) -> Tensor | float:
-        """What the output of memory's own adds (batch, time, width) to that of the block; memory: `M`."""
+        """Return what the output of its own adds to the block's (batch, time, width); memory: `M`."""
         return 0.0 if self.output is None else self.output((self.openness()[:, None] * memory).flatten(2))
 
     def _read(self, mass: Tensor, memory: Retrieved) -> Tensor:

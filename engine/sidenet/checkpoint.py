@@ -99,9 +99,14 @@ def with_values(sidenet: SideNet, layers: Sequence[int], backbone: Backbone, fol
         raise BadInput(f"side layer {taken[0]} reads memory already; name another with --value-layers")
     if config.memory_values != "following" or not sidenet.pointwise:
         raise BadInput("values go beside a checkpoint that votes for what followed and does nothing else")
-    named = {"memory_layers": tuple(sorted({*layers, *config.memory_layers})), "value_layers": tuple(layers)}
-    carried = {"branch_scale": "carried", "gate_start": CARRIED_GATE, "values_follow": follow}
-    config = dataclasses.replace(config, **carried, **named)
+    config = dataclasses.replace(
+        config,
+        memory_layers=tuple(sorted({*layers, *config.memory_layers})),
+        value_layers=tuple(layers),
+        values_follow=follow,
+        branch_scale="carried",
+        gate_start=CARRIED_GATE,
+    )
     made = SideNet(config, backbone)
     scales = ("attention_scale", "mlp_scale")
     votes = {name: part for name, part in sidenet.state_dict().items() if not name.endswith(scales)}

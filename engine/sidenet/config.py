@@ -87,11 +87,11 @@ class SideNetConfig:
         return (self.reading or self.search) == "pooled"
 
     def gives_values(self, layer: int) -> bool:
-        """Whether a memory layer reads value vectors, and not the tokens that followed."""
+        """Tell whether a memory layer reads value vectors, and not the tokens that followed."""
         return self.memory_values == "attention" or layer in self.value_layers
 
     def carries(self, layer: int) -> bool:
-        """Whether what values gave below, or give here, passes through this side layer's copied block."""
+        """Tell whether what values gave, below or here, passes through this side layer's copied block."""
         lowest = min(filter(self.gives_values, self.memory_layers), default=self.side_layers)
         votes = layer in self.memory_layers and not self.gives_values(layer)
         return self.branch_scale == "carried" and layer >= lowest and not votes
@@ -112,7 +112,7 @@ class SideNetConfig:
         return (*range(0, self.blocks, self.reduction), self.blocks)
 
     def states(self, layer: int) -> tuple[int, ...]:
-        """The `H_j` that side layer `layer` reads."""
+        """Name the `H_j` that side layer `layer` reads."""
         carried = (self.source_block(layer), self.boundaries[layer + 1]) if self.carries(layer) else ()
         return (self.boundaries[layer], *carried)
 

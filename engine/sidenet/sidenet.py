@@ -194,9 +194,7 @@ class SideLayer(CopiedBlock):
         """Read the memory; the empty bank gives no slots, and the same computation."""
         if memory is not None:
             return memory.read(self.index, query, search, chunks)
-        none = query.new_zeros(query.shape[0], 1, self.kv_heads, 0, self.head_dim)
-        mask = none.new_zeros(query.shape[0], 1, 1, 0, dtype=torch.bool)
-        return Retrieved(none, none, mask, following=mask.long())
+        return Retrieved.nothing(query, self.kv_heads)
 
 
 def learns(part: nn.Module | nn.Parameter | None) -> bool:
@@ -246,7 +244,7 @@ class SideNet(nn.Module):
         """The `H_j` that `forward` needs."""
         needed = {j for layer in self.layers if layer.active for j in self.config.states(layer.index)}
         needed.add(self.config.blocks)
-        if self.search is not None and self.reads_memory:
+        if self.config.search_block is not None and self.search is not None and self.reads_memory:
             needed.add(self.config.search_block)
         return tuple(sorted(needed))
 

@@ -82,7 +82,7 @@ class TrainingSettings:
             raise BadInput("a segment of memtrm is stored by the weights of now; leave --copy-steps at 0")
 
     def copying(self, step: int) -> float:
-        """Share of the segments that find themselves in memory at a step: 1 at first, then ever fewer."""
+        """Return the share of segments that find themselves in memory at a step: 1 at first, then fewer."""
         return max(0.0, 1 - step / self.copy_steps) if self.copy_steps else 0.0
 
     def factor(self, step: int) -> float:

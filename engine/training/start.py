@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
-from engine.sidenet.attention import SlotAttention
+from engine.sidenet.attention import MemoryAttention, SlotAttention
 from engine.sidenet.following import FollowingMemory
 from engine.sidenet.sidenet import SideLayer, SideNet
 from engine.training.activations import Frozen
@@ -133,7 +133,7 @@ def copying_start(
 
 
 def finds_itself(layer: SideLayer, sidenet: SideNet) -> bool:
-    """Whether a memory layer looks for places like this one, and not for what may come next."""
+    """Tell whether a memory layer looks for places like this one, and not for what may come next."""
     return isinstance(layer.memory, FollowingMemory) or sidenet.config.values_follow
 
 
@@ -152,7 +152,9 @@ def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: fl
     kk = moments.kk / n - mean_k[:, None] * mean_k
     predicted = torch.linalg.solve(hh + ridge * hh.diagonal().mean() * torch.eye(len(hh)), hk)
     group = layer.heads // layer.kv_heads
-    query = layer.memory.query if layer.carries else layer.query
+    query = layer.query
+    if isinstance(layer.memory, MemoryAttention) and layer.memory.query is not None:
+        query = layer.memory.query
     if query.bias is not None:
         query.bias.zero_()
     for head in range(layer.heads):

@@ -15,10 +15,17 @@ from engine.evaluation.bootstrap import Total, interval, mean_loss
 from engine.evaluation.kept import Kept
 from engine.evaluation.pages import choose_books, chosen_pages, spaced, split_of
 from engine.evaluation.perplexity_report import Scored, markdown, span, table
-from engine.evaluation.readings import Reading, dense_context, memtrm_reading, sidenet_reading, windows
+from engine.evaluation.readings import (
+    Compared,
+    Reading,
+    dense_context,
+    memtrm_reading,
+    sidenet_reading,
+    windows,
+)
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
-from engine.sidenet.checkpoint import save_sidenet
+from engine.sidenet.checkpoint import save_sidenet, with_values
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
@@ -53,6 +60,14 @@ def pointwise(backbone: Backbone) -> SideNet:
     sidenet = SideNet(config, backbone)
     with torch.no_grad():
         sidenet.layers[1].memory.gate.fill_(0.5)
+    return sidenet.eval()
+
+
+def both(backbone: Backbone) -> SideNet:
+    """A SideNet with a layer of values below one that votes; memory of each kind gives something."""
+    sidenet = with_values(pointwise(backbone), (0,), backbone)
+    with torch.no_grad():
+        sidenet.layers[0].memory.gate.fill_(1.0)
     return sidenet.eval()
 
 
@@ -161,6 +176,19 @@ class TestReadings:
         few = sidenet_reading(sidenet, 0)(book, 2)
         sidenet.layers[1].attends = True  # multiplied by zero
         assert sidenet_reading(sidenet, 0)(book, 2) == pytest.approx(few, abs=1e-3)
+
+    def test_votes_and_values_stand_beside_each_other(self, backbone):
+        """Each alone is the whole with the other closed, by its gate or by what its null slot takes."""
+        sidenet = both(backbone)
+        book = reading(backbone, torch.randint(3, 200, (64,)), sidenet)
+        rows = {row.name: row.loss(book, 2) for row in Compared(sidenet, sizes=(0,)).rows()}
+        names = ("memory off", "votes alone, whole past", "values alone, whole past", "memory whole past")
+        off, votes, values, whole = (rows[f"SideNet, {name}"] for name in names)
+        assert len({round(loss, 4) for loss in (off, votes, values, whole)}) == 4
+        with torch.no_grad():
+            sidenet.layers[0].memory.gate.fill_(-60.0)
+        assert sidenet_reading(sidenet, 0)(book, 2) == pytest.approx(votes, abs=1e-3)
+        assert not any("alone, whole" in row.name for row in Compared(pointwise(backbone)).rows())
 
     def test_dense_context_of_everything(self, backbone):
         ids = torch.randint(3, 200, (64,))
