@@ -11,6 +11,7 @@ within a token.
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -35,8 +36,8 @@ from engine.retrieval.memory import Stretch
 from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.scope import Scope
 from engine.shelf.connections import Unwritable
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job, Listener
-from engine.shelf.shelf import Entry
 from engine.sidenet.reading import Calibration
 from engine.talkmemory import recalled, remember
 from engine.utterance import Utterance
@@ -73,10 +74,17 @@ class Assistant:
         self._speaking = threading.Lock()
         self.shelf.sweep()
 
+    def of(self, owner: str) -> "Assistant":
+        """Return the same assistant for another reader, see `Shelf.of`."""
+        theirs = copy(self)
+        theirs.library = self.library.of(owner)
+        theirs.shelf = theirs.library.shelf
+        return theirs
+
     @property
     def reader(self) -> Reader:
         """The generation loop over the loaded model."""
-        return Reader(self.library.backbone, self.library.sidenet)
+        return Reader(self.library.model.backbone, self.library.model.sidenet)
 
     def add(
         self,
@@ -101,28 +109,27 @@ class Assistant:
         password: str | None = None,
         encoding: str | None = None,
         ocr: str | None = None,
-        owner: str = "",
     ) -> tuple[Entry, Job | None]:
         """Put a file on the shelf and queue its job for a JobRunner; no job where it is there and ready.
 
-        `name` is what the user calls the file, `owner` the account that adds it. Raises BadInput for a
-        missing file, Failure when it cannot be copied. Of a book that another account has added, its work and
-        what it named stay as they are; only where that was given up, this one's begins.
+        `name` is what the user calls the file. Raises BadInput for a missing file, Failure when it cannot be
+        copied. Of a book that another account has added, its work and what it named stay as they are; only
+        where that was given up, this one's begins.
         """
-        entry, _ = self.shelf.add(path, name, owner)
-        if not entry.belongs_to(owner):
-            return entry, self._taken_over(entry, owner, password, encoding, ocr)
+        entry, _ = self.shelf.add(path, name)
+        if not entry.belongs_to(self.shelf.owner):
+            return entry, self._taken_over(entry, password, encoding, ocr)
         self.library.intake.check(entry, encoding=encoding, ocr=ocr)
         if entry.state == "ready" and self.library.is_current(entry.id):
             return entry, None
         return entry, self.library.enqueue(entry.id, password, encoding, ocr)
 
-    def _taken_over(self, entry: Entry, owner: str, *named: str | None) -> Job | None:
+    def _taken_over(self, entry: Entry, *named: str | None) -> Job | None:
         if entry.state not in ("paused", "failed") or self.shelf.jobs.all(entry.id, unfinished=True):
             return None
         with self.shelf.connections.writing():  # no runner sees it before it says whose it is
             job = self.library.enqueue(entry.id, *named)
-            self.shelf.jobs.configure(job.id, owner=owner)
+            self.shelf.jobs.configure(job.id, owner=self.shelf.owner)
         return self.shelf.jobs.get(job.id)
 
     def remove(self, words: str, keep_marks: bool = False) -> int:
@@ -140,7 +147,6 @@ class Assistant:
         within: str | None = None,
         sampling: Sampling | None = None,
         talk: str | None = None,
-        owner: str = "",
         stop: Event | None = None,
         least: float | None = None,
     ) -> Iterator[AnswerEvent]:
@@ -154,14 +160,14 @@ class Assistant:
         utterance = self._utterance(sampling or ANSWERING, stop)
         if not question.strip():
             raise BadInput("the question is empty; type one")
-        scope = Scope.of(self.library, words, until, within, owner)
-        said = [] if talk is None else self.shelf.talks.messages(talk, owner)
-        turns = scope.known(self.library, said, owner)
+        scope = Scope.of(self.library, words, until, within)
+        said = [] if talk is None else self.shelf.talks.messages(talk)
+        turns = scope.known(self.library, said)
         unkept: Unwritable | None = None
         if talk is not None:
             bounds = {name: place for name, place in (("until", until), ("within", within)) if place}
             try:
-                self.shelf.talks.append(talk, "user", question, settings=bounds, owner=owner)
+                self.shelf.talks.append(talk, "user", question, settings=bounds)
             except Unwritable as error:  # what cannot be kept can be answered
                 unkept = error
         answer = Answer("")
@@ -170,7 +176,7 @@ class Assistant:
             yield event
         try:
             if talk is not None and not unkept:
-                self._keep(talk, answer, owner)
+                self._keep(talk, answer)
         except Unwritable as error:
             unkept = error
         if unkept:
@@ -183,7 +189,6 @@ class Assistant:
         *,
         reread: bool = True,
         sampling: Sampling | None = None,
-        owner: str = "",
         stop: Event | None = None,
     ) -> Iterator[AnswerEvent]:
         """Answer the question whose answer stands at `position` of a talk once more, without the bank.
@@ -194,21 +199,21 @@ class Assistant:
         """
         utterance = self._utterance(sampling or ANSWERING, stop)
         talks = self.shelf.talks
-        messages = talks.messages(talk, owner)
+        messages = talks.messages(talk)
         pair = messages[position - 1 : position + 1] if position > 0 else []
         if [one.role for one in pair] != ["user", "assistant"]:
             raise BadInput("there is no such answer (any more)")
         question, answered = pair
         until, within = question.settings.get("until"), question.settings.get("within")
-        scope = Scope.of(self.library, talks.get(talk, owner).document, until, within, owner)
-        asked = self._asked(scope, question.text, scope.known(self.library, messages[: position - 1], owner))
+        scope = Scope.of(self.library, talks.get(talk).document, until, within)
+        asked = self._asked(scope, question.text, scope.known(self.library, messages[: position - 1]))
         found, text = self._chosen(asked) if reread else None, None
         for event in utterance.generated(self.reader, self._prompt(asked, found), [], found):
             text = event.answer.text if event.answer else text
             yield event
         if text is not None:
             kept = answered.settings.get("without", {}) | {"passages" if reread else "nothing": text}
-            talks.revise(talk, position, answered.settings | {"without": kept}, owner)
+            talks.revise(talk, position, answered.settings | {"without": kept})
 
     def continue_(
         self,
@@ -219,7 +224,6 @@ class Assistant:
         tokens: int | None = None,
         memory: bool = True,
         sampling: Sampling | None = None,
-        owner: str = "",
         stop: Event | None = None,
     ) -> Iterator[AnswerEvent]:
         """Continue a document's text at a place (default: its end), or a prompt of one's own.
@@ -230,14 +234,14 @@ class Assistant:
         if tokens is not None:
             sampling = replace(sampling, max_tokens=tokens)
         utterance = self._utterance(sampling, stop)
-        encode = self.library.backbone.tokenizer
+        encode = self.library.model.backbone.tokenizer
         stretches: list[Stretch] = []
         if words is None:
             if not (prompt or "").strip():
                 raise BadInput("there is nothing to continue: name a document or give a prompt")
             ids = encode(prompt, add_special_tokens=False)["input_ids"]
         else:
-            identifier = self.library.find(words, owner).id
+            identifier = self.library.find(words).id
             document = self.library.document(identifier)
             place = document.position(at) if at else len(document.text)
             if place == 0 and not prompt:
@@ -269,16 +273,16 @@ class Assistant:
             yield from utterance.told(known)
             return
         asked = self._asked(scope, question, turns)
-        reader = self.library.reader
+        reader = self.library.model.reader
         if reader is not None and not is_small_talk(question):
             calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
             yield from utterance.read(lambda: self._read(asked, calibration))
             return
         stretches = [self.library.stretch(name, *span) for name, span in asked.ranges.items()]
         if asked.older and talk is not None:
-            folder = self.shelf.paths.talk_bank(talk)
+            folder, model = self.shelf.paths.talk_bank(talk), self.library.model
             with contextlib.suppress(OSError, Failure):  # on a full disk older turns are left out
-                source = remember(asked.older, folder, self.library.backbone, self.library.sidenet)
+                source = remember(asked.older, folder, model.backbone, model.sidenet)
                 stretches.append(Stretch.whole(source))
         found = self._chosen(asked)
         is_new = not asked.recent and not asked.recalled
@@ -328,7 +332,7 @@ class Assistant:
         return self.library.stretch(scope.single, *scope.ranges[scope.single]).tokens
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
-        recent, older = recent_turns(self.library.backbone.tokenizer, turns, HISTORY_TOKENS)
+        recent, older = recent_turns(self.library.model.backbone.tokenizer, turns, HISTORY_TOKENS)
         scope = scope.narrowed(self.library, question)
         ranges = self.library.keeper.narrowed(in_full(question, turns), scope.ranges)
         return Asked(question, scope, ranges, turns, recent, turns[:older], recalled(question, turns[:older]))
@@ -340,7 +344,7 @@ class Assistant:
         return chosen(asked.question, find_passages(asked.question, self.library, asked.ranges))
 
     def _prompt(self, asked: Asked, found: Chosen | None) -> Prompt:
-        tokenizer, window = self.library.backbone.tokenizer, self.reader.window
+        tokenizer, window = self.library.model.backbone.tokenizer, self.reader.window
         return prompted(tokenizer, asked.question, found, asked.recent, asked.recalled, window)
 
     def _structure(self, scope: Scope, question: str) -> Answer | None:
@@ -376,17 +380,17 @@ class Assistant:
         """Return token ids of the half window before a place, and the character where it begins."""
         half = self.reader.window // 2
         begin = max(0, place - half * 8)
-        ids, spans = plain_tokens(self.library.backbone.tokenizer, text[begin:place])
+        ids, spans = plain_tokens(self.library.model.backbone.tokenizer, text[begin:place])
         return ids[-half:], begin + (spans[-half:][0][0] if spans else 0)
 
-    def trace(self, talk: str, position: int, owner: str = "") -> Trace | None:
+    def trace(self, talk: str, position: int) -> Trace | None:
         """Return where the answer at `position` of a talk was read from; None where that is not known."""
-        packed = self.shelf.talks.trace(talk, position, owner)
+        packed = self.shelf.talks.trace(talk, position)
         return None if packed is None else Trace.unpacked(packed)
 
-    def _keep(self, talk: str, answer: Answer, owner: str) -> None:
+    def _keep(self, talk: str, answer: Answer) -> None:
         self.shelf.talks.append(
-            talk, "assistant", answer.text, statistics=answer.statistics, owner=owner,
+            talk, "assistant", answer.text, statistics=answer.statistics,
             citations=[one.as_dict() for one in answer.citations],
             settings={"looked": [one.as_dict() for one in answer.looked]} if answer.looked else None,
             trace=answer.trace.packed() if answer.trace else None,

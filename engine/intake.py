@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.paths import Paths
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
 from engine.shelf.report import Report, Stopped
-from engine.shelf.shelf import Entry, Shelf
+from engine.shelf.shelf import Shelf
 from ingest.document import Document
 from ingest.errors import BadInput
 

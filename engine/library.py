@@ -11,12 +11,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankLayout, BankMismatch
 from engine.bank.manifest import DamagedBank, Manifest
@@ -31,11 +31,10 @@ from engine.model import Model
 from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.room import require_room
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
-from engine.shelf.shelf import DamagedText, Entry, Shelf, folder_bytes
-from engine.sidenet.reading import ReadingLayers
-from engine.sidenet.sidenet import SideNet
+from engine.shelf.shelf import DamagedText, Shelf, folder_bytes
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
 from ingest.passages import Passage, passages
@@ -85,22 +84,11 @@ class Library:
         # reading a text waits for no bank, nor for the model, which has a lock of its own
         self._lock, self._banks_lock = threading.RLock(), threading.RLock()
 
-    # the model, loaded when first needed
-
-    @property
-    def backbone(self) -> Backbone:
-        """The frozen language model."""
-        return self.model.backbone
-
-    @property
-    def sidenet(self) -> SideNet:
-        """The trained SideNet, or the identity start."""
-        return self.model.sidenet
-
-    @property
-    def reader(self) -> ReadingLayers | None:
-        """The reading layers of the checkpoint; None where it has none."""
-        return self.model.reader
+    def of(self, owner: str) -> "Library":
+        """Return the same library as another reader sees it, see `Shelf.of`."""
+        theirs = copy(self)
+        theirs.shelf = self.shelf.of(owner)
+        return theirs
 
     # documents
 
@@ -176,7 +164,7 @@ class Library:
         tokens = self._encode(identifier, document, report)
         report("publish", 0, 1)
         source = self._open_bank(identifier, document)
-        if self.sidenet.search is not None:
+        if self.model.sidenet.search is not None:
             source.learned_keys()
         seconds = self.shelf.get(identifier).settings.get("seconds", 0.0) + time.monotonic() - began
         self.shelf.configure(identifier, seconds=round(seconds, 2))
@@ -200,15 +188,15 @@ class Library:
         )
         self.shelf.fulltext.index(identifier, rows)
 
-    def find(self, words: str, owner: str = "") -> Entry:
+    def find(self, words: str) -> Entry:
         """Find the document that a person means: an id, the start of one, a title, or a file (added)."""
         # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
         path = Path(os.path.expanduser(words))
         try:
-            return self.shelf.find(words, owner)
+            return self.shelf.find(words)
         except BadInput:
             if os.path.isfile(path):
-                return self.shelf.get(self.add(path).id, owner)
+                return self.add(path)
             if path.suffix and ("/" in words or "\\" in words):
                 raise BadInput(f"{words}: there is no such file, and no such document on the shelf") from None
             raise
@@ -266,7 +254,7 @@ class Library:
         own = self.paths.bank(identifier)
         if self.store is None or (own / "manifest.json").exists():
             return own
-        identity = bank_identity(self.document(identifier).text, self.backbone)
+        identity = bank_identity(self.document(identifier).text, self.model.backbone)
         return self.store.fetched(identity, self._layout(identifier)) or own
 
     def ready_bank(self, identifier: str) -> SearchableBank | None:
@@ -305,7 +293,7 @@ class Library:
                     raise Failure("its memory is gone from the disk")
                 manifest.layout.require(self._layout(entry.id))
                 made = replace(manifest.identity, content="")
-                made.require(replace(bank_identity("", self.backbone), content=""))
+                made.require(replace(bank_identity("", self.model.backbone), content=""))
             except (BadInput, Failure) as error:
                 self._faults[entry.id] = fault_words(error)
                 if self.renews and (is_outdated(error) or self._is_damage(entry.id, error)):
@@ -353,7 +341,7 @@ class Library:
     def _layout(self, identifier: str) -> BankLayout:
         """Return how the bank of a document is laid out for the model in use."""
         dtype = self.shelf.get(identifier).settings.get("dtype")
-        return bank_layout(self.sidenet.config, dtype, states=True)
+        return bank_layout(self.model.sidenet.config, dtype, states=True)
 
     def _let_go(self, identifier: str) -> None:
         """Forget the bank of a document that is about to change or go; an answer under way keeps its own."""
@@ -406,7 +394,7 @@ class Library:
         require_room(self.paths.home, max(0, needed), f'the memory of "{document.title}"')
 
         def fill() -> int:
-            return encode_text(document.text, folder, self.backbone, layout, partial(report, "encode"))
+            return encode_text(document.text, folder, self.model.backbone, layout, partial(report, "encode"))
 
         try:
             tokens = fill()
@@ -420,6 +408,6 @@ class Library:
         return tokens
 
     def _open_bank(self, identifier: str, document: Document) -> SearchableBank:
-        identity = bank_identity(document.text, self.backbone)
+        identity = bank_identity(document.text, self.model.backbone)
         bank = MemoryBank.open(self.bank_folder(identifier), identity, self._layout(identifier))
-        return SearchableBank(bank, self.sidenet, identifier)
+        return SearchableBank(bank, self.model.sidenet, identifier)

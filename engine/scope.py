@@ -30,18 +30,17 @@ class Scope:
         words: str | None,
         until: str | None = None,
         within: str | None = None,
-        owner: str = "",
     ) -> "Scope":
         """Bound a question to the document called so (None: the shelf), up to a place, within a chapter.
 
-        The place `READ` is how far the reader `owner` has read, and the only one that the shelf has. Raises
+        The place `READ` is how far the library's reader has read, and the only one that the shelf has. Raises
         BadInput for an unknown document or place, a place without a document, or bounds that leave nothing
         to read.
         """
         if words is None:
             if within or until not in (None, READ):
                 raise BadInput(f"name a document to bound the answer by a place, or {READ} for what was read")
-            ready = [entry for entry in library.shelf.entries(owner) if entry.state == "ready"]
+            ready = [entry for entry in library.shelf.entries() if entry.state == "ready"]
             if not ready:
                 raise BadInput("the shelf holds no document that is ready; add one first")
             if until is None:
@@ -50,7 +49,7 @@ class Scope:
             if not begun:
                 raise BadInput("you have not read anything of any book yet: ask one of them, or all there is")
             return cls(begun, read_only=True)
-        entry = library.find(words, owner)
+        entry = library.find(words)
         document = library.document(entry.id)
         start, end = 0, len(document.text)
         if within:
@@ -80,7 +79,7 @@ class Scope:
         """The only document, if it is one."""
         return next(iter(self.ranges)) if len(self.ranges) == 1 else None
 
-    def known(self, library: Library, messages: Sequence[Message], owner: str) -> list[Turn]:
+    def known(self, library: Library, messages: Sequence[Message]) -> list[Turn]:
         """Return the exchanges of a talk whose answers could not read beyond what may be read now."""
         if self.read_only:
             return turns_before(messages, lambda question: question.settings.get("until") == READ)
@@ -90,6 +89,6 @@ class Scope:
 
         def may_know(question: Message) -> bool:
             until, within = question.settings.get("until"), question.settings.get("within")
-            return Scope.of(library, name, until, within, owner).ranges[name][1] <= self.ranges[name][1]
+            return Scope.of(library, name, until, within).ranges[name][1] <= self.ranges[name][1]
 
         return turns_before(messages, may_know)

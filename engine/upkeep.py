@@ -15,8 +15,8 @@ from engine.errors import Failure
 from engine.filling import text_hash
 from engine.library import Library
 from engine.paths import PROGRAM
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import ADD
-from engine.shelf.shelf import Entry
 from ingest.errors import BadInput
 
 

@@ -24,10 +24,10 @@ from engine.errors import Failure
 from engine.marks import editions
 from engine.paths import SAMPLES
 from engine.shelf.accounts import Accounts, Limits
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.leaving import leave
 from engine.shelf.runner import JobRunner
-from engine.shelf.shelf import Entry
 from engine.shelf.titles import folded
 from ingest.apart import read_table, unpack
 from ingest.errors import BadInput
@@ -131,7 +131,7 @@ class Desk:
     def own(self, identifier: str, owner: str) -> Entry:
         """Return a document that is to be changed. Raises BadInput where another account put it there."""
         self.changeable()
-        entry = self.shelf.get(identifier, owner)
+        entry = self.shelf.of(owner).get(identifier)
         if not entry.belongs_to(owner):
             raise BadInput(f"“{entry.title}” was added by another account, which alone can change it")
         return entry
@@ -152,8 +152,8 @@ class Desk:
         with self._adding:
             if path.is_file():
                 self._check_room(path.stat().st_size, owner)
-            entry, _ = self.assistant.enqueue(
-                path, password=password or None, encoding=encoding or None, ocr=ocr or None, owner=owner
+            entry, _ = self.assistant.of(owner).enqueue(
+                path, password=password or None, encoding=encoding or None, ocr=ocr or None
             )
         self.wake()
         return entry
@@ -208,9 +208,9 @@ class Desk:
         What another account holds as well goes from this one alone, and frees nothing.
         """
         self.changeable()
-        entry = self.shelf.get(identifier, owner)
+        entry = self.shelf.of(owner).get(identifier)
         if owner in entry.holders and len(entry.holders) > 1:
-            leave(self.shelf, identifier, owner, keep_marks)
+            leave(self.shelf.of(owner), identifier, keep_marks)
             return entry.title, 0
         self.own(identifier, owner)
         return entry.title, self.assistant.remove(entry.id, keep_marks)
@@ -228,7 +228,7 @@ class Desk:
     def tag(self, identifier: str, tags: str, owner: str = "") -> None:
         """Give a document a reader's tags."""
         self.changeable()
-        self.shelf.tag(self.shelf.get(identifier, owner).id, tags, owner)
+        self.shelf.of(owner).tag(self.shelf.get(identifier).id, tags)
 
     def renew(self, identifier: str, owner: str = "") -> None:
         """Make the memory of a document anew, from the text that is there."""
@@ -237,7 +237,7 @@ class Desk:
 
     def cards(self, owner: str, document: str = "") -> str:
         """Write the shelf as HTML."""
-        entries = self.shelf.entries(owner)
+        entries = self.shelf.of(owner).entries()
         faults = {entry.id: self.assistant.library.fault(entry.id) for entry in entries}
         rows = [(entry, self.job_of(entry, owner)) for entry in entries]
         fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
@@ -264,7 +264,7 @@ class Desk:
 
     def _more(self, entries: list[Entry], fixed: set[str], owner: str) -> dict[str, list[str]]:
         """Return further buttons by the id of their book: tags, an older edition, notes that may stay."""
-        marked = self.shelf.marks.books(owner)
+        marked = self.shelf.of(owner).marks.books()
         mine = [entry for entry in entries if entry.id not in fixed and len(entry.holders) < 2]
         named: dict[tuple[str, str], list[Entry]] = {}
         for entry in mine:

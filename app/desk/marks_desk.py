@@ -38,9 +38,9 @@ def imported(library: Library, content: bytes, owner: str = "") -> tuple[int, in
 
     A mark of a book that is not on the shelf goes to one of the same title and author, else it waits.
     """
-    marks = export.from_json(content, owner)
-    shelf = library.shelf
-    entries = [entry for entry in shelf.entries(owner) if shelf.is_stored(entry.id)]
+    marks = export.from_json(content)
+    shelf = library.shelf.of(owner)
+    entries = [entry for entry in shelf.entries() if shelf.is_stored(entry.id)]
     ids = {entry.id for entry in entries}
     titles = {(folded(entry.title), folded(entry.author)): entry.id for entry in entries}
     named = [
@@ -50,7 +50,7 @@ def imported(library: Library, content: bytes, owner: str = "") -> tuple[int, in
     documents: dict[str, Document] = {
         book: library.document(book) for book in {mark.book for mark in named} & ids
     }
-    return shelf.marks.take(named, documents, owner)
+    return shelf.marks.take(named, documents)
 
 
 def _title(mark: Mark) -> tuple[str, str]:
@@ -63,7 +63,7 @@ class MarksDesk:
     def __init__(self, reading: ReadingDesk, read_only: bool = False) -> None:
         self.reading, self.read_only = reading, read_only
         self.library = reading.assistant.library
-        self.marks = reading.shelf.marks
+        self.shelf = reading.shelf
 
     def changeable(self) -> None:
         """Raises BadInput where the page is for reading only."""
@@ -91,22 +91,25 @@ class MarksDesk:
         start, end = self.span(view, values)
         document = self.reading.document(view.document)
         colour, note = str(values.get("colour") or ""), str(values.get("answer") or "")
-        self.marks.add(view.document, document, start, end, kind=kind, colour=colour, note=note, owner=owner)
+        self.shelf.of(owner).marks.add(
+            view.document, document, start, end, kind=kind, colour=colour, note=note
+        )
 
     def bookmark(self, view: View, owner: str) -> None:
         """Bookmark the chosen paragraph, or the place in view."""
         self.changeable()
         at = view.cursor if view.cursor is not None else max(view.at, self.reading.leaf(view).start)
         document = self.reading.document(view.document)
-        self.marks.add(view.document, document, at, at, kind="bookmark", owner=owner)
+        self.shelf.of(owner).marks.add(view.document, document, at, at, kind="bookmark")
 
     def unmark(self, view: View, values: dict, owner: str) -> None:
         """Delete the marks that lie over the words selected."""
         self.changeable()
         start, end = self.span(view, values)
-        for mark in self.marks.of(view.document, owner):
+        marks = self.shelf.of(owner).marks
+        for mark in marks.of(view.document):
             if mark.start < max(end, start + 1) and start < max(mark.end, mark.start + 1):
-                self.marks.delete(mark.id, owner)
+                marks.delete(mark.id)
 
     def quoted(self, view: View, values: dict) -> str:
         """Return the words selected, with the book and the place they stand at."""
@@ -125,13 +128,13 @@ class MarksDesk:
     def listed(self, view: View, query: str, of_one_book: bool, owner: str) -> str:
         """Write the list of marks as HTML."""
         one = of_one_book and bool(view.document)
-        marks = self.marks.search(query, owner, view.document if one else None)
+        marks = self.shelf.of(owner).marks.search(query, view.document if one else None)
         return marks_html.listed(marks, query, one)
 
     def exported(self, view: View, form: str, query: str, of_one_book: bool, base: str, owner: str) -> Path:
         """Write the marks that are listed into a file to be downloaded."""
         book = view.document if of_one_book and view.document else None
-        content = exported(self.marks.search(query, owner, book), form, base)
+        content = exported(self.shelf.of(owner).marks.search(query, book), form, base)
         path = uploads.outgoing(f"notes.{ENDINGS[form]}")
         path.write_bytes(content)
         return path

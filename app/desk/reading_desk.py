@@ -13,8 +13,8 @@ from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
 from engine.cast.story import story_so_far
 from engine.form import lacks_form, renew_form
+from engine.shelf.entry import Entry
 from engine.shelf.fulltext import Hit
-from engine.shelf.shelf import Entry
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.position import find_start
@@ -35,7 +35,7 @@ class ReadingDesk:
     def entry(self, view: View, owner: str) -> Entry | None:
         """Return the document of a view; None when there is none (any more)."""
         try:
-            return self.shelf.get(view.document, owner) if view.document else None
+            return self.shelf.of(owner).get(view.document) if view.document else None
         except BadInput:
             return None
 
@@ -65,10 +65,10 @@ class ReadingDesk:
 
     def open(self, identifier: str, owner: str, view: View | None = None) -> View:
         """Show a document where its reader left it, with the talk that was last used."""
-        entry = self.shelf.opened(identifier, owner)
+        entry = self.shelf.of(owner).opened(identifier)
         self.document(identifier)
         threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
-        talks = self.shelf.talks.about(identifier, owner)
+        talks = self.shelf.of(owner).talks.about(identifier)
         bound = "book" if view is None or view.is_shelf else view.bound
         at = entry.position if entry.place is None else entry.place
         return View(identifier, at, talk=talks[0].id if talks else "", bound=bound,
@@ -89,15 +89,16 @@ class ReadingDesk:
         """
         size = len(self.document(view.document).text)
         at = max(0, min(at, size))
-        self.shelf.left_at(view.document, at, owner)
-        if read > self.shelf.get(view.document, owner).position:
-            self.shelf.read_to(view.document, min(read, size), owner)
+        mine = self.shelf.of(owner)
+        mine.left_at(view.document, at)
+        if read > mine.get(view.document).position:
+            mine.read_to(view.document, min(read, size))
         return replace(view, at=at)
 
     def read_to(self, view: View, owner: str) -> View:
         """Set the reading position to the end of the chosen paragraph, or of the leaf."""
         at = self.paragraph_end(view)
-        self.shelf.read_to(view.document, self.leaf(view).end if at is None else at, owner)
+        self.shelf.of(owner).read_to(view.document, self.leaf(view).end if at is None else at)
         return replace(view, cursor=None)
 
     def jumped(self, view: View, identifier: str, start: int, end: int, mark: str, owner: str) -> View:
@@ -149,9 +150,9 @@ class ReadingDesk:
 
     def sheet_html(self, view: View, owner: str) -> str:
         """Write the leaf in view without its frame; the other leaves are fetched as one scrolls."""
-        entry = self.shelf.get(view.document, owner)
+        entry = self.shelf.of(owner).get(view.document)
         document, leaf = self.document(entry.id), self.leaf(view)
-        marks = [one for one in self.shelf.marks.of(entry.id, owner)
+        marks = [one for one in self.shelf.of(owner).marks.of(entry.id)
                  if not one.lost and one.start < leaf.end and one.end >= leaf.start]  # fmt: skip
         spans = tuple(
             (one.start, one.end, f"lm-mark lm-{one.colour}") for one in marks if one.end > one.start
@@ -204,7 +205,7 @@ class ReadingDesk:
         if not view.document or not query.strip():
             return ""
         found = self.shelf.fulltext.search_forgiving(query, None if everywhere else view.document, limit=HITS)
-        titles = {entry.id: entry.title for entry in self.shelf.entries(owner)} if everywhere else {}
+        titles = {entry.id: entry.title for entry in self.shelf.of(owner).entries()} if everywhere else {}
 
         def place_of(hit: Hit) -> str:
             place = str(self.document(hit.document).place(hit.start))

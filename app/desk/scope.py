@@ -5,7 +5,7 @@ from typing import Any
 from app.desk.reading_desk import ReadingDesk
 from app.desk.state import View
 from engine.scope import READ
-from engine.shelf.shelf import Entry
+from engine.shelf.entry import Entry
 from ingest.errors import BadInput
 
 

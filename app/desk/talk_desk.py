@@ -24,7 +24,7 @@ class TalkDesk:
 
     def __init__(self, reading: ReadingDesk, speaker: Speaker):
         self.reading, self.speaker = reading, speaker
-        self.assistant, self.shelf, self.talks = reading.assistant, reading.shelf, reading.shelf.talks
+        self.assistant, self.shelf = reading.assistant, reading.shelf
 
     # which talk
 
@@ -33,7 +33,7 @@ class TalkDesk:
         about = None if view.is_shelf else view.document or None
         if about is None and not view.is_shelf:
             return []
-        return [(talk.title or "New talk", talk.id) for talk in self.talks.about(about, owner)]
+        return [(talk.title or "New talk", talk.id) for talk in self.shelf.of(owner).talks.about(about)]
 
     def bounded(self, view: View, bound: str, owner: str) -> View:
         """Change what answers may read; the shelf has talks of its own."""
@@ -46,7 +46,7 @@ class TalkDesk:
     def may_hear(self, view: View, owner: str) -> bool:
         """Tell whether the talk in view is this reader's."""
         try:
-            return bool(view.talk) and self.talks.get(view.talk, owner) is not None
+            return bool(view.talk) and self.shelf.of(owner).talks.get(view.talk) is not None
         except BadInput:
             return False
 
@@ -58,7 +58,7 @@ class TalkDesk:
         """Delete the talk in view with the answer that is under way in it."""
         if self.may_hear(view, owner):
             self.speaker.stop(view.talk)
-            self.talks.delete(view.talk, owner)
+            self.shelf.of(owner).talks.delete(view.talk)
         return view.with_talk("")
 
     # what is shown of it
@@ -67,14 +67,14 @@ class TalkDesk:
         """Write the talk in view as HTML, without what is being said just now."""
         if not view.document and not view.is_shelf:
             return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
-        messages = self.talks.messages(view.talk, owner) if view.talk else []
+        messages = self.shelf.of(owner).talks.messages(view.talk) if view.talk else []
         waiting = "Ask all your books at once." if view.is_shelf else "Ask this book anything."
         chain = self.heard_all(view, owner)
         if any(not one.ended for one in chain) and chain[0].at is not None:
             # the question stands with its answer, below; what it takes the place of goes when it begins
             messages, waiting = messages[: chain[0].at], ""
         read = self.answer_read(view, owner)
-        traced = self.talks.traced(view.talk, owner) if view.talk else []
+        traced = self.shelf.of(owner).talks.traced(view.talk) if view.talk else []
         shown = [self._with_passages(one) for one in messages]
         offered = self.suggested(view, owner) if not messages and waiting else []
         return talk_html.conversation(shown, self.titles(view, owner), waiting, traced, read, offered)
@@ -109,11 +109,11 @@ class TalkDesk:
 
     def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
         """Return the answer whose memory map is shown: its position in the talk, and where it was read."""
-        traced = self.talks.traced(view.talk, owner) if self.may_hear(view, owner) else []
+        traced = self.shelf.of(owner).talks.traced(view.talk) if self.may_hear(view, owner) else []
         if not traced:
             return None
         position = view.answer if view.answer in traced else traced[-1]
-        trace = self.assistant.trace(view.talk, position, owner)
+        trace = self.assistant.of(owner).trace(view.talk, position)
         return None if trace is None else (position, trace)
 
     def answer_read(self, view: View, owner: str) -> memory_map.AnswerRead | None:
@@ -162,7 +162,7 @@ class TalkDesk:
     def titles(self, view: View, owner: str) -> dict[str, str]:
         """Titles of the documents a talk may cite."""
         if view.is_shelf:
-            titles = {entry.id: entry.title for entry in self.shelf.entries(owner)}
+            titles = {entry.id: entry.title for entry in self.shelf.of(owner).entries()}
             return titles if len(titles) > 1 else titles | {"": ""}
         return {view.document: ""}
 
@@ -170,11 +170,11 @@ class TalkDesk:
         """Write the talk in view as Markdown, with quotes and places."""
         if not view.talk:
             raise BadInput("there is no talk to export yet; ask something first")
-        talk = self.talks.get(view.talk, owner)
+        talk = self.shelf.of(owner).talks.get(view.talk)
         entry = self.reading.entry(replace(view, document=talk.document or ""), owner)
-        messages = self.talks.messages(view.talk, owner)
+        messages = self.shelf.of(owner).talks.messages(view.talk)
         if talk.document is None:
-            titles = {one.id: one.title for one in self.shelf.entries(owner)}
+            titles = {one.id: one.title for one in self.shelf.of(owner).entries()}
             messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
                                                 for cited in one.citations]) for one in messages]  # fmt: skip
         return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
@@ -189,8 +189,8 @@ class TalkDesk:
         words, bounds = scope(self.reading, view, owner)
         if view.editing is not None:
             self.speaker.free(view.talk)
-        talk = view.talk or self.talks.create(words, owner).id
-        count = len(self.talks.messages(talk, owner))
+        talk = view.talk or self.shelf.of(owner).talks.create(words).id
+        count = len(self.shelf.of(owner).talks.messages(talk))
         # behind another question, it stands wherever that one leaves the talk
         behind = self.speaker.is_busy(talk)
         at = None if behind else count if view.editing is None else min(view.editing, count)
@@ -199,9 +199,9 @@ class TalkDesk:
             # not before its turn: a question that is stopped while it waits costs the talk nothing
             if at is not None and at < count:
                 self._replaceable(words)
-                self.talks.truncate(talk, at, owner)
-            speech.at = len(self.talks.messages(talk, owner)) if at is None else at
-            return self.assistant.ask(words, question, talk=talk, owner=owner, stop=stop, **bounds)
+                self.shelf.of(owner).talks.truncate(talk, at)
+            speech.at = len(self.shelf.of(owner).talks.messages(talk)) if at is None else at
+            return self.assistant.of(owner).ask(words, question, talk=talk, stop=stop, **bounds)
 
         speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind, owner=owner)
         return view.with_talk(talk)
@@ -221,10 +221,10 @@ class TalkDesk:
     def without(self, view: View, position: int, reread: bool, owner: str) -> View:
         """Begin the answer at `position` once more without memory, to stand beside it."""
         self.speaker.free(view.talk)
-        self.talks.get(view.talk, owner)
+        self.shelf.of(owner).talks.get(view.talk)
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
-            return self.assistant.without_memory(view.talk, position, reread=reread, owner=owner, stop=stop)
+            return self.assistant.of(owner).without_memory(view.talk, position, reread=reread, stop=stop)
 
         heading = talk_html.WITHOUT["passages" if reread else "nothing"]
         self.speaker.say(view.talk, "", begin, heading, owner=owner)
@@ -234,7 +234,7 @@ class TalkDesk:
         """Take the last question back, with its answer; its words go back to their reader, before a draft."""
         self.speaker.free(view.talk)
         self.speaker.forget(view.talk)
-        words = self.talks.undo(view.talk, owner)
+        words = self.shelf.of(owner).talks.undo(view.talk)
         return view.with_talk(view.talk), "\n".join(part for part in (words, draft.strip()) if part)
 
     def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
@@ -252,7 +252,7 @@ class TalkDesk:
         return talk_html.editing(positions.index(view.editing) + 1) if view.editing in positions else ""
 
     def _questions(self, view: View, owner: str) -> list[Message]:
-        return [one for one in self.talks.messages(view.talk, owner) if one.role == "user"]
+        return [one for one in self.shelf.of(owner).talks.messages(view.talk) if one.role == "user"]
 
     # answers under way
 

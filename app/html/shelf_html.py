@@ -6,8 +6,8 @@ from datetime import datetime
 
 from app.html import job_html, markup, wording
 from app.html.wording import SHELF, here
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
-from engine.shelf.shelf import Entry
 from ingest.formats import SHORT
 
 

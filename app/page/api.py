@@ -21,7 +21,7 @@ from app.tabs.frame import owner_of
 from engine.cast.person import Cast
 from engine.cast.story import story_so_far as story_told
 from engine.errors import Failure
-from engine.shelf.shelf import Entry
+from engine.shelf.entry import Entry
 from ingest.document import Document
 from ingest.errors import BadInput
 
@@ -42,7 +42,7 @@ def declare(desk: Desk) -> None:
     def named(document: str, owner: str) -> str | None:
         """Find the id of a document of the shelf; the engine would take a file's name for one to add."""
         with saying():
-            return shelf.find(document, owner).id if document else None
+            return shelf.of(owner).find(document).id if document else None
 
     def add_document(
         request: gr.Request, file: gr.FileData, password: str = "", encoding: str = ""
@@ -64,7 +64,7 @@ def declare(desk: Desk) -> None:
 
     def list_shelf(request: gr.Request) -> list[dict[str, Any]]:
         """List all documents of the shelf: id, title, author, tokens, bank_bytes, state."""
-        return [records.entry(entry) for entry in shelf.entries(owner_of(request))]
+        return [records.entry(entry) for entry in shelf.of(owner_of(request)).entries()]
 
     def job(request: gr.Request, document: str) -> dict[str, Any]:
         """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message.
@@ -73,7 +73,7 @@ def declare(desk: Desk) -> None:
         """
         with saying():
             owner = owner_of(request)
-            entry = shelf.find(document, owner)
+            entry = shelf.of(owner).find(document)
             latest = desk.job_of(entry, owner)
             names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
             return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
@@ -99,8 +99,8 @@ def declare(desk: Desk) -> None:
         identifier = named(document, owner)
 
         def start(stop: Event):
-            return desk.assistant.ask(
-                identifier, question, until=until or None, within=within or None, owner=owner, stop=stop
+            return desk.assistant.of(owner).ask(
+                identifier, question, until=until or None, within=within or None, stop=stop
             )
 
         yield from spoken(start, question, owner)
@@ -120,13 +120,12 @@ def declare(desk: Desk) -> None:
         identifier = named(document, owner)
 
         def start(stop: Event):
-            return desk.assistant.continue_(
+            return desk.assistant.of(owner).continue_(
                 identifier,
                 at=at or None,
                 prompt=prompt or None,
                 tokens=tokens,
                 memory=memory,
-                owner=owner,
                 stop=stop,
             )
 
@@ -170,7 +169,7 @@ def declare(desk: Desk) -> None:
         mention, the sentence that introduces it, and who appears with it.
         """
         with saying():
-            entry = shelf.find(document, owner_of(request))
+            entry = shelf.of(owner_of(request)).find(document)
             return records.cast(*known(entry, until))
 
     def story_so_far(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
@@ -179,7 +178,7 @@ def declare(desk: Desk) -> None:
         until: as far as this place instead, e.g. "page 12", "45%", "end".
         """
         with saying():
-            entry = shelf.find(document, owner_of(request))
+            entry = shelf.of(owner_of(request)).find(document)
             whole, cast, end = known(entry, until)
             return records.story(whole, story_told(whole, cast, end))
 
@@ -196,7 +195,7 @@ def declare(desk: Desk) -> None:
         with saying():
             desk.changeable()
             owner = owner_of(request)
-            _, freed = desk.remove(shelf.find(document, owner).id, owner)
+            _, freed = desk.remove(shelf.of(owner).find(document).id, owner)
             return {"removed": document, "freed_bytes": freed}
 
     def rename_document(request: gr.Request, document: str, title: str) -> dict[str, Any]:
@@ -204,7 +203,7 @@ def declare(desk: Desk) -> None:
         with saying():
             desk.changeable()
             owner = owner_of(request)
-            return records.entry(desk.rename(shelf.find(document, owner).id, title, owner))
+            return records.entry(desk.rename(shelf.of(owner).find(document).id, title, owner))
 
     def spoken(start: Start, question: str, owner: str) -> Iterator[dict[str, Any]]:
         """Yield what is said so far, and again as it grows; ended where the caller has gone."""

@@ -32,7 +32,7 @@ def routes(desk: ReadingDesk) -> list[Route]:
 
 def _sheet(desk: ReadingDesk, document: str, number: int, owner: str) -> str | None:
     try:
-        identifier = desk.shelf.get(document, owner).id
+        identifier = desk.shelf.of(owner).get(document).id
         starts = desk.starts(identifier)
         return desk.sheet_html(View(identifier, starts[number]), owner) if number < len(starts) else None
     except (BadInput, Failure):

@@ -139,9 +139,9 @@ class ContinueTab:
         after = None if at is None else f"char {at}"
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
-            return self.desk.assistant.continue_(
+            return self.desk.assistant.of(owner).continue_(
                 document, at=after, prompt=prompt.strip() and prompt or None, tokens=int(length),
-                memory=name == "memory", sampling=sampling, owner=owner, stop=stop,
+                memory=name == "memory", sampling=sampling, stop=stop,
             )  # fmt: skip
 
         self.desk.check_tokens(length, owner)
@@ -171,7 +171,8 @@ class ContinueTab:
 
     def on_keep(self, view: View, written: Continuation | None, request: gr.Request) -> dict:
         """Make a talk of what was written, about the book that it was written from."""
-        owner, talks = owner_of(request), self.desk.shelf.talks
+        owner = owner_of(request)
+        talks = self.desk.shelf.of(owner).talks
         with told():
             text = written.speeches[0].text if written is not None else ""
             if written is None or not text.strip():
@@ -180,10 +181,10 @@ class ContinueTab:
                 raise BadInput("it is still being written: wait for its end, or stop it")
             entry = still_there(self.desk.reading, View(written.document or ""), owner)
             about = f"“{entry.title}”" if entry else "all your books"
-            if written.talk not in [talk.id for talk in talks.about(written.document, owner)]:
-                talk = talks.create(written.document, owner)
-                talks.append(talk.id, "user", written.asked, settings={"written_on": True}, owner=owner)
-                talks.append(talk.id, "assistant", text, owner=owner)
+            if written.talk not in [talk.id for talk in talks.about(written.document)]:
+                talk = talks.create(written.document)
+                talks.append(talk.id, "user", written.asked, settings={"written_on": True})
+                talks.append(talk.id, "assistant", text)
                 kept = replace(written, talk=talk.id)
                 if self._last.get(owner) is written:  # another window may have written on since
                     self._last[owner] = kept

@@ -74,10 +74,10 @@ class MarksTab:
                 }
             elif action == "edit-note":
                 self.marks.changeable()
-                self.marks.marks.change(mark, owner, note=str(values.get("answer", "")))
+                self.desk.shelf.of(owner).marks.change(mark, note=str(values.get("answer", "")))
             elif action == "delete-mark":
                 self.marks.changeable()
-                self.marks.marks.delete(mark, owner)
+                self.desk.shelf.of(owner).marks.delete(mark)
         if action not in LEADS:
             # the leaf may show what was changed
             shown = {self.read.leaf: self.desk.reading.leaf_html(view, owner)}

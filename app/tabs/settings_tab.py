@@ -41,7 +41,7 @@ def state(desk: Desk) -> list[tuple[str, str]]:
     paths, entries = library.paths, desk.shelf.entries()
     rows = []
     try:
-        backbone, sidenet = library.backbone, library.sidenet
+        backbone, sidenet = library.model.backbone, library.model.sidenet
         rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}, frozen"))
         rows.append(("Checkpoint", f"{_named(doctor.sidenet(SIDENETS))} {memory_words(sidenet)}"))
         rows.append(

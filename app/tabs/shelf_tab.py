@@ -73,7 +73,7 @@ class ShelfTab:
         """Put files on the shelf and say of each what became of it; one that is there already is opened."""
         said: list[str] = []
         there: list[str] = []
-        on_shelf = {entry.id for entry in self.desk.shelf.entries(owner_of(request))}
+        on_shelf = {entry.id for entry in self.desk.shelf.of(owner_of(request)).entries()}
         for name in files or []:
             path = Path(name)
             try:

@@ -66,10 +66,10 @@ def chosen(question: str, ranked: Sequence[Hit], count: int = REREAD) -> Chosen:
 
 def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int = CANDIDATES) -> list[Hit]:
     """Rank passages by the trained search map, best first; none where there is no map, or no bank yet."""
-    search, block = library.sidenet.search, library.sidenet.config.search_block
+    search, block = library.model.sidenet.search, library.model.sidenet.config.search_block
     if search is None or block is None:
         return []
-    states = question_states(library.backbone, question, block)
+    states = question_states(library.model.backbone, question, block)
     hits: list[Hit] = []
     for document, (start, end) in ranges.items():
         source = library.ready_bank(document)

@@ -93,7 +93,7 @@ class Window:
 
 def read(question: str, library: Library, hits: Sequence[Hit], ranges: Ranges) -> Reading:
     """Read the passages found, nothing outside `ranges`, with the library's reading layers."""
-    layers, backbone = library.reader, library.backbone
+    layers, backbone = library.model.reader, library.model.backbone
     assert layers is not None
     sources = {name: source_of(library, name, layers.block) for name in {hit.document for hit in hits}}
     every = (

@@ -221,10 +221,10 @@ def seconds(work: Callable[[], object]) -> tuple[float, float]:
 
 def recall(library: Library, made: Catalogue) -> float:
     """Return the share of the 20 likest passages, by comparing all, that are among the candidates."""
-    search, block = library.sidenet.search, library.sidenet.config.search_block
+    search, block = library.model.sidenet.search, library.model.sidenet.config.search_block
     if search is None or block is None:
         raise BadInput("this checkpoint has no search map: there are no vectors to measure")
-    states = (question_states(library.backbone, question, block) for question in QUESTIONS)
+    states = (question_states(library.model.backbone, question, block) for question in QUESTIONS)
     queries = np.concatenate([asking_vector(ballot(search, one)) for one in states])
     scores = np.full((len(queries), 20), -np.inf, np.float32)
     best = [[("", 0)] * 20 for _ in queries]

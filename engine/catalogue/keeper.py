@@ -22,8 +22,9 @@ from engine.errors import Failure
 from engine.model import Model
 from engine.retrieval.memory import SearchableBank
 from engine.retrieval.votes import ballot, question_states
+from engine.shelf.entry import Entry
 from engine.shelf.fulltext import NoIndex
-from engine.shelf.shelf import Entry, Shelf
+from engine.shelf.shelf import Shelf
 from engine.shelf.terms import question_terms
 from ingest.errors import BadInput
 from ingest.passages import Passage

@@ -194,8 +194,8 @@ class Demonstrations:
             job.document,
             library.task,
             self.folder(job.document),
-            self.library.backbone,
-            bank_layout(self.library.sidenet.config),
+            self.library.model.backbone,
+            bank_layout(self.library.model.sidenet.config),
             lambda done, total: report("encode", done, total),
         )
         report("publish", 0, 1)
@@ -215,8 +215,8 @@ class Demonstrations:
         with self._lock:
             kept = self._classifiers.get(identifier)
             if kept is None or kept[0] != key:
-                memory = self._memory(library)
-                made = Classifier(memory, library.task, self.library.backbone, self.library.sidenet, settings)
+                memory, model = self._memory(library), self.library.model
+                made = Classifier(memory, library.task, model.backbone, model.sidenet, settings)
                 self._classifiers[identifier] = kept = key, made
             return kept[1]
 
@@ -333,13 +333,13 @@ class Demonstrations:
     @property
     def _dim(self) -> int:
         """Of the states that vote."""
-        backbone = self.library.backbone
+        backbone = self.library.model.backbone
         return len(voting_blocks(backbone)) * backbone.width
 
     def _open_bank(self, library: DemonstrationLibrary) -> MemoryBank:
-        identity = bank_identity(library.id, library.task, self.library.backbone)
+        identity = bank_identity(library.id, library.task, self.library.model.backbone)
         return MemoryBank.open(
-            self.folder(library.id) / "bank", identity, bank_layout(self.library.sidenet.config)
+            self.folder(library.id) / "bank", identity, bank_layout(self.library.model.sidenet.config)
         )
 
     def _memory(self, library: DemonstrationLibrary) -> DemonstrationMemory:

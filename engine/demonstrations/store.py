@@ -18,9 +18,10 @@ from typing import Any
 from engine.demonstrations.importing import LONGEST_TEXT, Row, clean, digest
 from engine.demonstrations.task import Task
 from engine.locks import holding
+from engine.shelf.entry import may_change
 from engine.shelf.identifiers import checked
 from engine.shelf.leftovers import bury
-from engine.shelf.shelf import Shelf, folder_bytes, may_change
+from engine.shelf.shelf import Shelf, folder_bytes
 from engine.shelf.titles import folded, one_line
 from ingest.errors import BadInput
 

@@ -106,7 +106,7 @@ def refused(assistant: Assistant, document: str, hay: Haystack, seed: int = 3) -
 
 def calibration_of(assistant: Assistant) -> Calibration:
     """Return what makes confidences of scores. Raises BadInput for a checkpoint without reading layers."""
-    reader = assistant.library.reader
+    reader = assistant.library.model.reader
     if reader is None:
         raise BadInput("this checkpoint has no reading layers to be asked; name another with --sidenet")
     return reader.calibration

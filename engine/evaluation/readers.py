@@ -67,7 +67,7 @@ def ask(assistant: Assistant, document: str, row: dict) -> Asked:
     seconds = time.perf_counter() - began
     accepted = tuple(row["accept"])
     found = Reading((), ())
-    if assistant.library.reader is not None:
+    if assistant.library.model.reader is not None:
         found = assistant.look(row["question"], {document: (0, None)})
     said = answer.text if len(answer.text.split()) <= LONGEST else ""
     cited = answer.citations if answer.answered else ()
@@ -184,7 +184,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{len(asked)} of {len(rows)}: {row['question']} — {asked[-1].answer}", flush=True)
         if arguments.fit:
             folder = arguments.sidenet or shipped_checkpoint(backbone)
-            if folder is None or library.reader is None:
+            if folder is None or library.model.reader is None:
                 raise Failure("there are no reading layers to calibrate; train some with train-reader")
             keep_calibration(folder, fitted(asked))
             print(f"calibration kept in {folder}: {fitted(asked)}")

@@ -44,7 +44,7 @@ def as_json(marks: Sequence[Mark]) -> str:
     return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
 
 
-def from_json(content: bytes, owner: str = "") -> list[Mark]:
+def from_json(content: bytes) -> list[Mark]:
     """Read marks that were exported. Raises BadInput, with the number of the mark, for anything else."""
     advice = "give a JSON file that “Export” wrote"
     if len(content) > LARGEST:
@@ -63,7 +63,7 @@ def from_json(content: bytes, owner: str = "") -> list[Mark]:
     found = []
     for number, one in enumerate(marks, 1):
         try:
-            found.append(read(one, owner))
+            found.append(read(one))
         except BadInput as error:
             raise BadInput(f"note {number} of the file: {error}; nothing was imported") from error
     return found

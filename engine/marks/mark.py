@@ -103,7 +103,7 @@ def look(kind: str, colour: str, note: str) -> dict[str, Any]:
     }
 
 
-def read(record: object, owner: str) -> Mark:
+def read(record: object) -> Mark:
     """Read what `Mark.record` gave, out of a file that may be hostile. Raises BadInput naming the fault."""
     if not isinstance(record, dict):
         raise BadInput("it is no mark: { … } with book, start, end and quote is one")
@@ -129,7 +129,7 @@ def read(record: object, owner: str) -> Mark:
     }
     if given["end"] < given["start"]:
         raise BadInput("its end stands before its start")
-    return Mark(**given | lines, owner=owner)
+    return Mark(**given | lines)
 
 
 def _is_number(value: object) -> bool:

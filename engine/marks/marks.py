@@ -1,6 +1,6 @@
-"""Marks: highlights, notes and bookmarks of all readers, kept in the shelf's database by account and book.
+"""Marks: highlights, notes and bookmarks of one reader, kept in the shelf's database by account and book.
 
-Every call names the reader (`owner`, '' without accounts) and sees that reader's marks only.
+The reader (`owner`, '' without accounts) sees no other's; as books come and change, all readers' are moved.
 """
 
 import string
@@ -21,10 +21,10 @@ ORDER = "ORDER BY title, book, start, created"
 
 
 class Marks:
-    """The marks of one shelf."""
+    """One reader's marks."""
 
-    def __init__(self, connections: Connections) -> None:
-        self.connections = connections
+    def __init__(self, connections: Connections, owner: str = "") -> None:
+        self.connections, self.owner = connections, owner
 
     def add(
         self,
@@ -36,7 +36,6 @@ class Marks:
         kind: str = "highlight",
         colour: str = "",
         note: str = "",
-        owner: str = "",
     ) -> Mark:
         """Mark the characters [start, end) of a document (of a bookmark: start alone counts).
 
@@ -56,31 +55,29 @@ class Marks:
                 document=identifier,
                 title=title,
                 author=author,
-                owner=owner,
+                owner=self.owner,
                 **found,
                 **chosen,
             )
             same = "document = ? AND owner = ? AND kind = ? AND start = ? AND end = ?"
             known = self._rows(
-                f"SELECT * FROM marks WHERE {same}", [identifier, owner, kind, mark.start, mark.end]
+                f"SELECT * FROM marks WHERE {same}", [identifier, self.owner, kind, mark.start, mark.end]
             )
             if known:
                 mark = replace(known[0], colour=mark.colour, note=mark.note or known[0].note, changed=time())
             self._put(mark)
         return mark
 
-    def get(self, identifier: str, owner: str = "") -> Mark:
+    def get(self, identifier: str) -> Mark:
         """Raises BadInput where there is no such mark, or it is another reader's."""
-        for mark in self._rows("SELECT * FROM marks WHERE id = ? AND owner = ?", [identifier, owner]):
+        for mark in self._rows("SELECT * FROM marks WHERE id = ? AND owner = ?", [identifier, self.owner]):
             return mark
         raise BadInput("there is no such mark (any more)")
 
-    def change(
-        self, identifier: str, owner: str = "", *, colour: str | None = None, note: str | None = None
-    ) -> Mark:
+    def change(self, identifier: str, *, colour: str | None = None, note: str | None = None) -> Mark:
         """Give a mark another colour or note; a note makes a note of a highlight, and no note undoes that."""
         with self.connections.writing():
-            mark = self.get(identifier, owner)
+            mark = self.get(identifier)
             words = mark.note if note is None else note.strip()
             kind = mark.kind if mark.kind == "bookmark" else "note" if words else "highlight"
             chosen = look(kind, mark.colour if colour is None else colour, words)
@@ -88,29 +85,29 @@ class Marks:
             self._put(mark)
         return mark
 
-    def delete(self, identifier: str, owner: str = "") -> None:
+    def delete(self, identifier: str) -> None:
         """Delete a mark. Raises BadInput where there is none."""
         with self.connections.writing() as db:
-            self.get(identifier, owner)
+            self.get(identifier)
             db.table("marks").delete(identifier)
 
-    def of(self, book: str, owner: str = "") -> list[Mark]:
+    def of(self, book: str) -> list[Mark]:
         """List a reader's marks in a book, in its order; also of one that left the shelf."""
-        return self._rows(f"SELECT * FROM marks WHERE book = ? AND owner = ? {ORDER}", [book, owner])
+        return self._rows(f"SELECT * FROM marks WHERE book = ? AND owner = ? {ORDER}", [book, self.owner])
 
-    def all(self, owner: str = "") -> list[Mark]:
+    def all(self) -> list[Mark]:
         """List all of a reader's marks, book after book."""
-        return self._rows(f"SELECT * FROM marks WHERE owner = ? {ORDER}", [owner])
+        return self._rows(f"SELECT * FROM marks WHERE owner = ? {ORDER}", [self.owner])
 
-    def books(self, owner: str = "") -> set[str]:
+    def books(self) -> set[str]:
         """Return the ids of the books that a reader has marks in."""
-        rows = self.connections.db.execute("SELECT DISTINCT book FROM marks WHERE owner = ?", [owner])
+        rows = self.connections.db.execute("SELECT DISTINCT book FROM marks WHERE owner = ?", [self.owner])
         return {book for (book,) in rows.fetchall()}
 
-    def search(self, query: str, owner: str = "", book: str | None = None) -> list[Mark]:
+    def search(self, query: str, book: str | None = None) -> list[Mark]:
         """List the marks that hold all words of a query, or the beginnings of words; '' lists all."""
         wanted = [word.word for word in words(query)]
-        marks = self.all(owner) if book is None else self.of(book, owner)
+        marks = self.all() if book is None else self.of(book)
         return [mark for mark in marks if _holds(mark, wanted)]
 
     # as books come, change and go
@@ -131,9 +128,7 @@ class Marks:
             self.settle(new, document)
             return db.table("marks").count_where("book = ? AND NOT lost", [new])
 
-    def take(
-        self, marks: Iterable[Mark], documents: "dict[str, Document]", owner: str = ""
-    ) -> tuple[int, int]:
+    def take(self, marks: Iterable[Mark], documents: dict[str, Document]) -> tuple[int, int]:
         """Take marks from elsewhere; returns how many are new or newer, and how many were there already.
 
         documents: the books of the shelf that they may stand in, by the id that the marks call them.
@@ -144,22 +139,22 @@ class Marks:
             titles = {row["id"]: row for row in db.query("SELECT id, title, author FROM documents")}
             for mark in marks:
                 known = self._rows("SELECT * FROM marks WHERE id = ?", [mark.id])
-                if known and known[0].owner != owner:
+                if known and known[0].owner != self.owner:
                     # another account's: the same export, read by two
                     mark, known = replace(mark, id=Mark(mark.book, mark.kind, 0, 0, "").id), []
-                if known and known[0].changed >= mark.changed or self._is_there(mark, owner):
+                if known and known[0].changed >= mark.changed or self._is_there(mark):
                     there += 1
                     continue
                 if mark.book in documents:
                     mark = _settled(mark, mark.book, documents[mark.book], editions[mark.book])
                     mark = replace(mark, title=titles[mark.book]["title"], author=titles[mark.book]["author"])
-                self._put(replace(mark, owner=owner))
+                self._put(replace(mark, owner=self.owner))
                 taken += 1
         return taken, there
 
-    def _is_there(self, mark: Mark, owner: str) -> bool:
+    def _is_there(self, mark: Mark) -> bool:
         same = (mark.kind, mark.quote, mark.note, mark.colour)
-        found = (one for one in self.of(mark.book, owner) if one.id != mark.id)
+        found = (one for one in self.of(mark.book) if one.id != mark.id)
         return any((one.kind, one.quote, one.note, one.colour) == same and
                    abs(one.share - mark.share) < 0.01 for one in found)  # fmt: skip
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from engine.marks.marks import Marks
 from engine.paths import Paths
 from engine.room import require_room
 from engine.shelf.connections import Connections, Unwritable
+from engine.shelf.entry import Entry
 from engine.shelf.fulltext import FullText
-from engine.shelf.holders import holders, joined
+from engine.shelf.holders import joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
 from engine.shelf.leftovers import INCOMING, Leftovers, bury, keep_graves, set_aside
@@ -48,55 +49,27 @@ class DamagedText(Failure):
         super().__init__(f'the text of "{title}" is damaged ({what}): add its file again to read it anew')
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One document of the shelf, as one reader (`owner`) sees it. Times are seconds since 1970."""
-
-    id: str
-    content_hash: str
-    title: str
-    author: str
-    language: str
-    format: str
-    source_name: str
-    source_file: str
-    source_bytes: int
-    characters: int
-    tokens: int
-    bank_bytes: int
-    state: str
-    created: float
-    settings: dict[str, Any]
-    position: int
-    opened: float | None
-    tags: tuple[str, ...] = ()
-    place: int | None = None
-
-    def belongs_to(self, owner: str) -> bool:
-        """Tell whether that account may change or delete it, see `may_change`."""
-        return may_change(owner, self.settings.get("owner", ""))
-
-    @property
-    def holders(self) -> list[str]:
-        """The accounts that it is kept for, see `engine.shelf.holders`."""
-        return holders(self.settings)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What its parser could not be sure of."""
-        return self.settings.get("warnings", [])
-
-
 class Shelf:
-    """All documents of one data folder; `jobs`, `talks`, `marks` and `fulltext` are its other parts."""
+    """All documents of one data folder, as one reader sees them; `jobs`, `talks`, `marks`, `fulltext` too.
 
-    def __init__(self, paths: Paths):
-        self.paths = paths
+    owner: the reader's account, '' without accounts, whose talks, marks, tags and places in books these are.
+    """
+
+    def __init__(self, paths: Paths, owner: str = ""):
+        self.paths, self.owner = paths, owner
         self.connections = Connections(paths.database, paths.locks, lambda: keep_graves(paths))
         self.jobs = Jobs(self.connections, paths.locks)
-        self.talks = Talks(self.connections, paths.talks)
-        self.marks = Marks(self.connections)
+        self.talks = Talks(self.connections, paths.talks, owner)
+        self.marks = Marks(self.connections, owner)
         self.fulltext = FullText(paths)
+
+    def of(self, owner: str) -> "Shelf":
+        """Return the same shelf as another reader sees it."""
+        theirs = copy(self)
+        theirs.owner = owner
+        theirs.talks = Talks(self.connections, self.paths.talks, owner)
+        theirs.marks = Marks(self.connections, owner)
+        return theirs
 
     def close(self) -> None:
         """Close every connection of this shelf; using it again opens new ones."""
@@ -104,12 +77,12 @@ class Shelf:
 
     # the documents
 
-    def add(self, source: Path, name: str | None = None, owner: str = "") -> tuple[Entry, bool]:
+    def add(self, source: Path, name: str | None = None) -> tuple[Entry, bool]:
         """Copy a file in. Returns its entry and whether it is new; the same content again is the old entry.
 
         `name` is what the user calls the file (default: the name of `source`); it is never used on disk.
-        `owner` is the account that puts it there, and gets a place of its own, see `engine.shelf.holders`.
-        Raises BadInput when there is no such file, Failure when it cannot be copied.
+        The reader gets a place of its own, see `engine.shelf.holders`. Raises BadInput when there is no such
+        file, Failure when it cannot be copied.
         """
         source = Path(source)
         if not os.path.isfile(source):  # which, unlike pathlib's, takes a name that is too long for no file
@@ -123,7 +96,7 @@ class Shelf:
         try:
             incoming.mkdir(parents=True)
             digest, size = _copy_and_hash(source, incoming / file_name)
-            return self._enter(incoming, digest, size, name, file_name, owner)
+            return self._enter(incoming, digest, size, name, file_name)
         except OSError as error:
             raise Failure(
                 f"{name} cannot be copied to the shelf in {self.paths.home}: {error.strerror or error}"
@@ -131,18 +104,18 @@ class Shelf:
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
 
-    def get(self, identifier: str, owner: str = "") -> Entry:
+    def get(self, identifier: str) -> Entry:
         """Return the document with exactly this id. Raises BadInput."""
-        for entry in self._select("WHERE documents.id = :id", {"id": identifier, "owner": owner}):
+        for entry in self._select("WHERE documents.id = :id", {"id": identifier}):
             return entry
         raise BadInput(f"there is no document {one_line(identifier, 40)} on the shelf")
 
-    def entries(self, owner: str = "") -> list[Entry]:
+    def entries(self) -> list[Entry]:
         """List all documents, the one this reader opened last (or added last) first."""
         order = "ORDER BY max(coalesce(readings.opened, 0), documents.created) DESC, documents.rowid DESC"
-        return list(self._select(order, {"owner": owner}))
+        return list(self._select(order, {}))
 
-    def find(self, words: str, owner: str = "") -> Entry:
+    def find(self, words: str) -> Entry:
         """Find the document that a person means: id, title or file name, start of an id, part of a title.
 
         Raises BadInput that names the candidates when there are several, or says that there is none.
@@ -150,7 +123,7 @@ class Shelf:
         wanted = folded(words)
         if not wanted:
             raise BadInput("name a document: its id, the start of it, or its title")
-        entries = self.entries(owner)
+        entries = self.entries()
         for matches in (
             [entry for entry in entries if entry.id == wanted],
             [entry for entry in entries if wanted in (folded(entry.title), folded(entry.source_name))],
@@ -193,24 +166,24 @@ class Shelf:
             self.set_settings(identifier, merged)
         return self.get(identifier)
 
-    def read_to(self, identifier: str, position: int, owner: str = "") -> Entry:
+    def read_to(self, identifier: str, position: int) -> Entry:
         """Remember how far a reader has read: all characters before `position`."""
-        self._note(identifier, owner, "position", max(0, int(position)))
-        return self.get(identifier, owner)
+        self._note(identifier, "position", max(0, int(position)))
+        return self.get(identifier)
 
-    def left_at(self, identifier: str, place: int, owner: str = "") -> None:
+    def left_at(self, identifier: str, place: int) -> None:
         """Remember the line at which a reader looks, as the character that it begins with."""
-        self._note(identifier, owner, "place", max(0, int(place)))
+        self._note(identifier, "place", max(0, int(place)))
 
-    def opened(self, identifier: str, owner: str = "") -> Entry:
+    def opened(self, identifier: str) -> Entry:
         """Remember that a reader opened the document now."""
-        self._note(identifier, owner, "opened", time.time())
-        return self.get(identifier, owner)
+        self._note(identifier, "opened", time.time())
+        return self.get(identifier)
 
-    def tag(self, identifier: str, tags: str, owner: str = "") -> Entry:
+    def tag(self, identifier: str, tags: str) -> Entry:
         """Give the document a reader's tags, parted by commas, for those it has; '' takes all away."""
-        self._note(identifier, owner, "tags", json.dumps(tag_names(tags)))
-        return self.get(identifier, owner)
+        self._note(identifier, "tags", json.dumps(tag_names(tags)))
+        return self.get(identifier)
 
     def remove(self, identifier: str, timeout: float = 30.0, keep_marks: bool = False) -> int:
         """Delete the document and all that was made from it (bank, full text, talks). Returns bytes freed.
@@ -320,7 +293,7 @@ class Shelf:
                 "SELECT documents.*, coalesce(readings.position, 0) AS position, readings.opened AS opened,"
                 " coalesce(readings.tags, '[]') AS tags, place FROM documents LEFT JOIN readings"
                 f" ON readings.document = documents.id AND readings.owner = :owner {rest}",
-                values,
+                values | {"owner": self.owner},
             )
         )
         for row in rows:
@@ -328,17 +301,15 @@ class Shelf:
             parsed = {"settings": json.loads(row["settings"]), "tags": tuple(json.loads(row["tags"]))}
             yield Entry(**row | parsed)
 
-    def _note(self, identifier: str, owner: str, column: str, value: float | str) -> None:
+    def _note(self, identifier: str, column: str, value: float | str) -> None:
         # where nothing can be written, a book can be read all the same
         with contextlib.suppress(Unwritable), self.connections.writing() as db:
             self.get(identifier)
             db.table("readings").upsert(
-                {"document": identifier, "owner": owner, column: value}, pk=("document", "owner")
+                {"document": identifier, "owner": self.owner, column: value}, pk=("document", "owner")
             )
 
-    def _enter(
-        self, incoming: Path, digest: str, size: int, name: str, file_name: str, owner: str
-    ) -> tuple[Entry, bool]:
+    def _enter(self, incoming: Path, digest: str, size: int, name: str, file_name: str) -> tuple[Entry, bool]:
         with self.connections.writing() as db:
             # of a book whose file was lost, the first letters of the hash may be all that is known
             known = db.execute(
@@ -347,7 +318,7 @@ class Shelf:
             )
             for identifier, old_name in known.fetchall():
                 self._restore_source(incoming / file_name, self._folder(identifier) / old_name, digest)
-                self.set_settings(identifier, joined(self.get(identifier).settings, owner))
+                self.set_settings(identifier, joined(self.get(identifier).settings, self.owner))
                 return self.get(identifier), False
             documents = db.table("documents")
             identifier = short_id(digest, lambda start: documents.count_where("id = ?", [start]) > 0)
@@ -360,7 +331,7 @@ class Shelf:
                 "source_file": file_name,
                 "source_bytes": size,
                 "created": time.time(),
-                "settings": json.dumps({"owner": owner} if owner else {}),
+                "settings": json.dumps({"owner": self.owner} if self.owner else {}),
             }
             if folder.exists():  # no row owns it, and it could not be put back on the shelf
                 set_aside(self.paths, folder)
@@ -403,14 +374,6 @@ class Shelf:
                 raise Failure(
                     f"the files of document {identifier} are in use ({error.strerror}): close them"
                 ) from error
-
-
-def may_change(account: str, owner: str) -> bool:
-    """Tell whether an account may change what `owner` made: what an account made, no other may.
-
-    Without accounts ('') everything may be changed, and what was made without one is everybody's.
-    """
-    return account == "" or owner in ("", account)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -1,7 +1,7 @@
 """Talks: conversations about one document, or about the whole shelf (document None), kept per reader.
 
-Every call names the reader (`owner`, '' without accounts) and sees that reader's talks only. Messages stand
-at positions 0, 1, 2 …; to change a question the talk is cut there and goes on.
+They are one reader's (`owner`, '' without accounts): no other's can be seen through them. Messages stand at
+positions 0, 1, 2 …; to change a question the talk is cut there and goes on.
 """
 
 import json
@@ -50,16 +50,14 @@ class Message:
 
 
 class Talks:
-    """The talks of one shelf; `folder/<talk id>` is where a long talk's own memory may live."""
+    """One reader's talks; `folder/<talk id>` is where a long talk's own memory may live."""
 
-    def __init__(self, connections: Connections, folder: Path):
-        self.connections = connections
-        self.folder = folder
+    def __init__(self, connections: Connections, folder: Path, owner: str = ""):
+        self.connections, self.folder, self.owner = connections, folder, owner
 
     def create(
         self,
         document: str | None = None,
-        owner: str = "",
         title: str = "",
         settings: dict[str, Any] | None = None,
     ) -> Talk:
@@ -71,26 +69,26 @@ class Talks:
                 raise BadInput(f"there is no document {document} on the shelf")
             db.execute(
                 "INSERT INTO talks VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [identifier, document, owner, one_line(title, 200), _json(settings or {}), now, now],
+                [identifier, document, self.owner, one_line(title, 200), _json(settings or {}), now, now],
             )
-        return self.get(identifier, owner)
+        return self.get(identifier)
 
-    def get(self, talk: str, owner: str = "") -> Talk:
+    def get(self, talk: str) -> Talk:
         """Raises BadInput when there is no such talk, or it is another reader's."""
-        rows = self._rows("SELECT * FROM talks WHERE id = ? AND owner = ?", [talk, owner])
+        rows = self._rows("SELECT * FROM talks WHERE id = ? AND owner = ?", [talk, self.owner])
         if not rows:
             raise BadInput("there is no such talk (any more)")
         return _talk(rows[0])
 
-    def about(self, document: str | None, owner: str = "") -> list[Talk]:
+    def about(self, document: str | None) -> list[Talk]:
         """List the reader's talks about a document (None: about the whole shelf), last changed first."""
         sql = "SELECT * FROM talks WHERE document IS ? AND owner = ? ORDER BY changed DESC, created DESC"
-        return [_talk(row) for row in self._rows(sql, [document, owner])]
+        return [_talk(row) for row in self._rows(sql, [document, self.owner])]
 
-    def delete(self, talk: str, owner: str = "") -> None:
+    def delete(self, talk: str) -> None:
         """Delete the talk, its messages and its memory."""
         with self.connections.writing() as db:
-            self.get(talk, owner)
+            self.get(talk)
             db.table("talks").delete(talk)
             grave = bury(self.folder / talk)
         shutil.rmtree(grave, ignore_errors=True)
@@ -98,9 +96,9 @@ class Talks:
 
     # messages
 
-    def messages(self, talk: str, owner: str = "") -> list[Message]:
+    def messages(self, talk: str) -> list[Message]:
         """List all messages in order."""
-        self.get(talk, owner)
+        self.get(talk)
         rows = self._rows("SELECT * FROM messages WHERE talk = ? ORDER BY position", [talk])
         return [_message(row) for row in rows]
 
@@ -114,7 +112,6 @@ class Talks:
         statistics: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
         trace: bytes | None = None,
-        owner: str = "",
     ) -> Message:
         """Add a message at the end; the first question gives an untitled talk its title.
 
@@ -124,7 +121,7 @@ class Talks:
             raise ValueError(f"no role {role!r}")
         now = time.time()
         with self.connections.writing() as db:
-            title = self.get(talk, owner).title
+            title = self.get(talk).title
             if not title and role == "user":
                 title = one_line(text, 80)
             position = db.execute(
@@ -144,19 +141,19 @@ class Talks:
             if trace is not None:
                 db.execute("INSERT INTO traces VALUES (?, ?)", [identifier, trace])
             db.table("talks").update(talk, {"title": title, "changed": now})
-        return self.messages(talk, owner)[position]
+        return self.messages(talk)[position]
 
-    def revise(self, talk: str, position: int, settings: dict[str, Any], owner: str = "") -> None:
+    def revise(self, talk: str, position: int, settings: dict[str, Any]) -> None:
         """Give the message at `position` other settings. Raises BadInput when there is none."""
         with self.connections.writing() as db:
-            message = self._at(talk, position, owner)
+            message = self._at(talk, position)
             db.table("messages").update(message.id, {"settings": _json(settings)})
             db.table("talks").update(talk, {"changed": time.time()})
 
-    def truncate(self, talk: str, position: int, owner: str = "") -> int:
+    def truncate(self, talk: str, position: int) -> int:
         """Delete the messages at `position` and after; returns how many."""
         with self.connections.writing() as db:
-            self.get(talk, owner)
+            self.get(talk)
             sql = "DELETE FROM messages WHERE talk = ? AND position >= ?"
             deleted = db.execute(sql, [talk, position]).rowcount
             # the next first question names it
@@ -164,20 +161,20 @@ class Talks:
             db.table("talks").update(talk, {"changed": time.time()} | untitled)
         return deleted
 
-    def undo(self, talk: str, owner: str = "") -> str:
+    def undo(self, talk: str) -> str:
         """Take back the last question and its answer; returns the question ('' when there was none)."""
         with self.connections.writing():
-            question = self._last_question(talk, owner)
+            question = self._last_question(talk)
             if question is None:
                 return ""
-            self.truncate(talk, question.position, owner)
+            self.truncate(talk, question.position)
         return question.text
 
     # where answers were read from
 
-    def trace(self, talk: str, position: int, owner: str = "") -> bytes | None:
+    def trace(self, talk: str, position: int) -> bytes | None:
         """Return the packed trace of the message at `position`; None where there is none."""
-        self.get(talk, owner)
+        self.get(talk)
         sql = (
             "SELECT trace FROM traces JOIN messages ON messages.id = traces.message"
             " WHERE talk = ? AND position = ?"
@@ -185,9 +182,9 @@ class Talks:
         rows = self._rows(sql, [talk, position])
         return rows[0]["trace"] if rows else None
 
-    def traced(self, talk: str, owner: str = "") -> list[int]:
+    def traced(self, talk: str) -> list[int]:
         """List the positions of the messages that have a trace, in order."""
-        self.get(talk, owner)
+        self.get(talk)
         sql = (
             "SELECT position FROM traces JOIN messages ON messages.id = traces.message"
             " WHERE talk = ? ORDER BY position"
@@ -199,14 +196,14 @@ class Talks:
     def _rows(self, sql: str, values: Sequence[Any]) -> list[dict[str, Any]]:
         return list(self.connections.db.query(sql, values))
 
-    def _at(self, talk: str, position: int, owner: str) -> Message:
-        for message in self.messages(talk, owner):
+    def _at(self, talk: str, position: int) -> Message:
+        for message in self.messages(talk):
             if message.position == position:
                 return message
         raise BadInput("there is no such message (any more)")
 
-    def _last_question(self, talk: str, owner: str) -> Message | None:
-        questions = [message for message in self.messages(talk, owner) if message.role == "user"]
+    def _last_question(self, talk: str) -> Message | None:
+        questions = [message for message in self.messages(talk) if message.role == "user"]
         return questions[-1] if questions else None
 
 

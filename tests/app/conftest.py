@@ -138,8 +138,8 @@ def told(two_books, monkeypatch) -> Iterator[Told]:
 
     gate, talks = Event(), two_books.shelf.talks
 
-    def answered(words, question, *, talk=None, owner="", stop=None, **bounds):
-        talks.append(talk, "user", question, owner=owner)
+    def answered(words, question, *, talk=None, stop=None, **bounds):
+        talks.append(talk, "user", question)
         text = question
         for word in ("", " one", " two", " three"):
             while not gate.wait(0.01) and not stop.is_set():
@@ -148,7 +148,7 @@ def told(two_books, monkeypatch) -> Iterator[Told]:
                 break
             text += word
             yield AnswerEvent(word or question)
-        talks.append(talk, "assistant", text, owner=owner)
+        talks.append(talk, "assistant", text)
         yield AnswerEvent(answer=Answer(text, stopped=stop.is_set()))
 
     monkeypatch.setattr(two_books.assistant, "ask", answered)

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from app.desk import uploads
+from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
-from engine.shelf.shelf import Entry
 from engine.shelf.talks import Message
 from ingest.document import Chapter, Document
 from tests.app.conftest import book

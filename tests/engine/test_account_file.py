@@ -120,15 +120,16 @@ def test_who_holds_a_book():
 def test_who_leaves_a_book_takes_own_talks_and_place_alone(paths, tmp_path):
     shelf, file = Shelf(paths), tmp_path / "book.txt"
     file.write_text("A book of two readers.")
-    entry, new = shelf.add(file, owner="ann")
-    same, again = shelf.add(file, "other name.txt", owner="ben")
+    entry, new = shelf.of("ann").add(file)
+    same, again = shelf.of("ben").add(file, "other name.txt")
     assert (new, again, same.id, same.holders) == (True, False, entry.id, ["ann", "ben"])
     for owner in ("ann", "ben"):
-        shelf.read_to(entry.id, 5, owner)
-        shelf.talks.append(shelf.talks.create(entry.id, owner).id, "user", f"by {owner}", owner=owner)
-    leave(shelf, entry.id, "ann")
+        theirs = shelf.of(owner)
+        theirs.read_to(entry.id, 5)
+        theirs.talks.append(theirs.talks.create(entry.id).id, "user", f"by {owner}")
+    leave(shelf.of("ann"), entry.id)
     assert shelf.get(entry.id).holders == ["ben"]
-    assert [shelf.get(entry.id, owner).position for owner in ("ann", "ben")] == [0, 5]
-    assert [len(shelf.talks.about(entry.id, owner)) for owner in ("ann", "ben")] == [0, 1]
+    assert [shelf.of(owner).get(entry.id).position for owner in ("ann", "ben")] == [0, 5]
+    assert [len(shelf.of(owner).talks.about(entry.id)) for owner in ("ann", "ben")] == [0, 1]
     note = json.loads((paths.document(entry.id) / "entry.json").read_text())
     assert json.loads(note["settings"]) == {"owner": "ben"}

@@ -52,7 +52,7 @@ def assistant(tiny_folder, tmp_path) -> Assistant:
 
 def stirred(assistant: Assistant, **settings) -> SideNet:
     """A SideNet whose memory layers count, as after training."""
-    backbone = assistant.library.backbone
+    backbone = assistant.library.model.backbone
     config = SideNetConfig.for_backbone(
         backbone, memory_layers=(1, 2), search="pooled", search_block=2, **settings
     )
@@ -264,7 +264,7 @@ def test_of_all_books_only_what_was_read_may_answer(assistant, tmp_path):
     for bounds in ({}, {"until": "read"}):
         talks.append(talk, "user", "Who?", settings=bounds)
         talks.append(talk, "assistant", f"Of {bounds}.")
-    known = Scope.of(assistant.library, None, "read").known(assistant.library, talks.messages(talk), "")
+    known = Scope.of(assistant.library, None, "read").known(assistant.library, talks.messages(talk))
     assert [turn.text for turn in known] == ["Who?", "Of {'until': 'read'}."]
 
 
@@ -289,7 +289,7 @@ def test_a_talk_encodes_only_what_is_new_and_again_what_was_changed(assistant, t
     monkeypatch.setattr(
         talkmemory, "encode_segment", lambda w, b, ids, spans: encoded.extend(ids) or whole(w, b, ids, spans)
     )
-    backbone, sidenet = assistant.library.backbone, assistant.library.sidenet
+    backbone, sidenet = assistant.library.model.backbone, assistant.library.model.sidenet
     turns = [Turn(role, f"{number} {word} " * 90) for number in range(4) for role, word in
              (("user", "why"), ("assistant", "so"))]  # fmt: skip
 
@@ -578,7 +578,7 @@ def test_an_answer_keeps_its_trace_and_can_be_had_again_without_memory(assistant
     end = assistant.library.document(identifier).position("chapter 2")
     assert trace.reads and max(read.end for read in trace.reads) <= end
     assert [layer.layer for layer in trace.layers] == [1, 2]
-    heads = assistant.library.sidenet.config.heads
+    heads = assistant.library.model.sidenet.config.heads
     assert all(len(layer.null) == len(layer.gate) == heads for layer in trace.layers)
 
     for reread, name in ((True, "passages"), (False, "nothing")):

@@ -45,7 +45,7 @@ def shelf(tmp_path):
     shelf = Shelf(Paths(tmp_path / "home"))
     for name in ("whale", "waiting"):
         (tmp_path / f"{name}.txt").write_text(f"{name}: {TEXT}")
-    whale, _ = shelf.add(tmp_path / "whale.txt", owner="ann")
+    whale, _ = shelf.of("ann").add(tmp_path / "whale.txt")
     waiting, _ = shelf.add(tmp_path / "waiting.txt")
     shelf.jobs.add(waiting.id, encoding="cp1252")
     shelf.store(whale.id, DOCUMENT)
@@ -56,10 +56,11 @@ def shelf(tmp_path):
     (bank / "writer.lock").write_bytes(b"")
     shelf.update(whale.id, state="ready", tokens=0)
     shelf.fulltext.index(whale.id, [(0, 0, 19, TEXT[:19])])
-    shelf.read_to(whale.id, 20, "ann")
-    talk = shelf.talks.create(whale.id, "ann", "About the whale")
-    shelf.talks.append(talk.id, "user", "What colour?", owner="ann")
-    shelf.talks.append(talk.id, "assistant", "White.", owner="ann", trace=b"trace")
+    hers = shelf.of("ann")
+    hers.read_to(whale.id, 20)
+    talk = hers.talks.create(whale.id, "About the whale")
+    hers.talks.append(talk.id, "user", "What colour?")
+    hers.talks.append(talk.id, "assistant", "White.", trace=b"trace")
     shelf.paths.talk_bank(talk.id).mkdir(parents=True)
     (shelf.paths.talk_bank(talk.id) / "manifest.json").write_text(manifest())
     task = Task("{} is {}", {"good": "good", "bad": "bad"})
@@ -71,21 +72,18 @@ def shelf(tmp_path):
 def told(shelf: Shelf) -> dict:
     """Everything that people put there, as they see it."""
     shelf.sweep()
+    hers = shelf.of("ann")
     books = {
         one.id: (one.title, one.author, one.source_name, one.created, one.settings, one.state,
                  shelf.source(one.id).read_text(), shelf.is_stored(one.id) and shelf.document(one.id))
-        for one in shelf.entries("ann")
+        for one in hers.entries()
     }  # fmt: skip
-    places = {one.id: one.position for one in shelf.entries("ann")}
+    places = {one.id: one.position for one in hers.entries()}
     talks = {
-        talk.title: [(one.role, one.text, one.created) for one in shelf.talks.messages(talk.id, "ann")]
-        for one in shelf.entries() for talk in shelf.talks.about(one.id, "ann")
+        talk.title: [(one.role, one.text, one.created) for one in hers.talks.messages(talk.id)]
+        for one in shelf.entries() for talk in hers.talks.about(one.id)
     }  # fmt: skip
-    traces = [
-        shelf.talks.trace(talk.id, 1, "ann")
-        for one in shelf.entries()
-        for talk in shelf.talks.about(one.id, "ann")
-    ]
+    traces = [hers.talks.trace(talk.id, 1) for one in shelf.entries() for talk in hers.talks.about(one.id)]
     store = Store(shelf)
     libraries = {
         one.name: [(kept.text, kept.label) for kept in store.examples(one.id)] for one in store.libraries()
@@ -185,11 +183,12 @@ def test_over_a_half_folder_what_is_missing_comes_back(shelf, kept, lose):
 
 def test_what_is_newer_stays(shelf, kept):
     whale = shelf.find("whale").id
-    (talk,) = shelf.talks.about(whale, "ann")
+    hers = shelf.of("ann")
+    (talk,) = hers.talks.about(whale)
     shelf.rename(whale, "Renamed since")
-    shelf.read_to(whale, 30, "ann")
-    shelf.talks.truncate(talk.id, 1, "ann")
-    shelf.talks.append(talk.id, "user", "And the sea?", owner="ann")
+    hers.read_to(whale, 30)
+    hers.talks.truncate(talk.id, 1)
+    hers.talks.append(talk.id, "user", "And the sea?")
     before = told(shelf)
     assert restore(shelf.paths, kept).kept["talks"] == 1
     assert told(shelf) == before

@@ -62,7 +62,7 @@ def stirred(backbone, **settings) -> SideNet:
 @pytest.fixture
 def demos(tiny_folder, tmp_path) -> Demonstrations:
     library = Library(Paths(tmp_path / "home"), parse, model=str(tiny_folder))
-    library.model.take(sidenet=stirred(library.backbone))
+    library.model.take(sidenet=stirred(library.model.backbone))
     return Demonstrations(library, read_table)
 
 
@@ -183,7 +183,7 @@ def test_a_name_is_given_once(demos, films):
 
 
 def test_whole_demonstrations_are_packed_and_nothing_is_dropped(demos, films):
-    task, tokenizer = films.task, demos.library.backbone.tokenizer
+    task, tokenizer = films.task, demos.library.model.backbone.tokenizer
     every = [written(one, task, tokenizer) for one in demos.store.examples(films.id)]
     segments = list(packed(every))
     assert [one for segment in segments for one in segment] == every
@@ -226,9 +226,9 @@ def test_adding_encodes_only_the_new_ones(demos, films, monkeypatch):
     assert demos.state(films.id) == "waiting"
     assert demos.encoded(films.id) == (40, 45)
     passes = []
-    encode = type(demos.library.backbone).encode
+    encode = type(demos.library.model.backbone).encode
     monkeypatch.setattr(
-        type(demos.library.backbone),
+        type(demos.library.model.backbone),
         "encode",
         lambda self, ids, *rest: passes.append(len(ids)) or encode(self, ids, *rest),
     )
@@ -311,7 +311,7 @@ def test_a_killed_encoding_goes_on_where_it_was(demos, tiny_folder, tmp_path):
 
 
 def test_only_chosen_demonstrations_are_read(demos, films):
-    memory, sidenet = demos._memory(films), demos.library.sidenet
+    memory, sidenet = demos._memory(films), demos.library.model.sidenet
     rows = np.array([3, 17, 30])
     reader = DemonstrationReader(memory, rows, sidenet)
     query = torch.randn(2, 3, sidenet.config.heads, sidenet.config.head_dim)
@@ -327,7 +327,7 @@ def test_only_chosen_demonstrations_are_read(demos, films):
 
 
 def test_what_followed_is_read_within_a_demonstration_only(demos, films):
-    sidenet = stirred(demos.library.backbone, memory_values="following")
+    sidenet = stirred(demos.library.model.backbone, memory_values="following")
     memory = demos._memory(films)
     reader = DemonstrationReader(memory, memory.rows(), sidenet)
     query = torch.randn(2, 3, sidenet.config.heads, sidenet.config.head_dim)
@@ -344,7 +344,7 @@ def test_what_followed_is_read_within_a_demonstration_only(demos, films):
                     assert found.following[row, place, head, at] == bank.token_ids[token + 1]
                     assert bank.spans[token, 0] == bank.spans[token + 1, 0]
     assert sum(memory.ends) == 40
-    hidden = demos.library.backbone.encode(torch.tensor([[30, 31, 32], [33, 34, 35]])).hidden
+    hidden = demos.library.model.backbone.encode(torch.tensor([[30, 31, 32], [33, 34, 35]])).hidden
     assert torch.isfinite(sidenet(hidden, reader).normed).all()
 
 
@@ -365,7 +365,7 @@ def test_what_a_crash_left_is_swept(demos, films):
 @pytest.fixture
 def scorer(demos) -> LabelScorer:
     answers = [[5], [9, 4], [9, 4, 7], [9, 6], [11, 3]]
-    return LabelScorer(demos.library.backbone, demos.library.sidenet, answers)
+    return LabelScorer(demos.library.model.backbone, demos.library.model.sidenet, answers)
 
 
 def by_hand(scorer, ids, answer, memory) -> float:
@@ -382,7 +382,7 @@ def by_hand(scorer, ids, answer, memory) -> float:
 
 @torch.inference_mode()
 def test_the_likelihood_of_labels_of_several_tokens_is_that_of_one_whole_pass(demos, films, scorer):
-    reader = DemonstrationReader(demos._memory(films), np.arange(20), demos.library.sidenet)
+    reader = DemonstrationReader(demos._memory(films), np.arange(20), demos.library.model.sidenet)
     shots, texts = [20, 21, 22, 23], [[30, 31, 32], [33], [34, 35, 36], [40, 41]]
     prefix = scorer.prefix(shots)
     found = scorer.score(prefix, texts, (ALONE, None, reader))
@@ -399,7 +399,7 @@ def test_the_likelihood_of_labels_of_several_tokens_is_that_of_one_whole_pass(de
 
 
 def test_memory_is_searched_for_the_last_token_alone_where_none_looks_at_another(demos, monkeypatch):
-    backbone = demos.library.backbone
+    backbone = demos.library.model.backbone
     config = SideNetConfig.for_backbone(backbone, memory_layers=(1, 2), memory_values="following", top_k=2)
     sidenet = SideNet(config, backbone).eval()
     for layer in sidenet.layers[1:3]:

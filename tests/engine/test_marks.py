@@ -52,16 +52,16 @@ def test_marks_are_kept_by_reader_and_in_the_order_of_the_book(shelf, tmp_path):
     one = book(shelf, tmp_path)
     shelf.marks.add(one, document(), *span("sell the boat"), kind="note", note="never!")
     shelf.marks.add(one, document(), *span("painted the door blue"), colour="rose")
-    shelf.marks.add(one, document(), *span("miller"), owner="ann")
+    shelf.of("ann").marks.add(one, document(), *span("miller"))
     found = shelf.marks.of(one)
     assert [(mark.quote, mark.colour, mark.note) for mark in found] == [
         ("painted the door blue", "rose", ""), ("sell the boat", COLOURS[0], "never!"),
     ]  # fmt: skip
     assert found[0].place == "paragraph 2" and found[0].title == "The Keeper"
-    assert [mark.quote for mark in shelf.marks.all("ann")] == ["miller"]
-    assert (shelf.marks.books("ann"), shelf.marks.books("bob")) == ({one}, set())
+    assert [mark.quote for mark in shelf.of("ann").marks.all()] == ["miller"]
+    assert (shelf.of("ann").marks.books(), shelf.of("bob").marks.books()) == ({one}, set())
     with pytest.raises(BadInput, match="no such mark"):
-        shelf.marks.delete(found[0].id, "ann")
+        shelf.of("ann").marks.delete(found[0].id)
 
 
 def test_the_same_words_marked_again_change_their_mark(shelf, tmp_path):
@@ -172,7 +172,7 @@ def test_a_newer_edition_takes_marks_place_and_tags_over(shelf, tmp_path):
     newer = f"A preface that is new.\n\n{TEXT.replace('green', 'red')}"
     old, new = book(shelf, tmp_path), book(shelf, tmp_path, newer)
     shelf.marks.add(old, document(), *span("painted the door green,"))
-    shelf.marks.add(old, document(), *span("Nobody came"), kind="bookmark", owner="ann")
+    shelf.of("ann").marks.add(old, document(), *span("Nobody came"), kind="bookmark")
     shelf.marks.add(old, document(), *span("The Keeper"), note="title", kind="note")
     shelf.read_to(old, TEXT.index("She said"))
     shelf.tag(old, "sea, Winter reading, sea")
@@ -181,7 +181,7 @@ def test_a_newer_edition_takes_marks_place_and_tags_over(shelf, tmp_path):
     found, _ = editions.replace(FewBooks(shelf), old, new)
     assert found == 3
     assert [mark.quote for mark in shelf.marks.of(new)] == ["The Keeper", "painted the door red,"]
-    (bookmark,) = shelf.marks.of(new, "ann")
+    (bookmark,) = shelf.of("ann").marks.of(new)
     assert bookmark.start == bookmark.end == newer.index("Nobody came")
     entry = shelf.get(new)
     assert newer[entry.position :].startswith("She said")
@@ -198,22 +198,23 @@ def test_a_newer_edition_takes_talks_over_with_what_they_cite(shelf, tmp_path):
         place = str(document().place(start, end))
         return {"document": one, "text": words, "start": start, "end": end, "place": place, "score": 0.5}
 
-    talk, library = shelf.talks.create(old, "ann"), shelf.talks.create(None)
-    shelf.talks.append(talk.id, "user", "Which colour?", owner="ann")
+    hers = shelf.of("ann").talks
+    talk, library = hers.create(old), shelf.talks.create(None)
+    hers.append(talk.id, "user", "Which colour?")
     looked = {"looked": [cited("Nobody came")]}
-    shelf.talks.append(talk.id, "assistant", "Green.", citations=[cited("painted the door green,")],
-                       settings=looked, trace=b"old", owner="ann")  # fmt: skip
+    green = [cited("painted the door green,")]
+    hers.append(talk.id, "assistant", "Green.", citations=green, settings=looked, trace=b"old")
     other = cited("The Keeper", "0" * 16)
     shelf.talks.append(library.id, "assistant", "He did.", citations=[other, cited("She said")], trace=b"old")
     editions.replace(FewBooks(shelf), old, new)
-    (moved,) = shelf.talks.about(new, "ann")
-    answer = shelf.talks.messages(moved.id, "ann")[1]
+    (moved,) = hers.about(new)
+    answer = hers.messages(moved.id)[1]
     (first,), (seen,) = answer.citations, answer.settings["looked"]
     assert moved.id == talk.id and first["document"] == seen["document"] == new
     assert first["text"] == newer[first["start"] : first["end"]] == "painted the door red,"
     assert first["place"] == str(shelf.document(new).place(first["start"], first["end"]))
     assert newer[seen["start"] : seen["end"]] == "Nobody came"
-    assert shelf.talks.traced(talk.id, "ann") == [] and shelf.talks.traced(library.id) == [0]
+    assert hers.traced(talk.id) == [] and shelf.talks.traced(library.id) == [0]
     kept, found = shelf.talks.messages(library.id)[0].citations
     assert kept == other and newer[found["start"] : found["end"]] == "She said"
 
@@ -252,8 +253,8 @@ def test_json_comes_back_as_it_went(shelf, tmp_path):
     assert shelf.marks.take(export.from_json(content), {one: document()}) == (2, 0)
     assert shelf.marks.all() == before
     assert shelf.marks.take(export.from_json(content), {one: document()}) == (0, 2)
-    assert shelf.marks.take(export.from_json(content, "ann"), {one: document()}, "ann") == (2, 0)
-    assert [mark.quote for mark in shelf.marks.all("ann")] == [mark.quote for mark in before]
+    assert shelf.of("ann").marks.take(export.from_json(content), {one: document()}) == (2, 0)
+    assert [mark.quote for mark in shelf.of("ann").marks.all()] == [mark.quote for mark in before]
     assert shelf.marks.all() == before
 
 

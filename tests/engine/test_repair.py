@@ -30,11 +30,11 @@ def shelf(tmp_path):
     for name in ("one", "two", "three"):
         source = tmp_path / f"{name}.txt"
         source.write_text(f"{name}: {TEXT}")
-        entry, _ = shelf.add(source, owner="ann" if name == "one" else "")
+        entry, _ = shelf.of("ann" if name == "one" else "").add(source)
         if name != "two":
             shelf.store(entry.id, Document("", "A. Nonymous", "en", "text", f"{name}: {TEXT}"))
     shelf.rename(shelf.find("one").id, "My own title")
-    shelf.read_to(shelf.find("own").id, 7, "ann")
+    shelf.of("ann").read_to(shelf.find("own").id, 7)
     talk = shelf.talks.create(shelf.find("three").id)
     for number in range(400):
         shelf.talks.append(talk.id, "user", f"question {number} " * 20)
@@ -108,7 +108,7 @@ def test_what_a_damaged_database_still_tells_is_kept(shelf):
     said = [message.text for message in shelf.talks.messages(talk.id)]
     assert 380 < len(said) < 400
     assert said[0] == "question 0 " * 20 and said[-1] == "question 399 " * 20
-    assert shelf.get(shelf.find("own").id, "ann").position == 7
+    assert shelf.of("ann").find("own").position == 7
 
 
 @pytest.mark.parametrize("damage", [overwritten, truncated, middle])

@@ -223,21 +223,21 @@ def test_an_own_title_survives_parsing_again(shelf, make):
 
 def test_positions_belong_to_readers(shelf, make):
     entry = make("content")
-    shelf.read_to(entry.id, 120, owner="ann")
+    shelf.of("ann").read_to(entry.id, 120)
     shelf.read_to(entry.id, 50)
     shelf.read_to(entry.id, 60)
     assert shelf.get(entry.id).position == 60
-    assert shelf.get(entry.id, "ann").position == 120
-    assert shelf.get(entry.id, "bob").position == 0
-    assert shelf.opened(entry.id, "ann").opened is not None
-    assert shelf.get(entry.id, "ann").position == 120 and shelf.get(entry.id, "bob").opened is None
+    assert shelf.of("ann").get(entry.id).position == 120
+    assert shelf.of("bob").get(entry.id).position == 0
+    assert shelf.of("ann").opened(entry.id).opened is not None
+    assert shelf.of("ann").get(entry.id).position == 120 and shelf.of("bob").get(entry.id).opened is None
 
 
 def test_the_shelf_shows_what_was_opened_last_first(shelf, make):
     ids = [make(f"content {number}").id for number in range(3)]
     assert [entry.id for entry in shelf.entries()] == ids[::-1]
-    shelf.opened(ids[0], "ann")
-    assert [entry.id for entry in shelf.entries("ann")] == [ids[0], ids[2], ids[1]]
+    shelf.of("ann").opened(ids[0])
+    assert [entry.id for entry in shelf.of("ann").entries()] == [ids[0], ids[2], ids[1]]
     assert [entry.id for entry in shelf.entries()] == ids[::-1]
 
 
@@ -282,8 +282,9 @@ def test_removing_really_deletes(shelf, make):
     bank = shelf.paths.bank(entry.id)
     bank.mkdir()
     (bank / "keys.bin").write_bytes(b"sesquipedalian" * 10_000)
-    talk = shelf.talks.create(entry.id, owner="ann", title="sesquipedalian-talk")
-    shelf.talks.append(talk.id, "user", "sesquipedalian-question", owner="ann")
+    talks = shelf.of("ann").talks
+    talk = talks.create(entry.id, title="sesquipedalian-talk")
+    talks.append(talk.id, "user", "sesquipedalian-question")
     (shelf.paths.talks / talk.id).mkdir(parents=True)
     (shelf.paths.talks / talk.id / "bank.bin").write_bytes(b"sesquipedalian")
     shelf.jobs.add(entry.id)
@@ -292,7 +293,7 @@ def test_removing_really_deletes(shelf, make):
     assert [entry.id for entry in shelf.entries()] == [kept.id]
     assert shelf.jobs.all() == [] and shelf.fulltext.search("sesquipedalian") == []
     with pytest.raises(BadInput):
-        shelf.talks.get(talk.id, "ann")
+        talks.get(talk.id)
     for path in shelf.paths.home.rglob("*"):
         assert entry.id not in path.name
         if path.is_file():

@@ -1,5 +1,7 @@
 """Talks: messages in order, cut and continued, kept apart by reader, and exported without becoming markup."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,8 +48,8 @@ def talk(shelf, document) -> str:
     return talk
 
 
-def texts(shelf, talk, owner="") -> list[str]:
-    return [message.text for message in shelf.talks.messages(talk, owner)]
+def texts(shelf, talk) -> list[str]:
+    return [message.text for message in shelf.talks.messages(talk)]
 
 
 def test_messages_come_back_as_they_were(shelf, talk):
@@ -112,22 +114,23 @@ def test_several_talks_per_document_and_about_the_whole_shelf(shelf, document, t
 
 
 def test_readers_see_their_own_talks_only(shelf, document):
-    talk = shelf.talks.create(document, owner="ann").id
-    shelf.talks.append(talk, "user", "secret", owner="ann")
-    assert shelf.talks.about(document, "bob") == [] and shelf.talks.about(document) == []
-    for owner in ("bob", "", "ANN"):
+    hers = shelf.of("ann")
+    talk = hers.talks.create(document).id
+    hers.talks.append(talk, "user", "secret")
+    assert shelf.of("bob").talks.about(document) == [] and shelf.talks.about(document) == []
+    for other in (shelf.of(owner).talks for owner in ("bob", "", "ANN")):
         for call in (
-            lambda owner=owner: shelf.talks.get(talk, owner),
-            lambda owner=owner: shelf.talks.messages(talk, owner),
-            lambda owner=owner: shelf.talks.append(talk, "user", "x", owner=owner),
-            lambda owner=owner: shelf.talks.revise(talk, 0, {}, owner),
-            lambda owner=owner: shelf.talks.truncate(talk, 0, owner),
-            lambda owner=owner: shelf.talks.undo(talk, owner),
-            lambda owner=owner: shelf.talks.delete(talk, owner),
+            partial(other.get, talk),
+            partial(other.messages, talk),
+            partial(other.append, talk, "user", "x"),
+            partial(other.revise, talk, 0, {}),
+            partial(other.truncate, talk, 0),
+            partial(other.undo, talk),
+            partial(other.delete, talk),
         ):
             with pytest.raises(BadInput, match="no such talk"):
                 call()
-    assert texts(shelf, talk, "ann") == ["secret"]
+    assert texts(hers, talk) == ["secret"]
 
 
 def test_deleting_a_talk_deletes_its_words_and_its_memory(shelf, talk):

@@ -86,16 +86,16 @@ def shelf(tmp_path):
 
 
 def test_a_trace_lives_and_dies_with_its_message(shelf):
-    talks = shelf.talks
-    talk = talks.create(None, "ann").id
-    talks.append(talk, "user", "Who?", owner="ann")
-    talks.append(talk, "assistant", "She.", trace=b"packed", owner="ann")
-    talks.append(talk, "assistant", "No trace.", owner="ann")
-    assert talks.trace(talk, 1, "ann") == b"packed" and talks.trace(talk, 2, "ann") is None
-    assert talks.traced(talk, "ann") == [1]
-    for call in (talks.traced, lambda talk, owner: talks.trace(talk, 1, owner)):
+    talks, others = shelf.of("ann").talks, shelf.of("bob").talks
+    talk = talks.create().id
+    talks.append(talk, "user", "Who?")
+    talks.append(talk, "assistant", "She.", trace=b"packed")
+    talks.append(talk, "assistant", "No trace.")
+    assert talks.trace(talk, 1) == b"packed" and talks.trace(talk, 2) is None
+    assert talks.traced(talk) == [1]
+    for call in (others.traced, lambda talk: others.trace(talk, 1)):
         with pytest.raises(Exception, match="no such talk"):
-            call(talk, "bob")
-    talks.truncate(talk, 1, "ann")
-    assert talks.traced(talk, "ann") == []
+            call(talk)
+    talks.truncate(talk, 1)
+    assert talks.traced(talk) == []
     assert shelf.connections.db.execute("SELECT count(*) FROM traces").fetchone() == (0,)

@@ -29,9 +29,9 @@ def added(tiny_folder, tmp_path_factory) -> Library:
     """One book with a talk, read half, and its bank with every kind of array."""
     home = tmp_path_factory.mktemp("added")
     library = Library(Paths(home / "home"), parse, model=str(tiny_folder))
-    config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2)
+    config = SideNetConfig.for_backbone(library.model.backbone, search="pooled", search_block=2)
     torch.manual_seed(2)
-    library.model.take(sidenet=SideNet(config, library.backbone).eval())
+    library.model.take(sidenet=SideNet(config, library.model.backbone).eval())
     path = home / "harbour.md"
     path.write_text(BOOK)
     entry = library.add(path)
@@ -202,9 +202,13 @@ def test_a_memory_of_another_version_or_model_is_made_anew_by_adding_the_file_ag
     if other == "format":
         manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
     else:
-        config = SideNetConfig.for_backbone(library.backbone, search="pooled", search_block=2, chunk_size=2)
+        config = SideNetConfig.for_backbone(
+            library.model.backbone, search="pooled", search_block=2, chunk_size=2
+        )
         other_model = Model(library.paths)
-        other_model.take(backbone=library.backbone, sidenet=SideNet(config, library.backbone).eval())
+        other_model.take(
+            backbone=library.model.backbone, sidenet=SideNet(config, library.model.backbone).eval()
+        )
         library.model = other_model
     again = reopened(library)
     with pytest.raises(BadInput, match="add its file again to make it anew"):

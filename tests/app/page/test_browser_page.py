@@ -58,15 +58,15 @@ def slow_answers(served, monkeypatch):
 
     said = []
 
-    def endless(words, question, *, talk=None, owner="", stop=None, **bounds):
-        served.desk.shelf.talks.append(talk, "user", question, owner=owner)
+    def endless(words, question, *, talk=None, stop=None, **bounds):
+        served.desk.shelf.talks.append(talk, "user", question)
         said.append(bounds)
         for number in range(5000):
             if stop.is_set():
                 break
             time.sleep(0.02)
             yield AnswerEvent(f"word{number} ")
-        served.desk.shelf.talks.append(talk, "assistant", "It was stopped.", owner=owner)
+        served.desk.shelf.talks.append(talk, "assistant", "It was stopped.")
         yield AnswerEvent(answer=Answer("It was stopped.", stopped=True))
 
     monkeypatch.setattr(served.desk.assistant, "ask", endless)
@@ -314,19 +314,19 @@ def traced_answers(served, monkeypatch):
     from engine.answering.answer import Answer, AnswerEvent
     from engine.answering.trace import LayerShare, Read, TokenReads, Trace
 
-    def quick(words, question, *, talk=None, owner="", stop=None, **bounds):
+    def quick(words, question, *, talk=None, stop=None, **bounds):
         talks = served.desk.shelf.talks
         size = len(served.desk.reading.document(words).text)
-        number = len(talks.messages(talk, owner)) // 2 + 1
+        number = len(talks.messages(talk)) // 2 + 1
         texts = (f"First{number}", " second", " third")
         tokens = [
             TokenReads(text, (Read(words, at, at + 20, 0.5), Read(words, 0, 9, 0.25)))
             for text, at in zip(texts, (size // 6, size // 2, 5 * size // 6), strict=True)
         ]
         trace = Trace(tuple(tokens), (LayerShare(3, (0.5, 1.0), (0.25, 0.75), True),))
-        talks.append(talk, "user", question, owner=owner)
+        talks.append(talk, "user", question)
         yield AnswerEvent("".join(texts))
-        talks.append(talk, "assistant", "".join(texts), trace=trace.packed(), owner=owner)
+        talks.append(talk, "assistant", "".join(texts), trace=trace.packed())
         yield AnswerEvent(answer=Answer("".join(texts), tokens=3))
 
     monkeypatch.setattr(served.desk.assistant, "ask", quick)
