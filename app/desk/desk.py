@@ -164,9 +164,9 @@ class Desk:
         is_archive = path.suffix.lower() == ".zip"
         return (unpack(path, uploads.outgoing("books")) if is_archive else []) or [path]
 
-    def add_sample(self, owner: str = "") -> Entry:
-        """Put the sample novel on the shelf."""
-        samples = sorted(SAMPLES.glob("*.epub")) if SAMPLES.is_dir() else []
+    def add_sample(self, owner: str = "", kind: str = "epub") -> Entry:
+        """Put a sample on the shelf: the novel ("epub") or the stories ("pdf")."""
+        samples = [one for one in sorted(SAMPLES.glob("*")) if one.suffix == f".{kind}"]
         if not samples:
             raise Failure("this copy of the program has no sample book in assets/samples")
         return self.add(samples[0], owner=owner)
@@ -245,7 +245,7 @@ class Desk:
         damaged = shelf_html.damaged((one.title, one.what) for one in self.watch.found)
         return damaged + shelf_html.cards(
             rows, document, self.read_only, faults, fixed, shared, self._more(entries, fixed, owner),
-            self._waiting(),
+            self._waiting(), {one.id for one in entries if self.shelf.paths.pictures(one.id).is_dir()},
         )  # fmt: skip
 
     def _waiting(self) -> dict[int, job_html.Waiting]:

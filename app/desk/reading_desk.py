@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Lock
 
 from app.desk.state import View
-from app.html import cast_html, leaves, marks_html, markup, search_hits
+from app.html import cast_html, leaves, marks_html, markup, search_hits, wording
 from engine.assistant import Assistant
 from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
@@ -20,8 +20,7 @@ from ingest.errors import BadInput
 from ingest.position import find_start
 
 HITS = 60
-CHARACTERS_A_MINUTE = 1_300  # some 230 words
-KEPT_LEAVES = 16
+KEPT_LEAVES, KEPT_CASTS = 16, 4
 
 
 class ReadingDesk:
@@ -30,6 +29,7 @@ class ReadingDesk:
     def __init__(self, assistant: Assistant):
         self.assistant, self.shelf = assistant, assistant.shelf
         self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
+        self._casts: OrderedDict[str, Cast] = OrderedDict()
         self._lock = Lock()
 
     def entry(self, view: View, owner: str) -> Entry | None:
@@ -180,7 +180,16 @@ class ReadingDesk:
 
     def cast(self, identifier: str) -> Cast:
         """Return who is who in a document."""
-        return kept_cast(self.shelf.paths.cast(identifier), self.document(identifier))
+        document = self.document(identifier)
+        with self._lock:
+            known = self._casts.get(identifier)
+        if known is None or known.size != len(document.text):
+            known = kept_cast(self.shelf.paths.cast(identifier), document)
+        with self._lock:
+            self._casts[identifier] = known
+            while len(self._casts) > KEPT_CASTS:
+                self._casts.popitem(last=False)
+        return known
 
     def place_words(self, view: View, owner: str) -> str:
         """Say where the view is, how long the rest may take, and how far was read."""
@@ -189,9 +198,9 @@ class ReadingDesk:
             return ""
         document, leaf = self.document(view.document), self.leaf(view)
         place = document.place(max(leaf.start, view.at))
-        left = f"{_minutes(len(document.text) - view.at)} left"
+        left = f"{wording.reading_time(len(document.text) - view.at)} left"
         if place.chapter is not None and len(document.chapters) > 1:
-            left += f", {_minutes(document.chapters[place.chapter].end - view.at)} in the chapter"
+            left += f", {wording.reading_time(document.chapters[place.chapter].end - view.at)} in the chapter"
         parts = [
             leaves.share(document, view.at),
             left,
@@ -219,11 +228,3 @@ class ReadingDesk:
             raise BadInput("open a book first")
         at = find_start(self.document(view.document), words)
         return self.jumped(view, view.document, at, at, "", owner)
-
-
-def _minutes(characters: int) -> str:
-    """Say how long it takes to read that many characters."""
-    minutes = max(1, round(characters / CHARACTERS_A_MINUTE))
-    if minutes >= 90:
-        return f"{minutes / 60:.1f} h"
-    return f"{minutes} min"

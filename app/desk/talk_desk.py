@@ -1,7 +1,7 @@
 """Talk desk: everything the page asks about talks and the answers in them. No Gradio here."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 
@@ -11,7 +11,7 @@ from app.desk.speaking import Speaker, Speech, waiting_words
 from app.desk.state import BOUNDS, View
 from app.html import markup, memory_map, talk_html
 from engine.answering.answer import AnswerEvent
-from engine.answering.suggestions import suggestions
+from engine.answering.suggestions import further, suggestions
 from engine.answering.trace import Read, Trace
 from engine.errors import Failure
 from engine.shelf.talks import Message
@@ -76,16 +76,23 @@ class TalkDesk:
         read = self.answer_read(view, owner)
         traced = self.shelf.of(owner).talks.traced(view.talk) if view.talk else []
         shown = [self._with_passages(one) for one in messages]
-        offered = self.suggested(view, owner) if not messages and waiting else []
+        offered = self.suggested(view, messages, owner) if messages or waiting else []
         return talk_html.conversation(shown, self.titles(view, owner), waiting, traced, read, offered)
 
-    def suggested(self, view: View, owner: str) -> list[str]:
-        """List questions to begin with, from what the reader may see of the open book."""
+    def suggested(self, view: View, messages: Sequence[Message], owner: str) -> list[str]:
+        """List questions to begin or to go on with, from what the reader may see of the open book."""
         entry = self.reading.entry(view, owner)
         if view.is_shelf or entry is None:
             return []
         end = entry.position if view.bound == "read" else None
-        return suggestions(self.reading.document(entry.id), end)
+        document, cast = self.reading.document(entry.id), self.reading.cast(entry.id)
+        if not messages:
+            return suggestions(document, cast, end)
+        if messages[-1].role != "assistant":
+            return []
+        asked = [one.text for one in messages if one.role == "user"]
+        said = " ".join([messages[-1].text, *(str(one["text"]) for one in messages[-1].citations)])
+        return further(document, cast, said, asked, end)
 
     def _with_passages(self, message: Message) -> Message:
         """Return a message whose citations have the passage that they stand in beside them."""

@@ -18,6 +18,13 @@ def panes() -> str:
     return markup.tag("div", *made, class_="lm-panes", role="group", aria_label="What is shown")
 
 
+def listen() -> str:
+    """Write the button for reading aloud; a script of the page (assets/aloud.js) does it."""
+    title = "Read aloud by a voice of this machine, from the chosen paragraph or the top"
+    return markup.tag("button", "Listen", type="button", class_="lm-button", data_aloud="1", title=title,
+                      aria_pressed="false")  # fmt: skip
+
+
 def menu() -> str:
     """Write the menu."""
     rows = [

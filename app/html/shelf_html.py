@@ -10,6 +10,8 @@ from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
 from ingest.formats import SHORT
 
+SAMPLES = {"epub": "A sample novel", "pdf": "Three short stories, as a PDF"}  # by format
+
 
 def cards(
     entries: list[tuple[Entry, Job | None]],
@@ -20,12 +22,13 @@ def cards(
     shared: Collection[str] = (),
     more: Mapping[str, Sequence[str]] | None = None,
     waiting: Mapping[int, job_html.Waiting] | None = None,
+    pictured: Collection[str] = (),
 ) -> str:
     """Write all documents, or what to do when there is none.
 
     faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change. shared: those
     that are kept for the reader, who can leave them. more: {id: further buttons}.
-    waiting: {id of a job: its place in line}.
+    waiting: {id of a job: its place in line}. pictured: those that may have a cover among their pictures.
     """
     if not entries:
         return empty(read_only)
@@ -40,6 +43,7 @@ def cards(
             entry.id in shared,
             more.get(entry.id, ()),
             (waiting or {}).get(job.id) if job else None,
+            entry.id in pictured,
         )
         for entry, job in entries
     ]
@@ -48,13 +52,17 @@ def cards(
 
 def going_on(entries: list[Entry]) -> str:
     """Write the way back into the book that was opened last, where it was begun and not ended."""
-    begun = [one for one in entries if one.opened and 0 < one.position < one.characters]
+    begun = [one for one in entries if one.opened and 0 < _place(one) < one.characters]
     if not begun:
         return ""
     last = max(begun, key=lambda one: one.opened or 0)
-    words = f"Continue “{last.title}” · {100 * last.position / last.characters:.0f} %"
+    words = f"Continue “{last.title}” · {100 * _place(last) / last.characters:.0f} %"
     button = markup.button(words, "open", document=last.id, class_="lm-primary")
     return markup.tag("p", button, class_="lm-going-on")
+
+
+def _place(entry: Entry) -> int:
+    return entry.position if entry.place is None else entry.place
 
 
 def tagging(entry: Entry) -> str:
@@ -89,13 +97,17 @@ def empty(read_only: bool) -> str:
     """Write the empty shelf."""
     if read_only:
         return markup.tag("p", "The shelf is empty, and this page is for reading only.", class_="lm-empty")
+    offered = [
+        markup.button(label, "sample", kind=kind, class_="lm-primary") for kind, label in SAMPLES.items()
+    ]
     return markup.tag(
         "div",
-        markup.tag("p", "Your shelf is empty. Drop a book above (EPUB, PDF, text, Markdown, HTML or Word), "
-                        "or begin with one that is here:"),
-        markup.button("Put a sample novel on the shelf", "sample", class_="lm-primary"),
+        markup.tag(
+            "p", "Add a book above, or try one of these: you can read it at once, and ask it a minute later."
+        ),
+        markup.tag("div", *offered, class_="lm-row"),
         class_="lm-empty",
-    )  # fmt: skip
+    )
 
 
 def card(
@@ -107,13 +119,15 @@ def card(
     is_shared: bool = False,
     more: Sequence[str] = (),
     waiting: job_html.Waiting | None = None,
+    is_pictured: bool = False,
 ) -> str:
     """Write one document as a card. more: further buttons. waiting: where its job stands in the queue."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
     heading = markup.tag("h3", markup.text(title), class_="lm-title")
     author = markup.tag("p", markup.text(entry.author), class_="lm-author") if entry.author else ""
-    lines = [heading, author, markup.tag("p", markup.text(facts(entry)), class_="lm-facts")]
+    told = markup.tag("p", markup.text(facts(entry)), class_="lm-facts", title=on_disk(entry) or None)
+    lines = [cover(entry, is_pictured), heading, author, told]
     if job is not None and entry.state != "ready":
         lines.append(job_html.progress(job, waiting=waiting))
     for warning in entry.warnings:
@@ -166,16 +180,29 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
     return buttons
 
 
+def cover(entry: Entry, is_pictured: bool) -> str:
+    """Write the cover of a book over one that is drawn of its title, which is seen where there is none."""
+    title = entry.title or entry.source_name
+    drawn = markup.tag("span", markup.text(title if len(title) <= 60 else title[:59] + "…"))
+    image = f"<img{markup.attributes(src=f'lm/covers/{entry.id}', alt='', loading='lazy')}>"
+    tint = sum(map(ord, title)) * 47 % 360
+    return markup.tag("div", drawn, image if is_pictured else "", class_="lm-cover", style=f"--tint:{tint}",
+                      aria_hidden="true")  # fmt: skip
+
+
+def on_disk(entry: Entry) -> str:
+    """Say how long it is for the model, and what its memory takes."""
+    parts = [f"{entry.tokens:,} tokens"] if entry.tokens else []
+    parts += [f"{wording.size(entry.bank_bytes)} of memory on disk"] if entry.bank_bytes else []
+    return " · ".join(parts)
+
+
 def facts(entry: Entry, now: float | None = None) -> str:
-    """Length, size on disk and when it was opened, in words."""
+    """Kind, time to read, how far it was read and when it was opened, in words."""
     parts = [SHORT.get(entry.format, entry.format) or "file"]
-    if entry.tokens:
-        parts.append(f"{entry.tokens:,} tokens")
-    elif entry.characters:
-        parts.append(f"{entry.characters:,} characters")
-    if entry.bank_bytes:
-        parts.append(f"{wording.size(entry.bank_bytes)} of memory on disk")
-    if entry.characters and entry.position:
+    if entry.characters:
+        parts.append(f"{wording.reading_time(entry.characters)} to read")
+    if 200 * entry.position > entry.characters:
         parts.append(f"read {100 * entry.position / entry.characters:.0f} %")
     parts.append(f"opened {ago(entry.opened, now)}" if entry.opened else "not opened yet")
     return " · ".join(parts)

@@ -31,7 +31,7 @@ def conversation(
     """Write all messages of a talk, oldest first; `waiting` is shown where there is none.
 
     traced: positions of the answers whose memory map can be shown. read: the one whose map is shown.
-    offered: questions to begin with.
+    offered: questions to begin or to go on with.
     """
     if not messages:
         words = markup.tag("p", markup.text(waiting), class_="lm-empty") if waiting else ""
@@ -44,15 +44,13 @@ def conversation(
             shown.append(answer(one, titles, one.position in traced, own))
         else:
             shown.append(question(one, one.position == last_question))
-    return "".join(shown)
+    return "".join(shown) + _offered(offered)
 
 
 def _offered(questions: Sequence[str]) -> str:
     rows = [markup.tag("li", markup.button(one, "suggest", question=one, field="#lm-question"))
             for one in questions]  # fmt: skip
-    return (
-        markup.tag("ul", *rows, class_="lm-suggested", aria_label="Questions to begin with") if rows else ""
-    )
+    return markup.tag("ul", *rows, class_="lm-suggested", aria_label="Questions you may ask") if rows else ""
 
 
 def question(one: Message, is_last: bool = False) -> str:

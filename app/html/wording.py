@@ -3,6 +3,7 @@
 import re
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+CHARACTERS_A_MINUTE = 1_300  # some 230 words
 # where the fields of the shelf are, seen from a card
 SHELF = {
     " (--password)": " above, and press “Try again”",
@@ -32,3 +33,9 @@ def size(count: int) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count} bytes"
+
+
+def reading_time(characters: int) -> str:
+    """Say how long it takes to read that many characters: 130000 -> '1.7 h', 26000 -> '20 min'."""
+    minutes = max(1, round(characters / CHARACTERS_A_MINUTE))
+    return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes} min"

@@ -38,6 +38,12 @@ def routes(desk: ReadingDesk) -> list[Route]:
             return PlainTextResponse("There is no such picture.", 404)
         return FileResponse(path, media_type=TYPES[path.suffix], headers=HEADERS)
 
+    async def cover(request: Request) -> Response:
+        path = await asyncio.to_thread(_cover, desk, **request.path_params)
+        if path is None:
+            return PlainTextResponse("It has no cover.", 404, headers=HEADERS)
+        return FileResponse(path, media_type=TYPES[path.suffix], headers=HEADERS)
+
     async def printed(request: Request) -> Response:
         marked = request.query_params.get("marked", "")
         drawn = await asyncio.to_thread(_printed, desk, **request.path_params, marked=marked)
@@ -46,6 +52,7 @@ def routes(desk: ReadingDesk) -> list[Route]:
         return Response(drawn, media_type="image/png", headers=HEADERS)
 
     return [
+        Route("/lm/covers/{document}", cover, methods=["GET"]),
         Route("/lm/pictures/{document}/{name}", picture, methods=["GET"]),
         Route("/lm/pages/{document}/{number:int}", printed, methods=["GET"]),
     ]
@@ -61,6 +68,13 @@ def _printed(desk: ReadingDesk, document: str, number: int, marked: str) -> byte
         span = slice(int(first), int(last)) if first.isdecimal() and last.isdecimal() else slice(0)
         words = desk.document(entry.id).text[span]
         return apart.draw_page(desk.shelf.source(entry.id), number, words)
+    except (BadInput, Failure):
+        return None
+
+
+def _cover(desk: ReadingDesk, document: str) -> Path | None:
+    try:
+        return _file(desk.shelf, document, desk.document(desk.shelf.get(document).id).cover)
     except (BadInput, Failure):
         return None
 

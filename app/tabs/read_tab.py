@@ -19,7 +19,7 @@ from ingest.errors import BadInput
 
 # the panes' own script, and what moves the book through the window
 SCRIPT = PANE_SCRIPT + (ASSETS / "reader.js").read_text(encoding="utf-8")
-
+ALOUD = (ASSETS / "aloud.js").read_text(encoding="utf-8")
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
 # what leads into a book: where the span stands in the click's values, and how it is marked there
 LEADS = {
@@ -74,6 +74,7 @@ class ReadTab:
         self.leaf = gr.HTML(**PANE | {"js_on_load": SCRIPT}, elem_id="lm-reader")
         with gr.Row(elem_id="lm-foot", elem_classes="lm-tools"):
             self.place = gr.HTML(elem_id="lm-place", apply_default_css=False, padding=False)
+            gr.HTML(look_html.listen(), **PANE | {"js_on_load": ALOUD}, elem_id="lm-listen")
             self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
             self.bookmark = gr.Button("Bookmark", size="sm", min_width=90, visible=not self.desk.read_only)
             self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)

@@ -29,7 +29,7 @@ class ShelfTab:
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
         self.upload = gr.File(
-            label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=150,
+            label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=104,
             visible=not desk.read_only, elem_id="lm-upload",
         )  # fmt: skip
         words = f"EPUB, PDF, text, Markdown, HTML or Word, up to {uploads.LIMIT_WORDS} each."
@@ -110,7 +110,7 @@ class ShelfTab:
         action, document = str(values.get("action", "")), str(values.get("document", ""))
         shown: dict = {self.notice: ""}
         steps = {
-            "sample": lambda: self.desk.add_sample(owner),
+            "sample": lambda: self.desk.add_sample(owner, str(values.get("kind", "epub"))),
             "rename": lambda: self.desk.rename(document, str(values.get("answer", "")), owner),
             "tag": lambda: self.desk.tag(document, str(values.get("answer", "")), owner),
             "renew": lambda: self.desk.renew(document, owner),

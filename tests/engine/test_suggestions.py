@@ -1,29 +1,53 @@
-"""Questions to begin with."""
+"""Questions to begin and to go on with: each is answered by the book, and none tells of what was not read."""
 
 import pytest
 
-from engine.answering.suggestions import suggestions
+from engine.answering.suggestions import SO_FAR, further, suggestions
+from engine.answering.telling import telling
+from engine.cast.casting import make_cast
 from ingest.document import Chapter, Document
 
-SAID = "“Well,” said Ukridge. “No,” said Mr. Garnet. "
+TOLD = (
+    "Ukridge was a tall man who kept chickens by the sea. “Well,” said Ukridge. Ukridge laughed. "
+    "Phyllis was the daughter of a professor. “No,” said Phyllis. Phyllis went home with Ukridge. "
+)
+LATER = (
+    "The Professor was an angry old man who fished for trout. The Professor saw Phyllis. The Professor left. "
+)
+
+
+def book(told: str, author: str = "", chapters: tuple[str, ...] = ()) -> Document:
+    """Make a book that is told once, or once in each chapter."""
+    text, made = "" if chapters else told, []
+    for title in chapters:
+        start, text = len(text), text + f"{title}\n\n{told}\n\n"
+        made.append(Chapter(title, start, len(text)))
+    return Document("T", author, "en", "text", text, made)
 
 
 @pytest.mark.parametrize(
-    ("text", "author", "chapters", "expected"),
+    ("document", "end", "expected"),
     [
-        (SAID * 3 + "Ukridge asked. Then said no more.", "A", 0,
-         ["Who is Ukridge?", "Who is Mr. Garnet?", "Who wrote this book?"]),
-        (SAID * 2, "", 2, ["How many chapters are there?", "What is the first chapter called?"]),
-        ("He said. She said. They asked. " * 9, "", 0, []),
-        (SAID * 9, "A", 3, ["Who is Ukridge?", "Who is Mr. Garnet?", "Who wrote this book?",
-                            "How many chapters are there?"]),
+        (book(TOLD * 2, "A"), None, ["Who is Ukridge?", "Who is Phyllis?", "Who wrote this book?"]),
+        (book(TOLD * 20, "A", ("Preface", "I", "II")), None,
+         ["Who is Ukridge?", "Who is Phyllis?", "What happens in chapter 1?",
+          "How many chapters are there?"]),
+        (book(TOLD * 60), 6000, ["Who is Ukridge?", "Who is Phyllis?", SO_FAR]),
+        (book("It rained. " * 9 + TOLD * 9), 90, []),
+        (book("He said. She said. They asked. " * 9), None, []),
     ],
 )  # fmt: skip
-def test_questions_are_offered_that_a_book_can_answer(text, author, chapters, expected):
-    made = [Chapter(f"Chapter {n}", n, len(text)) for n in range(chapters)]
-    assert suggestions(Document("T", author, "en", "text", text, made)) == expected
+def test_questions_are_offered_that_the_book_answers(document, end, expected):
+    cast, until = make_cast(document), len(document.text) if end is None else end
+    assert suggestions(document, cast, end) == expected
+    for question in expected:
+        if question.startswith("Who is"):
+            assert telling(question, document, lambda: cast, 0, until, False)
 
 
-def test_nobody_is_named_before_the_reader_has_met_them():
-    text = "It rained. " * 9 + SAID * 9
-    assert suggestions(Document("T", "", "en", "text", text), 90) == []
+def test_one_goes_on_with_those_whom_an_answer_names():
+    document = book(TOLD * 3 + LATER * 3)
+    cast, said = make_cast(document), "Phyllis went home with Ukridge. The Professor saw Phyllis."
+    assert further(document, cast, said, ["Who is Ukridge?"]) == ["Who is Phyllis?", "Who is the Professor?"]
+    assert further(document, cast, said, ["Who is Ukridge?"], len(TOLD * 3)) == ["Who is Phyllis?"]
+    assert further(document, cast, "It rained.", []) == []

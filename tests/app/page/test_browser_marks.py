@@ -134,3 +134,34 @@ def test_a_search_forgives_a_letter_and_goes_from_place_to_place(reader):
     reader.locator("#lm-found [data-action=step]").last.click()
     reader.wait_for_selector(".lm-leaf mark.found >> text=Penhallow")
     assert "Penhallow" in FACTS[2]
+
+
+# a browser with one voice of its own machine and one of elsewhere, which says a sentence in no time
+VOICES = """() => {
+    window.said = [];
+    class Utterance { constructor(words) { this.text = words; } }
+    const voices = ["far", "near"].map(name => ({lang: "en-GB", name, localService: name === "near"}));
+    const speak = one => {
+        const range = [...CSS.highlights.get("lm-aloud")][0];
+        window.said.push([one.text.trim(), one.voice.name, String(range).trim()]);
+        setTimeout(() => window.said.length < 9 && one.onend(), 5);
+    };
+    const voice = {getVoices: () => voices, speak, cancel: () => {}};
+    Object.defineProperty(window, "SpeechSynthesisUtterance", {value: Utterance});
+    Object.defineProperty(window, "speechSynthesis", {value: voice});
+}"""
+
+
+def test_the_book_is_read_aloud_by_a_voice_of_this_machine_with_the_sentence_marked(reader):
+    reader.add_init_script(f"({VOICES})()")
+    reader.reload()
+    open_book(reader)
+    to_chapter(reader, 2)
+    reader.locator("#lm-listen button").click()
+    reader.wait_for_function("window.said.length === 9")
+    said = reader.evaluate("window.said")
+    assert all(words == marked and voice == "near" for words, voice, marked in said)
+    whole = " ".join(words for words, _, _ in said)
+    assert whole.startswith("Chapter 2: The Compass On day ") and "until the light went. On day" in whole
+    reader.get_by_role("button", name="Stop listening").click()
+    assert not reader.evaluate("CSS.highlights.has('lm-aloud')")

@@ -86,8 +86,8 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
 
 
 def test_a_bound_keeps_the_rest_of_the_book_out(reader):
-    card = card_of(reader, BOOK)
-    whole = until(lambda: re.search(r"([\d,]+) tokens", card.inner_text()))
+    facts = card_of(reader, BOOK).locator(".lm-facts").first
+    whole = until(lambda: re.search(r"([\d,]+) tokens", facts.get_attribute("title") or ""))
     whole = int(whole[1].replace(",", ""))
     fresh_talk(reader)
     reader.locator("#lm-contents summary").click()

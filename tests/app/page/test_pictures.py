@@ -24,6 +24,10 @@ def added(served, path):
     return entry, library.document(entry.id).pictures[0]
 
 
+def library_cover(served, identifier: str) -> str:
+    return served.desk.assistant.library.document(identifier).cover
+
+
 def test_a_picture_is_given_from_its_document_and_cannot_run(
     tmp_path, tiny_folder, upload_folder, illustrated
 ):
@@ -43,6 +47,11 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
         for other in (f"{entry.id}/99", "nothing/0", f"{entry.id}/-1"):
             assert httpx.get(f"{served.url}lm/leaves/{other}").status_code == 404
         assert f'src="lm/pictures/{entry.id}/{shown.name}" alt="Tom"' in leaf
+        cover = httpx.get(f"{served.url}lm/covers/{entry.id}")
+        named = library_cover(served, entry.id)
+        assert (cover.status_code, named in ("", shown.name)) == (200 if named else 404, True)
+        assert "sandbox" in cover.headers["content-security-policy"]
+        assert f'src="lm/covers/{entry.id}"' in served.desk.cards("")
         others = ["0" * 24 + ".png", "document.json", "../document.json", "..%2Fdocument.json", "source.epub"]
         for name in others:
             assert httpx.get(address + name).status_code == 404, name
