@@ -235,9 +235,7 @@ element.addEventListener("touchend", (event) => {
 element.addEventListener("click", (event) => {
   const paragraph = event.target.closest(`.lm-leaf ${BLOCK}`);
   if (!paragraph || event.target.closest("[data-action], button") || String(window.getSelection())) return;
-  element.querySelectorAll(".lm-cursor").forEach((one) => one.classList.remove("lm-cursor"));
-  paragraph.classList.add("lm-cursor");
-  trigger("input", { action: "cursor", document: frameOf().dataset.document, start: paragraph.dataset.start });
+  trigger("click", { action: "cursor", start: paragraph.dataset.start });
 });
 
 const follow = () => {

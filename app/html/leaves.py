@@ -87,7 +87,9 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
     headings = {chapter.start: chapter for chapter in document.chapters}
     pages = {page.start: page.label for page in document.pages if leaf.start <= page.start < leaf.end}
     first = max(0, bisect_right(document._paragraph_starts, leaf.start) - 1)
-    parts = []
+    read_to = shown.read_to if shown.read_to is not None and shown.read_to < len(document.text) else -1
+    here = markup.tag("div", "you have read to here", class_="lm-readto", role="note")
+    parts, reached = [], leaf.start
     for start, end in document.paragraphs[first:]:
         if start >= leaf.end:
             break
@@ -95,12 +97,17 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
         if begin >= end:
             continue
         crossed = sorted(at for at in pages if begin <= at < end)
+        if reached < read_to <= begin:
+            parts.append(here)
         if crossed:
             parts.append(_page_mark(document, crossed[0], shown))
         chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
         parts.append(_block(document, begin, end, chapter.level if chapter else None, shown))
-        if shown.read_to is not None and begin < shown.read_to <= end and shown.read_to < len(document.text):
-            parts.append(markup.tag("div", "you have read to here", class_="lm-readto", role="note"))
+        if begin < read_to <= end:
+            parts.append(here)
+        reached = end
+    if reached < read_to <= leaf.end:
+        parts.append(here)
     return markup.tag("section", *parts, *below, class_="lm-sheet", data_leaf=leaf.index)
 
 

@@ -25,8 +25,8 @@ def listen() -> str:
                       aria_pressed="false")  # fmt: skip
 
 
-def menu() -> str:
-    """Write the menu."""
+def rows() -> str:
+    """Write how the text may look, a row for each thing."""
     rows = [
         _row("Font", _button("Serif", "--lm-font", value=SERIF), _button("Plain", "--lm-font", value=SANS))
     ]
@@ -34,11 +34,16 @@ def menu() -> str:
     for name, look, step, less, more in STEPS:
         rows.append(_row(name, _button(less, look, by=-step), _button(more, look, by=step)))
     rows.append(_row("", _button("As it was", "reset")))
+    return markup.tag("div", *rows, class_="lm-look")
+
+
+def menu() -> str:
+    """Write the menu that opens beside the contents."""
     # a phone has no room for the fields by which one searches until they are asked for
     find = markup.button("Find", "pane", pane="find", class_="lm-find-button", aria_expanded="false")
     return find + markup.tag(
         "details", markup.tag("summary", "Aa", aria_label="How the text looks"),
-        markup.tag("div", *rows, class_="lm-look"), class_="lm-drawer", data_name="look",
+        rows(), class_="lm-drawer", data_name="look",
     )  # fmt: skip
 
 

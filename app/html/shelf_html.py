@@ -186,8 +186,8 @@ def cover(entry: Entry, is_pictured: bool) -> str:
     drawn = markup.tag("span", markup.text(title if len(title) <= 60 else title[:59] + "…"))
     image = f"<img{markup.attributes(src=f'lm/covers/{entry.id}', alt='', loading='lazy')}>"
     tint = sum(map(ord, title)) * 47 % 360
-    return markup.tag("div", drawn, image if is_pictured else "", class_="lm-cover", style=f"--tint:{tint}",
-                      aria_hidden="true")  # fmt: skip
+    return markup.tag("div", drawn, image if is_pictured else "", class_="lm-cover", aria_hidden="true",
+                      style=f"background:hsl({tint} 32% 32%)")  # fmt: skip
 
 
 def on_disk(entry: Entry) -> str:

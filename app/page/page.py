@@ -28,6 +28,7 @@ from app.html import markup  # noqa: E402
 from app.page import access, api, demonstrations_api, pictures, sheets  # noqa: E402
 from app.page.entrance import Entrance, account_of  # noqa: E402
 from app.page.origin import OwnOrigin  # noqa: E402
+from app.page.packed import Packed  # noqa: E402
 from app.page.sessions import Sessions  # noqa: E402
 from app.tabs.continue_tab import ContinueTab  # noqa: E402
 from app.tabs.demonstrations_tab import DemonstrationsTab  # noqa: E402
@@ -178,6 +179,7 @@ def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
     if desk.accounts is not None:
         guard.append(Middleware(Entrance, sessions=Sessions(desk.accounts), title=TITLE))
         options["auth_dependency"] = account_of
+    guard.append(Middleware(Packed))
     page.launch(
         server_name=access.in_url(host), server_port=port, share=False,
         prevent_thread_lock=True, quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],

@@ -213,13 +213,11 @@ class ReadTab:
         return self.move(view, action, values, request)
 
     def on_scrolled(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
-        """Remember the line at the top of the window, or the paragraph chosen; the text stays as it is."""
+        """Remember the line at the top of the window; the text stays as it is."""
         owner, values = owner_of(request), event_values(event)
         if self.desk.reading.entry(view, owner) is None or values.get("document") != view.document:
             return {self.frame.view: view}
         with told():
-            if values.get("action") == "cursor":
-                return {self.frame.view: replace(view, cursor=int(values["start"]))}
             view = self.desk.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0), owner)
         place = markup.text(self.desk.reading.place_words(view, owner))
         return {self.frame.view: view, self.frame.kept: view.kept(), self.place: place}
@@ -250,6 +248,7 @@ class ReadTab:
                 self.desk.reading.jumped(view, str(values["document"]), int(values["at"]), 0, "", owner),
                 back=view.back,
             ),
+            "cursor": lambda: replace(view, cursor=int(values["start"])),
         }
         return steps[action]() if action in steps else view
 

@@ -4,14 +4,22 @@ import gradio as gr
 
 from app.desk import doctor, uploads
 from app.desk.desk import Desk
-from app.html import markup, wording
-from app.tabs.frame import HIDDEN
+from app.html import look_html, markup, wording
+from app.tabs.frame import HIDDEN, PANE
 from engine.paths import PROGRAM, SIDENETS
 from engine.shelf.shelf import folder_bytes
 
 KEYS = (
-    "Keys while reading: → or n a window on, ← or p back, / search. Click a paragraph to choose it. In an "
+    "While reading: → or n a window on, ← or p back, / search. Click a paragraph to choose it. In an "
     "answer, arrow keys lead from word to word, and Enter to the place where that was read."
+)
+PRIVACY = (
+    "Nothing leaves this machine: no account, no telemetry, no font or script from elsewhere. The network is "
+    "used only where you name a model that has to be fetched, or a store of memories on another machine."
+)
+MODELS = (
+    "Another model, device or precision is named at the start: --model, --device and --precision, or "
+    "LONGMEM_MODEL, LONGMEM_DEVICE and LONGMEM_PRECISION. LONGMEM_HOME names another data folder."
 )
 LOOKING = "Looking …"
 
@@ -21,10 +29,15 @@ class SettingsTab:
 
     def __init__(self, desk: Desk):
         self.desk = desk
+        gr.HTML(_section("How the text looks", look_html.rows()), **PANE)
+        head = _section("Model, room and data", "")
+        gr.HTML(head, apply_default_css=False, padding=False)
         words = markup.tag("p", LOOKING, class_="lm-empty")
         self.facts = gr.HTML(words, apply_default_css=False, padding=False, elem_id="lm-facts")
-        self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look")
-        gr.HTML(markup.tag("p", KEYS, class_="lm-facts"), apply_default_css=False, padding=False)
+        self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look-again")
+        told = [("Changing that", MODELS), ("Privacy", PRIVACY), ("Keys", KEYS)]
+        below = "".join(_section(title, markup.tag("p", markup.text(words))) for title, words in told)
+        gr.HTML(below, apply_default_css=False, padding=False)
 
     def wire(self, tab: gr.Tab) -> None:
         """Look when the tab is chosen."""
@@ -33,6 +46,10 @@ class SettingsTab:
 
     def on_look(self) -> str:
         return facts_html(state(self.desk))
+
+
+def _section(title: str, inside: str) -> str:
+    return markup.tag("section", markup.tag("h2", markup.text(title)), inside, class_="lm-setting")
 
 
 def state(desk: Desk) -> list[tuple[str, str]]:

@@ -100,6 +100,15 @@ def test_a_leaf_shows_every_paragraph_once_and_no_other():
             assert html.unescape(re.sub(r"<[^>]+>", "", shown)).count(novel.text[start:end]) == 1
 
 
+@pytest.mark.parametrize("read_to", [1, 6, 8, 10, 13, 15])
+def test_how_far_one_has_read_is_shown_once_wherever_that_is(read_to):
+    """Within a paragraph, at its end, between two, and where the leaf ends."""
+    whole = document("First.\n\nNext.\n\nAnother one.")
+    pieces = [leaves.Leaf(0, 0, 15), leaves.Leaf(1, 15, len(whole.text))]
+    shown = [leaves.leaf_html(whole, one, leaves.Shown(read_to=read_to)) for one in pieces]
+    assert [one.count("lm-readto") for one in shown] == [1, 0]
+
+
 def test_a_citation_is_marked_to_the_character_over_paragraphs():
     text = "First one. Second <b>one</b>.\n\nThird one here."
     cited = (11, text.index(" one here"))
@@ -128,7 +137,7 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert tags(contents_html.drawer(hostile)) == {"details", "summary", "ol", "li", "button"}
     assert "script" not in tags(search_hits.hits_html(HOSTILE, Found(HOSTILE, [], 0), str))
     cards = shelf_html.cards([(entry(title=HOSTILE, author=HOSTILE), job(state="failed", message=HOSTILE))])
-    assert tags(cards) == {"ul", "li", "h3", "p", "div", "button"}
+    assert tags(cards) == {"ul", "li", "h3", "p", "div", "span", "button"}
     citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
     talk = talk_html.conversation([message("user", HOSTILE), message("assistant", HOSTILE, [citation])], {})
     assert tags(talk) == {"section", "h4", "div", "button", "p", "mark"}

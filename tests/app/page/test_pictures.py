@@ -34,6 +34,9 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
     with serving(tmp_path, tiny_folder) as served:
         entry, shown = added(served, illustrated)
         address = f"{served.url}lm/pictures/{entry.id}/"
+        whole = httpx.get(served.url)
+        assert whole.headers["content-encoding"] == "gzip" and "lm-reader" in whole.text
+        assert whole.num_bytes_downloaded < 120_000
         answer = httpx.get(address + shown.name)
         assert (answer.status_code, answer.content) == (200, picture())
         assert answer.headers["content-type"] == "image/png"
