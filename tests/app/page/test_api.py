@@ -12,7 +12,8 @@ from app.desk import uploads
 gradio_client = pytest.importorskip("gradio_client")
 
 PUBLIC = {"/add", "/shelf", "/job", "/control_job", "/ask", "/continue", "/search", "/read", "/remove",
-          "/rename", "/libraries", "/classify", "/who", "/story"}  # fmt: skip
+          "/rename", "/libraries", "/classify", "/who", "/story", "/notes", "/add_note",
+          "/delete_note"}  # fmt: skip
 
 
 QUESTION = "What is told of the boat called Heron15?"
@@ -52,6 +53,13 @@ def test_add_ask_search_continue_read_remove(client, novel, served):
     assert "paragraph 5" in hits[0]["place"]
     read = client.predict(identifier, hits[0]["start"], 40, api_name="/read")
     assert read["text"] == hits[0]["text"][:40]
+
+    start = f"char {hits[0]['start']}"
+    made = client.predict(identifier, start, "Heron35", "a bird", "blue", api_name="/add_note")
+    assert (made["quote"], made["colour"], made["kind"]) == ("Heron35", "blue", "note")
+    assert client.predict("", "bird", api_name="/notes")[0]["id"] == made["id"]
+    client.predict(made["id"], api_name="/delete_note")
+    assert client.predict(identifier, "", api_name="/notes") == []
 
     steps = list(client.submit(identifier, QUESTION, "", "", api_name="/ask"))
     assert steps[-1]["tokens"] > 0 and steps[-1]["memory_tokens"] > 1000

@@ -68,6 +68,11 @@ ROWS_OF = {
     "read": (lambda ben, hers: [hers.book, 0, 50], lambda said, hers: len(said["text"]) == 50),
     "who": (lambda ben, hers: [hers.book, ""], lambda said, hers: said == []),  # as far as ben has read
     "story": (lambda ben, hers: [hers.book, ""], lambda said, hers: isinstance(said, list)),
+    "notes": (lambda ben, hers: ["", ""], lambda said, hers: said == []),
+    # a note is one's own, also in the book of another
+    "add_note": (lambda ben, hers: [hers.book, "45%", "", "here", ""],
+                 lambda said, hers: (said["kind"], said["note"]) == ("bookmark", "here")),
+    "delete_note": (lambda ben, hers: ["0" * 12], REFUSED),
     "remove": (lambda ben, hers: [hers.book], REFUSED),
     "rename": (lambda ben, hers: [hers.book, "Mine now"], REFUSED),
     "libraries": (lambda ben, hers: [], lambda said, hers: not said[0]["changeable"]),
