@@ -80,7 +80,7 @@ def test_an_encoding_is_for_one_text_and_may_be_mended(page, served, tmp_path):
     latin.write_bytes(("Amélie sat in the café by the naïve gulls. " * 40).encode("cp1252"))
     plain.write_text("Zoë sat in the other café by the sea. " * 40)
     field = page.get_by_label("Encoding of the next text")
-    page.get_by_text("An encrypted PDF, or a text with wrong letters?").click()
+    page.get_by_text("An encrypted PDF, a scan, or a text with wrong letters?").click()
     field.fill("klingon")
     upload(page, latin, ready=False)
     card = page.locator(".lm-card", has_text="latin")
