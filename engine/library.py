@@ -27,6 +27,7 @@ from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
 from engine.intake import Intake, Parser, Recogniser
 from engine.locks import holding
+from engine.making import shared
 from engine.model import Model
 from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
@@ -73,9 +74,10 @@ class Library:
         self.shelf.fulltext.remake = self.index
         # whether a damaged memory is made anew unasked; a page for reading only changes nothing
         self.renews = True
+        self.store = Store.named(paths.fetched)
+        parse = parse if self.store is None else shared(parse, self.store)
         self.intake = Intake(self.shelf, paths, parse, recognise)
         self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
-        self.store = Store.named(paths.fetched)
         self.keeper = Keeper(self.shelf, lambda: self.model, self.bank, self.passages)
         self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
         self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()

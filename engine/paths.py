@@ -67,6 +67,7 @@ class Paths:
             self.backbones,
             self.catalogue,
             self.fetched,
+            self.making,
             self.found,
             self.locks,
         )
@@ -107,6 +108,11 @@ class Paths:
     def fetched(self) -> Path:
         """Memory banks that were fetched from a store which several machines share."""
         return self.home / "fetched"
+
+    @property
+    def making(self) -> Path:
+        """What a worker of a cluster has in hand; it goes to the store when it is whole."""
+        return self.home / "making"
 
     @property
     def found(self) -> Path:

@@ -17,11 +17,6 @@ if WORKERS:  # they share the cores, and a thread that waits leaves its core to 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-
 # what makes a test slow, whatever it tries: the true model, the program, a browser, an installation
 SLOW_FIXTURES = {"converted", "chromium", "first_start", "installed"}
 
@@ -67,58 +62,19 @@ def converted(tmp_path_factory) -> Path:
     return paths.backbones
 
 
-def build_tiny_tokenizer():
-    """A byte-level tokenizer without merges: 256 bytes and the chat marks, any text round-trips."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    vocabulary = {token: number for number, token in enumerate(specials + alphabet)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|im_end|>",
-        unk_token="<|endoftext|>",
-    )
-    fast.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|endoftext|>"]})
-    fast.chat_template = CHAT_TEMPLATE
-    return fast
-
-
 @pytest.fixture(scope="session")
 def tiny_tokenizer():
-    return build_tiny_tokenizer()
+    from engine.bench.tiny import tiny_tokenizer
+
+    return tiny_tokenizer()
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory, tiny_tokenizer) -> Path:
     """A local folder with a tiny random Llama-like checkpoint and its tokenizer (6 blocks, width 48)."""
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from engine.bench.tiny import write_tiny_model
 
     torch.set_num_threads(1)  # two threads of a tiny model wait for each other more than they compute
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("tiny-llama")
-    config = LlamaConfig(
-        vocab_size=len(tiny_tokenizer),
-        hidden_size=48,
-        intermediate_size=96,
-        num_hidden_layers=6,
-        num_attention_heads=6,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=2048,
-        initializer_range=0.2,
-        tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-    )
-    LlamaForCausalLM(config).eval().save_pretrained(folder)
-    tiny_tokenizer.save_pretrained(folder)
-    return folder
+    return write_tiny_model(tmp_path_factory.mktemp("tiny-llama"), tiny_tokenizer)

@@ -112,17 +112,15 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
     one_file = len(arguments.files) == 1 and Path(arguments.files[0]).expanduser().is_file()
     if arguments.replaces and (not one_file or arguments.watch):
         raise BadInput("--replaces puts one file in the place of one document: name one file")
+    if arguments.ray and (arguments.watch or arguments.ocr or arguments.password):
+        raise BadInput("--ray goes with neither --watch nor --ocr nor --password: add such files without it")
     adding = Adding(arguments, opener(arguments))
     with (
         tempfile.TemporaryDirectory() as scratch,
         contextlib.suppress(KeyboardInterrupt) if arguments.watch else contextlib.nullcontext(),
     ):
         named = gather(arguments.files) if not arguments.watch else watched(arguments.files)
-        files = unpacked(named, Path(scratch))
-        one_at_a_time = arguments.workers < 2 or arguments.watch
-        for outcome in (
-            here(files, arguments, adding.shelf) if one_at_a_time else apart(list(files), arguments)
-        ):
+        for outcome in outcomes(unpacked(named, Path(scratch)), arguments, adding.shelf):
             adding.take(outcome, fail)
     if arguments.json:
         printing.print_json(adding.report(), arguments.results)
@@ -144,24 +142,64 @@ def unpacked(files: Iterable["Gathered"], scratch: Path) -> Iterator["Gathered"]
         yield from (map(Gathered, books) if books else [file])
 
 
-def here(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:
-    """Add one file after the other in this process, with its progress."""
-    for file in files:
-        progress = printing.Progress(file.path.name, sys.stderr)
-        try:
-            yield added(file, arguments, shelf, progress)
-        finally:
-            progress.close()
+def outcomes(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:
+    """Add files by this process, by several, or by a cluster, and yield what became of each."""
+    from engine.executors.executor import Executor, Here
+    from engine.executors.processes import Processes
 
-
-def apart(files: list["Gathered"], arguments: argparse.Namespace) -> Iterator[Outcome]:
-    """Add files in several processes, which share the processor's threads."""
-    from engine.shelf.workers import Workers
-
-    given = argparse.Namespace(**{**vars(arguments), "results": None, "function": None})
-    work = partial(in_worker, given)
-    for file, done in Workers(arguments.workers, work, open_worker, (given,)).each(files):
+    if arguments.ray:
+        yield from on_cluster(files, arguments, shelf)
+        return
+    executor: Executor[Gathered, Outcome] = Here(partial(in_sight, arguments, shelf), lambda: None, ())
+    if arguments.workers > 1 and not arguments.watch:
+        given = sendable(arguments)
+        executor = Processes(partial(in_worker, given), open_worker, (given,), arguments.workers)
+    for file, done in executor.each(files):
         yield done if isinstance(done, Outcome) else Outcome(file, None, _named_error(file, done))
+
+
+def on_cluster(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:
+    """Have what is new made by a cluster, into the store; each is then added here, where both are found."""
+    from engine.bank.store import SETTING
+    from engine.executors.cluster import Cluster
+    from engine.shelf.rebuilding import file_hash
+
+    store = shelf.library.store
+    if store is None:
+        raise BadInput(f"--ray needs a store that all machines reach: name a folder or address in {SETTING}")
+    seen = {entry.content_hash for entry in shelf.shelf.entries() if entry.state == "ready"}
+    new: list[Gathered] = []
+    others: list[Gathered] = []
+    for file in files:
+        known = "" if file.refusal or not file.path.is_file() else file_hash(file.path)
+        (others if known in seen or not known else new).append(file)
+        seen.add(known)
+    prepared = (sendable(arguments), store.address)
+    pack = partial(order_of, arguments)
+    cluster = Cluster(on_node, open_node, prepared, arguments.ray, pack, arguments.threads or 1)
+    for file, error in cluster.each(new):
+        yield Outcome(file, None, error) if error is not None else added(file, arguments, shelf, None)
+    for file in others:
+        yield added(file, arguments, shelf, None)
+
+
+def in_sight(arguments: argparse.Namespace, shelf, file: "Gathered") -> Outcome:
+    """Add one file in this process, with its progress."""
+    with contextlib.closing(printing.Progress(file.path.name, sys.stderr)) as progress:
+        return added(file, arguments, shelf, progress)
+
+
+def sendable(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Leave out of arguments what no other process can take."""
+    return argparse.Namespace(**{**vars(arguments), "results": None, "function": None})
+
+
+def order_of(arguments: argparse.Namespace, file: "Gathered"):
+    """Make of a file what travels to a machine that may not see it."""
+    from engine.making import Order
+
+    dtype = "int8" if arguments.int8 else None
+    return Order(file.path.name, file.path.read_bytes(), arguments.encoding, dtype)
 
 
 def open_worker(arguments: argparse.Namespace) -> None:
@@ -173,6 +211,25 @@ def open_worker(arguments: argparse.Namespace) -> None:
     stay_local(arguments.model or named_model([]))
     threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.workers)
     _opened[:] = [assistant(argparse.Namespace(**{**vars(arguments), "threads": threads}))]
+
+
+def open_node(arguments: argparse.Namespace, address: str) -> None:
+    """Open what makes texts and banks in a worker of a cluster, into the store at an address."""
+    import os
+
+    from app.command_line import opening
+    from engine.bank.store import SETTING
+
+    os.environ[SETTING] = address
+    opening.stay_local(arguments.model or opening.named_model([]))
+    opening.wait_asleep()
+    opening.choose_device(arguments)
+    _opened[:] = [opening.maker(arguments)]
+
+
+def on_node(order) -> None:
+    """Make the text and the bank of one file in a worker of a cluster."""
+    _opened[0].make(order)
 
 
 def in_worker(arguments: argparse.Namespace, file: "Gathered") -> Outcome:

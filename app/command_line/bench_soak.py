@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = {"minutes": seconds / 60, "SIGKILLs": kills, **ledger.counted(), **used}
         wrong = {**ledger.wrong(home), "faults that doctor --verify finds": verified(home)}
         wrong["folders of uploads left over"] = len(list(server.temporary.glob("longmem-uploads-*")))
-        report(found | wrong, arguments.json)
+        report(found | wrong, arguments)
         return 1 if any(wrong.values()) else 0
 
 

@@ -110,6 +110,11 @@ def build_parser(chosen: str | None = None) -> Parser:
     )
     add.add_argument("--watch", action="store_true", help="go on adding what comes into them, until Ctrl-C")
     add.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    add.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help='a Ray cluster whose machines share LONGMEM_STORE ("auto", "local")',
+    )
     add.add_argument("--password", help="of an encrypted file")
     add.add_argument("--encoding", help="of a text file, where the guess is wrong")
     add.add_argument(

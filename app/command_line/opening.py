@@ -62,6 +62,23 @@ def assistant(arguments: argparse.Namespace, prefix: str = ""):
     return Assistant(Library(data_folder(), parse_file, recognise=recognise, **options))
 
 
+def maker(arguments: argparse.Namespace):
+    """Return what makes texts and banks for the store, in a worker that has no shelf."""
+    from engine.bank.store import Store
+    from engine.making import Maker
+    from engine.model import Model
+    from ingest.apart import parse as parse_file
+
+    paths, options = data_folder(), model_options(arguments)
+    store = Store.named(paths.fetched)
+    assert store is not None  # the coordinator named it
+    checkpoint = Path(options["sidenet"]) if options["sidenet"] else None
+    model = Model(paths, options["model"] or named_model([]), checkpoint, options["threads"] or 1)
+    made = Maker(paths, model, parse_file, store)
+    made.sweep()
+    return made
+
+
 def sampling(arguments: argparse.Namespace):
     """Return the engine's sampling settings for the command, changed by what the user named."""
     from engine.sampling import ANSWERING, CONTINUING

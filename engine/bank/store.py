@@ -1,4 +1,4 @@
-"""Store: memory banks that several machines share, in a folder or at an address that `fsspec` knows.
+"""Store: memory banks and texts that several machines share, in a folder or at any address of `fsspec`.
 
 A bank never changes once it is published, so it is known by what it is made of: text, model, layout. Its
 files are copied first and the list of them with their sums last: without that list it is not there. What is
@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +54,38 @@ class Store:
         manifest = Manifest.read(folder)
         if manifest is None or not manifest.published:
             raise Failure(f"the memory bank in {folder} is not whole yet: only whole ones are shared")
-        name = fingerprint(manifest.identity, manifest.layout)
+        files = [*(spec.file for spec in manifest.layout.arrays), FILE]
+        self.put(fingerprint(manifest.identity, manifest.layout), folder, files)
+
+    def put(self, name: str, folder: Path, files: Sequence[str]) -> None:
+        """Copy files of a folder into the store as a whole of this name, where there is none yet.
+
+        Each appears under its name at once, so that two machines may copy the same. Raises Failure.
+        """
         with self._explained():
             system, root = self._open()
             if self._list(name) is not None:
                 return
-            place = f"{root}/{name}"
+            place, mark = f"{root}/{name}", secrets.token_hex(4)
             system.makedirs(place, exist_ok=True)
-            names = [*(spec.file for spec in manifest.layout.arrays), FILE]
-            for file in names:
-                system.put_file(str(folder / file), f"{place}/{file}")
-            sums = {file: [(folder / file).stat().st_size, file_hash(folder / file)] for file in names}
+            for file in files:
+                system.put_file(str(folder / file), f"{place}/{file}.{mark}")
+                system.mv(f"{place}/{file}.{mark}", f"{place}/{file}")
+            sums = {file: [(folder / file).stat().st_size, file_hash(folder / file)] for file in files}
             system.pipe_file(f"{place}/{LIST}", json.dumps(sums, indent=1).encode())
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a whole of this name. Raises Failure."""
+        with self._explained():
+            return self._list(name) is not None
+
+    def get(self, name: str, folder: Path) -> bool:
+        """Copy the files of a whole into a folder, checked; says whether there is one. Raises Failure."""
+        with self._explained():
+            files = self._list(name)
+            if files is not None:
+                self._copy(name, files, folder)
+            return files is not None
 
     def fetched(self, identity: BankIdentity, layout: BankLayout) -> Path | None:
         """Return the folder of a bank in the cache, fetched where it is not there yet; None: no such bank.
@@ -79,7 +100,7 @@ class Store:
             return folder
         with self._explained():
             files = self._list(name)
-            if files is None:
+            if files is None or FILE not in files:
                 return None
             self._make_room(sum(size for size, _ in files.values()))
             self._fetch(name, files)
@@ -95,7 +116,7 @@ class Store:
         return fsspec.core.url_to_fs(self.address, use_listings_cache=False)
 
     def _list(self, name: str) -> dict[str, tuple[int, str]] | None:
-        """Return the files of a bank in the store with their sizes and sums; None where it is not whole."""
+        """Return the files of a whole in the store with their sizes and sums; None where it is not whole."""
         system, root = self._open()
         try:
             listed = json.loads(system.cat_file(f"{root}/{name}/{LIST}"))
@@ -103,24 +124,27 @@ class Store:
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
         # a name leads nowhere else, whoever wrote the list
-        return files if FILE in files and all(Path(file).name == file for file in files) else None
+        return files if all(Path(file).name == file for file in files) else None
 
     def _fetch(self, name: str, files: dict[str, tuple[int, str]]) -> None:
         """Copy the files of a bank into the cache and check them; the folder gets its name at the end."""
-        system, root = self._open()
         partial = self._cache / f"{FETCHING}{name}-{secrets.token_hex(4)}"
         partial.mkdir(parents=True)
         try:
-            for file, (_, known) in files.items():
-                system.get_file(f"{root}/{name}/{file}", str(partial / file))
-                if file_hash(partial / file) != known:
-                    raise Failure(f"{file} of bank {name} in the store is damaged: delete {name} there")
+            self._copy(name, files, partial)
             with contextlib.suppress(FileExistsError, OSError):  # another process was quicker
                 partial.rename(self._cache / name)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         if not (self._cache / name / FILE).is_file():
             raise Failure(f"bank {name} cannot be put into {self._cache}: see to its rights")
+
+    def _copy(self, name: str, files: dict[str, tuple[int, str]], folder: Path) -> None:
+        system, root = self._open()
+        for file, (_, known) in files.items():
+            system.get_file(f"{root}/{name}/{file}", str(folder / file))
+            if file_hash(folder / file) != known:
+                raise Failure(f"{file} of {name} in the store is damaged: delete {name} there")
 
     def _make_room(self, needed: int) -> None:
         """Delete fetched banks, those used longest ago first, until so much more is within the bound.

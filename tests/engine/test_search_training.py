@@ -36,9 +36,9 @@ BEASTS = ["otter", "badger", "falcon", "walrus", "lizard", "donkey", "magpie", "
 
 @pytest.fixture(scope="module")
 def backbone() -> Backbone:
-    from tests.conftest import build_tiny_tokenizer
+    from engine.bench.tiny import tiny_tokenizer
 
-    return Backbone(tiny_model("llama"), build_tiny_tokenizer(), "tiny")
+    return Backbone(tiny_model("llama"), tiny_tokenizer(), "tiny")
 
 
 def tale(number: int) -> Reading:

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from app.command_line import adding, commands
-from engine.shelf.workers import Died, Workers
+from engine.executors.executor import Died
+from engine.executors.processes import Processes
 from ingest.errors import BadInput
 from ingest.gathering import gather
 
@@ -111,7 +112,7 @@ def prepare() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
 def test_a_worker_that_dies_costs_nobody_else(tmp_path, monkeypatch):
     monkeypatch.setenv("ADDING_MARK", str(tmp_path / "mark"))
-    done = dict(Workers(2, work, prepare).each(range(9)))
+    done = dict(Processes(work, prepare, (), 2).each(range(9)))
     assert isinstance(done.pop(3), Died)
     assert isinstance(done.pop(7), BadInput)
     assert done == {thing: thing * thing for thing in (0, 1, 2, 4, 5, 6, 8)}

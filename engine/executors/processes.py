@@ -1,40 +1,33 @@
-"""Workers: the same work on many things, in this process or in several, whatever becomes of one of them.
+"""Processes: several processes of this machine.
 
 A process that dies takes its thing with it and breaks the pool, so the pool is made anew and what was not
 done is given out again; a thing that was in hand at `MOST_DEATHS` deaths is reported and left. What a worker
-has finished for itself (a segment of a bank) is not done again.
+has finished for itself (a segment of a bank) is not done again. Workers end with the process that started
+them, in whatever way that ends.
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-from engine.errors import Failure
-
-Thing = TypeVar("Thing")
-Done = TypeVar("Done")
-MOST_DEATHS = 2
-
-
-class Died(Failure):
-    """A worker's process ended in the middle of its work, more than once."""
+from engine.executors.executor import DIED, MOST_DEATHS, Died, Done, Executor, Thing
 
 
 @dataclass(frozen=True)
-class Workers(Generic[Thing, Done]):
-    """So many processes that do `work`. prepare: called first in each, with `prepared` (all picklable)."""
+class Processes(Executor[Thing, Done]):
+    """So many processes."""
 
     number: int
-    work: Callable[[Thing], Done]
-    prepare: Callable[..., None]
-    prepared: tuple = field(default=())
 
-    def each(self, things: Sequence[Thing]) -> Iterator[tuple[Thing, Done | Exception]]:
+    def each(self, things: Iterable[Thing]) -> Iterator[tuple[Thing, Done | Exception]]:
         """Yield every thing with what became of it, in the order in which they are done."""
-        left, deaths = dict(enumerate(things)), dict.fromkeys(range(len(things)), 0)
+        left = dict(enumerate(things))
+        deaths = dict.fromkeys(left, 0)
         while left:
             # what was in hand when a process died, one after another: so it is known under which it dies
             suspects = {one: left[one] for one in left if deaths[one]}
@@ -43,13 +36,14 @@ class Workers(Generic[Thing, Done]):
                     deaths[number] += 1
                     if deaths[number] < MOST_DEATHS:
                         continue
-                    done = Died("the program that worked on it ended in the middle: see that there is memory")
+                    done = Died(DIED)
                 yield left.pop(number), done
 
     def _round(self, left: dict[int, Thing], number: int) -> Iterator[tuple[int, Done | Exception]]:
         """Give out what is left; ends where the pool breaks, after the things that it broke under."""
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(number, context, initializer=self.prepare, initargs=self.prepared)
+        given = (self.prepare, self.prepared)
+        pool = ProcessPoolExecutor(number, context, initializer=_prepared, initargs=given)
         try:
             # no more at a time than there are workers: what breaks was in hand then
             waiting = list(left.items())
@@ -69,6 +63,19 @@ class Workers(Generic[Thing, Done]):
                 yield running.pop(done), outcome
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _prepared(prepare: Callable[..., None], given: tuple) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare(*given)
+
+
+def _end_with_parent() -> None:
+    """End with the parent: the pipe on which a worker waits for work stays open when that is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _outcome(future: Future) -> Any:
