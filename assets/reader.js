@@ -102,11 +102,12 @@ const inContents = (at) => {
 
 // leaves before and after; each was escaped by the server as the one in the middle was
 const fetched = async (number) => {
-  const answer = await fetch(`lm/leaves/${frameOf().dataset.document}/${number}`);
-  if (!answer.ok) return null;
+  const answer = await fetch(`lm/leaves/${frameOf().dataset.document}/${number}`).catch(() => null);
+  if (!answer?.ok) return null;
   const made = document.createElement("template");
   made.innerHTML = await answer.text();
-  return made.content.firstElementChild;
+  // a page that asks one to sign in is none
+  return [...made.content.children].find((one) => one.matches(".lm-sheet")) || null;
 };
 const fill = async () => {
   const frame = frameOf();

@@ -103,7 +103,8 @@ def empty(read_only: bool) -> str:
     return markup.tag(
         "div",
         markup.tag(
-            "p", "Add a book above, or try one of these: you can read it at once, and ask it a minute later."
+            "p",
+            "Your shelf is empty: add a book, or try one of these, which you can read at once and ask soon.",
         ),
         markup.tag("div", *offered, class_="lm-row"),
         class_="lm-empty",

@@ -287,7 +287,7 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     # the same line after a refresh, and whatever else changes the height of what stands above it
     place = shelf.get(identifier).place
     page.reload()
-    page.wait_for_selector(".lm-sheet >> nth=1")
+    page.wait_for_selector(".lm-sheet")
     until(lambda: page.evaluate(TOP)[0] <= place <= page.evaluate(TOP)[1])
     page.get_by_label("How the text looks").click()
     for _ in range(3):
