@@ -16,7 +16,7 @@ from engine.answering.prompt import Prompt, prompted
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.evaluation.bootstrap import Total, interval, mean_loss
-from engine.evaluation.haystack import Haystack
+from engine.evaluation.haystack import Haystack, Needle
 from engine.evaluation.haystackshelf import (
     add_haystack_arguments,
     answered,
@@ -71,9 +71,9 @@ class Examination:
         self.plain = Reader(backbone, plain, window=2048)
         self.reader = Reader(backbone, sidenet, window=2048)
 
-    def ways(self) -> dict[str, Callable[[str], str]]:
-        """Name -> function from a question to its answer."""
-        return {
+    def ways(self) -> dict[str, Callable[[Needle], str]]:
+        """Return functions from a question to its answer, by name."""
+        by_words: dict[str, Callable[[str], str]] = {
             "backbone, no document": self.alone,
             "backbone, first 1k tokens": self.opening,
             "backbone, BM25 passages": self.by_words,
@@ -82,6 +82,8 @@ class Examination:
             "ask": self.asked,
             "ask, never refusing": self.never_refusing,
         }
+        ways = {name: lambda needle, way=way: way(needle.question) for name, way in by_words.items()}
+        return ways | {"reading layers, the right passages only": self.read_right}
 
     def alone(self, question: str) -> str:
         """Answer by the backbone, which never saw the document."""
@@ -126,6 +128,12 @@ class Examination:
         """Answer as `ask` would were it sure that the document tells."""
         return self.asked(question, least=0.0)
 
+    def read_right(self, needle: Needle) -> str:
+        """Answer by the reading layers from nothing but the section that the question was written beside."""
+        first, last = self.hay.spans[needle.gold[0]], self.hay.spans[needle.gold[-1]]
+        answers = self.assistant.look(needle.question, {self.document: (int(first[0]), int(last[1]))}).answers
+        return answers[0].text if answers else REFUSED
+
     def _say(self, reader: Reader, prompt: Prompt, memory: Memory | None = None) -> str:
         tokens = reader.generate(prompt.ids, memory, SHORT)
         return "".join(token.text for token in tokens).strip().split("\n\n")[0]
@@ -141,7 +149,7 @@ def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
         by_story: dict[int, list[tuple[float, float]]] = {}
         answers, began = [], time.perf_counter()
         for needle in needles:
-            answer = way(needle.question)
+            answer = way(needle)
             answers.append(answer)
             by_story.setdefault(needle.reading, []).append(
                 (exact(answer, needle.answers), f1(answer, needle.answers))
