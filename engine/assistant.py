@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Event
 
 from engine.answering.answer import Answer, AnswerEvent
-from engine.answering.citing import citation, cite_spans, looked_at
+from engine.answering.citing import citation, cite_spans, looked_at, nearest
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.history import in_full, recent_turns
 from engine.answering.passages import Chosen, Ranges, chosen, find_passages
@@ -305,14 +305,15 @@ class Assistant:
         """Answer with what the reading layers find in the best passages."""
         question, ranges = in_full(asked.question, asked.turns), asked.ranges
         hits = find_passages(question, self.library, ranges)[:READ]
-        said = worded(asked.question, read(question, self.library, hits, ranges), calibration)
+        reading = read(question, self.library, hits, ranges)
+        said = worded(asked.question, reading, calibration)
         score = round(said.confidence, 3)
         read_from = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in hits)
         reads = tuple(Read(one.document, one.start, one.end, one.probability) for one in said.spans)
         return Answer(
             said.text,
             citations=cite_spans(said.spans, self.library.document, lambda name: ranges[name][0], score),
-            looked=() if said.answered else looked_at(hits, self.library.document),
+            looked=() if said.answered else looked_at(nearest(hits, reading), self.library.document),
             memory_tokens=self._readable_tokens(asked.scope),
             passages=read_from,
             answered=said.answered,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.answering.citing import nearest
 from engine.answering.history import in_full
 from engine.answering.prompt import Turn
 from engine.answering.reading import Found, Reading, Span, joined, read, repeats, trimmed, widened
@@ -270,6 +271,12 @@ class TestAsking:
         *_, last = assistant.ask(document, "What was the grey goose called?", least=1.01)
         assert (last.answer.text, last.answer.answered, last.answer.span) == (NOT_SURE, False, None)
         assert last.answer.looked and not last.answer.citations
+
+    def test_the_closest_places_are_those_found_and_those_read_by_turns(self):
+        hits = [Hit("a", n, 10 * n, 10 * n + 9, 0.0, "", ()) for n in range(5)]
+        answers = [Found((Span("a", at, at + 2, "it", 0.1),), 0.1) for at in (41, 43, 1, 21, 500)]
+        assert [one.index for one in nearest(hits, Reading(tuple(answers), ()))] == [0, 4, 1, 2, 3]
+        assert nearest(hits, Reading((), ())) == hits
 
     def test_states_of_a_bank_read_as_freshly_encoded_ones_do(self, assistant, tmp_path, monkeypatch):
         document = add(assistant, tmp_path, TEXT[:400])
