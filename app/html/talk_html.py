@@ -84,10 +84,10 @@ def answer(
             "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
         )
     below = [passages(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
-    # read off the table of contents, or stopped: that is for every reader to see
+    # told by the book's sentences or its table of contents, or stopped: that is for every reader to see
     counted = one.statistics.get("tokens") or one.statistics.get("memory_tokens")
     if one.statistics.get("stopped") or not counted:
-        below.append(footnote(one.statistics))
+        below.append(footnote(one.statistics, one.text.startswith("“")))
     below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
     below.append(details(one, read))
     return _message("assistant lm-chosen" if read else "assistant", said, *below, speaker="assistant")
@@ -194,18 +194,19 @@ def _space(words: str, at: int) -> int:
     return 0 if at <= 0 else words.find(" ", at) + 1
 
 
-def footnote(statistics: Mapping[str, Any]) -> str:
-    """Tokens, seconds and memory under an answer."""
+def footnote(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
+    """Tokens, seconds and memory under an answer; is_quoted: whether it is made of the book's sentences."""
     if not statistics:
         return ""
-    return markup.tag("p", markup.text(footnote_words(statistics)), class_="lm-footnote")
+    return markup.tag("p", markup.text(footnote_words(statistics, is_quoted)), class_="lm-footnote")
 
 
-def footnote_words(statistics: Mapping[str, Any]) -> str:
+def footnote_words(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
     """'41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory'."""
     memory = f"{statistics.get('memory_tokens', 0):,} tokens of memory"
     if not statistics.get("tokens"):
-        parts = ["read off the table of contents" if not statistics.get("memory_tokens") else memory]
+        told = "in the book's own sentences" if is_quoted else "read off the table of contents"
+        parts = [told if not statistics.get("memory_tokens") else memory]
     else:
         parts = [
             f"{statistics['tokens']} tokens",

@@ -224,6 +224,7 @@ def test_a_footnote_tells_tokens_seconds_and_memory():
     words = talk_html.footnote_words(answer.statistics)
     assert words == "41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory"
     assert talk_html.footnote_words({"tokens": 0, "memory_tokens": 0}) == "read off the table of contents"
+    assert talk_html.footnote_words({"tokens": 0}, is_quoted=True) == "in the book's own sentences"
     assert talk_html.footnote_words({"tokens": 2, "stopped": True}).endswith("stopped")
 
 
