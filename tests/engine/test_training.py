@@ -295,6 +295,24 @@ class TestTrainer:
         held = [run.step().memory_tokens for _ in range(6)]
         assert held == [0, 32, 64, 64, 64, 0]
 
+    def test_a_segment_finds_itself_while_memory_warms_up(self, backbone):
+        run = trainer(backbone, dataclasses.replace(TINY, rows=1, copy_steps=2))
+        held = [run.step().memory_tokens for _ in range(3)]
+        assert held[0] == 32
+        assert held[2] == 64
+        usual = trainer(backbone, dataclasses.replace(TINY, rows=1))
+        assert [usual.step().memory_tokens for _ in range(3)] == [0, 32, 64]
+
+    def test_a_foreign_book_stands_beside_ones_own(self, backbone):
+        run = trainer(backbone)
+        run.step()
+        own, other = run.ring.reader(0), run.ring.reader(1)
+        both = run.ring.reader(0, beside=1)
+        assert torch.equal(both.following, torch.cat((own.following, other.following)))
+        for block in both.keys:
+            assert torch.equal(both.keys[block], torch.cat((own.keys[block], other.keys[block]), dim=1))
+            assert torch.equal(both.values[block], torch.cat((own.values[block], other.values[block]), dim=1))
+
     def test_control_reads_the_same_tokens_without_memory(self, backbone):
         run = trainer(backbone, dataclasses.replace(TINY, capacity=0))
         reports = [run.step() for _ in range(3)]
@@ -636,6 +654,8 @@ def test_states_of_a_run_without_checkpoint(tmp_path):
         ("capacity", 16, "no segment"),
         ("loss_share", 0.0, "loss_share"),
         ("forget", 1.0, "forget"),
+        ("foreign", 1.5, "foreign"),
+        ("copy_steps", -1, "copy_steps"),
         ("batch", 0, "batch"),
         ("accumulate", 0, "accumulate"),
         ("kl_every", 0, "kl_every"),
