@@ -101,11 +101,20 @@ def _complete_spine(archive: Archive, book: Publication, sound: bool) -> None:
     for index, name in enumerate(spine):
         if name not in archive and spare:
             spine[index] = spare.pop(0)
-    for name in spare:
-        before = contents[: contents.index(name)] if name in contents else spine
-        after = max((spine.index(other) for other in before if other in spine), default=-1)
-        spine.insert(after + 1, name)
-    book.spine = spine
+    first = {name: index for index, name in reversed(list(enumerate(spine)))}
+    left = dict.fromkeys(spare)
+    behind: dict[int, list[str]] = {}  # place in the spine, -1 before its first -> what belongs behind it
+    at = -1
+    for name in contents:
+        at = max(at, first.get(name, -1))
+        if name in left:
+            behind.setdefault(at, []).append(name)
+            del left[name]
+    behind.setdefault(len(spine) - 1, []).extend(left)
+    placed = behind.get(-1, [])
+    for index, name in enumerate(spine):
+        placed += [name, *behind.get(index, [])]
+    book.spine = placed
 
 
 def locked_parts(archive: Archive) -> frozenset[str]:

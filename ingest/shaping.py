@@ -5,6 +5,7 @@ blanks, for these are put in order later, and nothing else is.
 """
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -71,8 +72,9 @@ class Shaping:
 
     def __init__(self) -> None:
         self._open: list[_Part] = []
-        self._parts: list[_Part] = []  # open and ended, in the order in which they began
-        self._pictures: list[tuple[int, str, str]] = []
+        self._parts: deque[_Part] = deque()  # open and ended, in the order in which they began
+        self._pictures: deque[tuple[int, str, str]] = deque()
+        self._waiting: list[tuple[int, str, str]] = []  # pictures for the next block
         self._letters: list[int] = [0]  # before each piece of what is being emitted
         self._done = 0  # letters of it that were
         self._key = 0
@@ -104,13 +106,19 @@ class Shaping:
         """Give a block the forms of the next `letters` letters; `lead` letters of its own stand before."""
         first, last = self._done, self._done + letters
         self._done = last
-        inside = []
-        for one in self._parts:
-            begin, end = self._letters[one.first], self._letters[one.last]
+        inside, going_on = [], []
+        while self._parts and (begin := self._letters[self._parts[0].first]) <= last:
+            one = self._parts.popleft()
+            end = self._letters[one.last]
             empty = one.kind in ("cell", "header") and first <= begin <= last
             if begin < last and end > first or empty:
                 inside.append((one, max(begin, first), min(end, last)))
-        pictures = [one for one in self._pictures if self._letters[one[0]] <= last]
+            if end >= last:
+                going_on.append(one)
+        self._parts.extendleft(reversed(going_on))
+        pictures, self._waiting = self._waiting, []
+        while self._pictures and self._letters[self._pictures[0][0]] <= last:
+            pictures.append(self._pictures.popleft())
         if not inside and not pictures:
             return
         offsets = [at for at, letter in enumerate(block.text) if not letter.isspace()]
@@ -126,17 +134,18 @@ class Shaping:
         for at, address, words in pictures:
             count = self._letters[at]
             block.pictures.append((offset(count) if count > first else 0, address, words))
-        self._pictures = [one for one in self._pictures if one not in pictures]
 
     def over(self) -> None:
         """Forget what ended; what is open goes on with what is gathered next, and pictures wait for it."""
         for one in self._open:
             one.first = 0
-        self._parts = list(self._open)
-        self._pictures = [(0, address, words) for _, address, words in self._pictures]
+        self._parts = deque(self._open)
+        self._waiting += [(0, address, words) for _, address, words in self._pictures]
+        self._pictures.clear()
         self._letters = [0]
 
     def waiting(self) -> list[tuple[int, str, str]]:
         """Hand over the pictures behind the last block."""
-        waiting, self._pictures = self._pictures, []
+        waiting, self._waiting = [*self._waiting, *self._pictures], []
+        self._pictures.clear()
         return waiting

@@ -2,18 +2,24 @@
 
 import argparse
 
-from app.command_line import bench_kills, bench_page, bench_soak
+from app.command_line import bench_fuzz, bench_kills, bench_page, bench_soak
 from engine.bench import command
 
 SOAK = "questions, uploads and removals by several visitors, the program killed at random moments"
 KILLS = "many files added by several processes, of which one after another is killed"
+FUZZ = "small hostile files of every format: what reading each takes, and how it ends"
 PAGE = "the page: start, weight, a million-token book, Stop, what showing an answer costs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one sub-command a benchmark."""
     benchmarks = command.add_arguments(parser)
-    ours = (("page", PAGE, bench_page), ("soak", SOAK, bench_soak), ("kills", KILLS, bench_kills))
+    ours = (
+        ("page", PAGE, bench_page),
+        ("soak", SOAK, bench_soak),
+        ("kills", KILLS, bench_kills),
+        ("fuzz", FUZZ, bench_fuzz),
+    )
     for name, words, module in ours:
         made = benchmarks.add_parser(name, help=words, description=words)
         module.add_arguments(made)

@@ -36,6 +36,7 @@ _TITLES = frozenset(
 )
 TITLE_LEVEL = 1  # "Title" stands above "heading 1"
 _DEEPEST = 6
+_LONGEST_CHAIN = 50  # styles, each based on the next
 _BODY_TEXT = 9  # the outline level of what is no heading
 
 
@@ -91,8 +92,8 @@ class Styles:
         """Yield a paragraph's style and those it is based on."""
         named = None if properties is None else properties.find("{*}pStyle")
         identity = self._default if named is None else value(named)
-        seen = set()
-        while identity in self._styles and identity not in seen:
+        seen: set[str] = set()
+        while identity in self._styles and identity not in seen and len(seen) < _LONGEST_CHAIN:
             seen.add(identity)
             yield identity, self._styles[identity]
             identity = self._styles[identity].based_on
