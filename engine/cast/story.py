@@ -72,14 +72,18 @@ def _chosen(
     """Choose the sentences with most weight, each unlike those before it, in the order of the book."""
     text = document.text
     scored = []
+    opened = closed = start - 1
+    looked = start
     for first, last in sentences(text, start, end):
+        opened = max(opened, text.rfind("“", looked, first + 1))
+        closed = max(closed, text.rfind("”", looked, first))
+        looked = first
         words = _WORD.findall(text[first:last])
         if not _SHORTEST <= len(words) <= _LONGEST or text[last - 1] not in '.!?…”’"':
             continue
         known = {word.lower() for word in words}
         weight = sum(weights.get(word, 0.0) for word in known) / (len(known) + 6)
-        speech = text.rfind("“", start, first + 1) > text.rfind("”", start, first)
-        scored.append((weight * (0.5 if speech else 1.0), first, last, known))
+        scored.append((weight * (0.5 if opened > closed else 1.0), first, last, known))
     scored.sort(key=lambda one: -one[0])
     chosen: list[tuple[int, int]] = []
     taken: list[set[str]] = []
