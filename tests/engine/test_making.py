@@ -1,12 +1,14 @@
 """Making texts and banks without a shelf: whole in the store, taken over elsewhere, resumed after a kill."""
 
 import hashlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.bank.store import Store
+from engine.executors.cluster import Cluster
 from engine.executors.executor import Here
 from engine.library import Library
 from engine.making import Maker, Order
@@ -106,3 +108,9 @@ def test_this_process_is_an_executor_too():
     done = dict(Here(halved, lambda: None, ()).each(range(4)))
     assert (done[0], done[2]) == (0, 1)
     assert isinstance(done[1], BadInput) and isinstance(done[3], BadInput)
+
+
+def test_a_cluster_without_ray_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BadInput, match=r"longmem-reader\[cluster\]"):
+        list(Cluster(len, list, (), "auto", str).each(["thing"]))
