@@ -237,7 +237,7 @@ class Assistant:
         encode = self.library.model.backbone.tokenizer
         stretches: list[Stretch] = []
         if words is None:
-            if not (prompt or "").strip():
+            if prompt is None or not prompt.strip():
                 raise BadInput("there is nothing to continue: name a document or give a prompt")
             ids = encode(prompt, add_special_tokens=False)["input_ids"]
         else:

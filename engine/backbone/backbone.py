@@ -1,8 +1,9 @@
 """The frozen language model: raw hidden states after every block, and position-free keys and values.
 
-`transformers` runs the blocks; this class only listens. `H_0` is what enters block 0, `H_j` the raw output of
-block `j − 1` (`hidden_states[-1]` of `transformers` is the *normed* last one, which is not `H_n`). Keys and
-values of block `b` are its own projections of its own input, `K_b = W_k LN(H_b)`, before any position.
+`llama.Llama` or `transformers` runs the blocks; this class only listens. `H_0` is what enters block 0, `H_j`
+the raw output of block `j − 1` (`hidden_states[-1]` of `transformers` is the *normed* last one, which is not
+`H_n`). Keys and values of block `b` are its own projections of its own input, `K_b = W_k LN(H_b)`, before any
+position.
 
 Nothing above the highest state asked for is computed: filling a bank from block 21 of 30 runs 21 blocks.
 
@@ -25,12 +26,16 @@ from torch import Tensor, nn
 
 from engine.backbone.families import Projections, family_of, part
 from engine.backbone.fingerprint import fingerprint_of, sampled_positions
+from engine.backbone.growing import Cache, GrowingCache
+from engine.backbone.llama import Llama
 from engine.backbone.packs import SixteenBits
 from engine.backbone.placement import Placement
 from engine.backbone.rows import MOST_ROWS, FewRows, Packs, is_plain
 
 if TYPE_CHECKING:  # three seconds that the page does not wait for: see `load`
-    from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from engine.backbone.tokens import OwnTokenizer
 
 TOKENIZER_PROBE = "Call me Ishmael. 1851 — “naïve”\n\n\tمرحبا 漢字 😀"
 
@@ -57,8 +62,8 @@ class Backbone:
 
     def __init__(
         self,
-        model: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerFast",
+        model: "Llama | PreTrainedModel",
+        tokenizer: "OwnTokenizer | PreTrainedTokenizerFast",
         name: str,
         placement: Placement | None = None,
         packs: Callable[[], Packs] | None = None,
@@ -90,6 +95,11 @@ class Backbone:
     @property
     def dtype(self) -> torch.dtype:
         return self.model.dtype
+
+    @cached_property
+    def in_transformers(self) -> "PreTrainedModel":
+        """The model as `transformers` runs it, on the same weights: what only it can do, and comparisons."""
+        return self.model.in_transformers() if isinstance(self.model, Llama) else self.model
 
     @cached_property
     def fingerprint(self) -> str:
@@ -162,11 +172,13 @@ class Backbone:
         like = torch.empty(0, dtype=self.dtype, device=positions.device)
         return part(self.model, self.family.rotary)(like, position_ids=positions)
 
-    def new_cache(self) -> "DynamicCache":
+    def new_cache(self) -> Cache:
         """Make an empty key/value cache for `encode(…, cache=…)`."""
-        from engine.backbone.growing import growing_cache
+        if isinstance(self.model, Llama):
+            return GrowingCache(self.blocks)
+        from engine.backbone.growing_dynamic import growing_dynamic
 
-        return growing_cache(self.model.config)
+        return growing_dynamic(self.model.config)
 
     @torch.inference_mode()
     def encode(
@@ -174,7 +186,7 @@ class Backbone:
         ids: Tensor,
         hidden: Sequence[int] | None = None,
         memory_blocks: Sequence[int] = (),
-        cache: "DynamicCache | None" = None,
+        cache: "Cache | None" = None,
     ) -> Encoding:
         """Run the blocks over token ids (batch, time), after what `cache` holds.
 
@@ -197,7 +209,7 @@ class Backbone:
         return Encoding(states, keys, values)
 
     @staticmethod
-    def _are_few(ids: Tensor, cache: "DynamicCache") -> bool:
+    def _are_few(ids: Tensor, cache: Cache) -> bool:
         """Tell whether token ids go on with one text by a handful."""
         return len(ids) == 1 and ids.shape[1] <= MOST_ROWS and cache.get_seq_length() > 0
 

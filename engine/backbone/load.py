@@ -3,8 +3,8 @@
 A GGUF file is read through `transformers` once (18 s) and kept as safetensors in the data folder; after that
 the weights are mapped and load at once. In 4 or 8 bits it is packed instead, matrix by matrix (`packing.py`).
 
-`transformers` takes three seconds to import and is imported when the first model is loaded: a page can be
-read before that.
+`transformers` takes three seconds to import. What is kept of a Llama-like file is run without it (`llama.py`,
+`tokens.py`); it is imported when another model is loaded.
 """
 
 import contextlib
@@ -18,15 +18,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of
+from engine.backbone.llama import WEIGHTS_FILE, OwnConfig, load_llama, own_config
 from engine.backbone.packs import layout
 from engine.backbone.placement import Placement, placed, require_memory
 from engine.backbone.rowpacks import row_packs
+from engine.backbone.tokens import own_tokenizer
 from engine.bank.durable import sync_folder
 from engine.errors import Failure
 from engine.paths import CONVERTING, IS_INSTALLED, PROGRAM, Paths
@@ -74,9 +76,6 @@ def load_backbone(
     BadInput
         No such model, its family is not supported, or it cannot run so on this machine.
     """
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
     chosen = placed(device, precision)  # refused before anything is fetched or converted
     source = Source.of(model)
     try:
@@ -112,6 +111,11 @@ class Source:
         return cls(path.name, folder=path) if path.is_dir() else cls(model)
 
     @property
+    def is_default(self) -> bool:
+        """Whether it is the model that comes along."""
+        return self.name == DEFAULT_NAME and self.gguf is not None
+
+    @property
     def options(self) -> dict[str, str]:
         """How `transformers` is told to read it."""
         if self.gguf is not None:
@@ -123,15 +127,13 @@ def _loaded(
     source: Source, paths: Paths, device: str | None, precision: str | torch.dtype | None
 ) -> Backbone:
     """Load a model whose weights are numbers of 16 or 32 bits."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
     folder = converted(source.gguf, paths, source.name) if source.gguf else source.folder or source.name
-    config = AutoConfig.from_pretrained(folder)
+    config = _config(source, folder)
     family_of(config.model_type)
     placement = placed(device, precision, config.dtype)
     require_memory(count_weights(folder, config), placement)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    weights = AutoModelForCausalLM.from_pretrained(folder, dtype=placement.dtype)
+    tokenizer = _tokenizer(source, folder)
+    weights = _weights(folder, config, placement.dtype)
     if isinstance(folder, str):
         _settle_download(folder)
     packs = None
@@ -142,8 +144,6 @@ def _loaded(
 
 def _packed(source: Source, paths: Paths, placement: Placement) -> Backbone:
     """Load a model whose matrices are packed in 4 or 8 bits; they are packed at the first call."""
-    from transformers import AutoConfig, AutoTokenizer
-
     from engine.backbone.packing import load_packed
 
     kind = f"{placement.precision}-{layout()}"
@@ -154,9 +154,37 @@ def _packed(source: Source, paths: Paths, placement: Placement) -> Backbone:
         source = replace(source, folder=folder)
     name = source.name.replace("/", "--")
     copy = kept_copy(paths, f"{name}-{_sampled(file)}-{kind}", partial(_pack, source, placement))
-    config = AutoConfig.from_pretrained(copy)
-    model, tokenizer = load_packed(copy, config), AutoTokenizer.from_pretrained(copy)
-    return Backbone(model, tokenizer, source.name, placement)
+    config = _config(source, copy)
+    return Backbone(load_packed(copy, config), _tokenizer(source, copy), source.name, placement)
+
+
+def _config(source: Source, folder: Path | str) -> "OwnConfig | PreTrainedConfig":
+    """Read a configuration: by ourselves where the copy that we keep of a GGUF file is of the kind we run."""
+    if source.gguf is not None and isinstance(folder, Path) and (own := own_config(folder)) is not None:
+        return own
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder)
+
+
+def _tokenizer(source: Source, folder: Path | str) -> Any:
+    """Open a tokenizer: by ourselves that of the model that comes along."""
+    if source.is_default and isinstance(folder, Path) and (own := own_tokenizer(folder)) is not None:
+        return own
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _weights(folder: Path | str, config: "OwnConfig | PreTrainedConfig", dtype: torch.dtype) -> Any:
+    """Load the model itself."""
+    if isinstance(config, OwnConfig) and (Path(folder) / WEIGHTS_FILE).is_file():
+        return load_llama(Path(folder), config, dtype)
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
 
 
 def _pack(source: Source, placement: Placement, scratch: Path) -> None:
@@ -190,7 +218,7 @@ def _fetched(name: str) -> Path:
     return folder
 
 
-def count_weights(folder: Path | str, config: "PreTrainedConfig") -> int:
+def count_weights(folder: Path | str, config: "OwnConfig | PreTrainedConfig") -> int:
     """Count the weights of a model: by its files where they are here, else by its configuration."""
     if isinstance(folder, Path):
         files = [*folder.glob("model*.safetensors"), *folder.glob("pytorch_model*.bin")]
@@ -199,7 +227,7 @@ def count_weights(folder: Path | str, config: "PreTrainedConfig") -> int:
     return _counted(config)
 
 
-def _counted(config: "PreTrainedConfig") -> int:
+def _counted(config: "OwnConfig | PreTrainedConfig") -> int:
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):

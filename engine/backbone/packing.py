@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from engine.backbone import packs
 from engine.backbone.families import part
 from engine.backbone.fingerprint import fingerprint_of, sampled_positions
+from engine.backbone.llama import Llama, OwnConfig
 from engine.backbone.mapped import load_mapped, save_mapped
 from engine.backbone.packs import Codes, EightBits, FourBits, Matrix, SixteenBits
 from engine.backbone.rows import is_plain
@@ -203,6 +204,8 @@ def samples(source: Tensors, config: Any) -> Iterator[tuple[str, tuple[int, ...]
 
 def model_of(config: Any) -> nn.Module:
     """Make the model of a configuration, in float32."""
+    if isinstance(config, OwnConfig):
+        return Llama(config)
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32)

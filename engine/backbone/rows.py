@@ -4,21 +4,19 @@
     x += W_down (silu(W_gate m) ⊙ W_up m)                 m = norm(x)
 
 What `transformers` computes, without its many calls a block, with q, k, v in one product and gate, up in
-another, and on the file's own four bits where it has them. The cache is the one that `transformers` filled.
+another, and on the file's own four bits where it has them. The cache is the one that the whole model filled.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.backbone.families import part
+from engine.backbone.growing import Cache
 from engine.backbone.packs import FourBits
-
-if TYPE_CHECKING:
-    from transformers import DynamicCache
 
 MOST_ROWS = 4
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
@@ -73,13 +71,13 @@ class Block:
             product(block, names, packs.get(f"{index}.{name}")) for name, names in PRODUCTS.items()
         )
 
-    def __call__(self, x: Tensor, turn: Turn, mask: Tensor | None, cache: "DynamicCache") -> Tensor:
+    def __call__(self, x: Tensor, turn: Turn, mask: Tensor | None, cache: Cache) -> Tensor:
         """Return the raw states (rows, width) that leave the block, for those that enter it."""
         x = x + self.attend_out(self._attend(self.attention_norm(x), turn, mask, cache))
         gate, up = self.mlp_in(self.mlp_norm(x)).chunk(2, -1)
         return x + self.mlp_out(F.silu(gate) * up)
 
-    def _attend(self, normed: Tensor, turn: Turn, mask: Tensor | None, cache: "DynamicCache") -> Tensor:
+    def _attend(self, normed: Tensor, turn: Turn, mask: Tensor | None, cache: Cache) -> Tensor:
         """Attention of new rows over what the cache holds and themselves: (rows, heads · head_dim)."""
         rows = len(normed)
         parts = self.attend_in(normed).unflatten(-1, (self.heads + 2 * self.kv_heads, -1)).transpose(0, 1)
@@ -112,7 +110,7 @@ class FewRows:
         self._turns = turns
         self._table: Turn | None = None
 
-    def __call__(self, ids: Tensor, cache: "DynamicCache", wanted: Collection[int]) -> dict[int, Tensor]:
+    def __call__(self, ids: Tensor, cache: Cache, wanted: Collection[int]) -> dict[int, Tensor]:
         """Return the wanted `{j: H_j}`, each (1, rows, width), of token ids (1, rows) after the cache."""
         start, rows = cache.get_seq_length(), ids.shape[1]
         turn, mask = self._turn(start, rows), None

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         began = time.perf_counter()
         with torch.inference_mode():
             for piece in pieces:
-                backbone.model.base_model(input_ids=piece, use_cache=False)
+                backbone.in_transformers.base_model(input_ids=piece, use_cache=False)
         theirs.append(time.perf_counter() - began)
         with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
             began = time.perf_counter()

@@ -65,7 +65,7 @@ def bare_rate(backbone: Backbone, ids: list[int], count: int) -> float:
     times = []
     for tokens in (1, count + 1):
         began = time.perf_counter()
-        backbone.model.generate(
+        backbone.in_transformers.generate(
             torch.tensor([ids]), max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False
         )
         times.append(time.perf_counter() - began)

@@ -43,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
         with_memory = time.perf_counter() - began
     began = time.perf_counter()
     with torch.inference_mode():
-        backbone.model(input_ids=torch.tensor([ids[:QUESTION_TOKENS]]), logits_to_keep=1)
+        backbone.in_transformers(input_ids=torch.tensor([ids[:QUESTION_TOKENS]]), logits_to_keep=1)
     question = time.perf_counter() - began
     began = time.perf_counter()
     with torch.inference_mode():
-        backbone.model(input_ids=torch.tensor([ids]), logits_to_keep=1)
+        backbone.in_transformers(input_ids=torch.tensor([ids]), logits_to_keep=1)
     dense = time.perf_counter() - began
     cache = 2 * 2 * backbone.blocks * backbone.kv_heads * backbone.head_dim  # fp16 keys and values
     ours = bank_layout(sidenet_for(backbone).config).bytes_per_token

@@ -8,17 +8,15 @@ Texts of equal length form a batch, so that none is padded; labels share the cac
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
+from engine.backbone.growing import Cache
 from engine.demonstrations.examplebank import padded
 from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideLayer, SideOutput
-
-if TYPE_CHECKING:
-    from transformers import DynamicCache
 
 ALONE = "backbone alone"  # in the place of a memory: what the backbone itself says, in the same pass
 ROWS = 16  # of one batch of label continuations
@@ -31,7 +29,7 @@ class Prefix:
     """Caches of both networks after the demonstrations of a window (batch of one)."""
 
     ids: tuple[int, ...]
-    backbone: "DynamicCache"
+    backbone: Cache
     side: SideCache
 
 
@@ -215,12 +213,12 @@ def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int, rows: int) -> li
     ]
 
 
-def _branched(cache: "DynamicCache", rows: int, of: int = 0) -> "DynamicCache":
+def _branched(cache: Cache, rows: int, of: int = 0) -> Cache:
     """Copy a cache so that it goes on from row `of` of another `rows` times; the other stays as it is."""
     made = copy.copy(cache)
     made.layers = [copy.copy(layer) for layer in cache.layers]
     for layer in made.layers:
-        if layer.is_initialized:
+        if layer.keys is not None and layer.values is not None:
             layer.keys = layer.keys[of : of + 1].expand(rows, -1, -1, -1)
             layer.values = layer.values[of : of + 1].expand(rows, -1, -1, -1)
     return made

@@ -69,7 +69,7 @@ def check_chat(
 def _chat(backbone: Backbone, prompt: str, answer: int, wanted: Wanted) -> Frozen:
     ids = torch.tensor([chat_ids(backbone.tokenizer, prompt)], device=backbone.device)
     if answer:
-        ids = backbone.model.generate(
+        ids = backbone.in_transformers.generate(
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=answer,

@@ -175,7 +175,7 @@ def frozen_chats(backbone: Backbone, wanted: Wanted, seed: int, count: int = CHA
     for prompt in prompts(count, seed, half=0):
         ids = chat_ids(backbone.tokenizer, prompt)
         with torch.inference_mode():
-            whole = backbone.model.generate(
+            whole = backbone.in_transformers.generate(
                 torch.tensor([ids], device=backbone.device),
                 attention_mask=torch.ones(1, len(ids), dtype=torch.long, device=backbone.device),
                 max_new_tokens=24,

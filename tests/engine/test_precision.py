@@ -198,7 +198,7 @@ def test_a_gguf_file_computes_what_its_weights_say(
     assert few.fingerprint == plain.fingerprint and few.tokenizer_hash == plain.tokenizer_hash
     ids = torch.randint(3, 259, (1, 24), generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
-        theirs = plain.model(input_ids=ids).logits[:, 12:]
+        theirs = plain.in_transformers(input_ids=ids).logits[:, 12:]
     torch.testing.assert_close(states_of(plain, ids, 12), theirs, atol=1e-4, rtol=1e-4)
     assert distance(states_of(few, ids, 12), theirs) < least
     whole = few.logits(few.encode(ids, hidden=[few.blocks]).hidden[few.blocks])[:, 12:]
