@@ -36,7 +36,11 @@ REFUSED = 0.9  # share of the others that must be refused
 
 @dataclass(frozen=True)
 class Asked:
-    """One question and what came of it. score, second: of the two best answers, whether said or not."""
+    """One question and what came of it.
+
+    shown_right: whether an accepted word stands in what is cited, or in the closest places where nothing is
+    answered. score, second: of the two best answers, whether said or not.
+    """
 
     book: str
     question: str
@@ -48,6 +52,7 @@ class Asked:
     best_right: bool
     cited: bool
     cited_right: bool
+    shown_right: bool
     confidence: float
     score: float
     second: float
@@ -76,6 +81,7 @@ def ask(assistant: Assistant, document: str, row: dict) -> Asked:
         right=answer.answered and holds(said, accepted),
         best_right=bool(found.answers) and holds(found.answers[0].text, accepted),
         cited=bool(cited), cited_right=bool(cited) and holds(cited[0].text, accepted),
+        shown_right=any(holds(one.text, accepted) for one in (*answer.citations, *answer.looked)),
         confidence=answer.confidence or 0.0,
         score=found.scores[0],
         second=found.scores[1],
@@ -99,6 +105,7 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
         "unanswerable refused": sum(not one.answered for one in silent) / max(1, len(silent)),
         "cited": len(cited) / max(1, len(tells)),
         "citations right": sum(one.cited_right for one in cited) / max(1, len(cited)),
+        "an accepted word in the places shown": sum(one.shown_right for one in tells) / max(1, len(tells)),
         "seconds": sum(one.seconds for one in asked) / max(1, len(asked)),
     }
 

@@ -225,7 +225,7 @@ def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_sett
 
 def asked(score: float, right: bool, answerable: bool = True) -> Asked:
     return Asked(
-        "b", "q", ("x",), answerable, "x", True, right, right, True, right, 0.5, score, score / 4, 0.1
+        "b", "q", ("x",), answerable, "x", True, right, right, True, right, right, 0.5, score, score / 4, 0.1
     )
 
 
@@ -238,6 +238,7 @@ class TestReaders:
             0,
             0.5,
         )
+        assert values["an accepted word in the places shown"] == 0.5
 
     @pytest.mark.parametrize(
         ("text", "accepted", "held"),
