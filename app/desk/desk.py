@@ -13,7 +13,7 @@ from app.desk import uploads
 from app.desk.marks_desk import MarksDesk
 from app.desk.reading_desk import ReadingDesk
 from app.desk.speaking import Speaker
-from app.desk.state import BOUNDS, View
+from app.desk.state import BOUNDS, Line, View
 from app.desk.talk_desk import TalkDesk
 from app.desk.watch import Watch
 from app.html import job_html, shelf_html
@@ -300,13 +300,11 @@ class Desk:
         # an address names a book and a place in it, whatever was open before
         if (led := ADDRESS.match(str(kept.get("address") or ""))) and led["book"] != identifier:
             identifier, talk = led["book"], ""
-        at = int(led["at"]) if led else _number(kept.get("at"))
-        view = View(identifier, at, talk=talk, bound=bound, answer=answer)
-        if self.reading.entry(view, owner) is None or not self.shelf.is_stored(identifier):
+        view = View(identifier, talk=talk, bound=bound, answer=answer)
+        entry = self.reading.entry(view, owner)
+        if entry is not None:
+            view.line.at = int(led["at"]) if led else entry.position if entry.place is None else entry.place
+        if entry is None or not self.shelf.is_stored(identifier):
             # a talk about all books needs none that is open
-            view = replace(view, document="", at=0) if view.is_shelf else View()
+            view = replace(view, document="", line=Line()) if view.is_shelf else View()
         return self.talking.present(view, owner)
-
-
-def _number(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from threading import Lock
 
-from app.desk.state import View
+from app.desk.state import Line, View
 from app.html import cast_html, leaves, marks_html, markup, search_hits, wording
 from engine.assistant import Assistant
 from engine.cast.kept import kept_cast
@@ -71,7 +71,7 @@ class ReadingDesk:
         talks = self.shelf.of(owner).talks.about(identifier)
         bound = "book" if view is None or view.is_shelf else view.bound
         at = entry.position if entry.place is None else entry.place
-        return View(identifier, at, talk=talks[0].id if talks else "", bound=bound,
+        return View(identifier, Line(at), talk=talks[0].id if talks else "", bound=bound,
                     led=view.led + 1 if view else 1)  # fmt: skip
 
     def _warm(self, entry: Entry) -> None:
@@ -82,7 +82,7 @@ class ReadingDesk:
             if library.renews and lacks_form(library, entry.id):
                 renew_form(library, entry.id)
 
-    def scrolled(self, view: View, at: int, read: int, owner: str) -> View:
+    def scrolled(self, view: View, at: int, read: int, owner: str) -> None:
         """Remember the line at the top of the window, and how far was read where that is further than before.
 
         What was cited or found stays marked.
@@ -93,7 +93,7 @@ class ReadingDesk:
         mine.left_at(view.document, at)
         if read > mine.get(view.document).position:
             mine.read_to(view.document, min(read, size))
-        return replace(view, at=at)
+        view.line.at = at
 
     def read_to(self, view: View, owner: str) -> View:
         """Set the reading position to the end of the chosen paragraph, or of the leaf."""
@@ -113,7 +113,7 @@ class ReadingDesk:
         start, end = max(0, min(start, size)), max(0, min(end, size))
         cited = (start, end) if mark == "cited" else None
         spans = ((start, end),) if mark == "found" else ()
-        return replace(view, at=start, cursor=None, back=back, cited=cited, found=spans, led=led)
+        return replace(view, line=Line(start), cursor=None, back=back, cited=cited, found=spans, led=led)
 
     def returned(self, view: View, owner: str) -> View:
         """Go back to where a citation, a hit or the strip was followed, be it in another book."""
@@ -123,7 +123,7 @@ class ReadingDesk:
         if self.entry(View(document), owner) is None:  # it was removed meanwhile
             return replace(view, back=None)
         view = self._beside(view, document, owner)
-        return replace(view, at=at, back=None, cursor=None, cited=None, found=(), led=view.led + 1)
+        return replace(view, line=Line(at), back=None, cursor=None, cited=None, found=(), led=view.led + 1)
 
     def _beside(self, view: View, identifier: str, owner: str) -> View:
         """That document in view; a talk about all books goes on beside whichever is open."""

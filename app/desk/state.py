@@ -1,14 +1,25 @@
 """State: what one browser looks at, as plain data. The desk turns it into HTML."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
           "All my books": "shelf", "Of all, what was read": "shelf-read"}  # fmt: skip
 
 
+@dataclass(unsafe_hash=True)
+class Line:
+    """The character at the top of the window.
+
+    It is moved in place as one scrolls: an event that is changing the view at that time shares it, so that
+    neither undoes what the other did.
+    """
+
+    at: int = 0
+
+
 @dataclass(frozen=True)
 class View:
-    """Which document, leaf and talk a browser shows. `at`, `cursor` and the like count characters.
+    """Which document, line and talk a browser shows. `at`, `cursor` and the like count characters.
 
     `led` counts how often the reader was led somewhere: what is drawn anew without that stays where it was.
     `back` is the document and the place in it from which the reader was led away.
@@ -17,7 +28,7 @@ class View:
     """
 
     document: str = ""
-    at: int = 0
+    line: Line = field(default_factory=Line)
     cursor: int | None = None
     cited: tuple[int, int] | None = None
     found: tuple[tuple[int, int], ...] = ()
@@ -30,6 +41,11 @@ class View:
     led: int = 0
 
     @property
+    def at(self) -> int:
+        """The character at the top of the window."""
+        return self.line.at
+
+    @property
     def is_shelf(self) -> bool:
         """Whether answers come from all books."""
         return self.bound in ("shelf", "shelf-read")
@@ -40,5 +56,5 @@ class View:
 
     def kept(self) -> dict:
         """Return what the browser remembers over a refresh."""
-        names = ("document", "at", "talk", "bound", "answer")
+        names = ("document", "talk", "bound", "answer")
         return {name: getattr(self, name) for name in names}

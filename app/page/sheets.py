@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.desk.reading_desk import ReadingDesk
-from app.desk.state import View
+from app.desk.state import Line, View
 from app.page.entrance import account_of
 from app.page.pictures import HEADERS
 from engine.errors import Failure
@@ -34,6 +34,8 @@ def _sheet(desk: ReadingDesk, document: str, number: int, owner: str) -> str | N
     try:
         identifier = desk.shelf.of(owner).get(document).id
         starts = desk.starts(identifier)
-        return desk.sheet_html(View(identifier, starts[number]), owner) if number < len(starts) else None
+        return (
+            desk.sheet_html(View(identifier, Line(starts[number])), owner) if number < len(starts) else None
+        )
     except (BadInput, Failure):
         return None

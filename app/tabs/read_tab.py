@@ -171,8 +171,9 @@ class ReadTab:
         self.bar.wire(frame.view, self.question, self.leaf, self.desk.reading.leaf_html)
         self.about.wire(self.on_leaf, scene)
         buttons = {"read_to": self.read_to, "back": self.back}
-        where = [frame.view, frame.kept, self.place]
-        self.leaf.input(self.on_scrolled, [frame.view], where, **QUICK | {"trigger_mode": "always_last"})
+        self.leaf.input(
+            self.on_scrolled, [frame.view], [self.place], **QUICK | {"trigger_mode": "always_last"}
+        )
         clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
                   for action, button in buttons.items()}  # fmt: skip
         # back may be into another book and its talk
@@ -213,14 +214,13 @@ class ReadTab:
         return self.move(view, action, values, request)
 
     def on_scrolled(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
-        """Remember the line at the top of the window; the text stays as it is."""
+        """Remember the line at the top of the window; the text and the rest of the view stay as they are."""
         owner, values = owner_of(request), event_values(event)
         if self.desk.reading.entry(view, owner) is None or values.get("document") != view.document:
-            return {self.frame.view: view}
+            return {self.place: gr.skip()}
         with told():
-            view = self.desk.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0), owner)
-        place = markup.text(self.desk.reading.place_words(view, owner))
-        return {self.frame.view: view, self.frame.kept: view.kept(), self.place: place}
+            self.desk.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0), owner)
+        return {self.place: markup.text(self.desk.reading.place_words(view, owner))}
 
     def move(self, view: View, action: str, values: dict, request: gr.Request) -> dict:
         """Change what is shown of the book; all of the tab where that leads into another one."""

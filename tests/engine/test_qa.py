@@ -115,7 +115,7 @@ def commanded(backbone, tmp_path, monkeypatch):
 def test_qa_command(commanded, tmp_path):
     written = commanded(qa, *commanded.sections, "--questions", "3", "--shelf", str(tmp_path / "shelf"))
     rows = {row["method"]: row for row in json.loads(written["qa.json"])}
-    assert len(rows) == 7
+    assert len(rows) == 8
     assert all(row["count"] == 3 for row in rows.values())
     quoting = rows["ask, never refusing"]
     assert quoting["refused"] == 0

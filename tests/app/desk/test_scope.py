@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.desk.scope import scope
-from app.desk.state import View
+from app.desk.state import Line, View
 from app.html import leaves
 from ingest.errors import BadInput
 from tests.app.made import document, entry, novel_document
@@ -35,7 +35,7 @@ def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
             entry=lambda view, owner: entry(state="ready"), document=lambda _: shown,
             leaf=lambda view: leaves.leaf_of(starts, len(novel.text), view.at),
         )  # fmt: skip
-        return scope(desk, View("n", at, cursor=cursor, bound="chapter"), "")[1]["within"]
+        return scope(desk, View("n", Line(at), cursor=cursor, bound="chapter"), "")[1]["within"]
 
     assert front > 0
     assert within(0) == within(0, cursor=front - 1) == "Chapter 1"

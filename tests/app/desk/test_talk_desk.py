@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.desk.state import View
+from app.desk.state import Line, View
 from ingest.errors import BadInput
 
 QUESTIONS = ("ALPHA?", "BETA?", "GAMMA?")
@@ -127,7 +127,10 @@ def test_a_talk_about_all_books_is_there_after_a_refresh_without_an_open_book(to
 def test_the_way_back_leads_into_the_book_one_was_in(told):
     desk, (one, two) = told.desk, told.books
     view = replace(
-        desk.reading.open(one, ""), at=300, bound="shelf", talk=asked(told, View(bound="shelf"), "A?").talk
+        desk.reading.open(one, ""),
+        line=Line(300),
+        bound="shelf",
+        talk=asked(told, View(bound="shelf"), "A?").talk,
     )
     led = desk.reading.jumped(desk.reading.jumped(view, two, 100, 120, "cited", ""), two, 40, 50, "found", "")
     assert (led.document, led.at, led.cited, led.found) == (two, 40, None, ((40, 50),))
@@ -181,3 +184,14 @@ def test_a_passage_stands_under_an_answer_with_its_sentence_marked(told):
     assert f'<mark class="cited">{text[start:end]}</mark>' in shown and "keeper Marigold wrote line" in shown
     # where the text is another one now, what was cited stands alone
     assert '<mark class="cited">other</mark>' in shown
+
+
+def test_scrolling_undoes_nothing_that_happens_meanwhile(told):
+    desk, (one, two) = told.desk, told.books
+    view = desk.reading.open(one, "")
+    meanwhile = desk.talking.bounded(view, "read", "")
+    desk.reading.scrolled(view, 40, 0, "")
+    assert (meanwhile.at, meanwhile.bound) == (40, "read")
+    away = desk.reading.jumped(view, two, 7, 9, "cited", "")
+    assert (view.at, away.at, away.back) == (40, 7, (one, 40))
+    assert desk.reading.returned(away, "").at == 40

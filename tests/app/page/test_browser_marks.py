@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.browser import BOOK, FACTS, PHONE, begin_to_ask, fresh_talk, open_book, to_tab, visiting
+from tests.app.browser import (
+    BOOK,
+    FACTS,
+    PHONE,
+    QUESTIONS,
+    begin_to_ask,
+    fresh_talk,
+    open_book,
+    to_tab,
+    visiting,
+)
 
 SELECT = """words => {
     const block = [...document.querySelectorAll('.lm-leaf [data-start][data-end]')]
@@ -94,14 +104,15 @@ def test_the_contents_keep_the_place_on_escape_and_tab(reader):
 
 def test_a_second_question_waits_for_the_first(reader):
     fresh_talk(reader)
-    begin_to_ask(reader, "Who wrote this book?")
+    begin_to_ask(reader, QUESTIONS[1])
+    reader.wait_for_function("!document.querySelector('#lm-question textarea').value")
     begin_to_ask(reader, "How many chapters are there?")
     reader.wait_for_function(
         "document.querySelectorAll('#lm-talk .lm-assistant:not(.lm-live)').length === 2"
         " && !document.querySelector('#lm-talk .lm-live')"
     )
     asked = reader.locator("#lm-talk .lm-user .lm-said").all_inner_texts()
-    assert asked == ["Who wrote this book?", "How many chapters are there?"]
+    assert asked == [QUESTIONS[1], "How many chapters are there?"]
 
 
 @pytest.fixture

@@ -100,12 +100,12 @@ def test_a_bound_keeps_the_rest_of_the_book_out(reader):
     told = ask(reader, QUESTIONS[3])
     assert 0 < memory_tokens(told) < whole / 2
     assert "Gareth" not in told.inner_text()
-    assert all("Chapter 1" in chip.inner_text() for chip in told.locator(".lm-chip").all())
+    assert not any(re.search("Chapter [23]", chip.inner_text()) for chip in told.locator(".lm-chip").all())
 
     reader.get_by_label("This chapter").check()
     told = ask(reader, QUESTIONS[2])
     assert 0 < memory_tokens(told) < whole / 2
-    assert all("Chapter 1" in chip.inner_text() for chip in told.locator(".lm-chip").all())
+    assert not any(re.search("Chapter [23]", chip.inner_text()) for chip in told.locator(".lm-chip").all())
 
 
 def test_two_readers_share_one_voice_and_wait_for_nothing_else(reader, chromium, program, tmp_path):
