@@ -14,7 +14,7 @@ import copy
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
+from engine.bank.quantise import quantise
 from engine.sidenet.attention import rotate
 from engine.sidenet.block import CopiedBlock
 from ingest.errors import BadInput
 from ingest.segments import plain_tokens
 
 READER_FILE, READER_CONFIG = "reader.safetensors", "reader.json"
+SCALE = ".scale"
 KINDS = ("span", "yes", "no")
 LONGEST_SPAN = 30  # tokens of an answer
 KEPT = 6  # spans of a passage
@@ -172,15 +174,36 @@ class ReadingLayers(nn.Module):
 
 
 def save_reader(layers: ReadingLayers, backbone: Backbone, folder: Path) -> None:
-    """Write `reader.safetensors` (bfloat16) and `reader.json`: block, layers, the backbone they belong to."""
+    """Write `reader.safetensors` and `reader.json`: block, layers, the backbone they belong to."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().bfloat16().contiguous() for name, value in layers.state_dict().items()}
+    tensors = {}
+    for name, value in layers.state_dict().items():
+        tensors |= packed(name, value) if name.startswith("layers.") else {name: value.bfloat16()}
     partial = folder / (READER_FILE + ".partial")
     save_file(tensors, partial)
     facts = {"block": layers.block, "layers": len(layers.layers), "fingerprint": backbone.fingerprint}
     facts["calibration"] = dataclasses.asdict(layers.calibration)
     (folder / READER_CONFIG).write_text(json.dumps(facts, indent=2) + "\n")
     partial.replace(folder / READER_FILE)
+
+
+def packed(name: str, value: Tensor) -> dict[str, Tensor]:
+    """Return a matrix as int8 with one fp16 scale a row, and any other tensor in bfloat16, by name."""
+    if value.dim() < 2:
+        return {name: value.bfloat16()}
+    numbers, scales = map(torch.from_numpy, quantise(value.float().numpy()))
+    return {name: numbers, name + SCALE: scales}
+
+
+def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return float32 tensors of what `packed` gave."""
+    found = {}
+    for name, value in tensors.items():
+        if name.endswith(SCALE):
+            continue
+        scale = tensors.get(name + SCALE)
+        found[name] = value.float() if scale is None else value.float() * scale.float()[:, None]
+    return found
 
 
 def keep_calibration(folder: Path, calibration: Calibration) -> None:
@@ -210,7 +233,7 @@ def load_reader(folder: Path, backbone: Backbone) -> ReadingLayers:
                 f"the reader in {folder} was trained beside another model; train one for {backbone.name}"
             )
         layers = ReadingLayers(backbone, facts["block"], facts["layers"])
-        layers.load_state_dict(load_file(folder / READER_FILE))
+        layers.load_state_dict(unpacked(load_file(folder / READER_FILE)))
         layers.calibration = Calibration(**facts.get("calibration", {}))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, BadInput):

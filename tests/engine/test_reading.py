@@ -87,7 +87,8 @@ class TestLayers:
         assert again.calibration == Calibration(-0.5, 1.2, 0.3, least=0.4)
         assert (again.block, len(again.layers)) == (2, 3)
         for name, value in layers.state_dict().items():
-            torch.testing.assert_close(again.state_dict()[name], value.bfloat16().float())
+            step = value.abs().amax(-1, keepdim=True) / 127  # of int8; bfloat16 is finer
+            assert ((again.state_dict()[name] - value).abs() <= step * 0.51 + 1e-9).all(), name
 
     @pytest.mark.parametrize(
         ("file", "text", "said"),

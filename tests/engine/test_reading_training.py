@@ -12,7 +12,7 @@ from engine.backbone.load import load_backbone
 from engine.evaluation import readers
 from engine.evaluation.readers import Asked
 from engine.paths import Paths
-from engine.sidenet.reading import Calibration, ReadingLayers, load_reader
+from engine.sidenet.reading import Calibration, ReadingLayers, load_reader, save_reader
 from engine.training import reading
 from engine.training.answers import Exercise, exercise_of, exercises, similar_span, story_exercises
 from engine.training.madeanswers import made_rows
@@ -129,8 +129,8 @@ class TestExercises:
         assert Neighbours(passages).of(exercise, 3) == [passages[1]]
 
 
-def store_of(backbone, folder, exercises_) -> StateStore:
-    store = StateStore(folder, backbone, 2, torch.float32)
+def store_of(backbone, folder, exercises_, block=2) -> StateStore:
+    store = StateStore(folder, backbone, block, torch.float32)
     store.add([one.question for one in exercises_], [one.passage for one in exercises_])
     return store
 
@@ -221,6 +221,24 @@ def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_sett
     assert cut == losses[tmp_path / "whole"]
     with pytest.raises(BadInput, match="--passages"):
         reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "1"))
+
+
+def test_a_reader_grows_by_layers_that_begin_quietly(backbone, answers, tmp_path):
+    torch.manual_seed(1)
+    save_reader(ReadingLayers(backbone, 1, 1), backbone, tmp_path)
+    settings = reading.ReadingSettings(block=1, layers=2)
+    grown, trained = reading.starting_layers(backbone, settings, tmp_path), load_reader(tmp_path, backbone)
+    copied = ReadingLayers(backbone, 1, 2)
+    torch.testing.assert_close(grown.layers[0].state_dict(), trained.layers[0].state_dict())
+    quiet, loud = (one.layers[1].output.weight for one in (grown, copied))
+    torch.testing.assert_close(quiet, reading.DAMPED * loud)
+    one = next(exercises(answers))
+    store = store_of(backbone, tmp_path, [one], block=1)
+    rows = [reading_of(store, one)]
+    before, after, other = (scores_of(layers, store, rows).start for layers in (trained, grown, copied))
+    assert (after - before).norm() < (other - before).norm()
+    with pytest.raises(BadInput, match="--layers 1"):
+        reading.starting_layers(backbone, reading.ReadingSettings(block=2, layers=2), tmp_path)
 
 
 def asked(score: float, right: bool, answerable: bool = True) -> Asked:
