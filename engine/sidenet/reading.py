@@ -176,7 +176,7 @@ class ReadingLayers(nn.Module):
 def save_reader(layers: ReadingLayers, backbone: Backbone, folder: Path) -> None:
     """Write `reader.safetensors` and `reader.json`: block, layers, the backbone they belong to."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in layers.state_dict().items():
         tensors |= packed(name, value) if name.startswith("layers.") else {name: value.bfloat16()}
     partial = folder / (READER_FILE + ".partial")
