@@ -1,8 +1,9 @@
 """`evaluate readers`: questions as readers ask them about books, asked through the function of the page.
 
 Right: one of the accepted words stands in the answer. Wrong: another answer. Refused: nothing sure was found.
-A citation is right where an accepted word stands in the cited passage. `--fit` fits the checkpoint's
-calibration to these questions: choose on some books, report on others.
+A citation is right where an accepted word stands in the cited passage. Rows with whole `answers` in place of
+words to `accept` (LiteraryQA, NarrativeQA) are right from half of the words on, and have an F1 of words.
+`--fit` fits the checkpoint's calibration to these questions: choose on some books, report on others.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.errors import Failure
 from engine.evaluation.haystackshelf import shelf_folder
+from engine.evaluation.squadscore import f1
 from engine.library import Library
 from engine.paths import Paths
 from engine.sidenet.checkpoint import shipped_checkpoint
@@ -29,6 +31,7 @@ from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
 from engine.training.questions import read_rows
 from ingest.errors import BadInput
 
+HALF = 0.5  # F1 of words
 LONGEST = 30  # words of an answer that may count as right
 WRONG = 0.15  # share of the answerable questions that may be answered wrongly, which the threshold is set by
 REFUSED = 0.9  # share of the others that must be refused
@@ -39,7 +42,7 @@ class Asked:
     """One question and what came of it.
 
     shown_right: whether an accepted word stands in what is cited, or in the closest places where nothing is
-    answered. score, second: of the two best answers, whether said or not.
+    answered. f1: of what was said, 0 where nothing was; best_f1: of the best answer. score, second: of the two best answers, whether said or not.
     """
 
     book: str
@@ -53,6 +56,8 @@ class Asked:
     cited: bool
     cited_right: bool
     shown_right: bool
+    f1: float
+    best_f1: float
     confidence: float
     score: float
     second: float
@@ -64,22 +69,31 @@ def holds(text: str, accepted: Sequence[str]) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(one)}", text, re.I) for one in accepted)
 
 
+def is_right(text: str, row: dict) -> bool:
+    """Tell whether a text answers the question of a row."""
+    return holds(text, row["accept"]) if "accept" in row else f1(text, row["answers"]) >= HALF
+
+
 def ask(assistant: Assistant, document: str, row: dict) -> Asked:
     """Ask one question as the page does."""
     began = time.perf_counter()
     events = assistant.ask(document, row["question"])
     answer = [event.answer for event in events if event.answer is not None][-1]
     seconds = time.perf_counter() - began
-    accepted = tuple(row["accept"])
+    accepted = tuple(row["accept"] if "accept" in row else row["answers"])
     found = Reading((), ())
     if assistant.library.model.reader is not None:
         found = assistant.look(row["question"], {document: (0, None)})
-    said = answer.text if len(answer.text.split()) <= LONGEST else ""
+    best = found.answers[0].text if found.answers else ""
+    whole = answer.text if "accept" in row else answer.span or answer.text
+    said = whole if answer.answered and len(whole.split()) <= LONGEST else ""
     cited = answer.citations if answer.answered else ()
     return Asked(
-        row["book"], row["question"], accepted, row["answerable"], answer.text, answer.answered,
-        right=answer.answered and holds(said, accepted),
-        best_right=bool(found.answers) and holds(found.answers[0].text, accepted),
+        row["book"], row["question"], accepted, row.get("answerable", True), answer.text, answer.answered,
+        right=is_right(said, row),
+        best_right=is_right(best, row),
+        f1=f1(said, accepted),
+        best_f1=f1(best, accepted),
         cited=bool(cited), cited_right=bool(cited) and holds(cited[0].text, accepted),
         shown_right=any(holds(one.text, accepted) for one in (*answer.citations, *answer.looked)),
         confidence=answer.confidence or 0.0,
@@ -100,6 +114,8 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
         "right": sum(one.right for one in tells) / max(1, len(tells)),
         "wrong": sum(not one.right for one in answered) / max(1, len(tells)),
         "refused": 1 - len(answered) / max(1, len(tells)),
+        "F1": sum(one.f1 for one in tells) / max(1, len(tells)),
+        "F1 of the best answer": sum(one.best_f1 for one in tells) / max(1, len(tells)),
         "best answer right": sum(one.best_right for one in tells) / max(1, len(tells)),
         "unanswerable": len(silent),
         "unanswerable refused": sum(not one.answered for one in silent) / max(1, len(silent)),
@@ -161,7 +177,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "--questions", type=Path, required=True, metavar="FILE",
-        help="JSON lines of book, question, accept (words), answerable",
+        help="JSON lines of book, question, answerable, and accept (words) or answers (whole ones)",
     )  # fmt: skip
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the files that they name")
     parser.add_argument("--shelf", type=Path, metavar="DIR", help="keep the encoded books here")

@@ -242,9 +242,8 @@ def test_a_reader_grows_by_layers_that_begin_quietly(backbone, answers, tmp_path
 
 
 def asked(score: float, right: bool, answerable: bool = True) -> Asked:
-    return Asked(
-        "b", "q", ("x",), answerable, "x", True, right, right, True, right, right, 0.5, score, score / 4, 0.1
-    )
+    shares = (float(right), float(right), 0.5, score, score / 4, 0.1)
+    return Asked("b", "q", ("x",), answerable, "x", True, right, right, True, right, right, *shares)
 
 
 class TestReaders:
@@ -270,6 +269,11 @@ class TestReaders:
     def test_an_accepted_word_begins_a_word(self, text, accepted, held):
         assert readers.holds(text, accepted) == held
 
+    def test_a_whole_answer_is_right_from_half_of_its_words_on(self):
+        row = {"answers": ["the grey goose of Tansy", "a goose"]}
+        assert readers.is_right("goose", row) and readers.is_right("grey goose", row)
+        assert not readers.is_right("a hen and a goose that were grey", row) and not readers.is_right("", row)
+
     def test_the_calibration_orders_and_its_threshold_keeps_the_bounds(self):
         found = [asked(0.5 + n / 60, True) for n in range(20)] + [
             asked(0.02 + n / 90, False) for n in range(20)
@@ -293,6 +297,7 @@ class TestReaders:
         rows = [
             {"book": "geese.txt", "question": "Who kept a goose?", "accept": ["Tansy"], "answerable": True},
             {"book": "geese.txt", "question": "Which bus came?", "accept": [], "answerable": False},
+            {"book": "geese.txt", "question": "What did Tansy keep?", "answers": ["a grey goose", "geese"]},
         ]
         (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
         parser = argparse.ArgumentParser()
@@ -310,7 +315,7 @@ class TestReaders:
         assert readers.run(arguments) == 0
         result = json.loads((tmp_path / "readers.json").read_text())
         assert [one["question"] for one in result["questions"]] == [row["question"] for row in rows]
-        assert "| answerable | 1 |" in (tmp_path / "readers.md").read_text()
+        assert "| answerable | 2 |" in (tmp_path / "readers.md").read_text()
 
 
 @pytest.mark.parametrize("spans", [((90, 92), (10, 11)), ((0, 3),), ((199, 199),), ()])
