@@ -42,7 +42,8 @@ class Asked:
     """One question and what came of it.
 
     shown_right: whether an accepted word stands in what is cited, or in the closest places where nothing is
-    answered. f1: of what was said, 0 where nothing was; best_f1: of the best answer. score, second: of the two best answers, whether said or not.
+    answered. f1: of what was said, 0 where nothing was; best_f1: of the best answer. score, second: of the
+    two best answers, whether said or not.
     """
 
     book: str
