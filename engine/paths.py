@@ -71,7 +71,8 @@ class Paths:
             self.found,
             self.locks,
         )
-        ours = [*(folder.name for folder in folders), *database, self.accounts.name]
+        files = (self.accounts, self.card, self.socket)
+        ours = [*(place.name for place in (*folders, *files)), *database]
         with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
             names = os.listdir(self.home)
             for name in filter(names.__contains__, ours):
@@ -127,6 +128,16 @@ class Paths:
     @property
     def locks(self) -> Path:
         return self.home / "locks"
+
+    @property
+    def card(self) -> Path:
+        """Where a page says how commands of its own account reach it (`app.desk.wire`)."""
+        return self.home / "page.json"
+
+    @property
+    def socket(self) -> Path:
+        """Where such a page listens."""
+        return self.home / "page.socket"
 
     def document(self, identifier: str) -> Path:
         """Return the folder of one document: document.json, the source file, bank/."""

@@ -38,7 +38,7 @@ from app.command_line.opening import (
     stay_local,
     wait_asleep,
 )
-from app.desk import records
+from app.command_line.sending import done, model_settings
 from app.html import wording
 from engine.arguments import MODEL, add_device_arguments, positive
 from engine.errors import Failure
@@ -296,11 +296,11 @@ def add_documents(arguments: argparse.Namespace) -> int:
 
 def list_shelf(arguments: argparse.Namespace) -> int:
     """Print the documents."""
-    entries = assistant(arguments).shelf.entries()
+    (found,) = done("shelf", arguments, lambda: assistant(arguments), {})
     if arguments.json:
-        printing.print_json({"documents": [records.entry(entry) for entry in entries]}, arguments.results)
-    elif entries:
-        print(printing.table(entries))
+        printing.print_json(found, arguments.results)
+    elif found["documents"]:
+        print(printing.table(found["documents"]))
     else:
         print(f"The shelf is empty; put a document there with: {PROGRAM} add FILE", file=sys.stderr)
     return 0
@@ -308,40 +308,29 @@ def list_shelf(arguments: argparse.Namespace) -> int:
 
 def ask_document(arguments: argparse.Namespace) -> int:
     """Print the answer to a question."""
-    events = assistant(arguments).ask(
-        arguments.document,
-        arguments.question,
-        until=arguments.until,
-        within=arguments.within,
-        sampling=sampling(arguments),
-    )
-    return print_answer(events, arguments)
+    given = {name: getattr(arguments, name) for name in ("document", "question", "until", "within")}
+    said = done("ask", arguments, lambda: assistant(arguments), given | {"sampling": sampling(arguments)})
+    return print_answer(said, arguments)
 
 
 def continue_text(arguments: argparse.Namespace) -> int:
     """Print how a text goes on."""
-    events = assistant(arguments).continue_(
-        arguments.document,
-        at=arguments.at,
-        prompt=arguments.prompt,
-        tokens=arguments.tokens,
-        memory=not arguments.no_memory,
-        sampling=sampling(arguments),
-    )
-    return print_answer(events, arguments)
+    given = {name: getattr(arguments, name) for name in ("document", "at", "prompt", "tokens")}
+    given |= {"memory": not arguments.no_memory, "sampling": sampling(arguments)}
+    return print_answer(done("continue", arguments, lambda: assistant(arguments), given), arguments)
 
 
-def print_answer(events: Iterable, arguments: argparse.Namespace) -> int:
+def print_answer(said: Iterable[dict], arguments: argparse.Namespace) -> int:
     """Print an answer as it comes, or at its end as one JSON object."""
     answer = None
-    for event in events:
-        answer = event.answer
-        if not arguments.json and event.text:
-            print(wording.plain(event.text), end="", flush=True)
+    for message in said:
+        answer = message.get("answer", answer)
+        if not arguments.json and "text" in message:
+            print(wording.plain(message["text"]), end="", flush=True)
     if answer is None:
         raise Failure("the answer ended too early; ask again")
     if arguments.json:
-        printing.print_json(records.answer(answer), arguments.results)
+        printing.print_json(answer, arguments.results)
         return 0
     print()
     for line in printing.citations(answer):
@@ -414,4 +403,5 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 def open_page(arguments: argparse.Namespace) -> int:
     """Serve the page until it is ended."""
+    arguments.settings = model_settings(arguments, PAGE)
     return importlib.import_module(PAGE_MODULE).run(arguments, lambda: assistant(arguments, PAGE))

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from app.command_line.arguments import PAGE, model_options
@@ -79,10 +78,7 @@ def maker(arguments: argparse.Namespace):
     return made
 
 
-def sampling(arguments: argparse.Namespace):
-    """Return the engine's sampling settings for the command, changed by what the user named."""
-    from engine.sampling import ANSWERING, CONTINUING
-
+def sampling(arguments: argparse.Namespace) -> dict:
+    """Return the engine's sampling settings that the user named."""
     names = ("temperature", "top_p", "repetition_penalty", "seed", "max_tokens")
-    named = {name: value for name in names if (value := getattr(arguments, name, None)) is not None}
-    return replace(CONTINUING if arguments.command == "continue" else ANSWERING, **named)
+    return {name: value for name in names if (value := getattr(arguments, name, None)) is not None}

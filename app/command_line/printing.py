@@ -29,24 +29,24 @@ def added(entry, seconds: float) -> str:
     )
 
 
-def table(entries: list) -> str:
+def table(entries: list[dict]) -> str:
     """Write the shelf, one line a document."""
     rows = [("id", "title", "author", "tokens", "memory", "state")]
     for one in entries:
-        title, author = plain(one.title or "untitled"), plain(one.author or "")
-        rows.append((one.id, title, author, f"{one.tokens:,}", size(one.bank_bytes), str(one.state)))
+        title, author = plain(one["title"] or "untitled"), plain(one["author"] or "")
+        rows.append((one["id"], title, author, f"{one['tokens']:,}", size(one["bank_bytes"]), one["state"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def citations(answer) -> list[str]:
+def citations(answer: dict) -> list[str]:
     """List the places an answer came from or, where none is sure, that were looked at; one line each."""
     lines = []
-    named = [(f"[{number}]", one) for number, one in enumerate(answer.citations, 1)]
-    for name, one in named or [("closest", one) for one in answer.looked]:
-        words = " ".join(plain(one.text).split())
+    named = [(f"[{number}]", one) for number, one in enumerate(answer["citations"], 1)]
+    for name, one in named or [("closest", one) for one in answer["looked_at"]]:
+        words = " ".join(plain(one["text"]).split())
         quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
-        lines.append(f"{name} {plain(str(one.place))}: “{quote}”")
+        lines.append(f"{name} {plain(one['place'])}: “{quote}”")
     return lines
 
 
@@ -62,11 +62,11 @@ def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
     return lines
 
 
-def footnote(answer) -> str:
+def footnote(answer: dict) -> str:
     """Tokens and time under an answer."""
     return (
-        f"{answer.tokens} tokens, the first after {answer.seconds_to_first_token:.2f} s, "
-        f"{answer.tokens_per_second:.1f} a second, over {answer.memory_tokens:,} tokens of memory"
+        f"{answer['tokens']} tokens, the first after {answer['seconds_to_first_token']:.2f} s, "
+        f"{answer['tokens_per_second']:.1f} a second, over {answer['memory_tokens']:,} tokens of memory"
     )
 
 

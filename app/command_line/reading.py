@@ -8,6 +8,7 @@ from pathlib import Path
 from app.command_line import printing
 from app.command_line.arguments import Parser, words
 from app.command_line.opening import assistant
+from app.command_line.sending import done
 from app.html.wording import plain
 from engine.arguments import positive
 from engine.errors import Failure
@@ -47,48 +48,32 @@ def declare(command: Callable[..., Parser], document: str, *parents: Parser) -> 
 
 def search_books(arguments: argparse.Namespace) -> int:
     """Print the passages that hold all words, in reading order; a letter may be wrong."""
-    library = assistant(arguments).library
-    shelf = library.shelf
-    where = library.find(arguments.document).id if arguments.document else None
-    found = shelf.fulltext.search_forgiving(arguments.words, where, limit=arguments.limit)
-    titles = {entry.id: entry.title for entry in shelf.entries()}
-    rows = [
-        {"document": hit.document, "title": titles.get(hit.document, ""), "start": hit.start, "end": hit.end,
-         "place": str(library.document(hit.document).place(hit.start, hit.end)), "text": hit.text}
-        for hit in found.hits
-    ]  # fmt: skip
+    given = {name: getattr(arguments, name) for name in ("document", "words", "limit")}
+    (found,) = done("search", arguments, lambda: assistant(arguments), given)
     if arguments.json:
-        printing.print_json({"query": found.query, "total": found.total, "hits": rows}, arguments.results)
+        printing.print_json(found, arguments.results)
         return 0
-    if found.query != arguments.words:
-        print(f"nothing has “{plain(arguments.words)}”; looked for “{plain(found.query)}”", file=sys.stderr)
-    for row in rows:
-        title = "" if where else f"{plain(row['title'])}, "
+    if found["query"] != arguments.words:
+        looked = plain(found["query"])
+        print(f"nothing has “{plain(arguments.words)}”; looked for “{looked}”", file=sys.stderr)
+    for row in found["hits"]:
+        title = "" if arguments.document else f"{plain(row['title'])}, "
         print(f"{title}{plain(row['place'])}: {plain(' '.join(row['text'].split()))}")
-    print(f"{len(rows)} of {found.total} {'place' if found.total == 1 else 'places'}", file=sys.stderr)
+    count = f"{len(found['hits'])} of {found['total']} {'place' if found['total'] == 1 else 'places'}"
+    print(count, file=sys.stderr)
     return 0
 
 
 def read_book(arguments: argparse.Namespace) -> int:
     """Print a document, or the leaf of it that a place stands on."""
-    from app.html import leaves
-    from ingest.position import find_start
-
-    library = assistant(arguments).library
-    document = library.document(library.find(arguments.document).id)
-    start, end = 0, len(document.text)
-    if arguments.at:
-        leaf = leaves.leaf_of(leaves.leaf_starts(document), end, find_start(document, arguments.at))
-        start, end = leaf.start, leaf.end
-    text = document.text[start:end].strip("\n")
+    given = {name: getattr(arguments, name) for name in ("document", "at", "html")}
+    (found,) = done("read", arguments, lambda: assistant(arguments), given)
     if arguments.html:
-        pictures = library.paths.pictures(library.find(arguments.document).id).as_uri() + "/"
-        print(leaves.page_html(document, start, end, pictures))
+        print(found["html"])
     elif arguments.json:
-        place = str(document.place(start))
-        printing.print_json({"place": place, "start": start, "end": end, "text": text}, arguments.results)
+        printing.print_json(found, arguments.results)
     else:
-        print(plain(text))
+        print(plain(found["text"]))
     return 0
 
 

@@ -120,6 +120,10 @@ class Speaker:
         """Tell whether a speech of that key is under way or waits."""
         return any(not one.ended for one in self.chain(key))
 
+    def is_engaged(self) -> bool:
+        """Tell whether anything is said or waits to be."""
+        return bool(self._waiting)
+
     def chain(self, key: str) -> list[Speech]:
         """Return the newest speech of that key, after those that it had to wait for."""
         return self._known.get(key, [])

@@ -26,6 +26,7 @@ from app.desk.desk import Desk  # noqa: E402
 from app.desk.state import View  # noqa: E402
 from app.html import markup  # noqa: E402
 from app.page import access, api, demonstrations_api, marks_api, pictures, sheets  # noqa: E402
+from app.page.counter import Counter  # noqa: E402
 from app.page.entrance import Entrance, account_of  # noqa: E402
 from app.page.origin import OwnOrigin  # noqa: E402
 from app.page.packed import Packed  # noqa: E402
@@ -219,12 +220,14 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
     folder = uploads.folder()
     atexit.register(uploads.clear, folder)
     desk = Desk(opened(), bool(arguments.read_only), accounts if has_accounts else None)
+    counter = Counter(desk, arguments.settings)
     page = None
     try:
         page = serve(desk, host, port, mcp_server=bool(arguments.mcp))
         access.started_mcp(page.mcp_error)
         desk.start()  # only now: what a job does must not keep the page from being there
         desk.look()
+        counter.open()
         apart.keep_spare()
         print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
         while True:
@@ -232,6 +235,7 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
     except KeyboardInterrupt:
         print("ending: work in hand goes on at the next start", file=sys.stderr, flush=True)
     finally:
+        counter.close()
         stopped = desk.stop(STOP_SECONDS)
         apart.close()
         if page is not None:

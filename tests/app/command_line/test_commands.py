@@ -59,14 +59,14 @@ class FakeAssistant:
         progress(SimpleNamespace(stage="encode", percentage=50.0, seconds_left=12.0))
         return ENTRY
 
-    def ask(self, document, question, *, until=None, within=None, sampling=None):
+    def ask(self, document, question, *, until=None, within=None, sampling=None, stop=None):
         self.calls.append(("ask", document, question, until, within, sampling))
         print("a library that talks")
         yield SimpleNamespace(text="She is ", answer=None)
         yield SimpleNamespace(text="hand\x1b]0;some.", answer=None)
         yield SimpleNamespace(text="", answer=ANSWER)
 
-    def continue_(self, document, *, at=None, prompt=None, tokens=200, memory=True, sampling=None):
+    def continue_(self, document, *, at=None, prompt=None, tokens=200, memory=True, sampling=None, stop=None):
         self.calls.append(("continue", document, at, prompt, tokens, memory, sampling))
         yield SimpleNamespace(text="And so on.", answer=ANSWER)
 
@@ -78,8 +78,9 @@ class FakeAssistant:
 
 
 @pytest.fixture
-def fake(monkeypatch) -> FakeAssistant:
+def fake(monkeypatch, tmp_path) -> FakeAssistant:
     made = FakeAssistant()
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))  # where no page runs
     monkeypatch.setattr(commands, "assistant", lambda arguments: made)
     monkeypatch.setattr(commands, "stay_local", lambda model: None)
     return made
