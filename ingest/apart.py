@@ -131,9 +131,12 @@ def pasted_table(text: str, *, header: bool | None = None) -> Table:
         return Table.from_json(_read(request, PASTED, TABLE_LIMITS, len(text)))
 
 
-def draw_page(path: str | os.PathLike, number: int, marked: str = "") -> bytes:
-    """Draw a page of a PDF as a PNG, as `ingest.pdf.facsimile.draw_page` does."""
+def draw_page(
+    path: str | os.PathLike, number: int, marked: str = "", sheets: str | os.PathLike | None = None
+) -> bytes:
+    """Draw a page of a PDF or an album as a PNG, as `ingest.pdf.facsimile.draw_page` does."""
     request = {"what": "page", "path": os.fspath(path), "number": number, "marked": marked}
+    request["sheets"] = None if sheets is None else os.fspath(sheets)
     with _one_of_few():
         return base64.b64decode(json.loads(_read(request, path, Limits(), _size(path))))
 

@@ -6,6 +6,7 @@ A new format is a file in `ingest/parsers`, its row here and its rows in the tes
 from dataclasses import dataclass
 from types import ModuleType
 
+from ingest import album
 from ingest.parsers import docx, epub, fb2, html, markdown, mhtml, mobi, odt, pdf, pptx, rtf, text
 
 
@@ -39,3 +40,4 @@ SUFFIXES = {suffix: format.parser.NAME for format in FORMATS for suffix in forma
 NAMES = {format.parser.NAME: format.words for format in FORMATS}
 SHORT = {format.parser.NAME: format.short for format in FORMATS}
 ARCHIVES = (".zip", ".cbz")  # what is in them decides
+PICTURES = album.SUFFIXES  # which text recognition reads, where it is asked to

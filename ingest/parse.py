@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
-from ingest.album import album_kind
+from ingest.album import COMIC, Album, find_album
 from ingest.archive import Archive
 from ingest.cleaning import one_line
 from ingest.document import Document
@@ -18,14 +18,12 @@ from ingest.parsers import pdf, text
 from ingest.recognition.sheet import read_sheets
 from ingest.source import Source, read_source
 
-_RECOGNISE = "let text recognition (OCR) read it (--ocr)"
+_HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")  # what telephones write
 # (offset, bytes, what it is, what to do): files that people try and that are no text
 _FOREIGN = (
-    (0, b"\x89PNG", "a PNG picture", _RECOGNISE),
-    (0, b"\xff\xd8\xff", "a JPEG picture", _RECOGNISE),
-    (0, b"GIF8", "a GIF picture", _RECOGNISE),
-    (0, b"II*\0", "a TIFF picture", _RECOGNISE),
-    (0, b"MM\0*", "a TIFF picture", _RECOGNISE),
+    *((4, b"ftyp" + kind, "a HEIC picture", "save it as JPEG or PNG first") for kind in _HEIC),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", "save it as JPEG or PNG first"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "save it as JPEG or PNG first"),
     (0, b"TPZ0", "a Kindle book of an old form (Topaz)", "convert it to EPUB first"),
     (0, b"\xeaDRMION\xee", "a Kindle book that is protected (DRM)", "get a copy without protection"),
     (0, b"CONT\2\0", "a Kindle book of a closed form (KFX)", "convert it to EPUB first"),
@@ -44,7 +42,6 @@ _FOREIGN = (
 )  # fmt: skip
 _ZIP = b"PK\x03\x04"
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.|desktop\.ini$|Thumbs\.db$)")  # what systems leave in archives
-_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif", "comicinfo.xml")
 _ZIP_KINDS = (
     ("xl/", "an Excel workbook", "save it as PDF or text first"),
     ("content.xml", "an OpenDocument table or drawing", "save it as PDF first"),
@@ -84,12 +81,25 @@ def parse(
         sheets=sheets,
     )
     with named(one_line(source.name)):
-        if album_kind(source) and read_sheets(source.sheets):
-            return _parsed(source, pdf)
+        if album := find_album(source):
+            return _recognised(album)
         source = _out_of_zip(source)
         _refuse_foreign(source)
         document = _parsed(source, choose_parser(source))
     return _with_name_warning(document, source)
+
+
+def _recognised(album: Album) -> Document:
+    """Read what was recognised on pictures; of themselves they have no text."""
+    if read_sheets(album.source.sheets):
+        return _parsed(album.source, pdf)
+    article = "an" if album.kind == "AVIF" else "a"
+    what = (
+        "these are pictures of pages without text (a comic, CBZ)"
+        if album.kind == COMIC
+        else f"this is {article} {album.kind} picture, not a document that can be read"
+    )
+    raise BadInput(f"{what}: let text recognition (OCR) read it (--ocr)")
 
 
 def _parsed(source: Source, parser: ModuleType) -> Document:
@@ -126,7 +136,7 @@ def is_plain_archive(source: Source) -> bool:
 def _out_of_zip(source: Source) -> Source:
     """Take the one file out of a ZIP archive that is no document itself; else return what was given.
 
-    Raises BadInput for archives of several files or of pictures, and for those of another program.
+    Raises BadInput for archives of several files, and for those of another program.
     """
     if not is_plain_archive(source):
         return source
@@ -135,13 +145,6 @@ def _out_of_zip(source: Source) -> Source:
     for beginning, what, advice in _ZIP_KINDS:
         if any(name.startswith(beginning) for name in names):
             raise BadInput(f"this is {what}: {advice}")
-    if names and all(name.lower().endswith(_PICTURES) for name in names):
-        raise BadInput(
-            "these are pictures of pages without text (a comic, CBZ): let text recognition (OCR) read them "
-            "(--ocr)"
-            if album_kind(source)
-            else "these are pictures of pages without text: save them as PNG, JPEG or PDF first"
-        )
     data = archive.read(names[0]) if len(names) == 1 else None
     if data is None or is_plain_archive(replace(source, data=data)):
         raise BadInput(f"this is a ZIP archive of {len(names):,} files: unpack it and add the files inside")

@@ -21,7 +21,7 @@ from ingest.limits import Limits, megabytes
 # what a book may be on the command line, it may be here
 LIMIT_BYTES = Limits().file_bytes
 LIMIT_WORDS = megabytes(LIMIT_BYTES)
-SUFFIXES = [*formats.SUFFIXES, *formats.ARCHIVES]
+SUFFIXES = [*formats.SUFFIXES, *formats.ARCHIVES, *formats.PICTURES]
 PREFIX = "longmem-uploads-"
 LOCK = ".lock"
 # the folder that Gradio makes for a whole upload; what else lies with the uploads is ours, or half of one

@@ -45,10 +45,11 @@ def declare(desk: Desk) -> None:
             return shelf.of(owner).find(document).id if document else None
 
     def add_document(
-        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = ""
+        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = "", ocr: str = ""
     ) -> dict[str, Any]:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
+        ocr: the language in which text recognition reads a scan or a picture, e.g. "eng", "deu+eng", "auto".
         Watch it with `job`. The uploaded copy is deleted. The same file again is the same document. Where
         there are accounts, everybody can read it, and only the account that added it can change it. As a
         tool: the file is a "data:text/plain;base64,..." address; no other is fetched.
@@ -57,7 +58,7 @@ def declare(desk: Desk) -> None:
             path = Path(file["path"] if isinstance(file, dict) else file.path)
             inside(path)
             try:
-                entry = desk.add(path, password, encoding, owner_of(request))
+                entry = desk.add(path, password, encoding, owner_of(request), ocr.strip())
             finally:
                 discard(path)
             return records.entry(entry)

@@ -67,7 +67,7 @@ def _printed(desk: ReadingDesk, document: str, number: int, marked: str) -> byte
         first, _, last = marked.partition("-")
         span = slice(int(first), int(last)) if first.isdecimal() and last.isdecimal() else slice(0)
         words = desk.document(entry.id).text[span]
-        return apart.draw_page(desk.shelf.source(entry.id), number, words)
+        return apart.draw_page(desk.shelf.source(entry.id), number, words, desk.shelf.paths.sheets(entry.id))
     except (BadInput, Failure):
         return None
 

@@ -57,8 +57,6 @@ def accepts(source: Source) -> bool:
 def parse(source: Source) -> Document:
     """Raises BadInput for what is damaged, locked, scanned or in fonts without letters."""
     book = open_book(source)
-    if not book.is_pdf:
-        book = pymupdf.open("pdf", book.convert_to_pdf())
     try:
         manuscript = Manuscript(source.limits)
         leaves = read_leaves(book, source.limits, manuscript, read_sheets(source.sheets))

@@ -2,7 +2,7 @@
 
 import pymupdf
 
-from ingest.album import album_kind
+from ingest.album import find_album
 from ingest.errors import BadInput
 from ingest.pdf.damage import TROUBLE
 from ingest.source import Source
@@ -21,11 +21,16 @@ def _refuse_protected(source: Source) -> None:
 
 
 def open_book(source: Source) -> pymupdf.Document:
-    """Raises BadInput for what is damaged, or locked without the right password."""
+    """Open a PDF, or an album as one of its pages without what they show, which `open_page` draws.
+
+    Raises BadInput for what is damaged, or locked without the right password.
+    """
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
+    if album := find_album(source):
+        return _drawn(album.sizes())
     try:
-        book = pymupdf.open(stream=source.data, filetype=album_kind(source) or "pdf")
+        book = pymupdf.open(stream=source.data, filetype="pdf")
         if book.needs_pass:
             _refuse_protected(source)
             if source.password is None:
@@ -39,4 +44,30 @@ def open_book(source: Source) -> pymupdf.Document:
     except TROUBLE as error:
         _refuse_protected(source)
         raise BadInput("this PDF is damaged and cannot be opened: get another copy") from error
+    return book
+
+
+def open_page(source: Source, number: int) -> tuple[pymupdf.Document, int]:
+    """Open what shows page `number`, from 0 on; returns the book and the page's number in it.
+
+    Raises BadInput as `open_book` does, and for a page that is not there.
+    """
+    album = find_album(source)
+    if album is None:
+        return open_book(source), number
+    sizes = album.sizes()
+    if not 0 <= number < len(sizes):
+        raise BadInput("there is no such page")
+    picture = album.picture(number)
+    shown = pymupdf.Pixmap(pymupdf.csRGB, picture.width, picture.height, picture.tobytes(), False)
+    return _drawn([sizes[number]], shown), 0
+
+
+def _drawn(sizes: list[tuple[float, float]], picture: pymupdf.Pixmap | None = None) -> pymupdf.Document:
+    """Make a book of a picture on each page; of a point where it is not wanted."""
+    book, known = pymupdf.open(), 0
+    picture = picture or pymupdf.Pixmap(pymupdf.csGRAY, pymupdf.IRect(0, 0, 1, 1))
+    for width, height in sizes:
+        page = book.new_page(width=width, height=height)
+        known = page.insert_image(page.rect, pixmap=picture, xref=known, keep_proportion=False)
     return book

@@ -152,7 +152,7 @@ def _refuse_scans(leaves: list[Leaf], faults: dict[str, list[int]], manuscript: 
 
 def _refuse_empty(faults: dict[str, list[int]]) -> None:
     if faults["recognised"]:
-        raise BadInput("text recognition (OCR) found no words in this PDF: choose a sharper copy")
+        raise BadInput("text recognition (OCR) found no words here: choose a sharper copy")
     if faults["damaged"] or faults["gone"]:
         raise BadInput("there is no text in this PDF, its pages are damaged: get another copy")
     if faults["inked"]:

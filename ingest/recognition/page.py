@@ -6,12 +6,12 @@ import os
 
 import pymupdf
 
-from ingest.album import album_kind
+from ingest.album import find_album
 from ingest.cleaning import one_line
 from ingest.errors import named
 from ingest.limits import Limits
 from ingest.parsers import pdf
-from ingest.pdf.book import open_book
+from ingest.pdf.book import open_book, open_page
 from ingest.pdf.reading import find_unread
 from ingest.recognition.engines import ENGINES
 from ingest.recognition.sheet import Row, Sheet
@@ -28,7 +28,7 @@ def unread_pages(path: str | os.PathLike, limits: dict, **given: str | None) -> 
     Raises BadInput for what does not open.
     """
     source = read_source(path, limits=Limits(**limits), **given)
-    if not (album_kind(source) or pdf.accepts(source)):
+    if not (find_album(source) or pdf.accepts(source)):
         return "[]"
     with named(one_line(source.name)), open_book(source) as book:
         return json.dumps(find_unread(book, source.limits))
@@ -39,7 +39,8 @@ def recognise_page(
 ) -> str:
     """Recognise page `number`, from 0 on, and return its Sheet as JSON."""
     source = read_source(path, limits=Limits(**limits), **given)
-    with open_book(source) as book:
+    book, number = open_page(source, number)
+    with book:
         page = book[number]
         scale = min(
             _DOTS_PER_INCH / 72, math.sqrt(_MOST_POINTS / max(1.0, page.rect.width * page.rect.height))

@@ -60,10 +60,10 @@ def serving(
     from app.page import access, page
     from engine.assistant import Assistant
     from engine.library import Library
-    from ingest.apart import parse
+    from ingest.apart import parse, recognise
 
     named = access.opened(Paths(home), [f"{user}:{password}" for user, password in accounts or []])
-    assistant = Assistant(Library(Paths(home), parse, model=str(model)))
+    assistant = Assistant(Library(Paths(home), parse, recognise=recognise, model=str(model)))
     desk = Desk(assistant, read_only, named if accounts else None)
     desk.start()
     opened = page.serve(desk, host, a_free_port())

@@ -2,11 +2,12 @@
 
 import pymupdf
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ingest import apart
 from ingest.errors import BadInput
 from ingest.pdf.facsimile import find_words
+from ingest.recognition.sheet import Row, Sheet, keep_sheet
 from tests.ingest.test_form import FILLER, printed
 
 NAME = "file.pdf"
@@ -23,8 +24,9 @@ PAGES = (FIRST, FILLER)
 ])  # fmt: skip
 def test_words_are_found_by_their_letters(marked, found):
     page = pymupdf.open("pdf", printed(*PAGES))[0]
-    words = {pymupdf.Rect(word[:4]).quad: word[4] for word in page.get_text("words")}
-    assert [words[quad] for quad in find_words(page, marked)] == found
+    words = page.get_text("words")
+    named = {pymupdf.Rect(word[:4]).quad: word[4] for word in words}
+    assert [named[quad] for quad in find_words(words, marked)] == found
 
 
 def yellow(png: bytes, path) -> int:
@@ -48,3 +50,17 @@ def test_what_cannot_be_drawn_is_refused(tmp_path, data, number):
     path.write_bytes(data)
     with pytest.raises(BadInput):
         apart.draw_page(path, number)
+
+
+def test_recognised_words_are_marked_where_they_stand_on_the_picture(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (1_000, 800), "white").save(path)
+    keep_sheet(tmp_path, 0, Sheet((Row(75, 300, 675, 330, "So very odd it was", 90.0),)))
+    (tmp_path / "marked.png").write_bytes(apart.draw_page(path, 0, "odd it", tmp_path))
+    with Image.open(tmp_path / "marked.png") as picture:
+        x0, y0, x1, y1 = ImageChops.invert(picture.convert("RGB").getchannel("B")).getbbox()
+        shown = picture.width / 750  # points of the picture for one of the page
+    letter = 600 / len("So very odd it was")
+    assert x0 / shown == pytest.approx(75 + 8 * letter, abs=12)
+    assert x1 / shown == pytest.approx(75 + 14 * letter, abs=12)
+    assert 290 < y0 / shown < y1 / shown < 340

@@ -382,6 +382,7 @@ REFUSED = [
     ("large.mobi", mobi(b"<p>" + b"x" * 9000), {"entry_bytes": 5000}, "unpacks to more than"),
     ("book.azw8", b"\xeaDRMION\xee" + bytes(50), {}, "protected"),
     ("comic.cbz", archive({"1.jpg": "x", "2.JPG": "x", "ComicInfo.xml": "x"}), {}, r"pictures of pages.*OCR"),
+    ("photo.heic", b"\0\0\0\x18ftypheic" + bytes(40), {}, "a HEIC picture.*: save it as JPEG or PNG first"),
     ("books.zip", archive({"a.epub": "x", "b.epub": "x"}), {}, "ZIP archive of 2 files: unpack it"),
     ("inner.zip", archive({"a.zip": archive({"a.txt": "x"})}), {}, "ZIP archive of 1 files: unpack it"),
 ]

@@ -1,17 +1,22 @@
 """Text recognition: pages drawn here as pictures and read by whatever engine is on this machine."""
 
+import io
 import json
 import re
 
 import pymupdf
 import pytest
+from PIL import Image
 
 from ingest import apart
+from ingest.album import find_album
 from ingest.errors import BadInput
 from ingest.limits import Limits
+from ingest.parse import parse
 from ingest.recognition import engines, tesseract
 from ingest.recognition.page import unread_pages
 from ingest.recognition.sheet import Row, Sheet, keep_sheet, read_sheets, sheet_path
+from ingest.source import read_source
 from tests.ingest.build import archive, printed
 from tests.ingest.invariants import check_document
 
@@ -115,21 +120,66 @@ def test_a_scan_in_which_no_word_is_found_says_so(tmp_path):
         apart.parse(path, sheets=tmp_path, limits=Limits())
 
 
-def test_an_album_of_pictures_is_a_book_of_recognised_pages(tmp_path):
-    pictures = {
-        f"{page.number}.png": page.get_pixmap().tobytes("png") for page in pymupdf.open("pdf", scan(2))
-    }
-    for name, data, pages in (("a.cbz", archive(pictures), 2), ("a.png", pictures["0.png"], 1)):
-        path = tmp_path / name
-        path.write_bytes(data)
-        with pytest.raises(BadInput, match=r"picture.*\(--ocr\)"):
-            apart.parse(path)
-        assert json.loads(unread_pages(path, {})) == list(range(pages))
-        for number in range(pages):
-            keep_sheet(tmp_path / name[2:], number, sheet(number))
-        document = apart.parse(path, sheets=tmp_path / name[2:])
-        check_document(document)
-        assert [page.sure for page in document.pages] == [90] * pages and document.warnings
+def picture(kind: str, **save) -> bytes:
+    """A printed page as a picture, as a file of a kind that Pillow names."""
+    drawn = pymupdf.open("pdf", scan(1))[0].get_pixmap(dpi=200)
+    stream = io.BytesIO()
+    drawn.pil_image().save(stream, kind, **save)
+    return stream.getvalue()
+
+
+def sideways() -> bytes:
+    """A photograph by a camera that was held upright, which says so beside it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return picture("JPEG", exif=exif)
+
+
+ALBUMS = (
+    ("a.png", picture("PNG"), "a PNG picture", [(625.5, 417.0)]),
+    ("a.jpg", sideways(), "a JPEG picture", [(417.0, 625.5)]),
+    ("a.webp", picture("WEBP"), "a WEBP picture", [(625.5, 417.0)]),
+    ("a.avif", picture("AVIF"), "an AVIF picture", [(625.5, 417.0)]),
+    ("a.bmp", picture("BMP"), "a BMP picture", [(625.5, 417.0)]),
+    ("a.tif", picture("TIFF", save_all=True, append_images=[Image.new("L", (40, 80))]), "a TIFF picture",
+     [(625.5, 417.0), (30.0, 60.0)]),
+    ("a.cbz", archive({"p10.avif": picture("AVIF"), "p9.webp": b"no picture", "ComicInfo.xml": b"<x/>"}),
+     "a comic, CBZ", [(595.0, 842.0), (625.5, 417.0)]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "data", "what", "sizes"), ALBUMS, ids=[row[0] for row in ALBUMS])
+def test_an_album_of_pictures_is_a_book_of_recognised_pages(tmp_path, name, data, what, sizes):
+    path, sheets = tmp_path / name, tmp_path / "sheets"
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match=rf"{what}.*\(--ocr\)"):
+        parse(path)
+    assert find_album(read_source(path)).sizes() == sizes
+    assert json.loads(unread_pages(path, {})) == list(range(len(sizes)))
+    for number in range(len(sizes)):
+        keep_sheet(sheets, number, sheet(number))
+    document = parse(path, sheets=sheets)
+    check_document(document)
+    assert [page.sure for page in document.pages] == [90] * len(sizes)
+    assert "recognised in pictures (OCR), 90 % sure" in document.warnings[0]
+
+
+@needs_engine
+def test_photographed_pages_are_read_and_what_is_none_is_told_of(tmp_path):
+    path, sheets = tmp_path / ALBUMS[-1][0], tmp_path / "sheets"
+    path.write_bytes(ALBUMS[-1][1])
+    apart.recognise(path, sheets)
+    document = apart.parse(path, sheets=sheets)
+    assert "slept in his tower, while all the bells of the town rang." in document.text
+    assert any("gave up on page 1" in one for one in document.warnings)
+
+
+def test_a_picture_is_drawn_upright_on_paper(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGBA", (60, 40), (0, 0, 0, 0)).save(path)
+    assert find_album(read_source(path)).picture(0).getpixel((5, 5)) == (255, 255, 255)
+    path.write_bytes(sideways())
+    assert find_album(read_source(path)).picture(0).size == (556, 834)
 
 
 def test_engines_are_chosen_by_language(monkeypatch):

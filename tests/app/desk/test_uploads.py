@@ -53,7 +53,8 @@ def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
 
 
 def test_the_page_takes_what_the_command_line_takes():
-    assert {*formats.SUFFIXES, ".zip", ".cbz"} == set(uploads.SUFFIXES) and ".xhtml" in uploads.SUFFIXES
+    assert {*formats.SUFFIXES, ".zip", ".cbz", *formats.PICTURES} == set(uploads.SUFFIXES)
+    assert {".xhtml", ".jpg", ".webp"} <= set(uploads.SUFFIXES)
     assert Limits().file_bytes == uploads.LIMIT_BYTES and uploads.LIMIT_WORDS == "300 MB"
 
 

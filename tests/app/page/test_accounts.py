@@ -53,7 +53,7 @@ class Caller:
     def add(self, name: str, content: str) -> str:
         """Upload a text and put it on the shelf; its id, once it is ready."""
         (path,) = self.http.post("gradio_api/upload", files={"files": (name, content.encode())}).json()
-        made = self("add", given(path), "", "")["id"]
+        made = self("add", given(path), "", "", "")["id"]
         until(lambda: self("job", made)["state"] == "done")
         return made
 
@@ -132,7 +132,7 @@ def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
     guarded.desk.reader.stop()
     guarded.desk.runner.stop()
     (path,) = ann.http.post("gradio_api/upload", files={"files": ("two.md", a_book(2).encode())}).json()
-    made = ann("add", given(path), "", "")["id"]
+    made = ann("add", given(path), "", "", "")["id"]
     job = ann("job", made)
     assert job["state"] == "queued"
     for action in ACTIONS:
@@ -142,7 +142,7 @@ def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
     # the same file of another account neither goes on with hers nor tells of it
     assert ann("control_job", job["id"], "pause")["state"] == "paused"
     (path,) = ben.http.post("gradio_api/upload", files={"files": ("my.md", a_book(2).encode())}).json()
-    assert ben("add", given(path), "a password", "latin-1")["id"] == made
+    assert ben("add", given(path), "a password", "latin-1", "")["id"] == made
     kept = guarded.desk.shelf.jobs.get(job["id"])
     assert (kept.state, kept.options["encoding"]) == ("paused", None)
     assert made not in guarded.desk.assistant.library.intake.passwords
@@ -380,7 +380,7 @@ def test_a_page_for_reading_only_refuses_every_change(closed, upload_folder):
     here.parent.mkdir()
     here.write_text("A new book. " * 20, encoding="utf-8")
     changes = [("control_job", [job, action]) for action in ACTIONS]
-    changes += [("add", [given(str(here)), "", ""]), ("rename", [document, "x"]), ("remove", [document])]
+    changes += [("add", [given(str(here)), "", "", ""]), ("rename", [document, "x"]), ("remove", [document])]
     for name, data in changes:
         with pytest.raises(Refused, match="read-only"):
             caller(name, *data)

@@ -1,11 +1,13 @@
 """The page's HTTP interface through gradio_client: what a program can do without a browser."""
 
 import os
+import re
 import time
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from app.desk import uploads
 
@@ -27,12 +29,18 @@ def client(served):
 def added(client, path: Path, seconds: float = 120) -> str:
     """Add a file and wait until it is ready; returns its id."""
     identifier = client.predict(gradio_client.handle_file(str(path)), "", "", api_name="/add")["id"]
+    job = ended(client, identifier, seconds)
+    assert job["state"] == "done", job
+    return identifier
+
+
+def ended(client, identifier: str, seconds: float = 120) -> dict:
+    """Wait for the job of a document; returns what is told of it."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         job = client.predict(identifier, api_name="/job")
-        if job["state"] == "done":
-            return identifier
-        assert job["state"] in ("queued", "running"), job
+        if job["state"] not in ("queued", "running"):
+            return job
         time.sleep(0.1)
     raise AssertionError(f"not ready: {job}")
 
@@ -82,6 +90,19 @@ def test_add_ask_search_continue_read_remove(client, novel, served):
     assert not list((served.home / "documents").glob("*"))
 
 
+def test_a_photographed_page_is_read_where_it_is_asked_for(client, tmp_path):
+    path = tmp_path / "page.png"
+    Image.new("L", (300, 200), 255).save(path)
+    photo = gradio_client.handle_file(str(path))
+    identifier = client.predict(photo, api_name="/add")["id"]
+    assert "a PNG picture" in ended(client, identifier)["message"]
+    client.predict(identifier, api_name="/remove")
+    identifier = client.predict(photo, ocr="klingon", api_name="/add")["id"]
+    # what can be read, and how, is different on every machine: none reads this
+    assert re.search("“klingon”|is not installed here", ended(client, identifier)["message"])
+    client.predict(identifier, api_name="/remove")
+
+
 def test_no_uploaded_copy_stays(client, novel, served):
     added(client, novel)
     left = [path for path in Path(os.environ["GRADIO_TEMP_DIR"]).rglob("*") if path.is_file()]
@@ -100,7 +121,7 @@ def test_a_file_of_this_machine_cannot_be_named_as_an_upload(client, served, tmp
     before = client.predict(api_name="/shelf")
     # as sent by hand: the client library would upload the file first
     stolen = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
-    called = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [stolen, "", ""]})
+    called = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [stolen, "", "", ""]})
     if called.status_code == 200:
         address = f"{served.url}gradio_api/call/add/{called.json()['event_id']}"
         assert "event: error" in httpx.get(address, timeout=60).text
@@ -112,7 +133,7 @@ def test_no_file_is_fetched_from_elsewhere(served):
     """Gradio would take an address in place of an upload."""
     address = "http://192.0.2.7/book.txt"
     given = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
-    begun = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [given, "", ""]})
+    begun = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [given, "", "", ""]})
     told = begun.text
     if begun.status_code == 200:
         told = httpx.get(f"{served.url}gradio_api/call/add/{begun.json()['event_id']}", timeout=60).text

@@ -28,7 +28,7 @@ def test_a_stop_in_the_middle_of_everything(furnished, tmp_path):
         api = f"{program.url}gradio_api"
         with NOVEL.open("rb") as content:
             (path,) = httpx.post(f"{api}/upload", files={"files": content}).json()
-        call(program, "add", {"path": path, "meta": {"_type": "gradio.FileData"}}, "", "")
+        call(program, "add", {"path": path, "meta": {"_type": "gradio.FileData"}}, "", "", "")
         shelf = Shelf(Paths(program.home))
         until(lambda: [job for job in shelf.jobs.all() if (job.state, job.stage) == ("running", "encode")])
         begun = httpx.post(f"{api}/call/continue", json={"data": ["saltmarsh", "", "", 400, True]}).json()

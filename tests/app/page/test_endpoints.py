@@ -57,7 +57,7 @@ REFUSED = Refused
 
 # endpoint -> what the other account sends, and what it gets: a refusal, or what everybody may see
 ROWS_OF = {
-    "add": (lambda ben, hers: [given("/etc/passwd"), "", ""], REFUSED),
+    "add": (lambda ben, hers: [given("/etc/passwd"), "", "", ""], REFUSED),
     "shelf": (lambda ben, hers: [], lambda said, hers: [one["id"] for one in said] == [hers.book]),
     "job": (lambda ben, hers: [hers.book], lambda said, hers: (said["id"], said["message"]) == (0, "")),
     "control_job": (lambda ben, hers: [hers.job, "cancel"], REFUSED),
@@ -178,11 +178,11 @@ def test_an_account_has_limits(guarded, ann, ben, hers, monkeypatch):
     limits["ben"] = Limits(megabytes=1)
     (path,) = ben.http.post("gradio_api/upload", files={"files": ("big.md", b"word " * 300_000)}).json()
     with pytest.raises(Refused, match="up to 1 MB on the shelf"):
-        ben("add", given(path), "", "")
+        ben("add", given(path), "", "", "")
     limits["ben"] = Limits(books=0)
     (path,) = ben.http.post("gradio_api/upload", files={"files": ("small.md", b"a small book")}).json()
     with pytest.raises(Refused, match="up to 0 books on the shelf"):
-        ben("add", given(path), "", "")
+        ben("add", given(path), "", "", "")
 
 
 def test_the_same_file_of_two_accounts_lies_in_two_places(ann, ben):
