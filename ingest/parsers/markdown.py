@@ -3,6 +3,7 @@
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 
 from ingest.charset import decode
 from ingest.document import Document
@@ -19,6 +20,8 @@ NAME = "markdown"
 
 _SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+# a list in a list is two; each bracket in a line is read on for as many as may stand in one another
+_DEEPEST_BLOCKS, _DEEPEST_WORDS = 60, 12
 _FIELDS = frozenset(["title", "author", "lang", "language"])
 
 
@@ -36,8 +39,7 @@ def parse(source: Source) -> Document:
     if match:
         fields = _fields(match[1])
         text = text[match.end() :]
-    markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"])
-    root = parse_markup(f"<html><body>{markdown.render(text)}</body></html>", limits=source.limits)
+    root = parse_markup(f"<html><body>{_rendered(text)}</body></html>", limits=source.limits)
     manuscript = Manuscript(source.limits, Gallery(source.pictures))
     if warning:
         manuscript.warn(warning)
@@ -52,6 +54,18 @@ def parse(source: Source) -> Document:
         language=fields.get("lang") or fields.get("language", ""),
         format=NAME,
     )
+
+
+def _rendered(text: str) -> str:
+    """Write Markdown as HTML."""
+    options = {"html": True, "maxNesting": _DEEPEST_BLOCKS}
+    markdown = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
+    markdown.core.ruler.before("inline", "shallow", _shallow)
+    return markdown.render(text)
+
+
+def _shallow(state: StateCore) -> None:
+    state.md.options["maxNesting"] = _DEEPEST_WORDS
 
 
 def _fields(front_matter: str) -> dict[str, str]:

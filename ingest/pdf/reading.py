@@ -7,6 +7,7 @@ import pymupdf
 from ingest.errors import BadInput
 from ingest.limits import Limits, check_letters
 from ingest.manuscript import Manuscript
+from ingest.pdf.book import check_objects
 from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
@@ -85,11 +86,8 @@ def find_unread(book: pymupdf.Document, limits: Limits) -> list[int]:
 
 
 def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
-    objects, pages = book.xref_length(), book.page_count
-    if objects > limits.objects:
-        raise BadInput(
-            f"the PDF has too many parts ({objects:,}; the limit is {limits.objects:,}): split the file"
-        )
+    check_objects(book.xref_length(), limits)
+    pages = book.page_count
     if pages > limits.pages:
         raise BadInput(
             f"the PDF has too many pages ({pages:,}; the limit is {limits.pages:,}): split the file"

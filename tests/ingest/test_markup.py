@@ -127,3 +127,11 @@ def test_what_lies_deeper_than_a_tree_may_go_is_kept(tmp_path):
     path = tmp_path / "page.html"
     path.write_text("<html><body>" + "<div>" * 5_000 + "deep" + "</div>" * 5_000 + "<p>after</p>", "utf-8")
     assert parse(path).text.split() == ["deep", "after"]
+
+
+def test_markdown_keeps_deep_lists_and_brackets(tmp_path):
+    path = tmp_path / "deep.md"
+    brackets = f"{'[' * 40}deep{']' * 40}"
+    path.write_text("".join(f"{'  ' * level}- level {level}\n" for level in range(25)) + f"\n\n{brackets}\n")
+    text = parse(path).text
+    assert "level 24" in text and brackets in text

@@ -466,3 +466,8 @@ def test_unbroken_letters_cost_what_they_are(read):
     pieces = [Piece(10, 100, "x" * 100_000, 1), Piece(10, 110, "and a line after it", 1)]
     document = read(typeset([pieces], width=60_000))
     assert document.text.count("x") == 100_000
+
+
+def test_a_file_that_names_an_object_beyond_all_others_is_refused_before_it_is_repaired(read):
+    with pytest.raises(BadInput, match=r"too many parts \(3,112,314; the limit is 2,000,000\): split"):
+        read(b"%PDF-1.7\n3112314 0 obj\n<</Type/Catalog>>\nendobj\n")
