@@ -13,7 +13,7 @@ import torch
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
-from engine.sidenet.checkpoint import reader_for, sidenet_for
+from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
 from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.sidenet import SideNet
 
@@ -59,6 +59,16 @@ class Model:
     def reader(self) -> ReadingLayers | None:
         """The reading layers of the checkpoint; None where it has none."""
         return self._part("reader", lambda: reader_for(self.backbone, self._checkpoint))
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The folder of its checkpoint; None where none was made beside its backbone."""
+        return self._part("checkpoint", lambda: self._checkpoint or checkpoint_for(self.backbone))
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether its backbone is there, so that asking of it takes no time."""
+        return "backbone" in self._parts
 
     @property
     def threads(self) -> int:

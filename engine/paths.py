@@ -65,6 +65,8 @@ class Paths:
             self.talks,
             self.demonstrations,
             self.backbones,
+            self.sidenets,
+            self.adapting,
             self.catalogue,
             self.fetched,
             self.making,
@@ -91,6 +93,16 @@ class Paths:
     @property
     def backbones(self) -> Path:
         return self.home / "backbones"
+
+    @property
+    def sidenets(self) -> Path:
+        """Checkpoints that `adapt` made for other backbones, a folder for each."""
+        return self.home / "sidenet"
+
+    @property
+    def adapting(self) -> Path:
+        """What `adapt` has in hand, a folder for each backbone."""
+        return self.home / "adapting"
 
     @property
     def talks(self) -> Path:

@@ -28,6 +28,7 @@ SLOW_FILES = {
     *("test_epub_oracle", "test_classify", "test_api", "test_demonstrations_api", "test_accounts"),
     *("test_precision", "test_reading", "test_continue_tab", "test_read_tab", "test_talk_desk"),
     "test_endpoints",
+    "test_adapt",
 }
 
 

@@ -243,7 +243,10 @@ class Desk:
         fixed = {entry.id for entry in entries if self.read_only or not entry.belongs_to(owner)}
         shared = {entry.id for entry in entries if owner in entry.holders and not self.read_only}
         damaged = shelf_html.damaged((one.title, one.what) for one in self.watch.found)
-        return damaged + shelf_html.cards(
+        model = self.assistant.library.model
+        is_bare = model.is_loaded and model.checkpoint is None
+        advice = shelf_html.unadapted(model.backbone.name) if is_bare else ""
+        return advice + damaged + shelf_html.cards(
             rows, document, self.read_only, faults, fixed, shared, self._more(entries, fixed, owner),
             self._waiting(), {one.id for one in entries if self.shelf.paths.pictures(one.id).is_dir()},
         )  # fmt: skip

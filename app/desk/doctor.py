@@ -50,7 +50,7 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield from installed()
     yield converted_copy(paths)
     yield device()
-    yield sidenet(SIDENETS)
+    yield sidenet(SIDENETS, paths.sidenets)
     yield data_folder(paths)
     yield shelf(paths)
     yield from found(paths)
@@ -138,9 +138,9 @@ def device() -> Check:
     return Check("device", "ok", f"{chosen}; {free}")
 
 
-def sidenet(folder: Path) -> Check:
-    """Check the checkpoint that is used when none is named."""
-    found = sorted(config.parent.relative_to(folder).as_posix() for config in folder.rglob("config.json"))
+def sidenet(*folders: Path) -> Check:
+    """Check the checkpoints that are used when none is named."""
+    found = sorted(file.parent.name for folder in folders for file in folder.glob("*/config.json"))
     if not found:
         return Check(
             "SideNet",

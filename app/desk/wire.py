@@ -61,7 +61,8 @@ def settings(model: str | None = None, sidenet: str | None = None, threads: int 
 def program() -> str:
     """Return a sum of this program's files and interpreter: two processes of one sum answer alike."""
     found = [sys.version, sys.prefix]
-    for top in (*(PROJECT / name for name in ("app", "engine", "ingest")), SIDENETS):
+    tops = (*(PROJECT / name for name in ("app", "engine", "ingest")), SIDENETS, Paths.default().sidenets)
+    for top in tops:
         for folder, folders, names in os.walk(top):
             folders[:] = sorted(name for name in folders if name != "__pycache__")
             for name in sorted(names):

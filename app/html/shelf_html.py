@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.html import job_html, markup, wording
 from app.html.wording import SHELF, here
+from engine.paths import PROGRAM
 from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
 from ingest.formats import SHORT
@@ -91,6 +92,15 @@ def damaged(found: Iterable[tuple[str, str]]) -> str:
     return "".join(
         markup.tag("p", markup.text(one), class_="lm-job lm-failed", role="alert") for one in lines
     )
+
+
+def unadapted(name: str) -> str:
+    """Say in a line what a model without a checkpoint would gain by `adapt`."""
+    line = (
+        f"{name} works by full text and in its own words. “{PROGRAM} adapt --model …” teaches it to find "
+        "passages by what they mean, to remember the whole book, and to answer in the book’s own words."
+    )
+    return markup.tag("p", markup.text(line), class_="lm-empty")
 
 
 def empty(read_only: bool) -> str:

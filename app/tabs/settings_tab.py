@@ -6,7 +6,7 @@ from app.desk import doctor, uploads
 from app.desk.desk import Desk
 from app.html import look_html, markup, wording
 from app.tabs.frame import HIDDEN, PANE
-from engine.paths import PROGRAM, SIDENETS
+from engine.paths import PROGRAM
 from engine.shelf.shelf import folder_bytes
 
 KEYS = (
@@ -60,7 +60,9 @@ def state(desk: Desk) -> list[tuple[str, str]]:
     try:
         backbone, sidenet = library.model.backbone, library.model.sidenet
         rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}, frozen"))
-        rows.append(("Checkpoint", f"{_named(doctor.sidenet(SIDENETS))} {memory_words(sidenet)}"))
+        folder = library.model.checkpoint
+        named = folder.name if folder else f"none; “{PROGRAM} adapt --model …” makes one"
+        rows.append(("Checkpoint", f"{named} {memory_words(sidenet)}"))
         rows.append(
             ("Runs on", f"{device_words(str(backbone.device))}, {library.model.threads} of its threads")
         )

@@ -26,7 +26,7 @@ from engine.evaluation.haystackshelf import shelf_folder
 from engine.evaluation.squadscore import f1
 from engine.library import Library
 from engine.paths import Paths
-from engine.sidenet.checkpoint import shipped_checkpoint
+from engine.sidenet.checkpoint import checkpoint_for
 from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
 from engine.training.questions import read_rows
 from ingest.errors import BadInput
@@ -207,7 +207,7 @@ def run(arguments: argparse.Namespace) -> int:
             asked.append(ask(assistant, assistant.add(file).id, row))
             print(f"{len(asked)} of {len(rows)}: {row['question']} — {asked[-1].answer}", flush=True)
         if arguments.fit:
-            folder = arguments.sidenet or shipped_checkpoint(backbone)
+            folder = arguments.sidenet or checkpoint_for(backbone)
             if folder is None or library.model.reader is None:
                 raise Failure("there are no reading layers to calibrate; train some with train-reader")
             keep_calibration(folder, fitted(asked))

@@ -3,7 +3,9 @@
 Tensors that still equal the backbone's copy are left out, so a checkpoint is as large as what it learned.
 """
 
+import contextlib
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from engine.backbone.backbone import Backbone
-from engine.paths import SIDENETS
+from engine.paths import SIDENETS, Paths
 from engine.sidenet.config import CARRIED_GATE, SideNetConfig
 from engine.sidenet.reading import ReadingLayers, has_reader, load_reader
 from engine.sidenet.sidenet import SideNet, changed_tensors
@@ -131,23 +133,27 @@ def mean_sidenet(one: SideNet, other: SideNet) -> SideNet:
     return one.eval()
 
 
-def shipped_checkpoint(backbone: Backbone) -> Path | None:
-    """Find the checkpoint folder in `assets/sidenet` made beside this backbone, if there is one."""
-    for config in sorted(SIDENETS.glob(f"*/{CONFIG_FILE}")):
-        if SideNetConfig.from_json(config.read_text()).fingerprint == backbone.fingerprint:
-            return config.parent
+def checkpoint_for(backbone: Backbone) -> Path | None:
+    """Find the checkpoint folder made beside this backbone: by `adapt`, or one that comes along."""
+    for folder in (Paths.default().sidenets, SIDENETS):
+        for file in sorted(folder.glob(f"*/{CONFIG_FILE}")):
+            with contextlib.suppress(
+                OSError, ValueError, AttributeError
+            ):  # some other folder's configuration
+                if json.loads(file.read_text()).get("fingerprint") == backbone.fingerprint:
+                    return file.parent
     return None
 
 
 def reader_for(backbone: Backbone, folder: Path | None = None) -> ReadingLayers | None:
-    """Return the reading layers of a named checkpoint or of the shipped one, None where it has none."""
-    folder = folder or shipped_checkpoint(backbone)
+    """Return the reading layers of a named checkpoint or of the backbone's own, None where it has none."""
+    folder = folder or checkpoint_for(backbone)
     return load_reader(folder, backbone) if folder is not None and has_reader(folder) else None
 
 
 def sidenet_for(backbone: Backbone, folder: Path | None = None) -> SideNet:
-    """Load a named checkpoint, else the shipped one, else the identity start (the backbone itself)."""
-    folder = folder or shipped_checkpoint(backbone)
+    """Load a named checkpoint, else the backbone's own, else the identity start (the backbone itself)."""
+    folder = folder or checkpoint_for(backbone)
     if folder is not None:
         return load_sidenet(folder, backbone)
     return SideNet(SideNetConfig.for_backbone(backbone), backbone).to(backbone.device, backbone.dtype).eval()
