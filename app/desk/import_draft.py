@@ -7,6 +7,7 @@ import secrets
 import tempfile
 import threading
 from collections import Counter, OrderedDict
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,31 +91,39 @@ def joined(table: Table, label_column: str) -> Table:
 
 
 class Drafts:
-    """Drafts in hand. A browser keeps the mark of its own, so that a refresh does not lose a table."""
+    """One reader's drafts in hand. A browser keeps the mark of its own, so that a refresh loses no table."""
+
+    owner = ""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[str, Draft]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def keep(self, draft: Draft, owner: str) -> str:
-        """Keep a draft of a reader; returns its mark, which cannot be guessed."""
+    def of(self, owner: str) -> "Drafts":
+        """Return another reader's drafts; all readers' together have room for so many."""
+        theirs = copy(self)
+        theirs.owner = owner
+        return theirs
+
+    def keep(self, draft: Draft) -> str:
+        """Keep a draft; returns its mark, which cannot be guessed."""
         mark = secrets.token_urlsafe(16)
         with self._lock:
-            self._kept[mark] = (owner, draft)
+            self._kept[mark] = (self.owner, draft)
             while len(self._kept) > 1 and (len(self._kept) > KEPT_DRAFTS or self._size() > KEPT_BYTES):
                 self._kept.popitem(last=False)
         return mark
 
-    def find(self, mark: str, owner: str) -> Draft | None:
+    def find(self, mark: str) -> Draft | None:
         """Return the reader's draft of that mark; None when there is none (any more)."""
         with self._lock:
             whose, draft = self._kept.get(mark, ("", None))
-        return draft if whose == owner else None
+        return draft if whose == self.owner else None
 
-    def drop(self, mark: str, owner: str) -> None:
-        """Forget a draft of a reader."""
+    def drop(self, mark: str) -> None:
+        """Forget a draft of the reader."""
         with self._lock:
-            if self._kept.get(mark, ("", None))[0] == owner:
+            if self._kept.get(mark, ("", None))[0] == self.owner:
                 self._kept.pop(mark, None)
 
     def _size(self) -> int:

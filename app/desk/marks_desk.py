@@ -33,13 +33,13 @@ def exported(marks: Sequence[Mark], form: str, base: str = "") -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def imported(library: Library, content: bytes, owner: str = "") -> tuple[int, int]:
+def imported(library: Library, content: bytes) -> tuple[int, int]:
     """Read marks that were exported as JSON; returns how many came, and how many were there already.
 
     A mark of a book that is not on the shelf goes to one of the same title and author, else it waits.
     """
     marks = export.from_json(content)
-    shelf = library.shelf.of(owner)
+    shelf = library.shelf
     entries = [entry for entry in shelf.entries() if shelf.is_stored(entry.id)]
     ids = {entry.id for entry in entries}
     titles = {(folded(entry.title), folded(entry.author)): entry.id for entry in entries}
@@ -58,12 +58,12 @@ def _title(mark: Mark) -> tuple[str, str]:
 
 
 class MarksDesk:
-    """What the page asks about marks: a selection becomes one, and leaves and lists show them."""
+    """One reader's marks: a selection becomes one, and leaves and lists show them."""
 
     def __init__(self, reading: ReadingDesk, read_only: bool = False) -> None:
         self.reading, self.read_only = reading, read_only
         self.library = reading.assistant.library
-        self.shelf = reading.shelf
+        self.shelf, self.books = reading.shelf, reading.books
 
     def changeable(self) -> None:
         """Raises BadInput where the page is for reading only."""
@@ -72,7 +72,7 @@ class MarksDesk:
 
     def span(self, view: View, values: dict) -> tuple[int, int]:
         """Find the characters that a browser says are selected, by their words where it counts otherwise."""
-        text = self.reading.document(view.document).text
+        text = self.books.document(view.document).text
         start, end = int(values["start"]), int(values["end"])
         words = str(values.get("words", ""))
         if not 0 <= start <= end <= len(text):
@@ -85,65 +85,63 @@ class MarksDesk:
                 return low + found[0], low + found[1]
         return start, end
 
-    def add(self, view: View, kind: str, values: dict, owner: str) -> None:
+    def add(self, view: View, kind: str, values: dict) -> None:
         """Mark what is selected."""
         self.changeable()
         start, end = self.span(view, values)
-        document = self.reading.document(view.document)
+        document = self.books.document(view.document)
         colour, note = str(values.get("colour") or ""), str(values.get("answer") or "")
-        self.shelf.of(owner).marks.add(
-            view.document, document, start, end, kind=kind, colour=colour, note=note
-        )
+        self.shelf.marks.add(view.document, document, start, end, kind=kind, colour=colour, note=note)
 
-    def bookmark(self, view: View, owner: str) -> None:
+    def bookmark(self, view: View) -> None:
         """Bookmark the chosen paragraph, or the place in view."""
         self.changeable()
-        at = view.cursor if view.cursor is not None else max(view.at, self.reading.leaf(view).start)
-        document = self.reading.document(view.document)
-        self.shelf.of(owner).marks.add(view.document, document, at, at, kind="bookmark")
+        at = view.cursor if view.cursor is not None else max(view.at, self.books.leaf(view).start)
+        document = self.books.document(view.document)
+        self.shelf.marks.add(view.document, document, at, at, kind="bookmark")
 
-    def unmark(self, view: View, values: dict, owner: str) -> None:
+    def unmark(self, view: View, values: dict) -> None:
         """Delete the marks that lie over the words selected."""
         self.changeable()
         start, end = self.span(view, values)
-        marks = self.shelf.of(owner).marks
+        marks = self.shelf.marks
         for mark in marks.of(view.document):
             if mark.start < max(end, start + 1) and start < max(mark.end, mark.start + 1):
                 marks.delete(mark.id)
 
     def quoted(self, view: View, values: dict) -> str:
         """Return the words selected, with the book and the place they stand at."""
-        document = self.reading.document(view.document)
+        document = self.books.document(view.document)
         start, end = self.span(view, values)
         parts = [part for part in (document.author, document.title, str(document.place(start, end))) if part]
         return f"“{document.text[start:end].strip()}”\n({', '.join(parts)})"
 
     def asked(self, view: View, values: dict) -> str:
         """Begin a question about the words selected."""
-        document = self.reading.document(view.document)
+        document = self.books.document(view.document)
         start, end = self.span(view, values)
         words = " ".join(document.text[start:end].split())
         return f"“{words if len(words) <= ASKED else words[:ASKED] + '…'}”: "
 
-    def listed(self, view: View, query: str, of_one_book: bool, owner: str) -> str:
+    def listed(self, view: View, query: str, of_one_book: bool) -> str:
         """Write the list of marks as HTML."""
         one = of_one_book and bool(view.document)
-        marks = self.shelf.of(owner).marks.search(query, view.document if one else None)
+        marks = self.shelf.marks.search(query, view.document if one else None)
         return marks_html.listed(marks, query, one)
 
-    def exported(self, view: View, form: str, query: str, of_one_book: bool, base: str, owner: str) -> Path:
+    def exported(self, view: View, form: str, query: str, of_one_book: bool, base: str) -> Path:
         """Write the marks that are listed into a file to be downloaded."""
         book = view.document if of_one_book and view.document else None
-        content = exported(self.shelf.of(owner).marks.search(query, book), form, base)
+        content = exported(self.shelf.marks.search(query, book), form, base)
         path = uploads.outgoing(f"notes.{ENDINGS[form]}")
         path.write_bytes(content)
         return path
 
-    def imported(self, path: Path, owner: str) -> str:
+    def imported(self, path: Path) -> str:
         """Take in a file of marks that was uploaded, and say what came."""
         self.changeable()
         try:
-            taken, there = imported(self.library, uploads.inside(path).read_bytes(), owner)
+            taken, there = imported(self.library, uploads.inside(path).read_bytes())
         finally:
             uploads.discard(path)
         return f"{taken} {'note' if taken == 1 else 'notes'} came, {there} were here already."

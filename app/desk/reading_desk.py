@@ -2,73 +2,41 @@
 
 import contextlib
 import threading
-from collections import OrderedDict
 from dataclasses import replace
-from threading import Lock
 
+from app.desk.books import Books
 from app.desk.state import Line, View
 from app.html import cast_html, leaves, marks_html, markup, search_hits, wording
 from engine.assistant import Assistant
-from engine.cast.kept import kept_cast
-from engine.cast.person import Cast
 from engine.cast.story import story_so_far
 from engine.form import lacks_form, renew_form
 from engine.shelf.entry import Entry
 from engine.shelf.fulltext import Hit
-from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.position import find_start
 
 HITS = 60
-KEPT_LEAVES, KEPT_CASTS = 16, 4
 
 
 class ReadingDesk:
-    """The open documents: a view of one becomes HTML, a step in it another view."""
+    """One reader's open documents: a view of one becomes HTML, a step in it another view."""
 
-    def __init__(self, assistant: Assistant):
-        self.assistant, self.shelf = assistant, assistant.shelf
-        self._starts: OrderedDict[str, tuple[int, list[int]]] = OrderedDict()
-        self._casts: OrderedDict[str, Cast] = OrderedDict()
-        self._lock = Lock()
+    def __init__(self, books: Books, assistant: Assistant) -> None:
+        self.books, self.assistant, self.shelf = books, assistant, assistant.shelf
 
-    def entry(self, view: View, owner: str) -> Entry | None:
+    def entry(self, view: View) -> Entry | None:
         """Return the document of a view; None when there is none (any more)."""
         try:
-            return self.shelf.of(owner).get(view.document) if view.document else None
+            return self.shelf.get(view.document) if view.document else None
         except BadInput:
             return None
 
-    def document(self, identifier: str) -> Document:
-        return self.assistant.library.document(identifier)
-
-    def starts(self, identifier: str) -> list[int]:
-        """Return where the leaves of a document begin."""
-        document = self.document(identifier)
-        with self._lock:
-            known = self._starts.get(identifier)
-            if known is None or known[0] != len(document.text):
-                self._starts[identifier] = (len(document.text), leaves.leaf_starts(document))
-                while len(self._starts) > KEPT_LEAVES:
-                    self._starts.popitem(last=False)
-            return self._starts[identifier][1]
-
-    def leaf(self, view: View) -> leaves.Leaf:
-        return leaves.leaf_of(self.starts(view.document), len(self.document(view.document).text), view.at)
-
-    def paragraph_end(self, view: View) -> int | None:
-        """Return where the chosen paragraph ends; None where none was chosen."""
-        if view.cursor is None:
-            return None
-        paragraphs = self.document(view.document).paragraphs
-        return next((end for start, end in paragraphs if start <= view.cursor < end), None)
-
-    def open(self, identifier: str, owner: str, view: View | None = None) -> View:
+    def open(self, identifier: str, view: View | None = None) -> View:
         """Show a document where its reader left it, with the talk that was last used."""
-        entry = self.shelf.of(owner).opened(identifier)
-        self.document(identifier)
+        entry = self.shelf.opened(identifier)
+        self.books.document(identifier)
         threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
-        talks = self.shelf.of(owner).talks.about(identifier)
+        talks = self.shelf.talks.about(identifier)
         bound = "book" if view is None or view.is_shelf else view.bound
         at = entry.position if entry.place is None else entry.place
         return View(identifier, Line(at), talk=talks[0].id if talks else "", bound=bound,
@@ -82,77 +50,78 @@ class ReadingDesk:
             if library.renews and lacks_form(library, entry.id):
                 renew_form(library, entry.id)
 
-    def scrolled(self, view: View, at: int, read: int, owner: str) -> None:
+    def scrolled(self, view: View, at: int, read: int) -> None:
         """Remember the line at the top of the window, and how far was read where that is further than before.
 
         What was cited or found stays marked.
         """
-        size = len(self.document(view.document).text)
+        size = len(self.books.document(view.document).text)
         at = max(0, min(at, size))
-        mine = self.shelf.of(owner)
+        mine = self.shelf
         mine.left_at(view.document, at)
         if read > mine.get(view.document).position:
             mine.read_to(view.document, min(read, size))
         view.line.at = at
 
-    def read_to(self, view: View, owner: str) -> View:
+    def read_to(self, view: View) -> View:
         """Set the reading position to the end of the chosen paragraph, or of the leaf."""
-        at = self.paragraph_end(view)
-        self.shelf.of(owner).read_to(view.document, self.leaf(view).end if at is None else at)
+        at = self.books.paragraph_end(view)
+        self.shelf.read_to(view.document, self.books.leaf(view).end if at is None else at)
         return replace(view, cursor=None)
 
-    def jumped(self, view: View, identifier: str, start: int, end: int, mark: str, owner: str) -> View:
+    def jumped(self, view: View, identifier: str, start: int, end: int, mark: str) -> View:
         """Lead to what is "cited", to words "found", or with no mark to a place.
 
         The way back is kept, the reading position is not touched.
         """
         back = view.back or ((view.document, view.at) if view.document else None)
-        view = self._beside(view, identifier, owner)
+        view = self._beside(view, identifier)
         led = view.led + 1
-        size = len(self.document(identifier).text)
+        size = len(self.books.document(identifier).text)
         start, end = max(0, min(start, size)), max(0, min(end, size))
         cited = (start, end) if mark == "cited" else None
         spans = ((start, end),) if mark == "found" else ()
         return replace(view, line=Line(start), cursor=None, back=back, cited=cited, found=spans, led=led)
 
-    def returned(self, view: View, owner: str) -> View:
+    def returned(self, view: View) -> View:
         """Go back to where a citation, a hit or the strip was followed, be it in another book."""
         if view.back is None:
             return view
         document, at = view.back
-        if self.entry(View(document), owner) is None:  # it was removed meanwhile
+        if self.entry(View(document)) is None:  # it was removed meanwhile
             return replace(view, back=None)
-        view = self._beside(view, document, owner)
+        view = self._beside(view, document)
         return replace(view, line=Line(at), back=None, cursor=None, cited=None, found=(), led=view.led + 1)
 
-    def _beside(self, view: View, identifier: str, owner: str) -> View:
+    def _beside(self, view: View, identifier: str) -> View:
         """That document in view; a talk about all books goes on beside whichever is open."""
         if identifier == view.document:
             return view
-        opened = self.open(identifier, owner, view)
+        opened = self.open(identifier, view)
         if not view.is_shelf:
             return opened
         kept = {name: getattr(view, name) for name in ("talk", "bound", "editing", "draft", "answer")}
         return replace(opened, **kept)
 
-    def leaf_html(self, view: View, owner: str) -> str:
+    def leaf_html(self, view: View) -> str:
         """Write the leaf in view as HTML, or an invitation."""
-        entry = self.entry(view, owner)
+        entry = self.entry(view)
         if entry is None:
             return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
-        document = self.document(view.document)
-        article = markup.tag("article", self.sheet_html(view, owner), class_="lm-leaf",
+        document = self.books.document(view.document)
+        article = markup.tag("article", self.sheet_html(view), class_="lm-leaf",
                              lang=document.language or None, tabindex="0")  # fmt: skip
         return markup.tag(
             "div", article, class_="lm-frame", data_document=entry.id, data_at=view.at, data_led=view.led,
-            data_read=entry.position, data_size=len(document.text), data_leaves=len(self.starts(entry.id)),
+            data_read=entry.position, data_size=len(document.text),
+            data_leaves=len(self.books.starts(entry.id)),
         )  # fmt: skip
 
-    def sheet_html(self, view: View, owner: str) -> str:
+    def sheet_html(self, view: View) -> str:
         """Write the leaf in view without its frame; the other leaves are fetched as one scrolls."""
-        entry = self.shelf.of(owner).get(view.document)
-        document, leaf = self.document(entry.id), self.leaf(view)
-        marks = [one for one in self.shelf.of(owner).marks.of(entry.id)
+        entry = self.shelf.get(view.document)
+        document, leaf = self.books.document(entry.id), self.books.leaf(view)
+        marks = [one for one in self.shelf.marks.of(entry.id)
                  if not one.lost and one.start < leaf.end and one.end >= leaf.start]  # fmt: skip
         spans = tuple(
             (one.start, one.end, f"lm-mark lm-{one.colour}") for one in marks if one.end > one.start
@@ -162,41 +131,29 @@ class ReadingDesk:
         shown = leaves.Shown(view.cited, view.found, position, view.cursor, pictures, spans, printed)
         return leaves.sheet_html(document, leaf, shown, marks_html.on_leaf(marks))
 
-    def who_html(self, view: View, owner: str) -> str:
+    def who_html(self, view: View) -> str:
         """Say who is who in the open book, as far as it was read."""
-        entry = self.entry(view, owner)
+        entry = self.entry(view)
         if entry is None:
             return ""
-        return cast_html.who_html(self.document(entry.id), self.cast(entry.id), entry.position, entry.id)
+        document, cast = self.books.document(entry.id), self.books.cast(entry.id)
+        return cast_html.who_html(document, cast, entry.position, entry.id)
 
-    def story_html(self, view: View, owner: str) -> str:
+    def story_html(self, view: View) -> str:
         """Tell the story of the open book, as far as it was read."""
-        entry = self.entry(view, owner)
+        entry = self.entry(view)
         if entry is None:
             return ""
-        document = self.document(entry.id)
-        told = story_so_far(document, self.cast(entry.id), entry.position)
+        document = self.books.document(entry.id)
+        told = story_so_far(document, self.books.cast(entry.id), entry.position)
         return cast_html.story_html(document, told, entry.id)
 
-    def cast(self, identifier: str) -> Cast:
-        """Return who is who in a document."""
-        document = self.document(identifier)
-        with self._lock:
-            known = self._casts.get(identifier)
-        if known is None or known.size != len(document.text):
-            known = kept_cast(self.shelf.paths.cast(identifier), document)
-        with self._lock:
-            self._casts[identifier] = known
-            while len(self._casts) > KEPT_CASTS:
-                self._casts.popitem(last=False)
-        return known
-
-    def place_words(self, view: View, owner: str) -> str:
+    def place_words(self, view: View) -> str:
         """Say where the view is, how long the rest may take, and how far was read."""
-        entry = self.entry(view, owner)
+        entry = self.entry(view)
         if entry is None:
             return ""
-        document, leaf = self.document(view.document), self.leaf(view)
+        document, leaf = self.books.document(view.document), self.books.leaf(view)
         place = document.place(max(leaf.start, view.at))
         left = f"{wording.reading_time(len(document.text) - view.at)} left"
         if place.chapter is not None and len(document.chapters) > 1:
@@ -209,22 +166,22 @@ class ReadingDesk:
         parts += [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
         return " · ".join(parts)
 
-    def search(self, view: View, query: str, owner: str, everywhere: bool = False) -> str:
+    def search(self, view: View, query: str, everywhere: bool = False) -> str:
         """Write full-text hits in the open document, or in all; one letter a word may be wrong."""
         if not view.document or not query.strip():
             return ""
         found = self.shelf.fulltext.search_forgiving(query, None if everywhere else view.document, limit=HITS)
-        titles = {entry.id: entry.title for entry in self.shelf.of(owner).entries()} if everywhere else {}
+        titles = {entry.id: entry.title for entry in self.shelf.entries()} if everywhere else {}
 
         def place_of(hit: Hit) -> str:
-            place = str(self.document(hit.document).place(hit.start))
+            place = str(self.books.document(hit.document).place(hit.start))
             return f"{titles.get(hit.document, '')}, {place}" if everywhere else place
 
         return search_hits.hits_html(query, found, place_of, everywhere)
 
-    def led(self, view: View, words: str, owner: str) -> View:
+    def led(self, view: View, words: str) -> View:
         """Lead to a place that was typed: a page, a chapter, a paragraph, a share. Raises BadInput."""
         if not view.document:
             raise BadInput("open a book first")
-        at = find_start(self.document(view.document), words)
-        return self.jumped(view, view.document, at, at, "", owner)
+        at = find_start(self.books.document(view.document), words)
+        return self.jumped(view, view.document, at, at, "")

@@ -7,6 +7,7 @@ thread and collects what comes; whoever looks (again) follows it from there. Sto
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 
 from engine.answering.answer import Answer, AnswerEvent
@@ -72,16 +73,23 @@ class Speech:
 
 
 class Speaker:
-    """The one voice of the page: a queue and its thread."""
+    """The one voice of the page, as one reader (`owner`) may use it: a queue and its thread."""
 
-    def __init__(self, most: Callable[[str], int | None] = lambda owner: None) -> None:
-        """most: of an account, how many answers may be under way or wait; None is any number."""
-        self._most = most
+    owner = ""
+
+    def __init__(self) -> None:
+        self._most: Callable[[], int | None] = lambda: None
         self._queue: queue.Queue[Speech] = queue.Queue()
         self._waiting: list[Speech] = []
         self._known: dict[str, list[Speech]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._loop, name="speaker", daemon=True).start()
+
+    def of(self, owner: str, most: Callable[[], int | None]) -> "Speaker":
+        """Return the same voice for another reader. most: how many answers may wait; None is any number."""
+        theirs = copy(self)
+        theirs.owner, theirs._most = owner, most
+        return theirs
 
     def say(
         self,
@@ -91,19 +99,18 @@ class Speaker:
         heading: str = "",
         at: int | None = None,
         behind: bool = False,
-        owner: str = "",
     ) -> Speech:
-        """Queue an answer: one at a time for each key, or `behind` what is under way; so many of an account.
+        """Queue an answer: one at a time for each key, or `behind` what is under way; so many of a reader.
 
         Raises BadInput where it is one too many.
         """
         with self._lock:
             if not behind:
                 self.free(key)
-            most = self._most(owner)
-            if most is not None and sum(one.owner == owner for one in self._waiting) >= most:
+            most = self._most()
+            if most is not None and sum(one.owner == self.owner for one in self._waiting) >= most:
                 raise BadInput(f"{most} answers of yours are under way or wait: wait for one, or stop it")
-            speech = Speech(key, question, start, heading, at, owner)
+            speech = Speech(key, question, start, heading, at, self.owner)
             self._known[key] = [*(self.chain(key) if self.is_busy(key) else []), speech]
             self._waiting.append(speech)
             for old in [name for name in self._known if not self.is_busy(name)][: len(self._known) - KEPT]:

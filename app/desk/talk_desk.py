@@ -20,72 +20,72 @@ from ingest.errors import BadInput
 
 
 class TalkDesk:
-    """The talks of a desk: what is shown of them, and the answers under way."""
+    """One reader's talks: what is shown of them, and the answers under way."""
 
     def __init__(self, reading: ReadingDesk, speaker: Speaker):
         self.reading, self.speaker = reading, speaker
-        self.assistant, self.shelf = reading.assistant, reading.shelf
+        self.assistant, self.shelf, self.books = reading.assistant, reading.shelf, reading.books
 
     # which talk
 
-    def choices(self, view: View, owner: str) -> list[tuple[str, str]]:
+    def choices(self, view: View) -> list[tuple[str, str]]:
         """List (title, id) of the talks about the open document, or about the shelf."""
         about = None if view.is_shelf else view.document or None
         if about is None and not view.is_shelf:
             return []
-        return [(talk.title or "New talk", talk.id) for talk in self.shelf.of(owner).talks.about(about)]
+        return [(talk.title or "New talk", talk.id) for talk in self.shelf.talks.about(about)]
 
-    def bounded(self, view: View, bound: str, owner: str) -> View:
+    def bounded(self, view: View, bound: str) -> View:
         """Change what answers may read; the shelf has talks of its own."""
         changed = replace(view, bound=bound if bound in BOUNDS.values() else "book")
         if changed.is_shelf == view.is_shelf:
             return changed
-        choices = self.choices(changed, owner)
+        choices = self.choices(changed)
         return changed.with_talk(choices[0][1] if choices else "")
 
-    def may_hear(self, view: View, owner: str) -> bool:
+    def may_hear(self, view: View) -> bool:
         """Tell whether the talk in view is this reader's."""
         try:
-            return bool(view.talk) and self.shelf.of(owner).talks.get(view.talk) is not None
+            return bool(view.talk) and self.shelf.talks.get(view.talk) is not None
         except BadInput:
             return False
 
-    def present(self, view: View, owner: str) -> View:
+    def present(self, view: View) -> View:
         """Return the view without its talk, where that is gone: another window may have deleted it."""
-        return view if not view.talk or self.may_hear(view, owner) else view.with_talk("")
+        return view if not view.talk or self.may_hear(view) else view.with_talk("")
 
-    def delete(self, view: View, owner: str) -> View:
+    def delete(self, view: View) -> View:
         """Delete the talk in view with the answer that is under way in it."""
-        if self.may_hear(view, owner):
+        if self.may_hear(view):
             self.speaker.stop(view.talk)
-            self.shelf.of(owner).talks.delete(view.talk)
+            self.shelf.talks.delete(view.talk)
         return view.with_talk("")
 
     # what is shown of it
 
-    def conversation(self, view: View, owner: str) -> str:
+    def conversation(self, view: View) -> str:
         """Write the talk in view as HTML, without what is being said just now."""
         if not view.document and not view.is_shelf:
             return markup.tag("p", "Open a book, and ask it anything.", class_="lm-empty")
-        messages = self.shelf.of(owner).talks.messages(view.talk) if view.talk else []
+        messages = self.shelf.talks.messages(view.talk) if view.talk else []
         waiting = "Ask all your books at once." if view.is_shelf else "Ask this book anything."
-        chain = self.heard_all(view, owner)
+        chain = self.heard_all(view)
         if any(not one.ended for one in chain) and chain[0].at is not None:
             # the question stands with its answer, below; what it takes the place of goes when it begins
             messages, waiting = messages[: chain[0].at], ""
-        read = self.answer_read(view, owner)
-        traced = self.shelf.of(owner).talks.traced(view.talk) if view.talk else []
+        read = self.answer_read(view)
+        traced = self.shelf.talks.traced(view.talk) if view.talk else []
         shown = [self._with_passages(one) for one in messages]
-        offered = self.suggested(view, messages, owner) if messages or waiting else []
-        return talk_html.conversation(shown, self.titles(view, owner), waiting, traced, read, offered)
+        offered = self.suggested(view, messages) if messages or waiting else []
+        return talk_html.conversation(shown, self.titles(view), waiting, traced, read, offered)
 
-    def suggested(self, view: View, messages: Sequence[Message], owner: str) -> list[str]:
+    def suggested(self, view: View, messages: Sequence[Message]) -> list[str]:
         """List questions to begin or to go on with, from what the reader may see of the open book."""
-        entry = self.reading.entry(view, owner)
+        entry = self.reading.entry(view)
         if view.is_shelf or entry is None:
             return []
         end = entry.position if view.bound == "read" else None
-        document, cast = self.reading.document(entry.id), self.reading.cast(entry.id)
+        document, cast = self.books.document(entry.id), self.books.cast(entry.id)
         if not messages:
             return suggestions(document, cast, end)
         if messages[-1].role != "assistant":
@@ -103,7 +103,7 @@ class TalkDesk:
         """Return where the passage around a citation begins, and its text; without the book, the words."""
         start, end = int(cited["start"]), int(cited["end"])
         try:
-            text = self.reading.document(cited["document"]).text
+            text = self.books.document(cited["document"]).text
             passages = self.assistant.library.passages(cited["document"])
         except (BadInput, Failure):
             return start, str(cited["text"])
@@ -114,48 +114,48 @@ class TalkDesk:
         last = max(passages[at].end, end)
         return first, text[first:last]
 
-    def chosen(self, view: View, owner: str) -> tuple[int, Trace] | None:
+    def chosen(self, view: View) -> tuple[int, Trace] | None:
         """Return the answer whose memory map is shown: its position in the talk, and where it was read."""
-        traced = self.shelf.of(owner).talks.traced(view.talk) if self.may_hear(view, owner) else []
+        traced = self.shelf.talks.traced(view.talk) if self.may_hear(view) else []
         if not traced:
             return None
         position = view.answer if view.answer in traced else traced[-1]
-        trace = self.assistant.of(owner).trace(view.talk, position)
+        trace = self.assistant.trace(view.talk, position)
         return None if trace is None else (position, trace)
 
-    def answer_read(self, view: View, owner: str) -> memory_map.AnswerRead | None:
+    def answer_read(self, view: View) -> memory_map.AnswerRead | None:
         """Return the chosen answer's tokens and layers; None where no answer of the talk has a trace."""
-        chosen = self.chosen(view, owner)
+        chosen = self.chosen(view)
         if chosen is None:
             return None
         position, trace = chosen
         book = memory_map.book_of(trace.reads or trace.passages, view.document)
-        titles = self.titles(view, owner)
+        titles = self.titles(view)
 
         def place_of(read: Read) -> str:
             try:
-                place = str(self.reading.document(read.document).place(read.start))
+                place = str(self.books.document(read.document).place(read.start))
             except (BadInput, Failure):
                 return "a removed book"
             title = titles.get(read.document, "")
             return f"{title}, {place}" if title and len(titles) > 1 else place
 
         known = book and self.shelf.is_stored(book)
-        size = len(self.reading.document(book).text) if known else 0
+        size = len(self.books.document(book).text) if known else 0
         return memory_map.AnswerRead(
             position, memory_map.tokens_html(trace.tokens, book, size, place_of), trace.layers
         )
 
-    def strip(self, view: View, owner: str) -> str:
+    def strip(self, view: View) -> str:
         """Write the strip for the chosen answer; empty where there is none."""
-        chosen = self.chosen(view, owner)
+        chosen = self.chosen(view)
         if chosen is None:
             return ""
         position, trace = chosen
         book = memory_map.book_of(trace.reads or trace.passages, view.document)
         if not book or not self.shelf.is_stored(book):
             return ""
-        document = self.reading.document(book)
+        document = self.books.document(book)
         here = [read for read in trace.reads if read.document == book]
         passages = [read for read in trace.passages if read.document == book]
         if not here and not passages:
@@ -166,38 +166,38 @@ class TalkDesk:
         at = view.at if book == view.document else None
         return memory_map.strip_html(document, book, here, passages, hint, at)
 
-    def titles(self, view: View, owner: str) -> dict[str, str]:
+    def titles(self, view: View) -> dict[str, str]:
         """Titles of the documents a talk may cite."""
         if view.is_shelf:
-            titles = {entry.id: entry.title for entry in self.shelf.of(owner).entries()}
+            titles = {entry.id: entry.title for entry in self.shelf.entries()}
             return titles if len(titles) > 1 else titles | {"": ""}
         return {view.document: ""}
 
-    def exported(self, view: View, owner: str) -> str:
+    def exported(self, view: View) -> str:
         """Write the talk in view as Markdown, with quotes and places."""
         if not view.talk:
             raise BadInput("there is no talk to export yet; ask something first")
-        talk = self.shelf.of(owner).talks.get(view.talk)
-        entry = self.reading.entry(replace(view, document=talk.document or ""), owner)
-        messages = self.shelf.of(owner).talks.messages(view.talk)
+        talk = self.shelf.talks.get(view.talk)
+        entry = self.reading.entry(replace(view, document=talk.document or ""))
+        messages = self.shelf.talks.messages(view.talk)
         if talk.document is None:
-            titles = {one.id: one.title for one in self.shelf.of(owner).entries()}
+            titles = {one.id: one.title for one in self.shelf.entries()}
             messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
                                                 for cited in one.citations]) for one in messages]  # fmt: skip
         return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
 
     # asking
 
-    def ask(self, view: View, question: str, owner: str) -> View:
+    def ask(self, view: View, question: str) -> View:
         """Begin an answer in the talk in view (a new talk where there is none)."""
         if not question.strip():
             raise BadInput("the question is empty; type one")
-        view = self.present(view, owner)
-        words, bounds = scope(self.reading, view, owner)
+        view = self.present(view)
+        words, bounds = scope(self.reading, view)
         if view.editing is not None:
             self.speaker.free(view.talk)
-        talk = view.talk or self.shelf.of(owner).talks.create(words).id
-        count = len(self.shelf.of(owner).talks.messages(talk))
+        talk = view.talk or self.shelf.talks.create(words).id
+        count = len(self.shelf.talks.messages(talk))
         # behind another question, it stands wherever that one leaves the talk
         behind = self.speaker.is_busy(talk)
         at = None if behind else count if view.editing is None else min(view.editing, count)
@@ -206,11 +206,11 @@ class TalkDesk:
             # not before its turn: a question that is stopped while it waits costs the talk nothing
             if at is not None and at < count:
                 self._replaceable(words)
-                self.shelf.of(owner).talks.truncate(talk, at)
-            speech.at = len(self.shelf.of(owner).talks.messages(talk)) if at is None else at
-            return self.assistant.of(owner).ask(words, question, talk=talk, stop=stop, **bounds)
+                self.shelf.talks.truncate(talk, at)
+            speech.at = len(self.shelf.talks.messages(talk)) if at is None else at
+            return self.assistant.ask(words, question, talk=talk, stop=stop, **bounds)
 
-        speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind, owner=owner)
+        speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind)
         return view.with_talk(talk)
 
     def _replaceable(self, document: str | None) -> None:
@@ -218,62 +218,62 @@ class TalkDesk:
         if document is not None:
             self.assistant.library.bank(document)
 
-    def again(self, view: View, owner: str) -> View:
+    def again(self, view: View) -> View:
         """Answer the last question anew."""
-        questions = self._questions(view, owner)
+        questions = self._questions(view)
         if not questions:
             raise BadInput("there is no question to ask again")
-        return self.ask(replace(view, editing=questions[-1].position), questions[-1].text, owner)
+        return self.ask(replace(view, editing=questions[-1].position), questions[-1].text)
 
-    def without(self, view: View, position: int, reread: bool, owner: str) -> View:
+    def without(self, view: View, position: int, reread: bool) -> View:
         """Begin the answer at `position` once more without memory, to stand beside it."""
         self.speaker.free(view.talk)
-        self.shelf.of(owner).talks.get(view.talk)
+        self.shelf.talks.get(view.talk)
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
-            return self.assistant.of(owner).without_memory(view.talk, position, reread=reread, stop=stop)
+            return self.assistant.without_memory(view.talk, position, reread=reread, stop=stop)
 
         heading = talk_html.WITHOUT["passages" if reread else "nothing"]
-        self.speaker.say(view.talk, "", begin, heading, owner=owner)
+        self.speaker.say(view.talk, "", begin, heading)
         return replace(view, answer=position)
 
-    def undone(self, view: View, draft: str, owner: str) -> tuple[View, str]:
+    def undone(self, view: View, draft: str) -> tuple[View, str]:
         """Take the last question back, with its answer; its words go back to their reader, before a draft."""
         self.speaker.free(view.talk)
         self.speaker.forget(view.talk)
-        words = self.shelf.of(owner).talks.undo(view.talk)
+        words = self.shelf.talks.undo(view.talk)
         return view.with_talk(view.talk), "\n".join(part for part in (words, draft.strip()) if part)
 
-    def editing(self, view: View, position: int, owner: str) -> tuple[View, str]:
+    def editing(self, view: View, position: int) -> tuple[View, str]:
         """Take up a question for other words: asking again will take its place, and that of what followed."""
-        found = [one for one in self._questions(view, owner) if one.position == position]
+        found = [one for one in self._questions(view) if one.position == position]
         if not found:
             raise BadInput("there is no such question (any more)")
         return replace(view, editing=position), found[0].text
 
-    def edited(self, view: View, owner: str) -> str:
+    def edited(self, view: View) -> str:
         """Write what asking will replace, with a way out; nothing where no question was taken up."""
         if view.editing is None or not view.talk:
             return ""
-        positions = [one.position for one in self._questions(view, owner)]
+        positions = [one.position for one in self._questions(view)]
         return talk_html.editing(positions.index(view.editing) + 1) if view.editing in positions else ""
 
-    def _questions(self, view: View, owner: str) -> list[Message]:
-        return [one for one in self.shelf.of(owner).talks.messages(view.talk) if one.role == "user"]
+    def _questions(self, view: View) -> list[Message]:
+        return [one for one in self.shelf.talks.messages(view.talk) if one.role == "user"]
 
     # answers under way
 
-    def heard(self, view: View, owner: str) -> Speech | None:
+    def heard(self, view: View) -> Speech | None:
         """Return the answer under way in the talk in view, or its newest, where it is this reader's."""
-        return self.speaker.current(view.talk) if self.may_hear(view, owner) else None
+        return self.speaker.current(view.talk) if self.may_hear(view) else None
 
-    def heard_all(self, view: View, owner: str) -> list[Speech]:
+    def heard_all(self, view: View) -> list[Speech]:
         """Return the newest answer of the talk in view, after those that it had to wait for."""
-        return self.speaker.chain(view.talk) if self.may_hear(view, owner) else []
+        return self.speaker.chain(view.talk) if self.may_hear(view) else []
 
-    def live(self, view: View, owner: str) -> str:
+    def live(self, view: View) -> str:
         """Write the answer under way in the talk in view as HTML, or why the last one failed."""
-        chain = self.heard_all(view, owner)
+        chain = self.heard_all(view)
         if any(not one.ended for one in chain):
             return self.spoken_all(chain)
         failed = next((one for one in reversed(chain) if one.error), None)
@@ -297,13 +297,13 @@ class TalkDesk:
             talk_html.failed(one.error) if one.error and one.ended else self.spoken(one) for one in chain
         )
 
-    def given_back(self, view: View, owner: str) -> str:
+    def given_back(self, view: View) -> str:
         """Return the question of an answer that ended before its talk knew of it: once, for its reader."""
-        speech = self.heard(view, owner)
+        speech = self.heard(view)
         if speech is None or not speech.error:
             return ""
         stands = speech.at is not None and (speech.at, speech.question) in [
-            (one.position, one.text.strip()) for one in self._questions(view, owner)
+            (one.position, one.text.strip()) for one in self._questions(view)
         ]
         words, speech.question = speech.question, ""
         return "" if stands else words

@@ -16,8 +16,9 @@ from app.desk import records
 from app.desk.desk import Desk
 from app.desk.speaking import Start
 from app.desk.uploads import discard, inside
+from app.desk.visit import Visit
 from app.html import wording
-from app.tabs.frame import owner_of
+from app.tabs.frame import visit_of
 from engine.cast.person import Cast
 from engine.cast.story import story_so_far as story_told
 from engine.errors import Failure
@@ -39,10 +40,10 @@ def declare(desk: Desk) -> None:
     """Register the public events in the Blocks under construction."""
     shelf = desk.shelf
 
-    def named(document: str, owner: str) -> str | None:
+    def named(document: str, visit: Visit) -> str | None:
         """Find the id of a document of the shelf; the engine would take a file's name for one to add."""
         with saying():
-            return shelf.of(owner).find(document).id if document else None
+            return visit.shelf.find(document).id if document else None
 
     def add_document(
         request: gr.Request, file: gr.FileData, password: str = "", encoding: str = "", ocr: str = ""
@@ -58,14 +59,14 @@ def declare(desk: Desk) -> None:
             path = Path(file["path"] if isinstance(file, dict) else file.path)
             inside(path)
             try:
-                entry = desk.add(path, password, encoding, owner_of(request), ocr.strip())
+                entry = visit_of(desk, request).add(path, password, encoding, ocr.strip())
             finally:
                 discard(path)
             return records.entry(entry)
 
     def list_shelf(request: gr.Request) -> list[dict[str, Any]]:
         """List all documents of the shelf: id, title, author, tokens, bank_bytes, state."""
-        return [records.entry(entry) for entry in shelf.of(owner_of(request)).entries()]
+        return [records.entry(entry) for entry in visit_of(desk, request).shelf.entries()]
 
     def job(request: gr.Request, document: str) -> dict[str, Any]:
         """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message.
@@ -73,9 +74,9 @@ def declare(desk: Desk) -> None:
         Of a book that another account added: how far it is, without id and message.
         """
         with saying():
-            owner = owner_of(request)
-            entry = shelf.of(owner).find(document)
-            latest = desk.job_of(entry, owner)
+            visit = visit_of(desk, request)
+            entry = visit.shelf.find(document)
+            latest = visit.job_of(entry)
             names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
             return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
 
@@ -84,7 +85,7 @@ def declare(desk: Desk) -> None:
         with saying():
             if action not in ("pause", "cancel", "resume"):
                 raise BadInput('the action is "pause", "cancel" or "resume"')
-            desk.act(action, job_id, owner=owner_of(request))
+            visit_of(desk, request).act(action, job_id)
             return {"id": job_id, "state": shelf.jobs.get(job_id).state}
 
     def ask(
@@ -96,15 +97,15 @@ def declare(desk: Desk) -> None:
         only one for the whole shelf); within: this chapter only. Streams {"answer": text so far}; the last
         has citations, tokens and speeds as well.
         """
-        owner = owner_of(request)
-        identifier = named(document, owner)
+        visit = visit_of(desk, request)
+        identifier = named(document, visit)
 
         def start(stop: Event):
-            return desk.assistant.of(owner).ask(
+            return visit.assistant.ask(
                 identifier, question, until=until or None, within=within or None, stop=stop
             )
 
-        yield from spoken(start, question, owner)
+        yield from spoken(start, question, visit)
 
     def continue_text(
         request: gr.Request,
@@ -115,13 +116,13 @@ def declare(desk: Desk) -> None:
         memory: bool = True,
     ) -> Iterator[dict[str, Any]]:
         """Continue a document at a place (or its end), or a prompt of one's own; streams like `ask`."""
-        owner = owner_of(request)
+        visit = visit_of(desk, request)
         with saying():
-            desk.check_tokens(tokens, owner)
-        identifier = named(document, owner)
+            visit.check_tokens(tokens)
+        identifier = named(document, visit)
 
         def start(stop: Event):
-            return desk.assistant.of(owner).continue_(
+            return visit.assistant.continue_(
                 identifier,
                 at=at or None,
                 prompt=prompt or None,
@@ -130,7 +131,7 @@ def declare(desk: Desk) -> None:
                 stop=stop,
             )
 
-        yield from spoken(start, prompt, owner)
+        yield from spoken(start, prompt, visit)
 
     def search(document: str, query: str, limit: int = 20) -> list[dict[str, Any]]:
         """Passages of a document (empty: of all) that hold all words of a query, in reading order."""
@@ -143,7 +144,7 @@ def declare(desk: Desk) -> None:
                     "start": hit.start,
                     "end": hit.end,
                     "text": hit.text,
-                    "place": str(desk.reading.document(hit.document).place(hit.start, hit.end)),
+                    "place": str(desk.books.document(hit.document).place(hit.start, hit.end)),
                     "score": hit.score,
                 }
                 for hit in hits
@@ -152,7 +153,7 @@ def declare(desk: Desk) -> None:
     def read(document: str, start: int = 0, characters: int = 4000) -> dict[str, Any]:
         """Read the text of a document from a character on (at most 20,000), with its place."""
         with saying():
-            whole = desk.reading.document(shelf.find(document).id)
+            whole = desk.books.document(shelf.find(document).id)
             start = max(0, start)
             end = min(len(whole.text), start + max(0, min(characters, 20_000)))
             return {
@@ -170,7 +171,7 @@ def declare(desk: Desk) -> None:
         mention, the sentence that introduces it, and who appears with it.
         """
         with saying():
-            entry = shelf.of(owner_of(request)).find(document)
+            entry = visit_of(desk, request).shelf.find(document)
             return records.cast(*known(entry, until))
 
     def story_so_far(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
@@ -179,14 +180,14 @@ def declare(desk: Desk) -> None:
         until: as far as this place instead, e.g. "page 12", "45%", "end".
         """
         with saying():
-            entry = shelf.of(owner_of(request)).find(document)
+            entry = visit_of(desk, request).shelf.find(document)
             whole, cast, end = known(entry, until)
             return records.story(whole, story_told(whole, cast, end))
 
     def known(entry: Entry, until: str) -> tuple[Document, Cast, int]:
         """Return what is asked for who is who, and how far it may go."""
-        whole = desk.reading.document(entry.id)
-        return whole, desk.reading.cast(entry.id), whole.position(until) if until else entry.position
+        whole = desk.books.document(entry.id)
+        return whole, desk.books.cast(entry.id), whole.position(until) if until else entry.position
 
     def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
         """Delete a document with its memory, full text and talks; says how many bytes that freed.
@@ -195,22 +196,22 @@ def declare(desk: Desk) -> None:
         """
         with saying():
             desk.changeable()
-            owner = owner_of(request)
-            _, freed = desk.remove(shelf.of(owner).find(document).id, owner)
+            visit = visit_of(desk, request)
+            _, freed = visit.remove(visit.shelf.find(document).id)
             return {"removed": document, "freed_bytes": freed}
 
     def rename_document(request: gr.Request, document: str, title: str) -> dict[str, Any]:
         """Give a document another title."""
         with saying():
             desk.changeable()
-            owner = owner_of(request)
-            return records.entry(desk.rename(shelf.of(owner).find(document).id, title, owner))
+            visit = visit_of(desk, request)
+            return records.entry(visit.rename(visit.shelf.find(document).id, title))
 
-    def spoken(start: Start, question: str, owner: str) -> Iterator[dict[str, Any]]:
+    def spoken(start: Start, question: str, visit: Visit) -> Iterator[dict[str, Any]]:
         """Yield what is said so far, and again as it grows; ended where the caller has gone."""
         key = f"interface {time.monotonic_ns()}"
         with saying():
-            speech = desk.speaker.say(key, question, start, owner=owner)
+            speech = visit.speaker.say(key, question, start)
             try:
                 for one in desk.speaker.follow(speech):
                     if one.pieces and not one.ended:

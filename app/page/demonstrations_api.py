@@ -6,13 +6,13 @@ from typing import Any
 import gradio as gr
 
 from app.desk import records
-from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
 from app.page.api import saying
-from app.tabs.frame import owner_of
+from app.tabs.library_frame import visited
 from engine.errors import Failure
 
 
-def declare(desk: DemonstrationsDesk) -> None:
+def declare(desk: Desk) -> None:
     """Register the public events in the Blocks under construction."""
 
     def list_libraries(request: gr.Request) -> list[dict[str, Any]]:
@@ -21,7 +21,7 @@ def declare(desk: DemonstrationsDesk) -> None:
 
         `changeable` tells whether this account may change it.
         """
-        owner = owner_of(request)
+        mine = visited(desk, request)
         return [
             {
                 "id": one.library.id,
@@ -32,9 +32,9 @@ def declare(desk: DemonstrationsDesk) -> None:
                 "held_out": one.library.held("held-out"),
                 "bank_bytes": one.bank_bytes,
                 "state": one.state,
-                "changeable": desk.may_change(one.library, owner),
+                "changeable": mine.may_change(one.library),
             }
-            for one in desk.facts(owner)
+            for one in mine.facts()
         ]
 
     def classify(request: gr.Request, library: str, text: str) -> dict[str, Any]:
@@ -43,9 +43,9 @@ def declare(desk: DemonstrationsDesk) -> None:
         Answers with the label, the probability of each label, and the demonstrations that memory read.
         """
         with saying():
-            identifier, speaker = desk.store.find(library).id, desk.desk.speaker
+            identifier, speaker = desk.libraries.store.find(library).id, desk.speaker
             key = f"interface {time.monotonic_ns()}"
-            trial = desk.try_text(key, identifier, text, owner=owner_of(request))
+            trial = visited(desk, request).try_text(key, identifier, text)
             try:
                 for _ in speaker.follow(trial.speech):
                     pass

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.desk.desk import Desk
 from app.page.api import saying
-from app.tabs.frame import owner_of
+from app.tabs.frame import visit_of
 from ingest.errors import BadInput
 from ingest.position import find_start
 
@@ -20,7 +20,7 @@ def declare(desk: Desk) -> None:
         document: of this one only (id or title; empty: of all). query: those that hold these words.
         """
         with saying():
-            mine = desk.shelf.of(owner_of(request))
+            mine = visit_of(desk, request).shelf
             marks = mine.marks.search(query, mine.find(document).id if document else None)
             return [mark.record() | {"document": mark.document} for mark in marks]
 
@@ -34,9 +34,9 @@ def declare(desk: Desk) -> None:
         """
         with saying():
             desk.changeable()
-            mine = desk.shelf.of(owner_of(request))
+            mine = visit_of(desk, request).shelf
             entry = mine.find(document)
-            whole = desk.reading.document(entry.id)
+            whole = desk.books.document(entry.id)
             start = find_start(whole, place)
             kind = "bookmark" if not words else "note" if note else "highlight"
             at = whole.text.find(words, start) if words else start
@@ -51,7 +51,7 @@ def declare(desk: Desk) -> None:
         """Delete one of one's own highlights, notes or bookmarks by its id."""
         with saying():
             desk.changeable()
-            marks = desk.shelf.of(owner_of(request)).marks
+            marks = visit_of(desk, request).shelf.marks
             marks.delete(marks.get(note).id)
             return {"deleted": note}
 

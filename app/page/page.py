@@ -33,7 +33,7 @@ from app.page.packed import Packed  # noqa: E402
 from app.page.sessions import Sessions  # noqa: E402
 from app.tabs.continue_tab import ContinueTab  # noqa: E402
 from app.tabs.demonstrations_tab import DemonstrationsTab  # noqa: E402
-from app.tabs.frame import QUICK, Frame, owner_of  # noqa: E402
+from app.tabs.frame import QUICK, Frame, visit_of  # noqa: E402
 from app.tabs.marks_tab import MarksTab  # noqa: E402
 from app.tabs.read_tab import ReadTab  # noqa: E402
 from app.tabs.settings_tab import SettingsTab  # noqa: E402
@@ -153,9 +153,9 @@ def build(desk: Desk) -> gr.Blocks:
         light.click(None, js=SWITCH_LIGHT, api_visibility="private")
 
         def opened(kept_view: dict | None, request: gr.Request) -> dict:
-            owner = owner_of(request)
-            restored = desk.restored(kept_view, owner)
-            shown = {shelf.cards: desk.cards(owner, restored.document)} | read.scene(restored, request)
+            visit = visit_of(desk, request)
+            restored = visit.restored(kept_view)
+            shown = {shelf.cards: visit.cards(restored.document)} | read.scene(restored, visit)
             if restored.document or restored.talk:
                 shown[tabs] = gr.Tabs(selected="read")
             return shown
@@ -165,7 +165,7 @@ def build(desk: Desk) -> gr.Blocks:
         page.load(written.restored, None, written.outputs, **QUICK)
         api.declare(desk)
         marks_api.declare(desk)
-        demonstrations_api.declare(classify.desk)
+        demonstrations_api.declare(desk)
     page.queue(max_size=QUEUE, default_concurrency_limit=8)
     # Gradio looks for events a thousand times a second, which costs an idle page a sixth of a core
     page._queue.sleep_when_free = EVENT_SECONDS
@@ -177,7 +177,7 @@ def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
     guard = access.guard(desk.accounts is not None, desk.read_only)
-    server = {"middleware": guard, "routes": [*pictures.routes(desk.reading), *sheets.routes(desk.reading)]}
+    server = {"middleware": guard, "routes": [*pictures.routes(desk.books), *sheets.routes(desk)]}
     if desk.accounts is not None:
         guard.append(Middleware(Entrance, sessions=Sessions(desk.accounts), title=TITLE))
         options["auth_dependency"] = account_of

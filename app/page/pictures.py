@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.desk.reading_desk import ReadingDesk
+from app.desk.books import Books
 from engine.errors import Failure
 from engine.shelf.shelf import Shelf
 from ingest import apart
@@ -28,9 +28,9 @@ HEADERS = {
 }
 
 
-def routes(desk: ReadingDesk) -> list[Route]:
+def routes(books: Books) -> list[Route]:
     """Make the routes that serve pictures and printed pages of the documents of a shelf."""
-    shelf = desk.shelf
+    shelf = books.library.shelf
 
     async def picture(request: Request) -> Response:
         path = await asyncio.to_thread(_file, shelf, **request.path_params)
@@ -39,14 +39,14 @@ def routes(desk: ReadingDesk) -> list[Route]:
         return FileResponse(path, media_type=TYPES[path.suffix], headers=HEADERS)
 
     async def cover(request: Request) -> Response:
-        path = await asyncio.to_thread(_cover, desk, **request.path_params)
+        path = await asyncio.to_thread(_cover, books, **request.path_params)
         if path is None:
             return PlainTextResponse("It has no cover.", 404, headers=HEADERS)
         return FileResponse(path, media_type=TYPES[path.suffix], headers=HEADERS)
 
     async def printed(request: Request) -> Response:
         marked = request.query_params.get("marked", "")
-        drawn = await asyncio.to_thread(_printed, desk, **request.path_params, marked=marked)
+        drawn = await asyncio.to_thread(_printed, books, **request.path_params, marked=marked)
         if drawn is None:
             return PlainTextResponse("There is no such page.", 404)
         return Response(drawn, media_type="image/png", headers=HEADERS)
@@ -58,23 +58,25 @@ def routes(desk: ReadingDesk) -> list[Route]:
     ]
 
 
-def _printed(desk: ReadingDesk, document: str, number: int, marked: str) -> bytes | None:
+def _printed(books: Books, document: str, number: int, marked: str) -> bytes | None:
     """Draw a page of a PDF; `marked` is the span of characters to be marked on it ("120-180")."""
     try:
-        entry = desk.shelf.get(document)
+        entry = books.library.shelf.get(document)
         if entry.format != "pdf":
             return None
         first, _, last = marked.partition("-")
         span = slice(int(first), int(last)) if first.isdecimal() and last.isdecimal() else slice(0)
-        words = desk.document(entry.id).text[span]
-        return apart.draw_page(desk.shelf.source(entry.id), number, words, desk.shelf.paths.sheets(entry.id))
+        words = books.document(entry.id).text[span]
+        shelf = books.library.shelf
+        return apart.draw_page(shelf.source(entry.id), number, words, shelf.paths.sheets(entry.id))
     except (BadInput, Failure):
         return None
 
 
-def _cover(desk: ReadingDesk, document: str) -> Path | None:
+def _cover(books: Books, document: str) -> Path | None:
     try:
-        return _file(desk.shelf, document, desk.document(desk.shelf.get(document).id).cover)
+        shelf = books.library.shelf
+        return _file(shelf, document, books.document(shelf.get(document).id).cover)
     except (BadInput, Failure):
         return None
 

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.desk.reading_desk import ReadingDesk
+from app.desk.desk import Desk
 from app.desk.state import Line, View
+from app.desk.visit import Visit
 from app.page.entrance import account_of
 from app.page.pictures import HEADERS
 from engine.errors import Failure
@@ -17,12 +18,12 @@ from ingest.errors import BadInput
 OWN = HEADERS | {"Cache-Control": "no-store"}
 
 
-def routes(desk: ReadingDesk) -> list[Route]:
+def routes(desk: Desk) -> list[Route]:
     """Make the route that serves leaves of the documents of a shelf."""
 
     async def sheet(request: Request) -> Response:
-        owner = account_of(request) or ""
-        made = await asyncio.to_thread(_sheet, desk, **request.path_params, owner=owner)
+        visit = Visit(desk, account_of(request) or "")
+        made = await asyncio.to_thread(_sheet, visit, **request.path_params)
         if made is None:
             return PlainTextResponse("There is no such leaf.", 404)
         return HTMLResponse(made, headers=OWN)
@@ -30,12 +31,12 @@ def routes(desk: ReadingDesk) -> list[Route]:
     return [Route("/lm/leaves/{document}/{number:int}", sheet, methods=["GET"])]
 
 
-def _sheet(desk: ReadingDesk, document: str, number: int, owner: str) -> str | None:
+def _sheet(visit: Visit, document: str, number: int) -> str | None:
     try:
-        identifier = desk.shelf.of(owner).get(document).id
-        starts = desk.starts(identifier)
-        return (
-            desk.sheet_html(View(identifier, Line(starts[number])), owner) if number < len(starts) else None
-        )
+        identifier = visit.shelf.get(document).id
+        starts = visit.reading.books.starts(identifier)
+        if number >= len(starts):
+            return None
+        return visit.reading.sheet_html(View(identifier, Line(starts[number])))
     except (BadInput, Failure):
         return None

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.desk.desk import Desk
 from app.desk.state import View
-from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
 
 
 class AboutPane:
@@ -38,6 +38,6 @@ class AboutPane:
 
         def event(view: View, request: gr.Request) -> str:
             with told():
-                return getattr(self.desk.reading, made)(view, owner_of(request))
+                return getattr(visit_of(self.desk, request).reading, made)(view)
 
         return event

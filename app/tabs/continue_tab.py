@@ -11,8 +11,9 @@ from app.desk.desk import Desk
 from app.desk.scope import still_there
 from app.desk.speaking import Speech, waiting_words
 from app.desk.state import View
+from app.desk.visit import Visit
 from app.html import markup, talk_html
-from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, owner_of, told
+from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, told, visit_of
 from app.tabs.read_tab import ReadTab
 from engine.answering.answer import AnswerEvent
 from engine.sampling import CONTINUING
@@ -20,6 +21,7 @@ from ingest.errors import BadInput
 
 PLACES = {"After the paragraph I chose": "cursor", "Where I have read to": "read", "At its end": "end"}
 MOODS = {"Always the likeliest word": 0.0, "Careful": 0.5, "Natural": 0.8, "Daring": 1.1}
+NAMES = MEMORY, PLAIN = "memory", "plain"
 WITH, WITHOUT = "With the memory of the book", "The same without memory"
 NO_PLACE = {
     "read": "you have not read anything yet: choose another place to go on from",
@@ -82,18 +84,18 @@ class ContinueTab:
         self, view: View, place: str, prompt: str, mood: float, length: int, request: gr.Request
     ) -> Iterator[dict]:
         """Write on, with the memory of the open book and then the same without."""
-        owner = owner_of(request)
+        visit = visit_of(self.desk, request)
         with told():
-            still_there(self.desk.reading, view, owner)
-            at = self.at(view, place, prompt, owner)
+            still_there(visit.reading, view)
+            at = self.at(view, place, prompt, visit)
             document = view.document or None
             if document is None and not prompt.strip():
                 raise BadInput("open a book first, or type words to go on from")
             asked = self.asked(document, at, prompt)
             seed = secrets.randbelow(2**31)
-            speeches = [self.say(request, name, document, at, prompt, mood, length, seed, owner)
-                        for name in (("memory", "plain") if document else ("plain",))]  # fmt: skip
-        made = self._last[owner] = Continuation(document, asked, tuple(speeches))
+            keys = [f"{name} {request.session_hash}" for name in NAMES if document or name == PLAIN]
+            speeches = [self.say(visit, key, document, at, prompt, mood, length, seed) for key in keys]
+        made = self._last[visit.owner] = Continuation(document, asked, tuple(speeches))
         try:
             yield from self.follow(made)
         finally:
@@ -103,11 +105,9 @@ class ContinueTab:
 
     def restored(self, request: gr.Request) -> Iterator[dict]:
         """Show what was written before the page was loaded again, unless its book is gone."""
-        owner = owner_of(request)
-        made = self._last.get(owner)
-        if made is not None and (
-            made.document is None or self.desk.reading.entry(View(made.document), owner)
-        ):
+        visit = visit_of(self.desk, request)
+        made = self._last.get(visit.owner)
+        if made is not None and (made.document is None or visit.reading.entry(View(made.document))):
             yield from self.follow(made)
         else:
             yield {self.written: None}
@@ -131,28 +131,28 @@ class ContinueTab:
         return shown | {self.written: made}
 
     def say(
-        self, request: gr.Request, name: str, document: str | None, at: int | None, prompt: str, mood: float,
-        length: int, seed: int, owner: str,
+        self, visit: Visit, key: str, document: str | None, at: int | None, prompt: str, mood: float,
+        length: int, seed: int,
     ) -> Speech:  # fmt: skip
         """Queue one of the two continuations; both draw with the same seed."""
         sampling = replace(CONTINUING, temperature=float(mood), seed=seed)
         after = None if at is None else f"char {at}"
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
-            return self.desk.assistant.of(owner).continue_(
+            return visit.assistant.continue_(
                 document, at=after, prompt=prompt.strip() and prompt or None, tokens=int(length),
-                memory=name == "memory", sampling=sampling, stop=stop,
+                memory=key.startswith(MEMORY), sampling=sampling, stop=stop,
             )  # fmt: skip
 
-        self.desk.check_tokens(length, owner)
-        return self.desk.speaker.say(f"{name} {request.session_hash}", prompt, begin, owner=owner)
+        visit.check_tokens(length)
+        return visit.speaker.say(key, prompt, begin)
 
-    def at(self, view: View, place: str, prompt: str, owner: str) -> int | None:
+    def at(self, view: View, place: str, prompt: str, visit: Visit) -> int | None:
         """Find the character to go on from, None for the end; words of one's own go on from what was read."""
-        entry = self.desk.reading.entry(view, owner)
+        entry = visit.reading.entry(view)
         if entry is None or place == "end":
             return None
-        chosen = entry.position if place == "read" else self.desk.reading.paragraph_end(view)
+        chosen = entry.position if place == "read" else self.desk.books.paragraph_end(view)
         if not chosen and not prompt.strip():
             raise BadInput(NO_PLACE[place])
         return chosen or entry.position
@@ -161,41 +161,43 @@ class ContinueTab:
         """Write what was gone on from as a talk's question: the words, or the place as the book names it."""
         if prompt.strip() or document is None:
             return f"Go on from these words: {prompt.strip()}"
-        whole = self.desk.reading.document(document)
+        whole = self.desk.books.document(document)
         return f"Go on after {whole.place(max(0, at - 1))}." if at is not None else "Go on after the end."
 
     def on_stop(self, request: gr.Request) -> None:
         """End what is being written in this browser."""
-        for name in ("memory", "plain"):
+        for name in NAMES:
             self.desk.speaker.stop(f"{name} {request.session_hash}")
 
     def on_keep(self, view: View, written: Continuation | None, request: gr.Request) -> dict:
         """Make a talk of what was written, about the book that it was written from."""
-        owner = owner_of(request)
-        talks = self.desk.shelf.of(owner).talks
+        visit = visit_of(self.desk, request)
+        talks = visit.shelf.talks
         with told():
             text = written.speeches[0].text if written is not None else ""
             if written is None or not text.strip():
                 raise BadInput("there is nothing to keep yet")
             if not written.speeches[0].ended:
                 raise BadInput("it is still being written: wait for its end, or stop it")
-            entry = still_there(self.desk.reading, View(written.document or ""), owner)
+            entry = still_there(visit.reading, View(written.document or ""))
             about = f"“{entry.title}”" if entry else "all your books"
             if written.talk not in [talk.id for talk in talks.about(written.document)]:
                 talk = talks.create(written.document)
                 talks.append(talk.id, "user", written.asked, settings={"written_on": True})
                 talks.append(talk.id, "assistant", text)
                 kept = replace(written, talk=talk.id)
-                if self._last.get(owner) is written:  # another window may have written on since
-                    self._last[owner] = kept
+                if self._last.get(visit.owner) is written:  # another window may have written on since
+                    self._last[visit.owner] = kept
                 written = kept
         gr.Info(f"It is among the talks about {markup.text(about)} now.")
-        return self.read.talk_list(view, owner) | {self.written: written}
+        return self.read.talk_list(view, visit) | {self.written: written}
 
     def title(self, document: str) -> str:
         """Return what a book is called; as one says it where it is gone."""
-        entry = self.desk.reading.entry(View(document), "")
-        return entry.title if entry else "a removed book"
+        try:
+            return self.desk.shelf.get(document).title
+        except BadInput:
+            return "a removed book"
 
 
 def written(label: str, speech: Speech | None, note: str = "") -> str:

@@ -9,14 +9,16 @@ from dataclasses import replace
 
 import gradio as gr
 
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
 from app.desk.desk import Desk
+from app.desk.libraries import Looked
 from app.html import demonstrations_html, markup, wording
 from app.tabs.examples_form import ExamplesForm
-from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import PANE, QUICK, Frame, event_values, told
 from app.tabs.how_form import HowForm
 from app.tabs.import_form import ImportForm
 from app.tabs.label_form import FileForm, TextForm
+from app.tabs.library_frame import visited
 from app.tabs.measure_form import MeasureForm
 from app.tabs.shelf_tab import BUSY_SECONDS, IDLE_SECONDS
 from app.tabs.task_form import TaskForm
@@ -32,7 +34,7 @@ class DemonstrationsTab:
     NAME = "Classify"
 
     def __init__(self, desk: Desk, frame: Frame) -> None:
-        self.desk, self.frame = DemonstrationsDesk(desk), frame
+        self.desk, self.frame = desk, frame
         self.looked = gr.State(Looked())
         self.kept = gr.BrowserState({}, storage_key=BROWSER_KEY, secret=BROWSER_KEY)
         self.notice = gr.HTML(elem_id="lm-library-notice", apply_default_css=False, padding=False)
@@ -88,10 +90,10 @@ class DemonstrationsTab:
 
     def scene(self, looked: Looked, request: gr.Request, said: str = "") -> dict:
         """Everything on the tab; `said` is told above the list."""
-        looked, owner = self.desk.present(looked), owner_of(request)
-        library = self.desk.library(looked)
-        may_change = self.desk.may_change(library, owner)
-        panes = self.panes(looked, owner)
+        looked, mine = self.desk.libraries.present(looked), visited(self.desk, request)
+        library = self.desk.libraries.library(looked)
+        may_change = mine.may_change(library)
+        panes = self.panes(looked, mine)
         notice = markup.tag("p", markup.text(said), role="status") if said else ""
         shown = {
             self.looked: replace(looked, filled=looked.in_hand),
@@ -101,31 +103,31 @@ class DemonstrationsTab:
             self.timer: self.busy(),
             self.seen: {name: _digest(html) for name, (_, html) in panes.items()},
         }
-        shown |= dict(panes.values()) | self.importing.scene(owner) | self.measure.scene(may_change)
+        shown |= dict(panes.values()) | self.importing.scene(mine) | self.measure.scene(may_change)
         return (
-            shown | self.examples.scene(looked, library, owner) | self.task.scene(looked, library, may_change)
+            shown | self.examples.scene(looked, library, mine) | self.task.scene(looked, library, may_change)
         )
 
-    def panes(self, looked: Looked, owner: str) -> dict[str, tuple[gr.HTML, str]]:
+    def panes(self, looked: Looked, mine: DemonstrationsDesk) -> dict[str, tuple[gr.HTML, str]]:
         """Return {name: (component, what it shows)} of all that changes by itself."""
-        desk, library = self.desk, self.desk.library(looked)
-        facts = desk.facts(owner)
+        library = self.desk.libraries.library(looked)
+        facts = mine.facts()
         own = next((one for one in facts if library is not None and one.library.id == library.id), None)
-        cards = demonstrations_html.cards(facts, looked.library, desk.desk.read_only, desk.ready())
+        cards = demonstrations_html.cards(facts, looked.library, self.desk.read_only, mine.ready())
         return {
             "cards": (self.cards, cards),
             "heading": (self.heading, demonstrations_html.heading(own)),
-            "runs": (self.file.runs, self.file.runs_html(library, owner)),
+            "runs": (self.file.runs, self.file.runs_html(library, mine)),
             "held": (self.measure.held, self.measure.held_html(library)),
-            "measured": (self.measure.shown, self.measure.shown_html(library, owner)),
+            "measured": (self.measure.shown, self.measure.shown_html(library, mine)),
         }
 
     # events
 
     def on_open(self, looked: Looked, kept: dict | None, request: gr.Request) -> dict:
         """Show the tab when it is chosen."""
-        if self.desk.library(looked) is None:
-            looked = self.desk.restored(kept)
+        if self.desk.libraries.library(looked) is None:
+            looked = self.desk.libraries.restored(kept)
         return self.scene(looked, request)
 
     def on_leave(self, event: gr.SelectData) -> gr.Timer:
@@ -134,35 +136,36 @@ class DemonstrationsTab:
 
     def on_card(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
         """Do what a button of one of the libraries says."""
-        values, said, owner = event_values(event), "", owner_of(request)
+        values, said, mine = event_values(event), "", visited(self.desk, request)
         action, library = values.get("action"), str(values.get("library", ""))
         with told():
             if action == "use":
-                looked = Looked(self.desk.store.get(library).id, filled=looked.filled)
+                looked = Looked(self.desk.libraries.store.get(library).id, filled=looked.filled)
             elif action == "install":
-                made = self.desk.install(str(values.get("kind")), owner)
+                made = mine.install(str(values.get("kind")))
                 looked, said = (
                     Looked(made.id, filled=looked.filled),
                     f"“{made.name}” was added; it is being encoded.",
                 )
             elif action == "encode":
-                self.desk.encode(library, owner)
+                mine.encode(library)
             elif action == "rename":
-                self.desk.rename(library, str(values.get("answer", "")), owner)
+                mine.rename(library, str(values.get("answer", "")))
             elif action == "remove":
-                name, freed = self.desk.remove(library, owner)
+                name, freed = mine.remove(library)
                 said = f"“{name}” was deleted with all its examples; {wording.size(freed)} freed."
             elif action in ("pause", "cancel", "resume"):
-                self.desk.act(action, int(values["job"]), owner)
+                mine.act(action, int(values["job"]))
         shown = self.scene(looked, request, said)
         return shown | ({self.text.shown: self.text.hint()} if action in ("use", "install") else {})
 
     def on_tick(self, looked: Looked, seen: dict, seconds: float, request: gr.Request) -> dict:
         """Show what changed by itself since it was last looked at."""
-        panes = self.panes(looked, owner_of(request))
+        mine = visited(self.desk, request)
+        panes = self.panes(looked, mine)
         now = {name: _digest(html) for name, (_, html) in panes.items()}
         shown = {pane: html for name, (pane, html) in panes.items() if seen.get(name) != now[name]}
-        wanted = BUSY_SECONDS if self.desk.is_busy() else IDLE_SECONDS
+        wanted = BUSY_SECONDS if mine.is_busy() else IDLE_SECONDS
         if wanted != seconds:
             shown[self.timer] = gr.Timer(wanted)
         return shown | {self.seen: now}

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import gradio as gr
 
-from app.desk.demonstrations_desk import PAGE, DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
+from app.desk.libraries import PAGE, Looked
 from app.html import demonstrations_html
-from app.tabs.frame import PANE, QUICK, event_values, owner_of, told
-from app.tabs.library_frame import LibraryFrame
+from app.tabs.frame import PANE, QUICK, event_values, told
+from app.tabs.library_frame import LibraryFrame, visited
 from engine.demonstrations.files import SUFFIXES
 from engine.demonstrations.store import DemonstrationLibrary
 
@@ -19,9 +21,9 @@ FORMATS = [(suffix[1:].upper(), suffix) for suffix in SUFFIXES]
 class ExamplesForm:
     """Look for, add, edit and remove examples; balance and export them."""
 
-    def __init__(self, desk: DemonstrationsDesk) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        may_change = not desk.desk.read_only
+        may_change = not desk.read_only
         with gr.Row():
             self.query = gr.Textbox(label="Search in the texts", max_lines=1, min_width=180)
             self.label = gr.Dropdown([ANY], value="", label="Label", min_width=130)
@@ -67,12 +69,12 @@ class ExamplesForm:
         self.balance.click(self.on_balance, [tab.looked], tab.outputs, **QUICK)
         tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **QUICK))
 
-    def scene(self, looked: Looked, library: DemonstrationLibrary | None, owner: str) -> dict:
+    def scene(self, looked: Looked, library: DemonstrationLibrary | None, mine: DemonstrationsDesk) -> dict:
         """Everything of the form; what is being typed stays as long as the same example is in hand."""
         if library is None:
             return {self.shown: ""}
-        is_edited, may_change = bool(looked.editing), self.desk.may_change(library, owner)
-        shown = self.page(looked, owner)
+        is_edited, may_change = bool(looked.editing), mine.may_change(library)
+        shown = self.page(looked, mine)
         if not (looked.query or looked.label or looked.part):
             # otherwise what its reader is typing just now stays
             labels = gr.Dropdown([ANY, *library.task.labels], value="")
@@ -88,7 +90,7 @@ class ExamplesForm:
 
     def values(self, looked: Looked, library: DemonstrationLibrary) -> dict:
         """Return the example in hand, or the empty fields of a new one."""
-        example = self.desk.example(looked)
+        example = self.desk.libraries.example(looked)
         label = "The example in hand" if example else "A new example"
         return {
             self.text: gr.Textbox(value=example.text if example else "", label=label),
@@ -97,10 +99,10 @@ class ExamplesForm:
             ),
         }
 
-    def page(self, looked: Looked, owner: str) -> dict:
+    def page(self, looked: Looked, mine: DemonstrationsDesk) -> dict:
         """Show one page of examples."""
-        found, has_more = self.desk.examples(looked)
-        is_fixed = not self.desk.may_change(self.desk.library(looked), owner)
+        found, has_more = self.desk.libraries.examples(looked)
+        is_fixed = not mine.may_change(self.desk.libraries.library(looked))
         html = demonstrations_html.examples(found, is_fixed, looked.editing)
         return {
             self.shown: html,
@@ -113,7 +115,7 @@ class ExamplesForm:
 
         def event(looked: Looked, request: gr.Request) -> dict:
             there = replace(looked, offset=max(0, looked.offset + steps))
-            return {self.tab.looked: there} | self.page(there, owner_of(request))
+            return {self.tab.looked: there} | self.page(there, visited(self.desk, request))
 
         return event
 
@@ -122,7 +124,7 @@ class ExamplesForm:
     ) -> dict:
         """Look for other examples."""
         there = replace(looked, query=(query or "").strip(), label=label or "", part=part or "", offset=0)
-        return {self.tab.looked: there} | self.page(there, owner_of(request))
+        return {self.tab.looked: there} | self.page(there, visited(self.desk, request))
 
     def on_example(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
         """Do what a button of one of the examples says."""
@@ -130,7 +132,7 @@ class ExamplesForm:
         with told():
             example = int(values["example"])
             if values.get("action") == "discard":
-                self.desk.discard(looked, example, owner_of(request))
+                visited(self.desk, request).discard(looked, example)
                 said = "The example was removed."
             elif values.get("action") == "edit":
                 looked = replace(looked, editing=example)
@@ -138,25 +140,27 @@ class ExamplesForm:
 
     def on_fresh(self, looked: Looked, request: gr.Request) -> dict:
         """Empty the fields for a new example."""
-        there = self.desk.present(replace(looked, editing=0))
-        shown = self.scene(there, self.desk.library(there), owner_of(request))
+        there = self.desk.libraries.present(replace(looked, editing=0))
+        shown = self.scene(there, self.desk.libraries.library(there), visited(self.desk, request))
         return {self.tab.looked: replace(there, filled=there.in_hand)} | shown
 
     def on_save(self, looked: Looked, text: str, label: str | None, request: gr.Request) -> dict:
         """Keep the example in hand."""
         with told():
-            self.desk.save_example(looked, text or "", label, owner_of(request))
+            visited(self.desk, request).save_example(looked, text or "", label)
         said, there = "It is in the library; only what is new is being encoded.", replace(looked, editing=0)
-        return self.tab.scene(there, request, said) | self.values(there, self.desk.store.get(there.library))
+        return self.tab.scene(there, request, said) | self.values(
+            there, self.desk.libraries.store.get(there.library)
+        )
 
     def on_balance(self, looked: Looked, request: gr.Request) -> dict:
         """Lay aside what some labels have beyond the rarest."""
         with told():
-            count = self.desk.balance(looked.library, owner_of(request))
+            count = visited(self.desk, request).balance(looked.library)
         said = f"{count:,} examples were laid aside: every label has as many in memory now."
         return self.tab.scene(looked, request, said)
 
     def on_export(self, looked: Looked, suffix: str) -> str:
         """Write a file of all examples."""
         with told():
-            return str(self.desk.export(looked.library, suffix))
+            return str(self.desk.libraries.export(looked.library, suffix))

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.desk.desk import Desk
+from app.desk.visit import Visit
 from app.html import markup, wording
 from engine.errors import Failure
 from engine.paths import ASSETS
@@ -27,9 +29,9 @@ class Frame:
     tabs: gr.Tabs
 
 
-def owner_of(request: gr.Request | None) -> str:
-    """Return the reader's account name; '' where there are no accounts."""
-    return getattr(request, "username", None) or ""
+def visit_of(desk: Desk, request: gr.Request) -> Visit:
+    """Return the visit of who sends a request, with the account that they have signed in with, if any."""
+    return Visit(desk, getattr(request, "username", None) or "")
 
 
 def event_values(event: gr.EventData) -> dict[str, Any]:

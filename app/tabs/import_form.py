@@ -9,11 +9,13 @@ from pathlib import Path
 import gradio as gr
 
 from app.desk import import_draft
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
 from app.desk.import_draft import HEADERS, Draft, Drafts
+from app.desk.libraries import Looked
 from app.html import demonstrations_html, markup
-from app.tabs.frame import QUICK, owner_of, told
-from app.tabs.library_frame import LibraryFrame
+from app.tabs.frame import QUICK, told, visit_of
+from app.tabs.library_frame import LibraryFrame, visited
 
 SUFFIXES = [".csv", ".tsv", ".txt", ".jsonl", ".json", ".parquet"]
 NEW = ("A new library", "")
@@ -29,7 +31,7 @@ PLACEHOLDER = "text,label\nA fine film.,good\nTwo hours that I want back.,bad"
 class ImportForm:
     """Components of the form, and what fills them."""
 
-    def __init__(self, desk: DemonstrationsDesk) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk, self.drafts = desk, Drafts()
         with gr.Accordion("Bring examples", open=False, elem_id="lm-import") as self.fold:
             with gr.Row():
@@ -125,20 +127,24 @@ class ImportForm:
             [self.pasted, self.description, self.into, self.fold, *self.outputs, *tab.outputs], **QUICK,
         )  # fmt: skip
 
-    def scene(self, owner: str) -> dict:
+    def drafts_of(self, request: gr.Request) -> Drafts:
+        """Return the drafts of who sends a request."""
+        return self.drafts.of(visit_of(self.desk, request).owner)
+
+    def scene(self, mine: DemonstrationsDesk) -> dict:
         """Show the list of libraries that rows can join; what was chosen in it stays."""
-        return {self.into: gr.Dropdown(choices=self.choices(owner))}
+        return {self.into: gr.Dropdown(choices=self.choices(mine))}
 
-    def choices(self, owner: str) -> list[tuple[str, str]]:
-        """List a new library, and those that are a reader's own."""
-        every = self.desk.store.libraries()
-        return [NEW, *((one.name, one.id) for one in every if self.desk.may_change(one, owner))]
+    def choices(self, mine: DemonstrationsDesk) -> list[tuple[str, str]]:
+        """List a new library, and those that are the reader's own."""
+        every = self.desk.libraries.store.libraries()
+        return [NEW, *((one.name, one.id) for one in every if mine.may_change(one))]
 
-    def restored(self, kept: dict | None, draft: Draft | None, owner: str) -> dict:
+    def restored(self, kept: dict | None, draft: Draft | None, drafts: Drafts) -> dict:
         """Show what was in hand before a refresh, as it was left."""
         if draft is not None or not kept:
             return {self.draft: draft}
-        found = self.drafts.find(str(kept.get("draft") or ""), owner)
+        found = drafts.find(str(kept.get("draft") or ""))
         typed = {getattr(self, name): str(kept[name]) for name in TYPED if kept.get(name)}
         if found is None:
             lost = bool(kept.get("draft")) and not kept.get("pasted")
@@ -153,11 +159,11 @@ class ImportForm:
         template, words = (str(kept.get(name) or "") or shown[getattr(self, name)] for name in TYPED[3:])
         return shown | typed | {self.written: self.written_of(found, template, words)}
 
-    def kept_of(self, draft: Draft, kept: dict | None, owner: str, is_new: bool = True) -> dict:
+    def kept_of(self, draft: Draft, kept: dict | None, drafts: Drafts, is_new: bool = True) -> dict:
         """Return what is to be kept of a draft; a new one brings names of its own."""
         kept = kept or {}
-        self.drafts.drop(str(kept.get("draft") or ""), owner)
-        mark = self.drafts.keep(draft, owner)
+        drafts.drop(str(kept.get("draft") or ""))
+        mark = drafts.keep(draft)
         names = ("pasted", "description") if is_new else ("pasted", "description", "name")
         return {self.mark: mark, self.kept: {name: kept.get(name) or "" for name in names} | {"draft": mark}}
 
@@ -214,7 +220,7 @@ class ImportForm:
 
     def on_return(self, draft: Draft | None, kept: dict | None, request: gr.Request) -> dict:
         """Show what was in hand before a refresh."""
-        return self.restored(kept, draft, owner_of(request))
+        return self.restored(kept, draft, self.drafts_of(request))
 
     def on_file(
         self, name: str | None, encoding: str, header: str, into: str | None, kept: dict | None,
@@ -225,22 +231,22 @@ class ImportForm:
             return {self.file: None}
         path = Path(name)
         with told():
-            self.desk.desk.changeable()
+            self.desk.changeable()
             data, table = import_draft.uploaded(path, encoding, header or "")
-            draft = self.desk.draft(data, table, into or "")
+            draft = self.desk.libraries.draft(data, table, into or "")
         kept = (kept or {}) | {"pasted": ""}
-        return {self.file: None} | self.shown(draft) | self.kept_of(draft, kept, owner_of(request))
+        return {self.file: None} | self.shown(draft) | self.kept_of(draft, kept, self.drafts_of(request))
 
     def on_paste(
         self, text: str, encoding: str, header: str, into: str | None, kept: dict | None, request: gr.Request
     ) -> dict:
         """Look at pasted rows."""
         with told():
-            self.desk.desk.changeable()
+            self.desk.changeable()
             table = import_draft.table_of("", text or "", "", header or "")
-            draft = self.desk.draft(text or "", table, into or "")
+            draft = self.desk.libraries.draft(text or "", table, into or "")
         kept = (kept or {}) | {"pasted": self.kept_text(text)}
-        return self.shown(draft) | self.kept_of(draft, kept, owner_of(request))
+        return self.shown(draft) | self.kept_of(draft, kept, self.drafts_of(request))
 
     def on_otherwise(
         self, draft: Draft | None, encoding: str, header: str, into: str | None, kept: dict | None,
@@ -253,8 +259,8 @@ class ImportForm:
             table = import_draft.table_of(draft.table.name, draft.data, encoding, header or "")
             if table == draft.table:
                 return {self.draft: draft}
-            made = self.desk.draft(draft.data, table, into or "")
-        return self.changed(made, kept, owner_of(request))
+            made = self.desk.libraries.draft(draft.data, table, into or "")
+        return self.changed(made, kept, self.drafts_of(request))
 
     def on_columns(
         self, draft: Draft | None, into: str | None, text: str | None, label: str | None, join: bool,
@@ -264,12 +270,12 @@ class ImportForm:
         if draft is None:
             return {self.draft: None}
         with told():
-            made = self.desk.draft(draft.data, draft.table, into or "", text, label, join)
-        return self.changed(made, kept, owner_of(request))
+            made = self.desk.libraries.draft(draft.data, draft.table, into or "", text, label, join)
+        return self.changed(made, kept, self.drafts_of(request))
 
-    def changed(self, draft: Draft, kept: dict | None, owner: str) -> dict:
+    def changed(self, draft: Draft, kept: dict | None, drafts: Drafts) -> dict:
         """Show the same rows, read otherwise."""
-        return self.shown(draft, is_new=False) | self.kept_of(draft, kept, owner, is_new=False)
+        return self.shown(draft, is_new=False) | self.kept_of(draft, kept, drafts, is_new=False)
 
     def on_typed(self, mark: str, pasted: str, *typed: str) -> dict:
         """Return what the browser is to keep of what was typed."""
@@ -289,7 +295,7 @@ class ImportForm:
 
     def on_drop(self, kept: dict | None, request: gr.Request) -> dict:
         """Forget the rows in hand."""
-        self.drafts.drop(str((kept or {}).get("draft") or ""), owner_of(request))
+        self.drafts_of(request).drop(str((kept or {}).get("draft") or ""))
         return self.empty() | {self.pasted: ""}
 
     def on_make(
@@ -297,18 +303,18 @@ class ImportForm:
         skip: bool, kept: dict | None, request: gr.Request,
     ) -> dict:  # fmt: skip
         """Keep the rows, and begin to encode them."""
-        owner = owner_of(request)
+        mine = visited(self.desk, request)
         with told():
-            library, count = self.desk.make(
-                draft, name or "", template or "", words or "", description or "", skip, owner
+            library, count = mine.make(
+                draft, name or "", template or "", words or "", description or "", skip
             )
-        self.drafts.drop(str((kept or {}).get("draft") or ""), owner)
+        self.drafts_of(request).drop(str((kept or {}).get("draft") or ""))
         looked = Looked(library.id) if looked.library != library.id else replace(looked, editing=0)
         said = f"{count:,} examples are in “{library.name}” now; they are being encoded."
         reset = {
             self.pasted: "",
             self.description: "",
             self.fold: gr.Accordion(open=False),
-            self.into: gr.Dropdown(choices=self.choices(owner), value=""),
+            self.into: gr.Dropdown(choices=self.choices(mine), value=""),
         }
         return self.tab.scene(looked, request, said) | self.empty() | reset

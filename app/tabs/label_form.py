@@ -7,14 +7,16 @@ from pathlib import Path
 import gradio as gr
 
 from app.desk import import_draft
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
 from app.desk.import_draft import Draft
+from app.desk.libraries import Looked
 from app.desk.speaking import waiting_words
 from app.html import demonstrations_html, label_html
-from app.tabs.frame import HIDDEN, PANE, QUICK, event_values, owner_of, told
+from app.tabs.frame import HIDDEN, PANE, QUICK, event_values, told
 from app.tabs.how_form import settings_of
 from app.tabs.import_form import SUFFIXES
-from app.tabs.library_frame import LibraryFrame
+from app.tabs.library_frame import LibraryFrame, visited
 from engine.demonstrations.store import DemonstrationLibrary
 
 HINT = "Type a text, and press “Label it”."
@@ -24,7 +26,7 @@ FIRST = "The first text after a change takes longer: the demonstrations are weig
 class TextForm:
     """One text."""
 
-    def __init__(self, desk: DemonstrationsDesk) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.text = gr.Textbox(label="A text to label", lines=3, max_lines=10)
         with gr.Row(elem_classes="lm-tools"):
@@ -45,12 +47,12 @@ class TextForm:
         request: gr.Request,
     ) -> Iterator[str]:  # fmt: skip
         """Label the text, and tell meanwhile how long it takes."""
-        speaker = self.desk.desk.speaker
+        speaker = self.desk.speaker
         with told():
             settings = settings_of(shots, choose, memory, vote)
             text = text or ""
-            trial = self.desk.try_text(
-                f"try {request.session_hash}", looked.library, text, settings, owner_of(request)
+            trial = visited(self.desk, request).try_text(
+                f"try {request.session_hash}", looked.library, text, settings
             )
         speech = trial.speech
         try:
@@ -69,9 +71,9 @@ class TextForm:
 class FileForm:
     """A whole file, as a job of the server."""
 
-    def __init__(self, desk: DemonstrationsDesk) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        may_change = not desk.desk.read_only
+        may_change = not desk.read_only
         with gr.Row(visible=may_change):
             with gr.Column(min_width=280):
                 self.file = gr.File(label="A table of texts: CSV, TSV, JSONL or Parquet", file_types=SUFFIXES,
@@ -101,18 +103,18 @@ class FileForm:
         acted = self.runs.click(self.on_run, [tab.looked], [self.runs, tab.download, tab.timer], **QUICK)
         tab.downloaded(acted)
 
-    def runs_html(self, library: DemonstrationLibrary | None, owner: str) -> str:
+    def runs_html(self, library: DemonstrationLibrary | None, mine: DemonstrationsDesk) -> str:
         """Write the reader's files with a library."""
         if library is None:
             return ""
-        return demonstrations_html.runs(self.desk.runs(library.id, owner), self.desk.desk.read_only)
+        return demonstrations_html.runs(mine.runs(library.id), self.desk.read_only)
 
     def on_file(self, looked: Looked, name: str | None, encoding: str) -> dict:
         """Look at a file that was just uploaded."""
         if not name:
             return {self.file: None}
         with told():
-            self.desk.desk.changeable()
+            self.desk.changeable()
             draft = Draft(*import_draft.uploaded(Path(name), encoding))
             return self.shown(looked, draft)
 
@@ -130,7 +132,9 @@ class FileForm:
         """Show a file that may be labelled, and the column of its texts: the one chosen, or a guess."""
         table = draft.table
         if column not in table.columns:
-            column = self.desk.demos.text_column(self.desk.store.get(looked.library), table)
+            column = self.desk.demonstrations.text_column(
+                self.desk.libraries.store.get(looked.library), table
+            )
         return {
             self.file: None,
             self.draft: draft,
@@ -144,29 +148,29 @@ class FileForm:
         memory: bool, vote: bool, request: gr.Request,
     ) -> dict:  # fmt: skip
         """Queue the file."""
-        owner = owner_of(request)
+        mine = visited(self.desk, request)
         with told():
             settings = settings_of(shots, choose, memory, vote)
-            self.desk.start_run(looked.library, draft.table if draft else None, column, settings, owner)
+            mine.start_run(looked.library, draft.table if draft else None, column, settings)
         return {
             self.file: None,
             self.draft: None,
             self.column: gr.Dropdown(choices=[], value=None),
             self.preview: "",
             self.go: gr.Button(interactive=False),
-            self.runs: self.runs_html(self.desk.library(looked), owner),
+            self.runs: self.runs_html(self.desk.libraries.library(looked), mine),
             self.tab.timer: self.tab.busy(),
         }
 
     def on_run(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:
         """Do what a button of one of the files below says."""
-        values, owner = event_values(event), owner_of(request)
+        values, mine = event_values(event), visited(self.desk, request)
         path = None
         with told():
-            run, action = self.desk.run(looked.library, str(values["run"]), owner), values.get("action")
+            run, action = mine.run(looked.library, str(values["run"])), values.get("action")
             if action == "download":
-                path = str(self.desk.export_run(run, str(values.get("kind"))))
+                path = str(mine.export_run(run, str(values.get("kind"))))
             elif action in ("pause", "cancel", "resume", "remove"):
-                self.desk.act_on_run(action, run)
-        shown = self.runs_html(self.desk.library(looked), owner)
+                mine.act_on_run(action, run)
+        shown = self.runs_html(self.desk.libraries.library(looked), mine)
         return {self.runs: shown, self.tab.download: path, self.tab.timer: self.tab.busy()}

@@ -4,8 +4,16 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from app.desk.demonstrations_desk import Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
+from app.desk.libraries import Looked
+from app.tabs.frame import visit_of
 from app.tabs.how_form import HowForm
+
+
+def visited(desk: Desk, request: gr.Request) -> DemonstrationsDesk:
+    """Return the demonstration libraries as they are to who sends a request."""
+    return DemonstrationsDesk(visit_of(desk, request))
 
 
 class LibraryFrame(Protocol):

@@ -1,13 +1,11 @@
 """Mark bar: what can be done with words that are selected in the book. It stands beside them."""
 
-from typing import Any
-
 import gradio as gr
 
-from app.desk.marks_desk import MarksDesk
+from app.desk.desk import Desk
 from app.desk.state import View
 from app.html import marks_html
-from app.tabs.frame import QUICK, event_values, owner_of, told
+from app.tabs.frame import QUICK, event_values, told, visit_of
 from engine.paths import ASSETS
 
 SCRIPT = (ASSETS / "marks.js").read_text(encoding="utf-8")
@@ -31,30 +29,30 @@ KINDS = {"mark": "highlight", "note": "note", "bookmark": "bookmark"}
 class MarkBar:
     """The bar, and the events of its buttons."""
 
-    def __init__(self, desk: MarksDesk):
+    def __init__(self, desk: Desk):
         self.desk = desk
         self.bar = gr.HTML(
             marks_html.bar(), js_on_load=SCRIPT, apply_default_css=False, padding=False, elem_id="lm-bar"
         )
         self.copied = gr.Textbox(label="Words with their place", visible="hidden")
 
-    def wire(self, view: gr.State, question: gr.Textbox, leaf: gr.HTML, shown: Any) -> None:
-        """Connect the bar. shown(view, owner) writes the leaf anew."""
+    def wire(self, view: gr.State, question: gr.Textbox, leaf: gr.HTML) -> None:
+        """Connect the bar; what it marks shows on the leaf."""
 
         def clicked(view: View, event: gr.EventData, request: gr.Request) -> dict:
-            values, owner = event_values(event), owner_of(request)
+            values, visit = event_values(event), visit_of(self.desk, request)
             action = str(values.get("action", ""))
             result: dict = {self.copied: ""}
             with told():
                 if action in KINDS:
-                    self.desk.add(view, KINDS[action], values, owner)
+                    visit.marks.add(view, KINDS[action], values)
                 elif action == "unmark":
-                    self.desk.unmark(view, values, owner)
+                    visit.marks.unmark(view, values)
                 elif action == "copy-place":
-                    return {self.copied: self.desk.quoted(view, values)}
+                    return {self.copied: visit.marks.quoted(view, values)}
                 elif action == "ask":
-                    return result | {question: self.desk.asked(view, values)}
-            return result | {leaf: shown(view, owner)}
+                    return result | {question: visit.marks.asked(view, values)}
+            return result | {leaf: visit.reading.leaf_html(view)}
 
         begun = self.bar.click(clicked, [view], [self.copied, question, leaf], **QUICK)
         begun.success(None, [self.copied], None, js=COPY, api_visibility="private")

@@ -7,7 +7,7 @@ import gradio as gr
 from app.desk.desk import Desk
 from app.desk.state import View
 from app.html import markup
-from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
 from app.tabs.read_tab import LEADS, ReadTab
 
 FORMS = [("Markdown", "markdown"), ("JSON", "json"), ("EPUB", "epub")]
@@ -17,7 +17,7 @@ class MarksTab:
     """Components of the tab, and what fills them."""
 
     def __init__(self, desk: Desk, frame: Frame):
-        self.desk, self.frame, self.marks = desk, frame, desk.marks
+        self.desk, self.frame = desk, frame
         with gr.Row(elem_classes="lm-find"):
             self.query = gr.Textbox(
                 label="Search your notes", placeholder="words of a book or a note", max_lines=1, scale=3,
@@ -58,43 +58,43 @@ class MarksTab:
     def on_list(self, view: View, query: str, one: bool, request: gr.Request) -> dict:
         """Show the marks that have these words."""
         return {
-            self.list: self.marks.listed(view, query or "", one, owner_of(request)),
+            self.list: visit_of(self.desk, request).marks.listed(view, query or "", one),
             self.file: gr.File(visible=False),
         }
 
     def on_click(self, view: View, query: str, one: bool, event: gr.EventData, request: gr.Request) -> dict:
         """Do what was clicked in the list: open a place, change a note, or delete a mark."""
-        values, owner = event_values(event), owner_of(request)
+        values, visit = event_values(event), visit_of(self.desk, request)
         action, mark = str(values.get("action", "")), str(values.get("mark", ""))
         shown: dict = {}
         with told():
             if action in LEADS:
-                shown = self.read.move(view, action, values, request) | {
+                shown = self.read.move(view, action, values, visit) | {
                     self.frame.tabs: gr.Tabs(selected="read")
                 }
             elif action == "edit-note":
-                self.marks.changeable()
-                self.desk.shelf.of(owner).marks.change(mark, note=str(values.get("answer", "")))
+                visit.marks.changeable()
+                visit.shelf.marks.change(mark, note=str(values.get("answer", "")))
             elif action == "delete-mark":
-                self.marks.changeable()
-                self.desk.shelf.of(owner).marks.delete(mark)
+                visit.marks.changeable()
+                visit.shelf.marks.delete(mark)
         if action not in LEADS:
             # the leaf may show what was changed
-            shown = {self.read.leaf: self.desk.reading.leaf_html(view, owner)}
-        return shown | {self.list: self.marks.listed(view, query or "", one, owner)}
+            shown = {self.read.leaf: visit.reading.leaf_html(view)}
+        return shown | {self.list: visit.marks.listed(view, query or "", one)}
 
     def on_export(self, view: View, query: str, one: bool, form: str, request: gr.Request) -> dict:
         """Write what is listed into a file, to be downloaded."""
         base = str(request.headers.get("origin") or "")
         base = f"{base}/" if base else ""
         with told():
-            path = self.marks.exported(view, form, query or "", one, base, owner_of(request))
+            path = visit_of(self.desk, request).marks.exported(view, form, query or "", one, base)
         return {self.file: gr.File(str(path), visible=True)}
 
     def on_import(self, path: str, view: View, query: str, one: bool, request: gr.Request) -> dict:
         """Take in notes that were exported."""
-        owner = owner_of(request)
+        visit = visit_of(self.desk, request)
         with told():
-            words = self.marks.imported(Path(path), owner)
+            words = visit.marks.imported(Path(path))
         notice = markup.tag("p", markup.text(words), role="status")
-        return {self.notice: notice, self.list: self.marks.listed(view, query or "", one, owner)}
+        return {self.notice: notice, self.list: visit.marks.listed(view, query or "", one)}

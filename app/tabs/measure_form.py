@@ -2,12 +2,14 @@
 
 import gradio as gr
 
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
+from app.desk.libraries import Looked
 from app.desk.speaking import waiting_words
 from app.html import label_html
-from app.tabs.frame import HIDDEN, PANE, QUICK, owner_of, told
+from app.tabs.frame import HIDDEN, PANE, QUICK, told
 from app.tabs.how_form import settings_of
-from app.tabs.library_frame import LibraryFrame
+from app.tabs.library_frame import LibraryFrame, visited
 from engine.demonstrations.store import DemonstrationLibrary
 
 LIMITS = {"at most 50": 50, "at most 200": 200, "at most 1,000": 1000, "all of them": 0}
@@ -17,10 +19,10 @@ HINT = "Nothing was measured yet."
 class MeasureForm:
     """Components of the form, and what fills them."""
 
-    def __init__(self, desk: DemonstrationsDesk) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.held = gr.HTML(apply_default_css=False, padding=False)
-        with gr.Row(visible=not desk.desk.read_only, elem_classes="lm-tools") as self.holding:
+        with gr.Row(visible=not desk.read_only, elem_classes="lm-tools") as self.holding:
             self.share = gr.Slider(5, 50, value=20, step=5, label="Per cent to hold out", min_width=200)
             self.split = gr.Button("Hold out", size="md", min_width=140, scale=0)
             self.back = gr.Button("Take all back", size="md", min_width=140, scale=0)
@@ -55,9 +57,9 @@ class MeasureForm:
         )
         return label_html.note(words)
 
-    def shown_html(self, library: DemonstrationLibrary | None, owner: str) -> str:
+    def shown_html(self, library: DemonstrationLibrary | None, mine: DemonstrationsDesk) -> str:
         """Write the newest measurement, or how far it is."""
-        made = None if library is None else self.desk.measurement(owner, library.id)
+        made = None if library is None else mine.measurement(library.id)
         if made is None:
             return label_html.note(HINT)
         speech = made.speech
@@ -65,20 +67,20 @@ class MeasureForm:
             return label_html.held_out(made.found)
         if speech.error:
             return label_html.note(speech.error, is_failure=True)
-        before = self.desk.desk.speaker.before(speech)
+        before = self.desk.speaker.before(speech)
         words = f"{made.done:,} of {made.total:,} texts" if made.done else waiting_words(speech, before)
         return label_html.measuring(made.done, made.total, words)
 
     def on_split(self, looked: Looked, share: float, request: gr.Request) -> dict:
         """Hold out a share of the examples."""
         with told():
-            count = self.desk.split(looked.library, float(share) / 100, owner_of(request))
+            count = visited(self.desk, request).split(looked.library, float(share) / 100)
         return self.tab.scene(looked, request, f"{count:,} examples are held out now.")
 
     def on_back(self, looked: Looked, request: gr.Request) -> dict:
         """Take back what was held out."""
         with told():
-            self.desk.split(looked.library, 0, owner_of(request))
+            visited(self.desk, request).split(looked.library, 0)
         return self.tab.scene(looked, request, "All examples that were held out are back in memory.")
 
     def on_go(
@@ -86,12 +88,12 @@ class MeasureForm:
         request: gr.Request,
     ) -> dict:  # fmt: skip
         """Begin to measure."""
-        owner = owner_of(request)
+        mine = visited(self.desk, request)
         with told():
-            self.desk.measure(owner, looked.library, settings_of(shots, choose, memory, vote), int(limit))
-        shown = self.shown_html(self.desk.library(looked), owner)
+            mine.measure(looked.library, settings_of(shots, choose, memory, vote), int(limit))
+        shown = self.shown_html(self.desk.libraries.library(looked), mine)
         return {self.shown: shown, self.tab.timer: self.tab.busy()}
 
     def on_stop(self, looked: Looked, request: gr.Request) -> None:
         """End the measurement of this reader."""
-        self.desk.stop_measuring(owner_of(request), looked.library)
+        visited(self.desk, request).stop_measuring(looked.library)

@@ -9,9 +9,10 @@ import gradio as gr
 
 from app.desk.desk import Desk
 from app.desk.state import BOUNDS, View
+from app.desk.visit import Visit
 from app.html import contents_html, look_html, markup
 from app.tabs.about_pane import AboutPane
-from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, told, visit_of
 from app.tabs.frame import SCRIPT as PANE_SCRIPT
 from app.tabs.mark_bar import MarkBar
 from engine.paths import ASSETS
@@ -78,7 +79,7 @@ class ReadTab:
             self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
             self.bookmark = gr.Button("Bookmark", size="sm", min_width=90, visible=not self.desk.read_only)
             self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)
-        self.bar = MarkBar(self.desk.marks)
+        self.bar = MarkBar(self.desk)
 
     def _talk(self) -> None:
         with gr.Row(elem_classes="lm-talks"):
@@ -108,15 +109,14 @@ class ReadTab:
 
     # what is shown
 
-    def scene(self, view: View, request: gr.Request, before: View | None = None) -> dict:
-        """Everything on the tab, for a view and the one before it."""
-        desk, owner = self.desk, owner_of(request)
-        entry = desk.reading.entry(view, owner)
+    def scene(self, view: View, visit: Visit, before: View | None = None) -> dict:
+        """Show everything on the tab, for a view and the one before it."""
+        entry = visit.reading.entry(view)
         title = markup.tag("h1", markup.text(entry.title)) if entry else ""
         if entry and entry.author:
             title += markup.tag("p", markup.text(entry.author))
-        contents = contents_html.drawer(desk.reading.document(view.document)) if entry else ""
-        shown = self.page(view, owner) | self.talk(view, owner)
+        contents = contents_html.drawer(self.desk.books.document(view.document)) if entry else ""
+        shown = self.page(view, visit) | self.talk(view, visit)
         # words found belong to the book they were looked for in
         shown |= {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
         return shown if before is None else shown | self.left(before, view)
@@ -126,34 +126,34 @@ class ReadTab:
         is_left = before.editing is not None and (view.editing, view.talk) != (before.editing, before.talk)
         return {self.question: before.draft} if is_left else {}
 
-    def page(self, view: View, owner: str) -> dict:
+    def page(self, view: View, visit: Visit) -> dict:
         """Show the leaf and what tells about it."""
         return {
             self.frame.view: view,
             self.frame.kept: view.kept(),
-            self.leaf: self.desk.reading.leaf_html(view, owner),
-            self.place: markup.text(self.desk.reading.place_words(view, owner)),
+            self.leaf: visit.reading.leaf_html(view),
+            self.place: markup.text(visit.reading.place_words(view)),
             self.back: gr.Button(visible=view.back is not None),
-            self.map: self.desk.talking.strip(view, owner),
+            self.map: visit.talking.strip(view),
         }
 
-    def talk(self, view: View, owner: str) -> dict:
+    def talk(self, view: View, visit: Visit) -> dict:
         """Show the talk with its list and the answer under way."""
-        talking = self.desk.talking
-        view = talking.present(view, owner)
-        return self.talk_list(view, owner) | {
+        talking = visit.talking
+        view = talking.present(view)
+        return self.talk_list(view, visit) | {
             self.frame.view: view,
             self.frame.kept: view.kept(),
-            self.history: talking.conversation(view, owner),
-            self.live: talking.live(view, owner),
-            self.edited: talking.edited(view, owner),
+            self.history: talking.conversation(view),
+            self.live: talking.live(view),
+            self.edited: talking.edited(view),
             self.bound: view.bound,
-            self.map: self.desk.talking.strip(view, owner),
+            self.map: visit.talking.strip(view),
         }
 
-    def talk_list(self, view: View, owner: str) -> dict:
+    def talk_list(self, view: View, visit: Visit) -> dict:
         """Show the talks to choose from."""
-        choices = self.desk.talking.choices(view, owner)
+        choices = visit.talking.choices(view)
         known = view.talk if view.talk in [name for _, name in choices] else None
         return {self.talks: gr.Dropdown(choices=choices, value=known)}
 
@@ -168,7 +168,7 @@ class ReadTab:
         self.contents.click(self.on_leaf, [frame.view], scene, **QUICK)
         self.goto.submit(self.on_goto, [frame.view, self.goto], [self.goto, *scene], **QUICK)
         self.bookmark.click(self.on_bookmark, [frame.view], [self.leaf], **QUICK)
-        self.bar.wire(frame.view, self.question, self.leaf, self.desk.reading.leaf_html)
+        self.bar.wire(frame.view, self.question, self.leaf)
         self.about.wire(self.on_leaf, scene)
         buttons = {"read_to": self.read_to, "back": self.back}
         self.leaf.input(
@@ -200,52 +200,48 @@ class ReadTab:
         """Make the event of one of the buttons below the leaf."""
 
         def event(view: View, request: gr.Request) -> dict:
-            return self.move(view, action, {}, request)
+            return self.move(view, action, {}, visit_of(self.desk, request))
 
         return event
 
     def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
         """Do what was clicked in the book, in its strip, or among the words found."""
-        values = event_values(event)
+        values, visit = event_values(event), visit_of(self.desk, request)
         action = str(values.get("action", ""))
         if action in ("everywhere", "here"):
-            query = str(values.get("query", ""))
-            return {self.hits: self.on_search(view, query, request, action == "everywhere")}
-        return self.move(view, action, values, request)
+            with told():
+                found = visit.reading.search(view, str(values.get("query", "")), action == "everywhere")
+            return {self.hits: found}
+        return self.move(view, action, values, visit)
 
     def on_scrolled(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
         """Remember the line at the top of the window; the text and the rest of the view stay as they are."""
-        owner, values = owner_of(request), event_values(event)
-        if self.desk.reading.entry(view, owner) is None or values.get("document") != view.document:
+        visit, values = visit_of(self.desk, request), event_values(event)
+        if visit.reading.entry(view) is None or values.get("document") != view.document:
             return {self.place: gr.skip()}
         with told():
-            self.desk.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0), owner)
-        return {self.place: markup.text(self.desk.reading.place_words(view, owner))}
+            visit.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0))
+        return {self.place: markup.text(visit.reading.place_words(view))}
 
-    def move(self, view: View, action: str, values: dict, request: gr.Request) -> dict:
+    def move(self, view: View, action: str, values: dict, visit: Visit) -> dict:
         """Change what is shown of the book; all of the tab where that leads into another one."""
-        owner = owner_of(request)
-        if self.desk.reading.entry(view, owner) is None and action not in (*LEADS, "address", "back"):
+        if visit.reading.entry(view) is None and action not in (*LEADS, "address", "back"):
             return {self.frame.view: view}
         with told():
-            moved = self._moved(view, action, values, owner)
-        return (
-            self.page(moved, owner) if moved.document == view.document else self.scene(moved, request, view)
-        )
+            moved = self._moved(view, action, values, visit)
+        return self.page(moved, visit) if moved.document == view.document else self.scene(moved, visit, view)
 
-    def _moved(self, view: View, action: str, values: dict, owner: str) -> View:
+    def _moved(self, view: View, action: str, values: dict, visit: Visit) -> View:
         """Return the view after an action; as it was where that is none of ours."""
         if action in LEADS:
             first, last, mark = LEADS[action]
             document = str(values.get("document") or view.document)
-            return self.desk.reading.jumped(
-                view, document, int(values[first]), int(values[last]), mark, owner
-            )
+            return visit.reading.jumped(view, document, int(values[first]), int(values[last]), mark)
         steps = {
-            "read_to": lambda: self.desk.reading.read_to(view, owner),
-            "back": lambda: self.desk.reading.returned(view, owner),
+            "read_to": lambda: visit.reading.read_to(view),
+            "back": lambda: visit.reading.returned(view),
             "address": lambda: replace(
-                self.desk.reading.jumped(view, str(values["document"]), int(values["at"]), 0, "", owner),
+                visit.reading.jumped(view, str(values["document"]), int(values["at"]), 0, ""),
                 back=view.back,
             ),
             "cursor": lambda: replace(view, cursor=int(values["start"])),
@@ -254,89 +250,92 @@ class ReadTab:
 
     def on_goto(self, view: View, words: str, request: gr.Request) -> dict:
         """Lead to a place that was typed."""
-        owner = owner_of(request)
+        visit = visit_of(self.desk, request)
         if not words.strip():
             return {self.goto: ""}
         with told():
-            view = self.desk.reading.led(view, words, owner)
-        return self.page(view, owner) | {self.goto: ""}
+            view = visit.reading.led(view, words)
+        return self.page(view, visit) | {self.goto: ""}
 
     def on_bookmark(self, view: View, request: gr.Request) -> str:
         """Bookmark the place in view."""
-        owner = owner_of(request)
+        visit = visit_of(self.desk, request)
         with told():
-            if self.desk.reading.entry(view, owner) is None:
+            if visit.reading.entry(view) is None:
                 raise BadInput("open a book first")
-            self.desk.marks.bookmark(view, owner)
+            visit.marks.bookmark(view)
         gr.Info("Bookmarked. The tab “Notes” lists all.")
-        return self.desk.reading.leaf_html(view, owner)
+        return visit.reading.leaf_html(view)
 
-    def on_search(self, view: View, query: str, request: gr.Request, everywhere: bool = False) -> str:
-        """Find where the words typed stand in the book, or in all."""
+    def on_search(self, view: View, query: str, request: gr.Request) -> str:
+        """Find where the words typed stand in the book."""
         with told():
-            return self.desk.reading.search(view, query, owner_of(request), everywhere)
+            return visit_of(self.desk, request).reading.search(view, query)
 
     def on_bound(self, view: View, bound: str, request: gr.Request) -> dict:
         """Change what answers may read."""
-        return self.changed(view, self.desk.talking.bounded(view, bound, owner_of(request)), request)
+        visit = visit_of(self.desk, request)
+        return self.changed(view, visit.talking.bounded(view, bound), visit)
 
     def on_choose(self, view: View, talk: str | None, request: gr.Request) -> dict:
         """Show another talk."""
-        return self.changed(view, view.with_talk(talk or ""), request)
+        return self.changed(view, view.with_talk(talk or ""), visit_of(self.desk, request))
 
     def on_fresh(self, view: View, request: gr.Request) -> dict:
         """Begin a new talk."""
-        return self.changed(view, view.with_talk(""), request)
+        return self.changed(view, view.with_talk(""), visit_of(self.desk, request))
 
     def on_delete(self, view: View, request: gr.Request) -> dict:
         """Delete the talk in view."""
+        visit = visit_of(self.desk, request)
         with told():
-            view, before = self.desk.talking.delete(view, owner_of(request)), view
-        return self.changed(before, view, request)
+            return self.changed(view, visit.talking.delete(view), visit)
 
-    def changed(self, before: View, view: View, request: gr.Request) -> dict:
-        """Another talk in view."""
-        return self.talk(view, owner_of(request)) | self.left(before, view)
+    def changed(self, before: View, view: View, visit: Visit) -> dict:
+        """Show another talk."""
+        return self.talk(view, visit) | self.left(before, view)
 
     def on_export(self, view: View, request: gr.Request) -> str:
         """Write the talk as Markdown."""
         with told():
-            return self.desk.talking.exported(view, owner_of(request))
+            return visit_of(self.desk, request).talking.exported(view)
 
     def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
         """Begin an answer."""
-        owner, talking, draft = owner_of(request), self.desk.talking, view.draft
-        if not question.strip() and (speech := talking.heard(view, owner)) and not speech.ended:
+        visit, draft = visit_of(self.desk, request), view.draft
+        talking = visit.talking
+        if not question.strip() and (speech := talking.heard(view)) and not speech.ended:
             return {self.frame.view: view}  # pressed twice
         with told():
-            view = talking.ask(view, question, owner)
-        return self.talk(view, owner) | {self.question: draft}
+            view = talking.ask(view, question)
+        return self.talk(view, visit) | {self.question: draft}
 
     def on_talk(self, view: View, typed: str | None, event: gr.EventData, request: gr.Request) -> dict:
         """Do what was clicked in the talk: a citation, or something about a question or an answer."""
-        owner, values, talking = owner_of(request), event_values(event), self.desk.talking
+        visit, values = visit_of(self.desk, request), event_values(event)
+        talking = visit.talking
         action = str(values.get("action", ""))
         if action in LEADS:
-            return self.move(view, action, values, request)
+            return self.move(view, action, values, visit)
         # what the reader had begun to type before a question was taken up
         draft = (typed or "") if view.editing is None else view.draft
         # each gives the view, and what then stands in the question's field (None: what is there)
         steps = {
             "choose": lambda: (replace(view, answer=int(values["position"])), None),
             "without": lambda: (
-                talking.without(view, int(values["position"]), values["kind"] == "passages", owner), None,
+                talking.without(view, int(values["position"]), values["kind"] == "passages"), None,
             ),
             "suggest": lambda: (view, str(values["question"])),
-            "retry": lambda: (talking.again(view, owner), draft),
-            "undo": lambda: talking.undone(view, draft, owner),
-            "edit": lambda: talking.editing(replace(view, draft=draft), int(values["position"]), owner),
+            "retry": lambda: (talking.again(view), draft),
+            "undo": lambda: talking.undone(view, draft),
+            "edit": lambda: talking.editing(replace(view, draft=draft), int(values["position"])),
             "leave": lambda: (replace(view, editing=None, draft=""), draft),
         }  # fmt: skip
         if action not in steps:
             return {self.frame.view: view}
         with told():
             view, words = steps[action]()
-        return self.talk(view, owner) | ({} if words is None else {self.question: words})
+        return self.talk(view, visit) | ({} if words is None else {self.question: words})
 
     def show_answer(self, begun: Any) -> None:
         """Show, after an event that may change the talk, the answer under way, then the talk with it."""
@@ -348,23 +347,22 @@ class ReadTab:
 
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
         """Show an answer under way until it has ended, or until this browser looks at another talk."""
-        session, mine, talking = request.session_hash, object(), self.desk.talking
+        session, mine, talking = request.session_hash, object(), visit_of(self.desk, request).talking
         with self._changing:
             self._following[session] = mine
         try:
-            owner = owner_of(request)
-            speech = talking.heard(view, owner)
+            speech = talking.heard(view)
             if speech is None or speech.ended:
-                yield talking.live(view, owner)
+                yield talking.live(view)
                 return
             # one after the other, where a question waits for the one before it
             while speech is not None and not speech.ended:
                 for one in self.desk.speaker.follow(speech, lambda: self._following.get(session) is not mine):
                     if not one.ended:
-                        yield talking.live(view, owner)
+                        yield talking.live(view)
                 if self._following.get(session) is not mine:
                     return
-                speech = talking.heard(view, owner)
+                speech = talking.heard(view)
         finally:
             with self._changing:
                 if self._following.get(session) is mine:
@@ -372,14 +370,14 @@ class ReadTab:
 
     def followed(self, view: View, typed: str | None, request: gr.Request) -> dict:
         """Show the talk in view with what has ended in it, or why there is none."""
-        owner = owner_of(request)
-        shown = self.talk(view, owner)
+        visit = visit_of(self.desk, request)
+        shown = self.talk(view, visit)
         del shown[self.frame.view], shown[self.frame.kept]
-        if not (typed or "").strip() and (question := self.desk.talking.given_back(view, owner)):
+        if not (typed or "").strip() and (question := visit.talking.given_back(view)):
             shown[self.question] = question
         return shown
 
     def on_stop(self, view: View, request: gr.Request) -> None:
         """End the answer under way in the talk in view."""
-        if self.desk.talking.may_hear(view, owner_of(request)):
+        if visit_of(self.desk, request).talking.may_hear(view):
             self.desk.speaker.stop(view.talk)

@@ -11,8 +11,9 @@ import gradio as gr
 from app.desk import uploads
 from app.desk.desk import Desk
 from app.desk.state import View
+from app.desk.visit import Visit
 from app.html import markup, shelf_tools, wording
-from app.tabs.frame import PANE, QUICK, Frame, event_values, owner_of, told
+from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
 from app.tabs.frame import SCRIPT as PANE_SCRIPT
 from app.tabs.read_tab import ReadTab
 from engine.errors import Failure
@@ -73,12 +74,13 @@ class ShelfTab:
         """Put files on the shelf and say of each what became of it; one that is there already is opened."""
         said: list[str] = []
         there: list[str] = []
-        on_shelf = {entry.id for entry in self.desk.shelf.of(owner_of(request)).entries()}
+        visit = visit_of(self.desk, request)
+        on_shelf = {entry.id for entry in visit.shelf.entries()}
         for name in files or []:
             path = Path(name)
             try:
                 for book in self.desk.unpacked(uploads.inside(path)):
-                    entry = self.desk.add(book, password, encoding, owner_of(request), (ocr or "").strip())
+                    entry = visit.add(book, password, encoding, (ocr or "").strip())
                     uploads.discard(book)
                     there += [entry.id] if entry.state == "ready" else []
                     known = entry.id in on_shelf
@@ -97,63 +99,62 @@ class ShelfTab:
         if len(files or []) == 1 and there:
             # the same file again opens what is there
             with told():
-                view, before = self.desk.reading.open(there[0], owner_of(request), view), view
-            shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
-        cards = self.desk.cards(owner_of(request), view.document)
-        return shown | {self.cards: cards, self.timer: gr.Timer(BUSY_SECONDS)}
+                view, before = visit.reading.open(there[0], view), view
+            shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, visit, before)
+        return shown | {self.cards: visit.cards(view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
     def on_card(
         self, view: View, password: str, encoding: str, ocr: str, event: gr.EventData, request: gr.Request
     ) -> dict:
         """Do what was clicked on a card: open the book, or something about it or its job."""
-        values, owner = event_values(event), owner_of(request)
+        values, visit = event_values(event), visit_of(self.desk, request)
         action, document = str(values.get("action", "")), str(values.get("document", ""))
         shown: dict = {self.notice: ""}
         steps = {
-            "sample": lambda: self.desk.add_sample(owner, str(values.get("kind", "epub"))),
-            "rename": lambda: self.desk.rename(document, str(values.get("answer", "")), owner),
-            "tag": lambda: self.desk.tag(document, str(values.get("answer", "")), owner),
-            "renew": lambda: self.desk.renew(document, owner),
+            "sample": lambda: visit.add_sample(str(values.get("kind", "epub"))),
+            "rename": lambda: visit.rename(document, str(values.get("answer", ""))),
+            "tag": lambda: visit.tag(document, str(values.get("answer", ""))),
+            "renew": lambda: visit.renew(document),
         } | dict.fromkeys(
             ("pause", "cancel", "resume", "recognise"),
-            lambda: self.desk.act(action, int(values["job"]), password, encoding, owner, (ocr or "").strip()),
+            lambda: visit.act(action, int(values["job"]), password, encoding, (ocr or "").strip()),
         )
         with told():
             if action == "open":
-                view, before = self.desk.reading.open(document, owner, view), view
-                shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, request, before)
+                view, before = visit.reading.open(document, view), view
+                shown |= {self.frame.tabs: gr.Tabs(selected="read")} | self.read.scene(view, visit, before)
             elif action == "remove":
-                shown |= self.removed(document, view, request, values.get("keep") == "notes")
+                shown |= self.removed(document, view, visit, values.get("keep") == "notes")
             elif action == "replace":
-                shown |= self.replaced(str(values.get("older", "")), document, view, request)
+                shown |= self.replaced(str(values.get("older", "")), document, view, visit)
             elif action in steps:
                 steps[action]()
         if action in ("resume", "recognise"):
             shown |= {self.password: "", self.encoding: "", self.ocr: ""}
-        return shown | {self.cards: self.desk.cards(owner, view.document), self.timer: gr.Timer(BUSY_SECONDS)}
+        return shown | {self.cards: visit.cards(view.document), self.timer: gr.Timer(BUSY_SECONDS)}
 
-    def replaced(self, older: str, document: str, view: View, request: gr.Request) -> dict:
+    def replaced(self, older: str, document: str, view: View, visit: Visit) -> dict:
         """Put a document in the place of an older edition and say what it took over."""
-        title, found = self.desk.replace(older, document, owner_of(request))
+        title, found = visit.replace(older, document)
         words = f"“{title}” took the place of the older edition; {found} notes were found in it."
         shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
-        return shown | (self.read.scene(View(), request, view) if view.document == older else {})
+        return shown | (self.read.scene(View(), visit, view) if view.document == older else {})
 
-    def removed(self, document: str, view: View, request: gr.Request, keep: bool) -> dict:
+    def removed(self, document: str, view: View, visit: Visit, keep: bool) -> dict:
         """Delete a document and say what that freed."""
-        title, freed = self.desk.remove(document, owner_of(request), keep)
+        title, freed = visit.remove(document, keep)
         words = f"“{title}” was deleted with its memory and talks; {wording.size(freed)} freed."
         words += " Your notes on it stay." if keep else ""
         if not freed:
             words = f"“{title}” and your talks about it left your shelf; another account keeps the book."
         shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
         if view.document == document:
-            shown |= self.read.scene(View(), request, view)
+            shown |= self.read.scene(View(), visit, view)
         return shown
 
     def on_tick(self, view: View, seen: str, seconds: float, request: gr.Request) -> dict:
         """Show the cards where they have changed, and how soon to look again."""
-        cards = self.desk.cards(owner_of(request), view.document)
+        cards = visit_of(self.desk, request).cards(view.document)
         wanted = BUSY_SECONDS if self.desk.is_busy() else IDLE_SECONDS
         now = hashlib.blake2b(cards.encode(), digest_size=8).hexdigest()
         shown: dict = {self.seen: now}

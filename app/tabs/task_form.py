@@ -2,10 +2,11 @@
 
 import gradio as gr
 
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.desk import Desk
+from app.desk.libraries import Looked
 from app.html import demonstrations_html
-from app.tabs.frame import QUICK, owner_of, told
-from app.tabs.library_frame import LibraryFrame
+from app.tabs.frame import QUICK, told
+from app.tabs.library_frame import LibraryFrame, visited
 from engine.demonstrations.store import DemonstrationLibrary
 
 SAMPLE = "a text of yours"
@@ -16,9 +17,9 @@ WORDS = "Word for each label: label = word"
 class TaskForm:
     """Template, words of the labels, description."""
 
-    def __init__(self, desk: DemonstrationsDesk) -> None:
+    def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        may_change = not desk.desk.read_only
+        may_change = not desk.read_only
         with gr.Row():
             self.template = gr.Textbox(label=TEMPLATE, lines=3, interactive=may_change, min_width=260)
             self.words = gr.Textbox(label=WORDS, lines=3, max_lines=12, interactive=may_change, min_width=260)
@@ -55,10 +56,10 @@ class TaskForm:
 
     def on_written(self, looked: Looked, template: str, words: str) -> str:
         """Write an example as the model would read it."""
-        library = self.desk.library(looked)
+        library = self.desk.libraries.library(looked)
         if library is None:
             return ""
-        first = self.desk.store.examples(library.id, limit=1)
+        first = self.desk.libraries.store.examples(library.id, limit=1)
         text, label = (first[0].text, first[0].label) if first else (SAMPLE, library.task.labels[0])
         return demonstrations_html.written(template or "", words or "", library.task.labels, text, label)
 
@@ -67,8 +68,10 @@ class TaskForm:
     ) -> dict:
         """Save what was typed."""
         with told():
-            anew = self.desk.set_task(
-                looked.library, template or "", words or "", description or "", owner_of(request)
+            anew = visited(self.desk, request).set_task(
+                looked.library, template or "", words or "", description or ""
             )
         said = "Saved; the examples are being encoded anew." if anew else "Saved."
-        return self.tab.scene(looked, request, said) | self.values(self.desk.store.get(looked.library))
+        return self.tab.scene(looked, request, said) | self.values(
+            self.desk.libraries.store.get(looked.library)
+        )

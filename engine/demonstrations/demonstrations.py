@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -47,7 +48,9 @@ CLASSIFY = "classify:"
 
 
 class Demonstrations:
-    """The demonstration libraries of one data folder."""
+    """The demonstration libraries of one data folder, as one reader (`owner`) makes and uses them."""
+
+    owner = ""
 
     def __init__(self, library: Library, read_table: TableReader) -> None:
         self.library, self.read_table = library, read_table
@@ -57,6 +60,12 @@ class Demonstrations:
         self.jobs = library.shelf.jobs
         self._classifiers: dict[str, tuple[tuple, Classifier]] = {}
         self._lock = threading.RLock()
+
+    def of(self, owner: str) -> "Demonstrations":
+        """Return the same libraries for another reader: what is made then, files and libraries, is theirs."""
+        theirs = copy(self)
+        theirs.owner = owner
+        return theirs
 
     # importing
 
@@ -74,16 +83,17 @@ class Demonstrations:
         return preview(table, text_column, label_column, task, self.store.digests(into))
 
     def create(
-        self, name: str, previewed: Preview, task: Task | None = None, skip: bool = False, owner: str = ""
+        self, name: str, previewed: Preview, task: Task | None = None, skip: bool = False
     ) -> DemonstrationLibrary:
-        """Keep the rows of a preview as a new library of `owner`. skip: leave out rows with problems.
+        """Keep the rows of a preview as a new library. skip: leave out rows with problems.
 
         Raises BadInput, with nothing imported, when there are problems, no rows, or the name is taken.
         """
         if not skip:
             previewed.require_whole()
         task = task or previewed.task()
-        return self.store.create(name, task, previewed.rows, previewed.name, previewed.read_columns, owner)
+        columns = previewed.read_columns
+        return self.store.create(name, task, previewed.rows, previewed.name, columns, self.owner)
 
     def extend(self, identifier: str, previewed: Preview, skip: bool = False) -> int:
         """Add the rows of a preview made `into` the library; returns how many."""
@@ -95,12 +105,12 @@ class Demonstrations:
         """List the libraries that come with the program."""
         return ready_libraries()
 
-    def install(self, ready: ReadyLibrary, owner: str = "") -> DemonstrationLibrary:
-        """Import a library that comes with the program for `owner`, or return the one that is there."""
+    def install(self, ready: ReadyLibrary) -> DemonstrationLibrary:
+        """Import a library that comes with the program, or return the one that is there."""
         for one in self.store.libraries():
             if folded(one.name) == folded(ready.name):
                 return one
-        return self.store.create(ready.name, ready.task, ready.rows(), ready.path.name, owner=owner)
+        return self.store.create(ready.name, ready.task, ready.rows(), ready.path.name, owner=self.owner)
 
     def find(
         self, words: str, say: Callable[[str], None] = lambda line: None, encoding: str | None = None
@@ -249,11 +259,10 @@ class Demonstrations:
         table: Table,
         text_column: str | None = None,
         settings: Settings | None = None,
-        owner: str = "",
     ) -> tuple[Run, Job]:
         """Queue a file of texts; the same texts with the same settings go on where they were interrupted.
 
-        text_column: by default the library's own column, the only one, or a guess. owner: see `runs`.
+        text_column: by default the library's own column, the only one, or a guess.
         """
         library = self.store.get(identifier)
         column = text_column or self.text_column(library, table)
@@ -265,11 +274,11 @@ class Demonstrations:
         texts = [(number, clean(row[at])) for number, row in zip(table.numbers, table.rows, strict=True)]
         runs = Runs(self.folder(identifier), identifier)
         settings = settings or Settings()
-        for run in self.runs(identifier, owner):
+        for run in self.runs(identifier):
             job = self.job_of(run)
             if job is not None and run.done < run.rows and runs.is_of(run, texts, settings):
                 return run, job if job.state in ("queued", "running") else self.jobs.resume(job.id)
-        run = runs.create(one_line(table.name), texts, settings, library.task.labels, owner)
+        run = runs.create(one_line(table.name), texts, settings, library.task.labels, self.owner)
         return run, self.jobs.add(identifier, CLASSIFY + run.id)
 
     def text_column(self, library: DemonstrationLibrary, table: Table) -> str:
@@ -284,10 +293,10 @@ class Demonstrations:
         """Do a queued or interrupted file run here and now."""
         return self.jobs.run(job.id, self.work, listen=progress)
 
-    def runs(self, identifier: str, owner: str | None = None) -> list[Run]:
-        """List the runs of a library, newest first; with accounts, those of one owner."""
+    def runs(self, identifier: str) -> list[Run]:
+        """List the reader's runs of a library, newest first."""
         found = Runs(self.folder(identifier), identifier).all()
-        return [run for run in found if owner is None or run.owner == owner]
+        return [run for run in found if run.owner == self.owner]
 
     def job_of(self, run: Run) -> Job | None:
         """Return the newest job of a run, None where it has none."""

@@ -8,6 +8,8 @@ from threading import Event
 
 import pytest
 
+from app.desk.desk import Desk
+from app.desk.visit import Visit
 from engine.paths import Paths
 from tests.app.browser import a_free_port, chromium, furnished, program, reader  # noqa: F401 (fixtures)
 
@@ -17,8 +19,13 @@ class Served:
     """A running page: its address, its desk, its data folder."""
 
     url: str
-    desk: object
+    desk: Desk
     home: Path
+
+    @property
+    def visit(self) -> Visit:
+        """A visit without an account."""
+        return Visit(self.desk, "")
 
 
 NOUNS = ("keeper", "boat", "storm", "letter", "lamp")
@@ -56,7 +63,6 @@ def serving(
     host: str = "127.0.0.1",
 ) -> Iterator[Served]:
     """The page over a data folder; wants `upload_folder`."""
-    from app.desk.desk import Desk
     from app.page import access, page
     from engine.assistant import Assistant
     from engine.library import Library
@@ -100,9 +106,14 @@ def novel(tmp_path) -> Path:
 class Told:
     """Two books on a desk whose answers a test lets come: each asks `gate` before every one of its words."""
 
-    desk: object
+    desk: Desk
     books: tuple[str, str]
     gate: Event
+
+    @property
+    def visit(self) -> Visit:
+        """A visit of their reader, as each event of the page has one."""
+        return Visit(self.desk, "")
 
     def ended(self, view) -> None:
         """Let the answer in the talk of that view come to its end."""
@@ -117,7 +128,6 @@ class Told:
 @pytest.fixture(scope="module")
 def two_books(tmp_path_factory, tiny_folder):
     """A desk with two encoded books, and no page."""
-    from app.desk.desk import Desk
     from engine.assistant import Assistant
     from engine.library import Library
     from ingest.parse import parse

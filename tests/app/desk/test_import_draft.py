@@ -13,24 +13,25 @@ def draft(text: str = "a fine film,good\na dull film,bad\n") -> Draft:
 
 def test_a_draft_is_found_by_its_mark_and_its_reader_only():
     drafts, mine = Drafts(), draft()
-    mark = drafts.keep(mine, "ann")
-    assert drafts.find(mark, "ann") is mine
-    assert drafts.find(mark, "ben") is None and drafts.find("", "ann") is None
-    drafts.drop(mark, "ben")
-    assert drafts.find(mark, "ann") is mine
-    drafts.drop(mark, "ann")
-    assert drafts.find(mark, "ann") is None
+    ann, ben = drafts.of("ann"), drafts.of("ben")
+    mark = ann.keep(mine)
+    assert drafts.of("ann").find(mark) is mine
+    assert ben.find(mark) is None and ann.find("") is None
+    ben.drop(mark)
+    assert ann.find(mark) is mine
+    ann.drop(mark)
+    assert ann.find(mark) is None
 
 
 @pytest.mark.parametrize(("name", "limit"), [("KEPT_DRAFTS", 2), ("KEPT_BYTES", 70)])
 def test_old_drafts_make_room_for_new_ones(monkeypatch, name, limit):
     monkeypatch.setattr(import_draft, name, limit)
     drafts = Drafts()
-    marks = [drafts.keep(draft(), "") for _ in range(3)]
-    assert [drafts.find(mark, "") is not None for mark in marks] == [False, True, True]
+    marks = [drafts.keep(draft()) for _ in range(3)]
+    assert [drafts.find(mark) is not None for mark in marks] == [False, True, True]
 
 
 def test_one_draft_is_kept_however_large(monkeypatch):
     monkeypatch.setattr(import_draft, "KEPT_BYTES", 1)
     drafts = Drafts()
-    assert drafts.find(drafts.keep(draft(), ""), "") is not None
+    assert drafts.find(drafts.keep(draft())) is not None

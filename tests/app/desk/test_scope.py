@@ -12,16 +12,16 @@ from tests.app.made import document, entry, novel_document
 
 
 def test_a_book_that_was_removed_while_it_was_open_is_said_to_be_gone():
-    desk = SimpleNamespace(entry=lambda view, owner: None)
+    desk = SimpleNamespace(entry=lambda view: None)
     for view, says in ((View("n"), "not on the shelf any more"), (View(), "open a book first")):
         with pytest.raises(BadInput, match=says):
-            scope(desk, view, "")
+            scope(desk, view)
 
 
 @pytest.mark.parametrize("bound, says", [("shelf", {}), ("shelf-read", {"until": "read"})])
 def test_of_all_books_everything_or_what_was_read(bound, says):
     assert View(bound=bound).is_shelf
-    assert scope(None, View(bound=bound), "") == (None, says)
+    assert scope(None, View(bound=bound)) == (None, says)
 
 
 def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
@@ -31,11 +31,11 @@ def test_this_chapter_is_the_one_read_or_the_first_that_begins_on_the_leaf():
 
     def within(at: int, cursor: int | None = None, chapters: int = 9) -> str:
         shown = document(novel.text, chapters=novel.chapters[:chapters])
-        desk = SimpleNamespace(
-            entry=lambda view, owner: entry(state="ready"), document=lambda _: shown,
-            leaf=lambda view: leaves.leaf_of(starts, len(novel.text), view.at),
-        )  # fmt: skip
-        return scope(desk, View("n", Line(at), cursor=cursor, bound="chapter"), "")[1]["within"]
+        books = SimpleNamespace(
+            document=lambda _: shown, leaf=lambda view: leaves.leaf_of(starts, len(novel.text), view.at)
+        )
+        desk = SimpleNamespace(entry=lambda view: entry(state="ready"), books=books)
+        return scope(desk, View("n", Line(at), cursor=cursor, bound="chapter"))[1]["within"]
 
     assert front > 0
     assert within(0) == within(0, cursor=front - 1) == "Chapter 1"

@@ -3,6 +3,7 @@
 import pytest
 
 from app.desk.desk import Desk
+from app.desk.visit import Visit
 from engine.assistant import Assistant
 from engine.library import Library
 from engine.paths import Paths
@@ -22,7 +23,7 @@ def added(desk: Desk, folder, chapters: int, title: str = "") -> str:
     path = folder / f"{chapters} {title}.md"
     text = book(chapters, 3)
     path.write_text(text.replace("The Lighthouse of Amber Bay", title) if title else text, encoding="utf-8")
-    return desk.add(path).id
+    return Visit(desk, "").add(path).id
 
 
 def read(desk: Desk) -> None:
@@ -35,7 +36,7 @@ def test_a_new_book_can_be_read_and_searched_before_its_memory_is_filled(desk, t
     one = added(desk, tmp_path, 2)
     read(desk)
     assert desk.shelf.get(one).state == "waiting" and desk.shelf.get(one).characters
-    assert "Read meanwhile" in desk.cards("")
+    assert "Read meanwhile" in Visit(desk, "").cards()
     assert desk.shelf.fulltext.search("Marigold", one)
 
 
@@ -43,7 +44,7 @@ def test_short_books_come_first_and_each_says_when_its_turn_is(desk, tmp_path):
     long, short = added(desk, tmp_path, 9, "Long"), added(desk, tmp_path, 1, "Short")
     read(desk)
     assert [job.document for job in desk.runner.queued()] == [short, long]
-    cards = desk.cards("")
+    cards = Visit(desk, "").cards()
     # the one added last stands first
     at = [cards.index(words) for words in (short, "next in line", f'data-id="{long}"', "second in line")]
     assert at == sorted(at)
@@ -52,27 +53,29 @@ def test_short_books_come_first_and_each_says_when_its_turn_is(desk, tmp_path):
 def test_a_newer_edition_is_offered_and_takes_the_notes_over(desk, tmp_path):
     older = added(desk, tmp_path, 2)
     read(desk)
-    document = desk.reading.document(older)
+    document = desk.books.document(older)
     start = document.text.index("Marigold")
     desk.shelf.marks.add(older, document, start, start + 30, note="who?", kind="note")
-    assert "Replace the older edition" not in desk.cards("") and "Delete, keep notes" in desk.cards("")
+    assert (
+        "Replace the older edition" not in Visit(desk, "").cards()
+        and "Delete, keep notes" in Visit(desk, "").cards()
+    )
     newer = added(desk, tmp_path, 3)
     read(desk)
-    assert desk.cards("").count("Replace the older edition") == 1
-    assert desk.replace(older, newer)[1] == 1
+    assert Visit(desk, "").cards().count("Replace the older edition") == 1
+    assert Visit(desk, "").replace(older, newer)[1] == 1
     assert [entry.id for entry in desk.shelf.entries()] == [newer]
     assert [mark.note for mark in desk.shelf.marks.of(newer)] == ["who?"]
-    desk.remove(newer, keep_marks=True)
+    Visit(desk, "").remove(newer, keep_marks=True)
     assert [mark.document for mark in desk.shelf.marks.all()] == [None]
 
 
 def test_tags_are_shown_and_a_page_for_reading_only_changes_none(desk, tmp_path):
     one = added(desk, tmp_path, 1)
-    desk.tag(one, "sea, <i>")
-    assert "&#60;i&#62;" in desk.cards("") and "<i>" not in desk.cards("")
+    Visit(desk, "").tag(one, "sea, <i>")
+    assert "&#60;i&#62;" in Visit(desk, "").cards() and "<i>" not in Visit(desk, "").cards()
     desk.read_only = True
     with pytest.raises(BadInput, match="--read-only"):
-        desk.tag(one, "x")
-    desk.marks.read_only = True
+        Visit(desk, "").tag(one, "x")
     with pytest.raises(BadInput, match="--read-only"):
-        desk.marks.changeable()
+        Visit(desk, "").marks.changeable()

@@ -13,14 +13,14 @@ QUESTIONS = ("ALPHA?", "BETA?", "GAMMA?")
 def asked(told, view: View, *questions: str) -> View:
     """The view after that talk."""
     for question in questions:
-        view = told.desk.talking.ask(view, question, "")
+        view = told.visit.talking.ask(view, question)
         told.ended(view)
     return view
 
 
 def a_talk(told) -> View:
     """The first book, and three questions about it."""
-    return asked(told, told.desk.reading.open(told.books[0], "").with_talk(""), *QUESTIONS)
+    return asked(told, told.visit.reading.open(told.books[0]).with_talk(""), *QUESTIONS)
 
 
 def answered(*questions: str) -> list[str]:
@@ -29,27 +29,27 @@ def answered(*questions: str) -> list[str]:
 
 
 def test_a_question_taken_up_for_other_words_says_what_it_replaces_and_can_be_left_alone(told):
-    talking, view = told.desk.talking, a_talk(told)
-    taken, words = talking.editing(view, 2, "")
+    talking, view = told.visit.talking, a_talk(told)
+    taken, words = talking.editing(view, 2)
     assert words == "BETA?"
-    shown = talking.edited(taken, "")
+    shown = talking.edited(taken)
     assert "the place of question 2 and what follows" in shown and 'data-action="leave"' in shown
-    assert talking.edited(view, "") == "" and talking.edited(replace(view, editing=1), "") == ""
+    assert talking.edited(view) == "" and talking.edited(replace(view, editing=1)) == ""
     with pytest.raises(BadInput, match="no such question"):
-        talking.editing(view, 3, "")
-    view = talking.ask(taken, "DELTA?", "")
+        talking.editing(view, 3)
+    view = talking.ask(taken, "DELTA?")
     told.ended(view)
     assert view.editing is None and told.said(view) == answered("ALPHA?", "DELTA?")
 
 
 def test_asking_the_last_again_or_taking_it_back_forgets_a_question_taken_up(told):
     """They cut the talk where the question stood that was to be put otherwise."""
-    talking, view = told.desk.talking, a_talk(told)
-    taken, _ = talking.editing(view, 0, "")
-    view = talking.again(taken, "")
+    talking, view = told.visit.talking, a_talk(told)
+    taken, _ = talking.editing(view, 0)
+    view = talking.again(taken)
     told.ended(view)
     assert view.editing is None and told.said(view) == answered(*QUESTIONS)
-    view, words = talking.undone(talking.editing(view, 0, "")[0], "", "")
+    view, words = talking.undone(talking.editing(view, 0)[0], "")
     assert (view.editing, words) == (None, "GAMMA?")
     assert told.said(view) == answered("ALPHA?", "BETA?")
 
@@ -61,34 +61,34 @@ def test_why_an_answer_failed_is_not_told_any_more_once_its_question_was_taken_b
     view = a_talk(told)
     monkeypatch.setattr(told.desk.assistant, "ask", failing)
     view = asked(told, view, "DELTA?")
-    assert "the lamp went out" in told.desk.talking.live(view, "")
-    view, words = told.desk.talking.undone(view, "", "")
-    assert told.desk.talking.live(view, "") == ""
+    assert "the lamp went out" in told.visit.talking.live(view)
+    view, words = told.visit.talking.undone(view, "")
+    assert told.visit.talking.live(view) == ""
 
 
 @pytest.mark.parametrize(("question", "stays", "back"), [("", QUESTIONS[:2], ""), ("DELTA?", (), "DELTA?")])
 def test_a_question_stopped_while_it_waits_costs_the_talk_nothing(told, question, stays, back):
     """The last question asked again, or the first one put otherwise, behind another reader's."""
-    desk, talking, view = told.desk, told.desk.talking, a_talk(told)
+    desk, talking, view = told.desk, told.visit.talking, a_talk(told)
     told.gate.clear()
-    before = talking.ask(view.with_talk(""), "OTHER?", "")
+    before = talking.ask(view.with_talk(""), "OTHER?")
     if question:
-        talking.ask(talking.editing(view, 0, "")[0], question, "")
+        talking.ask(talking.editing(view, 0)[0], question)
     else:
-        talking.again(view, "")
-    shown = talking.conversation(view, "")
+        talking.again(view)
+    shown = talking.conversation(view)
     assert [one for one in QUESTIONS if f"{one} one two three" in shown] == list(stays)
-    assert "waiting: 1 answer before this one" in talking.live(view, "")
+    assert "waiting: 1 answer before this one" in talking.live(view)
     assert told.said(view) == answered(*QUESTIONS)
     with pytest.raises(BadInput, match="an answer is on its way"):
-        talking.undone(view, "", "")
+        talking.undone(view, "")
     desk.speaker.stop(view.talk)
     told.ended(view)
     told.ended(before)
     assert told.said(view) == answered(*QUESTIONS)
-    assert "before it began" in talking.live(view, "")
+    assert "before it began" in talking.live(view)
     # what stands in the talk need not be typed again
-    assert [talking.given_back(view, ""), talking.given_back(view, "")] == [back, ""]
+    assert [talking.given_back(view), talking.given_back(view)] == [back, ""]
 
 
 def test_an_answer_is_not_given_up_for_one_that_the_memory_cannot_give(told, monkeypatch):
@@ -98,77 +98,77 @@ def test_an_answer_is_not_given_up_for_one_that_the_memory_cannot_give(told, mon
         raise BadInput("its memory cannot be used")
 
     monkeypatch.setattr(told.desk.assistant.library, "bank", broken)
-    told.ended(told.desk.talking.again(view, ""))
+    told.ended(told.visit.talking.again(view))
     assert told.said(view) == answered(*QUESTIONS)
-    assert "its memory cannot be used" in told.desk.talking.live(view, "")
+    assert "its memory cannot be used" in told.visit.talking.live(view)
 
 
 def test_a_talk_deleted_in_another_window_leaves_a_new_one(told):
-    talking, view = told.desk.talking, a_talk(told)
+    talking, view = told.visit.talking, a_talk(told)
     told.desk.shelf.talks.delete(view.talk)
     taken = replace(view, editing=0, answer=1)
-    assert talking.present(taken, "") == view.with_talk("")
+    assert talking.present(taken) == view.with_talk("")
     asked_on = asked(told, taken, "DELTA?")
     assert asked_on.talk != view.talk and told.said(asked_on) == answered("DELTA?")
-    assert talking.delete(view, "").talk == ""
+    assert talking.delete(view).talk == ""
 
 
 def test_a_talk_about_all_books_is_there_after_a_refresh_without_an_open_book(told):
     view = asked(told, View(bound="shelf"), "ALPHA?")
     for kept in (view.kept(), view.kept() | {"document": "gone", "at": 7}):
-        restored = told.desk.restored(kept, "")
+        restored = told.visit.restored(kept)
         assert restored == View(talk=view.talk, bound="shelf")
-        assert "ALPHA?" in told.desk.talking.conversation(restored, "")
+        assert "ALPHA?" in told.visit.talking.conversation(restored)
     about_a_book = a_talk(told)
-    assert told.desk.restored(about_a_book.kept(), "").talk == about_a_book.talk
-    assert told.desk.restored(about_a_book.kept() | {"document": "gone"}, "") == View()
+    assert told.visit.restored(about_a_book.kept()).talk == about_a_book.talk
+    assert told.visit.restored(about_a_book.kept() | {"document": "gone"}) == View()
 
 
 def test_the_way_back_leads_into_the_book_one_was_in(told):
-    desk, (one, two) = told.desk, told.books
+    visit, (one, two) = told.visit, told.books
     view = replace(
-        desk.reading.open(one, ""),
+        visit.reading.open(one),
         line=Line(300),
         bound="shelf",
         talk=asked(told, View(bound="shelf"), "A?").talk,
     )
-    led = desk.reading.jumped(desk.reading.jumped(view, two, 100, 120, "cited", ""), two, 40, 50, "found", "")
+    led = visit.reading.jumped(visit.reading.jumped(view, two, 100, 120, "cited"), two, 40, 50, "found")
     assert (led.document, led.at, led.cited, led.found) == (two, 40, None, ((40, 50),))
-    back = desk.reading.returned(led, "")
+    back = visit.reading.returned(led)
     assert (
         back == replace(view, back=None, led=back.led)
         and back.led > led.led
-        and desk.reading.returned(back, "") == back
+        and visit.reading.returned(back) == back
     )
-    nowhere = desk.reading.jumped(View(bound="shelf"), two, 100, 120, "cited", "")
+    nowhere = visit.reading.jumped(View(bound="shelf"), two, 100, 120, "cited")
     assert nowhere.back is None and nowhere.bound == "shelf"
     # a talk about one book is not another book's
-    asked_two = asked(told, desk.reading.open(two, ""), "B?")
-    other = desk.reading.returned(replace(asked_two, back=(one, 300)), "")
+    asked_two = asked(told, visit.reading.open(two), "B?")
+    other = visit.reading.returned(replace(asked_two, back=(one, 300)))
     assert (other.document, other.at) == (one, 300) and other.talk != asked_two.talk
 
 
 def test_a_second_question_waits_and_both_are_shown_and_kept(told):
-    desk, talking, view = told.desk, told.desk.talking, a_talk(told)
+    desk, talking, view = told.desk, told.visit.talking, a_talk(told)
     told.gate.clear()
-    view = talking.ask(view, "FIRST?", "")
-    assert talking.ask(view, "SECOND?", "").talk == view.talk
-    live = talking.live(view, "")
+    view = talking.ask(view, "FIRST?")
+    assert talking.ask(view, "SECOND?").talk == view.talk
+    live = talking.live(view)
     assert live.index("FIRST?") < live.index("SECOND?") and "waiting: 1 answer before this one" in live
-    assert "FIRST?" not in talking.conversation(view, "")
+    assert "FIRST?" not in talking.conversation(view)
     told.gate.set()
     for one in desk.speaker.chain(view.talk):
         assert one.end.wait(30)
     assert told.said(view) == answered(*QUESTIONS, "FIRST?", "SECOND?")
-    assert talking.live(view, "") == ""
+    assert talking.live(view) == ""
 
 
 def test_a_passage_stands_under_an_answer_with_its_sentence_marked(told):
-    desk, book = told.desk, told.books[0]
-    text = desk.reading.document(book).text
+    visit, book = told.visit, told.books[0]
+    text = visit.desk.books.document(book).text
     start = text.index("The lamp number")
     end = text.index(",", start)
-    view = desk.reading.open(book, "").with_talk(desk.shelf.talks.create(book).id)
+    view = visit.reading.open(book).with_talk(visit.shelf.talks.create(book).id)
     cited = {
         "document": book,
         "text": text[start:end],
@@ -177,21 +177,21 @@ def test_a_passage_stands_under_an_answer_with_its_sentence_marked(told):
         "place": "p",
         "score": 1.0,
     }
-    desk.shelf.talks.append(
+    visit.shelf.talks.append(
         view.talk, "assistant", "It burned.", citations=[cited, cited | {"text": "other"}]
     )
-    shown = desk.talking.conversation(view, "")
+    shown = visit.talking.conversation(view)
     assert f'<mark class="cited">{text[start:end]}</mark>' in shown and "keeper Marigold wrote line" in shown
     # where the text is another one now, what was cited stands alone
     assert '<mark class="cited">other</mark>' in shown
 
 
 def test_scrolling_undoes_nothing_that_happens_meanwhile(told):
-    desk, (one, two) = told.desk, told.books
-    view = desk.reading.open(one, "")
-    meanwhile = desk.talking.bounded(view, "read", "")
-    desk.reading.scrolled(view, 40, 0, "")
+    visit, (one, two) = told.visit, told.books
+    view = visit.reading.open(one)
+    meanwhile = visit.talking.bounded(view, "read")
+    visit.reading.scrolled(view, 40, 0)
     assert (meanwhile.at, meanwhile.bound) == (40, "read")
-    away = desk.reading.jumped(view, two, 7, 9, "cited", "")
+    away = visit.reading.jumped(view, two, 7, 9, "cited")
     assert (view.at, away.at, away.back) == (40, 7, (one, 40))
-    assert desk.reading.returned(away, "").at == 40
+    assert visit.reading.returned(away).at == 40

@@ -11,7 +11,10 @@ import gradio as gr
 import httpx
 import pytest
 
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
+from app.desk.desk import Desk
+from app.desk.libraries import Looked
+from app.desk.visit import Visit
 from app.tabs.demonstrations_tab import DemonstrationsTab
 from engine.demonstrations.settings import Settings
 from engine.demonstrations.store import DemonstrationLibrary
@@ -109,7 +112,7 @@ def test_only_who_added_a_book_may_change_it(guarded, ann, ben, hers):
     assert ann("rename", hers, "The Bay of Ann")["title"] == "The Bay of Ann"
     with pytest.raises(Refused, match="is done"):
         ann("control_job", job, "resume")
-    cards = guarded.desk.cards("ben"), guarded.desk.cards("ann")
+    cards = [Visit(guarded.desk, name).cards() for name in ("ben", "ann")]
     assert ["Delete" in shown for shown in cards] == [False, True]
     assert all("Open" in shown for shown in cards)
 
@@ -119,7 +122,8 @@ def test_the_same_file_again_is_a_place_of_ones_own(guarded, ann, ben):
     assert ben.add("again.md", a_book(4)) == shared
     with pytest.raises(Refused, match="added by another account"):
         ben("rename", shared, "Mine now")
-    assert "Leave" in guarded.desk.cards("ben") and "Leave" not in guarded.desk.cards("carol")
+    offers = {name: "Leave" in Visit(guarded.desk, name).cards() for name in ("ben", "carol")}
+    assert offers == {"ben": True, "carol": False}
     # who added it first leaves: it stays for the other one, who steers it from then on
     assert ann("remove", shared)["freed_bytes"] == 0
     with pytest.raises(Refused, match="added by another account"):
@@ -167,7 +171,7 @@ def test_a_file_that_is_labelled_is_its_owners(guarded, ann, ben):
     task = preview.task("{} It was {}.", {word: word for word in preview.words}, "")
     library = demonstrations.create("Films", preview, task)
     guarded.desk.runner.stop()
-    run, job = demonstrations.start_run(library.id, pasted_table("text\nsome film"), owner="ann")
+    run, job = demonstrations.of("ann").start_run(library.id, pasted_table("text\nsome film"))
     for action in ACTIONS:
         with pytest.raises(Refused, match="there is no job"):
             ben("control_job", job.id, action)
@@ -183,115 +187,120 @@ def test_a_file_that_is_labelled_is_its_owners(guarded, ann, ben):
 # demonstration libraries
 
 
-@pytest.fixture(scope="module")
-def demos(guarded) -> DemonstrationsDesk:
-    return DemonstrationsDesk(guarded.desk)
+def demos(desk: Desk, name: str) -> DemonstrationsDesk:
+    """The libraries as that account may use them."""
+    return DemonstrationsDesk(Visit(desk, name))
 
 
-def made(demos: DemonstrationsDesk, name: str, owner: str) -> DemonstrationLibrary:
+def made(mine: DemonstrationsDesk, name: str) -> DemonstrationLibrary:
     """A library as the page makes it."""
-    draft = demos.draft(ROWS, pasted_table(ROWS), "")
-    return demos.make(draft, name, "{} It was {}.", "", "", False, owner)[0]
+    draft = mine.libraries.draft(ROWS, pasted_table(ROWS), "")
+    return mine.make(draft, name, "{} It was {}.", "", "", False)[0]
 
 
 @pytest.fixture(scope="module")
-def films(demos) -> DemonstrationLibrary:
+def films(guarded) -> DemonstrationLibrary:
     """A library of Ann's, encoded, with a part held out."""
-    library = made(demos, "Films of Ann", "ann")
-    demos.split(library.id, 0.5, "ann")
-    until(lambda: not demos.is_busy())
-    return demos.store.get(library.id)
+    mine = demos(guarded.desk, "ann")
+    library = made(mine, "Films of Ann")
+    mine.split(library.id, 0.5)
+    until(lambda: not mine.is_busy())
+    return mine.store.get(library.id)
 
 
-def changes(demos: DemonstrationsDesk, library: DemonstrationLibrary) -> dict:
-    """All that changes a library, as {name: call of an account}."""
+def changes(mine: DemonstrationsDesk, library: DemonstrationLibrary) -> dict:
+    """All that changes a library, as {name: call of a reader}."""
     rows = "text,label\nsome other film,good\nsome third film,bad"
-    draft = demos.draft(rows, pasted_table(rows), library.id)
-    first, second, *_ = (one.id for one in demos.store.examples(library.id))
+    draft = mine.libraries.draft(rows, pasted_table(rows), library.id)
+    first, second, *_ = (one.id for one in mine.store.examples(library.id))
     looked, editing = Looked(library.id), Looked(library.id, editing=first)
-    (job, *_) = demos.demos.jobs.all(library.id)
+    (job, *_) = mine.demos.jobs.all(library.id)
     return {
-        "rename": lambda owner: demos.rename(library.id, "Mine now", owner),
-        "set_task": lambda owner: demos.set_task(library.id, "{} is {}", "", "", owner),
-        "extend": lambda owner: demos.make(draft, "", "", "", "", False, owner),
-        "add": lambda owner: demos.save_example(looked, "a new film", "good", owner),
-        "edit": lambda owner: demos.save_example(editing, "an old film", "good", owner),
-        "discard": lambda owner: demos.discard(looked, second, owner),
-        "balance": lambda owner: demos.balance(library.id, owner),
-        "split": lambda owner: demos.split(library.id, 0, owner),
-        "encode": lambda owner: demos.encode(library.id, owner),
-        **{action: lambda owner, action=action: demos.act(action, job.id, owner) for action in ACTIONS},
-        "remove": lambda owner: demos.remove(library.id, owner),
+        "rename": lambda: mine.rename(library.id, "Mine now"),
+        "set_task": lambda: mine.set_task(library.id, "{} is {}", "", ""),
+        "extend": lambda: mine.make(draft, "", "", "", "", False),
+        "add": lambda: mine.save_example(looked, "a new film", "good"),
+        "edit": lambda: mine.save_example(editing, "an old film", "good"),
+        "discard": lambda: mine.discard(looked, second),
+        "balance": lambda: mine.balance(library.id),
+        "split": lambda: mine.split(library.id, 0),
+        "encode": lambda: mine.encode(library.id),
+        **{action: lambda action=action: mine.act(action, job.id) for action in ACTIONS},
+        "remove": lambda: mine.remove(library.id),
     }
 
 
-def test_a_library_is_everybodys_to_use(demos, ben, films):
+def test_a_library_is_everybodys_to_use(guarded, ben, films):
+    his = demos(guarded.desk, "ben")
     assert {"id": films.id, "changeable": False}.items() <= ben("libraries")[0].items()
     assert ben("classify", "Films of Ann", "a good film 9")["label"] in ("good", "bad")
-    measured = demos.measure("ben", films.id, Settings(shots=2), 0)
+    measured = his.measure(films.id, Settings(shots=2), 0)
     until(lambda: measured.ended)
     assert measured.found.examples == 4
-    run = demos.start_run(films.id, pasted_table("text\na bad film 9"), None, Settings(shots=2), "ben")
-    until(lambda: demos.run(films.id, run.id, "ben").done == 1)
-    assert len(demos.export(films.id, ".csv").read_text().splitlines()) == 9
+    run = his.start_run(films.id, pasted_table("text\na bad film 9"), None, Settings(shots=2))
+    until(lambda: his.run(films.id, run.id).done == 1)
+    assert len(his.libraries.export(films.id, ".csv").read_text().splitlines()) == 9
 
 
-def test_a_taken_name_says_to_add_only_to_who_may(demos, films):
+def test_a_taken_name_says_to_add_only_to_who_may(guarded, films):
     with pytest.raises(BadInput, match="already: choose another name$"):
-        made(demos, films.name, "ben")
+        made(demos(guarded.desk, "ben"), films.name)
     with pytest.raises(BadInput, match="already: choose another name, or add to it$"):
-        made(demos, films.name, "ann")
+        made(demos(guarded.desk, "ann"), films.name)
 
 
-def test_only_who_made_a_library_may_change_it(demos, films):
-    before = demos.facts_of(demos.store.get(films.id))
+def test_only_who_made_a_library_may_change_it(guarded, films):
+    ann, ben = (demos(guarded.desk, name) for name in ("ann", "ben"))
+    before = ann.facts_of(ann.store.get(films.id))
     assert films.owner == "ann"
-    for name, change in changes(demos, films).items():
+    for name, change in changes(ben, films).items():
         with pytest.raises(BadInput, match="“Films of Ann” was made by another account, which alone can"):
-            change("ben")
+            change()
             pytest.fail(f"ben may {name}")
-    assert demos.facts_of(demos.store.get(films.id)) == before
+    assert ann.facts_of(ann.store.get(films.id)) == before
     with pytest.raises(BadInput, match="is done"):
-        demos.act("resume", demos.demos.jobs.all(films.id)[0].id, "ann")
-    for owner in ("ann", "ben"):
-        assert demos.may_change(films, owner) == (owner == "ann")
-        assert [one.is_fixed for one in demos.facts(owner) if one.library == films] == [owner == "ben"]
+        ann.act("resume", ann.demos.jobs.all(films.id)[0].id)
+    for mine in (ann, ben):
+        assert mine.may_change(films) == (mine is ann)
+        assert [one.is_fixed for one in mine.facts() if one.library == films] == [mine is ben]
 
 
 @pytest.mark.parametrize(("owner", "reader"), [("ann", "ann"), ("ann", ""), ("", "ben")])
-def test_a_library_of_ones_own_or_of_no_account_may_be_changed(guarded, demos, owner, reader):
+def test_a_library_of_ones_own_or_of_no_account_may_be_changed(guarded, owner, reader):
     guarded.desk.runner.stop()
-    library = made(demos, f"Of {owner or 'the house'}", owner)
-    for change in changes(demos, library).values():
-        change(reader)
-    assert demos.library(Looked(library.id)) is None
+    library = made(demos(guarded.desk, owner), f"Of {owner or 'the house'}")
+    for change in changes(demos(guarded.desk, reader), library).values():
+        change()
+    assert guarded.desk.libraries.library(Looked(library.id)) is None
     guarded.desk.runner.start()
 
 
-def test_the_encoding_of_a_library_is_its_makers(guarded, demos, ann, ben):
+def test_the_encoding_of_a_library_is_its_makers(guarded, ann, ben):
     guarded.desk.runner.stop()
-    library = made(demos, "Unfinished", "ann")
-    (job,) = demos.demos.jobs.all(library.id)
+    mine = demos(guarded.desk, "ann")
+    library = made(mine, "Unfinished")
+    (job,) = mine.demos.jobs.all(library.id)
     for action in ACTIONS:
         with pytest.raises(Refused, match="was made by another account"):
             ben("control_job", job.id, action)
-    assert demos.demos.jobs.get(job.id) == job
+    assert mine.demos.jobs.get(job.id) == job
     assert ann("control_job", job.id, "pause")["state"] == "paused"
     assert ann("control_job", job.id, "resume")["state"] == "queued"
     assert ann("control_job", job.id, "cancel")["state"] == "cancelled"
-    demos.remove(library.id, "ann")
+    mine.remove(library.id)
     guarded.desk.runner.start()
 
 
-def test_a_library_that_comes_along_is_of_who_takes_it(guarded, demos):
+def test_a_library_that_comes_along_is_of_who_takes_it(guarded):
     guarded.desk.runner.stop()
-    offered = demos.ready()[0]
-    library = demos.install(offered.path.name, "ben")
-    assert demos.store.get(library.id).owner == "ben"
-    for refused in (lambda: demos.install(offered.path.name, "ann"), lambda: demos.remove(library.id, "ann")):
+    ann, ben = (demos(guarded.desk, name) for name in ("ann", "ben"))
+    offered = ben.ready()[0]
+    library = ben.install(offered.path.name)
+    assert ben.store.get(library.id).owner == "ben"
+    for refused in (lambda: ann.install(offered.path.name), lambda: ann.remove(library.id)):
         with pytest.raises(BadInput, match="another account"):
             refused()
-    demos.remove(library.id, "ben")
+    ben.remove(library.id)
     guarded.desk.runner.start()
 
 
@@ -299,9 +308,9 @@ def test_the_page_hands_on_who_asks_and_hides_what_is_refused(guarded, films):
     with gr.Blocks():
         tab = DemonstrationsTab(guarded.desk, None)
     looked, ask = Looked(films.id), SimpleNamespace(username="ben")
-    (job, *_) = tab.desk.demos.jobs.all(films.id)
-    first = tab.desk.store.examples(films.id)[0].id
-    draft = tab.desk.draft(ROWS, pasted_table(ROWS), films.id)
+    (job, *_) = tab.desk.demonstrations.jobs.all(films.id)
+    first = tab.desk.libraries.store.examples(films.id)[0].id
+    draft = tab.desk.libraries.draft(ROWS, pasted_table(ROWS), films.id)
 
     def clicked(**values: object) -> SimpleNamespace:
         return SimpleNamespace(_data=values)
@@ -332,16 +341,17 @@ def test_the_page_hands_on_who_asks_and_hides_what_is_refused(guarded, films):
 
 
 def test_no_answer_of_one_account_is_another_ones(guarded, ann, hers):
-    desk, talking = guarded.desk, guarded.desk.talking
-    asked = talking.ask(desk.reading.open(hers, "ann"), "How many chapters are there?", "ann")
-    until(lambda: desk.speaker.current(asked.talk).ended)
-    assert "chapters" in talking.conversation(asked, "ann")
+    mine, other = Visit(guarded.desk, "ann"), Visit(guarded.desk, "ben")
+    asked = mine.talking.ask(mine.reading.open(hers), "How many chapters are there?")
+    until(lambda: guarded.desk.speaker.current(asked.talk).ended)
+    assert "chapters" in mine.talking.conversation(asked)
     kept = asked.kept()
-    assert desk.restored(kept, "ann").talk == asked.talk and desk.restored(kept, "ben").talk == ""
-    for other in (lambda: talking.conversation(asked, "ben"), lambda: talking.exported(asked, "ben"),
-                  lambda: talking.again(asked, "ben"), lambda: talking.editing(asked, 0, "ben")):  # fmt: skip
+    assert mine.restored(kept).talk == asked.talk and other.restored(kept).talk == ""
+    his = other.talking
+    for refused in (lambda: his.conversation(asked), lambda: his.exported(asked),
+                    lambda: his.again(asked), lambda: his.editing(asked, 0)):  # fmt: skip
         with pytest.raises(BadInput, match="there is no such talk"):
-            other()
+            refused()
 
 
 def test_who_has_signed_in_gets_no_file_of_the_data_folder(guarded, ann, hers):
@@ -392,5 +402,5 @@ def test_a_page_for_reading_only_refuses_every_change(closed, upload_folder):
 
 def test_a_page_for_reading_only_has_no_button_that_changes(closed):
     served, _, _ = closed
-    shown = served.desk.cards("ann")
+    shown = Visit(served.desk, "ann").cards()
     assert "Open" in shown and not any(word in shown for word in ("Delete", "Rename", "Go on", "Cancel"))

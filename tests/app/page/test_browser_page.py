@@ -99,7 +99,7 @@ def test_an_encoding_is_for_one_text_and_may_be_mended(page, served, tmp_path):
     page.locator(".lm-leaf", has_text="Zoë sat in the other café").wait_for()
     for entry in served.desk.shelf.entries():  # other tests look at the first book of the shelf
         if entry.title in ("latin", "plain"):
-            served.desk.remove(entry.id)
+            served.visit.remove(entry.id)
 
 
 def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
@@ -179,7 +179,7 @@ def test_each_talk_shows_its_own_answer_and_each_book_its_own_talks(
     talk.get_by_text("It was stopped.").wait_for()
     for entry in served.desk.shelf.entries():  # other tests look at the first book of the shelf
         if entry.title == "harbour":
-            served.desk.remove(entry.id)
+            served.visit.remove(entry.id)
 
 
 def test_a_question_put_otherwise_is_marked_until_it_is_left(page, novel, traced_answers):
@@ -316,7 +316,7 @@ def traced_answers(served, monkeypatch):
 
     def quick(words, question, *, talk=None, stop=None, **bounds):
         talks = served.desk.shelf.talks
-        size = len(served.desk.reading.document(words).text)
+        size = len(served.desk.books.document(words).text)
         number = len(talks.messages(talk)) // 2 + 1
         texts = (f"First{number}", " second", " third")
         tokens = [
@@ -361,7 +361,7 @@ def test_the_memory_map_shows_where_words_and_older_answers_were_read(page, nove
     sync_api.expect(tokens).to_have_text(["First1", " second", " third"])
     page.locator(".lm-bar").last.click()
     identifier = served.desk.shelf.entries()[0].id
-    last = len(served.desk.reading.starts(identifier))
+    last = len(served.desk.books.starts(identifier))
     page.wait_for_selector(f".lm-sheet[data-leaf='{last - 1}']")
     page.reload()
     sync_api.expect(tokens).to_have_text(["First1", " second", " third"])

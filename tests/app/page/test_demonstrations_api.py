@@ -4,8 +4,10 @@ import time
 
 import pytest
 
-from app.desk.demonstrations_desk import DemonstrationsDesk, Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
 from app.desk.desk import Desk
+from app.desk.libraries import Looked
+from app.desk.visit import Visit
 from engine.demonstrations.settings import Settings
 from ingest.errors import BadInput
 from ingest.tables import pasted_table
@@ -31,14 +33,14 @@ def until(what, seconds: float = 240.0):
 
 @pytest.fixture(scope="module")
 def desk(served) -> DemonstrationsDesk:
-    return DemonstrationsDesk(served.desk)
+    return DemonstrationsDesk(served.visit)
 
 
 @pytest.fixture(scope="module")
 def films(desk):
     """A library made as the tab makes it, encoded by the page's own runner."""
     table = pasted_table(rows())
-    draft = desk.draft(rows(), table, "")
+    draft = desk.libraries.draft(rows(), table, "")
     made, count = desk.make(draft, "Films", draft.preview.template, "good = fine", "", False)
     assert count == 24 and made.task.words == {"good": "fine", "bad": "bad"}
     until(lambda: desk.facts_of(desk.store.get(made.id)).state == "ready")
@@ -77,7 +79,7 @@ def test_errors_of_the_interface_are_one_line_that_helps(client, films):
 
 def test_nothing_is_half_imported(desk, films):
     pasted = rows() + "\na new film,good\n,bad\nanother new film,ugly"
-    draft = desk.draft(pasted, pasted_table(pasted), films.id)
+    draft = desk.libraries.draft(pasted, pasted_table(pasted), films.id)
     with pytest.raises(BadInput, match="nothing was imported"):
         desk.make(draft, "", "", "", "", False)
     assert desk.store.get(films.id).size == 24
@@ -101,29 +103,30 @@ def test_what_is_added_is_encoded_alone_and_what_is_edited_is_new(desk, films):
 
 def test_files_and_measurements_are_their_owners(desk, films):
     table = pasted_table("text\n" + "\n".join(f"a lovely film {n}" for n in range(5)))
-    run = desk.start_run(films.id, table, None, QUICK, "ann")
-    until(lambda: desk.run(films.id, run.id, "ann").done == 5)
-    assert [one.id for one, _, _ in desk.runs(films.id, "ann")] == [run.id]
-    assert desk.runs(films.id, "ben") == []
+    ann, ben = (DemonstrationsDesk(Visit(desk.desk, name)) for name in ("ann", "ben"))
+    run = ann.start_run(films.id, table, None, QUICK)
+    until(lambda: ann.run(films.id, run.id).done == 5)
+    assert [one.id for one, _, _ in ann.runs(films.id)] == [run.id]
+    assert ben.runs(films.id) == []
     with pytest.raises(BadInput, match="no such file"):
-        desk.run(films.id, run.id, "ben")
-    again = desk.start_run(films.id, table, None, QUICK, "ben")
+        ben.run(films.id, run.id)
+    again = ben.start_run(films.id, table, None, QUICK)
     assert again.id != run.id
 
     assert desk.split(films.id, 0.25) == 6
-    made = desk.measure("ann", films.id, QUICK, 4)
+    made = ann.measure(films.id, QUICK, 4)
     until(lambda: made.ended)
     assert made.speech.error == "" and made.found.examples == 4
-    assert desk.measurement("ann", films.id) is made and desk.measurement("ben", films.id) is None
+    assert ann.measurement(films.id) is made and ben.measurement(films.id) is None
     desk.split(films.id, 0)
     with pytest.raises(BadInput, match="held out"):
-        desk.measure("ann", films.id, QUICK, 4)
+        ann.measure(films.id, QUICK, 4)
 
 
 def test_a_page_for_reading_only_changes_nothing(desk, films):
-    reader = DemonstrationsDesk(Desk(desk.desk.assistant, read_only=True))
+    reader = DemonstrationsDesk(Visit(Desk(desk.desk.assistant, read_only=True), ""))
     looked, (example, *_) = Looked(films.id), desk.store.examples(films.id)
-    draft = reader.draft(rows(2), pasted_table(rows(2)), "")
+    draft = reader.libraries.draft(rows(2), pasted_table(rows(2)), "")
     table = pasted_table("text\nnew one")
     before = desk.store.get(films.id)
     for change in (
@@ -133,7 +136,7 @@ def test_a_page_for_reading_only_changes_nothing(desk, films):
         lambda: reader.set_task(films.id, "{} is {}", "", ""), lambda: reader.install("x"),
         lambda: reader.save_example(looked, "new", "good"), lambda: reader.discard(looked, example.id),
         lambda: reader.balance(films.id), lambda: reader.split(films.id, 0.5),
-        lambda: reader.start_run(films.id, table, None, QUICK, ""),
+        lambda: reader.start_run(films.id, table, None, QUICK),
     ):  # fmt: skip
         with pytest.raises(BadInput, match="--read-only"):
             change()
@@ -144,7 +147,7 @@ def test_a_page_for_reading_only_changes_nothing(desk, films):
 
 
 def test_the_encoding_of_a_library_is_controlled_and_no_other_job(desk, films):
-    run = desk.start_run(films.id, pasted_table("text\nsome text"), None, QUICK, "ann")
+    run = desk.start_run(films.id, pasted_table("text\nsome text"), None, QUICK)
     with pytest.raises(BadInput, match="not the encoding"):
         desk.act("cancel", desk.demos.job_of(run).id)
 
@@ -163,5 +166,5 @@ def test_a_removed_library_leaves_nothing(desk, films, served):
     until(lambda: not desk.is_busy())
     name, freed = desk.remove(films.id)
     assert name == "Films" and freed > 10_000
-    assert desk.facts() == [] and desk.library(Looked(films.id)) is None
+    assert desk.facts() == [] and desk.libraries.library(Looked(films.id)) is None
     assert not (served.home / "demonstrations" / films.id).exists()

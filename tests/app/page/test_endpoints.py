@@ -46,7 +46,7 @@ def hers(guarded, ann) -> Hers:
     demonstrations = guarded.desk.demonstrations
     preview = demonstrations.preview(pasted_table(ROWS))
     task = preview.task("{} It was {}.", {word: word for word in preview.words}, "")
-    library = demonstrations.create("Films", preview, task, owner="ann")
+    library = demonstrations.of("ann").create("Films", preview, task)
     demonstrations.enqueue(library.id)
     guarded.desk.runner.wake()
     until(lambda: demonstrations.jobs.latest(library.id).state == "done")

@@ -42,8 +42,8 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
         assert answer.headers["content-type"] == "image/png"
         assert "sandbox" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
-        view = served.desk.reading.open(entry.id, "")
-        leaf = served.desk.reading.leaf_html(view, "")
+        view = served.visit.reading.open(entry.id)
+        leaf = served.visit.reading.leaf_html(view)
         # leaves that are fetched as one scrolls are the same as the one that was opened, and nothing else is
         fetched = httpx.get(f"{served.url}lm/leaves/{entry.id}/0")
         assert fetched.text in leaf and "sandbox" in fetched.headers["Content-Security-Policy"]
@@ -54,7 +54,7 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
         named = library_cover(served, entry.id)
         assert (cover.status_code, named in ("", shown.name)) == (200 if named else 404, True)
         assert "sandbox" in cover.headers["content-security-policy"]
-        assert f'src="lm/covers/{entry.id}"' in served.desk.cards("")
+        assert f'src="lm/covers/{entry.id}"' in served.visit.cards()
         others = ["0" * 24 + ".png", "document.json", "../document.json", "..%2Fdocument.json", "source.epub"]
         for name in others:
             assert httpx.get(address + name).status_code == 404, name
@@ -76,9 +76,8 @@ def test_a_printed_page_is_drawn_with_what_is_cited(tmp_path, tiny_folder, uploa
         assert plain.content[:4] == b"\x89PNG" and plain.content != marked.content
         for name in ("2", "-1", "x", "../document.json"):
             assert httpx.get(address + name).status_code == 404, name
-        assert f'src="lm/pages/{entry.id}/0"' in served.desk.reading.leaf_html(
-            served.desk.reading.open(entry.id, ""), ""
-        )
+        reading = served.visit.reading
+        assert f'src="lm/pages/{entry.id}/0"' in reading.leaf_html(reading.open(entry.id))
 
 
 def test_pictures_are_for_those_who_may_open_the_page(tmp_path, tiny_folder, upload_folder, illustrated):

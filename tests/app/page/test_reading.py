@@ -27,10 +27,10 @@ def page(tmp_path, tiny_folder, upload_folder, monkeypatch):
 
 
 def test_a_page_answers_and_obeys_while_a_file_holds_its_reader(page, tmp_path):
-    desk, jobs = page.desk, page.desk.shelf.jobs
+    desk, visit, jobs = page.desk, page.visit, page.desk.shelf.jobs
     for deed in ("loop", "quiet"):
         (tmp_path / f"{deed}.txt").write_text(f"{deed} text of a book.\n\n" * 9)
-    book = desk.add(tmp_path / "loop.txt")
+    book = visit.add(tmp_path / "loop.txt")
     (job,) = jobs.all(book.id)
 
     def is_read() -> bool:
@@ -38,14 +38,14 @@ def test_a_page_answers_and_obeys_while_a_file_holds_its_reader(page, tmp_path):
 
     until(is_read)
     assert httpx.get(page.url, timeout=30).status_code == 200
-    assert "reading the file" in desk.cards("")
-    desk.act("pause", job.id)
+    assert "reading the file" in visit.cards()
+    visit.act("pause", job.id)
     until(lambda: jobs.get(job.id).state == "paused" and not apart._children._alive)
 
-    other = desk.add(tmp_path / "quiet.txt")
+    other = visit.add(tmp_path / "quiet.txt")
     until(lambda: desk.shelf.get(other.id).state == "ready")
 
-    desk.act("resume", job.id)
+    visit.act("resume", job.id)
     until(is_read)
     assert desk.stop(30), "it ends while the file is being read"
     assert jobs.get(job.id).state == "queued" and not apart._children._alive

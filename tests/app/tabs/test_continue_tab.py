@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
+from app.desk.reading_desk import ReadingDesk
 from app.desk.state import View
 from app.tabs.continue_tab import ContinueTab
 from app.tabs.frame import Frame
@@ -41,7 +42,7 @@ def written(tab: ContinueTab, view: View, place: str = "read", prompt: str = "")
 
 @pytest.mark.parametrize("place", ["read", "cursor"])
 def test_words_of_ones_own_need_no_place_in_the_book(tab, told, place):
-    view = told.desk.reading.open(told.books[0], "")
+    view = told.visit.reading.open(told.books[0])
     told.desk.shelf.read_to(view.document, 0)
     made = written(tab, view, place, "It was a dark night, and")
     # and memory holds what was read, which is nothing
@@ -53,21 +54,21 @@ def test_words_of_ones_own_need_no_place_in_the_book(tab, told, place):
 
 def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
     one, two = told.books
-    view = told.desk.reading.open(one, "")
-    paragraph = told.desk.reading.document(one).paragraphs[5]
+    view = told.visit.reading.open(one)
+    paragraph = told.desk.books.document(one).paragraphs[5]
     made = written(tab, replace(view, cursor=paragraph[0]), "cursor")
     assert tab.asked_for[0] == (one, f"char {paragraph[1]}", None)
-    shown = tab.on_keep(told.desk.reading.open(two, ""), made, ASKS)
+    shown = tab.on_keep(told.visit.reading.open(two), made, ASKS)
     assert shown[tab.read.talks].choices == []
     (talk,) = told.desk.shelf.talks.about(one)
     assert told.desk.shelf.talks.about(two) == []
     question, answer = told.said(view.with_talk(talk.id))
-    place = told.desk.reading.document(one).place(*paragraph)
+    place = told.desk.books.document(one).place(*paragraph)
     assert (question, answer) == (f"Go on after {place}.", "and so on") and "char" not in question
     again = tab.on_keep(view, shown[tab.written], ASKS)
     listed = again[tab.read.talks].choices
     assert [title for title, _ in listed] == [f"Go on after {place}."], "kept once"
-    said = told.desk.talking.conversation(view.with_talk(talk.id), "")
+    said = told.visit.talking.conversation(view.with_talk(talk.id))
     assert 'data-action="retry"' not in said and 'data-action="edit"' not in said
     made.speeches[0].end.clear()
     with pytest.raises(gr.Error, match="still being written"):
@@ -76,7 +77,7 @@ def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
 
 
 def test_what_was_not_kept_is_there_after_a_refresh_for_its_own_reader(tab, told):
-    written(tab, told.desk.reading.open(told.books[0], ""), "end")
+    written(tab, told.visit.reading.open(told.books[0]), "end")
     *_, again = tab.restored(ASKS)
     assert "and so on" in again[tab.with_memory] and "and so on" in again[tab.without]
     tab.on_keep(View(), again[tab.written], ASKS)
@@ -86,8 +87,8 @@ def test_what_was_not_kept_is_there_after_a_refresh_for_its_own_reader(tab, told
 
 
 def test_of_a_removed_book_nothing_is_shown_again(tab, told, monkeypatch):
-    written(tab, told.desk.reading.open(told.books[0], ""), "end")
-    monkeypatch.setattr(told.desk.reading, "entry", lambda view, owner: None)
+    written(tab, told.visit.reading.open(told.books[0]), "end")
+    monkeypatch.setattr(ReadingDesk, "entry", lambda self, view: None)
     assert list(tab.restored(ASKS)) == [{tab.written: None}]
 
 

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from app.desk.demonstrations_desk import Looked
+from app.desk.demonstrations_desk import DemonstrationsDesk
 from app.desk.desk import Desk
+from app.desk.libraries import Looked
 from app.desk.state import View
+from app.desk.visit import Visit
 from app.tabs.demonstrations_tab import DemonstrationsTab
 from app.tabs.frame import Frame
 from engine.assistant import Assistant
@@ -64,10 +66,11 @@ def tab(tmp_path_factory, tiny_folder, upload_folder) -> DemonstrationsTab:
 @pytest.fixture
 def screen(tab) -> Screen:
     """The tab over a new library of three examples."""
-    for library in tab.desk.store.libraries():
-        tab.desk.remove(library.id)
+    mine = DemonstrationsDesk(Visit(tab.desk, ""))
+    for library in mine.store.libraries():
+        mine.remove(library.id)
     draft = tab.importing.on_paste(ROWS, "", "", "", None, ASKS)[tab.importing.draft]
-    library, _ = tab.desk.make(draft, "Films", draft.preview.template, "", "", False)
+    library, _ = mine.make(draft, "Films", draft.preview.template, "", "", False)
     return Screen(tab, library.id)
 
 
@@ -78,12 +81,12 @@ def test_a_library_that_was_just_imported_can_be_added_to(screen):
     screen.take(importing.on_make(screen.looked, draft, "Plays", template, "", "", False, None, ASKS))
     names = [name for name, _ in screen.choices[importing.into]]
     assert names == ["A new library", "Plays", "Films"] and screen.values[importing.into] == ""
-    assert tab.desk.library(screen.looked).name == "Plays"
+    assert tab.desk.libraries.library(screen.looked).name == "Plays"
 
 
 def test_an_example_removed_while_it_is_edited_gives_way_to_a_new_one(screen):
     examples = screen.tab.examples
-    first, second, _ = (one.id for one in screen.tab.desk.examples(screen.looked)[0])
+    first, second, _ = (one.id for one in screen.tab.desk.libraries.examples(screen.looked)[0])
     screen.click("example", action="edit", example=second)
     assert screen.values[examples.text] == "A dull film." and screen.looked.editing == second
     screen.click("example", action="discard", example=first)
@@ -92,7 +95,10 @@ def test_an_example_removed_while_it_is_edited_gives_way_to_a_new_one(screen):
     assert screen.looked.editing == 0 and screen.values[examples.text] == ""
     assert screen.values[examples.save] == "Add it"
     screen.take(examples.on_save(screen.looked, "A new film.", "bad", ASKS))
-    assert [one.text for one in screen.tab.desk.examples(screen.looked)[0]] == ["A kind film.", "A new film."]
+    assert [one.text for one in screen.tab.desk.libraries.examples(screen.looked)[0]] == [
+        "A kind film.",
+        "A new film.",
+    ]
 
 
 def test_what_was_typed_is_there_after_another_tab_and_goes_with_the_library(screen):
@@ -106,7 +112,7 @@ def test_what_was_typed_is_there_after_another_tab_and_goes_with_the_library(scr
     screen.click("card", action="rename", library=screen.looked.library, answer="Movies")
     assert {one: screen.values[one] for one in typed} == typed
     # an edit of the text is not lost either
-    (first, *_) = tab.desk.examples(screen.looked)[0]
+    (first, *_) = tab.desk.libraries.examples(screen.looked)[0]
     screen.click("example", action="edit", example=first.id)
     assert screen.values[examples.text] == first.text and screen.values[task.template] == "New: {} is {}"
     screen.values[examples.text] = "A fine film, typed over"
@@ -128,7 +134,7 @@ def test_what_was_typed_is_there_after_another_tab_and_goes_with_the_library(scr
     screen.values[examples.text] = "Half a film"
     screen.click("card", action="install", kind="library-desk.jsonl")
     assert screen.values[examples.text] == "" and screen.values[task.template] not in saved.values()
-    assert screen.values[task.template] == tab.desk.library(screen.looked).task.template
+    assert screen.values[task.template] == tab.desk.libraries.library(screen.looked).task.template
 
 
 def test_a_file_to_label_is_read_again_in_the_encoding_that_is_named(screen, tmp_path):

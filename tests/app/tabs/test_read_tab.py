@@ -45,7 +45,7 @@ def gone(thread: threading.Thread) -> bool:
 
 def test_an_answer_is_followed_no_longer_than_its_talk_is_looked_at(tab, told):
     """ALPHA in one talk, then BETA in a new one, then back to ALPHA, and into the next book."""
-    opened = told.desk.reading.open(told.books[0], "").with_talk("")
+    opened = told.visit.reading.open(told.books[0]).with_talk("")
     alpha, shown, first = begin(tab, opened, "ALPHA?")
     until(lambda: tab._following)
     fresh = tab.on_fresh(alpha, ASKS)
@@ -56,7 +56,7 @@ def test_an_answer_is_followed_no_longer_than_its_talk_is_looked_at(tab, told):
     assert "ALPHA?" in returned[tab.live] and "ALPHA?" not in returned[tab.history]
     again, third = follow(tab, alpha)
     assert gone(second) and third.is_alive()
-    scene = tab.scene(told.desk.reading.open(told.books[1], "", alpha), ASKS)
+    scene = tab.scene(told.visit.reading.open(told.books[1], alpha), told.visit)
     assert "ALPHA" not in scene[tab.history] + scene[tab.live]
     _, fourth = follow(tab, scene[tab.frame.view])
     assert gone(third) and gone(fourth) and tab._following == {}
@@ -70,13 +70,7 @@ def test_an_answer_is_followed_no_longer_than_its_talk_is_looked_at(tab, told):
 
 def test_what_follows_an_answer_is_never_left_out_because_another_is_followed():
     with gr.Blocks() as page:
-        desk = SimpleNamespace(
-            talking=SimpleNamespace(),
-            speaker=None,
-            read_only=False,
-            marks=None,
-            reading=SimpleNamespace(leaf_html=None),
-        )
+        desk = SimpleNamespace(speaker=None, read_only=False)
         tab = ReadTab(desk, Frame(gr.State(View()), gr.BrowserState({}), gr.Tabs()))
         tab.wire()
     modes = {one.trigger_mode for one in page.fns.values() if one.fn in (tab.follow, tab.followed)}
@@ -84,7 +78,7 @@ def test_what_follows_an_answer_is_never_left_out_because_another_is_followed():
 
 
 def test_a_question_that_never_began_goes_back_into_an_empty_field(tab, told):
-    opened = told.desk.reading.open(told.books[0], "").with_talk("")
+    opened = told.visit.reading.open(told.books[0]).with_talk("")
     first = tab.on_ask(opened, "FIRST?", ASKS)[tab.frame.view]
     waiting = tab.on_ask(opened, "SECOND?", ASKS)[tab.frame.view]
     tab.on_stop(waiting, ASKS)
@@ -98,7 +92,7 @@ def test_a_question_that_never_began_goes_back_into_an_empty_field(tab, told):
 
 
 def test_an_edit_is_marked_and_can_be_left(tab, told):
-    view = tab.on_ask(told.desk.reading.open(told.books[0], "").with_talk(""), "FIRST?", ASKS)[tab.frame.view]
+    view = tab.on_ask(told.visit.reading.open(told.books[0]).with_talk(""), "FIRST?", ASKS)[tab.frame.view]
     told.ended(view)
     taken = tab.on_talk(view, "", clicked(action="edit", position="0"), ASKS)
     assert taken[tab.question] == "FIRST?" and "place of question 1" in taken[tab.edited]
@@ -108,18 +102,18 @@ def test_an_edit_is_marked_and_can_be_left(tab, told):
 
 def test_what_was_being_typed_waits_for_an_edit_to_end(tab, told):
     """Words of a question taken up belong to its talk; those typed before come back."""
-    view = tab.on_ask(told.desk.reading.open(told.books[0], "").with_talk(""), "FIRST?", ASKS)[tab.frame.view]
+    view = tab.on_ask(told.visit.reading.open(told.books[0]).with_talk(""), "FIRST?", ASKS)[tab.frame.view]
     told.ended(view)
     taken = tab.on_talk(view, "half a thou", clicked(action="edit", position="0"), ASKS)
     taken = tab.on_talk(taken[tab.frame.view], "FIRST?", clicked(action="edit", position="0"), ASKS)
     assert taken[tab.question] == "FIRST?"
     taken = taken[tab.frame.view]
-    into_another = told.desk.reading.open(told.books[1], "", taken)
+    into_another = told.visit.reading.open(told.books[1], taken)
     for shown in (
         tab.on_talk(taken, "FIRST, or not?", clicked(action="leave"), ASKS),
         tab.on_fresh(taken, ASKS),
         tab.on_choose(taken, "", ASKS),
-        tab.scene(into_another, ASKS, taken),
+        tab.scene(into_another, told.visit, taken),
         tab.on_ask(taken, "FIRST, or not?", ASKS),
     ):
         assert shown[tab.question] == "half a thou"
@@ -131,7 +125,7 @@ def test_what_was_being_typed_waits_for_an_edit_to_end(tab, told):
 
 
 def test_a_second_enter_is_no_empty_question(tab, told):
-    opened = told.desk.reading.open(told.books[0], "").with_talk("")
+    opened = told.visit.reading.open(told.books[0]).with_talk("")
     view = tab.on_ask(opened, "FIRST?", ASKS)[tab.frame.view]
     assert tab.on_ask(view, "", ASKS) == {tab.frame.view: view}
     told.ended(view)
@@ -140,10 +134,14 @@ def test_a_second_enter_is_no_empty_question(tab, told):
 
 
 def test_a_talk_deleted_in_another_window_is_left_without_a_word(tab, told):
-    view = tab.on_ask(told.desk.reading.open(told.books[0], "").with_talk(""), "FIRST?", ASKS)[tab.frame.view]
+    view = tab.on_ask(told.visit.reading.open(told.books[0]).with_talk(""), "FIRST?", ASKS)[tab.frame.view]
     told.ended(view)
     told.desk.shelf.talks.delete(view.talk)
-    for shown in (tab.followed(view, "", ASKS), tab.on_bound(view, "chapter", ASKS), tab.scene(view, ASKS)):
+    for shown in (
+        tab.followed(view, "", ASKS),
+        tab.on_bound(view, "chapter", ASKS),
+        tab.scene(view, told.visit),
+    ):
         assert "Ask this book anything." in shown[tab.history] and shown[tab.live] == ""
     assert list(tab.follow(view, ASKS)) == [""]
     assert tab.on_ask(view, "SECOND?", ASKS)[tab.frame.view].talk not in ("", view.talk)
@@ -154,14 +152,14 @@ def test_a_talk_deleted_in_another_window_is_left_without_a_word(tab, told):
 
 def test_words_found_and_the_title_are_those_of_the_book_in_view(tab, told):
     one, two = told.books
-    shown = tab.scene(told.desk.reading.open(two, ""), ASKS)
+    shown = tab.scene(told.visit.reading.open(two), told.visit)
     assert (shown[tab.query], shown[tab.hits]) == ("", "")
     hit = {"action": "hit", "document": two, "from": "40", "to": "46"}
-    view = told.desk.reading.open(one, "")
+    view = told.visit.reading.open(one)
     for led in (tab.on_leaf(view, clicked(**hit), ASKS), tab.on_talk(view, "", clicked(**hit), ASKS)):
         assert "Bay 2" in led[tab.title] and led[tab.frame.view].document == two
         assert (led[tab.query], led[tab.hits]) == ("", "") and tab.contents in led
-    back = tab.move(led[tab.frame.view], "back", {}, ASKS)
+    back = tab.move(led[tab.frame.view], "back", {}, told.visit)
     assert "Bay 1" in back[tab.title] and back[tab.frame.view].back is None
     # in the same book they stay
     assert tab.query not in tab.on_leaf(view, clicked(**hit | {"document": one}), ASKS)
