@@ -47,15 +47,13 @@ def written(marks: Sequence[Mark]) -> bytes:
 
 def page(book: Mark, marks: Sequence[Mark]) -> str:
     """Write the marks of one book as the body of a page."""
-    parts = [markup.tag("h1", markup.text(book.title or "A book"))]
+    parts = [markup.tag("h1", book.title or "A book")]
     if book.author:
-        parts.append(markup.tag("p", markup.tag("em", markup.text(book.author))))
+        parts.append(markup.tag("p", markup.tag("em", book.author)))
     for mark in marks:
-        words = markup.tag("p", markup.text(" ".join(mark.quote.split())))
+        words = markup.tag("p", " ".join(mark.quote.split()))
         parts.append(markup.tag("blockquote", words, class_=mark.colour or mark.kind))
         lost = "; not found in this edition" if mark.lost else ""
-        parts.append(markup.tag("p", markup.text(f"{mark.place}{lost}"), class_="place"))
-        parts += [
-            markup.tag("p", markup.text(line), class_="note") for line in mark.note.splitlines() if line
-        ]
-    return "".join(parts)
+        parts.append(markup.tag("p", f"{mark.place}{lost}", class_="place"))
+        parts += [markup.tag("p", line, class_="note") for line in mark.note.splitlines() if line]
+    return markup.joined(parts)

@@ -293,7 +293,7 @@ class TalkDesk:
 
     def spoken_all(self, chain: list[Speech]) -> str:
         """Write answers of one talk that follow one another: said, being said, and waiting."""
-        return "".join(
+        return markup.joined(
             talk_html.failed(one.error) if one.error and one.ended else self.spoken(one) for one in chain
         )
 

@@ -39,7 +39,7 @@ def story_html(document: Document, told: Sequence[Told], book: str) -> str:
     parts = []
     for one in told:
         title = "" if one.chapter is None else document.chapters[one.chapter].title
-        parts.append(markup.tag("h4", markup.text(title)) if title else "")
+        parts.append(markup.tag("h4", title) if title else "")
         parts.append(
             markup.tag("ul", *(markup.tag("li", _sentence(document, span, book)) for span in one.sentences))
         )
@@ -53,16 +53,16 @@ def _pane(title: str, *inside: str) -> str:
 
 def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> str:
     seen = figure.seen(until)
-    name = markup.tag("strong", markup.text(figure.name(until)))
+    name = markup.tag("strong", figure.name(until))
     aliases = ", ".join(figure.aliases(until))
-    called = markup.tag("span", markup.text(f" also {aliases}"), class_="lm-soft") if aliases else ""
+    called = markup.tag("span", f" also {aliases}", class_="lm-soft") if aliases else ""
     times = f" · {len(seen)} {'mention' if len(seen) == 1 else 'mentions'}"
     parts = [name, called, markup.tag("span", times, class_="lm-soft"), _strip(document, figure, until, book)]
     if (introduction := figure.introduction(until)) is not None:
         parts.append(markup.tag("p", _sentence(document, introduction, book)))
     if company := cast.company(figure, until):
         names = ", ".join(f"{other.name(until)} ({count})" for other, count in company)
-        parts.append(markup.tag("p", markup.text(f"Appears with {names}"), class_="lm-soft"))
+        parts.append(markup.tag("p", f"Appears with {names}", class_="lm-soft"))
     return markup.tag("li", *parts)
 
 
@@ -83,5 +83,5 @@ def _strip(document: Document, figure: Figure, until: int, book: str) -> str:
 
 def _sentence(document: Document, span: tuple[int, int], book: str) -> str:
     words = " ".join(document.text[span[0] : span[1]].split())
-    return markup.tag("button", markup.text(words), type="button", class_="lm-link", data_action="cite",
+    return markup.tag("button", words, type="button", class_="lm-link", data_action="cite",
                       data_document=book, data_start=span[0], data_end=span[1])  # fmt: skip

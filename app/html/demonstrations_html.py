@@ -67,9 +67,9 @@ def written(template: str, words: str, labels: Sequence[str], text: str, label: 
         task = Task(template, words_of(words, labels))
         said = task.prompt(text) + task.answer(label) + task.tail.rstrip()
     except BadInput as error:
-        return markup.tag("p", markup.text(error), class_="lm-facts lm-failed", role="status")
+        return markup.tag("p", error, class_="lm-facts lm-failed", role="status")
     head = markup.tag("p", "The model reads an example like this:", class_="lm-facts")
-    return head + markup.tag("pre", markup.text(clipped(said)), class_="lm-sample")
+    return head + markup.tag("pre", clipped(said), class_="lm-sample")
 
 
 # libraries
@@ -105,9 +105,7 @@ def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> str:
     for one in ready:
         about = f"{one.task.description} Source: {one.source}. Licence: {one.licence}."
         button = markup.button(f"Add “{one.name}”", "install", kind=one.path.name)
-        rows.append(
-            markup.tag("li", button, markup.tag("span", markup.text(about.strip()), class_="lm-facts"))
-        )
+        rows.append(markup.tag("li", button, markup.tag("span", about.strip(), class_="lm-facts")))
     summary = markup.tag("summary", f"Libraries that come along ({len(ready)})")
     return markup.tag("details", summary, markup.tag("ul", *rows, class_="lm-offered"), class_="lm-more",
                       open=is_open, data_name="ready")  # fmt: skip
@@ -117,20 +115,21 @@ def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
     """Write one library as a card."""
     library = one.library
     about = library.task.description or library.task.template
-    lines = [
-        markup.tag("h3", markup.text(library.name), class_="lm-title"),
-        markup.tag("p", markup.text(clipped(about, 160)), class_="lm-author"),
-        markup.tag("p", markup.text(facts_words(one)), class_="lm-facts"),
+    lines: list[str] = [
+        markup.tag("h3", library.name, class_="lm-title"),
+        markup.tag("p", clipped(about, 160), class_="lm-author"),
+        markup.tag("p", facts_words(one), class_="lm-facts"),
     ]
     if one.state not in ("ready", "waiting") and one.job is not None:
         lines.append(job_html.progress(one.job, "examples"))
     elif one.state == "waiting":
         words = f"{one.encoded:,} of {library.size:,} examples are in the memory"
         words += "" if read_only else ": encode the others to use it"
-        lines.append(markup.tag("p", markup.text(words), class_="lm-job"))
+        lines.append(markup.tag("p", words, class_="lm-job"))
     label = "In use below" if is_chosen else "Use"
-    buttons = [markup.button(label, "use", library=library.id, class_="" if is_chosen else "lm-primary",
-                             aria_label=f"{label}: {library.name}")]  # fmt: skip
+    kind = "" if is_chosen else "lm-primary"
+    use = markup.button(label, "use", library=library.id, class_=kind, aria_label=f"{label}: {library.name}")
+    buttons: list[str] = [use]
     if not read_only:
         buttons += _controls(one)
     lines.append(markup.tag("div", *buttons, class_="lm-row"))
@@ -140,7 +139,7 @@ def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
 
 def _controls(one: Facts) -> list[str]:
     name, identifier = one.library.name, one.library.id
-    buttons = []
+    buttons: list[str] = []
     if one.state == "waiting":
         buttons.append(markup.button("Encode", "encode", library=identifier, aria_label=f"Encode: {name}"))
     else:
@@ -181,8 +180,8 @@ def heading(one: Facts | None) -> str:
         "waiting": "not all of it is in the memory yet" + ("" if one.is_fixed else ": press Encode above"),
         "failed": "its memory could not be made: see above",
     }.get(one.state, "its memory is being made; it can be used when that is done")
-    return markup.tag("h2", markup.text(one.library.name)) + markup.tag(
-        "p", markup.text(words), class_="lm-facts", data_state=one.state
+    return markup.tag("h2", one.library.name) + markup.tag(
+        "p", words, class_="lm-facts", data_state=one.state
     )
 
 
@@ -192,19 +191,19 @@ def heading(one: Facts | None) -> str:
 def preview(table: Table, found: Preview | None, fault: str = "") -> str:
     """Write what an import would keep: rows by label, the first of them, what is wrong by row."""
     if found is None:
-        words = markup.tag("p", markup.text(f"{table.name}: {fault}"), class_="lm-failed", role="alert")
-        return "".join([words, *notes(table.warnings)])
+        words = markup.tag("p", f"{table.name}: {fault}", class_="lm-failed", role="alert")
+        return markup.joined([words, *notes(table.warnings)])
     bad = len(found.problems)
     head = f"{found.name}: {len(table.rows):,} rows"
     head += f", {len(found.rows):,} good and {bad:,} with something wrong" if bad else ", all good"
-    parts = [markup.tag("p", markup.text(head), class_="lm-place")]
+    parts: list[str] = [markup.tag("p", head, class_="lm-place")]
     parts += notes(found.warnings)
     counted = " · ".join(f"{clipped(label, 40)} {count:,}" for label, count in found.counts.items())
-    parts.append(markup.tag("p", markup.text(clipped(f"Labels: {counted}", 600)), class_="lm-facts"))
+    parts.append(markup.tag("p", clipped(f"Labels: {counted}", 600), class_="lm-facts"))
     rows = [[str(row.number), clipped(row.text), row.label] for row in found.rows[:SHOWN_ROWS]]
     parts.append(table_html(["row", found.text_column, found.label_column], rows))
     if bad:
-        lines = [markup.tag("li", markup.text(one)) for one in found.problems[:SHOWN_PROBLEMS]]
+        lines = [markup.tag("li", one) for one in found.problems[:SHOWN_PROBLEMS]]
         if bad > SHOWN_PROBLEMS:
             lines.append(markup.tag("li", f"and {bad - SHOWN_PROBLEMS:,} more"))
         parts.append(markup.tag("p", "What is wrong:", class_="lm-failed"))
@@ -214,7 +213,7 @@ def preview(table: Table, found: Preview | None, fault: str = "") -> str:
 
 def table_preview(table: Table) -> str:
     """Write the first rows of a file that is to be labelled, and what its reader was not sure of."""
-    head = markup.tag("p", markup.text(f"{table.name}: {len(table.rows):,} rows"), class_="lm-place")
+    head = markup.tag("p", f"{table.name}: {len(table.rows):,} rows", class_="lm-place")
     rows = [[clipped(cell, 140) for cell in row] for row in table.rows[:SHOWN_ROWS]]
     shown = table_html(table.columns, rows)
     return markup.tag("section", head, *notes(table.warnings), shown, class_="lm-preview",
@@ -223,13 +222,13 @@ def table_preview(table: Table) -> str:
 
 def notes(warnings: Sequence[str]) -> list[str]:
     """Write what the reader of a table was not sure of."""
-    return [markup.tag("p", markup.text(here(words, TABLE)), class_="lm-facts") for words in warnings]
+    return [markup.tag("p", here(words, TABLE), class_="lm-facts") for words in warnings]
 
 
 def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a table of text."""
-    top = markup.tag("tr", *(markup.tag("th", markup.text(clipped(one, 60)), scope="col") for one in head))
-    body = [markup.tag("tr", *(markup.tag("td", markup.text(cell)) for cell in row)) for row in rows]
+    top = markup.tag("tr", *(markup.tag("th", clipped(one, 60), scope="col") for one in head))
+    body = [markup.tag("tr", *(markup.tag("td", cell) for cell in row)) for row in rows]
     return markup.tag("div", markup.tag("table", top, *body), class_="lm-table", tabindex="0", role="region",
                       aria_label="rows")  # fmt: skip
 
@@ -247,9 +246,9 @@ def examples(found: Sequence[Example], read_only: bool = False, editing: int = 0
 
 
 def _example(one: Example, read_only: bool, is_edited: bool) -> str:
-    said = label_tag(one.label) + markup.text(clipped(one.text))
+    said = label_tag(one.label) + clipped(one.text)
     where = "" if one.part == "memory" else markup.tag("span", PARTS[one.part], class_="lm-facts")
-    buttons = []
+    buttons: list[str] = []
     if not read_only:
         name = clipped(one.text, 40)
         confirm = f"Remove the example “{name}”?"
@@ -263,7 +262,7 @@ def _example(one: Example, read_only: bool, is_edited: bool) -> str:
 
 def label_tag(label: str) -> str:
     """Write a label as a small plate."""
-    return markup.tag("span", markup.text(clipped(label, 60)), class_="lm-label") + " "
+    return markup.tag("span", clipped(label, 60), class_="lm-label") + " "
 
 
 # files
@@ -278,9 +277,9 @@ def runs(found: Sequence[tuple[Run, Job | None, list[RunResult]]], read_only: bo
 
 def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -> str:
     head = f"{run.done:,} of {run.rows:,} texts labelled"
-    lines = [
-        markup.tag("h3", markup.text(run.name), class_="lm-title"),
-        markup.tag("p", markup.text(f"{head} · begun {shelf_html.ago(run.created)}"), class_="lm-facts"),
+    lines: list[str] = [
+        markup.tag("h3", run.name, class_="lm-title"),
+        markup.tag("p", f"{head} · begun {shelf_html.ago(run.created)}", class_="lm-facts"),
     ]
     if job is not None and job.state != "done":
         lines.append(job_html.progress(job, "texts"))
@@ -292,7 +291,7 @@ def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -
         shown = table_html(["row", "label", "how sure", "text"], rows)
         summary = markup.tag("summary", f"The first {len(rows)} labels")
         lines.append(markup.tag("details", summary, shown, class_="lm-more", data_name=f"run {run.id}"))
-    buttons = []
+    buttons: list[str] = []
     if run.done:
         for suffix in SUFFIXES:
             label = f"Download {suffix[1:].upper()}"

@@ -37,7 +37,7 @@ def block(document: Document, start: int, end: int, level: int | None, marked: I
     parts += [_note(document, one) for one in spans if one.kind == "reference" and start <= one.start < end]
     if (back := document.references.get(start)) is not None:
         parts.append(markup.button("↩ Back to the text", "jump", class_="lm-back", start=back))
-    return "".join(parts)
+    return markup.joined(parts)
 
 
 def _body(words: "_Words", start: int, end: int, level: int | None, spans: list[Span], values: dict) -> str:
@@ -76,10 +76,10 @@ class _Words:
             if first in inline:
                 parts.append(_image(inline[first].name, inline[first].words, self.pictures))
             parts.append(self._piece(first, last))
-        return "".join(parts)
+        return markup.joined(parts)
 
     def _piece(self, first: int, last: int) -> str:
-        shown = markup.text(self.document.text[first:last])
+        shown: str = self.document.text[first:last]
         over = {one.kind: one for one in self.spans if one.start <= first and last <= one.end}
         for kind in _INNER:
             if kind in over:
@@ -132,7 +132,7 @@ def _table(words: _Words, start: int, end: int, spans: list[Span], values: dict)
 
 
 def _cells(words: _Words, line: Span, cells: list[Span]) -> list[str]:
-    found = []
+    found: list[str] = []
     for number, one in enumerate(cells):
         behind = next((other.start for other in cells[number + 1 :] if other.start < other.end), line.end)
         filled = one.start < one.end
@@ -151,11 +151,11 @@ def _classes(values: dict, name: str) -> str:
 
 
 def _figure(name: str, words: str, pictures: str) -> str:
-    shown = _image(name, words, pictures) or markup.tag("span", markup.text(f"Picture: {words}"))
+    shown = _image(name, words, pictures) or markup.tag("span", f"Picture: {words}")
     return markup.tag("figure", shown, class_="lm-picture" if name else "lm-picture lm-lost")
 
 
 def _image(name: str, words: str, pictures: str) -> str:
     if not NAME.fullmatch(name):
         return ""
-    return f"<img{markup.attributes(src=pictures + name, alt=words, loading='lazy', decoding='async')}>"
+    return markup.tag("img", src=pictures + name, alt=words, loading="lazy", decoding="async")

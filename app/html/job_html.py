@@ -39,7 +39,7 @@ def buttons(job: Job | None, name: str, **values: object) -> list[str]:
 
 def progress(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
     """Write a job's bar and what it is doing; what failed has no bar. counted, waiting: see `words`."""
-    said = markup.tag("p", markup.text(words(job, counted, waiting)))
+    said = markup.tag("p", words(job, counted, waiting))
     if job.state == "failed":
         return markup.tag("div", said, class_="lm-job lm-failed")
     bar = markup.tag("progress", max="100", value=f"{job.percentage:.1f}", aria_label="progress")

@@ -30,7 +30,7 @@ def bars(probabilities: dict[str, float]) -> str:
 def _bar(label: str, share: float) -> str:
     fill = markup.tag("span", style=f"--p:{share:.4f}")
     return markup.tag(
-        "li", markup.tag("span", markup.text(clipped(label, 60)), class_="lm-name"),
+        "li", markup.tag("span", clipped(label, 60), class_="lm-name"),
         markup.tag("span", fill, class_="lm-track", aria_hidden="true"),
         markup.tag("span", percent(share), class_="lm-share"),
     )  # fmt: skip
@@ -39,11 +39,11 @@ def _bar(label: str, share: float) -> str:
 def classification(text: str, found: Classification) -> str:
     """Write a text's labels with the demonstrations behind them."""
     parts = [
-        markup.tag("p", "“", markup.text(clipped(text, 400)), "”", class_="lm-said"),
+        markup.tag("p", "“", clipped(text, 400), "”", class_="lm-said"),
         bars(found.probabilities),
         markup.tag(
             "p",
-            markup.text(f"{found.memory_examples:,} demonstrations in memory · {found.seconds:.2f} s"),
+            f"{found.memory_examples:,} demonstrations in memory · {found.seconds:.2f} s",
             class_="lm-footnote",
         ),
     ]
@@ -58,7 +58,7 @@ def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded
     rows = []
     for one in read:
         weight = f"{percent(one.weight)} {measure}" if measure else ""
-        said = label_tag(one.label) + markup.text(clipped(one.text))
+        said = label_tag(one.label) + clipped(one.text)
         rows.append(markup.tag("li", markup.tag("p", said), markup.tag("span", weight, class_="lm-facts")))
     listed = markup.tag("ul", *rows, class_="lm-examples")
     if is_folded:
@@ -70,14 +70,14 @@ def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded
 def note(words: str, is_failure: bool = False) -> str:
     """Write what is going on, or why it is not."""
     kind = "lm-failed" if is_failure else "lm-footnote"
-    return markup.tag("p", markup.text(words), class_=kind, role="alert" if is_failure else "status")
+    return markup.tag("p", words, class_=kind, role="alert" if is_failure else "status")
 
 
 def measuring(done: int, total: int, words: str) -> str:
     """Write how far a measurement is."""
     share = 100 * done / total if total else 0
     bar = markup.tag("progress", max="100", value=f"{share:.1f}", aria_label="progress")
-    return markup.tag("div", bar, markup.tag("p", markup.text(words)), class_="lm-job")
+    return markup.tag("div", bar, markup.tag("p", words), class_="lm-job")
 
 
 def held_out(found: HeldOut) -> str:
@@ -92,14 +92,14 @@ def held_out(found: HeldOut) -> str:
     parts = [
         markup.tag("p", markup.tag("strong", percent(found.accuracy)), " right", class_="lm-accuracy"),
         scale,
-        markup.tag("p", markup.text(accuracy_words(found)), class_="lm-facts"),
+        markup.tag("p", accuracy_words(found), class_="lm-facts"),
         confusion(found),
     ]
     if found.wrong:
         rows = [
             markup.tag(
                 "li",
-                markup.tag("p", label_tag(true), "taken for ", label_tag(said), markup.text(clipped(text))),
+                markup.tag("p", label_tag(true), "taken for ", label_tag(said), clipped(text)),
             )
             for text, true, said in found.wrong
         ]
@@ -124,7 +124,7 @@ def accuracy_words(found: HeldOut) -> str:
 def confusion(found: HeldOut) -> str:
     """Write how often a text of each label (rows) was given each label (columns)."""
     most = max(max(row) for row in found.confusion) or 1
-    names = [markup.text(clipped(label, 24)) for label in found.labels]
+    names = [clipped(label, 24) for label in found.labels]
     head = [markup.tag("td", "is ↓ · said →"), *(markup.tag("th", name, scope="col") for name in names)]
     rows = [markup.tag("tr", *head)]
     for at, counts in enumerate(found.confusion):

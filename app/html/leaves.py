@@ -89,7 +89,8 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
     first = max(0, bisect_right(document._paragraph_starts, leaf.start) - 1)
     read_to = shown.read_to if shown.read_to is not None and shown.read_to < len(document.text) else -1
     here = markup.tag("div", "you have read to here", class_="lm-readto", role="note")
-    parts, reached = [], leaf.start
+    parts: list[str] = []
+    reached = leaf.start
     for start, end in document.paragraphs[first:]:
         if start >= leaf.end:
             break
@@ -119,14 +120,14 @@ def _page_mark(document: Document, start: int, shown: Shown) -> str:
     if page.sure is not None:
         label += f" · recognised text, {page.sure} % sure"
     if document.format != "pdf" or not shown.printed:
-        return markup.tag("div", markup.text(label), class_="lm-page")
+        return markup.tag("div", label, class_="lm-page")
     cited = shown.cited if shown.cited and shown.cited[0] < page.end else None
     address = f"{shown.printed}{number}" + (f"?marked={cited[0]}-{cited[1]}" if cited else "")
     button = markup.tag(
-        "button", markup.text(label), type="button", class_="lm-link", title="as it is printed",
+        "button", label, type="button", class_="lm-link", title="as it is printed",
         popovertarget=f"lm-print-{number}",
     )  # fmt: skip
-    image = f"<img{markup.attributes(src=address, alt=f'{label}, as it is printed', loading='lazy')}>"
+    image = markup.tag("img", src=address, alt=f"{label}, as it is printed", loading="lazy")
     view = markup.tag("aside", image, popover="auto", id=f"lm-print-{number}", class_="lm-pop lm-print")
     return markup.tag("div", button, class_="lm-page") + view
 
@@ -138,9 +139,10 @@ def page_html(document: Document, start: int, end: int, pictures: str) -> str:
     shown = Shown(pictures=pictures)
     numbers = [number for number, at in enumerate(starts) if start <= at < max(end, start + 1)]
     body = [leaf_html(document, leaf_at(starts, len(document.text), number), shown) for number in numbers]
-    head = [f'<meta charset="utf-8"><title>{markup.text(document.title)}</title>', markup.tag("style", style)]
+    head = [markup.tag("meta", charset="utf-8"), markup.tag("title", document.title),
+            markup.tag("style", markup.Html(style))]  # fmt: skip
     page = [markup.tag("head", *head), markup.tag("body", *body)]
-    return "<!DOCTYPE html>\n" + markup.tag("html", *page, lang=document.language or None)
+    return markup.Html("<!DOCTYPE html>\n") + markup.tag("html", *page, lang=document.language or None)
 
 
 def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> str:

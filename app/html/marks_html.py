@@ -41,14 +41,14 @@ def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> str:
     """List marks under the titles of their books, each with what can be done about it."""
     if not marks:
         words = "No note has these words." if query.strip() else "No notes yet. Select words in a book."
-        return markup.tag("p", markup.text(words), class_="lm-empty")
+        return markup.tag("p", words, class_="lm-empty")
     parts = [markup.tag("p", f"{len(marks)} {'note' if len(marks) == 1 else 'notes'}", class_="lm-facts")]
     for book, group in by_book(marks):
         if not of_one_book:
-            author = markup.tag("span", markup.text(f" {book.author}"), class_="lm-author")
-            parts.append(markup.tag("h3", markup.text(book.title or "A book"), author, class_="lm-title"))
+            author = markup.tag("span", f" {book.author}", class_="lm-author")
+            parts.append(markup.tag("h3", book.title or "A book", author, class_="lm-title"))
         parts.append(markup.tag("ul", *[row(mark) for mark in group], class_="lm-noted"))
-    return "".join(parts)
+    return markup.joined(parts)
 
 
 def row(mark: Mark) -> str:
@@ -66,7 +66,7 @@ def row(mark: Mark) -> str:
     buttons.append(markup.button("Delete", "delete-mark", mark=mark.id, class_="lm-danger",
                                  confirm="Delete this note?"))  # fmt: skip
     return markup.tag(
-        "li", markup.tag("p", markup.text(" · ".join(facts)), class_="lm-facts"), _words(mark), _note(mark),
+        "li", markup.tag("p", " · ".join(facts), class_="lm-facts"), _words(mark), _note(mark),
         markup.tag("div", *buttons, class_="lm-row lm-small"),
         class_=f"lm-edge lm-{mark.colour or mark.kind}",
     )  # fmt: skip
@@ -86,10 +86,8 @@ def _lead(mark: Mark, label: str) -> str:
 
 def _words(mark: Mark) -> str:
     words = " ".join(mark.quote.split())
-    return markup.tag(
-        "p", markup.text(words if len(words) <= SHOWN else words[:SHOWN] + " …"), class_="lm-quote"
-    )
+    return markup.tag("p", words if len(words) <= SHOWN else words[:SHOWN] + " …", class_="lm-quote")
 
 
 def _note(mark: Mark) -> str:
-    return markup.tag("p", markup.text(mark.note), class_="lm-said") if mark.note else ""
+    return markup.tag("p", mark.note, class_="lm-said") if mark.note else ""

@@ -56,7 +56,7 @@ def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: Pl
     parts = []
     for token in tokens:
         if not token.reads:
-            parts.append(markup.text(token.text))
+            parts.append(token.text)
             continue
         first, total = token.reads[0], sum(read.mass for read in token.reads)
         heights: dict[int, float] = {}
@@ -68,12 +68,12 @@ def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: Pl
         bins = " ".join(f"{one}:{height / most:.2f}" for one, height in heights.items())
         parts.append(
             markup.tag(
-                "span", markup.text(token.text), class_="lm-token", tabindex="-1", data_action="token",
+                "span", token.text, class_="lm-token", tabindex="-1", data_action="token",
                 data_document=first.document, data_start=first.start, data_end=first.end, data_bins=bins,
                 data_where=f"{place_of(first)} ({100 * first.mass / total:.0f} % of what it read)",
             )
         )  # fmt: skip
-    return "".join(parts)
+    return markup.joined(parts)
 
 
 def strip_html(
@@ -100,7 +100,7 @@ def strip_html(
         markup.tag("div", *bars, class_="lm-bars lm-roving", role="toolbar",
                    aria_label="The whole book; arrow keys move along it"),
         markup.tag("div", *marks, class_="lm-marks", aria_hidden="true"),
-        markup.tag("p", markup.text(hint), class_="lm-facts lm-note", data_rest=hint, aria_live="polite"),
+        markup.tag("p", hint, class_="lm-facts lm-note", data_rest=hint, aria_live="polite"),
     ]  # fmt: skip
     return markup.tag(
         "div",

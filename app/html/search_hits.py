@@ -17,12 +17,12 @@ def hits_html(query: str, found: Found, place_of: Callable[[Hit], str], everywhe
     if not hits:
         where = "any of your books" if everywhere else "this book"
         words = f"“{query.strip()}” does not stand in {where}."
-        return markup.tag("p", markup.text(words), class_="lm-empty") + markup.tag("p", other)
+        return markup.tag("p", words, class_="lm-empty") + markup.tag("p", other)
     words = f"the first {len(hits)} of {total}" if total > len(hits) else str(total)
     words += f" {'place' if total == 1 else 'places'}"
     if found.query != query:
         words = f"Nothing has “{query.strip()}”; “{found.query.strip()}” has {words}"
-    facts = markup.tag("p", markup.text(words), class_="lm-facts", role="status")
+    facts = markup.tag("p", words, class_="lm-facts", role="status")
     steps = [markup.button("← Previous", "step", by=-1), markup.button("Next →", "step", by=1)]
     head = markup.tag("div", facts, *steps, other, class_="lm-row lm-small")
     rows = [markup.tag("li", row(hit, place_of(hit))) for hit in hits]
@@ -48,7 +48,7 @@ def row(hit: Hit, place: str) -> str:
     words = hit.text[begin - hit.start : end - hit.start].replace("\n", " ")
     inside = markup.marked(words, list(hit.spans), begin, "found")
     dots_before, dots_after = ("… " if begin > hit.start else ""), (" …" if end < hit.end else "")
-    label = markup.tag("span", markup.text(place), class_="lm-place")
+    label = markup.tag("span", place, class_="lm-place")
     return markup.tag(
         "button", label, markup.tag("span", dots_before, inside, dots_after), type="button", class_="lm-hit",
         data_action="hit", data_document=hit.document, data_start=hit.start, data_end=hit.end,

@@ -89,9 +89,7 @@ def keeping(entry: Entry) -> str:
 def damaged(found: Iterable[tuple[str, str]]) -> str:
     """Write what was found damaged, by title, and could not be mended."""
     lines = (f"“{title}” is not as it was written: {what}. Add its file again." for title, what in found)
-    return "".join(
-        markup.tag("p", markup.text(one), class_="lm-job lm-failed", role="alert") for one in lines
-    )
+    return markup.joined(markup.tag("p", one, class_="lm-job lm-failed", role="alert") for one in lines)
 
 
 def unadapted(name: str) -> str:
@@ -135,20 +133,20 @@ def card(
     """Write one document as a card. more: further buttons. waiting: where its job stands in the queue."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
-    heading = markup.tag("h3", markup.text(title), class_="lm-title")
-    author = markup.tag("p", markup.text(entry.author), class_="lm-author") if entry.author else ""
-    told = markup.tag("p", markup.text(facts(entry)), class_="lm-facts", title=on_disk(entry) or None)
+    heading = markup.tag("h3", title, class_="lm-title")
+    author = markup.tag("p", entry.author, class_="lm-author") if entry.author else ""
+    told = markup.tag("p", facts(entry), class_="lm-facts", title=on_disk(entry) or None)
     lines = [cover(entry, is_pictured), heading, author, told]
     if job is not None and entry.state != "ready":
         lines.append(job_html.progress(job, waiting=waiting))
     for warning in entry.warnings:
-        lines.append(markup.tag("p", markup.text(f"Note: {here(warning, SHELF)}"), class_="lm-facts"))
-    buttons = []
+        lines.append(markup.tag("p", f"Note: {here(warning, SHELF)}", class_="lm-facts"))
+    buttons: list[str] = []
     if fault and ready:
         words = (
             f"Its memory cannot be used: {fault}. You can read it, but not ask it, until it is encoded anew."
         )
-        lines.append(markup.tag("p", markup.text(words), class_="lm-job lm-failed", role="alert"))
+        lines.append(markup.tag("p", words, class_="lm-job lm-failed", role="alert"))
         if not read_only:
             confirm = f"Make the memory of “{title}” again? The text, talks and your place stay."
             buttons.append(markup.button("Encode anew", "renew", document=entry.id, confirm=confirm,
@@ -168,7 +166,7 @@ def card(
         lines.append(
             markup.tag(
                 "p",
-                *(markup.tag("span", markup.text(tag), class_="lm-label") for tag in entry.tags),
+                *(markup.tag("span", tag, class_="lm-label") for tag in entry.tags),
                 class_="lm-tags",
             )
         )
@@ -194,8 +192,8 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
 def cover(entry: Entry, is_pictured: bool) -> str:
     """Write the cover of a book over one that is drawn of its title, which is seen where there is none."""
     title = entry.title or entry.source_name
-    drawn = markup.tag("span", markup.text(title if len(title) <= 60 else title[:59] + "…"))
-    image = f"<img{markup.attributes(src=f'lm/covers/{entry.id}', alt='', loading='lazy')}>"
+    drawn = markup.tag("span", title if len(title) <= 60 else title[:59] + "…")
+    image = markup.tag("img", src=f"lm/covers/{entry.id}", alt="", loading="lazy")
     tint = sum(map(ord, title)) * 47 % 360
     return markup.tag("div", drawn, image if is_pictured else "", class_="lm-cover", aria_hidden="true",
                       style=f"background:hsl({tint} 32% 32%)")  # fmt: skip

@@ -23,5 +23,5 @@ def row() -> str:
 
 
 def _choice(name: str, label: str, choices: dict[str, str]) -> str:
-    options = [markup.tag("option", markup.text(words), value=value) for value, words in choices.items()]
+    options = [markup.tag("option", words, value=value) for value, words in choices.items()]
     return markup.tag("select", *options, name_=name, aria_label=label)

@@ -25,13 +25,15 @@ button { background: #7a3b12; color: #ffffff; cursor: pointer; }
 
 def page(title: str, said: str = "") -> str:
     """Write the page; said: why the last attempt failed."""
-    name = markup.tag("label", "Username", "<input name=username autocomplete=username required autofocus>")
-    secret = "<input name=password type=password autocomplete=current-password required>"
+    name = markup.tag("input", name_="username", autocomplete="username", required=True, autofocus=True)
+    secret = markup.tag(
+        "input", name_="password", type="password", autocomplete="current-password", required=True
+    )
     form = markup.tag(
         "form",
-        markup.tag("h1", markup.text(title)),
-        markup.tag("p", markup.text(said), role="alert") if said else "",
-        name,
+        markup.tag("h1", title),
+        markup.tag("p", said, role="alert") if said else "",
+        markup.tag("label", "Username", name),
         markup.tag("label", "Password", secret),
         markup.tag("button", "Login", type="submit"),
         method="post",

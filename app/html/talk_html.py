@@ -34,7 +34,7 @@ def conversation(
     offered: questions to begin or to go on with.
     """
     if not messages:
-        words = markup.tag("p", markup.text(waiting), class_="lm-empty") if waiting else ""
+        words = markup.tag("p", waiting, class_="lm-empty") if waiting else ""
         return words + _offered(offered)
     last_question = max((one.position for one in messages if one.role == "user"), default=-1)
     shown = []
@@ -44,7 +44,7 @@ def conversation(
             shown.append(answer(one, titles, one.position in traced, own))
         else:
             shown.append(question(one, one.position == last_question))
-    return "".join(shown) + _offered(offered)
+    return markup.joined(shown) + _offered(offered)
 
 
 def _offered(questions: Sequence[str]) -> str:
@@ -56,13 +56,13 @@ def _offered(questions: Sequence[str]) -> str:
 def question(one: Message, is_last: bool = False) -> str:
     """Write a question with what can be done about it; what a book was written on with is not asked anew."""
     if one.settings.get("written_on"):
-        return _message(one.role, markup.text(one.text))
+        return _message(one.role, one.text)
     into = {"title": "Ask with other words", "field": "#lm-question"}
     buttons = [markup.button("Edit", "edit", position=one.position, **into)]
     if is_last:
         buttons = [markup.button("Ask again", "retry"), *buttons, markup.button("Take back", "undo")]
     row = markup.tag("div", *buttons, class_="lm-row lm-small")
-    return _message(one.role, markup.text(one.text), row if one.role == "user" else "")
+    return _message(one.role, one.text, row if one.role == "user" else "")
 
 
 def answer(
@@ -77,7 +77,7 @@ def answer(
                 title="Where in the book this answer was read from",
             )
         )  # fmt: skip
-    said = markup.text(one.text)
+    said = one.text
     if read is not None and read.tokens:
         label = "The answer; arrow keys lead from word to word and show where each was read"
         said = markup.tag(
@@ -100,12 +100,12 @@ def details(one: Message, read: AnswerRead | None) -> str:
         named = {"class_": "lm-more", "data_name": f"details {one.position}"}
         return markup.tag("details", *parts, **named) if one.statistics.get("memory_tokens") else ""
     if read.layers:
-        heads = "".join(
+        heads = markup.joined(
             markup.tag("th", name, scope="col") for name in ("Memory layer", "Gate", "Took nothing")
         )
         rows = [_layer_row(layer) for layer in read.layers]
         parts.append(markup.tag("table", markup.tag("tr", heads), *rows))
-        parts.append(markup.tag("p", markup.text(LAYER_WORDS), class_="lm-facts"))
+        parts.append(markup.tag("p", LAYER_WORDS, class_="lm-facts"))
     kept = one.settings.get("without", {})
     columns = [_column("With memory", one.text)] if kept else []
     columns += [_column(label, str(kept[name])) for name, label in WITHOUT.items() if name in kept]
@@ -127,8 +127,8 @@ def _layer_row(layer: LayerShare) -> str:
 
 
 def _column(label: str, words: str) -> str:
-    return markup.tag("div", markup.tag("h5", markup.text(label)),
-                      markup.tag("div", markup.text(words or "(nothing)"), class_="lm-said"))  # fmt: skip
+    return markup.tag("div", markup.tag("h5", label),
+                      markup.tag("div", words or "(nothing)", class_="lm-said"))  # fmt: skip
 
 
 def gate_words(layer: LayerShare) -> str:
@@ -172,7 +172,7 @@ def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], 
             class_=class_, title=f"“{quote}”", aria_label=f"{kind} {number}, {place}: {quote}",
         )  # fmt: skip
         made.append(markup.tag("div", lead, markup.tag("p", _shown(one, is_cited)), class_="lm-passage"))
-    return "".join(made)
+    return markup.joined(made)
 
 
 def _shown(one: Mapping[str, Any], is_cited: bool) -> str:
@@ -198,7 +198,7 @@ def footnote(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
     """Tokens, seconds and memory under an answer; is_quoted: whether it is made of the book's sentences."""
     if not statistics:
         return ""
-    return markup.tag("p", markup.text(footnote_words(statistics, is_quoted)), class_="lm-footnote")
+    return markup.tag("p", footnote_words(statistics, is_quoted), class_="lm-footnote")
 
 
 def footnote_words(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
@@ -221,31 +221,31 @@ def footnote_words(statistics: Mapping[str, Any], is_quoted: bool = False) -> st
 
 def live(asked: str, words: str, note: str, heading: str = "") -> str:
     """Write a question (or, with a heading, that) and the part of the answer that has come so far."""
-    body = markup.text(words) + markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
-    below = markup.tag("p", markup.text(note), class_="lm-footnote", role="status") if note else ""
-    above = "" if heading else _message("user", markup.text(asked))
+    body = words + markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
+    below = markup.tag("p", note, class_="lm-footnote", role="status") if note else ""
+    above = "" if heading else _message("user", asked)
     return above + _message("assistant lm-live", body, below, speaker="assistant", heading=heading)
 
 
 def over(asked: str, words: str, heading: str = "") -> str:
     """Write an answer that has ended while the next one of its talk is under way."""
-    above = "" if heading else _message("user", markup.text(asked))
-    return above + _message("assistant", markup.text(words), speaker="assistant", heading=heading)
+    above = "" if heading else _message("user", asked)
+    return above + _message("assistant", words, speaker="assistant", heading=heading)
 
 
 def failed(words: str) -> str:
     """Why there is no answer."""
-    return markup.tag("p", markup.text(words), class_="lm-failed", role="alert")
+    return markup.tag("p", words, class_="lm-failed", role="alert")
 
 
 def editing(number: int) -> str:
     """Write what asking will do to the talk while a question is put otherwise, and the way out."""
     words = f"This takes the place of question {number} and what follows."
-    note = markup.tag("p", markup.text(words), class_="lm-facts", role="status")
+    note = markup.tag("p", words, class_="lm-facts", role="status")
     return markup.tag("div", note, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")
 
 
 def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> str:
-    title = markup.tag("h4", markup.text(heading or SPEAKERS[speaker or kind]))
+    title = markup.tag("h4", heading or SPEAKERS[speaker or kind])
     return markup.tag("section", title, markup.tag("div", said, class_="lm-said"), *below,
                       class_=f"lm-message lm-{kind}")  # fmt: skip

@@ -202,13 +202,13 @@ class ContinueTab:
 
 def written(label: str, speech: Speech | None, note: str = "") -> str:
     """Write one continuation so far."""
-    parts = [markup.tag("h3", markup.text(label), class_="lm-title")]
+    parts: list[str] = [markup.tag("h3", label, class_="lm-title")]
     if speech is None:
-        parts.append(markup.tag("p", markup.text(note), class_="lm-empty"))
+        parts.append(markup.tag("p", note, class_="lm-empty"))
         return markup.tag("section", *parts)
     caret = "" if speech.ended else markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
     words = "".join(speech.pieces) if speech.answer is None else speech.answer.text
-    parts.append(markup.tag("div", markup.text(words), caret, class_="lm-said lm-written"))
+    parts.append(markup.tag("div", words, caret, class_="lm-said lm-written"))
     if speech.error:
         parts.append(talk_html.failed(speech.error))
     elif speech.answer is not None:
@@ -216,5 +216,5 @@ def written(label: str, speech: Speech | None, note: str = "") -> str:
         parts.append(talk_html.footnote(statistics))
         parts.append(markup.tag("div", markup.button("Copy", "copy"), class_="lm-row"))
     else:
-        parts.append(markup.tag("p", markup.text(note), class_="lm-footnote"))
+        parts.append(markup.tag("p", note, class_="lm-footnote"))
     return markup.tag("section", *parts)

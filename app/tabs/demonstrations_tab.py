@@ -94,7 +94,7 @@ class DemonstrationsTab:
         library = self.desk.libraries.library(looked)
         may_change = mine.may_change(library)
         panes = self.panes(looked, mine)
-        notice = markup.tag("p", markup.text(said), role="status") if said else ""
+        notice = markup.tag("p", said, role="status") if said else ""
         shown = {
             self.looked: replace(looked, filled=looked.in_hand),
             self.kept: looked.kept(),

@@ -96,5 +96,5 @@ class MarksTab:
         visit = visit_of(self.desk, request)
         with told():
             words = visit.marks.imported(Path(path))
-        notice = markup.tag("p", markup.text(words), role="status")
+        notice = markup.tag("p", words, role="status")
         return {self.notice: notice, self.list: visit.marks.listed(view, query or "", one)}

@@ -112,9 +112,9 @@ class ReadTab:
     def scene(self, view: View, visit: Visit, before: View | None = None) -> dict:
         """Show everything on the tab, for a view and the one before it."""
         entry = visit.reading.entry(view)
-        title = markup.tag("h1", markup.text(entry.title)) if entry else ""
+        title = markup.tag("h1", entry.title) if entry else ""
         if entry and entry.author:
-            title += markup.tag("p", markup.text(entry.author))
+            title += markup.tag("p", entry.author)
         contents = contents_html.drawer(self.desk.books.document(view.document)) if entry else ""
         shown = self.page(view, visit) | self.talk(view, visit)
         # words found belong to the book they were looked for in

@@ -36,7 +36,7 @@ class SettingsTab:
         self.facts = gr.HTML(words, apply_default_css=False, padding=False, elem_id="lm-facts")
         self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look-again")
         told = [("Changing that", MODELS), ("Privacy", PRIVACY), ("Keys", KEYS)]
-        below = "".join(_section(title, markup.tag("p", markup.text(words))) for title, words in told)
+        below = markup.joined(_section(title, markup.tag("p", words)) for title, words in told)
         gr.HTML(below, apply_default_css=False, padding=False)
 
     def wire(self, tab: gr.Tab) -> None:
@@ -49,7 +49,7 @@ class SettingsTab:
 
 
 def _section(title: str, inside: str) -> str:
-    return markup.tag("section", markup.tag("h2", markup.text(title)), inside, class_="lm-setting")
+    return markup.tag("section", markup.tag("h2", title), inside, class_="lm-setting")
 
 
 def state(desk: Desk) -> list[tuple[str, str]]:
@@ -118,5 +118,5 @@ def _size(path) -> int:
 
 def facts_html(rows: list[tuple[str, str]]) -> str:
     """Write rows as a list of terms."""
-    inside = [markup.tag("dt", markup.text(what)) + markup.tag("dd", markup.text(how)) for what, how in rows]
+    inside = [markup.tag("dt", what) + markup.tag("dd", how) for what, how in rows]
     return markup.tag("dl", *inside, class_="lm-state")

@@ -34,7 +34,7 @@ class ShelfTab:
             visible=not desk.read_only, elem_id="lm-upload",
         )  # fmt: skip
         words = f"EPUB, PDF, text, Markdown, HTML or Word, up to {uploads.LIMIT_WORDS} each."
-        hint = markup.tag("p", markup.text(words), class_="lm-facts")
+        hint = markup.tag("p", words, class_="lm-facts")
         gr.HTML(hint, apply_default_css=False, padding=False, visible=not desk.read_only)
         question = "An encrypted PDF, a scan, or a text with wrong letters?"
         with gr.Accordion(question, open=False, visible=not desk.read_only), gr.Row():
@@ -93,9 +93,9 @@ class ShelfTab:
                 said.append(f"{path.name}: {wording.plain(str(error))}")
             finally:
                 uploads.discard(path)
-        lines = [markup.tag("p", markup.text(line), role="status") for line in said]
+        lines = [markup.tag("p", line, role="status") for line in said]
         shown = {self.upload: None, self.password: "", self.encoding: "", self.ocr: ""}
-        shown[self.notice] = "".join(lines)
+        shown[self.notice] = markup.joined(lines)
         if len(files or []) == 1 and there:
             # the same file again opens what is there
             with told():
@@ -137,7 +137,7 @@ class ShelfTab:
         """Put a document in the place of an older edition and say what it took over."""
         title, found = visit.replace(older, document)
         words = f"“{title}” took the place of the older edition; {found} notes were found in it."
-        shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
+        shown = {self.notice: markup.tag("p", words, role="status")}
         return shown | (self.read.scene(View(), visit, view) if view.document == older else {})
 
     def removed(self, document: str, view: View, visit: Visit, keep: bool) -> dict:
@@ -147,7 +147,7 @@ class ShelfTab:
         words += " Your notes on it stay." if keep else ""
         if not freed:
             words = f"“{title}” and your talks about it left your shelf; another account keeps the book."
-        shown = {self.notice: markup.tag("p", markup.text(words), role="status")}
+        shown = {self.notice: markup.tag("p", words, role="status")}
         if view.document == document:
             shown |= self.read.scene(View(), visit, view)
         return shown
