@@ -5,6 +5,7 @@ Served on 127.0.0.1 unless told otherwise; nothing is loaded from elsewhere, not
 
 import argparse
 import atexit
+import contextlib
 import os
 import secrets
 import signal
@@ -236,13 +237,21 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
         print("ending: work in hand goes on at the next start", file=sys.stderr, flush=True)
     finally:
         counter.close()
-        stopped = desk.stop(STOP_SECONDS)
+        desk.stop(STOP_SECONDS)
         apart.close()
         if page is not None:
             page.close(verbose=False)
         uploads.clear(folder)
-    if not stopped:
-        # A thread deep in the model would make the interpreter's own end crash; what it did is safe on disk.
-        sys.stderr.flush()
-        os._exit(0)
+    leave()
     return 0
+
+
+def leave() -> None:
+    """End this process: everything is closed, and what threads still do is safe on disk or can be done again.
+
+    The interpreter's own end would crash where one of them is deep in the model, or loads it just then.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # a closed terminal
+            stream.flush()
+    os._exit(0)

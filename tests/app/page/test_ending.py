@@ -1,6 +1,9 @@
 """How the true program ends when it is asked to: soon, in order, with its work to go on at the next start."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import httpx
@@ -56,3 +59,52 @@ def listen(address: str, heard: threading.Event) -> None:
                     heard.set()
     except httpx.HTTPError:
         pass
+
+
+# a page whose thread is deep in the model's arithmetic, as one that opens a book or answers, when it is ended
+BUSY = """
+import threading, torch
+from app.command_line import commands
+from app.desk.desk import Desk
+from app.page import page
+from engine.assistant import Assistant
+from engine.library import Library
+from engine.paths import Paths
+from ingest import apart
+
+class Served:
+    mcp_error, local_url = None, "http://here"
+    def close(self, verbose): pass
+
+def ended(desk):
+    begun = threading.Event()
+    def work():
+        wide = torch.ones(600, 600)
+        while True:
+            wide @ wide
+            begun.set()
+    for _ in range(4):
+        threading.Thread(target=work, daemon=True).start()
+    begun.wait()
+    raise KeyboardInterrupt
+
+page.serve = lambda *_, **__: Served()
+Desk.start = ended
+arguments = commands.parse([])
+arguments.settings = {}
+raise SystemExit(page.run(arguments, lambda: Assistant(Library(Paths.default(), apart.parse))))
+"""
+
+
+def test_a_thread_deep_in_the_model_does_not_make_the_end_a_crash(tmp_path):
+    environment = {**os.environ, "LONGMEM_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", BUSY],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert (found.returncode, "ending" in found.stderr) == (0, True), found.stderr
+    assert list(tmp_path.glob(f"{PREFIX}*")) == []

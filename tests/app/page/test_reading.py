@@ -68,10 +68,13 @@ def test_a_page_is_there_before_a_job_is_taken_up(tmp_path, monkeypatch):
     monkeypatch.setattr(page_module, "serve", lambda *_, **__: done.append("served") or Served())
     monkeypatch.setattr(Desk, "start", began)
     monkeypatch.setattr(page_module, "end_like_ctrl_c", lambda: None)
+    monkeypatch.setattr(page_module, "leave", lambda: done.append("left"))
     monkeypatch.setenv("GRADIO_TEMP_DIR", "")
     assistant = Assistant(Library(Paths(tmp_path), apart.parse))
-    assert page_module.run(commands.parse([]), lambda: assistant) == 0
-    assert done == ["served", "jobs", "closed"]
+    arguments = commands.parse([])
+    arguments.settings = {}
+    assert page_module.run(arguments, lambda: assistant) == 0
+    assert done == ["served", "jobs", "closed", "left"]
 
 
 def test_the_program_reads_nothing_in_its_own_process(tmp_path, monkeypatch):
