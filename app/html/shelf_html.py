@@ -98,7 +98,7 @@ def unadapted(name: str) -> str:
         f"{name} works by full text and in its own words. “{PROGRAM} adapt --model …” teaches it to find "
         "passages by what they mean, to remember the whole book, and to answer in the book’s own words."
     )
-    return markup.tag("p", markup.text(line), class_="lm-empty")
+    return markup.tag("p", line, class_="lm-empty")
 
 
 def empty(read_only: bool) -> str:
