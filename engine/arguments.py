@@ -67,7 +67,7 @@ def device_name(words: str) -> str:
 def add_device_arguments(
     parser: argparse.ArgumentParser | argparse._ArgumentGroup, prefix: str = MODEL
 ) -> None:
-    """--device and --precision, which every command that loads a model has; prefix: of the parsed names.
+    """Add --device and --precision, which every command that loads a model has; prefix: of the parsed names.
 
     A training run has an option of its own for the precision.
     """

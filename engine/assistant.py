@@ -269,7 +269,9 @@ class Assistant:
         least: float | None,
     ) -> Iterator[AnswerEvent]:
         """Answer from contents or cast; or that nothing tells; or from memory and passages."""
-        if (known := self._structure(scope, question) or self._told(scope, question)) is not None:
+        known = self._structure(scope, question)
+        scope = scope.narrowed(self.library, question)
+        if (known := known or self._told(scope, question)) is not None:
             yield from utterance.told(known)
             return
         asked = self._asked(scope, question, turns)
@@ -334,7 +336,6 @@ class Assistant:
 
     def _asked(self, scope: Scope, question: str, turns: Sequence[Turn]) -> Asked:
         recent, older = recent_turns(self.library.model.backbone.tokenizer, turns, HISTORY_TOKENS)
-        scope = scope.narrowed(self.library, question)
         ranges = self.library.keeper.narrowed(in_full(question, turns), scope.ranges)
         return Asked(question, scope, ranges, turns, recent, turns[:older], recalled(question, turns[:older]))
 
@@ -362,12 +363,12 @@ class Assistant:
         return Answer(found.text, citations=(citation(document, scope.single, *heading, 1.0),))
 
     def _told(self, scope: Scope, question: str) -> Answer | None:
-        """Tell who somebody is or what happens in a part of the only document, in its own sentences."""
+        """Tell who somebody is or what happens, in the only document's own sentences; None for the rest."""
         name = scope.single
         if name is None:
             return None
         document = self.library.document(name)
-        low, high = scope.narrowed(self.library, question).ranges[name]
+        low, high = scope.ranges[name]
         bounded = (low, high) != (0, len(document.text))
         cast = partial(kept_cast, self.shelf.paths.cast(name), document)
         spans = telling(question, document, cast, low, high, bounded)

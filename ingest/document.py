@@ -296,7 +296,7 @@ class Document:
         return [start for start, _ in self.paragraphs]
 
     def _address(self, offset: int) -> tuple[int | None, int]:
-        """(innermost chapter, paragraph number in it) of one character; gaps belong to what precedes them."""
+        """Return (innermost chapter, paragraph number in it) of a character; a gap is of what precedes it."""
         index = bisect_right(self._chapter_starts, offset) - 1
         chapter = index if index >= 0 else None
         first, _ = self._paragraph_range(chapter)
@@ -327,7 +327,7 @@ def is_section(parent: Chapter, chapter: Chapter) -> bool:
 
 
 def split_paragraphs(text: str) -> tuple[tuple[int, int], ...]:
-    """(start, end) of every block of text between blank lines."""
+    """Return (start, end) of every block of text between blank lines."""
     spans = []
     at = 0
     for block in text.split("\n\n"):

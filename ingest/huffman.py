@@ -66,7 +66,7 @@ class Huffman:
             self._phrases.append((words, bool(size & _IS_PLAIN)))
 
     def _decode(self, code: int) -> tuple[int, int]:
-        """(bits, number of the phrase) of the code with which 32 bits begin."""
+        """Return (bits, number of the phrase) of the code with which 32 bits begin."""
         short = self._short[code >> 24]
         length, most = short & 0x1F, ((short >> 8) + 1 << _BITS - (short & 0x1F)) - 1
         if not short & 0x80:

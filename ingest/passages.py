@@ -48,7 +48,7 @@ class Passage:
 
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-    """(start, end) of every sentence of `text[start:end]`, white space between them left out."""
+    """Return (start, end) of every sentence of `text[start:end]`, white space between them left out."""
     end = len(text) if end is None else min(end, len(text))
     found: list[tuple[int, int]] = []
     begin = start

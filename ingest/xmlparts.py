@@ -14,7 +14,7 @@ from ingest.tree import parse_markup
 
 
 def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
-    """(root, whether all of it was sound). Raises BadInput where there are more nodes than `limits.nodes`.
+    """Return (root, whether all of it was sound). Raises BadInput beyond `limits.nodes` nodes.
 
     Of a malformed part the root holds what stands before the damage, and what of the rest can be made out.
     """

@@ -31,7 +31,7 @@ def words(given: str) -> str:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json, which every command with a result has."""
+    """Add --json, which every command with a result has."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
@@ -65,7 +65,7 @@ def model_options(arguments: argparse.Namespace, prefix: str = "") -> dict[str, 
 
 
 def add_device_arguments_below(parser: argparse.ArgumentParser) -> None:
-    """--device and --precision for every command of a delegate that takes --model."""
+    """Add --device and --precision to every command of a delegate that takes --model."""
     options = parser._option_string_actions
     if "--model" in options and "--device" not in options:
         numbers.add_device_arguments(parser.add_argument_group("device"))

@@ -202,7 +202,7 @@ def footnote(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
 
 
 def footnote_words(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
-    """'41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory'."""
+    """Write '41 tokens · first after 0.52 s · 20.1 a second · 61,204 tokens of memory'."""
     memory = f"{statistics.get('memory_tokens', 0):,} tokens of memory"
     if not statistics.get("tokens"):
         told = "in the book's own sentences" if is_quoted else "read off the table of contents"

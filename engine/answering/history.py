@@ -10,7 +10,7 @@ from engine.shelf.talks import Message
 
 
 def turns_before(messages: Sequence[Message], may_know: Callable[[Message], bool]) -> list[Turn]:
-    """The exchanges of a talk as the model is told them; a question that was never answered is none.
+    """Return the exchanges of a talk as the model is told them; a question that was never answered is none.
 
     may_know: of a question, whether its answer may be known now.
     """
@@ -22,7 +22,7 @@ def turns_before(messages: Sequence[Message], may_know: Callable[[Message], bool
 
 
 def recent_turns(tokenizer: Any, turns: Sequence[Turn], budget: int) -> tuple[list[Turn], int]:
-    """The last whole exchanges that fit into `budget` tokens, and how many turns are left out."""
+    """Return the last whole exchanges that fit into `budget` tokens, and how many turns are left out."""
     kept, used = 0, 0
     for turn in reversed(turns):
         used += len(tokenizer(turn.text, add_special_tokens=False)["input_ids"]) + 8

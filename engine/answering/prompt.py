@@ -35,7 +35,7 @@ class Turn:
 
 
 def is_small_talk(message: str) -> bool:
-    """Whether a message is a greeting, thanks or the like: nothing in a book answers it."""
+    """Tell whether a message is a greeting, thanks or the like: nothing in a book answers it."""
     return SMALL_TALK.fullmatch(message) is not None
 
 
@@ -54,7 +54,7 @@ def prompted(
     earlier: Sequence[str] = (),
     window: int = WINDOW,
 ) -> Prompt:
-    """The prompt for a question about a document; chosen: None where no passage may be read again.
+    """Make the prompt for a question about a document; chosen: None where no passage may be read again.
 
     recent: turns of the talk as they were; earlier: what was said before those and may matter. Beside
     an answer the window holds them all in English; where a script takes more tokens, the weakest passages are
@@ -84,7 +84,7 @@ def _shorter(read: list[Hit], recent: list[Turn], earlier: list[str]) -> bool:
 
 
 def question_with_passages(question: str, passages: Sequence[Hit], recalled: Sequence[str] = ()) -> str:
-    """The user's message: passages in the order of the book, what was said earlier, then the question."""
+    """Write the user's message: passages in the order of the book, what was said before, the question."""
     parts = [f"From our earlier talk: {' '.join(text.split())}" for text in recalled]
     parts += [
         " ".join(hit.text.split()) for hit in sorted(passages, key=lambda hit: (hit.document, hit.start))

@@ -44,7 +44,7 @@ def separate_projections(attention: nn.Module, heads: int) -> Projections:
 
 
 def stacked_projections(attention: nn.Module, heads: int) -> Projections:
-    """GPT-2: one Conv1D of weight (width, 3 · width), the three stacked one after the other."""
+    """Read GPT-2's: one Conv1D of weight (width, 3 · width), the three stacked one after the other."""
     queries, keys, values = attention.c_attn.weight.detach().T.chunk(3)
     biases = attention.c_attn.bias.detach().chunk(3)
     output = _linear(attention.c_proj.weight.detach().T, attention.c_proj.bias.detach())
@@ -53,7 +53,7 @@ def stacked_projections(attention: nn.Module, heads: int) -> Projections:
 
 
 def interleaved_projections(attention: nn.Module, heads: int) -> Projections:
-    """GPT-NeoX: one linear whose rows go head by head, each head's query, key and value rows together."""
+    """Read GPT-NeoX's: one linear whose rows go head by head, query, key and value of each together."""
     fused = attention.query_key_value
     width = fused.weight.shape[1]
     rows = fused.weight.detach().view(heads, 3, -1, width).unbind(1)

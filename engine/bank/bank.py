@@ -305,7 +305,7 @@ class MemoryBank:
         return rows
 
     def _rows(self, kind: str, block: int, tokens: np.ndarray) -> Tensor:
-        """float32 (1 + n, kv_heads, head_dim): a row of zeros, then those of the tokens (n,)."""
+        """Return float32 (1 + n, kv_heads, head_dim): a row of zeros, then those of the tokens (n,)."""
         stored = self._arrays[f"{kind}.{self._stored(block)}"][tokens]
         if self.layout.dtype == "int8":
             stored = dequantise(stored, self._arrays[f"{kind}_scale.{block}"][tokens])

@@ -209,7 +209,7 @@ class BankWriter:
             self._last_span = _pair(np.frombuffer(self._files["spans"].read(8), "<u4"))
 
     def _rows(self, token_ids, spans, keys, values, hidden, breaks=(), states=None) -> dict[str, np.ndarray]:
-        """The new rows of every array, in the dtype of its file."""
+        """Return the new rows of every array, in the dtype of its file."""
         layout, head = self.layout, (self.layout.kv_heads, self.layout.head_dim)
         ids = np.asarray(token_ids)
         if ids.ndim != 1 or not len(ids):
@@ -326,7 +326,7 @@ def _quantised(name: str, exact: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _means(exact: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """fp16 means (chunks, …) of float32 rows (time, …) from each start to the next.
+    """Return fp16 means (chunks, …) of float32 rows (time, …) from each start to the next.
 
     Saturates: some backbones have a few hidden dimensions in the tens of thousands, on their first token.
     """

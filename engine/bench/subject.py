@@ -108,7 +108,7 @@ def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[TimedMemory]:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """--json, which every benchmark has."""
+    """Add --json, which every benchmark has."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 

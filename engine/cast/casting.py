@@ -5,8 +5,9 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 
 from engine.cast.joining import Form, Joined, titled, without_titles
-from engine.cast.names import TITLES, Mention, find_names
+from engine.cast.names import Mention, find_names
 from engine.cast.person import Cast, Figure, Naming
+from engine.cast.titles import TITLES
 from ingest.document import Document
 from ingest.passages import sentences
 

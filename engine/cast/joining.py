@@ -7,7 +7,7 @@ family shares stays with the one who bears it with a title, and joins nobody whe
 import re
 from collections import Counter, defaultdict
 
-from engine.cast.names import FEMALE_TITLES, MALE_TITLES, TITLES
+from engine.cast.titles import FEMALE, MALE, RANKS, TITLES
 
 Form = tuple[str, ...]
 # whole name: how it is shortened
@@ -25,7 +25,6 @@ _SHORT = {
     for line in _SHORTENED.split(";")
     for short in line.partition(":")[2].split()
 }
-_RANKS = frozenset(["mr", "mrs", "miss", "lady", "sir", "colonel", "captain", "general", "king", "queen"])
 _OFTEN = 2
 WOMEN = frozenset(
     re.findall(
@@ -180,7 +179,7 @@ def without_titles(form: Form) -> Form:
 def titled(form: Form) -> int:
     """Return 1 for a man's title, -1 for a woman's, 0 for none."""
     words = set(form[: len(form) - len(without_titles(form))])
-    return bool(words & MALE_TITLES) - bool(words & FEMALE_TITLES)
+    return bool(words & MALE) - bool(words & FEMALE)
 
 
 def gender_of(form: Form) -> int:
@@ -193,4 +192,4 @@ def gender_of(form: Form) -> int:
 def rank(form: Form) -> str:
     """Return the title that tells people of one surname apart ("mrs", "miss", "lady"); "" for none."""
     before = form[: len(form) - len(without_titles(form))]
-    return next((word for word in before if word in _RANKS), "")
+    return next((word for word in before if word in RANKS), "")

@@ -9,19 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MALE_TITLES = frozenset(
-    ["mr", "sir", "lord", "king", "prince", "father", "brother", "uncle", "monsieur", "herr", "don"]
-)
-FEMALE_TITLES = frozenset(
-    ["mrs", "miss", "ms", "lady", "madame", "madam", "queen", "princess", "mother", "sister", "aunt",
-     "mademoiselle", "frau", "dame"]
-)  # fmt: skip
-OTHER_TITLES = frozenset(
-    ["dr", "doctor", "professor", "prof", "captain", "capt", "colonel", "col", "major", "general"]
-    + ["lieutenant", "lt", "sergeant", "inspector", "reverend", "rev", "judge", "saint", "st", "count"]
-    + ["baron", "m", "mme", "cousin", "old", "young", "little"]
-)
-TITLES = MALE_TITLES | FEMALE_TITLES | OTHER_TITLES
+from engine.cast.titles import LOOSE, TITLES
+
 # capital letters of a language's custom, not of a name
 _CUSTOM = frozenset(
     re.findall(
@@ -39,10 +28,6 @@ _CUSTOM = frozenset(
     )
 )
 _WORD = r"[^\W\d_][\w]*(?:[’'-][^\W\d_]\w*)*"
-_RUN = re.compile(
-    rf"(?:(?:Mr|Mrs|Ms|Dr|St|Capt|Col|Prof|Rev|Lt|M|Mme)\.[ \u2060]+)?"
-    rf"(?:{_WORD})(?:(?:\.?[ ]+|\.[ ]?)(?:of |de |du |van |von |la |le |the )?(?=[^\W\d_])(?:{_WORD}))*"
-)
 _TOKEN = re.compile(rf"{_WORD}")
 _OPENING = "“‘\"'(—–:[_"
 _SENTENCE_END = ".!?…"
@@ -86,6 +71,11 @@ def find_names(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Mention]
     return found
 
 
+def name_words(text: str) -> set[str]:
+    """Return the words that a text uses as names, as they are compared: see `bare`."""
+    return _name_words(_tokens(text, ()))
+
+
 def _tokens(text: str, skip: Sequence[tuple[int, int]]) -> list[_Token]:
     skipped = iter(sorted(skip))
     first, last = next(skipped, (len(text), len(text)))
@@ -126,7 +116,7 @@ def _name_words(tokens: list[_Token]) -> set[str]:
         if token.word[0].isupper() and not token.word.isupper():
             if not token.opens:
                 inside[word] += 1
-            if before in TITLES - {"old", "young", "little", "m", "st"} and not token.word.isupper():
+            if before in TITLES - LOOSE and not token.word.isupper():
                 titled.add(word)
         elif token.word[0].islower():
             small[word] += 1

@@ -87,7 +87,7 @@ class Batched:
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
-        """query: (batch, time, heads, head_dim), as `MemoryReader.read`."""
+        """Read as `MemoryReader.read` does. query: (batch, time, heads, head_dim)."""
         shape = query.shape[:2]
         flat = None if search is None else search.flatten(0, 1)[None]
         known = None if chunks is None else chunks.flatten(0, 1)[None]

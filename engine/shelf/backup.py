@@ -100,7 +100,7 @@ def _private(copy: Path) -> sqlite3.Connection:
 
 
 def _names(paths: Paths, database: sqlite3.Connection, memories: bool) -> Iterator[str]:
-    """The files to keep of everything that has a row; a manifest before the arrays that grow after it."""
+    """List the files to keep of all that has a row; a manifest before the arrays that grow after it."""
     for table, folder in FOLDERS.items():
         for (identifier,) in database.execute(f"SELECT id FROM {table} ORDER BY id").fetchall():
             found = (paths.home / folder / identifier).rglob("*")

@@ -28,7 +28,7 @@ def book_files(folder: Path) -> list[Path]:
 
 
 def book_texts(folder: Path, parse: Parse, limit: int = 0) -> dict[str, Callable[[], str]]:
-    """name -> function that parses the book and gives its text; the first `limit` books, 0 for all."""
+    """Map each name to a function that gives the text of its book; the first `limit` books, 0 for all."""
     files = book_files(folder)[: limit or None]
     return {
         str(file.relative_to(folder) if folder.is_dir() else file.name): _reader(file, parse)

@@ -140,7 +140,7 @@ def trained_states(sidenet: SideNet, settings: TrainingSettings) -> tuple[int, .
 
 
 def optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with rates of their own for scales and gates, and for what null slots weigh; matrices decay."""
+    """Make AdamW with rates of their own for scales, gates and what null slots weigh; matrices decay."""
     groups: dict[str, list[nn.Parameter]] = {"scales": [], "memory": [], "matrices": [], "vectors": []}
     for name, parameter in trained(model):
         is_vector = parameter.dim() == 1 or name.endswith("null_value")  # of which there is one a head

@@ -10,11 +10,12 @@ import argparse
 import json
 import random
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.arguments import natural, positive
+from engine.cast.names import bare, name_words
+from engine.cast.titles import PATTERN
 from engine.training.answers import exercise_of
 from engine.training.books import book_files
 from engine.training.neighbours import Neighbours
@@ -22,11 +23,7 @@ from engine.training.questions import IRREGULAR, base_form
 from ingest.document import Document
 from ingest.passages import passages, sentences
 
-TITLE = (
-    "Mr|Mrs|Miss|Dr|Sir|Lady|Lord|Captain|Colonel|Major|Madame|Monsieur|Aunt|Uncle|Father|Mother|Brother|"
-    "Sister|King|Queen|Prince|Princess|Master|Old|Count|Countess|Duke|Duchess|Saint|Judge|Professor|Doctor"
-)
-NAME = rf"(?:(?:{TITLE})\.? )?[A-Z][a-z]+(?:(?: (?:de|von|van|of))? [A-Z][a-z]+){{0,2}}"
+NAME = rf"(?:(?:{PATTERN})\.? )?[A-Z][a-z]+(?:(?: (?:de|von|van|of))? [A-Z][a-z]+){{0,2}}"
 KIN = (
     "wife|husband|daughter|son|sister|brother|mother|father|uncle|aunt|nephew|niece|cousin|friend|"
     "grandmother|grandfather|servant|maid|clerk|partner|master|mistress|companion|stepmother|stepfather|"
@@ -155,25 +152,22 @@ RULES = (
 
 
 class Names:
-    """What a book writes as names: words with a capital in mid-sentence, rarely without one."""
+    """What a book writes as names, and which of them are persons'."""
 
     def __init__(self, text: str) -> None:
-        self._inside = Counter(re.findall(r"(?<=[a-z,] )[A-Z][a-z]+", text))
-        self._small = Counter(re.findall(r"\b[a-z]+\b", text))
+        self._words = name_words(text)
         self._persons = {
             word
             for pair in re.findall(
-                rf"([A-Z][a-z]+) {SPEAKS}\b|\b{SPEAKS} (?:(?:{TITLE})\.? )?([A-Z][a-z]+)", text
+                rf"([A-Z][a-z]+) {SPEAKS}\b|\b{SPEAKS} (?:(?:{PATTERN})\.? )?([A-Z][a-z]+)", text
             )
             for word in pair
         }
 
     def holds(self, name: str) -> bool:
         """Tell whether every capital word of a name, its title aside, is one."""
-        found = [word for word in re.findall(r"[A-Z][a-z]+", name) if not re.fullmatch(TITLE, word)]
-        return bool(found) and all(
-            self._inside[word] >= 2 and self._inside[word] > self._small[word.lower()] for word in found
-        )
+        found = [word for word in re.findall(r"[A-Z][a-z]+", name) if not re.fullmatch(PATTERN, word)]
+        return bool(found) and all(bare(word) in self._words for word in found)
 
     def holds_person(self, name: str) -> bool:
         """Tell whether somebody of that name speaks, thinks or looks somewhere in the book."""

@@ -155,7 +155,7 @@ def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
 
 
 def option(name: str) -> str:
-    """option("held_out") = "--held-out"."""
+    """Name the option of a setting: option("held_out") = "--held-out"."""
     return "--" + name.replace("_", "-")
 
 

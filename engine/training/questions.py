@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.cast.titles import PATTERN
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.passages import passages, sentences
@@ -171,7 +172,7 @@ IRREGULAR = dict(
     )
 )
 SUBJECT = (
-    r"((?:Mr|Mrs|Miss|Dr|Sir|Lady|Lord|Captain|Colonel|King|Queen|Prince|Princess|Father|Aunt|Uncle)\.? "
+    rf"((?:{PATTERN})\.? "
     r"(?:[A-Z][\w'’-]+ ){1,2}|(?:[A-Z][\w’'-]+ ){1,3}|(?:The|His|Her|My|Their|An?|This) (?:[a-z]+ ){1,3}"
     r"|He |She |They |I |It |We )"
 )
@@ -189,7 +190,7 @@ RARE = 4  # sentences of its text that a telling word may stand in
 
 
 def base_form(verb: str) -> str:
-    """"walked" -> "walk", "carried" -> "carry", "went" -> "go": right more often than not."""  # fmt: skip
+    """Guess a verb's base form, right more often than not: "walked" -> "walk", "went" -> "go"."""
     if verb in IRREGULAR:
         return IRREGULAR[verb]
     stem = verb[:-2]

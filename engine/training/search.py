@@ -173,7 +173,7 @@ class MapInTraining(torch.nn.Module):
 
 
 def votes(keys: Tensor, owner: Tensor, passages: int, queries: Tensor) -> Tensor:
-    """max_{c ∈ P} q_t · k_c as (passages, tokens), −1 for a passage without chunks; owner rises from 0."""
+    """Return max_{c ∈ P} q_t · k_c as (passages, tokens), −1 without chunks; owner rises from 0."""
     lengths = torch.bincount(owner, minlength=passages)
     best = torch.segment_reduce(keys @ queries.T, "max", lengths=lengths, axis=0, unsafe=True)
     return torch.where((lengths > 0)[:, None], best, -torch.ones_like(best))
@@ -242,7 +242,7 @@ def train_map(
 
 
 def save_map(search: SearchMap, block: int, fingerprint: str, folder: Path) -> None:
-    """search.safetensors and search.json: the map, its block, and the backbone it belongs to."""
+    """Write search.safetensors and search.json: the map, its block, and the backbone it belongs to."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: value.contiguous() for name, value in search.state_dict().items()}, folder / MAP_FILE)
     facts = {"block": block, "dim": search.key.out_features, "fingerprint": fingerprint}

@@ -86,7 +86,7 @@ class TrainingSettings:
         return max(0.0, 1 - step / self.copy_steps) if self.copy_steps else 0.0
 
     def factor(self, step: int) -> float:
-        """Learning-rate factor of a step: linear warm-up, then linear decay to `final_share`."""
+        """Return the learning-rate factor of a step: linear warm-up, then linear decay to `final_share`."""
         if step < self.warmup:
             return (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)

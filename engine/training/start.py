@@ -55,7 +55,7 @@ class Moments:
         self.vy, self.v = zeros(self.keys_width, self.width), zeros(self.keys_width)
 
     def add(self, states: Tensor, keys: Tensor, values: Tensor, votes: Tensor) -> None:
-        """states (time, width); keys, values (time, kv_heads · head_dim); votes (time, width).
+        """Take in states (time, width); keys, values (time, kv_heads · head_dim); votes (time, width).
 
         The key regressed on is that of `ahead` tokens later.
         """
@@ -138,7 +138,7 @@ def finds_itself(layer: SideLayer, sidenet: SideNet) -> bool:
 
 
 def vote_directions(backbone: Backbone) -> Tensor:
-    """u (vocabulary, width): what added to `H_n` raises one token's logit, against all tokens' mean."""
+    """Return u (vocabulary, width): what added to `H_n` raises one token's logit against their mean."""
     weight = backbone.model.get_output_embeddings().weight.detach().float()
     directions = weight * backbone.final_norm.weight.detach().float()
     return directions - directions.mean(0)

@@ -173,7 +173,7 @@ class Trainer:
                 self.ring.append(one.place, one.frozen.ids, *self.learner.store(one.frozen), entering)
 
     def _kl(self) -> float:
-        """KL(backbone ‖ model) on one chat prompt; the leading process adds its gradient.
+        """Return KL(backbone ‖ model) on one chat prompt; the leading process adds its gradient.
 
         Half of them are read beside the first row's book, so that a question that is not about a book is not
         answered with its prose.
@@ -263,7 +263,7 @@ class Drawn:
 
 
 def hidden_of(drawn: list[Drawn], scored_alone: bool) -> dict[int, Tensor]:
-    """`{j: H_j}` (rows, time, width), of whole segments or of the chosen positions, zeros after the last."""
+    """Return `{j: H_j}` (rows, time, width), of whole segments or the chosen positions, then zeros."""
     return {
         j: pad_sequence(
             [one.frozen.hidden[j][one.chosen] if scored_alone else one.frozen.hidden[j] for one in drawn],
@@ -301,7 +301,7 @@ def _each_list(value: Any, change: Callable[[list], list]) -> Any:
 def chat_distributions(
     model: nn.Module, backbone: Backbone, chat: Frozen, memory: MemoryReader | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Log-probabilities (time, vocabulary) of model and backbone after every token of a chat."""
+    """Return log-probabilities (time, vocabulary) of model and backbone after every token of a chat."""
     hidden = {j: state[None] for j, state in chat.hidden.items()}
     ours = backbone.head(model(hidden, memory).normed[0].to(backbone.dtype)).float().log_softmax(-1)
     with torch.no_grad():
@@ -312,7 +312,7 @@ def chat_distributions(
 def chat_divergence(
     model: nn.Module, backbone: Backbone, chat: Frozen, memory: MemoryReader | None = None
 ) -> Tensor:
-    """KL(backbone ‖ model) in nats, (time,): every next-token distribution of a chat beside a memory."""
+    """Return KL(backbone ‖ model) in nats, (time,), of the next tokens of a chat beside a memory."""
     ours, theirs = chat_distributions(model, backbone, chat, memory)
     return F.kl_div(ours, theirs, log_target=True, reduction="none").sum(-1)
 

@@ -194,7 +194,7 @@ def _foot(setter: _Setter, number: int, note: str) -> str:
 
 
 def _tables() -> Specimen:
-    """A heading, a paragraph and a ruled table on every page; every other table without rules."""
+    """Draw a heading, a paragraph and a ruled table on every page; every other table without rules."""
     made, setter, writer = Specimen("tables"), _Setter(), _Writer(5)
     for number in range(PAGES):
         setter.room(_BOTTOM)
@@ -218,7 +218,7 @@ def _tables() -> Specimen:
 
 
 def _captions() -> Specimen:
-    """A drawing with a caption between paragraphs on every page."""
+    """Draw a drawing with a caption between paragraphs on every page."""
     made, setter, writer = Specimen("captions"), _Setter(), _Writer(7)
     for number in range(PAGES):
         setter.room(_BOTTOM)

@@ -45,7 +45,7 @@ def parse(source: Source) -> Document:
 
 
 def page_of(data: bytes, depth: int = 0) -> tuple[bytes, str | None] | None:
-    """(bytes, charset or "") of the first HTML page among the parts of a message; None without one."""
+    """Return (bytes, charset or "") of the first HTML page among the parts of a message; None without one."""
     header, body = _split(data)
     kind = header.get_content_type()
     if kind in _PAGES:

@@ -51,7 +51,7 @@ def parse(source: Source) -> Document:
 
 
 def _contents(markup: bytes) -> list[tuple[int, bytes]]:
-    """(position, title) of the links of the table of contents; empty where the book names none."""
+    """List (position, title) of the links of the table of contents; empty where the book names none."""
     begins = next((mark[0] for mark in _CONTENTS.finditer(markup) if b'type="toc"' in mark[0].lower()), b"")
     start = _TARGET.search(begins)
     if not start:

@@ -104,7 +104,7 @@ def _write(paragraphs: list[Paragraph], manuscript: Manuscript) -> None:
 
 
 def _title_page(paragraphs: list[Paragraph]) -> tuple[str, str]:
-    """(title, author) where a text begins with a title and "by …"; a title alone must look like one."""
+    """Return (title, author) where a text begins with title and "by …"; a title alone must look like one."""
     lines = [" ".join(paragraph.text.split()) for paragraph in paragraphs[:_TITLE_REACH]]
     if len(paragraphs) < 3 or len(lines[0]) > 120:
         return "", ""

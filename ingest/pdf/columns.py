@@ -28,7 +28,7 @@ def reading_order(lines: list[Line]) -> list[list[Line]]:
 
 
 def _margin_notes(lines: list[Line]) -> tuple[list[Line], list[Line]]:
-    """(text, short lines outside its edges): a note in the margin must not break into the line beside it."""
+    """Return (text, short lines outside its edges): a note in the margin breaks into no line beside it."""
     long = [line for line in lines if len(line.text) >= _PROSE_LINE]
     if len(long) < 8:
         return lines, []

@@ -16,7 +16,7 @@ _MOST_PAGES = 0.6  # share of pages with text that bear a printed number in step
 
 
 def page_labels(book: pymupdf.Document, leaves: list[Leaf]) -> list[tuple[str, str]]:
-    """(label, alias) of each page: labels that contradict the printed numbers only stand behind them."""
+    """Return (label, alias) of each page: labels that contradict printed numbers stand behind them."""
     count = len(leaves)
     plain = [str(number) for number in range(1, count + 1)]
     own = _own_labels(book, plain)

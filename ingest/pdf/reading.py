@@ -96,7 +96,7 @@ def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
 
 
 def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, list[str]]:
-    """(lines, what is wrong with the page)."""
+    """Return (lines, what is wrong with the page)."""
     pymupdf.TOOLS.mupdf_warnings(reset=1)  # what was said before is about another page
     try:
         page = book[number]

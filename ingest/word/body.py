@@ -307,7 +307,7 @@ def raw_text(element) -> str:
 
 
 def read_notes(roots: dict[str, Any]) -> dict[tuple[str, str], object]:
-    """(kind, id) -> element of the footnotes and endnotes with text; `roots`: kind -> tree or None."""
+    """Map (kind, id) to the elements of notes with text; `roots`: kind -> tree or None."""
     found: dict[tuple[str, str], object] = {}
     for kind in _NOTE_KINDS:
         root = roots.get(kind)

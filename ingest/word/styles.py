@@ -75,7 +75,7 @@ class Styles:
         return level
 
     def number(self, properties) -> tuple[str, str, str]:
-        """(list, depth, style whose level it is) of a paragraph; "" for what nothing says."""
+        """Return (list, depth, style whose level it is) of a paragraph; "" for what nothing says."""
         number, depth = list_of(properties)
         if number:
             return number, depth, ""
@@ -100,7 +100,7 @@ class Styles:
 
 
 def list_of(properties) -> tuple[str, str]:
-    """(list, depth) that properties name themselves."""
+    """Return (list, depth) that properties name themselves."""
     number = None if properties is None else properties.find("{*}numPr")
     if number is None:
         return "", ""
