@@ -114,7 +114,7 @@ class Best:
         self.ids = torch.full((rows, k), -1, dtype=torch.int64)
 
     def add(self, block: Tensor, first: int) -> None:
-        """Take in scores (rows, n) of the chunks first … first + n − 1. The block may be written over afterwards."""
+        """Take in scores (rows, n) of the chunks from `first` on; the block may be overwritten after."""
         n = block.shape[1]
         whole = n - n % self.GROUP if n >= 4 * self.k * self.GROUP else 0
         if whole:

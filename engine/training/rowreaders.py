@@ -30,7 +30,7 @@ class RowReaders:
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
-        """Read for queries (rows, time, heads, head_dim). Rows with fewer slots than another get masked ones."""
+        """Read for queries (rows, time, heads, head_dim); rows with fewer slots get masked ones."""
         found: list[Retrieved | None] = []
         for row, reader in enumerate(self.readers):
             own = slice(row, row + 1)
