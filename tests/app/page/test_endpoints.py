@@ -1,6 +1,5 @@
 """Every endpoint that the interface lists, by two accounts on one's things; and who may call it at all."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
@@ -9,8 +8,8 @@ import pytest
 from engine.shelf.accounts import Limits
 from ingest.tables import pasted_table
 from tests.app.browser import until
-from tests.app.conftest import Served, book, serving
-from tests.app.page.test_accounts import ANN, BEN, ROWS, Caller, Refused, given
+from tests.app.callers import ANN, ROWS, Caller, Refused, given
+from tests.app.conftest import book
 
 gradio_client = pytest.importorskip("gradio_client")
 
@@ -22,22 +21,6 @@ class Hers:
     book: str
     job: int
     library: str
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory, tiny_folder, upload_folder) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("home"), tiny_folder, [ANN, BEN]) as page:
-        yield page
-
-
-@pytest.fixture(scope="module")
-def ann(guarded) -> Caller:
-    return Caller(guarded.url, ANN)
-
-
-@pytest.fixture(scope="module")
-def ben(guarded) -> Caller:
-    return Caller(guarded.url, BEN)
 
 
 @pytest.fixture(scope="module")
