@@ -9,10 +9,12 @@ from tests.app.browser import (
     BOOK,
     FACTS,
     PHONE,
+    becomes,
     begin_to_ask,
     fresh_talk,
     open_book,
     to_tab,
+    until,
     visiting,
 )
 
@@ -46,7 +48,7 @@ def test_words_are_marked_listed_opened_and_taken_away(reader):
     select(reader, WORDS).locator("[data-colour=blue]").click()
     mark = reader.locator(".lm-leaf mark.lm-blue")
     mark.wait_for()
-    assert mark.inner_text() == WORDS
+    becomes(mark.inner_text, WORDS)
 
     mark.click()
     reader.locator("#lm-bar [data-action=ask]").click()
@@ -78,11 +80,11 @@ def test_every_place_has_an_address_and_back_leads_to_the_one_before(reader):
     reader.locator("#lm-goto input, #lm-goto textarea").fill("Chapter 3")
     reader.keyboard.press("Enter")
     reader.wait_for_function("document.querySelector('#lm-place').innerText.includes('Chapter 3')")
-    third = reader.evaluate("location.hash")
-    assert third != before and third.startswith("#book=")
+    third = until(lambda: (here := reader.evaluate("location.hash")) != before and here)
+    assert third.startswith("#book=")
     reader.go_back()
     reader.wait_for_function("document.querySelector('#lm-place').innerText.includes('Chapter 1')")
-    assert reader.evaluate("location.hash") == before
+    becomes(lambda: reader.evaluate("location.hash"), before)
     reader.goto(reader.url.partition("#")[0] + third)
     reader.wait_for_function("document.querySelector('#lm-place').innerText.includes('Chapter 3')")
 
@@ -98,7 +100,7 @@ def test_the_contents_keep_the_place_on_escape_and_tab(reader):
     reader.keyboard.press("Escape")
     reader.wait_for_selector("#lm-contents details:not([open])")
     assert reader.evaluate("location.hash") == here
-    assert reader.evaluate("document.activeElement.tagName") == "SUMMARY"
+    becomes(lambda: reader.evaluate("document.activeElement.tagName"), "SUMMARY")
 
 
 def test_a_second_question_waits_for_the_first(reader):
@@ -110,8 +112,8 @@ def test_a_second_question_waits_for_the_first(reader):
         "document.querySelectorAll('#lm-talk .lm-assistant:not(.lm-live)').length === 2"
         " && !document.querySelector('#lm-talk .lm-live')"
     )
-    asked = reader.locator("#lm-talk .lm-user .lm-said").all_inner_texts()
-    assert asked == ["Who wrote this book?", "How many chapters are there?"]
+    asked = reader.locator("#lm-talk .lm-user .lm-said")
+    becomes(asked.all_inner_texts, ["Who wrote this book?", "How many chapters are there?"])
 
 
 @pytest.fixture
@@ -129,12 +131,13 @@ SMALL = """() => [...document.querySelectorAll('#lm-desk :is(button, summary), #
 
 def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(phone):
     open_book(phone)
-    assert phone.locator("#lm-reader").is_visible() and phone.locator("#lm-question").is_hidden()
-    assert phone.evaluate(SMALL) == []
+    phone.locator("#lm-question").wait_for(state="hidden")
+    phone.locator("#lm-reader").wait_for()
+    becomes(lambda: phone.evaluate(SMALL), [])
     phone.locator("#lm-panes [data-pane=talk]").click()
     phone.locator("#lm-question").wait_for()
-    assert phone.locator("#lm-reader").is_hidden()
-    assert phone.evaluate(SMALL) == []
+    phone.locator("#lm-reader").wait_for(state="hidden")
+    becomes(lambda: phone.evaluate(SMALL), [])
 
 
 def test_a_search_forgives_a_letter_and_goes_from_place_to_place(reader):
@@ -174,4 +177,4 @@ def test_the_book_is_read_aloud_by_a_voice_of_this_machine_with_the_sentence_mar
     whole = " ".join(words for words, _, _ in said)
     assert whole.startswith("Chapter 2: The Compass On day ") and "until the light went. On day" in whole
     reader.get_by_role("button", name="Stop listening").click()
-    assert not reader.evaluate("CSS.highlights.has('lm-aloud')")
+    becomes(lambda: reader.evaluate("CSS.highlights.has('lm-aloud')"), False)
