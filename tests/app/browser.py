@@ -96,6 +96,13 @@ def until(what: Callable[[], object], seconds: float = PATIENCE, every: float = 
     return value
 
 
+def get(url: str, **options: object):
+    """What an address answers, however long a busy machine takes."""
+    import httpx
+
+    return httpx.get(url, timeout=PATIENCE, **options)
+
+
 def becomes(seen: Callable[[], object], wanted: object) -> None:
     """Wait until `seen()` gives what is wanted; where it never does, the failure shows what it gave."""
     with contextlib.suppress(AssertionError):

@@ -4,7 +4,6 @@ import asyncio
 import importlib.util
 import socket
 
-import httpx
 import pytest
 
 from app.command_line import commands
@@ -12,6 +11,7 @@ from app.page import access
 from engine.errors import Failure
 from engine.paths import Paths
 from ingest.errors import BadInput
+from tests.app.browser import get
 from tests.app.conftest import serving
 
 
@@ -111,7 +111,7 @@ def test_a_page_on_ipv6_is_served(tmp_path, tiny_folder, upload_folder):
         pytest.skip("this machine has no IPv6")
     with serving(tmp_path, tiny_folder, host="::1") as page:
         assert page.url.startswith("http://[::1]:")
-        assert httpx.get(page.url).status_code == 200
+        assert get(page.url).status_code == 200
 
 
 def test_a_port_that_gradio_would_find_taken_is_not_offered():

@@ -124,7 +124,7 @@ def test_a_file_of_this_machine_cannot_be_named_as_an_upload(client, served, tmp
     called = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [stolen, "", "", ""]})
     if called.status_code == 200:
         address = f"{served.url}gradio_api/call/add/{called.json()['event_id']}"
-        assert "event: error" in httpx.get(address, timeout=60).text
+        assert "event: error" in get(address).text
     assert client.predict(api_name="/shelf") == before
     assert secret.exists()
 
@@ -136,13 +136,13 @@ def test_no_file_is_fetched_from_elsewhere(served):
     begun = httpx.post(f"{served.url}gradio_api/call/add", json={"data": [given, "", "", ""]})
     told = begun.text
     if begun.status_code == 200:
-        told = httpx.get(f"{served.url}gradio_api/call/add/{begun.json()['event_id']}", timeout=60).text
+        told = get(f"{served.url}gradio_api/call/add/{begun.json()['event_id']}").text
         assert "event: error" in told
     assert "fetches nothing from the network" in told
 
 
 def test_the_data_folder_is_not_served(client, served):
     for path in (served.home / "shelf.db", *served.home.glob("documents/*/document.json")):
-        answer = httpx.get(f"{served.url}gradio_api/file={path}")
+        answer = get(f"{served.url}gradio_api/file={path}")
         assert answer.status_code in (403, 404), path
     assert list(served.home.glob("documents/*/document.json"))

@@ -18,6 +18,7 @@ from tests.app.browser import (
     becomes,
     call,
     copied,
+    get,
     missing,
     open_book,
     running,
@@ -101,7 +102,7 @@ def test_a_page_for_reading_only_offers_no_change_and_refuses_one(chromium, guar
 
 def test_who_has_not_signed_in_gets_nothing(guarded):
     # asked to sign in, and told nothing else
-    assert "Saltmarsh" not in httpx.get(f"{guarded.url}config").text
+    assert "Saltmarsh" not in get(f"{guarded.url}config").text
     for path in ("gradio_api/info", "gradio_api/call/shelf", "gradio_api/queue/join", "gradio_api/upload",
                  "gradio_api/run/shelf", f"gradio_api/file={guarded.home / 'shelf.db'}"):  # fmt: skip
         for method in ("GET", "POST"):
@@ -159,14 +160,14 @@ def test_no_file_of_this_machine_can_be_named_in_place_of_a_document(program, tm
 def test_a_site_whose_name_was_pointed_at_this_machine_gets_nothing(program):
     """DNS rebinding: another site's script would ask as if this were its own server."""
     for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil.example"):
-        answer = httpx.get(f"{program.url}config", headers={"Host": host, "Origin": f"http://{host}"})
+        answer = get(f"{program.url}config", headers={"Host": host, "Origin": f"http://{host}"})
         assert answer.status_code == 403 and "Saltmarsh" not in answer.text, host
     for host in (f"127.0.0.1:{program.port}", "localhost:9", "[::1]:9", "localhost"):
-        assert httpx.get(f"{program.url}config", headers={"Host": host}).status_code == 200, host
+        assert get(f"{program.url}config", headers={"Host": host}).status_code == 200, host
 
 
 def test_another_site_may_not_read_what_the_page_says(program):
-    answer = httpx.get(f"{program.url}config", headers={"Origin": "http://evil.example"})
+    answer = get(f"{program.url}config", headers={"Origin": "http://evil.example"})
     assert answer.headers.get("access-control-allow-origin") is None
 
 

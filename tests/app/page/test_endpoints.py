@@ -7,7 +7,7 @@ import pytest
 
 from engine.shelf.accounts import Limits
 from ingest.tables import pasted_table
-from tests.app.browser import until
+from tests.app.browser import get, until
 from tests.app.callers import ANN, ROWS, Caller, Refused, given
 from tests.app.conftest import book
 
@@ -110,7 +110,7 @@ def test_a_change_needs_the_pages_origin_or_a_token(guarded, ben):
     cookies, address = dict(ben.http.cookies), f"{guarded.url}gradio_api/call/shelf"
     assert httpx.post(address, json={"data": []}, cookies=cookies).status_code == 403
     # nothing of the page can be read by another in any way
-    answer = httpx.get(f"{guarded.url}config", cookies=cookies)
+    answer = get(f"{guarded.url}config", cookies=cookies)
     assert answer.status_code == 200 and "access-control-allow-origin" not in answer.headers
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
 

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from tests.app.browser import get
 from tests.app.conftest import serving
 from tests.ingest.build import epub, page
 from tests.ingest.test_form import FILLER, picture, printed
@@ -34,10 +35,10 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
     with serving(tmp_path, tiny_folder) as served:
         entry, shown = added(served, illustrated)
         address = f"{served.url}lm/pictures/{entry.id}/"
-        whole = httpx.get(served.url)
+        whole = get(served.url)
         assert whole.headers["content-encoding"] == "gzip" and "lm-reader" in whole.text
         assert whole.num_bytes_downloaded < 120_000
-        answer = httpx.get(address + shown.name)
+        answer = get(address + shown.name)
         assert (answer.status_code, answer.content) == (200, picture())
         assert answer.headers["content-type"] == "image/png"
         assert "sandbox" in answer.headers["content-security-policy"]
@@ -45,22 +46,22 @@ def test_a_picture_is_given_from_its_document_and_cannot_run(
         view = served.visit.reading.open(entry.id)
         leaf = served.visit.reading.leaf_html(view)
         # leaves that are fetched as one scrolls are the same as the one that was opened, and nothing else is
-        fetched = httpx.get(f"{served.url}lm/leaves/{entry.id}/0")
+        fetched = get(f"{served.url}lm/leaves/{entry.id}/0")
         assert fetched.text in leaf and "sandbox" in fetched.headers["Content-Security-Policy"]
         for other in (f"{entry.id}/99", "nothing/0", f"{entry.id}/-1"):
-            assert httpx.get(f"{served.url}lm/leaves/{other}").status_code == 404
+            assert get(f"{served.url}lm/leaves/{other}").status_code == 404
         assert f'src="lm/pictures/{entry.id}/{shown.name}" alt="Tom"' in leaf
-        cover = httpx.get(f"{served.url}lm/covers/{entry.id}")
+        cover = get(f"{served.url}lm/covers/{entry.id}")
         named = library_cover(served, entry.id)
         assert (cover.status_code, named in ("", shown.name)) == (200 if named else 404, True)
         assert "sandbox" in cover.headers["content-security-policy"]
         assert f'src="lm/covers/{entry.id}"' in served.visit.cards()
         others = ["0" * 24 + ".png", "document.json", "../document.json", "..%2Fdocument.json", "source.epub"]
         for name in others:
-            assert httpx.get(address + name).status_code == 404, name
-        assert httpx.get(f"{served.url}lm/pictures/{'0' * 12}/{shown.name}").status_code == 404
+            assert get(address + name).status_code == 404, name
+        assert get(f"{served.url}lm/pictures/{'0' * 12}/{shown.name}").status_code == 404
         (served.home / "documents" / entry.id / "pictures" / shown.name).unlink()
-        assert httpx.get(address + shown.name).status_code == 404
+        assert get(address + shown.name).status_code == 404
 
 
 def test_a_printed_page_is_drawn_with_what_is_cited(tmp_path, tiny_folder, upload_folder):
@@ -71,11 +72,11 @@ def test_a_printed_page_is_drawn_with_what_is_cited(tmp_path, tiny_folder, uploa
         entry, _ = library.shelf.add(path)
         library.keep(entry.id, library.intake.read(entry.id))
         address = f"{served.url}lm/pages/{entry.id}/"
-        plain, marked = httpx.get(address + "0"), httpx.get(address + "0?marked=3-11")
+        plain, marked = get(address + "0"), get(address + "0?marked=3-11")
         assert plain.headers["content-type"] == marked.headers["content-type"] == "image/png"
         assert plain.content[:4] == b"\x89PNG" and plain.content != marked.content
         for name in ("2", "-1", "x", "../document.json"):
-            assert httpx.get(address + name).status_code == 404, name
+            assert get(address + name).status_code == 404, name
         reading = served.visit.reading
         assert f'src="lm/pages/{entry.id}/0"' in reading.leaf_html(reading.open(entry.id))
 
@@ -84,7 +85,7 @@ def test_pictures_are_for_those_who_may_open_the_page(tmp_path, tiny_folder, upl
     with serving(tmp_path, tiny_folder, [("ann", "correct-horse")]) as served:
         entry, shown = added(served, illustrated)
         address = f"{served.url}lm/pictures/{entry.id}/{shown.name}"
-        assert httpx.get(address).status_code == 401
+        assert get(address).status_code == 401
         with httpx.Client() as ann:
             ann.post(f"{served.url}login", data={"username": "ann", "password": "correct-horse"})
             assert ann.get(address).status_code == 200

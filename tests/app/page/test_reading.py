@@ -1,6 +1,5 @@
 """The page while a hostile file is read: it answers, obeys and ends."""
 
-import httpx
 import pytest
 
 from app.command_line import classify, commands, opening
@@ -12,7 +11,7 @@ from engine.demonstrations.demonstrations import Demonstrations
 from engine.library import Library
 from engine.paths import Paths
 from ingest import apart
-from tests.app.browser import until
+from tests.app.browser import get, until
 from tests.app.conftest import serving
 from tests.ingest import hostile
 
@@ -37,7 +36,7 @@ def test_a_page_answers_and_obeys_while_a_file_holds_its_reader(page, tmp_path):
         return jobs.get(job.id).state == "running" and bool(apart._children._alive)
 
     until(is_read)
-    assert httpx.get(page.url, timeout=30).status_code == 200
+    assert get(page.url).status_code == 200
     assert "reading the file" in visit.cards()
     visit.act("pause", job.id)
     until(lambda: jobs.get(job.id).state == "paused" and not apart._children._alive)
