@@ -21,6 +21,7 @@ from ingest.limits import Limits, megabytes
 # what a book may be on the command line, it may be here
 LIMIT_BYTES = Limits().file_bytes
 LIMIT_WORDS = megabytes(LIMIT_BYTES)
+WORDS = ", ".join(formats.SHORT.values())
 SUFFIXES = [*formats.SUFFIXES, *formats.ARCHIVES, *formats.PICTURES]
 PREFIX = "longmem-uploads-"
 LOCK = ".lock"

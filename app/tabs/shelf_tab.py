@@ -33,7 +33,7 @@ class ShelfTab:
             label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=104,
             visible=not desk.read_only, elem_id="lm-upload",
         )  # fmt: skip
-        words = f"EPUB, PDF, text, Markdown, HTML or Word, up to {uploads.LIMIT_WORDS} each."
+        words = f"{uploads.WORDS}: up to {uploads.LIMIT_WORDS} each."
         hint = markup.tag("p", words, class_="lm-facts")
         gr.HTML(hint, apply_default_css=False, padding=False, visible=not desk.read_only)
         question = "An encrypted PDF, a scan, or a text with wrong letters?"

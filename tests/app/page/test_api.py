@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from app.desk import uploads
+from tests.app.browser import get
 
 gradio_client = pytest.importorskip("gradio_client")
 
