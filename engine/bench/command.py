@@ -10,6 +10,7 @@ from engine.subcommands import Rows, add_subcommands, run_subcommand
 BENCHES = {
     "encode": "filling a bank against the backbone's own forward pass",
     "generation": "tokens per second against transformers' generate, by size of the bank",
+    "peers": "the same model file in transformers and llama.cpp: encoding, first word, rate, memory",
     "question": "seconds to the first token against dense prefill; bank size against a key/value cache",
     "start": "from a cold start to the first token of an answer",
     "retrieval": "exact search of 4k to 1M chunks per head, each index in turn",

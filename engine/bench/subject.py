@@ -102,7 +102,8 @@ def synthetic_memory(sidenet: SideNet, tokens: int) -> Iterator[TimedMemory]:
             writer.publish()
         bank = MemoryBank.open(folder)
         source = SearchableBank(bank, sidenet, "synthetic")
-        source.learned_keys()
+        if sidenet.search is not None:
+            source.learned_keys()
         yield TimedMemory([Stretch.whole(source)], sidenet)
         bank.close()
 
