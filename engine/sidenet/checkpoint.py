@@ -37,8 +37,10 @@ def save_sidenet(
     partial.replace(folder / WEIGHTS_FILE)
 
 
-def load_sidenet(folder: Path, backbone: Backbone) -> SideNet:
+def load_sidenet(folder: Path, backbone: Backbone, to_learn: bool = True) -> SideNet:
     """Load the SideNet of a checkpoint folder, ready to answer.
+
+    to_learn: whether it may be changed; else layers that have learned nothing share the backbone's weights.
 
     Raises
     ------
@@ -54,7 +56,8 @@ def load_sidenet(folder: Path, backbone: Backbone) -> SideNet:
         raise BadInput(
             f"{folder} is not a SideNet checkpoint ({error}); name a folder with {CONFIG_FILE}"
         ) from error
-    sidenet = SideNet(config, backbone)
+    learned = {int(name.split(".")[1]) for name in tensors if name.startswith("layers.")}
+    sidenet = SideNet(config, backbone, () if to_learn else {*range(config.side_layers)} - learned)
     try:
         unexpected = sidenet.load_state_dict(tensors, strict=False).unexpected_keys
     except RuntimeError as error:
@@ -152,8 +155,13 @@ def reader_for(backbone: Backbone, folder: Path | None = None) -> ReadingLayers 
 
 
 def sidenet_for(backbone: Backbone, folder: Path | None = None) -> SideNet:
-    """Load a named checkpoint, else the backbone's own, else the identity start (the backbone itself)."""
+    """Load a named checkpoint, else the backbone's own, else the identity start (the backbone itself).
+
+    It is for reading, not for learning: see `load_sidenet`.
+    """
     folder = folder or checkpoint_for(backbone)
     if folder is not None:
-        return load_sidenet(folder, backbone)
-    return SideNet(SideNetConfig.for_backbone(backbone), backbone).to(backbone.device, backbone.dtype).eval()
+        return load_sidenet(folder, backbone, to_learn=False)
+    config = SideNetConfig.for_backbone(backbone)
+    bare = SideNet(config, backbone, range(config.side_layers))
+    return bare.to(backbone.device, backbone.dtype).eval()

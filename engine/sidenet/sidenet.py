@@ -22,6 +22,7 @@ LN(X_i + s_a ⊙ Attn_i), as the copied weights expect.
 """
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,8 +90,8 @@ class SideOutput:
 class SideLayer(CopiedBlock):
     """One side layer, started as a copy of a backbone block."""
 
-    def __init__(self, config: SideNetConfig, backbone: Backbone, layer: int) -> None:
-        super().__init__(backbone, config.source_block(layer))
+    def __init__(self, config: SideNetConfig, backbone: Backbone, layer: int, shared: bool = False) -> None:
+        super().__init__(backbone, config.source_block(layer), shared)
         self.index = layer
         self.memory = memory_of(config, backbone, layer) if layer in config.memory_layers else None
         self.carries = config.carries(layer)
@@ -215,14 +216,19 @@ def memory_of(config: SideNetConfig, backbone: Backbone, layer: int) -> MemoryAt
 
 
 class SideNet(nn.Module):
-    """All side layers, their last norm and the search map. The head stays the backbone's."""
+    """All side layers, their last norm and the search map. The head stays the backbone's.
 
-    def __init__(self, config: SideNetConfig, backbone: Backbone) -> None:
+    shared: layers that have learned nothing and never will; their weights are the backbone's own.
+    """
+
+    def __init__(self, config: SideNetConfig, backbone: Backbone, shared: Collection[int] = ()) -> None:
         config.require(backbone)
         super().__init__()
         self.config = config
         self.rotary, self.keys_of = backbone.rotary, backbone.keys_of
-        self.layers = nn.ModuleList(SideLayer(config, backbone, i) for i in range(config.side_layers))
+        self.layers = nn.ModuleList(
+            SideLayer(config, backbone, i, i in shared) for i in range(config.side_layers)
+        )
         self.norm = copy.deepcopy(backbone.final_norm).requires_grad_(True)
         self.search: SearchMap | None = None
         if config.search == "pooled":

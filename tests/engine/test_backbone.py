@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from engine.backbone.backbone import Backbone
 from engine.backbone.families import family_of, part
-from engine.backbone.load import COMPLETE, _sampled, converted, load_backbone
+from engine.backbone.load import COMPLETE, FINGERPRINT, _keep_fingerprint, _sampled, converted, load_backbone
 from engine.errors import Failure
 from engine.paths import Paths
 from ingest.errors import BadInput
@@ -149,6 +149,16 @@ def test_fingerprints_tell_weights_and_tokenizers_apart(family, tiny_tokenizer):
     with torch.no_grad():
         part(changed, backbone.family.blocks)[2].get_parameter(f"{backbone.family.mlp_norm}.weight").add_(0.5)
     assert Backbone(changed, tiny_tokenizer, "changed").fingerprint != backbone.fingerprint
+
+
+def test_a_fingerprint_is_taken_once_for_a_kept_copy(tiny_tokenizer, tmp_path):
+    first = Backbone(tiny_model("llama"), tiny_tokenizer, "first")
+    _keep_fingerprint(first, tmp_path)
+    assert first.fingerprint == (tmp_path / FINGERPRINT).read_text() and len(first.fingerprint) == 32
+    again = Backbone(tiny_model("gpt2"), tiny_tokenizer, "of the same copy")
+    _keep_fingerprint(again, tmp_path)
+    assert again.fingerprint == first.fingerprint
+    assert [file.name for file in tmp_path.iterdir()] == [FINGERPRINT]
 
 
 def test_weights_cannot_be_trained(family):

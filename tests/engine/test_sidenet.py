@@ -250,6 +250,23 @@ def test_broken_checkpoints_are_refused_in_one_line(llama, tmp_path):
         load_sidenet(tmp_path, llama)
 
 
+def test_what_is_only_read_shares_the_weights_of_layers_that_learned_nothing(backbone, tmp_path):
+    sidenet = make(backbone).eval()
+    with torch.no_grad():
+        sidenet.layers[1].attention_scale.fill_(0.3)
+        sidenet.layers[1].query.weight.mul_(1.5)
+    save_sidenet(sidenet, backbone, tmp_path, torch.float32)
+    free, lean = load_sidenet(tmp_path, backbone), load_sidenet(tmp_path, backbone, to_learn=False)
+    ids = torch.randint(3, 259, (1, 20))
+    torch.testing.assert_close(normed(lean, backbone, ids), normed(free, backbone, ids), rtol=0, atol=0)
+    owned = {name.split(".")[1] for name, _ in lean.named_parameters() if name.endswith("query.weight")}
+    assert owned == {"1"} and lean.layers[0].mlp is backbone.block_part(1, "mlp")
+    lean.double()
+    assert (
+        not any(one.requires_grad for one in backbone.model.parameters()) and backbone.dtype == torch.float32
+    )
+
+
 def test_without_a_checkpoint_the_identity_start_serves(llama):
     assert sidenet_for(llama).states == (5,)
 

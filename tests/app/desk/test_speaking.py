@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.desk.speaking import Speaker, waiting_words
+from engine import heap
 from engine.answering.answer import Answer, AnswerEvent
 from ingest.errors import BadInput
 
@@ -28,6 +29,20 @@ def test_one_that_is_stopped_while_it_waits_ends_at_once_and_keeps_nobody_waitin
     gate.set()
     assert [one.text for one in speaker.follow(third)][-1] == "three"
     assert first.text == "one" and begun == ["one", "three"]
+
+
+def test_what_an_answer_took_is_given_back_when_none_waits(monkeypatch):
+    given, gate = Event(), Event()
+    speaker = Speaker()
+    monkeypatch.setattr("app.desk.speaking.heap.give_back", given.set)
+    first, second = (speaker.say(name, "q", events("word", gate=gate)) for name in ("one", "two"))
+    assert not given.is_set()
+    gate.set()
+    assert given.wait(10) and first.ended and second.ended
+
+
+def test_giving_back_harms_nothing_where_there_is_nothing():
+    assert heap.give_back() in (True, False) and heap.give_back() in (True, False)
 
 
 def events(*words, gate: Event | None = None):
