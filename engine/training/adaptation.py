@@ -123,7 +123,7 @@ class Adaptation:
                 "--scale-rate",
                 0.05,
             ),
-            *("--memory-rate", 0.02, "--weight-decay", 0, "--warmup", 8, "--chats", 16, "--save", 10),
+            *("--memory-rate", 0.02, "--weight-decay", 0, "--warmup", 8, "--chats", 16, "--save", 5),
         ]
 
     def train_memory(self, steps: dict[str, int]) -> None:
