@@ -2,6 +2,8 @@
 
 import re
 
+from lxml import etree
+
 from ingest.charset import decode_markup, first_letters
 from ingest.document import Document
 from ingest.errors import BadInput
@@ -38,7 +40,11 @@ def accepts(source: Source) -> bool:
 def parse(source: Source) -> Document:
     """Raises BadInput when no text is left without menus and scripts."""
     text, warning = decode_markup(source.data, source.encoding)
-    root = parse_markup(text, limits=source.limits)
+    return read_page(parse_markup(text, limits=source.limits), source, warning)
+
+
+def read_page(root: etree._Element | None, source: Source, warning: str = "") -> Document:
+    """Read the tree of a page. Raises BadInput as `parse` does."""
     if root is None:
         raise BadInput("this HTML page has no text: choose another file")
     manuscript = Manuscript(source.limits, Gallery(source.pictures))

@@ -1,18 +1,23 @@
-"""Saved web pages (MHTML): the first page among the parts, read as HTML."""
+"""Saved web pages (MHTML): the first page among the parts, with the pages in its frames, read as HTML."""
 
 import base64
 import binascii
 import quopri
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from email.message import Message
 from email.parser import BytesHeaderParser
+from urllib.parse import urljoin
 
-from ingest.charset import decode
+from lxml import etree
+
+from ingest.charset import decode, decode_markup
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.parsers import html
 from ingest.source import Source
+from ingest.tree import parse_markup
 
 NAME = "mhtml"
 
@@ -34,31 +39,85 @@ def accepts(source: Source) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Page:
+    """One page among the parts; `names` are the addresses under which a frame may show it."""
+
+    data: bytes
+    charset: str | None = None
+    address: str = ""
+    names: tuple[str, ...] = ()
+
+    def tree(self, source: Source) -> tuple[etree._Element | None, str]:
+        """Return the root of its elements, and what its encoding was not sure of."""
+        # the charset of the part counts before what the page itself says
+        text, warning = decode_markup(self.data, source.encoding or self.charset)
+        return parse_markup(text, limits=source.limits), warning or ""
+
+
 def parse(source: Source) -> Document:
     """Raises BadInput where no part is a page, and as the HTML parser does."""
-    found = page_of(source.data)
-    if found is None:
+    found = list(pages_of(source.data))
+    if not found:
         raise BadInput("there is no page in this saved web page: save it again, or as HTML or PDF")
-    data, charset = found
-    # the charset of the part counts before what the page itself says
-    return replace(html.parse(replace(source, data=data, encoding=source.encoding or charset)), format=NAME)
+    root, warning = found[0].tree(source)
+    if root is not None:
+        _fill_frames(
+            root, found[0], {name: page for page in reversed(found[1:]) for name in page.names}, source
+        )
+    return replace(html.read_page(root, source, warning), format=NAME)
 
 
-def page_of(data: bytes, depth: int = 0) -> tuple[bytes, str | None] | None:
-    """Return (bytes, charset or "") of the first HTML page among the parts of a message; None without one."""
+def pages_of(data: bytes, depth: int = 0) -> Iterator[Page]:
+    """Yield the HTML pages among the parts of a message."""
     header, body = _split(data)
     kind = header.get_content_type()
     if kind in _PAGES:
-        page, charset = _plain(header, body), header.get_content_charset("")
-        return page, charset if _fits(page, charset) else None
+        data, charset = _plain(header, body), header.get_content_charset("")
+        address = str(header.get("Content-Location", "")).strip()
+        identity = str(header.get("Content-ID", "")).strip().strip("<>")
+        names = tuple(name for name in (address, identity and f"cid:{identity}") if name)
+        yield Page(data, charset if _fits(data, charset) else None, address, names)
     boundary = header.get_boundary("")
     if not boundary or depth > _DEEPEST:
-        return None
+        return
     for part in body.split(b"--" + boundary.encode("ascii", "replace"), _MOST_PARTS)[1:]:
-        found = page_of(part.lstrip(b"\r\n"), depth + 1)
-        if found is not None:
-            return found
-    return None
+        yield from pages_of(part.lstrip(b"\r\n"), depth + 1)
+
+
+def _fill_frames(root: etree._Element, page: Page, others: dict[str, Page], source: Source) -> None:
+    """Put the pages that frames show in the place of the frames, each once."""
+    waiting = [(root, page)]
+    while waiting:
+        tree, page = waiting.pop()
+        for frame in list(tree.iter("{*}frame", "{*}iframe")):
+            shown = others.get(_address(page.address, frame.get("src", "")))
+            inner = shown.tree(source)[0] if shown else None
+            if shown is None or inner is None:
+                continue
+            for name in shown.names:
+                others.pop(name, None)
+            _show(frame, inner)
+            waiting.append((frame, shown))
+
+
+def _address(base: str, name: str) -> str:
+    name = name.partition("#")[0].strip()
+    try:
+        return name if name.startswith("cid:") else urljoin(base, name)
+    except ValueError:
+        return name
+
+
+def _show(frame: etree._Element, inner: etree._Element) -> None:
+    body = next((part for part in inner.iter("{*}body", "{*}frameset")), inner)
+    tail = frame.tail
+    for element in list((frame.getparent() if frame.getparent() is not None else frame).iter("{*}noframes")):
+        element.text = None  # what is said where frames are not shown
+        element[:] = []
+    frame.clear()
+    frame.tag, frame.text, frame.tail = "div", body.text, tail
+    frame[:] = list(body)
 
 
 def _split(data: bytes) -> tuple[Message, bytes]:

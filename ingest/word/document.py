@@ -4,16 +4,15 @@ from collections.abc import Callable, Iterator
 
 from lxml import etree
 
-from ingest.charset import decode, decode_markup
+from ingest.charset import decode
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.markup import blocks
 from ingest.opc import Package
-from ingest.parsers.mhtml import page_of
+from ingest.parsers.mhtml import Page, pages_of
 from ingest.reflow import reflow
 from ingest.rtf import Reader
 from ingest.source import Source
-from ingest.tree import parse_markup
 from ingest.word.body import Body, read_notes
 from ingest.word.numbering import Numbering
 from ingest.word.styles import Styles
@@ -87,6 +86,6 @@ def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[
         return Reader(source.data, source.limits).blocks()
     if source.suffix == ".txt":
         return [Block(paragraph.text) for paragraph in reflow(decode(source.data)[0])]
-    data, charset = page_of(source.data) or (source.data, None)
-    root = parse_markup(decode_markup(data, charset)[0], limits=source.limits)
+    page = next(pages_of(source.data), Page(source.data))
+    root, _ = page.tree(source)
     return [] if root is None else blocks(root)

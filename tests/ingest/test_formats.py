@@ -93,6 +93,17 @@ def mhtml(data: bytes, coding: str, charset: str = "utf-8") -> bytes:
     )  # fmt: skip
 
 
+def framed(pages: dict[str, str]) -> bytes:
+    """A saved page with others in its frames, by their addresses."""
+    parts = "".join(
+        "--B\r\nContent-Type: text/html\r\n"
+        + (f"Content-ID: <{name[4:]}>" if name.startswith("cid:") else f"Content-Location: {name}")
+        + f"\r\n\r\n<html>{words}</html>\r\n"
+        for name, words in pages.items()
+    )
+    return f'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="B"\r\n\r\n{parts}--B--'.encode()
+
+
 def mobi(markup: bytes, *, version: int = 6, protection: int = 0, packing: int = 1, trailer: bytes = b"",
          about: tuple[tuple[int, bytes], ...] = ()) -> bytes:  # fmt: skip
     """A Kindle book of one text record for each 4,096 bytes."""
@@ -270,6 +281,20 @@ CASES = (
         mhtml(base64.encodebytes(PAGE.encode("cp1252")), "base64", "windows-1252"),
         "Grüße\n\nRye =3D black.",
         title="Grüße",
+    ),
+    Case(
+        "frames.mhtml",
+        framed(
+            {
+                "http://a/b/": "<frameset><frame src='menu.html'><frame src='cid:two@x'>"
+                "<noframes>No.</noframes></frameset>",
+                "http://a/b/menu.html": "<p>First part.<iframe src='/deep.html#x'></iframe></p>",
+                "cid:two@x": "<h1>Second</h1><p>Its words.</p><iframe src='menu.html'></iframe>",
+                "http://a/deep.html": "<p>Inside.</p><iframe src='deep.html'>",
+            }
+        ),
+        "First part.\n\nInside.\n\nSecond\n\nIts words.",
+        title="Second",
     ),
     Case(
         "headed.mobi",
