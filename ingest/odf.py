@@ -52,6 +52,9 @@ class Level:
     is_bullet: bool = False
 
 
+_BULLETS = dict.fromkeys(range(LEVELS), Level(is_bullet=True))  # where no style says otherwise
+
+
 class Counter:
     """The numbers of one list."""
 
@@ -176,7 +179,7 @@ class Text:
             depth > 0 or value(element, "continue-numbering") == "true" or value(element, "continue-list")
         )
         if style not in self._counters or not goes_on:
-            self._counters[style] = Counter(self.lists.get(style, {0: Level(is_bullet=True)}))
+            self._counters[style] = Counter(self.lists.get(style, _BULLETS))
         found: list[Block] = []
         for item in element:
             if local_name(item) not in ("list-item", "list-header"):

@@ -92,6 +92,7 @@ class _Group:
     codec: str = ""
     stand_ins: int = 1
     deleted: bool = False
+    hidden: bool = False
     is_label: bool = False
     style: int | None = None  # of the paragraph, as all below
     outline: int | None = None
@@ -122,7 +123,7 @@ class Reader:
 
     @property
     def plain(self) -> str:
-        """All words in the order of the file, with those that were deleted."""
+        """All words in the order of the file, with those that were deleted or hidden."""
         return "".join(self._plain)
 
     def blocks(self) -> list[Block]:
@@ -177,7 +178,7 @@ class Reader:
         group = self._group
         if group.part == "":
             self._plain.append(text)
-        if group.part == "" and not group.deleted:
+        if group.part == "" and not (group.deleted or group.hidden):
             self._letters += len(text)
             check_letters(self._letters, self.limits)
             self._sink.words.append(_label(text) if group.is_label else text)
@@ -291,11 +292,13 @@ class Reader:
         elif word == b"fcharset" and self._group.part == "fonts":
             self._fonts[self._font] = _CHARSETS.get(number or 0, "")
         elif word == b"plain":
-            self._turn(codec="", deleted=False)
+            self._turn(codec="", deleted=False, hidden=False)
         elif word == b"uc":
             self._turn(stand_ins=max(0, number or 0))
         elif word == b"deleted":
             self._turn(deleted=number != 0)
+        elif word == b"v":
+            self._turn(hidden=number != 0)
         elif word == b"ansicpg":
             self._codec = _code_page(number or 0) or self._codec
         elif word in _MACHINES:

@@ -251,7 +251,7 @@ class Ledger:
             return kind, chosen
 
     def _add(self, server: Server, text: str) -> None:
-        entry = server.call("add", server.upload("lamp.md", text), "", "")
+        entry = server.call("add", server.upload("lamp.md", text), "", "", "")
         with self._lock:
             self.books[entry["id"]] = text
 

@@ -20,6 +20,7 @@ _CONTROL = re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _BY = re.compile(r"by(?:\s+(?P<author>\S.{1,60}))?", re.IGNORECASE)
 _TITLE_REACH = 6  # paragraphs in which a title page is looked for
 _SUFFIXES = (".txt", ".text")
+_TABLES = (".csv", ".tsv", ".tab")
 _TEX = ("\\documentclass", "\\documentstyle", "\\input ", "\\begin{document}")
 _SOURCE_REACH = 20_000
 _BINARY_SHARE = 0.02
@@ -39,7 +40,7 @@ def parse(source: Source) -> Document:
     text = re.sub("\r\n?|[\x0b\x85\u2028\u2029]", "\n", text.replace("\0", ""))
     stripped = strip_gutenberg(text)
     book = stripped or Gutenberg(text)
-    paragraphs = reflow(book.text)
+    paragraphs = _rows(book.text) if source.suffix in _TABLES else reflow(book.text)
     manuscript = Manuscript(source.limits)
     if warning:
         manuscript.warn(warning)
@@ -69,6 +70,11 @@ def refuse_binary(text: str) -> None:
         )
 
 
+def _rows(text: str) -> list[Paragraph]:
+    """Take the lines of a table as they are: none goes on in the next."""
+    return [Paragraph([line], prose=False) for line in text.split("\n") if line.strip()]
+
+
 def _source_of(text: str, suffix: str) -> str:
     """Name what is letters but no text, and what to do with it; "" for a text."""
     start = text.lstrip("\ufeff \t\r\n")[:_SOURCE_REACH]
@@ -83,6 +89,14 @@ def _source_of(text: str, suffix: str) -> str:
 
 
 def _is_json(text: str) -> bool:
+    """Tell JSON, also a piece of it on each line."""
+    lines = [line for line in text[:_SOURCE_REACH].split("\n")[:-1] if line.strip()]
+    return _is_one_json(text) or (
+        len(lines) > 1 and all(line[0] == "{" for line in lines) and all(map(_is_one_json, lines))
+    )
+
+
+def _is_one_json(text: str) -> bool:
     try:
         json.loads(text)
     except (ValueError, RecursionError):

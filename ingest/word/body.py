@@ -15,6 +15,7 @@ from ingest.form import Block, Piece
 from ingest.limits import Limits, check_letters, check_nesting
 from ingest.raised import raised
 from ingest.shaping import Shaping
+from ingest.symbols import symbol
 from ingest.tree import local_name
 from ingest.word.numbering import BULLET, Numbering
 from ingest.word.styles import Styles
@@ -186,6 +187,10 @@ class Body:
                 parts.append(" " if value(item, "type") in _BREAKS_ON else "\n")
             elif name == "nobreakhyphen":
                 parts.append("-")
+            elif name == "sym":
+                parts.append(symbol(value(item, "font"), value(item, "char")))
+            elif name == "r" and _is_set(item.find("{*}rPr/{*}vanish")):
+                continue
             elif name in ("footnotereference", "endnotereference"):
                 mark = self._mark(name.removesuffix("reference"), value(item, "id"))
                 self._shaping.begin(item, len(parts), ["reference"] if mark else [], target=f"#note {mark}")
@@ -285,9 +290,13 @@ def _forms_of(item, name: str) -> list[str]:
         kind = _RUN_FORMS.get(local_name(one), "")
         if local_name(one) == "rstyle":
             kind = _RUN_STYLES.get(value(one).lower(), "")
-        if kind and value(one) not in _OFF:
+        if kind and _is_set(one):
             found.append(kind)
     return found
+
+
+def _is_set(switch) -> bool:
+    return switch is not None and value(switch) not in _OFF
 
 
 def _is_raised(run) -> bool:

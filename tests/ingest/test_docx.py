@@ -238,6 +238,14 @@ CASES = (
         "a | b\n\nOne and the same.\n\nHere",
     ),
     Case(
+        "hidden words, and letters of the font Symbol by their places",
+        p("<w:r><w:rPr><w:vanish/></w:rPr><w:t>Gone</w:t></w:r>"
+          '<w:r><w:rPr><w:vanish w:val="0"/></w:rPr><w:t>Here </w:t></w:r>'
+          '<w:r><w:sym w:font="Symbol" w:char="F061"/><w:sym w:font="Symbol" w:char="B3"/>'
+          '<w:sym w:font="Symbol" w:char="F0FE"/><w:sym w:font="Wingdings" w:char="F0FE"/></w:r>'),
+        "Here α≥⎭",
+    ),
+    Case(
         "raised numbers, references and endings",
         p("".join(f'<w:r><w:rPr>{up}</w:rPr><w:t xml:space="preserve">{words}</w:t></w:r>' for words, up in [
             ("10", ""), ("5", UP), (" grains, physics", ""), ("1,2", UP), (" of the 19", ""), ("th", UP),

@@ -261,6 +261,7 @@ CASES = (
         ("Within",),
         author="Ann",
     ),
+    Case("hidden.rtf", rb"{\rtf1 See{\v gone} \v gone \v0 here.}", "See here.", title="hidden"),
     Case(
         "slides.pptx",
         pptx(SLIDES, [2, 1], {1: shape("Speak up.", "body") + shape("1", "sldNum")}),

@@ -278,6 +278,7 @@ def test_chinese_numerals(words, value):
     ("text", "words"),
     [
         ('{"name": "A", "text": ["It began.", "It ended."]}', "JSON data"),
+        ('{"text": "It began."}\n{"text": "It ended."}\n', "JSON data"),
         ("% a comment\n\\documentclass{book}\n\\begin{document}\nIt began.\n", "TeX source"),
         ("<?xml version='1.0'?><TEI><text>It began.</text></TEI>", "XML of a kind"),
     ],
@@ -293,3 +294,9 @@ def test_what_is_full_of_marks_is_no_text(read, text, words):
 )
 def test_what_only_begins_like_it_is(read, text):
     assert not read(text, "book.dat").warnings
+
+
+def test_rows_of_a_table_stay_rows(read):
+    assert read("name,keeps\nTobias,a lamp\n\nPepper,still\n", "cats.csv").text.split("\n\n") == [
+        "name,keeps", "Tobias,a lamp", "Pepper,still",
+    ]  # fmt: skip
