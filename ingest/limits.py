@@ -43,7 +43,8 @@ def check_file_size(name: str, size: int, limits: Limits) -> None:
         raise BadInput(f"{name}: the file is empty (0 bytes): choose another copy")
     if size > limits.file_bytes:
         raise BadInput(
-            f"{name}: the file is too large ({megabytes(size)}; the limit is {megabytes(limits.file_bytes)})"
+            f"{name}: the file is too large ({megabytes(size)}; the limit is "
+            f"{megabytes(limits.file_bytes)}): split it, or save its text alone"
         )
 
 

@@ -43,7 +43,7 @@ def parse(source: Source) -> Document:
     return read_page(parse_markup(text, limits=source.limits), source, warning)
 
 
-def read_page(root: etree._Element | None, source: Source, warning: str = "") -> Document:
+def read_page(root: etree._Element | None, source: Source, warning: str | None = None) -> Document:
     """Read the tree of a page. Raises BadInput as `parse` does."""
     if root is None:
         raise BadInput("this HTML page has no text: choose another file")

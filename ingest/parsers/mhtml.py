@@ -48,11 +48,11 @@ class Page:
     address: str = ""
     names: tuple[str, ...] = ()
 
-    def tree(self, source: Source) -> tuple[etree._Element | None, str]:
+    def tree(self, source: Source) -> tuple[etree._Element | None, str | None]:
         """Return the root of its elements, and what its encoding was not sure of."""
         # the charset of the part counts before what the page itself says
         text, warning = decode_markup(self.data, source.encoding or self.charset)
-        return parse_markup(text, limits=source.limits), warning or ""
+        return parse_markup(text, limits=source.limits), warning
 
 
 def parse(source: Source) -> Document:

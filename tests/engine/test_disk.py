@@ -118,11 +118,17 @@ def test_books_are_read_and_asked_where_nothing_can_be_written(added, disk, spoi
     with pytest.raises(Unwritable, match="cannot be changed") as refusal:
         assistant.shelf.rename(entry.id, "Another title")
     assert "\n" not in str(refusal.value)
+    with pytest.raises(Unwritable, match="cannot be changed") as refusal:
+        assistant.shelf.talks.create(entry.id)
+    assert "\n" not in str(refusal.value) and [one.id for one in assistant.shelf.talks.about(entry.id)] == [
+        talk
+    ]
     if spoil is fill:
         (disk / "filler").unlink()
     else:
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
     assert assistant.shelf.rename(entry.id, "Another title").title == "Another title", "once it was seen to"
+    assert assistant.shelf.talks.create(entry.id).document == entry.id
     assistant.shelf.close()
 
 

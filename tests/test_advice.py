@@ -1,0 +1,506 @@
+"""Every advice in an error line is followed here, to its end: one table for files, tables, places and shelf.
+
+A row is what goes wrong, the words of the advice, what somebody does who follows it, and what must hold then.
+"""
+
+import gzip
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from engine.errors import Failure
+from engine.paths import Paths
+from engine.shelf import repair
+from engine.shelf.accounts import Accounts
+from engine.shelf.backup import back_up
+from engine.shelf.restore import restore
+from engine.shelf.shelf import Shelf
+from ingest.document import Document
+from ingest.errors import BadInput
+from ingest.gathering import gather
+from ingest.limits import Limits
+from ingest.parse import parse
+from ingest.recognition.sheet import Row, Sheet, keep_sheet
+from ingest.tables import read_table
+from ingest.unpacking import unpack
+from tests.ingest.build import archive, docx, epub, page, printed
+
+SAID = "The lamp burned all night."
+TEXT = SAID.encode()
+LINES = [(60, 100, SAID)]
+PDF = printed([LINES])
+PAGES = printed([LINES, LINES, LINES])
+EPUB = epub({"a.xhtml": page(f"<body><p>{SAID}</p></body>")})
+DOCX = docx(f"<w:p><w:r><w:t>{SAID}</w:t></w:r></w:p>")
+GERMAN = "Der Wärter hörte früh die Glocken läuten, und über die Brücke fuhren die müden Fischer."
+
+
+def locked(password: str) -> bytes:
+    """A PDF that a password opens."""
+    import pymupdf
+
+    return pymupdf.open("pdf", PDF).tobytes(encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw=password)
+
+
+def picture(kind: str = "PNG") -> bytes:
+    """A picture of a page."""
+    stream = io.BytesIO()
+    Image.new("L", (400, 300), 255).save(stream, kind)
+    return stream.getvalue()
+
+
+def scan() -> bytes:
+    """A PDF of a picture of a page."""
+    import pymupdf
+
+    book = pymupdf.open()
+    book.new_page(width=400, height=300).insert_image((0, 0, 400, 300), stream=picture())
+    return book.tobytes()
+
+
+def recognised(path: Path) -> dict[str, Any]:
+    """Let its page be recognised, by an engine that read it well."""
+    keep_sheet(path.parent / "sheets", 0, Sheet((Row(30, 60, 300, 72, SAID, 95.0),)))
+    return {"sheets": path.parent / "sheets"}
+
+
+def unpacked(data: bytes) -> bytes:
+    """Take the first file out of a ZIP archive."""
+    with zipfile.ZipFile(io.BytesIO(data)) as found:
+        return found.read(found.namelist()[0])
+
+
+def half(data: bytes) -> bytes:
+    """Split a PDF."""
+    import pymupdf
+
+    return pymupdf.open("pdf", data).convert_to_pdf(0, 0)
+
+
+BOTH = archive({"a.txt": TEXT, "b.txt": b"Another."})
+FEW = Limits(pages=2, characters=100)
+# (name and bytes of a file, how it is read, words of the line; then name, bytes and the way that they advise)
+FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
+    (
+        "a.pdf",
+        locked("bell"),
+        {},
+        "encrypted: give its password",
+        "a.pdf",
+        locked("bell"),
+        {"password": "bell"},
+    ),
+    (
+        "a.pdf",
+        locked("bell"),
+        {"password": "no"},
+        "try another",
+        "a.pdf",
+        locked("bell"),
+        {"password": "bell"},
+    ),
+    ("a.pdf", scan(), {}, r"text recognition \(OCR\) read it", "a.pdf", scan(), recognised),
+    ("a.png", picture(), {}, r"text recognition \(OCR\) read it", "a.png", picture(), recognised),
+    (
+        "a.cbz",
+        archive({"1.png": picture()}),
+        {},
+        r"text recognition \(OCR\) read it",
+        "a.cbz",
+        archive({"1.png": picture()}),
+        recognised,
+    ),
+    (
+        "a.heic",
+        b"\0\0\0\x18ftypheic" + bytes(40),
+        {},
+        "save it as JPEG or PNG",
+        "a.jpg",
+        picture("JPEG"),
+        recognised,
+    ),
+    ("a.pdf", PDF[:40], {}, "damaged.*another copy", "a.pdf", PDF, {}),
+    ("a.pdf", PAGES, {"limits": FEW}, "split the file", "a.pdf", half(PAGES), {"limits": FEW}),
+    ("a.epub", EPUB[:200], {}, "another copy", "a.epub", EPUB, {}),
+    (
+        "a.txt",
+        TEXT * 9,
+        {"limits": Limits(file_bytes=100)},
+        "too large.*split it",
+        "a.txt",
+        TEXT,
+        {"limits": Limits(file_bytes=100)},
+    ),
+    ("a.docx", DOCX[:200], {}, "another copy", "a.docx", DOCX, {}),
+    ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1" + bytes(99), {}, "save it as DOCX", "a.docx", DOCX, {}),
+    ("a.txt", b"", {}, "empty.*choose another copy", "a.txt", TEXT, {}),
+    ("a.txt", b" \n\n", {}, "only white space: choose another copy", "a.txt", TEXT, {}),
+    ("a.txt", TEXT * 9, {"limits": FEW}, "too long.*split the file", "a.txt", TEXT, {"limits": FEW}),
+    (
+        "a.txt",
+        gzip.compress(TEXT),
+        {},
+        "gzip archive.*unpack it first",
+        "a.txt",
+        gzip.decompress(gzip.compress(TEXT)),
+        {},
+    ),
+    ("a.zip", BOTH, {}, "2 files: unpack it and add the files inside", "a.txt", unpacked(BOTH), {}),
+    ("a.zip", archive({"xl/a.xml": b"x"}), {}, "Excel.*save it as PDF", "a.pdf", PDF, {}),
+    ("a.ps", b"%!PS-Adobe", {}, "convert it to PDF", "a.pdf", PDF, {}),
+    ("a.azw", b"TPZ0" + bytes(99), {}, "convert it to EPUB", "a.epub", EPUB, {}),
+    (
+        "a.json",
+        json.dumps({"text": SAID}).encode(),
+        {},
+        "save the text in it as plain text",
+        "a.txt",
+        TEXT,
+        {},
+    ),
+    ("a.tex", b"\\documentclass{book}", {}, "make a PDF of it and add that", "a.pdf", PDF, {}),
+    (
+        "a.xml",
+        b"<?xml version='1.0'?><TEI>x</TEI>",
+        {},
+        "convert it to EPUB, HTML or plain text",
+        "a.epub",
+        EPUB,
+        {},
+    ),
+    ("a.html", b"<html><script>x</script></html>", {}, "save it as text or PDF", "a.txt", TEXT, {}),
+    (
+        "a.mht",
+        b"MIME-Version: 1.0\r\nContent-Type: image/png\r\n\r\nx",
+        {},
+        "save it again, or as HTML",
+        "a.html",
+        f"<html><p>{SAID}".encode(),
+        {},
+    ),
+    (
+        "a.txt",
+        TEXT,
+        {"encoding": "klingon"},
+        "no encoding called.*try utf-8",
+        "a.txt",
+        TEXT,
+        {"encoding": "utf-8"},
+    ),
+    (
+        "a.txt",
+        "ä".encode("cp1252") + TEXT,
+        {"encoding": "utf-8"},
+        "leave the encoding out or name another",
+        "a.txt",
+        "ä".encode("cp1252") + TEXT,
+        {"encoding": "cp1252"},
+    ),
+    ("a.bin", bytes(range(1, 32)) * 50, {}, "give EPUB, PDF, text", "a.txt", TEXT, {}),
+]
+
+
+@pytest.mark.parametrize("row", FILES, ids=[f"{row[0]} {row[3][:40]}" for row in FILES])
+def test_a_file_is_read_where_the_advice_is_followed(tmp_path, row):
+    name, data, way, words, better, good, followed = row
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadInput, match=words) as refusal:
+        parse(tmp_path / name, **way)
+    assert "\n" not in str(refusal.value)
+    (tmp_path / better).write_bytes(good)
+    way = followed(tmp_path / better) if callable(followed) else followed
+    assert SAID in parse(tmp_path / better, **way).text
+
+
+# --- what is told of a file that was read ---
+
+WARNED = [
+    ("a.txt", GERMAN.encode("cp1250"), "name the right one", {"encoding": "cp1250"}, GERMAN),
+    ("a.txt", GERMAN.encode("utf-16-le"), "name the right one", {"encoding": "utf-16-le"}, GERMAN),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "words", "way", "text"), WARNED)
+def test_what_was_not_sure_is_sure_where_the_advice_is_followed(tmp_path, name, data, words, way, text):
+    (tmp_path / name).write_bytes(data)
+    assert any(words in one for one in parse(tmp_path / name).warnings)
+    document = parse(tmp_path / name, **way)
+    assert document.text == text and not document.warnings
+
+
+# --- tables ---
+
+SEMICOLON = b'text;label\n"a; b";good\n'
+TABLES: list[tuple[str, bytes, dict, str, str, bytes, dict]] = [
+    ("a.csv", b"text;label\na; b; c;good\n", {}, "quotation marks around", "a.csv", SEMICOLON, {}),
+    ("a.csv", b"", {}, "no rows in it|is empty", "a.csv", SEMICOLON, {}),
+    (
+        "a.jsonl",
+        b'{"text": "a"}\n{"text": \n',
+        {},
+        "give one JSON object in each line",
+        "a.jsonl",
+        b'{"text": "a; b", "label": "good"}\n',
+        {},
+    ),
+    ("a.parquet", b"PAR1" + bytes(50) + b"PAR1", {}, "save it as CSV", "a.csv", SEMICOLON, {}),
+    (
+        "a.xlsx",
+        archive({"xl/workbook.xml": b"x"}),
+        {},
+        "save the sheet as CSV and give that",
+        "a.csv",
+        SEMICOLON,
+        {},
+    ),
+    (
+        "a.csv",
+        "text,label\nä,good\n".encode("cp1252"),
+        {"encoding": "utf-8"},
+        "leave the encoding out|name",
+        "a.csv",
+        SEMICOLON,
+        {},
+    ),
+]
+
+
+@pytest.mark.parametrize("row", TABLES, ids=[f"{row[0]} {row[3][:30]}" for row in TABLES])
+def test_a_table_is_read_where_the_advice_is_followed(tmp_path, row):
+    name, data, way, words, better, good, followed = row
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BadInput, match=words):
+        read_table(tmp_path / name, **way)
+    (tmp_path / better).write_bytes(good)
+    table = read_table(tmp_path / better, **followed)
+    assert table.columns == ("text", "label")
+    assert [list(row) for row in table.rows] == [["a; b", "good"]]
+
+
+# --- places in a book ---
+
+BOOK = "# One\n\nFirst words.\n\n# The old bell\n\nSecond words.\n\n# An old bell again\n\nThird words.\n"
+PLACES = [
+    ("position", "120%", "percentage from 0 to 100", "100%"),
+    ("position", "char 9999", "has 79 characters", "char 79"),
+    ("position", "line 999", r"has 11 lines", "line 11"),
+    ("position", "page 4", "chapter", "chapter 2"),
+    ("position", "nowhere", "its chapters are 'One'.*'45%' or 'char 1234' works too", "char 12"),
+    ("position", "The old bell, paragraph 9", "has 1", "The old bell, paragraph 1"),
+    ("chapter", "Nine", "its chapters are 'One'", "One"),
+    ("chapter", "old bell", "could be any of.*say which", "An old bell again"),
+]
+
+
+@pytest.mark.parametrize(("asked", "wrong", "words", "right"), PLACES, ids=[row[1] for row in PLACES])
+def test_a_place_is_found_where_the_advice_is_followed(tmp_path, asked, wrong, words, right):
+    (tmp_path / "book.md").write_text(BOOK)
+    document = parse(tmp_path / "book.md")
+    with pytest.raises(BadInput, match=words):
+        getattr(document, asked)(wrong)
+    found = getattr(document, asked)(right)
+    assert found == document.chapters[-1] if right == "An old bell again" else found is not None
+
+
+# --- the shelf and what lies beside it ---
+
+
+class Home:
+    """A data folder with one book that was read, and its shelf."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.paths = folder, Paths(folder / "home")
+        self.shelf = Shelf(self.paths)
+        self.file = folder / "lamp.txt"
+        self.file.write_text(SAID)
+        self.id = self.add(self.file)
+
+    def add(self, file: Path) -> str:
+        entry, _ = self.shelf.add(file)
+        if not self.shelf.is_stored(entry.id):
+            self.shelf.store(entry.id, Document(entry.source_name, "", "en", "text", file.read_text()))
+        return entry.id
+
+    def again(self) -> Shelf:
+        """The shelf as the next start finds it."""
+        self.shelf.close()
+        self.shelf = Shelf(self.paths)
+        return self.shelf
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.folder / "accounts.json", self.folder)
+
+    def reads(self) -> bool:
+        """Tell whether the book is on the shelf with its text."""
+        return [one.id for one in self.shelf.entries()] == [self.id] and SAID in self.shelf.document(
+            self.id
+        ).text
+
+
+def spoil_database(home: Home) -> None:
+    home.shelf.close()
+    home.paths.database.write_bytes(b"something else entirely " * 100)
+    home.again().entries()
+
+
+def repaired(home: Home) -> bool:
+    home.shelf.close()
+    repair.rebuild(home.paths)
+    home.again()
+    return home.reads()
+
+
+def lose_source(home: Home) -> None:
+    for file in home.shelf.source(home.id).parent.glob("source*"):
+        file.unlink()
+    home.shelf.source(home.id)
+
+
+def spoil_source(home: Home) -> None:
+    home.shelf.source(home.id).write_text("other words")
+    home.shelf.check_source(home.id)
+
+
+def added_again(home: Home) -> bool:
+    home.add(home.file)
+    home.shelf.check_source(home.id)
+    return home.reads()
+
+
+def two_alike(home: Home) -> None:
+    (home.folder / "lamplight.txt").write_text("Another lamp.")
+    home.add(home.folder / "lamplight.txt")
+    home.shelf.find("lam")
+
+
+def backup_over_a_file(home: Home) -> None:
+    (home.folder / "kept.zip").write_bytes(b"mine")
+    back_up(home.paths, home.folder / "kept.zip")
+
+
+def backed_up(home: Home, name: str = "other.zip") -> bool:
+    (home.folder / name).parent.mkdir(exist_ok=True)
+    back_up(home.paths, home.folder / name)
+    there = Paths(home.folder / "there")
+    restore(there, home.folder / name)
+    return [one.id for one in Shelf(there).entries()] == [home.id]
+
+
+def restore_half(home: Home) -> None:
+    back_up(home.paths, home.folder / "whole.zip")
+    data = (home.folder / "whole.zip").read_bytes()
+    (home.folder / "half.zip").write_bytes(data[: len(data) // 2])
+    restore(Paths(home.folder / "there"), home.folder / "half.zip")
+
+
+def restored(home: Home) -> bool:
+    restore(Paths(home.folder / "there"), home.folder / "whole.zip")
+    return [one.id for one in Shelf(Paths(home.folder / "there")).entries()] == [home.id]
+
+
+def spoil_accounts(home: Home) -> None:
+    home.accounts.add("ann", "a long password")
+    (home.folder / "accounts.json").write_text("{")
+    home.accounts.all()
+
+
+def accounts_anew(home: Home) -> bool:
+    (home.folder / "accounts.json").rename(home.folder / "away.json")
+    home.accounts.add("ann", "a long password")
+    return list(home.accounts.all()) == ["ann"] and home.reads()
+
+
+def account_twice(home: Home) -> None:
+    home.accounts.add("ann", "a long password")
+    home.accounts.add("ann", "another password")
+
+
+def new_password(home: Home) -> bool:
+    home.accounts.set_password("ann", "another password")
+    return "ann" in home.accounts.all()
+
+
+def token_twice(home: Home) -> None:
+    home.accounts.add("ann", "a long password")
+    home.accounts.grant("ann", "phone")
+    home.accounts.grant("ann", "phone")
+
+
+def token_anew(home: Home) -> bool:
+    home.accounts.revoke("ann", "phone")
+    return home.accounts.of_token(home.accounts.grant("ann", "phone")) == "ann"
+
+
+Deed = Callable[[Home], object]
+SHELF: dict[str, tuple[Deed, str, Deed]] = {
+    "a damaged database": (spoil_database, "damaged or not ours.*--repair, which keeps every book", repaired),
+    "a file that is gone": (lose_source, "is gone from the shelf: add it again", added_again),
+    "a file that was changed": (spoil_source, "is damaged on the shelf: add it again", added_again),
+    "a title of two": (
+        two_alike,
+        "may be .*give the id",
+        lambda home: home.shelf.find(home.id).id == home.id,
+    ),
+    "a title of none": (
+        lambda home: home.shelf.find("bell"),
+        "no document .*lamp",
+        lambda home: home.shelf.find("lamp").id == home.id,
+    ),
+    "no title": (
+        lambda home: home.shelf.rename(home.id, " "),
+        "needs a title",
+        lambda home: home.shelf.rename(home.id, "Night").title == "Night",
+    ),
+    "a backup over a file": (backup_over_a_file, "name another", backed_up),
+    "a backup into no folder": (
+        lambda home: back_up(home.paths, home.folder / "new" / "a.zip"),
+        "make it first",
+        lambda home: backed_up(home, "new/a.zip"),
+    ),
+    "half a backup": (restore_half, "no whole backup.*nothing was changed, take another copy", restored),
+    "damaged accounts": (
+        spoil_accounts,
+        "move it away and add the accounts again; no book is lost",
+        accounts_anew,
+    ),
+    "an account twice": (account_twice, "account password changes its password", new_password),
+    "a token twice": (token_twice, "account revoke takes it back", token_anew),
+    "no file": (
+        lambda home: list(gather([str(home.folder / "none.txt")])) and parse(home.folder / "none.txt"),
+        "check the name",
+        lambda home: SAID in parse(home.file).text,
+    ),
+    "a folder": (
+        lambda home: parse(home.folder),
+        "is a folder: give a file",
+        lambda home: SAID in parse(home.file).text,
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "words", "followed"), SHELF.values(), ids=SHELF)
+def test_no_book_is_lost_where_the_advice_is_followed(tmp_path, wrong, words, followed):
+    home = Home(tmp_path)
+    try:
+        with pytest.raises((BadInput, Failure), match=words) as refusal:
+            wrong(home)
+        assert "\n" not in str(refusal.value)
+        assert followed(home), "as the line says"
+        assert SAID in home.again().document(home.id).text
+    finally:
+        home.shelf.close()
+
+
+def test_a_zip_of_several_books_is_unpacked_as_it_says(tmp_path):
+    (tmp_path / "both.zip").write_bytes(BOTH)
+    books = json.loads(unpack(tmp_path / "both.zip", {}, str(tmp_path / "out")))
+    assert sorted(re.sub(r".*/", "", name) for name in books) == ["a.txt", "b.txt"]
+    assert SAID in parse(min(books)).text
