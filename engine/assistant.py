@@ -315,7 +315,9 @@ class Assistant:
         return Answer(
             said.text,
             citations=cite_spans(said.spans, self.library.document, lambda name: ranges[name][0], score),
-            looked=() if said.answered else looked_at(nearest(hits, reading), self.library.document),
+            looked=()
+            if said.answered
+            else looked_at(nearest(hits, reading), self.library.document, reading.answers),
             memory_tokens=self._readable_tokens(asked.scope),
             passages=read_from,
             answered=said.answered,

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from app.html.wording import plain, size
 
-QUOTE_LENGTH = 200
+QUOTE_LENGTH, BEFORE = 200, 60  # characters of a quote, and of what stands before the words meant
 REDRAW_SECONDS = 0.2
 
 
@@ -44,10 +44,21 @@ def citations(answer: dict) -> list[str]:
     lines = []
     named = [(f"[{number}]", one) for number, one in enumerate(answer["citations"], 1)]
     for name, one in named or [("closest", one) for one in answer["looked_at"]]:
-        words = " ".join(plain(one["text"]).split())
-        quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
-        lines.append(f"{name} {plain(one['place'])}: “{quote}”")
+        first, last = one.get("words", (0, 0))
+        words = " ".join(plain(one["text"][first:last]).split())
+        perhaps = f" – perhaps “{words}”" if words else ""
+        lines.append(f"{name} {plain(one['place'])}: “{quote(one['text'], first, last)}”{perhaps}")
     return lines
+
+
+def quote(text: str, first: int, last: int) -> str:
+    """Return what of a text has room in a line, with its characters [first, last) in it."""
+    begin = max(0, min(first - BEFORE, len(text) - QUOTE_LENGTH))
+    begin = text.find(" ", begin) + 1 if begin else 0
+    words = " ".join(plain(text[begin:]).split())
+    room = max(QUOTE_LENGTH, last - begin)
+    kept = words if len(words) <= room else words[:room].rsplit(" ", 1)[0] + " …"
+    return ("… " if begin else "") + kept
 
 
 def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
@@ -56,9 +67,7 @@ def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
     width = max(len(plain(label)) for label, _ in ranked)
     lines = [f"{plain(label):<{width}}  {p:6.1%}  {'█' * round(30 * p)}".rstrip() for label, p in ranked]
     for one in [one for one in found.read if one.where != "window"][:shown]:
-        words = " ".join(plain(one.text).split())
-        quote = words if len(words) <= QUOTE_LENGTH else words[:QUOTE_LENGTH].rsplit(" ", 1)[0] + " …"
-        lines.append(f"  {plain(one.label)}: “{quote}” ({one.where})")
+        lines.append(f"  {plain(one.label)}: “{quote(one.text, 0, 0)}” ({one.where})")
     return lines
 
 

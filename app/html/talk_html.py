@@ -12,7 +12,8 @@ SPEAKERS = {"user": "You", "assistant": "The book", "system": "Note"}
 SHOWN_QUOTE = 160
 BESIDE, LOOKED_AT = 240, 360  # characters of a passage shown around its sentence, or where there is none
 WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
-LOOKED_WORDS = markup.tag("p", "Closest places:", class_="lm-facts")
+LOOKED_WORDS = "Closest places:"
+PERHAPS_WORDS = "Closest places, the words that may answer underlined:"
 LAYER_WORDS = (
     "Gate: how much of what this layer adds comes from the book's memory, over its heads. Took nothing: "
     "the share of its attention that chose the empty slot over the book. Without memory, the passages "
@@ -150,7 +151,10 @@ def spread_words(values: Sequence[float], percent: bool = False) -> str:
 
 def looked_at(looked: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     """Write the places read again for an answer that cites nothing, as buttons that lead there."""
-    return LOOKED_WORDS + passages(looked, titles, is_cited=False) if looked else ""
+    if not looked:
+        return ""
+    lead = PERHAPS_WORDS if any("words" in one for one in looked) else LOOKED_WORDS
+    return markup.tag("p", lead, class_="lm-facts") + passages(looked, titles, is_cited=False)
 
 
 def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
@@ -176,16 +180,19 @@ def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], 
 
 
 def _shown(one: Mapping[str, Any], is_cited: bool) -> str:
-    """Write a passage with the sentence marked, cut to what stands near that."""
+    """Write what stands near the sentence cited, or the words that may answer, with these marked."""
     start, words = one.get("around") or (one["start"], str(one["text"]))
-    first, last = max(0, one["start"] - start), min(len(words), one["end"] - start)
+    if is_cited:
+        first, last = max(0, one["start"] - start), min(len(words), one["end"] - start)
+    else:
+        first, last = one.get("words", (0, 0))
     begin = _space(words, first - BESIDE)
     end = len(words) if last + BESIDE >= len(words) else words.find(" ", last + BESIDE)
-    if not is_cited:
+    if not last:
         begin, end = 0, len(words) if len(words) <= LOOKED_AT else words.rfind(" ", 0, LOOKED_AT)
     end = len(words) if end < 0 else end
-    spans = [(first, last)] if is_cited else []
-    inside = markup.marked(" ".join(words[begin:end].split("\n")), spans, begin)
+    kind = "cited" if is_cited else "perhaps"
+    inside = markup.marked(" ".join(words[begin:end].split("\n")), [(first, last)], begin, kind)
     return ("… " if begin else "") + inside + (" …" if end < len(words) else "")
 
 

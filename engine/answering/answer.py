@@ -8,7 +8,10 @@ from ingest.document import Place
 
 @dataclass(frozen=True)
 class Citation:
-    """A sentence that an answer leans on: `text` is exactly the document's characters [start, end)."""
+    """A sentence that an answer leans on: `text` is exactly the document's characters [start, end).
+
+    words: where nothing is sure, the characters [first, last) of `text` that may be the answer.
+    """
 
     document: str
     text: str
@@ -16,10 +19,11 @@ class Citation:
     end: int
     place: Place
     score: float
+    words: tuple[int, int] | None = None
 
-    def as_dict(self) -> dict[str, str | int | float]:
-        """For JSON, and as a talk keeps it."""
-        return {
+    def as_dict(self) -> dict[str, str | int | float | list[int]]:
+        """Return it for JSON, and as a talk keeps it."""
+        known: dict[str, str | int | float | list[int]] = {
             "document": self.document,
             "text": self.text,
             "start": self.start,
@@ -27,6 +31,7 @@ class Citation:
             "place": str(self.place),
             "score": self.score,
         }
+        return known if self.words is None else known | {"words": list(self.words)}
 
 
 @dataclass(frozen=True)

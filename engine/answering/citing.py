@@ -6,12 +6,13 @@ the question's; nothing where that passage holds too little of the question.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 from engine.answering.answer import Citation
 from engine.answering.evidence import LEAST_SURE, content_stems, stems_of
 from engine.answering.passages import Chosen
-from engine.answering.reading import Reading, Span
+from engine.answering.reading import Found, Reading, Span
 from engine.shelf.fulltext import Hit
 from ingest.document import Document
 from ingest.passages import sentences
@@ -92,11 +93,22 @@ def nearest(hits: Sequence[Hit], reading: Reading) -> list[Hit]:
     return list(dict.fromkeys(turns))
 
 
-def looked_at(hits: Sequence[Hit], document_of: DocumentOf) -> tuple[Citation, ...]:
-    """Return the best passages found as places to look at where nothing can be cited."""
-    return tuple(
-        citation(document_of(hit.document), hit.document, hit.start, hit.end, 0.0) for hit in hits[:CITED]
-    )
+def looked_at(
+    hits: Sequence[Hit], document_of: DocumentOf, answers: Sequence[Found] = ()
+) -> tuple[Citation, ...]:
+    """Return the best passages found as places to look at where nothing can be cited.
+
+    answers: what was read, best first; its first ones are told where they stand.
+    """
+    best = [found.spans[0] for found in answers[: 2 * CITED]]
+    made = []
+    for hit in hits[:CITED]:
+        place = citation(document_of(hit.document), hit.document, hit.start, hit.end, 0.0)
+        inside = (one for one in best if one.document == hit.document and hit.start <= one.start)
+        read = next((one for one in inside if one.end <= hit.end), None)
+        words = None if read is None else (read.start - hit.start, read.end - hit.start)
+        made.append(replace(place, words=words))
+    return tuple(made)
 
 
 def citation(document: Document, name: str, start: int, end: int, score: float) -> Citation:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -262,6 +263,13 @@ def test_ask_names_the_places_looked_at_where_none_is_sure(fake, capsys, monkeyp
     monkeypatch.setattr(fake, "ask", lambda *_, **__: iter([SimpleNamespace(text="", answer=unsure)]))
     assert commands.main(["ask", "Emma", "how?"]) == 0
     assert "\nclosest Chapter I, paragraph 1: “Emma Woodhouse”\n" in capsys.readouterr().out
+    long = "It rained. " * 40 + "Then came Mr.\nKnightley. " + "It rained. " * 40
+    first = long.index("Mr.")
+    unsure.looked = [replace(CITATION, text=long, words=(first, first + 13))]
+    assert commands.main(["ask", "Emma", "who?"]) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("closest")]
+    assert "Then came Mr. Knightley." in told and told.endswith("…” – perhaps “Mr. Knightley”")
+    assert "“… " in told and len(told) < 300
 
 
 def test_ask_as_json_is_exactly_one_object_whatever_a_library_prints(fake, capsys):

@@ -144,6 +144,9 @@ def test_hostile_text_adds_no_tag_anywhere():
     unsure = replace(message("assistant", HOSTILE), settings={"looked": [citation]})
     talk = talk_html.conversation([message("user", HOSTILE), unsure], {})
     assert tags(talk) == {"section", "h4", "div", "button", "p"} and "Closest places" in talk
+    unsure = replace(unsure, settings={"looked": [citation | {"words": [0, len(HOSTILE)]}]})
+    talk = talk_html.conversation([message("user", HOSTILE), unsure], {})
+    assert tags(talk) == {"section", "h4", "div", "button", "p", "mark"} and "perhaps" in talk
     assert "script" not in tags(talk_html.live(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
     assert tags(talk_html.live(HOSTILE, HOSTILE, HOSTILE)) == {"section", "h4", "div", "span", "p"}
 
@@ -342,3 +345,12 @@ def test_the_shelf_offers_what_a_reader_can_do_with_a_book():
 )
 def test_a_job_that_waits_says_when_its_turn_is(waiting, said):
     assert job_html.words(job(state="queued", stage="", done=0), waiting=waiting).startswith(said)
+
+
+def test_words_that_may_answer_are_shown_with_what_stands_around_them():
+    text = "The hens sat. " * 40 + "Tansy kept the goose. " + "The hens sat. " * 40
+    first = text.index("Tansy")
+    looked = {"document": "a", "text": text, "start": 900, "end": 900 + len(text), "place": "page 3"}
+    shown = talk_html.looked_at([looked | {"words": [first, first + 5]}], {})
+    assert '<mark class="perhaps">Tansy</mark> kept the goose.' in shown and len(shown) < len(text) * 2
+    assert "Tansy" not in talk_html.looked_at([looked], {})
