@@ -1,5 +1,6 @@
 """Read tab: the book and beside it the talk. Events call the desk and show what it gives."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Lock
@@ -33,6 +34,16 @@ SAVE = """(text) => {
   link.download = 'talk.md';
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+# [what was taken out of the question's field, what comes in its place]: what was typed since then stays
+PUT = """(put) => {
+  const field = document.querySelector('#lm-question textarea');
+  if (!put || !field) return;
+  const [taken, words] = JSON.parse(put);
+  const rest = field.value.startsWith(taken) ? field.value.slice(taken.length) : null;
+  if (rest === null || (rest && !taken)) return;
+  field.value = [words, rest.trimStart()].filter(Boolean).join('\\n');
+  field.dispatchEvent(new Event('input', { bubbles: true }));
 }"""
 
 
@@ -106,6 +117,7 @@ class ReadTab:
             self.export = gr.Button("Export", size="md", min_width=70, scale=0, elem_id="lm-export")
         # a DownloadButton would give what its *last* click made: the browser saves the text itself
         self.exported = gr.Textbox(label="The talk as Markdown", visible="hidden")
+        self.put = gr.Textbox(label="What comes into the field", visible="hidden")
 
     # what is shown
 
@@ -183,14 +195,18 @@ class ReadTab:
         gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
         made = self.export.click(self.on_export, [frame.view], [self.exported], **QUICK)
         made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
-        asking = [self.ask.click, self.question.submit]
+        asking = gr.on(
+            [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
+            [*scene, self.put], **QUICK,
+        )  # fmt: skip
+        asking.success(None, [self.put], None, js=PUT, api_visibility="private")
         talking = [self.history.click, self.edited.click]
         for begun in (
             self.bound.input(self.on_bound, [frame.view, self.bound], scene, **QUICK),
             self.talks.input(self.on_choose, [frame.view, self.talks], scene, **QUICK),
             self.fresh.click(self.on_fresh, [frame.view], scene, **QUICK),
             self.delete.click(self.on_delete, [frame.view], scene, js=CONFIRM_DELETE, **QUICK),
-            gr.on(asking, self.on_ask, [frame.view, self.question], scene, **QUICK),
+            asking,
             gr.on(talking, self.on_talk, [frame.view, self.question], scene, **QUICK),
         ):
             self.show_answer(begun)
@@ -305,10 +321,10 @@ class ReadTab:
         visit, draft = visit_of(self.desk, request), view.draft
         talking = visit.talking
         if not question.strip() and (speech := talking.heard(view)) and not speech.ended:
-            return {self.frame.view: view}  # pressed twice
+            return {self.frame.view: view, self.put: ""}  # pressed twice
         with told():
             view = talking.ask(view, question)
-        return self.talk(view, visit) | {self.question: draft}
+        return self.talk(view, visit) | {self.put: json.dumps([question, draft])}
 
     def on_talk(self, view: View, typed: str | None, event: gr.EventData, request: gr.Request) -> dict:
         """Do what was clicked in the talk: a citation, or something about a question or an answer."""
@@ -343,7 +359,9 @@ class ReadTab:
         often = {**QUICK, "trigger_mode": "multiple"}
         # Gradio makes every output of an event anew at each showing, so that of the answer has one alone.
         going = begun.then(self.follow, [self.frame.view], [self.live], **often)
-        going.then(self.followed, [self.frame.view, self.question], self.scene_outputs, **often)
+        seen = [*self.scene_outputs, self.put]
+        over = going.then(self.followed, [self.frame.view, self.question], seen, **often)
+        over.then(None, [self.put], None, js=PUT, api_visibility="private")
 
     def follow(self, view: View, request: gr.Request) -> Iterator[str]:
         """Show an answer under way until it has ended, or until this browser looks at another talk."""
@@ -373,9 +391,9 @@ class ReadTab:
         visit = visit_of(self.desk, request)
         shown = self.talk(view, visit)
         del shown[self.frame.view], shown[self.frame.kept]
-        if not (typed or "").strip() and (question := visit.talking.given_back(view)):
-            shown[self.question] = question
-        return shown
+        typing = (typed or "").strip()
+        back = "" if typing else visit.talking.given_back(view)
+        return shown | {self.put: json.dumps(["", back]) if back else ""}
 
     def on_stop(self, view: View, request: gr.Request) -> None:
         """End the answer under way in the talk in view."""

@@ -1,5 +1,6 @@
 """The reading tab's events without a browser: which answer is followed, what belongs to which book."""
 
+import json
 import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -29,6 +30,11 @@ def begin(tab: ReadTab, view: View, question: str) -> tuple[View, list[str], thr
     """Ask as the page does: the view, what its pane shows from then on, and the thread that shows it."""
     view = tab.on_ask(view, question, ASKS)[tab.frame.view]
     return view, *follow(tab, view)
+
+
+def put(shown: dict, tab: ReadTab) -> list[str] | None:
+    """What goes out of the question's field and into it; None where it stays as it is."""
+    return json.loads(shown[tab.put]) if shown[tab.put] else None
 
 
 def follow(tab: ReadTab, view: View) -> tuple[list[str], threading.Thread]:
@@ -83,11 +89,11 @@ def test_a_question_that_never_began_goes_back_into_an_empty_field(tab, told):
     waiting = tab.on_ask(opened, "SECOND?", ASKS)[tab.frame.view]
     tab.on_stop(waiting, ASKS)
     told.ended(waiting)
-    assert tab.question not in tab.followed(waiting, "typed meanwhile", ASKS)
+    assert put(tab.followed(waiting, "typed meanwhile", ASKS), tab) is None
     # what was never drawn holds nothing at all
     shown = tab.followed(waiting, None, ASKS)
-    assert shown[tab.question] == "SECOND?" and "before it began" in shown[tab.live]
-    assert tab.question not in tab.followed(waiting, "", ASKS)
+    assert put(shown, tab) == ["", "SECOND?"] and "before it began" in shown[tab.live]
+    assert put(tab.followed(waiting, "", ASKS), tab) is None
     told.ended(first)
 
 
@@ -114,9 +120,10 @@ def test_what_was_being_typed_waits_for_an_edit_to_end(tab, told):
         tab.on_fresh(taken, ASKS),
         tab.on_choose(taken, "", ASKS),
         tab.scene(into_another, told.visit, taken),
-        tab.on_ask(taken, "FIRST, or not?", ASKS),
     ):
         assert shown[tab.question] == "half a thou"
+    shown = tab.on_ask(taken, "FIRST, or not?", ASKS)
+    assert put(shown, tab) == ["FIRST, or not?", "half a thou"]
     told.ended(shown[tab.frame.view])
     assert told.said(shown[tab.frame.view])[0] == "FIRST, or not?"
     assert tab.question not in tab.on_fresh(view, ASKS), "what is typed for a new question stays"
@@ -127,7 +134,7 @@ def test_what_was_being_typed_waits_for_an_edit_to_end(tab, told):
 def test_a_second_enter_is_no_empty_question(tab, told):
     opened = told.visit.reading.open(told.books[0]).with_talk("")
     view = tab.on_ask(opened, "FIRST?", ASKS)[tab.frame.view]
-    assert tab.on_ask(view, "", ASKS) == {tab.frame.view: view}
+    assert tab.on_ask(view, "", ASKS) == {tab.frame.view: view, tab.put: ""}
     told.ended(view)
     with pytest.raises(gr.Error, match="the question is empty"):
         tab.on_ask(view, "", ASKS)
