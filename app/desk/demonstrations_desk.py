@@ -171,12 +171,9 @@ class DemonstrationsDesk:
         return trial
 
     def measure(self, identifier: str, settings: Settings | None, limit: int) -> Labelling[HeldOut]:
-        """Queue a measurement on the held-out part; it goes on when its reader leaves."""
+        """Queue a measurement, as `Demonstrations.evaluate` makes it; it goes on when its reader leaves."""
         library = self.store.get(identifier)
-        held = library.held("held-out")
-        if not held:
-            raise BadInput("no example is held out for testing: hold some out first")
-        made: Labelling[HeldOut] = Labelling(total=min(held, limit) if limit else held)
+        made: Labelling[HeldOut] = Labelling()
 
         def progress(done: int, total: int) -> None:
             made.done, made.total = done, total

@@ -1,4 +1,4 @@
-"""Measure form: hold examples out, and measure on them how good the library in use is."""
+"""Measure form: how good the library in use is; one button, and what there is to choose folded away."""
 
 import gradio as gr
 
@@ -21,18 +21,19 @@ class MeasureForm:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
-        self.held = gr.HTML(apply_default_css=False, padding=False)
-        with gr.Row(visible=not desk.read_only, elem_classes="lm-tools") as self.holding:
-            self.share = gr.Slider(5, 50, value=20, step=5, label="Per cent to hold out", min_width=200)
-            self.split = gr.Button("Hold out", size="md", min_width=140, scale=0)
-            self.back = gr.Button("Take all back", size="md", min_width=140, scale=0)
         with gr.Row(elem_classes="lm-tools"):
+            self.go = gr.Button("How good is it?", variant="primary", size="md", min_width=160, scale=0)
+            self.stop = gr.Button("Stop", size="md", min_width=140, scale=0)
+        self.shown = gr.HTML(**PANE, elem_id="lm-measured")
+        with gr.Accordion("How it is measured", open=False):
             self.limit = gr.Dropdown(
                 list(LIMITS.items()), value=200, label="Texts to measure on", min_width=200
             )
-            self.go = gr.Button("Measure", variant="primary", size="md", min_width=140, scale=0)
-            self.stop = gr.Button("Stop", size="md", min_width=140, scale=0)
-        self.shown = gr.HTML(**PANE, elem_id="lm-measured")
+            self.held = gr.HTML(apply_default_css=False, padding=False)
+            with gr.Row(visible=not desk.read_only, elem_classes="lm-tools") as self.holding:
+                self.share = gr.Slider(5, 50, value=20, step=5, label="Per cent to hold out", min_width=200)
+                self.split = gr.Button("Hold out", size="md", min_width=140, scale=0)
+                self.back = gr.Button("Take all back", size="md", min_width=140, scale=0)
         self.outputs = [self.holding]
 
     def wire(self, tab: LibraryFrame) -> None:
@@ -48,13 +49,13 @@ class MeasureForm:
         return {self.holding: gr.Row(visible=may_change)}
 
     def held_html(self, library: DemonstrationLibrary | None) -> str:
-        """Say how much is held out."""
+        """Say how much is held out for good."""
         if library is None:
             return ""
-        words = (
-            f"{library.held('held-out'):,} examples are held out; {library.held('memory'):,} are in memory. "
-            "What is held out is never read when a text is labelled: it measures how good the library is."
-        )
+        held, count = library.held("held-out"), library.held("memory")
+        words = f"{held:,} examples are held out; {count:,} are in memory. "
+        words += ("What is held out is never read when a text is labelled." if held else
+                  "A measurement leaves a fifth of them out, and gives them back.")  # fmt: skip
         return label_html.note(words)
 
     def shown_html(self, library: DemonstrationLibrary | None, mine: DemonstrationsDesk) -> str:

@@ -53,7 +53,7 @@ def evaluate(
     Raises BadInput when there is none.
     """
     if not held:
-        raise BadInput("no example is held out for testing: split the library first")
+        raise BadInput("there are too few examples to hold some out for testing: add more of each label")
     labels = classifier.task.labels
     place = {label: at for at, label in enumerate(labels)}
     confusion = [[0] * len(labels) for _ in labels]

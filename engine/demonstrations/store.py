@@ -321,17 +321,22 @@ class Store:
 
     def split(self, identifier: str, share: float = 0.2, seed: int = 0) -> int:
         """Hold out a share of each label's examples for testing; returns how many. 0 takes all back."""
-        if not 0 <= share < 1:
-            raise BadInput("the held-out share must be between 0 and 1, as 0.2 for a fifth")
         with self.connections.writing() as db:
             db.execute(
                 "UPDATE examples SET part = 'memory' WHERE library = ? AND part = 'held-out'", [identifier]
             )
-            pick, held = random.Random(seed), []
-            for ids in self._by_label(identifier).values():
-                held += pick.sample(ids, min(round(share * len(ids)), max(0, len(ids) - 1)))
+            held = self.drawn(identifier, share, seed)
             self.move(identifier, "held-out", held)
         return len(held)
+
+    def drawn(self, identifier: str, share: float = 0.2, seed: int = 0) -> list[int]:
+        """Draw a share of what each label has in memory; one of each stays. Raises BadInput for no share."""
+        if not 0 <= share < 1:
+            raise BadInput("the held-out share must be between 0 and 1, as 0.2 for a fifth")
+        pick, drawn = random.Random(seed), []
+        for ids in self._by_label(identifier).values():
+            drawn += pick.sample(ids, min(round(share * len(ids)), max(0, len(ids) - 1)))
+        return drawn
 
     # inside
 

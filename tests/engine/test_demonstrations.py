@@ -521,6 +521,17 @@ def test_the_vote_learns_the_task_even_from_a_random_model(demos):
     assert report.accuracy == report.right / 20 and seen[-1] == (20, 20)
     assert report.interval[0] < report.accuracy <= report.interval[1]
     assert sum(map(sum, report.confusion)) == 20 and report.majority == 0.5
+    # where nothing is held out, the same fifth is for this measurement alone
+    demos.store.split(made.id, 0)
+    assert demos.evaluate(made.id, Settings(shots=2)) == report
+    assert demos.store.get(made.id).held("held-out") == 0
+
+
+def test_a_library_too_small_to_leave_some_out_says_so(demos):
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(4)))))
+    demos.encode(made.id)
+    with pytest.raises(BadInput, match="too few examples to hold some out"):
+        demos.evaluate(made.id)
 
 
 def test_a_library_needs_examples_in_memory_and_a_bank(demos):
