@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
+from gradio.components.api_component import Api
+from gradio.context import Context
+from gradio.utils import get_function_description, get_function_params
 
 from app.desk import records
 from app.desk.desk import Desk
@@ -25,6 +28,21 @@ from engine.errors import Failure
 from engine.shelf.entry import Entry
 from ingest.document import Document
 from ingest.errors import BadInput
+
+JobAction = Literal["pause", "cancel", "resume"]
+
+
+def publish(name: str, function: Any) -> None:
+    """Register a public event, with what its docstring says of each parameter, in the Blocks being built."""
+    gr.api(function, api_name=name, queue=True, concurrency_limit=None)
+    page = Context.root_block
+    assert page is not None
+    inputs = list(page.fns.values())[-1].inputs
+    _, said, _ = get_function_description(function)
+    taken = [parameter for parameter, *_ in get_function_params(function)]
+    for parameter, component in zip(taken, inputs, strict=True):
+        assert isinstance(component, Api)
+        component._api_info["additional_description"] = said[parameter]
 
 
 @contextlib.contextmanager
@@ -50,10 +68,14 @@ def declare(desk: Desk) -> None:
     ) -> dict[str, Any]:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
-        ocr: the language in which text recognition reads a scan or a picture, e.g. "eng", "deu+eng", "auto".
         Watch it with `job`. The uploaded copy is deleted. The same file again is the same document. Where
-        there are accounts, everybody can read it, and only the account that added it can change it. As a
-        tool: the file is a "data:text/plain;base64,..." address; no other is fetched.
+        there are accounts, everybody can read it, and only the account that added it can change it.
+
+        Parameters:
+            file: an uploaded file; for a tool a "data:text/plain;base64,..." address, no other is fetched
+            password: of an encrypted PDF; empty: it has none
+            encoding: of a text file, e.g. "cp1251"; empty: it is guessed
+            ocr: the language in which a scan or a picture is read, e.g. "eng", "deu+eng", "auto"; empty: none
         """
         with saying():
             path = Path(file["path"] if isinstance(file, dict) else file.path)
@@ -72,6 +94,9 @@ def declare(desk: Desk) -> None:
         """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message.
 
         Of a book that another account added: how far it is, without id and message.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
         """
         with saying():
             visit = visit_of(desk, request)
@@ -80,8 +105,13 @@ def declare(desk: Desk) -> None:
             names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
             return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
 
-    def control_job(request: gr.Request, job_id: int, action: str) -> dict[str, Any]:
-        """Change a job of one's own: action is "pause", "cancel" or "resume"."""
+    def control_job(request: gr.Request, job_id: int, action: JobAction) -> dict[str, Any]:
+        """Pause, cancel or resume a job of one's own.
+
+        Parameters:
+            job_id: the id that `job` gives
+            action: "pause", "cancel" or "resume"
+        """
         with saying():
             if action not in ("pause", "cancel", "resume"):
                 raise BadInput('the action is "pause", "cancel" or "resume"')
@@ -91,11 +121,15 @@ def declare(desk: Desk) -> None:
     def ask(
         request: gr.Request, document: str, question: str, until: str = "", within: str = ""
     ) -> Iterator[dict[str, Any]]:
-        """Ask a document (id or title; empty: the whole shelf) a question.
+        """Ask a document, or the whole shelf, a question.
 
-        until: read nothing after this place, e.g. "page 12", "45%", or "read" for how far you have read (the
-        only one for the whole shelf); within: this chapter only. Streams {"answer": text so far}; the last
-        has citations, tokens and speeds as well.
+        Streams {"answer": text so far}; the last has citations, tokens and speeds as well.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title; empty: the whole shelf
+            question: in plain words
+            until: read nothing after this place: "page 12", "45%"; "read": as far as you have read
+            within: read this chapter only, by its title or number; empty: all
         """
         visit = visit_of(desk, request)
         identifier = named(document, visit)
@@ -115,7 +149,15 @@ def declare(desk: Desk) -> None:
         tokens: int = 100,
         memory: bool = True,
     ) -> Iterator[dict[str, Any]]:
-        """Continue a document at a place (or its end), or a prompt of one's own; streams like `ask`."""
+        """Continue a document at a place, or words of one's own; streams as `ask` does.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title; empty: none, the prompt alone
+            at: the place to go on from, e.g. "page 12", "45%"; empty: its end
+            prompt: words of one's own to go on from; empty: the text of the document
+            tokens: how many to write at most
+            memory: whether the document's memory is read; false: the language model alone
+        """
         visit = visit_of(desk, request)
         with saying():
             visit.check_tokens(tokens)
@@ -134,7 +176,13 @@ def declare(desk: Desk) -> None:
         yield from spoken(start, prompt, visit)
 
     def search(document: str, query: str, limit: int = 20) -> list[dict[str, Any]]:
-        """Passages of a document (empty: of all) that hold all words of a query, in reading order."""
+        """Find passages of a document, or of all, that hold all words of a query; in reading order.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title; empty: all
+            query: the words to find
+            limit: how many passages at most, up to 200
+        """
         with saying():
             where = shelf.find(document).id if document else None
             hits = shelf.fulltext.search(query, where, limit=max(1, min(limit, 200)))
@@ -151,7 +199,13 @@ def declare(desk: Desk) -> None:
             ]
 
     def read(document: str, start: int = 0, characters: int = 4000) -> dict[str, Any]:
-        """Read the text of a document from a character on (at most 20,000), with its place."""
+        """Read the text of a document from a character on, with its place.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
+            start: the character to begin at, counted from 0
+            characters: how many, up to 20,000
+        """
         with saying():
             whole = desk.books.document(shelf.find(document).id)
             start = max(0, start)
@@ -167,8 +221,11 @@ def declare(desk: Desk) -> None:
     def who_is_who(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
         """List who and what a document names, as far as it was read: kind, name, aliases, mentions, sentence.
 
-        until: as far as this place instead, e.g. "page 12", "45%", "end". Each has its first and last
-        mention, the sentence that introduces it, and who appears with it.
+        Each has its first and last mention, the sentence that introduces it, and who appears with it.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
+            until: as far as this place instead, e.g. "page 12", "45%", "end"; empty: as far as was read
         """
         with saying():
             entry = visit_of(desk, request).shelf.find(document)
@@ -177,7 +234,9 @@ def declare(desk: Desk) -> None:
     def story_so_far(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
         """Tell what happened chapter by chapter, in the book's own sentences, as far as it was read.
 
-        until: as far as this place instead, e.g. "page 12", "45%", "end".
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
+            until: as far as this place instead, e.g. "page 12", "45%", "end"; empty: as far as was read
         """
         with saying():
             entry = visit_of(desk, request).shelf.find(document)
@@ -193,6 +252,9 @@ def declare(desk: Desk) -> None:
         """Delete a document with its memory, full text and talks; says how many bytes that freed.
 
         Where another account has added the same file, it stays for that one.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
         """
         with saying():
             desk.changeable()
@@ -201,7 +263,12 @@ def declare(desk: Desk) -> None:
             return {"removed": document, "freed_bytes": freed}
 
     def rename_document(request: gr.Request, document: str, title: str) -> dict[str, Any]:
-        """Give a document another title."""
+        """Give a document another title.
+
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
+            title: what it is called from now on
+        """
         with saying():
             desk.changeable()
             visit = visit_of(desk, request)
@@ -225,10 +292,9 @@ def declare(desk: Desk) -> None:
                 raise Failure("the answer ended too early; ask again")
             yield records.answer(speech.answer)
 
-    quick = {"queue": True, "concurrency_limit": None}
     for name, function in {
         "add": add_document, "shelf": list_shelf, "job": job, "control_job": control_job, "ask": ask,
         "continue": continue_text, "search": search, "read": read, "remove": remove_document,
         "rename": rename_document, "who": who_is_who, "story": story_so_far,
     }.items():  # fmt: skip
-        gr.api(function, api_name=name, **quick)
+        publish(name, function)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from app.desk import records
 from app.desk.desk import Desk
-from app.page.api import saying
+from app.page.api import publish, saying
 from app.tabs.library_frame import visited
 from engine.errors import Failure
 
@@ -38,9 +38,13 @@ def declare(desk: Desk) -> None:
         ]
 
     def classify(request: gr.Request, library: str, text: str) -> dict[str, Any]:
-        """Label one text with a demonstration library (id or name).
+        """Label one text with a demonstration library.
 
         Answers with the label, the probability of each label, and the demonstrations that memory read.
+
+        Parameters:
+            library: its id or its name, as `libraries` lists them
+            text: what is to be labelled
         """
         with saying():
             identifier, speaker = desk.libraries.store.find(library).id, desk.speaker
@@ -56,6 +60,5 @@ def declare(desk: Desk) -> None:
                 raise Failure(trial.speech.error or "it was stopped; ask again")
             return records.classification(trial.found)
 
-    quick = {"queue": True, "concurrency_limit": None}
-    gr.api(list_libraries, api_name="libraries", **quick)
-    gr.api(classify, api_name="classify", **quick)
+    publish("libraries", list_libraries)
+    publish("classify", classify)

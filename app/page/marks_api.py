@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from app.desk.desk import Desk
-from app.page.api import saying
+from app.page.api import publish, saying
 from app.tabs.frame import visit_of
 from ingest.errors import BadInput
 from ingest.position import find_start
@@ -17,7 +17,9 @@ def declare(desk: Desk) -> None:
     def notes(request: gr.Request, document: str = "", query: str = "") -> list[dict[str, Any]]:
         """List one's own highlights, notes and bookmarks: id, kind, quote, note, colour, place, start, end.
 
-        document: of this one only (id or title; empty: of all). query: those that hold these words.
+        Parameters:
+            document: its id, an unambiguous start of that, or its title; empty: of all
+            query: only those that hold these words; empty: all
         """
         with saying():
             mine = visit_of(desk, request).shelf
@@ -29,8 +31,12 @@ def declare(desk: Desk) -> None:
     ) -> dict[str, Any]:
         """Mark words of a document, or bookmark a place of it; answers with the new mark.
 
-        place: e.g. "page 12", "Chapter 3, paragraph 4", "45%". words: those that stand there or
-        next after it (empty: a bookmark). note: what to say of them. colour: yellow, green, blue or rose.
+        Parameters:
+            document: its id, an unambiguous start of that, or its title
+            place: e.g. "page 12", "Chapter 3, paragraph 4", "45%"
+            words: those that stand there or next after it; empty: a bookmark
+            note: what to say of them; empty: a highlight
+            colour: yellow, green, blue or rose; empty: yellow
         """
         with saying():
             desk.changeable()
@@ -48,7 +54,11 @@ def declare(desk: Desk) -> None:
             return mark.record() | {"document": mark.document}
 
     def delete_note(request: gr.Request, note: str) -> dict[str, Any]:
-        """Delete one of one's own highlights, notes or bookmarks by its id."""
+        """Delete one of one's own highlights, notes or bookmarks.
+
+        Parameters:
+            note: its id, as `notes` lists it
+        """
         with saying():
             desk.changeable()
             marks = visit_of(desk, request).shelf.marks
@@ -56,4 +66,4 @@ def declare(desk: Desk) -> None:
             return {"deleted": note}
 
     for name, function in {"notes": notes, "add_note": add_note, "delete_note": delete_note}.items():
-        gr.api(function, api_name=name, queue=True, concurrency_limit=None)
+        publish(name, function)

@@ -68,6 +68,20 @@ def test_every_endpoint_has_a_row(ben):
     assert {name.removeprefix("/") for name in listed} == ROWS_OF.keys()
 
 
+def test_every_parameter_has_a_type_and_a_description(ben):
+    listed = ben.http.get("gradio_api/info").json()["named_endpoints"]
+    lacking = [
+        (name, one["parameter_name"])
+        for name, endpoint in listed.items()
+        for one in endpoint["parameters"]
+        if len(one["python_type"]["description"]) < 8
+        or one["python_type"]["type"] in ("", "Any")
+        or not set(one["type"]) & {"type", "enum", "oneOf", "anyOf", "title"}
+    ]
+    assert lacking == [] and all(endpoint["description"] for endpoint in listed.values())
+    assert sum(len(endpoint["parameters"]) for endpoint in listed.values()) > 25
+
+
 @pytest.mark.parametrize("name", ROWS_OF)
 def test_another_account_reads_and_changes_nothing(ann, ben, hers, name):
     data, expected = ROWS_OF[name]
