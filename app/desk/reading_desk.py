@@ -131,22 +131,17 @@ class ReadingDesk:
         shown = leaves.Shown(view.cited, view.found, position, view.cursor, pictures, spans, printed)
         return leaves.sheet_html(document, leaf, shown, marks_html.on_leaf(marks))
 
-    def who_html(self, view: View) -> str:
-        """Say who is who in the open book, as far as it was read."""
+    def about_html(self, view: View, kind: str) -> str:
+        """Tell what the open book holds, as far as it was read; kind: one of `cast_html.KINDS`."""
         entry = self.entry(view)
         if entry is None:
             return ""
         document, cast = self.books.document(entry.id), self.books.cast(entry.id)
-        return cast_html.who_html(document, cast, entry.position, entry.id)
-
-    def story_html(self, view: View) -> str:
-        """Tell the story of the open book, as far as it was read."""
-        entry = self.entry(view)
-        if entry is None:
-            return ""
-        document = self.books.document(entry.id)
-        told = story_so_far(document, self.books.cast(entry.id), entry.position)
-        return cast_html.story_html(document, told, entry.id)
+        if kind == "story":
+            told = story_so_far(document, cast, entry.position)
+            return cast_html.story_html(document, told, entry.id)
+        lists = {"who": cast_html.who_html, "terms": cast_html.terms_html, "dates": cast_html.dates_html}
+        return lists[kind](document, cast, entry.position, entry.id)
 
     def place_words(self, view: View) -> str:
         """Say where the view is, how long the rest may take, and how far was read."""

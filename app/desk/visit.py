@@ -95,7 +95,7 @@ class Visit:
         return entry
 
     def add_sample(self, kind: str = "epub") -> Entry:
-        """Put a sample on the shelf: the novel ("epub") or the stories ("pdf")."""
+        """Put a sample on the shelf: the novel ("epub"), the stories ("pdf") or the lighthouses ("md")."""
         samples = [one for one in sorted(SAMPLES.glob("*")) if one.suffix == f".{kind}"]
         if not samples:
             raise Failure("this copy of the program has no sample book in assets/samples")

@@ -1,4 +1,4 @@
-"""Who is who and the story so far, as a reader sees them: each line leads to its place in the book."""
+"""Who is who, the story so far, terms and dates, as a reader sees them: each line leads to its place."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,8 @@ from engine.cast.story import Told
 from ingest.document import Document
 
 MOST = 60  # figures on one list
+KINDS = {"who": "Who is who", "story": "Story so far", "terms": "Terms", "dates": "Dates"}
+MOST_DATES = 200
 BINS = 60
 BEGUN = 2_000  # characters: a cover and a title page were looked at, the book was not begun
 _HEADINGS = {"person": "People", "place": "Places", "other": "And"}
@@ -21,21 +23,19 @@ def who_html(document: Document, cast: Cast, until: int, book: str) -> str:
     """List the figures met before a character, with their names, places and company. book: its id."""
     known = cast.known(until)[:MOST]
     if not known:
-        return _pane(
-            "Who is who", markup.tag("p", _NOTHING if until < BEGUN else "No names were met so far.")
-        )
+        return _empty("who", until, "No names were met so far.")
     parts = []
     for kind, heading in _HEADINGS.items():
         if figures := [one for one in known if one.kind == kind]:
             rows = [_figure(document, cast, one, until, book) for one in figures]
             parts.append(markup.tag("h4", heading) + markup.tag("ul", *rows))
-    return _pane("Who is who", *parts)
+    return _pane("who", *parts)
 
 
 def story_html(document: Document, told: Sequence[Told], book: str) -> str:
     """Tell the story so far, chapter by chapter, in the book's own sentences. book: its id."""
     if not told:
-        return _pane("The story so far", markup.tag("p", _NOTHING))
+        return _empty("story", 0, "")
     parts = []
     for one in told:
         title = "" if one.chapter is None else document.chapters[one.chapter].title
@@ -43,12 +43,49 @@ def story_html(document: Document, told: Sequence[Told], book: str) -> str:
         parts.append(
             markup.tag("ul", *(markup.tag("li", _sentence(document, span, book)) for span in one.sentences))
         )
-    return _pane("The story so far", *parts)
+    return _pane("story", *parts)
 
 
-def _pane(title: str, *inside: str) -> str:
+def terms_html(document: Document, cast: Cast, until: int, book: str) -> str:
+    """List the terms that were explained before a character, each with the sentence that does."""
+    rows = [
+        markup.tag("li", markup.tag("strong", markup.text(one.word)),
+                   markup.tag("p", _sentence(document, (one.start, one.end), book)))
+        for one in cast.explained(until)
+    ]  # fmt: skip
+    if not rows:
+        return _empty("terms", until, "No word was explained so far.")
+    return _pane("terms", markup.tag("ul", *rows))
+
+
+def dates_html(document: Document, cast: Cast, until: int, book: str) -> str:
+    """List the dates that were named before a character in the order of time, each with its sentence."""
+    rows = [
+        markup.tag("li", markup.tag("strong", markup.text(one.words)),
+                   markup.tag("p", _sentence(document, (one.start, one.end), book)))
+        for one in cast.dated(until)[:MOST_DATES]
+    ]  # fmt: skip
+    if not rows:
+        return _empty("dates", until, "No date was named so far.")
+    return _pane("dates", markup.tag("ul", *rows))
+
+
+def _empty(kind: str, until: int, words: str) -> str:
+    return _pane(kind, markup.tag("p", _NOTHING if until < BEGUN else words))
+
+
+def _pane(kind: str, *inside: str) -> str:
+    """Write a pane with the way to the other ones."""
+    title = KINDS[kind]
+    ways = [
+        markup.button(label, "about", kind=name, aria_pressed=str(name == kind).lower())
+        for name, label in KINDS.items()
+    ]
     close = markup.button("Close", "close", class_="lm-close")
-    return markup.tag("section", markup.tag("h3", title), close, *inside, class_="lm-about", aria_label=title)
+    row = markup.tag("div", *ways, class_="lm-row", role="group", aria_label="What the book holds")
+    return markup.tag(
+        "section", markup.tag("h3", title), close, row, *inside, class_="lm-about", aria_label=title
+    )
 
 
 def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> str:

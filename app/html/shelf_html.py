@@ -11,7 +11,8 @@ from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
 from ingest.formats import SHORT
 
-SAMPLES = {"epub": "A sample novel", "pdf": "Three short stories, as a PDF"}  # by format
+SAMPLES = {"epub": "A sample novel", "pdf": "Three short stories, as a PDF",
+           "md": "A short book of lighthouses"}  # by format  # fmt: skip
 
 
 def cards(

@@ -1,4 +1,4 @@
-"""About pane: who is who and the story so far, as far as the open book was read; asked for by two buttons."""
+"""About pane: who is who, the story so far, terms and dates, as far as the open book was read."""
 
 from collections.abc import Callable
 
@@ -23,21 +23,27 @@ class AboutPane:
 
     def wire(self, lead: Callable[[View, gr.EventData, gr.Request], dict], outputs: list) -> None:
         """Connect the buttons, and what leads into the book. lead: what a click on a place does."""
-        for button, made in ((self.who, "who_html"), (self.story, "story_html")):
-            button.click(self._shows(made), [self.frame.view], [self.pane], **QUICK)
+        for button, kind in ((self.who, "who"), (self.story, "story")):
+            button.click(self._shows(kind), [self.frame.view], [self.pane], **QUICK)
 
         def clicked(view: View, event: gr.EventData, request: gr.Request) -> dict:
-            if event_values(event).get("action") == "close":
+            values = event_values(event)
+            if values.get("action") == "close":
                 return {self.pane: ""}
+            if values.get("action") == "about":
+                return {self.pane: self._shown(view, str(values.get("kind")), request)}
             return lead(view, event, request)
 
         self.pane.click(clicked, [self.frame.view], [self.pane, *outputs], **QUICK)
 
-    def _shows(self, made: str) -> Callable[[View, gr.Request], str]:
-        """Make the event that shows what a method of the reading desk makes."""
+    def _shows(self, kind: str) -> Callable[[View, gr.Request], str]:
+        """Make the event that shows one kind of what a book holds."""
 
         def event(view: View, request: gr.Request) -> str:
-            with told():
-                return getattr(visit_of(self.desk, request).reading, made)(view)
+            return self._shown(view, kind, request)
 
         return event
+
+    def _shown(self, view: View, kind: str, request: gr.Request) -> str:
+        with told():
+            return visit_of(self.desk, request).reading.about_html(view, kind)

@@ -6,4 +6,6 @@ joining.py   which names are of one figure
 casting.py   from a text to its cast
 kept.py      the cast of a document of the shelf, on disk
 story.py     the sentences of a chapter that carry it
+terms.py     the words that a text explains
+timeline.py  the dates that it names
 """

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from engine.cast.joining import Form, Joined, titled, without_titles
 from engine.cast.names import Mention, find_names
 from engine.cast.person import Cast, Figure, Naming
+from engine.cast.terms import find_terms
+from engine.cast.timeline import find_dates
 from engine.cast.titles import TITLES
 from ingest.document import Document
 from ingest.passages import sentences
@@ -57,7 +59,7 @@ def make_cast(document: Document) -> Cast:
     for forms in joined.groups():
         if sum(counts[form] for form in forms) >= LEAST and len(figures) < MOST:
             figures.append(_figure(document, forms, by_form, counts))
-    return Cast(tuple(figures), tuple(stops), len(text))
+    return Cast(tuple(figures), tuple(stops), len(text), find_terms(document), find_dates(document))
 
 
 def _disjoint(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -7,10 +7,13 @@ import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 
-FORMAT = 1
+from engine.cast.terms import Term
+from engine.cast.timeline import Dated
+
+FORMAT = 2
 MOST_TIES = 6
 KINDS = ("person", "place", "other")
 
@@ -59,17 +62,29 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cast:
-    """All figures of one text, the most mentioned first. `scenes` are the starts of its paragraphs, `size`
-    its letters."""
+    """All figures of one text, the most mentioned first, the terms that it explains and the dates it names.
+
+    `scenes` are the starts of its paragraphs, `size` its letters.
+    """
 
     figures: tuple[Figure, ...]
     scenes: tuple[int, ...] = field(default=(), repr=False)
     size: int = 0
+    terms: tuple[Term, ...] = field(default=(), repr=False)
+    dates: tuple[Dated, ...] = field(default=(), repr=False)
 
     def known(self, until: int, kind: str | None = None) -> list[Figure]:
         """List the figures met before a character, the most mentioned first."""
         met = [one for one in self.figures if one.seen(until) and kind in (None, one.kind)]
         return sorted(met, key=lambda one: -len(one.seen(until)))
+
+    def explained(self, until: int) -> list[Term]:
+        """List the terms explained before a character."""
+        return [one for one in self.terms if one.end <= until]
+
+    def dated(self, until: int) -> list[Dated]:
+        """List the dates named before a character, the earliest first."""
+        return [one for one in self.dates if one.end <= until]
 
     def company(self, figure: Figure, until: int) -> list[tuple[Figure, int]]:
         """List who appears with a figure in the same paragraphs read so far, and in how many."""
@@ -94,7 +109,10 @@ class Cast:
         """Write everything as one line of JSON."""
         figures = [[one.kind, one.names, [(n.start, n.end, n.name) for n in one.namings], one.introductions]
                    for one in self.figures]  # fmt: skip
-        record = {"format": FORMAT, "size": self.size, "scenes": self.scenes, "figures": figures}
+        record = {
+            "format": FORMAT, "size": self.size, "scenes": self.scenes, "figures": figures,
+            "terms": [astuple(one) for one in self.terms], "dates": [astuple(one) for one in self.dates],
+        }  # fmt: skip
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
@@ -104,7 +122,10 @@ class Cast:
             record = json.loads(line)
             if record["format"] != FORMAT:
                 return None
-            return cls(tuple(map(_figure, record["figures"])), tuple(record["scenes"]), record["size"])
+            terms = tuple(Term(*one) for one in record["terms"])
+            dates = tuple(Dated(tuple(when), *rest) for when, *rest in record["dates"])
+            figures = tuple(map(_figure, record["figures"]))
+            return cls(figures, tuple(record["scenes"]), record["size"], terms, dates)
         except (ValueError, KeyError, TypeError):
             return None
 

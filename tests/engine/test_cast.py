@@ -93,7 +93,7 @@ def test_a_cast_is_kept_in_its_file_and_made_again_where_it_is_not(tmp_path):
     path = tmp_path / "cast.json"
     made = kept_cast(path, BOOK)
     assert made.figures and Cast.from_json(path.read_text()) == made == kept_cast(path, BOOK)
-    for broken in (path.read_text().replace('"format": 1', '"format": 0'), "{}", "[", "\ud800"):
+    for broken in (path.read_text().replace('"format": 2', '"format": 0'), "{}", "[", "\ud800"):
         path.write_bytes(broken.encode("utf-8", "surrogatepass"))
         assert kept_cast(path, BOOK) == made
     assert kept_cast(tmp_path / "nowhere" / "cast.json", BOOK) == made

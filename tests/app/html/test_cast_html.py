@@ -16,6 +16,7 @@ def test_every_line_leads_to_its_place_in_its_book():
     cast = make_cast(BOOK)
     shown = cast_html.who_html(BOOK, cast, HALF, "b1")
     shown += cast_html.story_html(BOOK, story_so_far(BOOK, cast, HALF), "b1")
+    shown += cast_html.terms_html(BOOK, cast, HALF, "b1") + cast_html.dates_html(BOOK, cast, HALF, "b1")
     assert set(re.findall(r"<(\w+)", shown)) <= TAGS
     places = re.findall(r'data-action="(?:jump|cite)" data-document="b1" data-start="(\d+)"', shown)
     assert places and all(int(start) < HALF for start in places)
@@ -39,3 +40,16 @@ def test_a_hostile_book_is_told_as_its_characters():
     shown = cast_html.who_html(book, cast, len(text), "b") + cast_html.story_html(book, told, "b")
     assert set(re.findall(r"<(\w+)", shown)) <= TAGS and "{{" not in shown
     assert "Crook" in shown and "&#60;script&#62;" in shown
+
+
+def test_terms_and_dates_lead_to_their_sentences_and_no_further_than_was_read():
+    text = "A <i>sonnet</i> is one. A ballad is a song that tells a story. In 1798 came {{y}}, in 1800 more."
+    book = Document("T", "", "en", "text", f"{text}\n\nAn epic is a poem of great length. It began in 1667.")
+    cast, far = make_cast(book), len(book.text)
+    shown = cast_html.terms_html(book, cast, far, "b") + cast_html.dates_html(book, cast, far, "b")
+    assert set(re.findall(r"<(\w+)", shown)) <= TAGS and "{{" not in shown
+    assert re.findall(r"<strong>(.*?)</strong>", shown) == ["ballad", "epic", "1667", "1798", "1800"]
+    shown = cast_html.terms_html(book, cast, len(text), "b") + cast_html.dates_html(
+        book, cast, len(text), "b"
+    )
+    assert re.findall(r"<strong>(.*?)</strong>", shown) == ["ballad", "1798", "1800"]

@@ -1,0 +1,138 @@
+"""Terms: the words that a text explains, each with the sentence that does; for a glossary of non-fiction.
+
+Only plain forms of explaining count: "a term is a thing that …", "what is called a term", "a term means …",
+"Term: what it is" as a line of its own. They stand in the present: a story, told in the past, is left alone.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.document import Document
+from ingest.passages import sentences
+
+MOST = 300  # terms of a text
+LEAST = 3  # times that a plain word stands which "the … is" may explain
+LONGEST = 60  # words of an explanation
+_WORD = r"[^\W\d_][\w’'-]*"
+# what ends a term, or is none by itself
+_SMALL = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    of in on at by and or but because when which that for to from after if since where with is are was were
+    be as it its than then so not no he she they we you i me him them us this these those there here what who
+    whose how why one a an the his her their our my your such some any all both each every only also still
+    just very out up off away upon into during again
+    """,
+    )
+)
+# things that sentences are about without explaining them
+_NONE = frozenset(
+    re.findall(
+        r"\S+",
+        """
+    answer aim best case cause chapter consequence difference difficulty end example exception fact first
+    following idea last matter moral next other point problem purpose question reason rest result rule same
+    second secret story thing third thought trouble truth way word work world whole furthermore moreover
+    """,
+    )
+)
+_TERM = rf"{_WORD}(?: {_WORD}){{0,3}}"
+_CALLED = re.compile(
+    r"\b(?P<verb>is|are|was|were|be|been)(?: also| often| sometimes)? (?:called|termed|known as)"
+    rf"(?P<article> an?| the| its| their)? [“‘\"']?(?P<term>{_TERM})"
+)
+_IS = re.compile(
+    rf"(?:^|: )(?:(?P<article>[Aa]n?|[Tt]he) (?P<term>{_TERM}?)(?: of an? {_WORD})? is"
+    rf"|(?P<terms>[A-Z][\w’'-]*(?: {_WORD}){{0,2}}?) are)"
+    r" (?:an?|the|any|that|what|two|three|those)(?P<what> [^,;:.]*)"
+)
+_MEANS = re.compile(
+    rf"^(?:An? |The |By )?[“‘\"']?(?P<term>{_TERM}?)[”’\"']? (?:means|denotes|refers to|is meant)\b"
+)
+_LINE = re.compile(rf"^(?P<term>{_TERM})(?: \([^)]{{1,40}}\))?(?:: | [—–] )(?=[a-z])")
+# what makes "is a thing" an explanation: it goes on to say which
+_WHICH = re.compile(r"\b(?:that|which|who|whose|where|when|in|of|for|to|at|with|by|made|used|from|between)\b")
+_PAST = re.compile(r"\b(?:was|were|had|did)\b")
+_VERBS = re.compile(r"\b(?:said|says|cried|asked|answered|replied|thought|fancy|came|went|knew)\b")
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word as it is written at its explanation, and the sentence (start, end) that explains it."""
+
+    word: str
+    start: int
+    end: int
+
+
+def find_terms(document: Document) -> tuple[Term, ...]:
+    """List the terms that a document explains, in the order of the alphabet; the first explanation counts."""
+    text = document.text
+    found: dict[str, Term] = {}
+    for first, last in bodies(document):
+        for number, (start, end) in enumerate(sentences(text, first, last)):
+            sentence = " ".join(text[start:end].split())
+            for word, is_plain in _explained(sentence, begins=number == 0):
+                if not is_plain or _is_used(text, word):
+                    found.setdefault(_key(word), Term(word, start, end))
+    return tuple(sorted(list(found.values())[:MOST], key=lambda term: term.word.casefold()))
+
+
+def bodies(document: Document) -> Iterator[tuple[int, int]]:
+    """Yield what is no heading of the paragraphs that are the author's own, no imprint or index."""
+    heads = {chapter.start: document.heading_end(chapter) for chapter in document.chapters}
+    for start, end in document.paragraphs:
+        chapter = document.place(start).chapter
+        start = max(start, heads.get(start, start))
+        if start < end and (chapter is None or document.chapters[chapter].kind == "body"):
+            yield start, end
+
+
+def _key(word: str) -> str:
+    """Return a term as terms are compared: small letters, the last word in the singular."""
+    small = word.casefold()
+    return small[:-1] if small.endswith("s") and not small.endswith(("ss", "us", "is")) else small
+
+
+def _explained(sentence: str, begins: bool) -> Iterator[tuple[str, bool]]:
+    """Yield the terms that a sentence explains, and whether one is a plain word that any sentence may have.
+
+    begins: whether it begins its paragraph.
+    """
+    if len(sentence.split()) > LONGEST or sentence[:1] in "“‘\"'" or sentence[-1:] in "”’\"'":
+        return
+    if begins and (line := _LINE.match(sentence)):
+        yield from ((word, True) for word in _term(line["term"], at_start=True))
+    if (means := _MEANS.match(sentence)) is not None:
+        yield from ((word, True) for word in _term(means["term"], sentence.startswith(means["term"])))
+    for said in _IS.finditer(sentence):
+        if _WHICH.search(said["what"]) and not _PAST.search(said["what"]):
+            is_plain = said["article"] in ("The", "the", None)
+            for word in _term(said["term"] or said["terms"], at_start=said["term"] is None):
+                yield word, is_plain and " " not in word
+    for called in _CALLED.finditer(sentence):
+        words = list(itertools.takewhile(lambda one: one.lower() not in _SMALL, called["term"].split()))
+        # "was called home", "was called clever": no name of a thing
+        if called["article"] or called["verb"] in ("is", "are") or words and words[-1].endswith("s"):
+            yield from ((word, False) for word in _term(" ".join(words), at_start=False))
+
+
+def _term(words: str, at_start: bool) -> Iterator[str]:
+    """Yield a term out of words that may be one. at_start: its capital is that of the sentence."""
+    taken = [word.rstrip("’'") for word in words.split()]
+    small = {word.lower() for word in taken}
+    if not taken or small & (_SMALL | _NONE) or len(taken[-1]) < 4 or _VERBS.search(words):
+        return
+    first, *rest = taken
+    first = first[0].lower() + first[1:] if at_start and first[1:].islower() else first
+    # capital letters all through are the name of somebody or some place: who is who tells of those
+    if not all(word[0].isupper() for word in (first, *rest)):
+        yield " ".join([first, *rest])
+
+
+def _is_used(text: str, word: str) -> bool:
+    """Tell whether a text comes back to a word often."""
+    return len(re.findall(rf"\b{re.escape(_key(word))}", text, re.IGNORECASE)) >= LEAST

@@ -1,0 +1,116 @@
+"""Timeline: the dates that a text names, each with its sentence, in the order of time.
+
+A number of four digits is a year where the words beside it say so ("in 1703", "of 26 November 1703"), never
+by itself: "1,500 feet", "No. 1703" and "1800 men" are none.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.cast.terms import bodies
+from ingest.document import Document
+from ingest.passages import sentences
+
+MOST = 2_000  # dates of a text
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+          "November", "December"]  # fmt: skip
+_MONTH = "|".join(MONTHS)
+_ERA = r"(?P<era>,? ?(?:BC|BCE|B\. ?C\.(?: ?E\.)?|AD|A\. ?D\.|CE)(?!\w))"
+_BEFORE = (
+    r"(?i:in|since|until|till|by|from|to|after|before|about|around|circa|c\.|ca\.|of|year|years|and|between"
+    r"|during|early|late|spring|summer|autumn|winter|\(|[–-])"
+)
+_THINGS = (
+    r"(?! ?(?:feet|foot|miles?|yards?|metres?|meters?|km|tons?|pounds?|men|women|people|souls|years|days"
+    r"|ships|books|pages|words|francs|dollars|marks|times|copies|inhabitants|per\b|%|°))"
+)
+_DAY = r"(?P<day>[12]?\d|3[01])(?:st|nd|rd|th)?"
+_YEAR = r"(?P<year>1\d{3}|20\d{2})"
+_END = r"(?!\d|[.,]\d)"
+# the fullest first: what one has taken the next does not see
+_FORMS = tuple(
+    re.compile(form)
+    for form in (
+        rf"\b{_DAY}(?: of)? (?P<month>{_MONTH}),? {_YEAR}{_END}",
+        rf"\b(?P<month>{_MONTH}) {_DAY},? {_YEAR}{_END}",
+        rf"\b(?P<month>{_MONTH}),? (?:of )?{_YEAR}{_END}",
+        rf"\b(?P<year>\d{{1,4}}){_ERA}",
+        rf"\bAD (?P<year>\d{{1,4}}){_END}",
+        rf"\b{_YEAR}s\b",
+        rf"(?<![\w.]){_BEFORE} ?{_YEAR}{_END}{_THINGS}",
+        r"\b(?P<century>\w+)[ -]century\b(?P<era> BC| B\.C\.)?",
+    )
+)
+_ORDINALS = re.findall(
+    r"\w+",
+    """
+    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+    fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
+    """,
+)
+
+
+@dataclass(frozen=True, order=True)
+class Dated:
+    """A date (year, month, day; 0 for what is not told, a year before Christ below zero) and its sentence.
+
+    start, end: the sentence; words: the date as the text has it.
+    """
+
+    when: tuple[int, int, int]
+    start: int
+    end: int
+    words: str
+
+
+def find_dates(document: Document) -> tuple[Dated, ...]:
+    """List what a document dates, the earliest first; of like dates, in the order of the text."""
+    text = document.text
+    found: list[Dated] = []
+    for first, last in bodies(document):
+        for start, end in sentences(text, first, last):
+            seen: set[tuple[int, int, int]] = set()
+            for when, begin, stop in _dates(text, start, end):
+                # "in 1703" beside "26 November 1703" says nothing more
+                if when not in seen:
+                    seen |= {when, (when[0], when[1], 0), (when[0], 0, 0)}
+                    found.append(Dated(when, start, end, " ".join(text[begin:stop].split())))
+    return tuple(sorted(found[:MOST]))
+
+
+def _dates(text: str, start: int, end: int) -> Iterator[tuple[tuple[int, int, int], int, int]]:
+    """Yield (date, start, end of its words) of a sentence."""
+    taken: list[tuple[int, int]] = []
+    for form in _FORMS:
+        for match in form.finditer(text, start, end):
+            parts = match.groupdict()
+            name = "century" if parts.get("century") else "year"
+            first = match.start() if parts.get("month") else match.start(name)
+            when = _when(parts)
+            if when is not None and all(first >= stop or match.end() <= begin for begin, stop in taken):
+                taken.append((first, match.end()))
+                yield when, first, match.end()
+
+
+def _when(parts: dict[str, str | None]) -> tuple[int, int, int] | None:
+    """Read a date; None where it is none. A century is its first year."""
+    sign = -1 if "B" in (parts.get("era") or "") else 1
+    if century := parts.get("century"):
+        number = _ordinal(century)
+        return None if number is None else (-100 * number if sign < 0 else 100 * number - 99, 0, 0)
+    month = parts.get("month")
+    return (
+        sign * int(parts["year"] or 0),
+        MONTHS.index(month) + 1 if month else 0,
+        int(parts.get("day") or 0),
+    )
+
+
+def _ordinal(word: str) -> int | None:
+    """Read "nineteenth" or "19th"; None for another word."""
+    small = word.lower()
+    if small in _ORDINALS:
+        return _ORDINALS.index(small) + 1
+    number = re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)", small)
+    return int(number[1]) if number else None
