@@ -73,7 +73,7 @@ class Paths:
             self.found,
             self.locks,
         )
-        files = (self.accounts, self.card, self.socket)
+        files = (self.accounts, self.card, self.settings, self.socket)
         ours = [*(place.name for place in (*folders, *files)), *database]
         with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
             names = os.listdir(self.home)
@@ -136,6 +136,11 @@ class Paths:
     def accounts(self) -> Path:
         """Who may sign in to the page, where it asks for that (`engine.shelf.accounts`)."""
         return self.home / "accounts.json"
+
+    @property
+    def settings(self) -> Path:
+        """The model, device, precision and threads that were chosen (`engine.preferences`)."""
+        return self.home / "settings.json"
 
     @property
     def locks(self) -> Path:

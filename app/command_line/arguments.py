@@ -54,7 +54,7 @@ def add_model_arguments(group: argparse._ArgumentGroup, prefix: str = "") -> Non
         dest=f"{prefix}threads",
         type=numbers.thread_count,
         metavar="N",
-        help="CPU threads (default: all cores)",
+        help="CPU threads (default: LONGMEM_THREADS, or all cores)",
     )
     numbers.add_device_arguments(group, prefix or numbers.MODEL)
 

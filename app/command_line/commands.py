@@ -32,6 +32,7 @@ from app.command_line.arguments import (
 from app.command_line.opening import (
     assistant,
     choose_device,
+    choose_kept,
     data_folder,
     named_model,
     sampling,
@@ -250,6 +251,7 @@ def refuse_page_options(parser: Parser, arguments: argparse.Namespace) -> None:
 
 def main(argv: list[str]) -> int:
     """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
+    choose_kept(argv)
     stay_local(named_model(argv))  # before any import: libraries read these settings when they are loaded
     wait_asleep()
     arguments = parse(argv)

@@ -2,11 +2,26 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from app.command_line.arguments import PAGE, model_options
+from engine import preferences
 from engine.arguments import DEVICE_VARIABLE, MODEL, PRECISION_VARIABLE
 from engine.paths import Paths
+from ingest.errors import BadInput
+
+# what is tried, trained or measured is as its own command line says, not as a reader likes it
+NOT_READING = {
+    "test",
+    "adapt",
+    "train",
+    "train-search",
+    "make-questions",
+    "train-reader",
+    "evaluate",
+    "bench",
+}
 
 
 def named_model(argv: list[str]) -> str | None:
@@ -14,6 +29,16 @@ def named_model(argv: list[str]) -> str | None:
     after = dict(zip(argv, argv[1:], strict=False))
     joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]
     return after.get("--model") or next(iter(joined), None) or os.environ.get("LONGMEM_MODEL") or None
+
+
+def choose_kept(argv: list[str]) -> None:
+    """Let a reader's command begin with what was chosen on the page; what cannot be read is told."""
+    if next((word for word in argv if not word.startswith("-")), "") in NOT_READING:
+        return
+    try:
+        preferences.apply(Paths.default().settings, os.environ)
+    except BadInput as error:
+        print(f"going on without what was chosen in the settings: {error}", file=sys.stderr)
 
 
 def stay_local(model: str | None) -> None:
@@ -58,6 +83,7 @@ def assistant(arguments: argparse.Namespace, prefix: str = ""):
 
     options = model_options(arguments, prefix)
     options["model"] = options["model"] or named_model([])
+    options["threads"] = options["threads"] or preferences.named_threads()
     return Assistant(Library(data_folder(), parse_file, recognise=recognise, **options))
 
 

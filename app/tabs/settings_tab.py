@@ -6,6 +6,7 @@ from app.desk import doctor, uploads
 from app.desk.desk import Desk
 from app.html import look_html, markup, wording
 from app.tabs.frame import HIDDEN, PANE
+from app.tabs.machine_form import MachineForm
 from engine.paths import PROGRAM
 from engine.shelf.shelf import folder_bytes
 
@@ -17,9 +18,10 @@ PRIVACY = (
     "Nothing leaves this machine: no account, no telemetry, no font or script from elsewhere. The network is "
     "used only where you name a model that has to be fetched, or a store of memories on another machine."
 )
-MODELS = (
-    "Another model, device or precision is named at the start: --model, --device and --precision, or "
-    "LONGMEM_MODEL, LONGMEM_DEVICE and LONGMEM_PRECISION. LONGMEM_HOME names another data folder."
+ELSEWHERE = (
+    "For one start: --model, --device, --precision and --threads, or LONGMEM_MODEL, LONGMEM_DEVICE, "
+    "LONGMEM_PRECISION and LONGMEM_THREADS; they go before what is chosen here. LONGMEM_HOME names another "
+    "data folder."
 )
 LOOKING = "Looking …"
 
@@ -35,7 +37,8 @@ class SettingsTab:
         words = markup.tag("p", LOOKING, class_="lm-empty")
         self.facts = gr.HTML(words, apply_default_css=False, padding=False, elem_id="lm-facts")
         self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look-again")
-        told = [("Changing that", MODELS), ("Privacy", PRIVACY), ("Keys", KEYS)]
+        self.machine = MachineForm(desk)
+        told = [("By the command line", ELSEWHERE), ("Privacy", PRIVACY), ("Keys", KEYS)]
         below = markup.joined(_section(title, markup.tag("p", words)) for title, words in told)
         gr.HTML(below, apply_default_css=False, padding=False)
 
@@ -43,6 +46,7 @@ class SettingsTab:
         """Look when the tab is chosen."""
         quick = {**HIDDEN, "concurrency_limit": 2}
         gr.on([self.look.click, tab.select], self.on_look, None, [self.facts], **quick)
+        self.machine.wire(tab)
 
     def on_look(self) -> str:
         return facts_html(state(self.desk))

@@ -1,0 +1,73 @@
+"""Machine desk: which model, device, precision and threads a reader may choose, and what was chosen."""
+
+import os
+
+from app.desk.desk import Desk
+from engine import preferences
+from engine.arguments import PRECISIONS
+from engine.backbone.known import KNOWN, KnownModel, reading_rate
+from engine.backbone.placement import chosen_device, placed, precisions_of
+from ingest.errors import BadInput
+
+# as placement names them; the environment may name another card
+DEVICES = ("cpu", "cuda", "mps")
+
+
+class MachineDesk:
+    """What is kept in the settings of a data folder, and what goes before it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.path = desk, desk.shelf.paths.settings
+        at_start = self.chosen()
+        # what an option or a variable of this start says otherwise
+        self.overruled = [name for name, variable in preferences.VARIABLES.items()
+                          if os.environ.get(variable) not in (None, "", at_start.get(name))]  # fmt: skip
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the page may choose: where it is its user's alone. A model's folder is a path."""
+        return not self.desk.read_only and self.desk.accounts is None
+
+    def chosen(self) -> dict[str, str]:
+        """Return what was chosen; nothing where that cannot be read."""
+        try:
+            return preferences.kept(self.path)
+        except BadInput:
+            return {}
+
+    def choose(self, values: dict[str, str]) -> bool:
+        """Keep what is to be used from the next start on; tells whether the model is another.
+
+        Raises BadInput for what is no such thing, or cannot run here.
+        """
+        if not self.may_change:
+            raise BadInput("the settings of this page are chosen by the command line alone")
+        wanted = preferences.checked(values)
+        placed(wanted.get("device", "auto"), wanted.get("precision", "auto"))
+        before = self.chosen().get("model")
+        preferences.keep(self.path, wanted)
+        return wanted.get("model") != before
+
+    def devices(self) -> list[str]:
+        """List the devices that are here."""
+        return ["auto", *(name for name in DEVICES if _is_there(name))]
+
+    def precisions(self) -> list[str]:
+        """List the precisions that a device of this machine can run."""
+        able = {one for name in self.devices() for one in precisions_of(chosen_device(name))}
+        return ["auto", *(name for name in PRECISIONS if name in able)]
+
+    def known(self) -> list[tuple[KnownModel, int, float]]:
+        """List the known models with the bytes of memory and the least seconds for 100 words, as set now."""
+        placement = placed()
+        rate = reading_rate(placement.device)
+        kind = placement.precision
+        return [(one, one.memory(kind), one.least_seconds(kind, rate)) for one in KNOWN]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        chosen_device(name)
+    except BadInput:
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""What the page may choose for the next start, where, and what goes before it."""
+
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from app.command_line import opening
+from app.desk.machine_desk import MachineDesk
+from app.tabs.machine_form import MachineForm, known_html
+from engine.backbone.known import KNOWN
+from engine.paths import Paths
+from ingest.errors import BadInput
+
+
+def desk(home, **more) -> SimpleNamespace:
+    values = {"shelf": SimpleNamespace(paths=Paths(home)), "read_only": False, "accounts": None}
+    return SimpleNamespace(**values | more)
+
+
+@pytest.fixture(autouse=True)
+def nothing_named(monkeypatch):
+    for name in ("MODEL", "DEVICE", "PRECISION", "THREADS"):
+        # set first, so that what a test leaves there goes with it
+        monkeypatch.setenv(f"LONGMEM_{name}", "x")
+        monkeypatch.delenv(f"LONGMEM_{name}")
+
+
+def test_what_the_form_keeps_the_next_start_takes(tmp_path, monkeypatch, capsys):
+    with gr.Blocks():
+        form = MachineForm(desk(tmp_path))
+    assert "next start" in form.on_save("auto", "cpu", "bfloat16", "2")
+    assert "anew" not in form.on_save("auto", "cpu", "bfloat16", " 3 ")
+    assert "anew" in form.on_save(KNOWN[0].name, "cpu", "bfloat16", "3")
+    shown = form.on_open()
+    assert (shown[form.threads], shown[form.model]) == ("3", KNOWN[0].name)
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
+    opening.choose_kept(["evaluate", "qa"])
+    assert opening.named_model([]) is None
+    opening.choose_kept(["ask", "emma", "Who?"])
+    assert opening.named_model([]) == KNOWN[0].name
+    assert MachineDesk(desk(tmp_path)).overruled == []
+    monkeypatch.setenv("LONGMEM_DEVICE", "auto")
+    assert MachineDesk(desk(tmp_path)).overruled == ["device"]
+    Paths(tmp_path).settings.write_text("{")
+    opening.choose_kept([])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("going on without what was chosen in the settings: ")
+
+
+WRONG = {"device": "cuda:99", "precision": "int2", "threads": "none", "model": "nowhere"}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_not_there_is_refused(tmp_path, name):
+    with pytest.raises(BadInput):
+        MachineDesk(desk(tmp_path)).choose({name: WRONG[name]})
+    assert not Paths(tmp_path).settings.exists()
+
+
+@pytest.mark.parametrize("more", [{"read_only": True}, {"accounts": object()}])
+def test_a_page_of_several_readers_chooses_nothing(tmp_path, more):
+    with pytest.raises(BadInput, match="by the command line alone"):
+        MachineDesk(desk(tmp_path, **more)).choose({"threads": "1"})
+
+
+def test_known_models_are_told_with_what_they_take(tmp_path):
+    shown = known_html(MachineDesk(desk(tmp_path)))
+    assert all(one.name in shown for one in KNOWN) and "988.1 MB" in shown
+    assert all(one.memory("int4") < one.memory("float16") < one.memory("float32") for one in KNOWN)
+    assert KNOWN[0].least_seconds("float16", 361_821_120 * 2) == pytest.approx(130)

@@ -1,0 +1,50 @@
+"""The field of the question while an answer is made: what is typed meanwhile stays, what was asked goes."""
+
+import pytest
+
+from tests.app.browser import answers, ask, open_book, to_tab, until, visiting
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+TITLE = "The Lighthouse of Amber Bay"
+FIRST, SECOND = "How many chapters are there?", "What is chapter 2 called?"
+# types into the field after Ask was pressed, before the server has heard of the question
+TYPE_AT_ASKING = """([question, words, anew]) => {
+    const [real, field] = [window.fetch, document.querySelector('#lm-question textarea')];
+    window.fetch = (...asked) => {
+        if (String(asked[1]?.body).includes(question)) {
+            window.fetch = real;
+            field.value = anew ? words : field.value + words;
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+        }
+        return real(...asked);
+    };
+}"""
+
+
+def test_what_is_typed_while_a_question_is_taken_up_stays_in_the_field(chromium, served, novel):
+    entry = served.visit.add(novel)
+    until(lambda: served.desk.shelf.get(entry.id).state == "ready")
+    with visiting(chromium, served.url) as page:
+        page.wait_for_selector(".lm-card[data-state=ready]")
+        open_book(page, TITLE)
+        box = page.get_by_label("Your question")
+        for anew in (True, False):
+            page.evaluate(TYPE_AT_ASKING, [FIRST, SECOND, anew])
+            ask(page, FIRST)
+            sync_api.expect(box).to_have_value(SECOND)
+        ask(page, SECOND)
+        sync_api.expect(box).to_have_value("")
+        sync_api.expect(answers(page)).to_have_count(3)
+
+        # the settings can be chosen, and a wrong value is told
+        to_tab(page, "Settings")
+        threads = page.get_by_label("Processor threads")
+        page.locator("#lm-known-models td").first.wait_for()
+        threads.fill("none")
+        page.get_by_role("button", name="Keep these").click()
+        page.get_by_text("'none' is not a whole number").first.wait_for()
+        threads.fill("1")
+        page.get_by_role("button", name="Keep these").click()
+        page.get_by_text("It takes effect at the next start").wait_for()
+        assert '"threads": "1"' in served.desk.shelf.paths.settings.read_text()
