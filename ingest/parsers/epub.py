@@ -215,14 +215,21 @@ def _write_document(
 
 
 def _settle(found: list[Block], named: list[Entry]) -> dict[int, list[Entry]]:
-    """Block index -> entries that begin there, in the order of the table of contents."""
+    """Return block index -> entries that begin there, in the order of the table of contents."""
     anchors: dict[str, int] = {}
+    headings: dict[str, int] = {}
     for index, block in enumerate(found):
+        if block.level:
+            headings.setdefault(_folded(block.text), index)
         for anchor in block.anchors:
             anchors.setdefault(anchor, index)
     places: dict[int, list[Entry]] = {}
     for entry in named:
-        index = anchors.get(entry.fragment, 0) if entry.fragment else 0
+        index = anchors.get(entry.fragment, -1) if entry.fragment else 0
+        if index < 0:  # its anchor is lost: its heading tells, else it may be any chapter's but the first
+            index = headings.get(_folded(entry.title), -1 if places else 0)
+        if index < 0:
+            continue
         if places.get(index):
             # two entries for one spot (a part and its first chapter): the later one may have its own heading
             if places[index][-1].title == entry.title:
@@ -240,8 +247,12 @@ def _is_heading_of(block: Block, entry: Entry) -> bool:
 def _alike(text: str, title: str) -> bool:
     if max(len(text), len(title)) > _LONGEST_TITLE:
         return False
-    text, title = ("".join(filter(str.isalnum, words.casefold())) for words in (text, title))
+    text, title = _folded(text), _folded(title)
     return bool(text and title) and (text in title or title in text)
+
+
+def _folded(words: str) -> str:
+    return "".join(filter(str.isalnum, words.casefold()))
 
 
 def _entry_kind(entry: Entry, kind: str) -> str:

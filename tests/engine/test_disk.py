@@ -28,6 +28,7 @@ from engine.shelf.connections import Unwritable
 from engine.shelf.shelf import Shelf
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
+from engine.upkeep import faults
 from ingest.parse import parse
 from ingest.tables import read_table
 
@@ -216,6 +217,35 @@ def test_an_encoding_that_would_not_fit_is_refused_and_goes_on_with_room(added, 
     assert library.document(entry.id).text, "what was read stays, and can be read"
     (disk / "filler").unlink()
     assert library.add(tmp_path / "new.md").state == "ready"
+    library.shelf.close()
+
+
+def test_nothing_is_lost_over_ten_full_disks(added, disk, tmp_path):
+    """Each is full at another moment of an addition, which goes on as soon as there is room."""
+    library = opened(added, disk)
+    kept, cut_off = {library.shelf.entries()[0].id: "The Harbour"}, 0
+    for number in range(10):
+        file = tmp_path / f"{number}.md"
+        file.write_text(f"{BOOK}\n\nThis is copy {number}.")
+        filling = threading.Timer(0.03 * number, fill, [disk])
+        filling.start()
+        try:
+            library.add(file)
+        except Failure as refusal:
+            assert "\n" not in str(refusal)
+            cut_off += 1
+        filling.join()
+        library.shelf.close()
+        for name in ("filler", "rest"):
+            (disk / name).unlink(missing_ok=True)
+        library = opened(added, disk)
+        library.shelf.sweep()
+        kept[library.add(file).id] = f"This is copy {number}."
+        there = {entry.id: library.document(entry.id).text for entry in library.shelf.entries()}
+        assert there.keys() == kept.keys() and all(words in there[book] for book, words in kept.items())
+    assert cut_off, "the disk was full in time"
+    assert all(entry.state == "ready" for entry in library.shelf.entries())
+    assert not list(faults(library))
     library.shelf.close()
 
 

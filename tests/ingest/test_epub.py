@@ -344,3 +344,13 @@ def test_two_files_of_one_name_are_told_of_where_they_differ(read, again, told):
     document = read(data.getvalue())
     assert any("several files named one.xhtml" in one for one in document.warnings) == told
     assert ("Other words." in document.text) == told
+
+
+def test_contents_whose_anchors_are_lost_take_no_chapter_from_another(read):
+    body = "<h1 id='i'>I</h1><p>Alpha.</p><h1>Of Mills</h1><p>Beta.</p><h1 id='k'>III</h1><p>Gamma.</p>"
+    links = (("i", "I"), ("lost", "Of mills"), ("k", "III"), ("gone", "Nothing"))
+    nav = "".join(f"<li><a href='a.xhtml#{anchor}'>{title}</a></li>" for anchor, title in links)
+    document = read(epub({"a.xhtml": page(f"<body>{body}</body>")}, nav=f"<ol>{nav}</ol>"))
+    found = {chapter.title: document.text[chapter.start : chapter.end] for chapter in document.chapters}
+    assert list(found) == ["I", "Of mills", "III"]
+    assert "Alpha." in found["I"] and "Beta." in found["Of mills"] and "Gamma." in found["III"]
