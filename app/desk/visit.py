@@ -13,6 +13,7 @@ from app.desk.reading_desk import ReadingDesk
 from app.desk.state import BOUNDS, Line, View
 from app.desk.talk_desk import TalkDesk
 from app.html import shelf_html
+from app.html.markup import Html
 from engine.demonstrations.demonstrations import CLASSIFY, ENCODE
 from engine.demonstrations.store import DemonstrationLibrary
 from engine.errors import Failure
@@ -179,7 +180,7 @@ class Visit:
             self.desk.waiting(), {one.id for one in entries if self.shelf.paths.pictures(one.id).is_dir()},
         )  # fmt: skip
 
-    def _more(self, entries: list[Entry], fixed: set[str]) -> dict[str, list[str]]:
+    def _more(self, entries: list[Entry], fixed: set[str]) -> dict[str, list[Html]]:
         """Return further buttons by the id of their book: tags, an older edition, notes that may stay."""
         marked = self.shelf.marks.books()
         mine = [entry for entry in entries if entry.id not in fixed and len(entry.holders) < 2]

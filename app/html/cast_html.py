@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.html import markup
+from app.html.markup import Html
 from engine.cast.person import Cast, Figure
 from engine.cast.story import Told
 from ingest.document import Document
@@ -19,7 +20,7 @@ _NOTHING = (
 )
 
 
-def who_html(document: Document, cast: Cast, until: int, book: str) -> str:
+def who_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     """List the figures met before a character, with their names, places and company. book: its id."""
     known = cast.known(until)[:MOST]
     if not known:
@@ -32,7 +33,7 @@ def who_html(document: Document, cast: Cast, until: int, book: str) -> str:
     return _pane("who", *parts)
 
 
-def story_html(document: Document, told: Sequence[Told], book: str) -> str:
+def story_html(document: Document, told: Sequence[Told], book: str) -> Html:
     """Tell the story so far, chapter by chapter, in the book's own sentences. book: its id."""
     if not told:
         return _empty("story", 0, "")
@@ -46,10 +47,10 @@ def story_html(document: Document, told: Sequence[Told], book: str) -> str:
     return _pane("story", *parts)
 
 
-def terms_html(document: Document, cast: Cast, until: int, book: str) -> str:
+def terms_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     """List the terms that were explained before a character, each with the sentence that does."""
     rows = [
-        markup.tag("li", markup.tag("strong", markup.text(one.word)),
+        markup.tag("li", markup.tag("strong", one.word),
                    markup.tag("p", _sentence(document, (one.start, one.end), book)))
         for one in cast.explained(until)
     ]  # fmt: skip
@@ -58,10 +59,10 @@ def terms_html(document: Document, cast: Cast, until: int, book: str) -> str:
     return _pane("terms", markup.tag("ul", *rows))
 
 
-def dates_html(document: Document, cast: Cast, until: int, book: str) -> str:
+def dates_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     """List the dates that were named before a character in the order of time, each with its sentence."""
     rows = [
-        markup.tag("li", markup.tag("strong", markup.text(one.words)),
+        markup.tag("li", markup.tag("strong", one.words),
                    markup.tag("p", _sentence(document, (one.start, one.end), book)))
         for one in cast.dated(until)[:MOST_DATES]
     ]  # fmt: skip
@@ -70,11 +71,11 @@ def dates_html(document: Document, cast: Cast, until: int, book: str) -> str:
     return _pane("dates", markup.tag("ul", *rows))
 
 
-def _empty(kind: str, until: int, words: str) -> str:
+def _empty(kind: str, until: int, words: str) -> Html:
     return _pane(kind, markup.tag("p", _NOTHING if until < BEGUN else words))
 
 
-def _pane(kind: str, *inside: str) -> str:
+def _pane(kind: str, *inside: str) -> Html:
     """Write a pane with the way to the other ones."""
     title = KINDS[kind]
     ways = [
@@ -88,7 +89,7 @@ def _pane(kind: str, *inside: str) -> str:
     )
 
 
-def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> str:
+def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> Html:
     seen = figure.seen(until)
     name = markup.tag("strong", figure.name(until))
     aliases = ", ".join(figure.aliases(until))
@@ -103,7 +104,7 @@ def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: st
     return markup.tag("li", *parts)
 
 
-def _strip(document: Document, figure: Figure, until: int, book: str) -> str:
+def _strip(document: Document, figure: Figure, until: int, book: str) -> Html:
     """Write the first mention in each stretch of the book as a mark that leads to it."""
     size = max(1, len(document.text))
     firsts: dict[int, int] = {}
@@ -118,7 +119,7 @@ def _strip(document: Document, figure: Figure, until: int, book: str) -> str:
     return markup.tag("div", *marks, class_="lm-line lm-roving")
 
 
-def _sentence(document: Document, span: tuple[int, int], book: str) -> str:
+def _sentence(document: Document, span: tuple[int, int], book: str) -> Html:
     words = " ".join(document.text[span[0] : span[1]].split())
     return markup.tag("button", words, type="button", class_="lm-link", data_action="cite",
                       data_document=book, data_start=span[0], data_end=span[1])  # fmt: skip

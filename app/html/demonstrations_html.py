@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.html import job_html, markup, shelf_html, wording
+from app.html.markup import Html
 from app.html.wording import TABLE, here
 from engine.demonstrations.files import SUFFIXES
 from engine.demonstrations.importing import Preview
@@ -61,7 +62,7 @@ def words_of(text: str, labels: Sequence[str]) -> dict[str, str]:
     return {label: found.get(label) or label for label in labels}
 
 
-def written(template: str, words: str, labels: Sequence[str], text: str, label: str) -> str:
+def written(template: str, words: str, labels: Sequence[str], text: str, label: str) -> Html:
     """Write how the model reads an example, or what is wrong with the template."""
     try:
         task = Task(template, words_of(words, labels))
@@ -77,14 +78,14 @@ def written(template: str, words: str, labels: Sequence[str], text: str, label: 
 
 def cards(
     every: Sequence[Facts], chosen: str = "", read_only: bool = False, ready: Sequence[ReadyLibrary] = ()
-) -> str:
+) -> Html:
     """Write all libraries, and those that come along."""
     shown = [card(one, one.library.id == chosen, read_only or one.is_fixed) for one in every]
     listed = markup.tag("ul", *shown, class_="lm-cards") if shown else empty(read_only, bool(ready))
     return listed + offered(ready, is_open=not shown)
 
 
-def empty(read_only: bool, has_ready: bool) -> str:
+def empty(read_only: bool, has_ready: bool) -> Html:
     """Write that there is no library yet."""
     if read_only:
         words = "There is no demonstration library, and this page is for reading only."
@@ -97,10 +98,10 @@ def empty(read_only: bool, has_ready: bool) -> str:
     return markup.tag("p", words, class_="lm-empty")
 
 
-def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> str:
+def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> Html:
     """Write the libraries that come with the program, one click each, with source and licence."""
     if not ready:
-        return ""
+        return markup.NOTHING
     rows = []
     for one in ready:
         about = f"{one.task.description} Source: {one.source}. Licence: {one.licence}."
@@ -111,11 +112,11 @@ def offered(ready: Sequence[ReadyLibrary], is_open: bool) -> str:
                       open=is_open, data_name="ready")  # fmt: skip
 
 
-def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
+def card(one: Facts, is_chosen: bool, read_only: bool) -> Html:
     """Write one library as a card."""
     library = one.library
     about = library.task.description or library.task.template
-    lines: list[str] = [
+    lines = [
         markup.tag("h3", library.name, class_="lm-title"),
         markup.tag("p", clipped(about, 160), class_="lm-author"),
         markup.tag("p", facts_words(one), class_="lm-facts"),
@@ -129,7 +130,7 @@ def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
     label = "In use below" if is_chosen else "Use"
     kind = "" if is_chosen else "lm-primary"
     use = markup.button(label, "use", library=library.id, class_=kind, aria_label=f"{label}: {library.name}")
-    buttons: list[str] = [use]
+    buttons = [use]
     if not read_only:
         buttons += _controls(one)
     lines.append(markup.tag("div", *buttons, class_="lm-row"))
@@ -137,9 +138,9 @@ def card(one: Facts, is_chosen: bool, read_only: bool) -> str:
                       data_state=one.state)  # fmt: skip
 
 
-def _controls(one: Facts) -> list[str]:
+def _controls(one: Facts) -> list[Html]:
     name, identifier = one.library.name, one.library.id
-    buttons: list[str] = []
+    buttons = []
     if one.state == "waiting":
         buttons.append(markup.button("Encode", "encode", library=identifier, aria_label=f"Encode: {name}"))
     else:
@@ -171,10 +172,10 @@ def facts_words(one: Facts) -> str:
     return " · ".join(parts)
 
 
-def heading(one: Facts | None) -> str:
+def heading(one: Facts | None) -> Html:
     """Write what stands above the work with a library."""
     if one is None:
-        return ""
+        return markup.NOTHING
     words = {
         "ready": f"{one.library.held('memory'):,} demonstrations in memory",
         "waiting": "not all of it is in the memory yet" + ("" if one.is_fixed else ": press Encode above"),
@@ -188,7 +189,7 @@ def heading(one: Facts | None) -> str:
 # importing
 
 
-def preview(table: Table, found: Preview | None, fault: str = "") -> str:
+def preview(table: Table, found: Preview | None, fault: str = "") -> Html:
     """Write what an import would keep: rows by label, the first of them, what is wrong by row."""
     if found is None:
         words = markup.tag("p", f"{table.name}: {fault}", class_="lm-failed", role="alert")
@@ -196,7 +197,7 @@ def preview(table: Table, found: Preview | None, fault: str = "") -> str:
     bad = len(found.problems)
     head = f"{found.name}: {len(table.rows):,} rows"
     head += f", {len(found.rows):,} good and {bad:,} with something wrong" if bad else ", all good"
-    parts: list[str] = [markup.tag("p", head, class_="lm-place")]
+    parts = [markup.tag("p", head, class_="lm-place")]
     parts += notes(found.warnings)
     counted = " · ".join(f"{clipped(label, 40)} {count:,}" for label, count in found.counts.items())
     parts.append(markup.tag("p", clipped(f"Labels: {counted}", 600), class_="lm-facts"))
@@ -211,7 +212,7 @@ def preview(table: Table, found: Preview | None, fault: str = "") -> str:
     return markup.tag("section", *parts, class_="lm-preview", aria_label="preview")
 
 
-def table_preview(table: Table) -> str:
+def table_preview(table: Table) -> Html:
     """Write the first rows of a file that is to be labelled, and what its reader was not sure of."""
     head = markup.tag("p", f"{table.name}: {len(table.rows):,} rows", class_="lm-place")
     rows = [[clipped(cell, 140) for cell in row] for row in table.rows[:SHOWN_ROWS]]
@@ -220,12 +221,12 @@ def table_preview(table: Table) -> str:
                       aria_label="preview")  # fmt: skip
 
 
-def notes(warnings: Sequence[str]) -> list[str]:
+def notes(warnings: Sequence[str]) -> list[Html]:
     """Write what the reader of a table was not sure of."""
     return [markup.tag("p", here(words, TABLE), class_="lm-facts") for words in warnings]
 
 
-def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     """Write a table of text."""
     top = markup.tag("tr", *(markup.tag("th", clipped(one, 60), scope="col") for one in head))
     body = [markup.tag("tr", *(markup.tag("td", cell) for cell in row)) for row in rows]
@@ -236,7 +237,7 @@ def table_html(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 # examples
 
 
-def examples(found: Sequence[Example], read_only: bool = False, editing: int = 0) -> str:
+def examples(found: Sequence[Example], read_only: bool = False, editing: int = 0) -> Html:
     """Write one page of examples."""
     if not found:
         return markup.tag("p", "No example is like that.", class_="lm-empty")
@@ -245,10 +246,10 @@ def examples(found: Sequence[Example], read_only: bool = False, editing: int = 0
     )
 
 
-def _example(one: Example, read_only: bool, is_edited: bool) -> str:
+def _example(one: Example, read_only: bool, is_edited: bool) -> Html:
     said = label_tag(one.label) + clipped(one.text)
     where = "" if one.part == "memory" else markup.tag("span", PARTS[one.part], class_="lm-facts")
-    buttons: list[str] = []
+    buttons = []
     if not read_only:
         name = clipped(one.text, 40)
         confirm = f"Remove the example “{name}”?"
@@ -260,7 +261,7 @@ def _example(one: Example, read_only: bool, is_edited: bool) -> str:
     return markup.tag("li", markup.tag("p", said), row, class_="lm-open" if is_edited else "")
 
 
-def label_tag(label: str) -> str:
+def label_tag(label: str) -> Html:
     """Write a label as a small plate."""
     return markup.tag("span", clipped(label, 60), class_="lm-label") + " "
 
@@ -268,16 +269,16 @@ def label_tag(label: str) -> str:
 # files
 
 
-def runs(found: Sequence[tuple[Run, Job | None, list[RunResult]]], read_only: bool = False) -> str:
+def runs(found: Sequence[tuple[Run, Job | None, list[RunResult]]], read_only: bool = False) -> Html:
     """Write the files that were labelled, or are."""
     if not found:
         return markup.tag("p", "No file was labelled with this library yet.", class_="lm-empty")
     return markup.tag("ul", *(_run(*one, read_only) for one in found), class_="lm-cards lm-runs")
 
 
-def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -> str:
+def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -> Html:
     head = f"{run.done:,} of {run.rows:,} texts labelled"
-    lines: list[str] = [
+    lines = [
         markup.tag("h3", run.name, class_="lm-title"),
         markup.tag("p", f"{head} · begun {shelf_html.ago(run.created)}", class_="lm-facts"),
     ]
@@ -291,7 +292,7 @@ def _run(run: Run, job: Job | None, results: list[RunResult], read_only: bool) -
         shown = table_html(["row", "label", "how sure", "text"], rows)
         summary = markup.tag("summary", f"The first {len(rows)} labels")
         lines.append(markup.tag("details", summary, shown, class_="lm-more", data_name=f"run {run.id}"))
-    buttons: list[str] = []
+    buttons = []
     if run.done:
         for suffix in SUFFIXES:
             label = f"Download {suffix[1:].upper()}"

@@ -8,6 +8,7 @@ way back from a note) has no text there.
 from collections.abc import Iterable
 
 from app.html import markup
+from app.html.markup import Html
 from ingest.document import Document
 from ingest.form import Span
 from ingest.pictures import NAME
@@ -22,7 +23,7 @@ Marked = tuple[int, int, str]  # start, end and kind of what is marked in the te
 
 
 def block(document: Document, start: int, end: int, level: int | None, marked: Iterable[Marked] = (),
-          pictures: str = "", **values: object) -> str:  # fmt: skip
+          pictures: str = "", **values: object) -> Html:  # fmt: skip
     """Write a paragraph, or a piece of one, with what belongs beside it.
 
     `level` is that of the chapter it heads; `pictures` the address of the folder with the pictures.
@@ -40,7 +41,7 @@ def block(document: Document, start: int, end: int, level: int | None, marked: I
     return markup.joined(parts)
 
 
-def _body(words: "_Words", start: int, end: int, level: int | None, spans: list[Span], values: dict) -> str:
+def _body(words: "_Words", start: int, end: int, level: int | None, spans: list[Span], values: dict) -> Html:
     values = {"data_start": start, "data_end": end, "tabindex": "-1"} | values
     table = next((one for one in spans if one.kind == "table"), None)
     if table is not None and start <= table.start and table.end <= end:
@@ -64,7 +65,7 @@ class _Words:
         self.document, self.marked, self.pictures = document, marked, pictures
         self.spans = [one for one in spans if one.kind in _TAGS or one.kind in ("link", "reference")]
 
-    def html(self, start: int, end: int) -> str:
+    def html(self, start: int, end: int) -> Html:
         """Write the characters [start, end), cut wherever something begins or ends."""
         inline = {one.at: one for one in self.document.pictures_in(start, end) if start < one.at < end}
         cuts = {start, end, *inline}
@@ -78,7 +79,7 @@ class _Words:
             parts.append(self._piece(first, last))
         return markup.joined(parts)
 
-    def _piece(self, first: int, last: int) -> str:
+    def _piece(self, first: int, last: int) -> Html:
         shown: str = self.document.text[first:last]
         over = {one.kind: one for one in self.spans if one.start <= first and last <= one.end}
         for kind in _INNER:
@@ -92,14 +93,14 @@ class _Words:
         for begin, end, kind in self.marked:
             if begin <= first and last <= end:
                 shown = markup.tag("mark", shown, class_=kind)
-        return shown
+        return markup.text(shown)
 
 
-def _reference(span: Span, shown: str) -> str:
+def _reference(span: Span, shown: str) -> Html:
     return markup.tag("button", shown, type="button", class_="lm-ref", popovertarget=f"lm-note-{span.start}")
 
 
-def _note(document: Document, reference: Span) -> str:
+def _note(document: Document, reference: Span) -> Html:
     """Write the note that a reference opens, closed; it leads to where the note stands."""
     start, end = document.note_at(reference.value)
     cut = min(end, start + _LONGEST_NOTE)
@@ -110,7 +111,7 @@ def _note(document: Document, reference: Span) -> str:
                       id=f"lm-note-{reference.start}", class_="lm-pop")  # fmt: skip
 
 
-def _table(words: _Words, start: int, end: int, spans: list[Span], values: dict) -> str:
+def _table(words: _Words, start: int, end: int, spans: list[Span], values: dict) -> Html:
     """Write a table with its rows and cells; the letters between cells are there, and not seen."""
     rows: list[list[Span]] = []
     lines: list[Span] = []
@@ -131,8 +132,8 @@ def _table(words: _Words, start: int, end: int, spans: list[Span], values: dict)
     return markup.tag("div", markup.tag("table", *body), **values | {"class_": _classes(values, "lm-table")})
 
 
-def _cells(words: _Words, line: Span, cells: list[Span]) -> list[str]:
-    found: list[str] = []
+def _cells(words: _Words, line: Span, cells: list[Span]) -> list[Html]:
+    found: list[Html] = []
     for number, one in enumerate(cells):
         behind = next((other.start for other in cells[number + 1 :] if other.start < other.end), line.end)
         filled = one.start < one.end
@@ -150,12 +151,12 @@ def _classes(values: dict, name: str) -> str:
     return " ".join(filter(None, (str(values.get("class_") or ""), name)))
 
 
-def _figure(name: str, words: str, pictures: str) -> str:
+def _figure(name: str, words: str, pictures: str) -> Html:
     shown = _image(name, words, pictures) or markup.tag("span", f"Picture: {words}")
     return markup.tag("figure", shown, class_="lm-picture" if name else "lm-picture lm-lost")
 
 
-def _image(name: str, words: str, pictures: str) -> str:
+def _image(name: str, words: str, pictures: str) -> Html:
     if not NAME.fullmatch(name):
-        return ""
+        return markup.NOTHING
     return markup.tag("img", src=pictures + name, alt=words, loading="lazy", decoding="async")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.html import markup
+from app.html.markup import Html
 from app.html.wording import SHELF, here
 from engine.shelf.jobs import Job
 
@@ -21,7 +22,7 @@ class Waiting:
     seconds: float | None = None
 
 
-def buttons(job: Job | None, name: str, **values: object) -> list[str]:
+def buttons(job: Job | None, name: str, **values: object) -> list[Html]:
     """Write what can be done about a job that has not ended well; `name`: of what it works on."""
     if job is None:
         return []
@@ -37,7 +38,7 @@ def buttons(job: Job | None, name: str, **values: object) -> list[str]:
     ]
 
 
-def progress(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
+def progress(job: Job, counted: str = "", waiting: Waiting | None = None) -> Html:
     """Write a job's bar and what it is doing; what failed has no bar. counted, waiting: see `words`."""
     said = markup.tag("p", words(job, counted, waiting))
     if job.state == "failed":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.html import markup
 from app.html.demonstrations_html import clipped, label_tag, percent
+from app.html.markup import Html
 from engine.demonstrations.classifier import Classification, ReadDemonstration
 from engine.demonstrations.heldout import HeldOut
 
@@ -16,7 +17,7 @@ WHERE = {
 }
 
 
-def bars(probabilities: dict[str, float]) -> str:
+def bars(probabilities: dict[str, float]) -> Html:
     """Write the labels, likeliest first; more than ten are folded away."""
     ranked = sorted(probabilities.items(), key=lambda one: -one[1])
     shown = markup.tag("ol", *(_bar(*one) for one in ranked[:MOST_BARS]), class_="lm-labels")
@@ -27,7 +28,7 @@ def bars(probabilities: dict[str, float]) -> str:
     return shown
 
 
-def _bar(label: str, share: float) -> str:
+def _bar(label: str, share: float) -> Html:
     fill = markup.tag("span", style=f"--p:{share:.4f}")
     return markup.tag(
         "li", markup.tag("span", clipped(label, 60), class_="lm-name"),
@@ -36,7 +37,7 @@ def _bar(label: str, share: float) -> str:
     )  # fmt: skip
 
 
-def classification(text: str, found: Classification) -> str:
+def classification(text: str, found: Classification) -> Html:
     """Write a text's labels with the demonstrations behind them."""
     parts = [
         markup.tag("p", "“", clipped(text, 400), "”", class_="lm-said"),
@@ -54,7 +55,7 @@ def classification(text: str, found: Classification) -> str:
     return markup.tag("section", *parts, aria_label="label", data_label=found.label)
 
 
-def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded: bool) -> str:
+def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded: bool) -> Html:
     rows = []
     for one in read:
         weight = f"{percent(one.weight)} {measure}" if measure else ""
@@ -67,20 +68,20 @@ def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded
     return markup.tag("h4", words, class_="lm-head") + listed
 
 
-def note(words: str, is_failure: bool = False) -> str:
+def note(words: str, is_failure: bool = False) -> Html:
     """Write what is going on, or why it is not."""
     kind = "lm-failed" if is_failure else "lm-footnote"
     return markup.tag("p", words, class_=kind, role="alert" if is_failure else "status")
 
 
-def measuring(done: int, total: int, words: str) -> str:
+def measuring(done: int, total: int, words: str) -> Html:
     """Write how far a measurement is."""
     share = 100 * done / total if total else 0
     bar = markup.tag("progress", max="100", value=f"{share:.1f}", aria_label="progress")
     return markup.tag("div", bar, markup.tag("p", words), class_="lm-job")
 
 
-def held_out(found: HeldOut) -> str:
+def held_out(found: HeldOut) -> Html:
     """Accuracy with its interval, the confusion matrix, and the texts that went wrong."""
     low, high = found.interval
     scale = markup.tag(
@@ -121,7 +122,7 @@ def accuracy_words(found: HeldOut) -> str:
     )
 
 
-def confusion(found: HeldOut) -> str:
+def confusion(found: HeldOut) -> Html:
     """Write how often a text of each label (rows) was given each label (columns)."""
     most = max(max(row) for row in found.confusion) or 1
     names = [clipped(label, 24) for label in found.labels]

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from app.html import form, markup
+from app.html.markup import Html
 from app.html.spans import Span, flat
 from engine.paths import ASSETS
 from ingest.document import Document
@@ -75,13 +76,13 @@ def leaf_at(starts: list[int], size: int, index: int) -> Leaf:
     return Leaf(index, starts[index], end)
 
 
-def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None, *below: str) -> str:
+def leaf_html(document: Document, leaf: Leaf, shown: Shown | None = None, *below: str) -> Html:
     """Write an article that holds one leaf; see `sheet_html`."""
     sheet = sheet_html(document, leaf, shown, *below)
     return markup.tag("article", sheet, class_="lm-leaf", lang=document.language or None, tabindex="0")
 
 
-def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *below: str) -> str:
+def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *below: str) -> Html:
     """Write the leaf as paragraphs and headings, escaped, with its marks. below: what stands at its foot."""
     shown = shown or Shown()
     headings = {chapter.start: chapter for chapter in document.chapters}
@@ -89,7 +90,7 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
     first = max(0, bisect_right(document._paragraph_starts, leaf.start) - 1)
     read_to = shown.read_to if shown.read_to is not None and shown.read_to < len(document.text) else -1
     here = markup.tag("div", "you have read to here", class_="lm-readto", role="note")
-    parts: list[str] = []
+    parts: list[Html] = []
     reached = leaf.start
     for start, end in document.paragraphs[first:]:
         if start >= leaf.end:
@@ -112,7 +113,7 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
     return markup.tag("section", *parts, *below, class_="lm-sheet", data_leaf=leaf.index)
 
 
-def _page_mark(document: Document, start: int, shown: Shown) -> str:
+def _page_mark(document: Document, start: int, shown: Shown) -> Html:
     """Tell that a page begins; of a PDF it opens the printed page, with what is cited marked on it."""
     number = document.page_index(start)
     page = document.pages[number]
@@ -132,7 +133,7 @@ def _page_mark(document: Document, start: int, shown: Shown) -> str:
     return markup.tag("div", button, class_="lm-page") + view
 
 
-def page_html(document: Document, start: int, end: int, pictures: str) -> str:
+def page_html(document: Document, start: int, end: int, pictures: str) -> Html:
     """Write the leaves that begin in [start, end) as a page that stands alone, with our style sheet in it."""
     style = (ASSETS / "style.css").read_text(encoding="utf-8")
     starts = leaf_starts(document)
@@ -145,7 +146,7 @@ def page_html(document: Document, start: int, end: int, pictures: str) -> str:
     return markup.Html("<!DOCTYPE html>\n") + markup.tag("html", *page, lang=document.language or None)
 
 
-def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> str:
+def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> Html:
     # what is cited lies over what was found, and both over what the reader marked
     spans = [*shown.marks, *((*span, "found") for span in shown.found)]
     spans += [(*shown.cited, "cited")] if shown.cited else []

@@ -1,6 +1,7 @@
 """Look as HTML: a small menu of how the text is set. The page's script does it, and the browser keeps it."""
 
 from app.html import markup
+from app.html.markup import Html
 
 SERIF, SANS = 'Georgia, "Iowan Old Style", "Times New Roman", serif', "system-ui, sans-serif"
 STEPS = [("Letters", "--lm-size", 0.08, "smaller", "larger"),
@@ -8,7 +9,7 @@ STEPS = [("Letters", "--lm-size", 0.08, "smaller", "larger"),
          ("Line height", "--lm-lead", 0.1, "closer", "wider")]  # fmt: skip
 
 
-def panes() -> str:
+def panes() -> Html:
     """Write what a phone shows instead of both: the book or the talk."""
     made = [
         markup.button(label, "pane", pane=label.lower(), class_=f"lm-pane-{label.lower()}",
@@ -18,14 +19,14 @@ def panes() -> str:
     return markup.tag("div", *made, class_="lm-panes", role="group", aria_label="What is shown")
 
 
-def listen() -> str:
+def listen() -> Html:
     """Write the button for reading aloud; a script of the page (assets/aloud.js) does it."""
     title = "Read aloud by a voice of this machine, from the chosen paragraph or the top"
     return markup.tag("button", "Listen", type="button", class_="lm-button", data_aloud="1", title=title,
                       aria_pressed="false")  # fmt: skip
 
 
-def rows() -> str:
+def rows() -> Html:
     """Write how the text may look, a row for each thing."""
     rows = [
         _row("Font", _button("Serif", "--lm-font", value=SERIF), _button("Plain", "--lm-font", value=SANS))
@@ -37,7 +38,7 @@ def rows() -> str:
     return markup.tag("div", *rows, class_="lm-look")
 
 
-def menu() -> str:
+def menu() -> Html:
     """Write the menu that opens beside the contents."""
     # a phone has no room for the fields by which one searches until they are asked for
     find = markup.button("Find", "pane", pane="find", class_="lm-find-button", aria_expanded="false")
@@ -47,11 +48,11 @@ def menu() -> str:
     )  # fmt: skip
 
 
-def _row(name: str, *buttons: str) -> str:
+def _row(name: str, *buttons: str) -> Html:
     return markup.tag(
         "div", markup.tag("span", name), *buttons, class_="lm-row", role="group", aria_label=name or None
     )
 
 
-def _button(label: str, look: str, **values: object) -> str:
+def _button(label: str, look: str, **values: object) -> Html:
     return markup.button(label, "look", look=look, **values)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.html import markup
+from app.html.markup import Html
 from engine.marks.export import by_book
 from engine.marks.mark import COLOURS, Mark
 
@@ -10,7 +11,7 @@ SHOWN = 220
 KINDS = {"highlight": "Highlight", "note": "Note", "bookmark": "Bookmark"}
 
 
-def bar() -> str:
+def bar() -> Html:
     """Write the bar that the page's script shows beside words that are selected, or marked already."""
     colours = [
         markup.tag("button", "", type="button", class_=f"lm-colour lm-{colour}", data_action="mark",
@@ -27,17 +28,17 @@ def bar() -> str:
     )  # fmt: skip
 
 
-def on_leaf(marks: Sequence[Mark]) -> str:
+def on_leaf(marks: Sequence[Mark]) -> Html:
     """List the notes and bookmarks of a leaf, to stand below its text."""
     shown = [mark for mark in marks if mark.note or mark.kind == "bookmark"]
     if not shown:
-        return ""
+        return markup.NOTHING
     head = markup.tag("h4", "Your notes here")
     rows = [markup.tag("li", _words(mark), _note(mark)) for mark in shown]
     return markup.tag("aside", head, markup.tag("ul", *rows, class_="lm-noted"), class_="lm-leaf-notes")
 
 
-def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> str:
+def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> Html:
     """List marks under the titles of their books, each with what can be done about it."""
     if not marks:
         words = "No note has these words." if query.strip() else "No notes yet. Select words in a book."
@@ -51,7 +52,7 @@ def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> str:
     return markup.joined(parts)
 
 
-def row(mark: Mark) -> str:
+def row(mark: Mark) -> Html:
     """Write one mark of the list."""
     facts = [KINDS[mark.kind], mark.place]
     if mark.lost:
@@ -72,7 +73,7 @@ def row(mark: Mark) -> str:
     )  # fmt: skip
 
 
-def _lead(mark: Mark, label: str) -> str:
+def _lead(mark: Mark, label: str) -> Html:
     kind = "jump" if mark.kind == "bookmark" else "hit"
     return markup.button(
         label,
@@ -84,10 +85,10 @@ def _lead(mark: Mark, label: str) -> str:
     )
 
 
-def _words(mark: Mark) -> str:
+def _words(mark: Mark) -> Html:
     words = " ".join(mark.quote.split())
     return markup.tag("p", words if len(words) <= SHOWN else words[:SHOWN] + " …", class_="lm-quote")
 
 
-def _note(mark: Mark) -> str:
-    return markup.tag("p", mark.note, class_="lm-said") if mark.note else ""
+def _note(mark: Mark) -> Html:
+    return markup.tag("p", mark.note, class_="lm-said") if mark.note else markup.NOTHING

@@ -33,6 +33,7 @@ class Html(Markup):
 
 
 text = Html.escape
+NOTHING = Html()
 
 
 def joined(parts: Iterable[str]) -> Html:

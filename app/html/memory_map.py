@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.html import markup
+from app.html.markup import Html
 from engine.answering.trace import LayerShare, Read, TokenReads
 from ingest.document import Document
 
@@ -51,7 +52,7 @@ def book_of(reads: Sequence[Read], document: str) -> str:
     return max(masses, key=masses.__getitem__)
 
 
-def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: PlaceOf) -> str:
+def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: PlaceOf) -> Html:
     """Write the answer; each token that read something knows where: bins of the strip, place, way there."""
     parts = []
     for token in tokens:
@@ -78,7 +79,7 @@ def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: Pl
 
 def strip_html(
     document: Document, name: str, reads: Sequence[Read], passages: Sequence[Read], hint: str, at: int | None
-) -> str:
+) -> Html:
     """Bars of the whole book, each leading there; below them chapters, passages read again, the view."""
     size = max(1, len(document.text))
     heights, bars = bins_of(reads, size), []
@@ -121,5 +122,5 @@ def openings(document: Document) -> list[int]:
     return []
 
 
-def _mark(kind: str, left: float, width: float = 0.0) -> str:
+def _mark(kind: str, left: float, width: float = 0.0) -> Html:
     return markup.tag("span", class_=kind, style=f"left:{100 * left:.2f}%;width:{100 * width:.2f}%")

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from app.html import markup
+from app.html.markup import Html
 from engine.shelf.fulltext import Found, Hit
 
 AROUND = 90
 
 
-def hits_html(query: str, found: Found, place_of: Callable[[Hit], str], everywhere: bool = False) -> str:
+def hits_html(query: str, found: Found, place_of: Callable[[Hit], str], everywhere: bool = False) -> Html:
     """Write what a search found, with the words that matched marked and the way from one to the next."""
     hits, total = found.hits, found.total
     other = markup.button("In all books", "everywhere", query=query)
@@ -41,7 +42,7 @@ def around(hit: Hit, first: int, last: int) -> tuple[int, int]:
     return hit.start + begin, hit.start + end
 
 
-def row(hit: Hit, place: str) -> str:
+def row(hit: Hit, place: str) -> Html:
     """Write one hit: its place, and the words around the first match."""
     first, last = hit.spans[0] if hit.spans else (hit.start, hit.start)
     begin, end = around(hit, first, last)

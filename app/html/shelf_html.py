@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from app.html import job_html, markup, wording
+from app.html.markup import Html
 from app.html.wording import SHELF, here
 from engine.paths import PROGRAM
 from engine.shelf.entry import Entry
@@ -22,10 +23,10 @@ def cards(
     faults: Mapping[str, str] | None = None,
     fixed: Collection[str] = (),
     shared: Collection[str] = (),
-    more: Mapping[str, Sequence[str]] | None = None,
+    more: Mapping[str, Sequence[Html]] | None = None,
     waiting: Mapping[int, job_html.Waiting] | None = None,
     pictured: Collection[str] = (),
-) -> str:
+) -> Html:
     """Write all documents, or what to do when there is none.
 
     faults: {id: why its memory cannot be used}. fixed: those that the reader cannot change. shared: those
@@ -52,11 +53,11 @@ def cards(
     return going_on([entry for entry, _ in entries]) + markup.tag("ul", *made, class_="lm-cards")
 
 
-def going_on(entries: list[Entry]) -> str:
+def going_on(entries: list[Entry]) -> Html:
     """Write the way back into the book that was opened last, where it was begun and not ended."""
     begun = [one for one in entries if one.opened and 0 < _place(one) < one.characters]
     if not begun:
-        return ""
+        return markup.NOTHING
     last = max(begun, key=lambda one: one.opened or 0)
     words = f"Continue “{last.title}” · {100 * _place(last) / last.characters:.0f} %"
     button = markup.button(words, "open", document=last.id, class_="lm-primary")
@@ -67,33 +68,33 @@ def _place(entry: Entry) -> int:
     return entry.position if entry.place is None else entry.place
 
 
-def tagging(entry: Entry) -> str:
+def tagging(entry: Entry) -> Html:
     """Write the button for the tags of a book."""
     return markup.button("Tags", "tag", document=entry.id, ask="Tags, parted by commas",
                          preset=", ".join(entry.tags), aria_label=f"Tags: {entry.title}")  # fmt: skip
 
 
-def replacing(entry: Entry, older: str) -> str:
+def replacing(entry: Entry, older: str) -> Html:
     """Write the button that puts a book in the place of an older edition."""
     confirm = "Delete the older edition? Your notes, talks and place in it go over to this one."
     return markup.button("Replace the older edition", "replace", document=entry.id, older=older,
                          confirm=confirm)  # fmt: skip
 
 
-def keeping(entry: Entry) -> str:
+def keeping(entry: Entry) -> Html:
     """Write the button that deletes a book and keeps the notes on it."""
     confirm = f"Delete “{entry.title}” with its memory and all talks about it? Your notes stay."
     return markup.button("Delete, keep notes", "remove", document=entry.id, keep="notes", confirm=confirm,
                          class_="lm-danger", aria_label=f"Delete, keep notes: {entry.title}")  # fmt: skip
 
 
-def damaged(found: Iterable[tuple[str, str]]) -> str:
+def damaged(found: Iterable[tuple[str, str]]) -> Html:
     """Write what was found damaged, by title, and could not be mended."""
     lines = (f"“{title}” is not as it was written: {what}. Add its file again." for title, what in found)
     return markup.joined(markup.tag("p", one, class_="lm-job lm-failed", role="alert") for one in lines)
 
 
-def unadapted(name: str) -> str:
+def unadapted(name: str) -> Html:
     """Say in a line what a model without a checkpoint would gain by `adapt`."""
     line = (
         f"{name} works by full text and in its own words. “{PROGRAM} adapt --model …” teaches it to find "
@@ -102,7 +103,7 @@ def unadapted(name: str) -> str:
     return markup.tag("p", line, class_="lm-empty")
 
 
-def empty(read_only: bool) -> str:
+def empty(read_only: bool) -> Html:
     """Write the empty shelf."""
     if read_only:
         return markup.tag("p", "The shelf is empty, and this page is for reading only.", class_="lm-empty")
@@ -127,10 +128,10 @@ def card(
     read_only: bool,
     fault: str = "",
     is_shared: bool = False,
-    more: Sequence[str] = (),
+    more: Sequence[Html] = (),
     waiting: job_html.Waiting | None = None,
     is_pictured: bool = False,
-) -> str:
+) -> Html:
     """Write one document as a card. more: further buttons. waiting: where its job stands in the queue."""
     title = entry.title or entry.source_name
     ready = entry.state == "ready"
@@ -142,7 +143,7 @@ def card(
         lines.append(job_html.progress(job, waiting=waiting))
     for warning in entry.warnings:
         lines.append(markup.tag("p", f"Note: {here(warning, SHELF)}", class_="lm-facts"))
-    buttons: list[str] = []
+    buttons = []
     if fault and ready:
         words = (
             f"Its memory cannot be used: {fault}. You can read it, but not ask it, until it is encoded anew."
@@ -179,7 +180,7 @@ def card(
                       data_read=f"{entry.position / max(1, entry.characters):.3f}")  # fmt: skip
 
 
-def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
+def _controls(entry: Entry, job: Job | None, title: str) -> list[Html]:
     buttons = job_html.buttons(job, title)
     buttons.append(markup.button("Rename", "rename", document=entry.id, ask="A new title", preset=title,
                                  aria_label=f"Rename: {title}"))  # fmt: skip
@@ -190,7 +191,7 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[str]:
     return buttons
 
 
-def cover(entry: Entry, is_pictured: bool) -> str:
+def cover(entry: Entry, is_pictured: bool) -> Html:
     """Write the cover of a book over one that is drawn of its title, which is seen where there is none."""
     title = entry.title or entry.source_name
     drawn = markup.tag("span", title if len(title) <= 60 else title[:59] + "…")

@@ -4,6 +4,7 @@ The page's script does it (assets/shelf.js), so that nothing is asked of the ser
 """
 
 from app.html import markup
+from app.html.markup import Html
 
 ORDERS = {"recent": "Last opened", "added": "Last added", "title": "Title", "author": "Author",
           "length": "Longest"}  # fmt: skip
@@ -11,7 +12,7 @@ SHOWN = {"all": "All books", "reading": "Being read", "fresh": "Not begun", "rea
 FORMS = {"grid": "Grid", "list": "List"}
 
 
-def row() -> str:
+def row() -> Html:
     """Write the row."""
     search = markup.tag("input", type="search", name_="query", placeholder="title, author, tag",
                         aria_label="Search the shelf", maxlength=200)  # fmt: skip
@@ -22,6 +23,6 @@ def row() -> str:
     )  # fmt: skip
 
 
-def _choice(name: str, label: str, choices: dict[str, str]) -> str:
+def _choice(name: str, label: str, choices: dict[str, str]) -> Html:
     options = [markup.tag("option", words, value=value) for value, words in choices.items()]
     return markup.tag("select", *options, name_=name, aria_label=label)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from app.html import markup
+from app.html.markup import Html
 from app.html.memory_map import AnswerRead
 from engine.answering.trace import LayerShare
 from engine.shelf.talks import Message
@@ -28,7 +29,7 @@ def conversation(
     traced: Collection[int] = (),
     read: AnswerRead | None = None,
     offered: Sequence[str] = (),
-) -> str:
+) -> Html:
     """Write all messages of a talk, oldest first; `waiting` is shown where there is none.
 
     traced: positions of the answers whose memory map can be shown. read: the one whose map is shown.
@@ -48,13 +49,17 @@ def conversation(
     return markup.joined(shown) + _offered(offered)
 
 
-def _offered(questions: Sequence[str]) -> str:
+def _offered(questions: Sequence[str]) -> Html:
     rows = [markup.tag("li", markup.button(one, "suggest", question=one, field="#lm-question"))
             for one in questions]  # fmt: skip
-    return markup.tag("ul", *rows, class_="lm-suggested", aria_label="Questions you may ask") if rows else ""
+    return (
+        markup.tag("ul", *rows, class_="lm-suggested", aria_label="Questions you may ask")
+        if rows
+        else markup.NOTHING
+    )
 
 
-def question(one: Message, is_last: bool = False) -> str:
+def question(one: Message, is_last: bool = False) -> Html:
     """Write a question with what can be done about it; what a book was written on with is not asked anew."""
     if one.settings.get("written_on"):
         return _message(one.role, one.text)
@@ -68,7 +73,7 @@ def question(one: Message, is_last: bool = False) -> str:
 
 def answer(
     one: Message, titles: Mapping[str, str], has_map: bool = False, read: AnswerRead | None = None
-) -> str:
+) -> Html:
     """Write an answer with citations and numbers; the chosen one with its tokens and how it was read."""
     buttons = [markup.button("Copy", "copy")]
     if has_map:
@@ -94,12 +99,14 @@ def answer(
     return _message("assistant lm-chosen" if read else "assistant", said, *below, speaker="assistant")
 
 
-def details(one: Message, read: AnswerRead | None) -> str:
+def details(one: Message, read: AnswerRead | None) -> Html:
     """Write what only the curious want: tokens, seconds; of the chosen answer how each layer read it."""
     parts = [markup.tag("summary", "Details"), footnote(one.statistics)]
     if read is None:
         named = {"class_": "lm-more", "data_name": f"details {one.position}"}
-        return markup.tag("details", *parts, **named) if one.statistics.get("memory_tokens") else ""
+        return (
+            markup.tag("details", *parts, **named) if one.statistics.get("memory_tokens") else markup.NOTHING
+        )
     if read.layers:
         heads = markup.joined(
             markup.tag("th", name, scope="col") for name in ("Memory layer", "Gate", "Took nothing")
@@ -122,12 +129,12 @@ def details(one: Message, read: AnswerRead | None) -> str:
     return markup.tag("details", *parts, class_="lm-more", data_name=f"details {one.position}")
 
 
-def _layer_row(layer: LayerShare) -> str:
+def _layer_row(layer: LayerShare) -> Html:
     cells = [markup.tag("td", gate_words(layer)), markup.tag("td", spread_words(layer.null, percent=True))]
     return markup.tag("tr", markup.tag("th", str(layer.layer), scope="row"), *cells)
 
 
-def _column(label: str, words: str) -> str:
+def _column(label: str, words: str) -> Html:
     return markup.tag("div", markup.tag("h5", label),
                       markup.tag("div", words or "(nothing)", class_="lm-said"))  # fmt: skip
 
@@ -149,15 +156,17 @@ def spread_words(values: Sequence[float], percent: bool = False) -> str:
     return f"{mean}{' %' if percent else ''}{spread}"
 
 
-def looked_at(looked: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+def looked_at(looked: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> Html:
     """Write the places read again for an answer that cites nothing, as buttons that lead there."""
     if not looked:
-        return ""
+        return markup.NOTHING
     lead = PERHAPS_WORDS if any("words" in one for one in looked) else LOOKED_WORDS
     return markup.tag("p", lead, class_="lm-facts") + passages(looked, titles, is_cited=False)
 
 
-def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True) -> str:
+def passages(
+    citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], is_cited: bool = True
+) -> Html:
     """Write the passages an answer leans on, or that were looked at: a button that leads there, the words.
 
     `around` of a citation is the passage it stands in, as (start, text); without it, its own words are shown.
@@ -179,7 +188,7 @@ def passages(citations: Sequence[Mapping[str, Any]], titles: Mapping[str, str], 
     return markup.joined(made)
 
 
-def _shown(one: Mapping[str, Any], is_cited: bool) -> str:
+def _shown(one: Mapping[str, Any], is_cited: bool) -> Html:
     """Write what stands near the sentence cited, or the words that may answer, with these marked."""
     start, words = one.get("around") or (one["start"], str(one["text"]))
     if is_cited:
@@ -201,10 +210,10 @@ def _space(words: str, at: int) -> int:
     return 0 if at <= 0 else words.find(" ", at) + 1
 
 
-def footnote(statistics: Mapping[str, Any], is_quoted: bool = False) -> str:
+def footnote(statistics: Mapping[str, Any], is_quoted: bool = False) -> Html:
     """Tokens, seconds and memory under an answer; is_quoted: whether it is made of the book's sentences."""
     if not statistics:
-        return ""
+        return markup.NOTHING
     return markup.tag("p", footnote_words(statistics, is_quoted), class_="lm-footnote")
 
 
@@ -226,7 +235,7 @@ def footnote_words(statistics: Mapping[str, Any], is_quoted: bool = False) -> st
     return " · ".join(parts)
 
 
-def live(asked: str, words: str, note: str, heading: str = "") -> str:
+def live(asked: str, words: str, note: str, heading: str = "") -> Html:
     """Write a question (or, with a heading, that) and the part of the answer that has come so far."""
     body = words + markup.tag("span", "▌", class_="lm-caret", aria_hidden="true")
     below = markup.tag("p", note, class_="lm-footnote", role="status") if note else ""
@@ -234,25 +243,25 @@ def live(asked: str, words: str, note: str, heading: str = "") -> str:
     return above + _message("assistant lm-live", body, below, speaker="assistant", heading=heading)
 
 
-def over(asked: str, words: str, heading: str = "") -> str:
+def over(asked: str, words: str, heading: str = "") -> Html:
     """Write an answer that has ended while the next one of its talk is under way."""
     above = "" if heading else _message("user", asked)
     return above + _message("assistant", words, speaker="assistant", heading=heading)
 
 
-def failed(words: str) -> str:
+def failed(words: str) -> Html:
     """Why there is no answer."""
     return markup.tag("p", words, class_="lm-failed", role="alert")
 
 
-def editing(number: int) -> str:
+def editing(number: int) -> Html:
     """Write what asking will do to the talk while a question is put otherwise, and the way out."""
     words = f"This takes the place of question {number} and what follows."
     note = markup.tag("p", words, class_="lm-facts", role="status")
     return markup.tag("div", note, markup.button("Don’t edit", "leave"), class_="lm-row lm-small")
 
 
-def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> str:
+def _message(kind: str, said: str, *below: str, speaker: str = "", heading: str = "") -> Html:
     title = markup.tag("h4", heading or SPEAKERS[speaker or kind])
     return markup.tag("section", title, markup.tag("div", said, class_="lm-said"), *below,
                       class_=f"lm-message lm-{kind}")  # fmt: skip

@@ -236,11 +236,12 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
     except KeyboardInterrupt:
         print("ending: work in hand goes on at the next start", file=sys.stderr, flush=True)
     finally:
-        counter.close()
-        desk.stop(STOP_SECONDS)
-        apart.close()
-        if page is not None:
-            page.close(verbose=False)
+        with contextlib.suppress(KeyboardInterrupt):  # who asks twice waits no longer
+            counter.close()
+            desk.stop(STOP_SECONDS)
+            apart.close()
+            if page is not None:
+                page.close(verbose=False)
         uploads.clear(folder)
     leave()
     return 0

@@ -202,7 +202,7 @@ class ContinueTab:
 
 def written(label: str, speech: Speech | None, note: str = "") -> str:
     """Write one continuation so far."""
-    parts: list[str] = [markup.tag("h3", label, class_="lm-title")]
+    parts = [markup.tag("h3", label, class_="lm-title")]
     if speech is None:
         parts.append(markup.tag("p", note, class_="lm-empty"))
         return markup.tag("section", *parts)

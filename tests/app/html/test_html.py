@@ -41,6 +41,13 @@ def test_escaped_text_holds_no_sign_that_means_something_and_shows_the_same_char
     assert markup.text("half \ud800 pair").encode("utf-8")
 
 
+def test_html_of_ours_is_not_escaped_again_and_whatever_else_is():
+    assert markup.tag("p", HOSTILE) == markup.tag("p", markup.text(HOSTILE))
+    bold = markup.tag("b", "x")
+    assert "<y>" + markup.joined([bold, "<y>"]) + "<y>" == "&#60;y&#62;<b>x</b>&#60;y&#62;&#60;y&#62;"
+    assert markup.attributes(title=bold) == ' title="&#60;b&#62;x&#60;/b&#62;"'
+
+
 def test_attributes_cannot_be_left():
     made = markup.tag("b", "x", title='" onclick="bad()', hidden=True, lang=None)
     assert made == '<b title="&#34; onclick=&#34;bad()" hidden>x</b>'

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import httpx
+import pytest
 
 from app.desk.uploads import LOCK, PREFIX
 from engine.paths import Paths
@@ -63,7 +64,7 @@ def listen(address: str, heard: threading.Event) -> None:
 
 # a page whose thread is deep in the model's arithmetic, as one that opens a book or answers, when it is ended
 BUSY = """
-import threading, torch
+import sys, threading, torch
 from app.command_line import commands
 from app.desk.desk import Desk
 from app.page import page
@@ -88,18 +89,24 @@ def ended(desk):
     begun.wait()
     raise KeyboardInterrupt
 
+def asked_again(desk, seconds):
+    raise KeyboardInterrupt
+
 page.serve = lambda *_, **__: Served()
 Desk.start = ended
+if sys.argv[1:]:
+    Desk.stop = asked_again
 arguments = commands.parse([])
 arguments.settings = {}
 raise SystemExit(page.run(arguments, lambda: Assistant(Library(Paths.default(), apart.parse))))
 """
 
 
-def test_a_thread_deep_in_the_model_does_not_make_the_end_a_crash(tmp_path):
+@pytest.mark.parametrize("twice", [[], ["twice"]], ids=["asked once", "asked twice"])
+def test_a_thread_deep_in_the_model_does_not_make_the_end_a_crash(twice, tmp_path):
     environment = {**os.environ, "LONGMEM_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
     found = subprocess.run(
-        [sys.executable, "-c", BUSY],
+        [sys.executable, "-c", BUSY, *twice],
         cwd=PROJECT,
         env=environment,
         capture_output=True,
