@@ -83,4 +83,6 @@ def known_html(desk: MachineDesk) -> str:
     cells = [markup.tag("tr", *(markup.tag("td", markup.text(cell)) for cell in row)) for row in rows]
     top = markup.tag("tr", *(markup.tag("th", cell, scope="col") for cell in head))
     table = markup.tag("table", markup.tag("thead", top), markup.tag("tbody", *cells), class_="lm-known")
-    return markup.tag("div", table, class_="lm-table")
+    return markup.tag(
+        "div", table, class_="lm-table", tabindex="0", role="region", aria_label="models to choose from"
+    )
