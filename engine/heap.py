@@ -16,6 +16,6 @@ def _library() -> Any:
 
 
 def give_back() -> bool:
-    """Give back what was freed; was there any?"""
+    """Give back what was freed; tell whether there was any."""
     library = _library()
     return library is not None and bool(library.malloc_trim(0))

@@ -28,7 +28,8 @@ def named_model(argv: list[str]) -> str | None:
     """Return what --model or LONGMEM_MODEL says."""
     after = dict(zip(argv, argv[1:], strict=False))
     joined = [word.partition("=")[2] for word in argv if word.startswith("--model=")]
-    return after.get("--model") or next(iter(joined), None) or os.environ.get("LONGMEM_MODEL") or None
+    given = after.get("--model") or next(iter(joined), None)
+    return given or os.environ.get(preferences.MODEL_VARIABLE) or None
 
 
 def choose_kept(argv: list[str]) -> None:

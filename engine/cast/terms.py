@@ -76,8 +76,9 @@ def find_terms(document: Document) -> tuple[Term, ...]:
         for number, (start, end) in enumerate(sentences(text, first, last)):
             sentence = " ".join(text[start:end].split())
             for word, is_plain in _explained(sentence, begins=number == 0):
-                if not is_plain or _is_used(text, word):
-                    found.setdefault(_key(word), Term(word, start, end))
+                key = _key(word)
+                if key not in found and (not is_plain or _is_used(text, key)):
+                    found[key] = Term(word, start, end)
     return tuple(sorted(list(found.values())[:MOST], key=lambda term: term.word.casefold()))
 
 
@@ -133,6 +134,7 @@ def _term(words: str, at_start: bool) -> Iterator[str]:
         yield " ".join([first, *rest])
 
 
-def _is_used(text: str, word: str) -> bool:
-    """Tell whether a text comes back to a word often."""
-    return len(re.findall(rf"\b{re.escape(_key(word))}", text, re.IGNORECASE)) >= LEAST
+def _is_used(text: str, key: str) -> bool:
+    """Tell whether a text comes back to a term often; it is read no further than that shows."""
+    places = re.finditer(rf"\b{re.escape(key)}", text, re.IGNORECASE)
+    return sum(1 for _ in itertools.islice(places, LEAST)) == LEAST

@@ -24,6 +24,7 @@ from engine.arguments import listed, positive
 from engine.backbone.load import load_backbone
 from engine.locks import FileLock, holding
 from engine.paths import PROGRAM, SAMPLES, Paths
+from engine.shelf.rebuilding import write_whole
 from engine.sidenet.checkpoint import checkpoint_for
 from engine.training.adaptation import DONE_FILE, PLAN_FILE, Adaptation
 from engine.training.books import book_files
@@ -119,7 +120,7 @@ def finish(work: Adaptation) -> None:
     """Do the stages that have no mark yet, one after another."""
     marks = work.folder / DONE_FILE
     done: dict[str, float] = json.loads(marks.read_text()) if marks.is_file() else {}
-    plan = planned(work, done, lambda: mark(marks, done))
+    plan = planned(work, done, lambda: write_whole(marks, json.dumps(done)))
     for number, (name, stage) in enumerate(STAGES.items(), 1):
         if name in done:
             continue
@@ -128,14 +129,7 @@ def finish(work: Adaptation) -> None:
         began = time.monotonic()
         stage(work, plan.steps)
         done[name] = round(time.monotonic() - began, 1)
-        mark(marks, done)
-
-
-def mark(file: Path, done: dict[str, float]) -> None:
-    """Write what is done, as a whole."""
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(done))
-    os.replace(partial, file)
+        write_whole(marks, json.dumps(done))
 
 
 def planned(work: Adaptation, done: dict[str, float], marked: Callable[[], None]) -> Plan:
