@@ -177,7 +177,7 @@ def planned(work: Adaptation, done: dict[str, float], marked: Callable[[], None]
         seconds = {name: steps[name] * paces[name] for name in names}
         seconds["measures"] = (1 - sum(SHARES.values())) * budget
     plan = Plan(**asked, held=held, steps=steps, seconds=seconds)
-    file.write_text(json.dumps(dataclasses.asdict(plan), indent=2) + "\n")
+    write_whole(file, json.dumps(dataclasses.asdict(plan), indent=2) + "\n")
     return plan
 
 
