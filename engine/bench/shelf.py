@@ -1,16 +1,19 @@
 """A question about all books: seconds to the books that are read, and to the answer, by books on the shelf.
 
-Vectors and words of the books are made up of those of real ones: each vector is a mixture of two real ones
-with noise, each word a real stem or one of a long tail. What is proposed is held against comparing every
-vector. The books that are then ranked and read are real, and opened anew for every question.
+Above `BOOKS` real ones, books are rows of the shelf and of the catalogue, made up of the real ones: each
+vector is a mixture of two real ones with noise, each word a real stem or one of a long tail. What is proposed
+is held against comparing every vector. The books that are then ranked and read are the real ones, opened anew
+for every question.
 """
 
 import argparse
 import shutil
+import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,11 +27,12 @@ from engine.arguments import positive
 from engine.assistant import Assistant
 from engine.bench.subject import add_common_arguments, home_with_backbone, print_object
 from engine.catalogue.catalogue import Catalogue, Volume
-from engine.catalogue.keeper import BOOKS, LIKEST
+from engine.catalogue.keeper import BOOKS, LIKEST, Keeper
 from engine.catalogue.vectors import asking_vector
 from engine.library import Library
 from engine.paths import SAMPLES, Paths
 from engine.retrieval.votes import ballot, question_states
+from engine.shelf.entry import Entry
 from ingest.document import Document
 from ingest.errors import BadInput
 
@@ -85,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 def real_shelf(arguments: argparse.Namespace, scratch: Path) -> Assistant:
     """Open the shelf that is named, or make one of copies of a sample's beginning. Raises BadInput."""
     if arguments.home is not None:
-        assistant = Assistant(Library(Paths(arguments.home), arguments.parse_file))
+        assistant = Assistant(Library(beside(arguments.home, scratch / "home"), arguments.parse_file))
         if sum(entry.state == "ready" for entry in assistant.shelf.entries()) < BOOKS:
             raise BadInput(f"{arguments.home}: this shelf has fewer than {BOOKS} books that are ready")
         return assistant
@@ -103,6 +107,20 @@ def real_shelf(arguments: argparse.Namespace, scratch: Path) -> Assistant:
         else:
             copied(assistant.library, file, first)
     return assistant
+
+
+def beside(home: Path, scratch: Path) -> Paths:
+    """Open a data folder with rows of its own: made-up books are no business of the shelf that is named."""
+    named, ours = Paths(home), Paths(scratch)
+    if not named.database.is_file():
+        raise BadInput(f"{home} is no data folder")
+    scratch.mkdir()
+    with closing(sqlite3.connect(named.database)) as old, closing(sqlite3.connect(ours.database)) as new:
+        old.backup(new)
+    for theirs, link in ((named.backbones, ours.backbones), (named.documents, ours.documents)):
+        if theirs.is_dir():
+            link.symlink_to(theirs.resolve(), target_is_directory=True)
+    return ours
 
 
 def copied(library: Library, file: Path, first: str) -> None:
@@ -128,22 +146,36 @@ def _unread(path: Path, **_: object) -> Document:
 
 def measured(assistant: Assistant, arguments: argparse.Namespace, scratch: Path) -> Iterator[dict[str, Any]]:
     """Fill a catalogue of made-up books step by step, and measure at each size."""
-    keeper = assistant.library.keeper
-    names = [entry.id for entry in assistant.shelf.entries() if entry.state == "ready"][:BOOKS]
-    real = material(assistant.library, names)
+    library = assistant.library
+    entries = [entry for entry in library.shelf.entries() if entry.state == "ready"][:BOOKS]
+    real = material(library, [entry.id for entry in entries])
     made = Catalogue(scratch / "made", scratch / "locks", "made", real.vectors.shape[1])
-    keeper.catalogue = made
     random = np.random.default_rng(0)
-    filled = 0
+    filled = len(entries)
     for size in sorted(arguments.sizes):
-        every = (volume(number, real, arguments, random) for number in range(filled, size))
+        here, new = entries[:size], range(filled, size)
+        for entry in entries:
+            library.shelf.update(entry.id, state="ready" if entry in here else "waiting")
+        list_made_up(library, here[0].id, new)
         began = time.process_time()
-        made.put_all(every)
-        filled = size
+        made.put_all(volume(number, real, arguments, random) for number in new)
+        Proposing(library, made, {}).keep_up(library.shelf.entries())
         made.settle()
         spent = time.process_time() - began
         print(f"{size:,} books are in the catalogue, {spent:,.0f} processor seconds", file=sys.stderr)
-        yield measure(assistant, made, names, volume(ANOTHER, real, arguments, random))
+        filled = max(filled, size)
+        known = sum(len(made.vectors(entry.id)) for entry in here)
+        passages = known + (size - len(here)) * arguments.passages
+        another = volume(ANOTHER, real, arguments, random)
+        yield {"books": size, "passages": passages} | measure(library, made, here, another)
+
+
+def list_made_up(library: Library, like: str, numbers: range) -> None:
+    """Put books on the shelf that are nothing but a row, and like another one."""
+    with library.shelf.connections.writing() as db:
+        row = db.table("documents").get(like)
+        made_up = ({"id": name_of(one), "content_hash": f"{one:064x}", "created": 0.0} for one in numbers)
+        db.table("documents").insert_all(row | one for one in made_up)
 
 
 def material(library: Library, names: list[str]) -> Real:
@@ -158,8 +190,13 @@ def material(library: Library, names: list[str]) -> Real:
 
 def volume(number: int, real: Real, arguments: argparse.Namespace, random: np.random.Generator) -> Volume:
     """Make up a book of the catalogue."""
-    return Volume(f"{number:012x}", 0.0, vectors(real, arguments.passages, random),
+    return Volume(name_of(number), 0.0, vectors(real, arguments.passages, random),
                   stems(real, arguments.stems, random))  # fmt: skip
+
+
+def name_of(number: int) -> str:
+    """Return the id of a made-up book."""
+    return f"{number:012x}"
 
 
 def vectors(real: Real, passages: int, random: np.random.Generator) -> np.ndarray:
@@ -180,36 +217,54 @@ def stems(real: Real, count: int, random: np.random.Generator) -> dict[str, int]
     return kept | tail
 
 
-def measure(assistant: Assistant, made: Catalogue, names: list[str], another: Volume) -> dict[str, Any]:
+def measure(library: Library, made: Catalogue, entries: list[Entry], another: Volume) -> dict[str, float]:
     """Measure one size: medians over the questions, seconds of the clock and of the processor."""
-    library, books = assistant.library, made.books()
-    allowed: dict[str, tuple[int, int | None]] = dict.fromkeys(books, (0, None))
-    ranges = {name: (0, library.shelf.get(name).characters) for name in names}
-    library.keeper.proposed(QUESTIONS[0], allowed)  # opens the index
-    proposing, answering = [], []
-    for question in QUESTIONS:
-        fresh = reopened(library)
-        proposing.append(seconds(partial(library.keeper.proposed, question, allowed)))
-        answering.append(seconds(partial(fresh.look, question, ranges)))
-    resident = psutil.Process().memory_info().rss / 1e6
-    candidates = np.median(proposing, axis=0)
-    first_word = np.median(np.add(proposing, answering), axis=0)
+    ranges = {entry.id: (0, entry.characters) for entry in entries}
+    asked(library, made, QUESTIONS[0], ranges)  # opens the index
+    times = [asked(library, made, question, ranges) for question in QUESTIONS]
+    memory = psutil.Process().memory_info()
+    (candidates, candidates_spent), (first_word, first_word_spent) = np.median(times, axis=0)
     row = {
-        "books": len(books),
-        "passages": len(books) * len(another.vectors),
-        "candidate_seconds": candidates[0],
-        "candidate_processor_seconds": candidates[1],
-        "first_word_seconds": first_word[0],
-        "first_word_processor_seconds": first_word[1],
+        "candidate_seconds": candidates,
+        "candidate_processor_seconds": candidates_spent,
+        "first_word_seconds": first_word,
+        "first_word_processor_seconds": first_word_spent,
         "recall_at_20": recall(library, made),
-        "resident_mb": resident,
+        "resident_mb": memory.rss / 1e6,
+        "private_mb": (memory.rss - getattr(memory, "shared", 0)) / 1e6,
         "index_mb": made.bytes() / 1e6,
         "add_seconds": seconds(lambda: made.put_all([another]))[0],
+        "renew_index_seconds": seconds(made.settle)[0],
         "delete_seconds": seconds(lambda: made.drop(another.id))[0],
     }
-    return {
-        name: round(float(value), 4) if isinstance(value, float) else value for name, value in row.items()
-    }
+    return {name: round(float(value), 4) for name, value in row.items()}
+
+
+class Proposing(Keeper):
+    """Proposes books of a catalogue, and then has the real ones read: the others have no text.
+
+    seconds: what proposing took by the clock, and of the processor.
+    """
+
+    def __init__(self, library: Library, made: Catalogue, real: Mapping[str, tuple[int, int]]) -> None:
+        super().__init__(library.shelf, lambda: library.model, library.bank, library.passages)
+        self.catalogue, self._real = made, real
+        self.seconds = 0.0, 0.0
+
+    def narrowed(self, question: str, ranges: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take the time to choose among `ranges`; return the real books."""
+        self.seconds = seconds(partial(super().narrowed, question, ranges))
+        return self._real
+
+
+def asked(
+    library: Library, made: Catalogue, question: str, real: Mapping[str, tuple[int, int]]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ask the whole shelf: seconds to the books that are read, and to the first word of the answer."""
+    fresh = reopened(library)
+    fresh.library.keeper = keeper = Proposing(fresh.library, made, real)
+    whole = seconds(partial(next, fresh.ask(None, question)))
+    return keeper.seconds, whole
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:
@@ -237,4 +292,5 @@ def recall(library: Library, made: Catalogue) -> float:
                     scores[row, worst], best[row][worst] = likeness[row, at], (book, at)
     found = made.nearest(queries, LIKEST)
     held = [{(one.book, one.passage) for one in some} for some in found]
-    return float(np.mean([one in names for some, names in zip(best, held, strict=True) for one in some]))
+    every = zip(best, held, strict=True)
+    return float(np.mean([one in names for some, names in every for one in some if one[0]]))

@@ -17,6 +17,7 @@ EVALUATIONS = {
     "retrieval": "recall of the right passage: memory, full text, their fusion",
     "needles": "planted facts by depth and length: a grid of what memory and full text find",
     "readers": "questions as readers ask them about books: right, wrong, refused, cited",
+    "shelf": "questions over all books whose book is known: that book first, the answer, that book alone",
     "qa": "exact match and F1 of answers, from the backbone alone to memory and re-read passages",
     "citations": "precision and coverage of citations; refusals where the document does not tell",
 }

@@ -80,7 +80,7 @@ def shelved(backbone: Backbone, sidenet: SideNet, home: Path, checkpoint: Path |
     return Assistant(library)
 
 
-def answered(assistant: Assistant, document: str, question: str, **how: Any) -> Answer:
+def answered(assistant: Assistant, document: str | None, question: str, **how: Any) -> Answer:
     """Ask as the page does and wait for the whole answer; how: further arguments of `Assistant.ask`."""
     *_, last = assistant.ask(document, question, **how)
     assert last.answer is not None
