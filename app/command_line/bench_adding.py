@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from app.command_line.arguments import add_json
 from engine.arguments import positive
@@ -52,21 +53,20 @@ def run(arguments: argparse.Namespace) -> int:
         text = arguments.parse_file(SAMPLES / "love-among-the-chickens.epub").text[: arguments.characters]
         books = written(scratch / "books", [f"Book {one}\n\n{text}" for one in range(arguments.books)])
         few = written(scratch / "few", [f"A few words of {one}." for one in range(max(arguments.workers))])
-        rows = []
+        rows: list[dict[str, Any]] = []
         for number, way in enumerate(ways):
             begun, _ = added([str(few), *way, *given], scratch / f"few-{number}")
             seconds, tokens = added([str(books), *way, *given], scratch / f"books-{number}")
-            spent = max(1e-3, seconds - begun)
+            rate = tokens / max(1e-3, seconds - begun)
+            first = rows[0]["tokens_per_second"] if rows else rate
             rows.append({
                 "way": " ".join(way).removeprefix("--"),
                 "tokens": tokens,
                 "seconds": round(seconds, 2),
                 "seconds_to_begin": round(begun, 2),
-                "tokens_per_second": round(tokens / spent, 1),
+                "tokens_per_second": round(rate, 1),
+                "times_the_first": round(rate / first, 3),
             })  # fmt: skip
-            rows[-1]["times_the_first"] = round(
-                rows[-1]["tokens_per_second"] / rows[0]["tokens_per_second"], 3
-            )
             print(rows[-1], file=sys.stderr, flush=True)
     if arguments.json:
         print_object({"ways": rows}, arguments)

@@ -1,7 +1,8 @@
 """Finding the passages that a question is answered from.
 
 Full-text search (BM25) and the memory's trained search map each rank the passages, and reciprocal rank fusion
-joins them. Without a trained map, or while a bank is being made, full-text search ranks alone.
+joins them. Without a trained map, or while a bank is being made, full-text search ranks alone. Of more books
+those come first that hold the question's words as wholes: a name stands in few books, and often in its own.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,6 +19,7 @@ from ingest.document import Document
 
 CANDIDATES = 40
 FUSION_CONSTANT = 10.0
+BOOK_WEIGHT = 0.1  # of the book whose words fit best: as much as the first place in one ranking
 REREAD = 3  # passages that the local window holds again for a model that answers in its own words
 Ranges = Mapping[str, tuple[int, int | None]]
 
@@ -43,8 +45,8 @@ def find_passages(question: str, library: Library, ranges: Ranges) -> list[Hit]:
     """
     if not content_stems(question):
         return []
-    ranked = library.shelf.fulltext.rank(question, ranges, limit=CANDIDATES)
-    found = fused(ranked, memory_ranking(question, library, ranges))
+    ranked, books = library.shelf.fulltext.rank_both(question, ranges, limit=CANDIDATES)
+    found = fused(ranked, memory_ranking(question, library, ranges), books=books)
     return sorted(found, key=lambda hit: is_matter(library.document(hit.document), hit))
 
 
@@ -90,13 +92,19 @@ def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int =
     return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
 
-def fused(*rankings: Sequence[Hit]) -> list[Hit]:
-    """Join rankings by reciprocal ranks: a passage scores Σ 1 / (10 + its rank) over those that hold it."""
+def fused(*rankings: Sequence[Hit], books: Mapping[str, float] | None = None) -> list[Hit]:
+    """Join rankings: a passage scores Σ 1 / (10 + its rank) over those that hold it, and for its book.
+
+    books: scores of whole books; the best adds `BOOK_WEIGHT`, another one its share of that.
+    """
+    books = books or {}
+    best = max(books.values(), default=0.0) or 1.0
     scores: dict[tuple[str, int], float] = {}
     hits: dict[tuple[str, int], Hit] = {}
     for ranking in rankings:
         for rank, hit in enumerate(ranking):
             key = (hit.document, hit.index)
-            scores[key] = scores.get(key, 0.0) + 1.0 / (FUSION_CONSTANT + rank)
+            start = scores.get(key, BOOK_WEIGHT * books.get(hit.document, 0.0) / best)
+            scores[key] = start + 1.0 / (FUSION_CONSTANT + rank)
             hits.setdefault(key, hit)
     return [hits[key] for key in sorted(scores, key=lambda key: (-scores[key], key))]

@@ -4,14 +4,13 @@ A stem is kept as a number that cannot be turned back into a word; two stems wit
 look a little better than it is, and exact ranking puts that right.
 """
 
-import math
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from engine.shelf.fulltext import K1, B
+from engine.shelf.fulltext import score_books
 from engine.shelf.terms import HAN, Stem
 
 SCHEMA = """
@@ -49,18 +48,11 @@ def scores(db: sqlite3.Connection, stems: Iterable[Stem], lengths: Mapping[int, 
 
     lengths: words of every book that may be found, by its number.
     """
-    if not lengths:
-        return {}
-    mean = sum(lengths.values()) / len(lengths) or 1.0
-    found: dict[int, float] = {}
+    counts = []
     for number in {number_of(stem.text) for stem in stems}:
         rows = db.execute("SELECT book, count FROM postings WHERE stem = ?", (number,)).fetchall()
-        held = [(book, count) for book, count in rows if book in lengths]
-        idf = math.log(1 + (len(lengths) - len(held) + 0.5) / (len(held) + 0.5))
-        for book, count in held:
-            norm = K1 * (1 - B + B * lengths[book] / mean)
-            found[book] = found.get(book, 0.0) + idf * count * (K1 + 1) / (count + norm)
-    return found
+        counts.append({book: count for book, count in rows if book in lengths})
+    return score_books(counts, lengths)
 
 
 def _counts(stems: Mapping[str, int]) -> dict[int, int]:

@@ -49,8 +49,8 @@ class Asked:
 
 def books_of(answer: Answer) -> list[str]:
     """Return the documents of an answer in the order in which they are seen."""
-    seen = [one.document for one in (*answer.citations, *answer.looked, *answer.passages)]
-    return list(dict.fromkeys(seen))
+    shown = [one.document for one in (*answer.citations, *answer.looked)]
+    return list(dict.fromkeys([*shown, *(one.document for one in answer.passages)]))
 
 
 def ask(assistant: Assistant, document: str, row: dict) -> Asked:

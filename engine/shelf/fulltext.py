@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from engine.errors import Failure
 from engine.paths import PROGRAM, Paths
@@ -47,6 +48,7 @@ CREATE VIRTUAL TABLE occurrences USING fts5vocab('stems', 'instance');
 Documents = str | Iterable[str] | Mapping[str, tuple[int, int | None]] | None
 
 
+Book = TypeVar("Book", str, int)
 # the word numbers at which stems stand in one passage
 Places = dict[Stem, list[int]]
 
@@ -135,6 +137,12 @@ class FullText:
 
         Of a document with a range of characters only passages wholly inside it are looked at.
         """
+        return self.rank_both(question, documents, limit=limit)[0]
+
+    def rank_both(
+        self, question: str, documents: Documents = None, *, limit: int = 10
+    ) -> tuple[list[Hit], dict[str, float]]:
+        """Rank passages as `rank` does, and score what may be read of each document as if it were one."""
         query = question_terms(question)
         found: dict[tuple[str, int], Places] = {}
         lengths: dict[tuple[str, int], int] = {}
@@ -153,7 +161,12 @@ class FullText:
                 for key in (key for key in best if key[0] == document):
                     offsets = sorted({offset for places in found[key].values() for offset in places})
                     hits[key] = _ranked_hit(db, key, scores[key], offsets)
-        return [hits[key] for key in best]
+        held: dict[Stem, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for (document, _), stems in found.items():
+            for stem, offsets in stems.items():
+                held[stem][document] += len(offsets)
+        books = score_books(held.values(), {part.document: part.words for part in parts})
+        return [hits[key] for key in best], books
 
     def search(self, query: str, documents: Documents = None, *, limit: int = 50) -> list[Hit]:
         """Find the passages that hold all words of a query, in reading order, as a search box does.
@@ -256,6 +269,20 @@ def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: 
     """
     idf = math.log(1 + (rows - rows_with + 0.5) / (rows_with + 0.5))
     return idf * frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * length / mean_length))
+
+
+def score_books(counts: Iterable[Mapping[Book, int]], lengths: Mapping[Book, int]) -> dict[Book, float]:
+    """Score books by BM25 as if each were one passage; those without any of the stems are left out.
+
+    counts: of each stem, how often it stands in which book. lengths: words of every book.
+    """
+    mean = sum(lengths.values()) / max(1, len(lengths)) or 1.0
+    scores: dict[Book, float] = {}
+    for held in counts:
+        for book, count in held.items():
+            score = bm25(count, lengths[book], mean, len(lengths), len(held))
+            scores[book] = scores.get(book, 0.0) + score
+    return scores
 
 
 def _build(path: Path, passages: Iterable[tuple[int, int, int, str]]) -> int:

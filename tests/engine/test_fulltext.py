@@ -218,6 +218,9 @@ def test_a_search_up_to_a_place_is_a_search_of_a_book_that_ends_there(fulltext, 
             assert [(h.index, h.score, h.text, h.spans) for h in bounded] == [
                 (h.index, h.score, h.text, h.spans) for h in short
             ]
+        _, bounded_books = fulltext.rank_both(query, known)
+        _, short_books = fulltext.rank_both(query, OTHER)
+        assert bounded_books.get(BOOK) == short_books.get(OTHER)
 
 
 def test_ranges_hold_whole_passages_only(book):

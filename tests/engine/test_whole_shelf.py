@@ -6,12 +6,14 @@ from functools import partial
 
 import pytest
 
+from engine.answering.passages import fused
 from engine.backbone.load import load_backbone
 from engine.bench import shelf as bench
 from engine.catalogue import keeper
 from engine.evaluation import shelf as evaluation
 from engine.library import Library
 from engine.paths import Paths
+from engine.shelf.fulltext import Hit
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.reading import Calibration, ReadingLayers
 from engine.sidenet.sidenet import SideNet
@@ -87,3 +89,10 @@ def test_bench_shelf_measures_each_size_and_leaves_the_shelf_as_it_was(home, cap
         assert row["recall_at_20"] == 1.0
         assert 0 < row["candidate_seconds"] < row["first_word_seconds"]
     assert len(Library(Paths(home), parse).shelf.entries()) == before
+
+
+def test_of_passages_alike_those_come_first_whose_book_holds_the_words():
+    hits = [Hit(name, 0, 0, 9, 1.0, "", ()) for name in ("atlas", "bible", "comedy")]
+    assert fused(hits) == hits
+    books = {"bible": 6.0, "comedy": 9.0}
+    assert [hit.document for hit in fused(hits, books=books)] == ["comedy", "bible", "atlas"]

@@ -1,0 +1,30 @@
+"""`bench adding`: what starting costs is taken off, and the ways are held against the first."""
+
+import argparse
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+from app.command_line import bench_adding
+
+
+def test_each_way_is_held_against_the_first(monkeypatch, capsys):
+    seen = []
+
+    def added(words: list[str], scratch: Path) -> tuple[float, int]:
+        seen.append(words)
+        folder, workers = Path(words[0]), int(words[2])
+        texts = [path.read_text() for path in folder.iterdir()]
+        return 2.0 + sum(len(text) > 90 for text in texts) / workers, sum(map(len, texts))
+
+    monkeypatch.setattr(bench_adding, "added", added)
+    parser = argparse.ArgumentParser()
+    bench_adding.add_arguments(parser)
+    arguments = parser.parse_args(["--books", "4", "--characters", "91", "--json"])
+    arguments.parse_file = lambda path: SimpleNamespace(text="x" * 1000)
+    assert bench_adding.run(arguments) == 0
+    one, two = json.loads(capsys.readouterr().out)["ways"]
+    assert (one["way"], two["way"]) == ("workers 1", "workers 2")
+    assert (one["seconds_to_begin"], one["seconds"], two["seconds"]) == (2.0, 6.0, 4.0)
+    assert (one["times_the_first"], two["times_the_first"]) == (1.0, 2.0)
+    assert all(words[-2:] == ["--threads", "1"] for words in seen)
