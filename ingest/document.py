@@ -12,17 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from functools import cached_property
-from itertools import accumulate
 
 from ingest.errors import BadInput
 from ingest.form import Picture, Span
 from ingest.headings import is_number_only, read_heading, short_name
 
+MOST_PARAGRAPHS = 500_000  # a long novel has ten thousand
 JSON_VERSION = 2
 _READ = (1, JSON_VERSION)  # the first one knew of no form
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chapter:
     """One entry of the table of contents: `text[start:end]`, level 1 = outermost.
 
@@ -36,7 +36,7 @@ class Chapter:
     kind: str = "body"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page: its printed label ("xii", "12", "A-3"), `text[start:end]`, and what else it may be called.
 
@@ -174,10 +174,15 @@ class Document:
 
     def spans_in(self, start: int, end: int) -> list[Span]:
         """List the spans of form that stand in `text[start:end]`, in part or whole."""
-        first = bisect_right(self._span_reach, start)
-        last = bisect_left(self._span_starts, end)
+        numbers: list[int] = []
+        for longest, (starts, known) in self._spans_by_size.items():
+            numbers += known[bisect_left(starts, start - longest) : bisect_left(starts, end)]
         # an empty cell of a table stands where it begins
-        return [one for one in self.spans[first:last] if one.end > start or one.start == one.end == start]
+        return [
+            one
+            for one in map(self.spans.__getitem__, sorted(numbers))
+            if one.end > start or one.start == one.end == start
+        ]
 
     def pictures_in(self, start: int, end: int) -> tuple[Picture, ...]:
         """Return the pictures before, in and right behind `text[start:end]`."""
@@ -191,7 +196,7 @@ class Document:
     def note_at(self, start: int) -> tuple[int, int]:
         """Return the span of the note that begins there: of its paragraph, where nothing tells its end."""
         notes = [one for one in self.spans_in(start, start + 1) if one.kind == "note" and one.start == start]
-        _, end = self.paragraphs[max(0, bisect_right(self._paragraph_starts, start) - 1)]
+        _, end = self.paragraphs[max(0, bisect_right(self.paragraph_starts, start) - 1)]
         return start, max([end, *(note.end for note in notes)])
 
     @cached_property
@@ -271,13 +276,17 @@ class Document:
         return tuple(parents)
 
     @cached_property
-    def _span_starts(self) -> list[int]:
-        return [span.start for span in self.spans]
+    def _spans_by_size(self) -> dict[int, tuple[list[int], list[int]]]:
+        """Where spans begin, and which they are, by a power of two that none is longer than.
 
-    @cached_property
-    def _span_reach(self) -> list[int]:
-        """How far the spans up to each one go."""
-        return list(accumulate((max(span.end, span.start + 1) for span in self.spans), max))
+        One span over a whole book must not have every other one looked at for each paragraph.
+        """
+        found: dict[int, tuple[list[int], list[int]]] = {}
+        for number, span in enumerate(self.spans):
+            starts, known = found.setdefault(1 << (span.end - span.start).bit_length(), ([], []))
+            starts.append(span.start)
+            known.append(number)
+        return found
 
     @cached_property
     def _picture_ats(self) -> list[int]:
@@ -292,7 +301,8 @@ class Document:
         return [page.start for page in self.pages]
 
     @cached_property
-    def _paragraph_starts(self) -> list[int]:
+    def paragraph_starts(self) -> list[int]:
+        """Where the paragraphs begin."""
         return [start for start, _ in self.paragraphs]
 
     def _address(self, offset: int) -> tuple[int | None, int]:
@@ -300,7 +310,7 @@ class Document:
         index = bisect_right(self._chapter_starts, offset) - 1
         chapter = index if index >= 0 else None
         first, _ = self._paragraph_range(chapter)
-        paragraph = max(first, bisect_right(self._paragraph_starts, offset) - 1)
+        paragraph = max(first, bisect_right(self.paragraph_starts, offset) - 1)
         return chapter, paragraph - first + (1 if chapter is None else 0)
 
     def _paragraph_range(self, chapter: int | None) -> tuple[int, int]:
@@ -309,8 +319,8 @@ class Document:
         following = 0 if chapter is None else chapter + 1
         until = starts[following] if following < len(starts) else len(self.text) + 1
         # the block in which the chapter begins is its heading, wherever in the block the mark stands
-        first = max(0, bisect_right(self._paragraph_starts, begin) - 1)
-        stop = bisect_right(self._paragraph_starts, until - 1)
+        first = max(0, bisect_right(self.paragraph_starts, begin) - 1)
+        stop = bisect_right(self.paragraph_starts, until - 1)
         return first, max(stop, first)
 
     def _page_label(self, offset: int) -> str | None:
@@ -328,12 +338,16 @@ def is_section(parent: Chapter, chapter: Chapter) -> bool:
 
 def split_paragraphs(text: str) -> tuple[tuple[int, int], ...]:
     """Return (start, end) of every block of text between blank lines."""
-    spans = []
+    spans: list[tuple[int, int]] = []
     at = 0
-    for block in text.split("\n\n"):
+    while at < len(text):
+        end = text.find("\n\n", at)
+        block = text[at : end if end >= 0 else len(text)]
         stripped = block.strip("\n")
         if stripped:
             start = at + block.index(stripped[0]) if block[0] == "\n" else at
             spans.append((start, start + len(stripped)))
+        if len(spans) > MOST_PARAGRAPHS:
+            raise BadInput(f"the text has more than {MOST_PARAGRAPHS:,} paragraphs: split the file")
         at += len(block) + 2
     return tuple(spans)

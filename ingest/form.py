@@ -17,7 +17,7 @@ _LEADING = frozenset(["link", "reference"])  # whose value is the offset that th
 _BREAK = 2  # letters between two paragraphs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """What `text[start:end]` is; `value` is the level of a heading, the depth of an item, the columns of a
     cell, or the offset that a link or a reference to a note leads to."""
@@ -28,7 +28,7 @@ class Span:
     value: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture that stands before the character `at`: its name in the document's own store, "" where it is
     not kept there, and what its author says that it shows."""
@@ -38,7 +38,7 @@ class Picture:
     words: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A span inside one block. Pieces of one element that goes over several blocks have one `key`."""
 

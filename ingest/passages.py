@@ -7,7 +7,9 @@ like length: 5 Chinese characters count as 3 words, 5 Thai letters as one.
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from ingest.document import Document
 
@@ -26,13 +28,16 @@ _ABBREVIATIONS = frozenset(
         z.b d.h u.a bzw usw hr fr nr str bd abb sog sig sra srta ud m art arts para sec inst ult""",
     )
 )
+_NUMBER = re.compile(r"[\W\dIVXLCDMivxlcdm]{0,4}")
+_LONGEST_NUMBER = 40  # letters, with the blanks around
 _BEFORE_NUMBER = frozenset(["no", "nos", "op", "ver", "sc"])
 _LAST_WORD = re.compile(r"[^\s(\[“‘\"'—–-]+$")
+# longer runs are several words, so that none has to be read again and again where a passage is cut in it
 _WORD = re.compile(
-    r"(?P<han>[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
-    r"|(?P<spaceless>[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+)"
-    r"|[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
-    r"(?:[’'\u200c\u200d-][^\W\u3040-\u30ff\u3400-\u9fff]+)*"
+    r"(?P<han>[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]{1,500})"
+    r"|(?P<spaceless>[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]{1,500})"
+    r"|[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]{1,500}"
+    r"(?:[’'\u200c\u200d-][^\W\u3040-\u30ff\u3400-\u9fff]{1,500}){0,20}"
 )
 _LONG_WORD = 40  # letters; beyond it a "word" is a run without spaces and counts by its length
 _SOFT_ENDS = (re.compile(r"\n"), re.compile(r"[;:—–،，、；：,]\s*"), re.compile(r"\s+"))
@@ -49,17 +54,22 @@ class Passage:
 
 def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
     """Return (start, end) of every sentence of `text[start:end]`, white space between them left out."""
+    return list(each_sentence(text, start, end))
+
+
+def each_sentence(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield what `sentences` returns, one after the other."""
     end = len(text) if end is None else min(end, len(text))
-    found: list[tuple[int, int]] = []
     begin = start
     for match in _END.finditer(text, start, end):
         stop = match.end()
         if match[0][0] != "\n" and not _ends_sentence(text, begin, match.start(), stop, end):
             continue
-        _append_trimmed(found, text, begin, stop)
-        begin = stop
-    _append_trimmed(found, text, begin, end)
-    return found
+        yield from _trimmed(text, begin, stop)
+        begin = max(begin, stop)
+        while begin < end and text[begin].isspace():
+            begin += 1
+    yield from _trimmed(text, begin, end)
 
 
 def word_count(text: str, start: int = 0, end: int | None = None) -> float:
@@ -93,12 +103,10 @@ def passages(document: Document, lo: int = 40, hi: int = 120) -> list[Passage]:
 
 def _section_passages(text, start, end, paragraph_ends, lo, hi) -> list[tuple[int, int]]:
     """Fill passages with whole sentences; close early where a paragraph ends and there is enough."""
-    units = []
-    for first, last in sentences(text, start, end):
-        units += _short_enough(text, first, last, hi)
+    cut = (_short_enough(text, first, last, hi) for first, last in each_sentence(text, start, end))
     done: list[tuple[int, int, float]] = []
     open_start, open_end, open_words = start, start, 0.0
-    for first, last, words in units:
+    for first, last, words in chain.from_iterable(cut):
         if open_words and open_words + words > hi:
             done.append((open_start, open_end, open_words))
             open_words = 0.0
@@ -125,12 +133,12 @@ def _short_enough(text: str, first: int, last: int, hi: int) -> list[tuple[int, 
     while words > hi:
         limit = _reach(text, first, last, hi)
         cut = _soft_cut(text, first, limit)
-        _append_trimmed(parts, text, first, cut)
+        parts += _trimmed(text, first, cut)
         first = cut
         while first < last and text[first].isspace():
             first += 1
         words = word_count(text, first, last) if last - first < 40 * hi else hi + 1
-    _append_trimmed(parts, text, first, last)
+    parts += _trimmed(text, first, last)
     return [(start, end, word_count(text, start, end)) for start, end in parts]
 
 
@@ -174,7 +182,8 @@ def _ends_sentence(text: str, begin: int, mark: int, stop: int, end: int) -> boo
         return True  # only a single bare stop can belong to an abbreviation
     match = _LAST_WORD.search(text, max(begin, mark - 24), mark)
     word = match[0] if match else ""
-    if len(text[begin:mark].strip()) <= 4 and not re.search(r"[^\W\dIVXLCDMivxlcdm]", text[begin:mark]):
+    # a sentence of a million abbreviations is not copied for each of them
+    if mark - begin <= _LONGEST_NUMBER and _NUMBER.fullmatch(text[begin:mark].strip()):
         return text.startswith("\n\n", stop)  # the number of a list item
     if len(word) == 1 and word.isupper() and word.isascii():
         return word == "I" and not re.match(r"\s[A-Z]\.", text[stop : stop + 3])
@@ -184,10 +193,11 @@ def _ends_sentence(text: str, begin: int, mark: int, stop: int, end: int) -> boo
     return lowered not in _ABBREVIATIONS
 
 
-def _append_trimmed(spans: list, text: str, start: int, end: int) -> None:
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield a stretch without the white space at either side; nothing where there is no more."""
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
     if end > start:
-        spans.append((start, end))
+        yield start, end

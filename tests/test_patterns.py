@@ -20,14 +20,24 @@ import pytest
 
 from tests.conftest import PROJECT
 
-PLACES = ("ingest/**/*.py", "engine/answering/*.py", "engine/shelf/*.py", "engine/training/questions.py")
+PLACES = (
+    *(
+        "ingest/**/*.py",
+        "engine/answering/*.py",
+        "engine/cast/*.py",
+        "engine/marks/*.py",
+        "engine/shelf/*.py",
+    ),
+    *("engine/training/questions.py", "app/html/*.py", "app/desk/*.py"),
+)
 FILES = sorted(
     path
     for place in PLACES
     for path in PROJECT.glob(place)
     if re.search(r"\bre\.[a-z]+\(", path.read_text("utf-8"))
 )
-MADE = {"engine.shelf.words": "_patterns"}  # what makes patterns when they are first wanted
+# what makes patterns when they are first wanted, or is several
+MADE = {"engine.shelf.words": "_patterns", "engine.cast.timeline": "_FORMS"}
 SMALL, LARGE = 4_000, 64_000  # letters
 ROUNDS = 3  # in each of which a pattern must be steep: a machine that is busy only looks so at times
 SLOW = 0.0005  # processor seconds: a pattern that grows with the square needs more for SMALL letters, by far
@@ -54,7 +64,8 @@ def patterns_of(path: Path) -> Iterator[Found]:
     source = path.read_text("utf-8")
     name = ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__")
     if name in MADE:
-        for pattern in getattr(importlib.import_module(name), MADE[name])():
+        made = getattr(importlib.import_module(name), MADE[name])
+        for pattern in made() if callable(made) else made:
             yield Found(pattern, frozenset(["search"]), f"{name}.{MADE[name]}")
     calls = [
         node

@@ -5,16 +5,19 @@ so that a place on the page is a place in the text. What is shown beside them (n
 way back from a note) has no text there.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterable
 
 from app.html import markup
 from app.html.markup import Html
+from app.html.spans import covered
 from ingest.document import Document
 from ingest.form import Span
 from ingest.pictures import NAME
 
 TALLEST = 4
 _TAGS = {"italic": "em", "bold": "strong", "smallcaps": "span", "mono": "code"}
+_SHOWN = frozenset([*_TAGS, "link", "reference"])
 _INNER = ("smallcaps", "mono", "bold", "italic")  # the innermost first
 _CLASSES = ("verse", "item", "code", "note", "caption")
 _LONGEST_NOTE = 1_500
@@ -26,12 +29,13 @@ def block(document: Document, start: int, end: int, level: int | None, marked: I
           pictures: str = "", **values: object) -> Html:  # fmt: skip
     """Write a paragraph, or a piece of one, with what belongs beside it.
 
+    `marked` are in order and do not overlap: see `spans.flat`.
     `level` is that of the chapter it heads; `pictures` the address of the folder with the pictures.
     """
     spans = document.spans_in(start, end)
     before = [one for one in document.pictures_in(start, end) if one.at == start]
     behind = [one for one in document.pictures_in(start, end) if one.at == end]
-    words = _Words(document, spans, list(marked), pictures)
+    words = _Words(document, _SHOWN, list(marked), pictures)
     parts = [_figure(one.name, one.words, pictures) for one in before]
     parts.append(_body(words, start, end, level, spans, values))
     parts += [_figure(one.name, one.words, pictures) for one in behind]
@@ -59,29 +63,35 @@ def _body(words: "_Words", start: int, end: int, level: int | None, spans: list[
 
 
 class _Words:
-    """The letters of a stretch with all that changes inside a paragraph."""
+    """The letters of a stretch with all that changes inside a paragraph: spans of `kinds`, and marks."""
 
-    def __init__(self, document: Document, spans: list[Span], marked: list[Marked], pictures: str) -> None:
-        self.document, self.marked, self.pictures = document, marked, pictures
-        self.spans = [one for one in spans if one.kind in _TAGS or one.kind in ("link", "reference")]
+    def __init__(
+        self, document: Document, kinds: Container[str], marked: list[Marked], pictures: str
+    ) -> None:
+        self.document, self.kinds, self.marked, self.pictures = document, kinds, marked, pictures
 
     def html(self, start: int, end: int) -> Html:
         """Write the characters [start, end), cut wherever something begins or ends."""
         inline = {one.at: one for one in self.document.pictures_in(start, end) if start < one.at < end}
+        spans = [one for one in self.document.spans_in(start, end) if one.kind in self.kinds]
+        marked = self.marked[
+            bisect_right(self.marked, start, key=lambda one: one[1]) : bisect_left(self.marked, (end,))
+        ]
         cuts = {start, end, *inline}
-        cuts.update(edge for one in self.spans for edge in (one.start, one.end))
-        cuts.update(edge for one in self.marked for edge in one[:2])
+        cuts.update(edge for one in spans for edge in (one.start, one.end))
+        cuts.update(edge for one in marked for edge in one[:2])
         edges = sorted(cut for cut in cuts if start <= cut <= end)
+        laid = [(one.start, one.end, one.kind, one) for one in spans]
+        laid += [(first, last, "marked", Span(kind, first, last)) for first, last, kind in marked]
         parts = []
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last, over in covered(laid, edges):
             if first in inline:
                 parts.append(_image(inline[first].name, inline[first].words, self.pictures))
-            parts.append(self._piece(first, last))
+            parts.append(self._piece(first, last, over))
         return markup.joined(parts)
 
-    def _piece(self, first: int, last: int) -> Html:
+    def _piece(self, first: int, last: int, over: dict[str, Span]) -> Html:
         shown: str = self.document.text[first:last]
-        over = {one.kind: one for one in self.spans if one.start <= first and last <= one.end}
         for kind in _INNER:
             if kind in over:
                 shown = markup.tag(_TAGS[kind], shown, class_="lm-caps" if kind == "smallcaps" else None)
@@ -90,9 +100,8 @@ class _Words:
         elif "link" in over:
             shown = markup.tag("button", shown, type="button", class_="lm-link", data_action="jump",
                                data_start=over["link"].value)  # fmt: skip
-        for begin, end, kind in self.marked:
-            if begin <= first and last <= end:
-                shown = markup.tag("mark", shown, class_=kind)
+        if "marked" in over:
+            shown = markup.tag("mark", shown, class_=over["marked"].kind)
         return markup.text(shown)
 
 
@@ -104,8 +113,7 @@ def _note(document: Document, reference: Span) -> Html:
     """Write the note that a reference opens, closed; it leads to where the note stands."""
     start, end = document.note_at(reference.value)
     cut = min(end, start + _LONGEST_NOTE)
-    inside = [one for one in document.spans_in(start, cut) if one.kind in _TAGS]
-    shown = _Words(document, inside, [], "").html(start, cut) + ("…" if cut < end else "")
+    shown = _Words(document, _TAGS, [], "").html(start, cut) + ("…" if cut < end else "")
     button = markup.button("Go to the note", "jump", start=reference.value)
     return markup.tag("aside", markup.tag("p", shown), button, popover="auto", role="note",
                       id=f"lm-note-{reference.start}", class_="lm-pop")  # fmt: skip
@@ -134,10 +142,11 @@ def _table(words: _Words, start: int, end: int, spans: list[Span], values: dict)
 
 def _cells(words: _Words, line: Span, cells: list[Span]) -> list[Html]:
     found: list[Html] = []
-    for number, one in enumerate(cells):
-        behind = next((other.start for other in cells[number + 1 :] if other.start < other.end), line.end)
+    # of those with words: where the next one begins
+    behind = iter([*[one.start for one in cells if one.start < one.end][1:], line.end])
+    for one in cells:
         filled = one.start < one.end
-        gap = words.html(one.end, behind) if filled else ""
+        gap = words.html(one.end, next(behind)) if filled else ""
         inside = words.html(one.start, one.end) if filled else ""
         inside += markup.tag("span", gap, class_="lm-gap") if gap else ""
         columns = one.value if one.value > 1 else None

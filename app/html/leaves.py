@@ -4,8 +4,9 @@ A leaf ends at the end of a paragraph, never before a chapter's heading, and a c
 levels begins a leaf of its own. Only a paragraph that is longer than a leaf is cut.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from itertools import islice
 
 from app.html import form, markup
 from app.html.markup import Html
@@ -86,19 +87,19 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
     """Write the leaf as paragraphs and headings, escaped, with its marks. below: what stands at its foot."""
     shown = shown or Shown()
     headings = {chapter.start: chapter for chapter in document.chapters}
-    pages = {page.start: page.label for page in document.pages if leaf.start <= page.start < leaf.end}
-    first = max(0, bisect_right(document._paragraph_starts, leaf.start) - 1)
+    pages = sorted(page.start for page in document.pages if leaf.start <= page.start < leaf.end)
+    first = max(0, bisect_right(document.paragraph_starts, leaf.start) - 1)
     read_to = shown.read_to if shown.read_to is not None and shown.read_to < len(document.text) else -1
     here = markup.tag("div", "you have read to here", class_="lm-readto", role="note")
     parts: list[Html] = []
     reached = leaf.start
-    for start, end in document.paragraphs[first:]:
+    for start, end in islice(document.paragraphs, first, None):
         if start >= leaf.end:
             break
         begin, end = max(start, leaf.start), min(end, leaf.end)
         if begin >= end:
             continue
-        crossed = sorted(at for at in pages if begin <= at < end)
+        crossed = pages[bisect_left(pages, begin) : bisect_left(pages, end)]
         if reached < read_to <= begin:
             parts.append(here)
         if crossed:

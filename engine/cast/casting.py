@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from engine.cast.joining import Form, Joined, titled, without_titles
 from engine.cast.names import Mention, find_names
 from engine.cast.person import Cast, Figure, Naming
-from engine.cast.terms import find_terms
+from engine.cast.terms import LONGEST, find_terms
 from engine.cast.timeline import find_dates
 from engine.cast.titles import TITLES
 from ingest.document import Document
-from ingest.passages import sentences
+from ingest.passages import each_sentence
 
 LEAST = 2  # mentions of a figure
 MOST = 400  # figures of a text
@@ -54,12 +54,11 @@ def make_cast(document: Document) -> Cast:
     by_form: dict[Form, list[Mention]] = defaultdict(list)
     for mention in mentions:
         by_form[mention.form].append(mention)
-    stops = [start for start, _ in document.paragraphs]
-    figures: list[Figure] = []
-    for forms in joined.groups():
-        if sum(counts[form] for form in forms) >= LEAST and len(figures) < MOST:
-            figures.append(_figure(document, forms, by_form, counts))
-    return Cast(tuple(figures), tuple(stops), len(text), find_terms(document), find_dates(document))
+    groups = [forms for forms in joined.groups() if sum(counts[form] for form in forms) >= LEAST]
+    figures = tuple(_figure(document, forms, by_form, counts) for forms in groups[:MOST])
+    return Cast(
+        figures, tuple(document.paragraph_starts), len(text), find_terms(document), find_dates(document)
+    )
 
 
 def _disjoint(stretches: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -147,12 +146,11 @@ def says_who(text: str, naming: Naming, end: int) -> float:
 
 def _introductions(document: Document, namings: list[Naming]) -> tuple[tuple[int, int], ...]:
     """Rank the sentences of the first mentions by how much they tell who it is."""
-    text = document.text
+    text, starts = document.text, document.paragraph_starts
     found: dict[tuple[int, int], float] = {}
-    starts = [start for start, _ in document.paragraphs]
     for number, one in enumerate(namings[:_INTRODUCED]):
-        start, end = document.paragraphs[max(0, bisect_right(starts, one.start) - 1)]
-        sentence = next((s for s in sentences(text, start, end) if s[0] <= one.start < s[1]), None)
+        paragraph = document.paragraphs[max(0, bisect_right(starts, one.start) - 1)]
+        sentence = _sentence_at(text, one.start, *paragraph)
         if sentence is None:
             continue
         score = says_who(text, one, sentence[1]) - 0.25 * number - 1.0 * (sentence[1] - sentence[0] < 30)
@@ -160,3 +158,11 @@ def _introductions(document: Document, namings: list[Naming]) -> tuple[tuple[int
     ranked = sorted(found, key=lambda sentence: -found[sentence])[:_CHOICES]
     first = min(found, default=None)
     return tuple(dict.fromkeys([*ranked, first])) if first is not None else ()
+
+
+def _sentence_at(text: str, offset: int, start: int, end: int) -> tuple[int, int] | None:
+    """Return the sentence of a paragraph in which a character stands; None for one too long to tell."""
+    first, last = max(start, offset - LONGEST), min(end, offset + LONGEST)
+    begin, stop = next(one for one in [*each_sentence(text, first, last), (last, last)] if one[1] > offset)
+    is_cut = begin == first > start or stop == last < end
+    return (begin, stop) if begin <= offset and not is_cut and stop - begin <= LONGEST else None

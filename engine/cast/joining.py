@@ -53,11 +53,17 @@ MEN = frozenset(
 
 
 class Joined:
-    """Forms in groups; `counts` is how often each stands in the text, `gender` what pronouns say of it."""
+    """Forms in groups; `counts` is how often each stands in the text, `gender` what pronouns say of it.
+
+    Every step takes time in step with the number of forms: what may be joined is looked up by its words.
+    """
 
     def __init__(self, counts: Counter[Form], gender: dict[Form, float]) -> None:
         self.counts, self.gender = counts, gender
         self._head: dict[Form, Form] = {form: form for form in counts}
+        # of each group, by its head: what first names and titles say of its bearers
+        self._told = {form: {titled(form) or gender_of(form)} - {0} for form in counts}
+        self._ranks = {form: {rank(form)} - {""} for form in counts}
         self._by_plain: dict[Form, list[Form]] = defaultdict(list)
         for form in counts:
             self._by_plain[without_titles(form)].append(form)
@@ -85,27 +91,36 @@ class Joined:
 
     def _join_fuller(self) -> None:
         """Join "Mr. Holmes" with "Sherlock Holmes", where one person alone is so called."""
+        fuller: dict[Form, list[Form]] = defaultdict(list)
+        for other in self._by_plain:
+            if len(other[0]) > 1:
+                for at in range(1, len(other)):
+                    fuller[other[at:]].append(other)
         for plain, forms in self._by_plain.items():
-            fuller = [
-                other for other in self._by_plain
-                if len(other) > len(plain) and other[-len(plain) :] == plain and len(other[0]) > 1
-            ]  # fmt: skip
-            for form in forms if fuller else ():
-                if form == plain or rank(form) == "mrs":
+            heads = {
+                sign: {self._root(self._by_plain[other][0]) for other in fuller[plain]
+                       if gender_of(other) * sign >= 0}
+                for sign in ((-1, 0, 1) if plain in fuller else ())
+            }  # fmt: skip
+            for form in forms if heads else ():
+                if form == plain or rank(form) == "mrs" or len(heads[titled(form)]) != 1:
                     continue
-                heads = {self._root(self._by_plain[other][0]) for other in fuller
-                         if gender_of(other) * titled(form) >= 0}  # fmt: skip
-                if len(heads) == 1 and self._agree(form, next(iter(heads))):
-                    self._join(form, next(iter(heads)))
+                (head,) = heads[titled(form)]
+                if self._agree(form, head):
+                    self._join(form, head)
 
     def _join_parts(self) -> None:
         """Join "Sherlock" and "Holmes" with "Sherlock Holmes", where nobody else is so called."""
+        ending: dict[str, list[Form]] = defaultdict(list)  # what begins or ends with a word
+        for form in self.counts:
+            for word in {without_titles(form)[0], form[-1]}:
+                ending[word].append(form)
         for form in self.counts:
             if len(form) != 1 or form[0] in TITLES:
                 continue
-            ranked = any(rank(other) for other in self._group(form))
+            ranked = bool(self._ranks[self._root(form)])
             heads: Counter[Form] = Counter()
-            for other in self.counts:
+            for other in ending[form[0]]:
                 if self._holds(other, form[0], not ranked):
                     heads[self._root(other)] += self.counts[other]
             heads.pop(self._root(form), None)
@@ -124,24 +139,26 @@ class Joined:
 
     def _join_short(self) -> None:
         """Join "Lizzy" with "Elizabeth"."""
+        beginning: dict[Form, list[Form]] = defaultdict(list)
+        for other in self._by_plain:
+            if other in self.counts:
+                for end in {1, min(2, len(other))}:
+                    beginning[other[:end]].append(other)
         for form in self.counts:
             whole = _SHORT.get(form[0])
             if whole is None or len(form) > 2:
                 continue
-            target = (whole, *form[1:])
-            options = {self._root(other) for other in self._by_plain if other[: len(target)] == target
-                       and other in self.counts}  # fmt: skip
-            options.discard(self._root(form))
-            if len(options) == 1 and self._agree(form, next(iter(options))):
-                head = next(iter(options))
-                if not {rank(one) for one in self._group(head)} & {"lady", "sir"}:
+            options = {self._root(other) for other in beginning[(whole, *form[1:])]} - {self._root(form)}
+            if len(options) == 1:
+                (head,) = options
+                if self._agree(form, head) and not self._ranks[head] & {"lady", "sir"}:
                     self._join(form, head)
 
     def _agree(self, one: Form, other: Form) -> bool:
         """Tell whether two forms may be of one person: no title, first name or pronoun speaks against it."""
-        first, second = self._group(one), self._group(other)
-        told = {titled(form) or gender_of(form) for form in (*first, *second)} - {0}
-        ranks = {rank(form) for form in (*first, *second)} - {""}
+        first, second = self._root(one), self._root(other)
+        told = self._told[first] | self._told[second]
+        ranks = self._ranks[first] | self._ranks[second]
         if len(told) > 1 or len(ranks - {"mr"}) > 1 or len(ranks) > 1 and "mr" in ranks:
             return False
         if told:
@@ -149,22 +166,17 @@ class Joined:
             return all(next(iter(told)) * value > -0.6 for value in said)
         return self.gender.get(one, 0.0) * self.gender.get(other, 0.0) > -0.25
 
-    def _group(self, form: Form) -> list[Form]:
-        root = self._root(form)
-        return [other for other in self._near(form) if self._root(other) == root] or [form]
-
-    def _near(self, form: Form) -> set[Form]:
-        """List the forms that have a word of a form in them: what is joined with it is one of these."""
-        return {other for other in self.counts if set(other) & set(form)} | {self._root(form)}
-
     def _join(self, form: Form, other: Form) -> None:
         first, second = self._root(form), self._root(other)
         if first != second:
             self._head[first] = second
+            self._told[second] |= self._told[first]
+            self._ranks[second] |= self._ranks[first]
 
     def _root(self, form: Form) -> Form:
         while self._head[form] != form:
-            form = self._head[form]
+            # the next look is half as far
+            self._head[form] = form = self._head[self._head[form]]
         return form
 
 

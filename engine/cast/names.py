@@ -5,9 +5,10 @@ inside of sentences, and seldom loses it; a title before it ("Mr.", "Captain") i
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from engine.cast.titles import LOOSE, TITLES
 
@@ -32,14 +33,17 @@ _TOKEN = re.compile(rf"{_WORD}")
 _OPENING = "“‘\"'(—–:[_"
 _SENTENCE_END = ".!?…"
 _LEAST = 2
+LONGEST = 6  # words of a name
+_AHEAD = LONGEST + 2
+# of a library in one file the first volumes; what names take of memory is bounded so
+MOST_LETTERS, MOST = 8_000_000, 500_000
 
 
 # months that are names of persons too, where another name stands beside them
 _ALONE = frozenset(["march", "may", "april", "june", "august"])
 
 
-@dataclass(frozen=True)
-class Mention:
+class Mention(NamedTuple):
     """One place where a name stands: `text[start:end]`; `form` is the name as it is compared."""
 
     form: tuple[str, ...]
@@ -47,49 +51,67 @@ class Mention:
     end: int
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     word: str
     start: int
     end: int
-    opens: bool  # whether it begins a sentence, a speech or a line
 
 
 def find_names(text: str, skip: Sequence[tuple[int, int]] = ()) -> list[Mention]:
-    """Find all names of a text in order. skip: stretches, such as headings, whose capitals say nothing."""
-    tokens = _tokens(text, skip)
-    names = _name_words(tokens)
-    found: list[Mention] = []
-    at = 0
-    while at < len(tokens):
-        end = _run(text, tokens, at, names)
-        if end > at:
-            mention = _mention(text, tokens[at:end], names)
-            if mention is not None:
-                found.append(mention)
-        at = max(end, at + 1)
-    return found
+    """Find the names of a text in order. skip: stretches, such as headings, whose capitals say nothing."""
+    names = name_words(text, skip)
+    return list(islice(_mentions(text, skip, names), MOST))
 
 
-def name_words(text: str) -> set[str]:
-    """Return the words that a text uses as names, as they are compared: see `bare`."""
-    return _name_words(_tokens(text, ()))
+def name_words(text: str, skip: Sequence[tuple[int, int]] = ()) -> set[str]:
+    """Find the words that keep their capital inside sentences, as they are compared: see `bare`."""
+    inside: Counter[str] = Counter()
+    small: Counter[str] = Counter()
+    titled: set[str] = set()
+    before = ""
+    for token in _tokens(text, skip):
+        word = bare(token.word)
+        if token.word[0].isupper() and not token.word.isupper():
+            if not _opens(text, token.start):
+                inside[word] += 1
+            if before in TITLES - LOOSE:
+                titled.add(word)
+        elif token.word[0].islower():
+            small[word] += 1
+        before = word
+    known = {word for word, count in inside.items() if count >= _LEAST and count > small[word]}
+    known |= {word for word in titled if small[word] <= inside[word]}
+    # common words that a book uses as names: the Queen, the Mouse
+    return {word for word in known if word not in _CUSTOM}
 
 
-def _tokens(text: str, skip: Sequence[tuple[int, int]]) -> list[_Token]:
+def _mentions(text: str, skip: Sequence[tuple[int, int]], names: set[str]) -> Iterator[Mention]:
+    """Yield the mentions of names whose words are known; a text is never held as tokens as a whole."""
+    stream = _tokens(text, skip)
+    ahead = deque(islice(stream, _AHEAD))
+    forms: dict[tuple[str, ...], tuple[str, ...]] = {}
+    while ahead:
+        end = _run(text, ahead, names)
+        if end and (mention := _mention(text, list(islice(ahead, end)), names)) is not None:
+            yield mention._replace(form=forms.setdefault(mention.form, mention.form))
+        for _ in range(max(end, 1)):
+            ahead.popleft()
+        ahead.extend(islice(stream, _AHEAD - len(ahead)))
+
+
+def _tokens(text: str, skip: Sequence[tuple[int, int]]) -> Iterator[_Token]:
     skipped = iter(sorted(skip))
     first, last = next(skipped, (len(text), len(text)))
-    found = []
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(text, 0, MOST_LETTERS):
         start = match.start()
         while start >= last:
             first, last = next(skipped, (len(text), len(text)))
         if start < first:
-            found.append(_Token(match[0], start, match.end(), _opens(text, start)))
-    return found
+            yield _Token(match[0], start, match.end())
 
 
 def _opens(text: str, at: int) -> bool:
+    """Tell whether the word there begins a sentence, a speech or a line."""
     while at and text[at - 1] in _OPENING:
         at -= 1
         if text[at] in '“‘"—–:(':
@@ -105,39 +127,17 @@ def _opens(text: str, at: int) -> bool:
     return False
 
 
-def _name_words(tokens: list[_Token]) -> set[str]:
-    """Find the words that keep their capital inside sentences."""
-    inside: Counter[str] = Counter()
-    small: Counter[str] = Counter()
-    titled: set[str] = set()
-    before = ""
-    for token in tokens:
-        word = bare(token.word)
-        if token.word[0].isupper() and not token.word.isupper():
-            if not token.opens:
-                inside[word] += 1
-            if before in TITLES - LOOSE and not token.word.isupper():
-                titled.add(word)
-        elif token.word[0].islower():
-            small[word] += 1
-        before = bare(token.word)
-    known = {word for word, count in inside.items() if count >= _LEAST and count > small[word]}
-    known |= {word for word in titled if small[word] <= inside[word]}
-    # common words that a book uses as names: the Queen, the Mouse
-    return {word for word in known if word not in _CUSTOM}
-
-
-def _run(text: str, tokens: list[_Token], at: int, names: set[str]) -> int:
-    """Return behind which token the name that begins at one ends; that one where none begins."""
-    end = at
-    while end < len(tokens) and end < at + 6:
+def _run(text: str, tokens: Sequence[_Token], names: set[str]) -> int:
+    """Return of how many tokens the name is that begins at the first one; 0 where none begins."""
+    end = 0
+    while end < len(tokens) and end < LONGEST:
         token = tokens[end]
         word = bare(token.word)
-        if end > at and (not _joined(text, tokens[end - 1], token) or word == bare(tokens[end - 1].word)):
+        if end > 0 and (not _joined(text, tokens[end - 1], token) or word == bare(tokens[end - 1].word)):
             break
         capital = token.word[0].isupper()
         particle = (
-            end > at and token.word in ("of", "de", "du", "van", "von", "la", "le") and end + 1 < len(tokens)
+            end > 0 and token.word in ("of", "de", "du", "van", "von", "la", "le") and end + 1 < len(tokens)
         )
         if (
             capital
@@ -151,7 +151,7 @@ def _run(text: str, tokens: list[_Token], at: int, names: set[str]) -> int:
             break
         if text[token.end - 2 : token.end] in ("’s", "'s"):
             break
-    while end > at and tokens[end - 1].word in ("of", "de", "du", "van", "von", "la", "le"):
+    while end > 0 and tokens[end - 1].word in ("of", "de", "du", "van", "von", "la", "le"):
         end -= 1
     return end
 

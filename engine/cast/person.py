@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from engine.cast.terms import Term
 from engine.cast.timeline import Dated
@@ -18,8 +19,7 @@ MOST_TIES = 6
 KINDS = ("person", "place", "other")
 
 
-@dataclass(frozen=True)
-class Naming:
+class Naming(NamedTuple):
     """One mention of a figure: `text[start:end]` is the number `name` of its names."""
 
     start: int
@@ -107,8 +107,7 @@ class Cast:
 
     def to_json(self) -> str:
         """Write everything as one line of JSON."""
-        figures = [[one.kind, one.names, [(n.start, n.end, n.name) for n in one.namings], one.introductions]
-                   for one in self.figures]  # fmt: skip
+        figures = [[one.kind, one.names, one.namings, one.introductions] for one in self.figures]
         record = {
             "format": FORMAT, "size": self.size, "scenes": self.scenes, "figures": figures,
             "terms": [astuple(one) for one in self.terms], "dates": [astuple(one) for one in self.dates],

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.cast.person import Cast
+from engine.cast.terms import LONGEST
 from ingest.document import Document
-from ingest.passages import sentences
+from ingest.passages import each_sentence
 
 MOST = 4  # sentences of a chapter
+MOST_CHAPTERS, MOST_LETTERS = 1_500, 8_000_000
 _LEAST_LETTERS = 1_200  # a chapter with fewer is carried by one sentence
 _SHORTEST, _LONGEST = 8, 45  # words of a sentence
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -30,8 +32,13 @@ class Told:
 
 
 def story_so_far(document: Document, cast: Cast, until: int) -> list[Told]:
-    """Tell the chapters up to a character, in their own sentences; nothing behind it is looked at."""
-    parts = [(chapter, start, min(end, until)) for chapter, start, end in _parts(document) if start < until]
+    """Tell the chapters up to a character, in their own sentences; nothing behind it is looked at.
+
+    Of a library in one file, the last volumes read.
+    """
+    least = until - MOST_LETTERS
+    parts = [(chapter, start, min(end, until)) for chapter, start, end in _parts(document)
+             if least <= start < until][-MOST_CHAPTERS:]  # fmt: skip
     words = [_frequencies(document.text[start:end]) for _, start, end in parts]
     spread = Counter(word for one in words for word in one)
     names = {
@@ -74,11 +81,11 @@ def _chosen(
     scored = []
     opened = closed = start - 1
     looked = start
-    for first, last in sentences(text, start, end):
+    for first, last in each_sentence(text, start, end):
         opened = max(opened, text.rfind("“", looked, first + 1))
         closed = max(closed, text.rfind("”", looked, first))
         looked = first
-        words = _WORD.findall(text[first:last])
+        words = [] if last - first > LONGEST else _WORD.findall(text[first:last])
         if not _SHORTEST <= len(words) <= _LONGEST or text[last - 1] not in '.!?…”’"':
             continue
         known = {word.lower() for word in words}

@@ -6,15 +6,18 @@ Only plain forms of explaining count: "a term is a thing that …", "what is cal
 
 import itertools
 import re
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.document import Document
-from ingest.passages import sentences
+from ingest.passages import each_sentence
 
 MOST = 300  # terms of a text
 LEAST = 3  # times that a plain word stands which "the … is" may explain
-LONGEST = 60  # words of an explanation
+LOOKED_AT = 15_000  # words that may be terms; a text that explains more is made to
+LONGEST = 1_500  # letters of a sentence that is worth telling
+LONGEST_WORDS = 60  # of an explanation
 _WORD = r"[^\W\d_][\w’'-]*"
 # what ends a term, or is none by itself
 _SMALL = frozenset(
@@ -39,7 +42,9 @@ _NONE = frozenset(
     """,
     )
 )
-_TERM = rf"{_WORD}(?: {_WORD}){{0,3}}"
+MOST_WORDS = 4  # of a term
+_WORDS = re.compile(_WORD)
+_TERM = rf"{_WORD}(?: {_WORD}){{0,{MOST_WORDS - 1}}}"
 _CALLED = re.compile(
     r"\b(?P<verb>is|are|was|were|be|been)(?: also| often| sometimes)? (?:called|termed|known as)"
     rf"(?P<article> an?| the| its| their)? [“‘\"']?(?P<term>{_TERM})"
@@ -70,16 +75,27 @@ class Term:
 
 def find_terms(document: Document) -> tuple[Term, ...]:
     """List the terms that a document explains, in the order of the alphabet; the first explanation counts."""
-    text = document.text
+    told: dict[tuple[str, bool], Term] = {}
+    for key, is_plain, term in itertools.islice(_all_explained(document), LOOKED_AT):
+        told.setdefault((key, is_plain), term)
+    used = _used(document.text, {key for key, is_plain in told if is_plain})
     found: dict[str, Term] = {}
+    for (key, is_plain), term in told.items():
+        if not is_plain or key in used:
+            found.setdefault(key, term)
+    return tuple(sorted(list(found.values())[:MOST], key=lambda term: term.word.casefold()))
+
+
+def _all_explained(document: Document) -> Iterator[tuple[str, bool, Term]]:
+    """Yield all that may be terms: as they are compared, whether they are plain words, and themselves."""
+    text = document.text
     for first, last in bodies(document):
-        for number, (start, end) in enumerate(sentences(text, first, last)):
+        for number, (start, end) in enumerate(each_sentence(text, first, last)):
+            if end - start > LONGEST:
+                continue
             sentence = " ".join(text[start:end].split())
             for word, is_plain in _explained(sentence, begins=number == 0):
-                key = _key(word)
-                if key not in found and (not is_plain or _is_used(text, key)):
-                    found[key] = Term(word, start, end)
-    return tuple(sorted(list(found.values())[:MOST], key=lambda term: term.word.casefold()))
+                yield _key(word), is_plain, Term(word, start, end)
 
 
 def bodies(document: Document) -> Iterator[tuple[int, int]]:
@@ -103,7 +119,7 @@ def _explained(sentence: str, begins: bool) -> Iterator[tuple[str, bool]]:
 
     begins: whether it begins its paragraph.
     """
-    if len(sentence.split()) > LONGEST or sentence[:1] in "“‘\"'" or sentence[-1:] in "”’\"'":
+    if len(sentence.split()) > LONGEST_WORDS or sentence[:1] in "“‘\"'" or sentence[-1:] in "”’\"'":
         return
     if begins and (line := _LINE.match(sentence)):
         yield from ((word, True) for word in _term(line["term"], at_start=True))
@@ -134,7 +150,19 @@ def _term(words: str, at_start: bool) -> Iterator[str]:
         yield " ".join([first, *rest])
 
 
-def _is_used(text: str, key: str) -> bool:
-    """Tell whether a text comes back to a term often; it is read no further than that shows."""
-    places = re.finditer(rf"\b{re.escape(key)}", text, re.IGNORECASE)
-    return sum(1 for _ in itertools.islice(places, LEAST)) == LEAST
+def _used(text: str, keys: set[str]) -> set[str]:
+    """Return which terms a text comes back to often; it is read once, however many there are."""
+    lasts = {key.rpartition(" ")[2] for key in keys}
+    counts: Counter[str] = Counter()
+    starts: deque[int] = deque(maxlen=MOST_WORDS)  # of words with a blank between them, up to this one
+    behind = -1
+    for match in _WORDS.finditer(text):
+        if text[behind : match.start()] != " ":
+            starts.clear()
+        starts.append(match.start())
+        behind = match.end()
+        last = _key(match[0].removesuffix("’s").removesuffix("'s"))
+        if last in lasts:
+            phrases = (text[start : match.start()].casefold() + last for start in starts)
+            counts.update(phrase for phrase in phrases if phrase in keys)
+    return {key for key, count in counts.items() if count >= LEAST}

@@ -5,12 +5,14 @@ by itself: "1,500 feet", "No. 1703" and "1800 men" are none.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from engine.cast.terms import bodies
+from engine.cast.terms import LONGEST, bodies
 from ingest.document import Document
-from ingest.passages import sentences
+from ingest.passages import each_sentence
 
 MOST = 2_000  # dates of a text
 MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
@@ -66,30 +68,36 @@ class Dated:
 
 def find_dates(document: Document) -> tuple[Dated, ...]:
     """List what a document dates, the earliest first; of like dates, in the order of the text."""
+    return tuple(sorted(islice(_all_dated(document), MOST)))
+
+
+def _all_dated(document: Document) -> Iterator[Dated]:
+    """Yield what a document dates, sentence by sentence."""
     text = document.text
-    found: list[Dated] = []
     for first, last in bodies(document):
-        for start, end in sentences(text, first, last):
+        for start, end in each_sentence(text, first, last):
             seen: set[tuple[int, int, int]] = set()
             for when, begin, stop in _dates(text, start, end):
                 # "in 1703" beside "26 November 1703" says nothing more
                 if when not in seen:
                     seen |= {when, (when[0], when[1], 0), (when[0], 0, 0)}
-                    found.append(Dated(when, start, end, " ".join(text[begin:stop].split())))
-    return tuple(sorted(found[:MOST]))
+                    near = max(start, begin - LONGEST // 2), min(end, stop + LONGEST // 2)
+                    yield Dated(when, *near, " ".join(text[begin:stop].split()))
 
 
 def _dates(text: str, start: int, end: int) -> Iterator[tuple[tuple[int, int, int], int, int]]:
     """Yield (date, start, end of its words) of a sentence."""
-    taken: list[tuple[int, int]] = []
+    taken: list[tuple[int, int]] = []  # in order
     for form in _FORMS:
         for match in form.finditer(text, start, end):
             parts = match.groupdict()
             name = "century" if parts.get("century") else "year"
             first = match.start() if parts.get("month") else match.start(name)
             when = _when(parts)
-            if when is not None and all(first >= stop or match.end() <= begin for begin, stop in taken):
-                taken.append((first, match.end()))
+            at = bisect_left(taken, (first, first))
+            beside = taken[max(0, at - 1) : at + 1]
+            if when is not None and all(stop <= first or match.end() <= begin for begin, stop in beside):
+                taken.insert(at, (first, match.end()))
                 yield when, first, match.end()
 
 

@@ -27,8 +27,8 @@ from engine.shelf.identifiers import SHAPE, checked
 from engine.shelf.rebuilding import file_hash
 from engine.shelf.spelling import corrected
 from engine.shelf.sqlite import sqlite_utils
-from engine.shelf.terms import Stem, Term, box_terms, question_terms
-from engine.shelf.words import Word, words
+from engine.shelf.terms import Stem, Term, box_terms, question_terms, stems
+from engine.shelf.words import words
 from ingest.passages import Passage
 
 FORMAT = 1
@@ -49,8 +49,8 @@ Documents = str | Iterable[str] | Mapping[str, tuple[int, int | None]] | None
 
 
 Book = TypeVar("Book", str, int)
-# the word numbers at which stems stand in one passage
-Places = dict[Stem, list[int]]
+# how often stems stand in one passage
+Counts = dict[Stem, int]
 
 
 @dataclass(frozen=True)
@@ -144,27 +144,26 @@ class FullText:
     ) -> tuple[list[Hit], dict[str, float]]:
         """Rank passages as `rank` does, and score what may be read of each document as if it were one."""
         query = question_terms(question)
-        found: dict[tuple[str, int], Places] = {}
+        found: dict[tuple[str, int], Counts] = {}
         lengths: dict[tuple[str, int], int] = {}
         parts = []
         for part, db in self._parts(documents):
             parts.append(part)
-            for row, places in _places(db, query, part).items():
-                found[part.document, row] = places
+            for row, counts in _counts(db, query, part).items():
+                found[part.document, row] = counts
                 lengths[part.document, row] = _one(db, "SELECT words FROM passages WHERE id = ?", row)
         weigh = _weigher(parts, found.values())
-        scores = {key: weigh(places, lengths[key]) for key, places in found.items()}
+        scores = {key: weigh(counts, lengths[key]) for key, counts in found.items()}
         best = sorted(scores, key=lambda key: (-scores[key], key))[:limit]
         hits = {}
         for document in dict.fromkeys(document for document, _ in best):
             with self._open(document) as db:
                 for key in (key for key in best if key[0] == document):
-                    offsets = sorted({offset for places in found[key].values() for offset in places})
-                    hits[key] = _ranked_hit(db, key, scores[key], offsets)
+                    hits[key] = _ranked_hit(db, key, scores[key], query)
         held: dict[Stem, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for (document, _), stems in found.items():
-            for stem, offsets in stems.items():
-                held[stem][document] += len(offsets)
+        for (document, _), counts in found.items():
+            for stem, count in counts.items():
+                held[stem][document] += count
         books = score_books(held.values(), {part.document: part.words for part in parts})
         return [hits[key] for key in best], books
 
@@ -338,17 +337,18 @@ def sqlite_end(hi: int | None) -> int:
     return 2**63 - 1 if hi is None else hi
 
 
-def _places(db: sqlite3.Connection, query: list[Stem], part: _Part) -> dict[int, Places]:
-    """Find, by row that holds a stem of the query, the word numbers at which each stem stands."""
-    sql = 'SELECT doc, "offset" FROM occurrences WHERE term BETWEEN ? AND ? AND doc BETWEEN ? AND ?'
-    rows: dict[int, Places] = {}
+def _counts(db: sqlite3.Connection, query: list[Stem], part: _Part) -> dict[int, Counts]:
+    """Count, by row that holds a stem of the query, how often each stem stands there."""
+    where = "term BETWEEN ? AND ? AND doc BETWEEN ? AND ?"
+    sql = f"SELECT doc, count(*) FROM occurrences WHERE {where} GROUP BY doc"
+    rows: dict[int, Counts] = {}
     for stem in query:
-        for row, offset in db.execute(sql, (stem.text, stem.last, part.first, part.last)):
-            rows.setdefault(row, {}).setdefault(stem, []).append(offset)
+        for row, count in db.execute(sql, (stem.text, stem.last, part.first, part.last)):
+            rows.setdefault(row, {})[stem] = count
     return rows
 
 
-def _weigher(parts: list[_Part], found: Iterable[Places]):
+def _weigher(parts: list[_Part], found: Iterable[Counts]):
     """Scoring function of one search: its statistics are those of the searched rows, of all documents."""
     rows = sum(part.rows for part in parts)
     mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0
@@ -357,28 +357,28 @@ def _weigher(parts: list[_Part], found: Iterable[Places]):
         for term in terms:
             rows_with[term] += 1
 
-    def weigh(terms: Places, length: int) -> float:
-        return sum(
-            bm25(len(places), length, mean_length, rows, rows_with[term]) for term, places in terms.items()
-        )
+    def weigh(terms: Counts, length: int) -> float:
+        return sum(bm25(count, length, mean_length, rows, rows_with[term]) for term, count in terms.items())
 
     return weigh
 
 
-def _ranked_hit(db: sqlite3.Connection, key: tuple[str, int], score: float, offsets: list[int]) -> Hit:
+def _ranked_hit(db: sqlite3.Connection, key: tuple[str, int], score: float, query: list[Stem]) -> Hit:
     document, row = key
     index, start, end, text = _passage(db, row)
     found = words(text)
-    return Hit(document, index, start, end, score, text, _merged(found, offsets, start))
+    wanted = [(one.text, one.last) for one in query]
+    spans = [
+        (word.start, word.end)
+        for word, stem in zip(found, stems(tuple(word.word for word in found)), strict=True)
+        if any(first <= stem <= last for first, last in wanted)
+    ]
+    return Hit(document, index, start, end, score, text, _joined(spans, start))
 
 
 def _passage(db: sqlite3.Connection, row: int) -> tuple[int, int, int, str]:
     sql = "SELECT number, start, end, text FROM passages JOIN texts USING (id) WHERE id = ?"
     return db.execute(sql, (row,)).fetchone()
-
-
-def _merged(found: list[Word], offsets: list[int], start: int) -> tuple[tuple[int, int], ...]:
-    return _joined([(found[offset].start, found[offset].end) for offset in offsets], start)
 
 
 def _joined(spans: list[tuple[int, int]], start: int) -> tuple[tuple[int, int], ...]:
