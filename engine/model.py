@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from engine import heap
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
@@ -79,4 +80,5 @@ class Model:
         with self._lock:
             if name not in self._parts:
                 self._parts[name] = load()
+                heap.give_back()  # loading looks at more than answering does
             return self._parts[name]

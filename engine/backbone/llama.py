@@ -103,7 +103,9 @@ class Blocks(nn.Module):
     def __init__(self, config: Any) -> None:
         super().__init__()
         width, blocks = config.hidden_size, config.num_hidden_layers
-        self.embed_tokens = nn.Embedding(config.vocab_size, width, **NO_WEIGHTS)
+        # a table that PyTorch fills at random, on no device, has it import all of SymPy: 70 MB and a second
+        table = torch.empty(config.vocab_size, width, **NO_WEIGHTS)
+        self.embed_tokens = nn.Embedding(config.vocab_size, width, _weight=table)
         self.layers = nn.ModuleList(Block(config, index) for index in range(blocks))
         self.norm = Norm(width, config.rms_norm_eps)
         self.rotary_emb = Rotary(config)
