@@ -185,10 +185,17 @@ watch("value", () => requestAnimationFrame(drawn));
 requestAnimationFrame(drawn);
 
 new ResizeObserver(() => {
+  fit();
   restore();
   fill();
 }).observe(element);
+// the talk beside the book ends where the window does, also while what stands above both is in sight
+const fit = () => {
+  const desk = document.querySelector("#lm-desk");
+  if (inSight()) desk.style.setProperty("--lm-above", `${Math.max(0, desk.getBoundingClientRect().top - 9)}px`);
+};
 const scrolled = () => {
+  fit();
   if (!inSight() || Date.now() < aimed) return;
   keep();
   fill().then(remember);

@@ -17,7 +17,11 @@ const SHOWN = {
   read: (card) => Number(card.dataset.read) >= 0.98,
 };
 
+// a book that has pictures may have no cover among them: the drawn one is seen then
+const bare = (image) => image.matches(".lm-cover img") && image.remove();
+element.addEventListener("error", (event) => bare(event.target), true);
 const arrange = () => {
+  element.querySelectorAll(".lm-cover img").forEach((one) => one.complete && !one.naturalWidth && bare(one));
   const row = tools();
   const list = element.querySelector(".lm-cards");
   if (!row) return;

@@ -36,6 +36,8 @@ class Model:
         threads: int | None = None,
     ) -> None:
         self.name, self._paths, self._checkpoint = name, paths, checkpoint
+        # what it was told to be, in the words of the command line
+        self.named = {"model": name or "", "threads": str(threads or "")}
         self._parts: dict[str, Any] = {}
         self._lock = RLock()
         if threads:

@@ -1,5 +1,6 @@
 """Bytes to text: byte order mark, what a page declares, strict UTF-8, then a guess that is told."""
 
+import base64
 import codecs
 import re
 
@@ -34,6 +35,8 @@ _TEXT_CODECS = re.compile(r"(?:utf|cp\d|iso|koi8|mac|gb|big5|euc|shift|hz|johab|
 _NAME = re.compile(rb"[A-Za-z0-9_.:-]{1,40}")
 _TAG = re.compile(rb"<[^<>]*>")
 _HIGH = re.compile(rb"[\x80-\xff]")
+_SHIFT = re.compile(rb"\+([A-Za-z0-9+/]{2,400})-?")
+_SHIFTS = 5  # letters that UTF-7 writes as "+AOQ-": a text with fewer may be about something else
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 _DECLARATION_REACH = 200_000  # bytes in which a page names its encoding
 _SAMPLE = 60_000
@@ -45,7 +48,7 @@ def decode(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
     """Return (text, warning of a guessed encoding). Raises BadInput when `encoding` does not fit."""
     if encoding:
         return _decode_as(data, encoding), None
-    return _marked(data) or _unnamed(data, data)
+    return _marked(data) or _shifted(data) or _unnamed(data, data)
 
 
 def decode_markup(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
@@ -119,6 +122,30 @@ def _unnamed(data: bytes, telling: bytes) -> tuple[str, str | None]:
         return text, "a few bytes are not valid UTF-8 and were replaced"
     name = _detect(_telling_sample(telling)) or "cp1252"
     return data.decode(name, errors="replace"), _guessed(name)
+
+
+def _shifted(data: bytes) -> tuple[str, str | None] | None:
+    """Decode UTF-7, which is all ASCII: where everything that may be a letter beyond that is one."""
+    if not data.isascii():
+        return None
+    runs = [_letters_of(run) for run in _SHIFT.findall(data)]
+    if "" in runs or sum(not run.isascii() for run in runs) < _SHIFTS:
+        return None
+    try:
+        return data.decode("utf-7"), _guessed("utf-7")
+    except UnicodeDecodeError:
+        return None
+
+
+def _letters_of(run: bytes) -> str:
+    """Read six bits a sign as letters of UTF-16; "" where they are none."""
+    if len(run) % 4 == 1:
+        return ""
+    data = base64.b64decode(run + b"=" * (-len(run) % 4))
+    whole = len(data) // 2 * 2
+    text = data[:whole].decode("utf-16-be", errors="replace")
+    is_sound = not any(data[whole:]) and all(one.isprintable() or one.isspace() for one in text)
+    return text if is_sound and "\ufffd" not in text else ""
 
 
 def _guessed(name: str) -> str:

@@ -144,3 +144,27 @@ class Binding:
                 yield span
             elif (target := self._anchors.get(self._targets[index])) is not None:
                 yield replace(span, value=target)
+
+
+def attach_footnotes(found: list[Block]) -> list[Block]:
+    """Move each footnote behind the paragraph that refers to it, marked "[1]" as it is there."""
+    notes: dict[str, list[Block]] = {}
+    for block in found:
+        if block.note:
+            notes.setdefault(block.note, []).append(block)
+    referred = {target for block in found for target, _ in block.refs if block.note is None}
+    placed: list[Block] = []
+    pages: list[tuple[int, str]] = []  # that begin with a note which goes elsewhere
+    for block in found:
+        if block.note in referred:
+            pages += [(0, label) for _, label in block.breaks]
+            block.breaks = []
+            continue
+        block.breaks, pages = [*pages, *block.breaks], []
+        placed.append(block)
+        for target, mark in block.refs:
+            note = notes.pop(target, [])
+            if note and not note[0].text.startswith((mark, f"[{mark}")):
+                note[0].put_before(f"[{mark}] ")
+            placed += note
+    return placed

@@ -1,7 +1,7 @@
 """What a chapter heading says: its kind (chapter, part, book …) and its number, and how to call it in short.
 
 "CHAPTER XII. In which …", "XII: A Letter" and "Chapter the Twelfth" are all chapter 12, called "Chapter XII";
-"第十二章 渡口" is chapter 12 too, called "第十二章".
+"第十二章 渡口" is chapter 12 too, called "第十二章", and so is "פרק י״ב".
 """
 
 import re
@@ -12,7 +12,8 @@ from ingest.numerals import numeral, roman
 
 KINDS = (
     "chapter", "part", "book", "volume", "act", "scene", "canto", "letter", "stave", "section", "appendix",
-    "lecture", "psalm", "fit", "kapitel", "chapitre", "capitolo", "capítulo", "teil",
+    "lecture", "psalm", "fit", "kapitel", "chapitre", "capitolo", "capítulo", "teil", "hoofdstuk", "kapitola",
+    "rozdział", "część", "глава", "часть",
 )  # fmt: skip
 
 _NUMBER = r"(?:\d{1,4}|[ivxlcdm]+|(?:the\s+)?[a-z]+(?:[\s-][a-z]+)?)"
@@ -24,10 +25,12 @@ EASTERN = re.compile(
     r"第 ?([0-9０-９零〇○一二两兩三四五六七八九十百千]{1,9}) ?"
     r"(部分|[章回节節卷部篇集幕折話话編编讲講课課])(?![合团團队隊门門])"
     r"|제 ?(\d{1,4}) ?([장부편막절화])(?=\s|$)"
+    r"|(פרק|חלק|שער|כרך|מערכה) +(\d{1,4}|[א-ת]{1,3}[׳'״\"]?[א-ת]?|[א-ת]{4,8})(?= *(?:[:.–—-]|$))"
 )
 EASTERN_KINDS = dict.fromkeys("章回話话讲講课課折장화", "chapter") | dict.fromkeys("节節절", "section")
 EASTERN_KINDS |= dict.fromkeys(["部", "部分", "篇", "集", "編", "编", "부", "편"], "part")
 EASTERN_KINDS |= {"卷": "volume", "幕": "act", "막": "act"}
+EASTERN_KINDS |= {"פרק": "chapter", "חלק": "part", "שער": "part", "כרך": "volume", "מערכה": "act"}
 _TRUNCATE = 80
 
 
@@ -56,8 +59,9 @@ def read_heading(title: str) -> Heading | None:
         return None
     match = EASTERN.match(title)
     if match:
-        number = numeral(match[1] or match[3])
-        return None if number is None else Heading(EASTERN_KINDS[match[2] or match[4]], number, match[0])
+        number = numeral(match[1] or match[3] or match[6])
+        kind = EASTERN_KINDS[match[2] or match[4] or match[5]]
+        return None if number is None else Heading(kind, number, match[0])
     match = _BARE.match(title)
     if match and not _INITIAL.match(title):
         number = numeral(match[1])

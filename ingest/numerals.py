@@ -23,6 +23,17 @@ _CHINESE = {digit: value for value, digit in enumerate("零一二三四五六七
     "兩": 2,
 }
 _CHINESE_UNITS = {"十": 10, "百": 100, "千": 1000}
+_HEBREW = re.compile("(ת{0,2}[קרש]?)(ט[וז]|[יכלמנסעפצ]?[א-ט]?)")
+_HEBREW_VALUES = dict(zip("אבגדהוזחטיכלמנסעפצקרשת", [*range(1, 10), *range(10, 100, 10), 100, 200, 300, 400],
+                          strict=True))  # fmt: skip
+_HEBREW_WORDS = {
+    word: number
+    for number, words in enumerate(
+        ("ראשון ראשונה", "שני שנייה", "שלישי שלישית", "רביעי רביעית", "חמישי חמישית", "שישי שישית",
+         "שביעי שביעית", "שמיני שמינית", "תשיעי תשיעית", "עשירי עשירית"), 1
+    )
+    for word in words.split()
+}  # fmt: skip
 _WORDS = (
     {word: number for number, word in enumerate(_UNITS)}
     | {word: number for number, word in enumerate(_ORDINALS)}
@@ -60,17 +71,25 @@ def chinese(text: str) -> int | None:
     return total + (digit or 0)
 
 
+def hebrew(text: str) -> int | None:
+    """Read Hebrew letters as a number ("י״ב", "ט״ו"), or a first to tenth in words; None for others."""
+    plain = re.sub("[׳'״\"]", "", text)
+    if not plain or not _HEBREW.fullmatch(plain):
+        return _HEBREW_WORDS.get(text)
+    return sum(_HEBREW_VALUES[letter] for letter in plain)
+
+
 def numeral(text: str) -> int | None:
-    """Read digits, a Roman or Chinese numeral or English number words; "last" is -1; None for others."""
+    """Read digits, a Roman, Chinese or Hebrew numeral or number words; "last" is -1; None for others."""
     text = unicodedata.normalize("NFKC", text.strip().strip(".:")).casefold()
     if text.isascii() and text.isdigit():
         return int(text) if len(text) <= 6 else None
     digits = re.fullmatch(r"(\d{1,4})(st|nd|rd|th)", text)
     if digits:
         return int(digits[1])
-    value = chinese(text) if roman(text) is None else roman(text)
-    if value is not None:
-        return value
+    for read in (roman, chinese, hebrew):
+        if (value := read(text)) is not None:
+            return value
     words = re.split(r"[\s-]+", text.removeprefix("the "))
     if not words or any(word not in _WORDS for word in words) or len(words) > 2:
         return None

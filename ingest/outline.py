@@ -24,7 +24,7 @@ _NAMED = frozenset(
     ]
     + ["author's note", "dramatis personae", "introductory", "finale", "vorwort", "einleitung"]
 )
-_OUTER = frozenset(["volume", "part", "book", "act", "teil"])
+_OUTER = frozenset(["volume", "part", "book", "act", "teil", "część", "часть"])
 _BARE_NUMERAL = re.compile(r"(?:[IVXLC]+|\d{1,3})\.?")
 _NUMBERED_TITLE = re.compile(r"[IVXLC]+(?:\.|:| [—–-]+) *[\"“'‘]?[A-ZÀ-Þ\d]")
 _EASTERN_LINE = re.compile(

@@ -1,8 +1,8 @@
 """Pictures of a document: looked at before they are kept, and named by their content.
 
 What a picture says of itself counts for nothing: its type is that of its bytes, and one that would fill the
-memory of who looks at it is left out. Of a drawing (SVG) the shapes are kept; what could run, or fetch
-anything, is not.
+memory of who looks at it is left out. Of a drawing (SVG) the shapes are kept, with the pictures that it holds
+itself and its plainest style rules; what could run, or fetch anything, is not.
 """
 
 import base64
@@ -43,6 +43,7 @@ _VALUES = frozenset(
     + ["text-anchor", "letter-spacing", "style", "version", "rotate", "maskunits"]
 )
 # a value may name a part of the same drawing, and no other place
+_RULE = re.compile(r"(\.?[\w-]+)\s*\{([^{}]*)\}")  # of one element or one class
 _ELSEWHERE = re.compile(r"url\s*\((?!\s*['\"]?#)|@import|expression|javascript:|[\\<]", re.IGNORECASE)
 Find = Callable[[str, str], bytes | None]
 
@@ -138,18 +139,45 @@ def _drawing(data: bytes) -> tuple[str, bytes] | None:
 def _shapes(root) -> etree._Element:
     """Copy of a drawing made of known elements and harmless values."""
     made = etree.Element(f"{{{_SVG}}}svg", nsmap={None: _SVG})
+    rules = _rules(root)
     stack = [(root, made)]
     while stack:
         source, copy = stack.pop()
+        names = [local_name(source), *(f".{one}" for one in source.get("class", "").split())]
+        if look := ";".join(rules[name] for name in names if name in rules):
+            copy.set("style", look)
         for name, value in source.attrib.items():
             plain = name.rpartition("}")[2]
             local = plain == "href" and local_name(source) == "use" and value.startswith("#")
             if (plain.lower() in _VALUES or local) and not _ELSEWHERE.search(value):
-                copy.set(plain, value)
+                copy.set(plain, f"{copy.get('style', '')};{value}" if plain == "style" else value)
         copy.text = source.text
         for child in source:
-            if local_name(child) in _SHAPES and local_name(child) != "svg":
+            if local_name(child) == "image":
+                _held(child, copy)
+            elif local_name(child) in _SHAPES and local_name(child) != "svg":
                 inner = etree.SubElement(copy, f"{{{_SVG}}}{child.tag.rpartition('}')[2]}")
                 inner.tail = child.tail
                 stack.append((child, inner))
     return made
+
+
+def _rules(root: etree._Element) -> dict[str, str]:
+    """Return what the style sheets within a drawing say of one element ("path") or one class (".box")."""
+    sheets = " ".join(one.text or "" for one in root.iter("{*}style"))
+    return {name: said.strip() for name, said in _RULE.findall(sheets) if not _ELSEWHERE.search(said)}
+
+
+def _held(source: etree._Element, into: etree._Element) -> None:
+    """Copy a picture that a drawing holds itself; one that lies elsewhere is left out."""
+    address = next((value for name, value in source.attrib.items() if name.rpartition("}")[2] == "href"), "")
+    data = embedded("", address.strip())
+    checked = checked_picture(data) if data else None
+    if checked is None or checked[0] not in _KINDS.values():
+        return
+    held = base64.b64encode(checked[1]).decode()
+    copy = etree.SubElement(into, f"{{{_SVG}}}image")
+    for name, value in source.attrib.items():
+        if name.lower() in _VALUES and not _ELSEWHERE.search(value):
+            copy.set(name, value)
+    copy.set("href", f"data:image/{'jpeg' if checked[0] == 'jpg' else checked[0]};base64,{held}")

@@ -13,6 +13,7 @@ from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.limits import Limits, check_letters
+from ingest.symbols import PRIVATE, symbol
 from ingest.word.styles import TITLE_LEVEL, named_level
 
 BULLET = "•"
@@ -90,6 +91,7 @@ class _Group:
     part: str = ""
     outer: str = ""  # the part that an alternative in Unicode belongs to
     codec: str = ""
+    font: str = ""  # Symbol, or "" for one of letters
     stand_ins: int = 1
     deleted: bool = False
     hidden: bool = False
@@ -107,6 +109,7 @@ class Reader:
         self.about = {"title": "", "author": ""}
         self._codec = "cp1252"
         self._fonts: dict[int, str] = {}
+        self._symbols: set[int] = set()  # fonts whose letters stand at places of their own
         self._font = 0
         self._styles: dict[int, int] = {}
         self._name: list[str] = []  # of a style
@@ -171,6 +174,8 @@ class Reader:
     def _flush(self) -> None:
         if self._bytes:
             text = self._bytes.decode(self._group.codec or self._codec, errors="replace")
+            if font := self._group.font:
+                text = "".join(symbol(font, f"{place:x}") for place in self._bytes)
             self._bytes.clear()
             self._write(text)
 
@@ -186,6 +191,8 @@ class Reader:
             self.about[group.part] += text
         elif group.part == "styles":
             self._name.append(text)
+        elif group.part == "fonts" and text.strip(" ;").casefold() == "symbol":
+            self._symbols.add(self._font)
 
     def _open(self) -> None:
         self._flush()
@@ -219,7 +226,9 @@ class Reader:
         ignorable, self._ignorable = self._ignorable, False
         if word == b"u" and number is not None:
             self._flush()
-            self._write(chr(number & 0xFFFF))
+            place = number & 0xFFFF
+            known = symbol(self._group.font, f"{place:x}") if place - PRIVATE in range(256) else ""
+            self._write(known or chr(place))
             self._skip = self._group.stand_ins
         elif word in _SIGNS:
             self._sign(_SIGNS[word])
@@ -287,12 +296,14 @@ class Reader:
 
     def _property(self, word: bytes, number: int | None) -> None:
         if word == b"f":
+            self._flush()
             self._font = number or 0
-            self._turn(codec=self._fonts.get(self._font, ""))
+            font = "symbol" if self._font in self._symbols else ""
+            self._turn(codec=self._fonts.get(self._font, ""), font=font)
         elif word == b"fcharset" and self._group.part == "fonts":
             self._fonts[self._font] = _CHARSETS.get(number or 0, "")
         elif word == b"plain":
-            self._turn(codec="", deleted=False, hidden=False)
+            self._turn(codec="", font="", deleted=False, hidden=False)
         elif word == b"uc":
             self._turn(stand_ins=max(0, number or 0))
         elif word == b"deleted":

@@ -7,7 +7,7 @@ _ROWS = {
     0xF1: "〉∫⌠⎮⌡⎞⎟⎠⎤⎥⎦⎫⎬⎭",
 }
 _LETTERS = {first + at: letter for first, row in _ROWS.items() for at, letter in enumerate(row)}
-_PRIVATE = 0xF000  # where Windows puts the places of such fonts
+PRIVATE = 0xF000  # where Windows puts the places of such fonts
 
 
 def symbol(font: str, code: str) -> str:
@@ -16,6 +16,6 @@ def symbol(font: str, code: str) -> str:
         place = int(code, 16)
     except ValueError:
         return ""
-    if place < _PRIVATE and place > 0xFF:
+    if place < PRIVATE and place > 0xFF:
         return chr(place) if place < 0xD800 else ""  # a letter of Unicode in whatever font
     return _LETTERS.get(place & 0xFF, "") if font.casefold() == _FONT else ""

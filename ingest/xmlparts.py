@@ -12,6 +12,8 @@ from ingest.charset import decode_markup
 from ingest.limits import Limits
 from ingest.tree import parse_markup
 
+_BARE = re.compile(r"&(?!#?\w{1,40};)")
+
 
 def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
     """Return (root, whether all of it was sound). Raises BadInput beyond `limits.nodes` nodes.
@@ -25,7 +27,8 @@ def read_xml(data: bytes, limits: Limits) -> tuple[etree._Element | None, bool]:
     # without huge_tree the library's own guards against entities and depth hold
     parser = etree.XMLParser(recover=True, resolve_entities=False, load_dtd=False, no_network=True)
     try:
-        return etree.fromstring(text.encode("utf-8", "replace"), parser), False
+        # an ampersand that stands for itself is the commonest damage, and recovering would leave it out
+        return etree.fromstring(_BARE.sub("&amp;", text).encode("utf-8", "replace"), parser), False
     except (etree.XMLSyntaxError, ValueError):
         return None, False
 

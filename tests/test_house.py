@@ -35,6 +35,7 @@ PLAIN_DATA = {
     "ingest.document",
     "ingest.editions",
     "ingest.graded",
+    "ingest.numerals",
     "ingest.segments",
     "ingest.passages",
     "ingest.errors",

@@ -2,13 +2,14 @@
 
 import argparse
 
-from app.command_line import bench_adding, bench_fuzz, bench_kills, bench_page, bench_soak
+from app.command_line import bench_adding, bench_fuzz, bench_kills, bench_page, bench_soak, bench_tour
 from engine.bench import command
 
 SOAK = "questions, uploads and removals by several visitors, the program killed at random moments"
 ADDING = "many files added by one process, by several, by a cluster: tokens a second"
 KILLS = "many files added by several processes, of which one after another is killed"
 FUZZ = "small hostile files of every format: what reading each takes, and how it ends"
+TOUR = "the first ten minutes of a new reader in a browser, in seconds a step"
 PAGE = "the page: start, weight, a million-token book, Stop, what showing an answer costs"
 
 
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     benchmarks = command.add_arguments(parser)
     ours = (
         ("page", PAGE, bench_page),
+        ("tour", TOUR, bench_tour),
         ("soak", SOAK, bench_soak),
         ("adding", ADDING, bench_adding),
         ("kills", KILLS, bench_kills),

@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     """Print what is being done, for who waits."""
-    print(f"bench page: {line}", file=sys.stderr, flush=True)
+    print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def answered(page: Any, server: Server) -> None:
             raise Failure("the program ended at its start: `python launch.py` shows why")
         time.sleep(0.05)
     page.goto(server.url)
-    page.wait_for_selector(".lm-card")
+    page.wait_for_selector("#lm-shelf :is(.lm-card, .lm-empty)")
 
 
 def open_book(page: Any, title: str) -> None:

@@ -19,9 +19,10 @@ class MachineDesk:
     def __init__(self, desk: Desk) -> None:
         self.desk, self.path = desk, desk.shelf.paths.settings
         at_start = self.chosen()
-        # what an option or a variable of this start says otherwise
-        self.overruled = [name for name, variable in preferences.VARIABLES.items()
-                          if os.environ.get(variable) not in (None, "", at_start.get(name))]  # fmt: skip
+        # --device and --precision are told by their variables; the other two options by the model itself
+        started = {name: os.environ.get(variable, "") for name, variable in preferences.VARIABLES.items()}
+        started |= {name: words for name, words in desk.assistant.library.model.named.items() if words}
+        self.overruled = [name for name, words in started.items() if words not in ("", at_start.get(name))]
 
     @property
     def may_change(self) -> bool:

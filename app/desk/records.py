@@ -66,6 +66,23 @@ def story(document, told) -> list[dict]:
     ]  # fmt: skip
 
 
+def terms(document, cast, until: int) -> list[dict]:
+    """Describe the terms that were explained before a character, for JSON."""
+    return [
+        {"term": one.word, "explained": sentence(document, (one.start, one.end))}
+        for one in cast.explained(until)
+    ]
+
+
+def dates(document, cast, until: int) -> list[dict]:
+    """Describe the dates that were named before a character, for JSON."""
+    return [
+        {"date": one.words} | dict(zip(("year", "month", "day"), one.when, strict=True))
+        | {"told": sentence(document, (one.start, one.end))}
+        for one in cast.dated(until)
+    ]  # fmt: skip
+
+
 def sentence(document, span: tuple[int, int] | None) -> dict | None:
     """Describe a stretch of a document with its text and place, for JSON; None for none."""
     if span is None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 BOUNDS = {"The whole book": "book", "Only what I have read": "read", "This chapter": "chapter",
-          "All my books": "shelf", "Of all, what was read": "shelf-read"}  # fmt: skip
+          "All my books": "shelf", "All I have read": "shelf-read"}  # fmt: skip
 
 
 @dataclass(unsafe_hash=True)

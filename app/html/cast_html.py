@@ -39,7 +39,7 @@ def story_html(document: Document, told: Sequence[Told], book: str) -> Html:
         return _empty("story", 0, "")
     parts = []
     for one in told:
-        title = "" if one.chapter is None else document.chapters[one.chapter].title
+        title = "" if one.chapter is None else document.chapter_names[one.chapter]
         parts.append(markup.tag("h4", title) if title else "")
         parts.append(
             markup.tag("ul", *(markup.tag("li", _sentence(document, span, book)) for span in one.sentences))
@@ -82,11 +82,9 @@ def _pane(kind: str, *inside: str) -> Html:
         markup.button(label, "about", kind=name, aria_pressed=str(name == kind).lower())
         for name, label in KINDS.items()
     ]
-    close = markup.button("Close", "close", class_="lm-close")
+    head = markup.tag("div", markup.tag("h3", title), markup.button("Close", "close"), class_="lm-about-head")
     row = markup.tag("div", *ways, class_="lm-row", role="group", aria_label="What the book holds")
-    return markup.tag(
-        "section", markup.tag("h3", title), close, row, *inside, class_="lm-about", aria_label=title
-    )
+    return markup.tag("section", head, row, *inside, class_="lm-about", aria_label=title)
 
 
 def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> Html:

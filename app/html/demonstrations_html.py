@@ -88,7 +88,7 @@ def cards(
 def empty(read_only: bool, has_ready: bool) -> Html:
     """Write that there is no library yet."""
     if read_only:
-        words = "There is no demonstration library, and this page is for reading only."
+        words = "There is no library of examples, and this page is for reading only."
     else:
         begin = "begin with one of those below, or bring" if has_ready else "bring"
         words = (
@@ -177,7 +177,7 @@ def heading(one: Facts | None) -> Html:
     if one is None:
         return markup.NOTHING
     words = {
-        "ready": f"{one.library.held('memory'):,} demonstrations in memory",
+        "ready": f"{one.library.held('memory'):,} examples in memory",
         "waiting": "not all of it is in the memory yet" + ("" if one.is_fixed else ": press Encode above"),
         "failed": "its memory could not be made: see above",
     }.get(one.state, "its memory is being made; it can be used when that is done")

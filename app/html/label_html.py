@@ -12,8 +12,8 @@ MOST_BARS = 10
 # what "where" of a demonstration means, and how its weight is read
 WHERE = {
     "vote": ("Nearest in memory", "likeness"),
-    "memory": ("Read by the memory layer", "of its attention"),
-    "window": ("In the window before the text", ""),
+    "memory": ("Read in memory", "of what was read"),
+    "window": ("Shown to the model before the text", ""),
 }
 
 
@@ -44,27 +44,28 @@ def classification(text: str, found: Classification) -> Html:
         bars(found.probabilities),
         markup.tag(
             "p",
-            f"{found.memory_examples:,} demonstrations in memory · {found.seconds:.2f} s",
+            f"{found.memory_examples:,} examples in memory · {found.seconds:.2f} s",
             class_="lm-footnote",
         ),
     ]
     for where, (words, measure) in WHERE.items():
         read = [one for one in found.read if one.where == where]
         if read:
-            parts.append(_read(words, measure, read, where == "window"))
+            # what is nearest is a reason; the rest tells how the model worked, for who asks
+            parts.append(_read(words, measure, read, "" if where == "vote" else where))
     return markup.tag("section", *parts, aria_label="label", data_label=found.label)
 
 
-def _read(words: str, measure: str, read: Sequence[ReadDemonstration], is_folded: bool) -> Html:
+def _read(words: str, measure: str, read: Sequence[ReadDemonstration], folded: str) -> Html:
     rows = []
     for one in read:
         weight = f"{percent(one.weight)} {measure}" if measure else ""
         said = label_tag(one.label) + clipped(one.text)
         rows.append(markup.tag("li", markup.tag("p", said), markup.tag("span", weight, class_="lm-facts")))
     listed = markup.tag("ul", *rows, class_="lm-examples")
-    if is_folded:
+    if folded:
         summary = markup.tag("summary", f"{words} ({len(read)})")
-        return markup.tag("details", summary, listed, class_="lm-more", data_name="window")
+        return markup.tag("details", summary, listed, class_="lm-more", data_name=folded)
     return markup.tag("h4", words, class_="lm-head") + listed
 
 
@@ -86,7 +87,7 @@ def held_out(found: HeldOut) -> Html:
     low, high = found.interval
     scale = markup.tag(
         "div", markup.tag("span", class_="lm-range", style=f"--a:{low:.4f};--b:{high:.4f}"),
-        markup.tag("span", class_="lm-dot", style=f"--a:{found.accuracy:.4f}"),
+        markup.tag("span", class_="lm-point", style=f"--a:{found.accuracy:.4f}"),
         markup.tag("span", class_="lm-least", style=f"--a:{found.majority:.4f}"),
         class_="lm-scale", role="img", aria_label=accuracy_words(found),
     )  # fmt: skip

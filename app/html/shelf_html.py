@@ -197,8 +197,10 @@ def cover(entry: Entry, is_pictured: bool) -> Html:
     drawn = markup.tag("span", title if len(title) <= 60 else title[:59] + "…")
     image = markup.tag("img", src=f"lm/covers/{entry.id}", alt="", loading="lazy")
     tint = sum(map(ord, title)) * 47 % 360
+    longest = max(map(len, title.split()), default=1)  # letters that have to find room in a line
+    size = max(0.42, min(0.68, 5.8 / longest))
     return markup.tag("div", drawn, image if is_pictured else "", class_="lm-cover", aria_hidden="true",
-                      style=f"background:hsl({tint} 32% 32%)")  # fmt: skip
+                      style=f"background:hsl({tint} 32% 32%);font-size:{size:.2f}rem")  # fmt: skip
 
 
 def on_disk(entry: Entry) -> str:

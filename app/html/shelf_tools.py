@@ -14,7 +14,7 @@ FORMS = {"grid": "Grid", "list": "List"}
 
 def row() -> Html:
     """Write the row."""
-    search = markup.tag("input", type="search", name_="query", placeholder="title, author, tag",
+    search = markup.tag("input", type="search", name_="query", placeholder="Title, author, tag",
                         aria_label="Search the shelf", maxlength=200)  # fmt: skip
     return markup.tag(
         "div", search, _choice("order", "Sorted by", ORDERS), _choice("shown", "Which books", SHOWN),

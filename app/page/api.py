@@ -22,11 +22,7 @@ from app.desk.uploads import discard, inside
 from app.desk.visit import Visit
 from app.html import wording
 from app.tabs.frame import visit_of
-from engine.cast.person import Cast
-from engine.cast.story import story_so_far as story_told
 from engine.errors import Failure
-from engine.shelf.entry import Entry
-from ingest.document import Document
 from ingest.errors import BadInput
 
 JobAction = Literal["pause", "cancel", "resume"]
@@ -218,36 +214,6 @@ def declare(desk: Desk) -> None:
                 "characters": len(whole.text),
             }
 
-    def who_is_who(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
-        """List who and what a document names, as far as it was read: kind, name, aliases, mentions, sentence.
-
-        Each has its first and last mention, the sentence that introduces it, and who appears with it.
-
-        Parameters:
-            document: its id, an unambiguous start of that, or its title
-            until: as far as this place instead, e.g. "page 12", "45%", "end"; empty: as far as was read
-        """
-        with saying():
-            entry = visit_of(desk, request).shelf.find(document)
-            return records.cast(*known(entry, until))
-
-    def story_so_far(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
-        """Tell what happened chapter by chapter, in the book's own sentences, as far as it was read.
-
-        Parameters:
-            document: its id, an unambiguous start of that, or its title
-            until: as far as this place instead, e.g. "page 12", "45%", "end"; empty: as far as was read
-        """
-        with saying():
-            entry = visit_of(desk, request).shelf.find(document)
-            whole, cast, end = known(entry, until)
-            return records.story(whole, story_told(whole, cast, end))
-
-    def known(entry: Entry, until: str) -> tuple[Document, Cast, int]:
-        """Return what is asked for who is who, and how far it may go."""
-        whole = desk.books.document(entry.id)
-        return whole, desk.books.cast(entry.id), whole.position(until) if until else entry.position
-
     def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
         """Delete a document with its memory, full text and talks; says how many bytes that freed.
 
@@ -295,6 +261,6 @@ def declare(desk: Desk) -> None:
     for name, function in {
         "add": add_document, "shelf": list_shelf, "job": job, "control_job": control_job, "ask": ask,
         "continue": continue_text, "search": search, "read": read, "remove": remove_document,
-        "rename": rename_document, "who": who_is_who, "story": story_so_far,
+        "rename": rename_document,
     }.items():  # fmt: skip
         publish(name, function)

@@ -26,7 +26,7 @@ from app.desk import uploads  # noqa: E402
 from app.desk.desk import Desk  # noqa: E402
 from app.desk.state import View  # noqa: E402
 from app.html import markup  # noqa: E402
-from app.page import access, api, demonstrations_api, marks_api, pictures, sheets  # noqa: E402
+from app.page import access, api, cast_api, demonstrations_api, marks_api, pictures, sheets  # noqa: E402
 from app.page.counter import Counter  # noqa: E402
 from app.page.entrance import Entrance, account_of  # noqa: E402
 from app.page.origin import OwnOrigin  # noqa: E402
@@ -165,6 +165,7 @@ def build(desk: Desk) -> gr.Blocks:
         read.show_answer(load)
         page.load(written.restored, None, written.outputs, **QUICK)
         api.declare(desk)
+        cast_api.declare(desk)
         marks_api.declare(desk)
         demonstrations_api.declare(desk)
     page.queue(max_size=QUEUE, default_concurrency_limit=8)

@@ -60,8 +60,10 @@ class ContinueTab:
                 self.length = gr.Slider(20, 400, value=120, step=20, label="Length in tokens")
         with gr.Row(elem_classes="lm-tools"):
             self.go = gr.Button("Write on", variant="primary", size="md", min_width=140, scale=0)
-            self.stop = gr.Button("Stop", size="md", min_width=110, scale=0)
-            self.keep = gr.Button("Keep in the talks", size="md", min_width=170, scale=0)
+            self.stop = gr.Button("Stop", size="md", min_width=110, scale=0, elem_id="lm-stop-writing")
+            self.keep = gr.Button(
+                "Keep in the talks", size="md", min_width=170, scale=0, elem_id="lm-keep-written"
+            )
         with gr.Row(equal_height=True):
             with gr.Column(min_width=300):
                 self.with_memory = gr.HTML(written(WITH, None, HINT), **PANE)

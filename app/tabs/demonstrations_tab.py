@@ -145,7 +145,7 @@ class DemonstrationsTab:
                 made = mine.install(str(values.get("kind")))
                 looked, said = (
                     Looked(made.id, filled=looked.filled),
-                    f"“{made.name}” was added; it is being encoded.",
+                    f"“{made.name}” was added; its card tells when it is ready.",
                 )
             elif action == "encode":
                 mine.encode(library)

@@ -16,17 +16,15 @@ class HowForm:
         with gr.Accordion("How it labels", open=False):
             with gr.Row():
                 self.shots = gr.Slider(
-                    0, MOST_SHOTS_SHOWN, value=usual.shots, step=1, label="Demonstrations in the window",
+                    0, MOST_SHOTS_SHOWN, value=usual.shots, step=1, label="Examples shown to the model",
                     min_width=200,
                 )  # fmt: skip
                 self.choose = gr.Radio(
                     list(CHOICES.items()), value=usual.choose, label="How those are chosen", min_width=200
                 )
             with gr.Row():
-                self.memory = gr.Checkbox(
-                    value=usual.memory, label="The memory layer reads all demonstrations"
-                )
-                self.vote = gr.Checkbox(value=usual.vote, label="The nearest demonstrations vote as well")
+                self.memory = gr.Checkbox(value=usual.memory, label="All examples are read in memory")
+                self.vote = gr.Checkbox(value=usual.vote, label="The nearest examples vote as well")
         self.inputs = [self.shots, self.choose, self.memory, self.vote]
 
 

@@ -20,7 +20,7 @@ from app.tabs.library_frame import LibraryFrame, visited
 from engine.demonstrations.store import DemonstrationLibrary
 
 HINT = "Type a text, and press “Label it”."
-FIRST = "The first text after a change takes longer: the demonstrations are weighed against each other."
+FIRST = "The first text after a change takes longer: the examples are weighed against each other."
 
 
 class TextForm:

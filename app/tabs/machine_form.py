@@ -11,7 +11,7 @@ from engine.backbone.known import KNOWN
 COMES_ALONG = ("The one that comes along", "auto")
 DEVICE_WORDS = {"auto": "The quickest there is", "cpu": "The processor", "cuda": "The graphics card",
                 "mps": "The graphics part of the Mac"}  # fmt: skip
-PRECISION_WORDS = {"auto": "Nothing is lost", "float32": "32 bits", "bfloat16": "16 bits (bfloat16)",
+PRECISION_WORDS = {"auto": "Full: nothing is lost", "float32": "32 bits", "bfloat16": "16 bits (bfloat16)",
                    "float16": "16 bits (float16)", "int8": "8 bits", "int4": "4 bits"}  # fmt: skip
 KEPT = "Kept. It takes effect at the next start of the program."
 ANEW = " Another model makes the memory of every book anew; meanwhile books are read and searched as before."
@@ -24,7 +24,8 @@ class MachineForm:
     def __init__(self, desk: Desk) -> None:
         self.desk = MachineDesk(desk)
         may_change = self.desk.may_change
-        gr.HTML(markup.tag("h2", "For the next start"), apply_default_css=False, padding=False)
+        head = markup.tag("section", markup.tag("h2", "For the next start"), class_="lm-setting")
+        gr.HTML(head, apply_default_css=False, padding=False)
         self.known = gr.HTML(apply_default_css=False, padding=False, elem_id="lm-known-models")
         with gr.Row(visible=may_change):
             models = [COMES_ALONG, *((one.name, one.name) for one in KNOWN)]
@@ -69,15 +70,18 @@ class MachineForm:
             is_other = self.desk.choose({name: str(words or "") for name, words in values.items()})
         words = KEPT + (ANEW if is_other else "")
         if self.desk.overruled:
-            words += f" This start names another {' and '.join(self.desk.overruled)}: that goes before it."
+            others = " and ".join(self.desk.overruled)
+            words += (
+                f" This start was given another {others} by an option or a variable: that goes before it."
+            )
         return markup.tag("p", markup.text(words), class_="lm-facts", role="status")
 
 
 def known_html(desk: MachineDesk) -> str:
     """Write what the known models take, as a table."""
-    head = ("Model", "To fetch", "Memory", "100 words, at least")
+    head = ("Model", "To fetch", "Memory", "100 words in")
     rows = [
-        (one.name, wording.size(one.size), wording.size(memory), f"{seconds:,.0f} s")
+        (one.name, wording.size(one.size), wording.size(memory), f"at least {seconds:,.0f} s")
         for one, memory, seconds in desk.known()
     ]
     cells = [markup.tag("tr", *(markup.tag("td", markup.text(cell)) for cell in row)) for row in rows]

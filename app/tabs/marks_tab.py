@@ -18,20 +18,21 @@ class MarksTab:
 
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
-        with gr.Row(elem_classes="lm-find"):
+        with gr.Row(elem_classes="lm-tools"):
             self.query = gr.Textbox(
                 label="Search your notes", placeholder="words of a book or a note", max_lines=1, scale=3,
                 elem_id="lm-note-search",
             )  # fmt: skip
             self.one = gr.Checkbox(label="Of the open book only", scale=1, min_width=180)
-        with gr.Row(elem_classes="lm-tools"):
+        # what is listed can be exported; what was exported can be taken in at any time
+        with gr.Row(elem_classes="lm-tools", elem_id="lm-exporting"):
             self.form = gr.Radio(
-                FORMS, value="markdown", label="Form of the export", elem_classes="lm-bounds"
+                FORMS, value="markdown", label="Form of the export", elem_classes="lm-bounds", min_width=260
             )
             self.export = gr.Button("Export", size="sm", min_width=90, scale=0)
             self.upload = gr.UploadButton(
                 "Import JSON", size="sm", file_types=[".json"], min_width=110, scale=0,
-                visible=not desk.read_only,
+                elem_id="lm-importing", visible=not desk.read_only,
             )  # fmt: skip
         self.file = gr.File(label="Your notes", visible=False, interactive=False)
         self.notice = gr.HTML(elem_id="lm-notes-notice", apply_default_css=False, padding=False)

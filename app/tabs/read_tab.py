@@ -74,8 +74,8 @@ class ReadTab:
                 gr.HTML(look_html.menu(), **PANE, elem_id="lm-look")
                 self.about = AboutPane(self.desk, self.frame)
                 self.goto = gr.Textbox(
-                    label="Go to", placeholder="Go to: page 12, 45%", max_lines=1, scale=1, min_width=120,
-                    elem_id="lm-goto", container=False, show_label=False,
+                    label="Go to", placeholder="Go to: page 12",
+                    max_lines=1, scale=1, min_width=120, elem_id="lm-goto", container=False, show_label=False,
                 )  # fmt: skip
                 self.query = gr.Textbox(
                     label="Search in this book", placeholder="Search in this book", elem_id="lm-search",
@@ -166,7 +166,9 @@ class ReadTab:
     def talk_list(self, view: View, visit: Visit) -> dict:
         """Show the talks to choose from."""
         choices = visit.talking.choices(view)
-        known = view.talk if view.talk in [name for _, name in choices] else None
+        known = view.talk if view.talk in [name for _, name in choices] else ""
+        if not known:
+            choices = [("A new talk", ""), *choices]
         return {self.talks: gr.Dropdown(choices=choices, value=known)}
 
     # events

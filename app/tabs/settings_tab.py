@@ -63,17 +63,15 @@ def state(desk: Desk) -> list[tuple[str, str]]:
     rows = []
     try:
         backbone, sidenet = library.model.backbone, library.model.sidenet
-        rows.append(("Model", f"{backbone.name}: {backbone.blocks} blocks, width {backbone.width}, frozen"))
-        folder = library.model.checkpoint
-        named = folder.name if folder else f"none; “{PROGRAM} adapt --model …” makes one"
-        rows.append(("Checkpoint", f"{named} {memory_words(sidenet)}"))
+        rows.append(("Model", backbone.name))
+        rows.append(("Memory", memory_words(library.model.checkpoint is not None, sidenet)))
         rows.append(
             ("Runs on", f"{device_words(str(backbone.device))}, {library.model.threads} of its threads")
         )
     except Exception as error:  # whatever it is, the page says it
         advice = f"“{PROGRAM} doctor” says what is missing"
         rows.append(("Model", f"It cannot be loaded: {wording.plain(str(error))} ({advice})."))
-    memory = sum(entry.bank_bytes for entry in entries)
+    memory = sum(folder_bytes(paths.bank(entry.id)) for entry in entries)
     files = folder_bytes(paths.documents) - memory
     rows.append(
         (
@@ -98,13 +96,16 @@ def state(desk: Desk) -> list[tuple[str, str]]:
     return rows
 
 
-def memory_words(sidenet) -> str:
-    """Say what a SideNet's memory layers are."""
+def memory_words(is_adapted: bool, sidenet) -> str:
+    """Say whether a model has learned to use its memory; `doctor` tells of checkpoints and layers."""
+    if not is_adapted:
+        return (
+            "this model has not learned to use one yet: it answers over the passages that full text finds; "
+            f"“{PROGRAM} adapt --model …” teaches it"
+        )
     if not sidenet.reads_memory:
-        return "(no trained memory layer: it answers as the model does, over the passages it finds)"
-    layers = sidenet.config.memory_layers
-    words = f"layer{'s' * (len(layers) > 1)} {' and '.join(map(str, layers))}"
-    return f"(reads memory in {words} of its {sidenet.config.side_layers})"
+        return "it finds passages by what they mean, and writes on without memory"
+    return "it has learned to find passages by what they mean, and to remember whole books"
 
 
 def device_words(device: str) -> str:

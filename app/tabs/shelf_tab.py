@@ -30,7 +30,7 @@ class ShelfTab:
     def __init__(self, desk: Desk, frame: Frame):
         self.desk, self.frame = desk, frame
         self.upload = gr.File(
-            label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=104,
+            label="Add books", file_count="multiple", file_types=uploads.SUFFIXES, height=72,
             visible=not desk.read_only, elem_id="lm-upload",
         )  # fmt: skip
         words = f"{uploads.WORDS}: up to {uploads.LIMIT_WORDS} each."

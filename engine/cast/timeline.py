@@ -12,6 +12,7 @@ from itertools import islice
 
 from engine.cast.terms import LONGEST, bodies
 from ingest.document import Document
+from ingest.numerals import numeral
 from ingest.passages import each_sentence
 
 MOST = 2_000  # dates of a text
@@ -41,16 +42,10 @@ _FORMS = tuple(
         rf"\bAD (?P<year>\d{{1,4}}){_END}",
         rf"\b{_YEAR}s\b",
         rf"(?<![\w.]){_BEFORE} ?{_YEAR}{_END}{_THINGS}",
-        r"\b(?P<century>\w+)[ -]century\b(?P<era> BC| B\.C\.)?",
+        r"\b(?P<century>(?:twenty-)?\w+)[ -]century\b(?P<era> BC| B\.C\.)?",
     )
 )
-_ORDINALS = re.findall(
-    r"\w+",
-    """
-    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
-    fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
-    """,
-)
+_ORDINAL = re.compile(r"(?:st|nd|rd|th)$", re.IGNORECASE)  # "third" as well
 
 
 @dataclass(frozen=True, order=True)
@@ -105,20 +100,11 @@ def _when(parts: dict[str, str | None]) -> tuple[int, int, int] | None:
     """Read a date; None where it is none. A century is its first year."""
     sign = -1 if "B" in (parts.get("era") or "") else 1
     if century := parts.get("century"):
-        number = _ordinal(century)
-        return None if number is None else (-100 * number if sign < 0 else 100 * number - 99, 0, 0)
+        number = numeral(century) if _ORDINAL.search(century) else None
+        return None if not number or number < 0 else (-100 * number if sign < 0 else 100 * number - 99, 0, 0)
     month = parts.get("month")
     return (
         sign * int(parts["year"] or 0),
         MONTHS.index(month) + 1 if month else 0,
         int(parts.get("day") or 0),
     )
-
-
-def _ordinal(word: str) -> int | None:
-    """Read "nineteenth" or "19th"; None for another word."""
-    small = word.lower()
-    if small in _ORDINALS:
-        return _ORDINALS.index(small) + 1
-    number = re.fullmatch(r"(\d{1,2})(?:st|nd|rd|th)", small)
-    return int(number[1]) if number else None

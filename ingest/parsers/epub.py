@@ -13,7 +13,7 @@ from ingest.archive import Archive
 from ingest.charset import decode_markup
 from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.form import Block
+from ingest.form import Block, attach_footnotes
 from ingest.headings import merge_headings
 from ingest.manuscript import Manuscript
 from ingest.markup import Book, blocks
@@ -126,7 +126,7 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
             book.waiting.append(book.labels[""])  # a page that begins with the file
         if root is not None:
             manuscript.expect(every_word(root), _LEFT_OUT)
-        found = [] if root is None else merge_headings(_attach_footnotes(blocks(root, book=book)))
+        found = [] if root is None else merge_headings(attach_footnotes(blocks(root, book=book)))
         if warning:
             manuscript.warn(warning)
         if not found:
@@ -175,30 +175,6 @@ def _own_headings(found: list[Block], path: str, depth: int, whole: bool, title:
         block.anchors.append(anchor)
         entries.append(Entry(block.text, path, anchor, block.level if whole else depth))
     return entries
-
-
-def _attach_footnotes(found: list[Block]) -> list[Block]:
-    """Move each footnote behind the paragraph that refers to it, marked "[1]" as it is there."""
-    notes: dict[str, list[Block]] = {}
-    for block in found:
-        if block.note:
-            notes.setdefault(block.note, []).append(block)
-    referred = {target for block in found for target, _ in block.refs if block.note is None}
-    placed: list[Block] = []
-    pages: list[tuple[int, str]] = []  # that begin with a note which goes elsewhere
-    for block in found:
-        if block.note in referred:
-            pages += [(0, label) for _, label in block.breaks]
-            block.breaks = []
-            continue
-        block.breaks, pages = [*pages, *block.breaks], []
-        placed.append(block)
-        for target, mark in block.refs:
-            note = notes.pop(target, [])
-            if note and not note[0].text.startswith((mark, f"[{mark}")):
-                note[0].put_before(f"[{mark}] ")
-            placed += note
-    return placed
 
 
 def _write_document(

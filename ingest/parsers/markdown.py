@@ -1,13 +1,20 @@
-"""Markdown: rendered by markdown-it and read like HTML, so no mark-up is left in the text."""
+"""Markdown: rendered by markdown-it and read like HTML, so no mark-up is left in the text.
 
+Footnotes ("[^1]", and "[^1]: …" as a paragraph) are written as those of HTML before that.
+"""
+
+import html
 import re
+from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
 
 from ingest.charset import decode
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.form import attach_footnotes
 from ingest.manuscript import Manuscript
 from ingest.markup import blocks
 from ingest.parsers.html import LEFT_OUT, write_blocks
@@ -22,6 +29,9 @@ _SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 # a list in a list is two; each bracket in a line is read on for as many as may stand in one another
 _DEEPEST_BLOCKS, _DEEPEST_WORDS = 60, 12
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_NOTE = re.compile(r" {0,3}\[\^([^\[\]\s]{1,80})\]:[ \t]*(.*)")
+_REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,80})\]")
 _FIELDS = frozenset(["title", "author", "lang", "language"])
 
 
@@ -45,7 +55,7 @@ def parse(source: Source) -> Document:
         manuscript.warn(warning)
     if root is not None:
         manuscript.expect(every_word(root), LEFT_OUT)
-    title = "" if root is None else write_blocks(blocks(root), manuscript)
+    title = "" if root is None else write_blocks(attach_footnotes(blocks(root)), manuscript)
     if not manuscript.letters:
         raise BadInput("there is no text in this Markdown file: choose another copy")
     return manuscript.document(
@@ -61,7 +71,44 @@ def _rendered(text: str) -> str:
     options = {"html": True, "maxNesting": _DEEPEST_BLOCKS}
     markdown = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     markdown.core.ruler.before("inline", "shallow", _shallow)
-    return markdown.render(text)
+    markdown.inline.ruler.before("link", "note", _reference)
+    notes: dict[str, int] = {}
+    return markdown.render("\n".join(_with_notes(text, notes)), {"notes": notes})
+
+
+def _with_notes(text: str, notes: dict[str, int]) -> Iterator[str]:
+    """Yield the lines of a text, its notes as elements of HTML, and fill in their numbers by name."""
+    fence, inside, after_blank = "", False, False
+    for line in text.split("\n"):
+        if mark := _FENCE.match(line):
+            fence = ("" if mark[1].startswith(fence) else fence) if fence else mark[1]
+        note = None if fence else _NOTE.match(line)
+        is_indented = line.startswith(("    ", "\t"))
+        if inside and (note or (after_blank and line.strip() and not is_indented)):
+            yield from ("", "</aside>", "")
+            inside = False
+        after_blank = not line.strip()
+        if note:
+            inside = True
+            number = notes.setdefault(note[1], len(notes) + 1)
+            yield from ("", f'<aside role="doc-footnote" id="note-{number}">', "", note[2])
+        else:
+            yield (line[4:] if line[0] == " " else line[1:]) if inside and is_indented else line
+    if inside:
+        yield from ("", "</aside>")
+
+
+def _reference(state: StateInline, silent: bool) -> bool:
+    """Write a reference to a note that there is as one of HTML."""
+    match = _REFERENCE.match(state.src, state.pos)
+    number = state.env["notes"].get(match[1]) if match else None
+    if match is None or number is None:
+        return False
+    if not silent:
+        link = f'<a role="doc-noteref" href="#note-{number}">'
+        state.push("html_inline", "", 0).content = f"{link}{html.escape(match[1])}</a>"
+    state.pos = match.end()
+    return True
 
 
 def _shallow(state: StateCore) -> None:

@@ -65,6 +65,11 @@ ROWS = [
     ("On June 6, 1944 they landed.", [], [(1944, 6, 6)]),
     ("He ruled until 44 B.C. at Rome.", [], [(-44, 0, 0)]),
     ("In the 19th century, and the fifth century BC.", [], [(-500, 0, 0), (1801, 0, 0)]),
+    (
+        "In the twenty-first century; last century, the zeroth century and a century ago are none.",
+        [],
+        [(2001, 0, 0)],
+    ),
     ("", [], []),
 ]
 

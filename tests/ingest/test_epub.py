@@ -311,7 +311,7 @@ def test_a_damaged_package_file_costs_no_text(read):
 def test_a_bare_ampersand_keeps_title_author_and_language(read):
     metadata = "<dc:title>Salt & Sea</dc:title><dc:creator>A. & B.</dc:creator><dc:language>de</dc:language>"
     document = read(epub({"one.xhtml": ONE}, metadata=metadata))
-    assert (document.title, document.author, document.language) == ("Salt Sea", "A. B.", "de")
+    assert (document.title, document.author, document.language) == ("Salt & Sea", "A. & B.", "de")
 
 
 def test_a_drawing_in_the_spine_is_read_or_told_of(read):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pymupdf
 import pytest
+from lxml import etree
 from PIL import Image
 
 from ingest import apart
@@ -160,6 +161,22 @@ def test_of_a_drawing_nothing_is_kept_but_its_shapes(values, inside):
     assert kind == "svg" and "<rect" in kept and "viewBox" in kept
     for word in ("script", "on", "192.0.2.7", "foreign", "style", "image", "href", "animate", "set", "<a"):
         assert word not in kept.replace("http://www.w3.org/2000/svg", "").replace("version", ""), word
+
+
+def test_a_drawing_keeps_the_pictures_it_holds_and_its_plain_rules():
+    """As the covers of Standard Ebooks are made: a painting, and over it a box with the title."""
+    inside = (
+        "<style>path{fill:#fff} .box{fill:#000;fill-opacity:.75} .far{fill:url(http://192.0.2.7/)}</style>"
+        f"<image width='9' href='{DATA}'/><path class='box' style='opacity:.5' d='M0 0'/>"
+        "<path class='far' d='M1 1'/>"
+        "<image href='data:image/svg+xml;base64,PHN2Zy8+'/><image href='data:image/png;base64,aGVsbG8='/>"
+    )
+    _, data = checked_picture(SVG.format("", inside).encode())
+    root = etree.fromstring(data)
+    assert [one.get("href") for one in root.iter("{*}image")] == [DATA]
+    styles = [one.get("style") for one in root.iter("{*}path")]
+    assert styles == ["fill:#fff;fill:#000;fill-opacity:.75;opacity:.5", "fill:#fff"]
+    assert b"192.0.2.7" not in data
 
 
 def test_form_crosses_the_process_that_reads(tmp_path):

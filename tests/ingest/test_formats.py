@@ -227,6 +227,7 @@ CASES = (
             coding="windows-1251",
         ),
         "Глава 1\n\nМельник.",
+        ("Глава 1",),
         title="Глава 1",
     ),
     Case(
@@ -260,6 +261,13 @@ CASES = (
         "😀link\n\nBoxed.",
         ("Within",),
         author="Ann",
+    ),
+    Case(
+        "greek.rtf",
+        rb"{\rtf1{\fonttbl\f0 Times;\f1\fcharset2 Symbol;{\f2\fcharset2 Symbol;}}\f0 a "
+        rb"\f1 a\'62\u-3999?\f0  b{\f2 \'b3}{\plain c}.}",
+        "a αβα b≥c.",
+        title="greek",
     ),
     Case("hidden.rtf", rb"{\rtf1 See{\v gone} \v gone \v0 here.}", "See here.", title="hidden"),
     Case(

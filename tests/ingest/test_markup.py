@@ -129,6 +129,24 @@ def test_what_lies_deeper_than_a_tree_may_go_is_kept(tmp_path):
     assert parse(path).text.split() == ["deep", "after"]
 
 
+NOTED = (
+    ("Fox[^1] ran[^b].\n\nNext.\n\n[^1]: *Red* one.\n[^b]: Fast,\nvery.\n\n    And more.\n\nLast.",
+     "Fox[1] ran[b].\n\n[1] Red one.\n\n[b] Fast, very.\n\nAnd more.\n\nNext.\n\nLast."),
+    ("Not[^9] there, nor `[^1]` here.\n\n[^1]: Unasked.\n", "Not[^9] there, nor [^1] here.\n\nUnasked."),
+    ("````\n```\n[^1]: code\n````\n\nA[^1].\n\n[^1]: One.", "```\n[^1]: code\n\nA[1].\n\n[1] One."),
+    ("A[^<b>].\n\n[^<b>]: Odd.", "A[<b>].\n\n[<b>] Odd."),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("markdown", "text"), NOTED)
+def test_notes_of_markdown_follow_their_paragraph(tmp_path, markdown, text):
+    path = tmp_path / "noted.md"
+    path.write_text(markdown)
+    document = parse(path)
+    check_document(document)
+    assert document.text == text
+
+
 def test_markdown_keeps_deep_lists_and_brackets(tmp_path):
     path = tmp_path / "deep.md"
     brackets = f"{'[' * 40}deep{']' * 40}"

@@ -54,6 +54,9 @@ NAME = "book.txt"
         (JAPANESE, "euc_jp", "euc_jp"),
         (RUSSIAN, "cp1251", "cp1251"),
         (RUSSIAN, "koi8_r", "koi8_r"),
+        (FRENCH, "utf-7", "utf-7"),
+        (RUSSIAN, "utf-7", "utf-7"),
+        ("Call +4917 or +4918: a+bc, +foo, +bar, c+de, f+gh and i+jk; c++.", "ascii", ""),
         (CHINESE, "gb18030", "gb18030"),
         (CHINESE.translate(str.maketrans("汉语联国", "漢語聯國")), "utf-8", ""),
     ],
@@ -251,9 +254,11 @@ def test_chinese_chapters(read, layout, encoding):
         ("【第三章】", True), ("第二卷 风雪", True), ("第一部分", True), ("제3장 나루터", True),
         ("第三章里写的就是这件事。", False), ("第六回合开始", False), ("第一集团军到了", False),
         ("第三章，他想，是写得最好的", False), ("第十天", False),
+        ("פרק ב׳: הים", True), ("פרק י״ב", True), ("פרק שלישי", True), ("חלק 2", True),
+        ("פרק זה עוסק בים", False), ("פרק אחר", False), ("Глава 3", True), ("Глава семьи пришёл.", False),
     ],
 )  # fmt: skip
-def test_what_is_a_heading_in_the_east(read, line, seen):
+def test_what_is_a_heading_in_other_letters(read, line, seen):
     document = read(f"{STORY}\n\n{line}\n\n{STORY}\n")
     assert bool(document.chapters) == seen
 
@@ -268,9 +273,14 @@ def test_what_is_a_heading_in_the_east(read, line, seen):
         ("两千零五", 2005),
         ("１２", 12),
         ("百姓", None),
+        ("י״ב", 12),
+        ("טו", 15),
+        ("תרי״ג", 613),
+        ("שלישי", 3),
+        ("זה", None),
     ],
 )
-def test_chinese_numerals(words, value):
+def test_numerals_of_other_letters(words, value):
     assert numeral(words) == value
 
 

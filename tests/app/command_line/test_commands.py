@@ -203,7 +203,7 @@ def test_the_model_of_the_environment_is_taken_where_none_is_named(monkeypatch, 
 
 
 MODELLESS = {"bench retrieval", "bench bank", "bench start", "bench page", "bench soak", "make-questions"}
-MODELLESS |= {"bench adding", "bench fuzz", "bench kills", "evaluate ingest"} | {
+MODELLESS |= {"bench adding", "bench fuzz", "bench kills", "bench tour", "evaluate ingest"} | {
     f"account {word}" for word in ("add", "limit", "list", "password", "remove", "revoke", "token")
 }
 

@@ -4,17 +4,22 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
+import torch
 
 from app.command_line import opening
 from app.desk.machine_desk import MachineDesk
 from app.tabs.machine_form import MachineForm, known_html
 from engine.backbone.known import KNOWN
+from engine.model import Model
 from engine.paths import Paths
 from ingest.errors import BadInput
 
 
-def desk(home, **more) -> SimpleNamespace:
-    values = {"shelf": SimpleNamespace(paths=Paths(home)), "read_only": False, "accounts": None}
+def desk(home, *given, **more) -> SimpleNamespace:
+    """A desk; given: name and threads of its model, as on the command line."""
+    library = SimpleNamespace(model=Model(Paths(home), *given[:1], threads=given[1] if given[1:] else None))
+    values = {"shelf": SimpleNamespace(paths=Paths(home)), "read_only": False, "accounts": None,
+              "assistant": SimpleNamespace(library=library)}  # fmt: skip
     return SimpleNamespace(**values | more)
 
 
@@ -42,6 +47,12 @@ def test_what_the_form_keeps_the_next_start_takes(tmp_path, monkeypatch, capsys)
     assert MachineDesk(desk(tmp_path)).overruled == []
     monkeypatch.setenv("LONGMEM_DEVICE", "auto")
     assert MachineDesk(desk(tmp_path)).overruled == ["device"]
+    threads = torch.get_num_threads()
+    try:
+        assert MachineDesk(desk(tmp_path, KNOWN[0].name, 3)).overruled == ["device"]
+        assert MachineDesk(desk(tmp_path, "folder", 1)).overruled == ["model", "device", "threads"]
+    finally:
+        torch.set_num_threads(threads)
     Paths(tmp_path).settings.write_text("{")
     opening.choose_kept([])
     (line,) = capsys.readouterr().err.splitlines()

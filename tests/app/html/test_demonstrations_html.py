@@ -281,10 +281,11 @@ def test_demonstrations_that_were_read_stand_by_where_they_were_read():
     shown = label_html.classification(
         "A day.", Classification("good", {"good": 0.9, "bad": 0.1}, read, 0.5, 40)
     )
-    assert "40 demonstrations in memory" in shown and 'data-label="good"' in shown
-    assert shown.index("Nearest in memory") < shown.index("text 0") < shown.index("Read by the memory layer")
-    assert "25.0 % of its attention" in shown
-    assert "In the window before the text (2)" in shown
+    assert "40 examples in memory" in shown and 'data-label="good"' in shown
+    assert shown.index("Nearest in memory") < shown.index("text 0") < shown.index("<details")
+    assert shown.index("<details") < shown.index("Read in memory (1)") < shown.index("text 1")
+    assert "25.0 % of what was read" in shown
+    assert "Shown to the model before the text (2)" in shown
 
 
 def test_a_measurement_tells_accuracy_interval_and_what_is_taken_for_what():

@@ -15,7 +15,7 @@ from tests.app.browser import get
 gradio_client = pytest.importorskip("gradio_client")
 
 PUBLIC = {"/add", "/shelf", "/job", "/control_job", "/ask", "/continue", "/search", "/read", "/remove",
-          "/rename", "/libraries", "/classify", "/who", "/story", "/notes", "/add_note",
+          "/rename", "/libraries", "/classify", "/who", "/story", "/terms", "/dates", "/notes", "/add_note",
           "/delete_note"}  # fmt: skip
 
 

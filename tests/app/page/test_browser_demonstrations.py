@@ -130,7 +130,7 @@ def one_text(page) -> None:
     page.get_by_role("button", name="Label it").click()
     labelled = page.locator("#lm-labelled")
     sync_api.expect(labelled.locator(".lm-labels li")).to_have_count(2)
-    for words in ("25 demonstrations in memory", "Nearest in memory", BAD):
+    for words in ("25 examples in memory", "Nearest in memory", BAD):
         sync_api.expect(labelled).to_contain_text(words)
     shoot(page, "text")
 

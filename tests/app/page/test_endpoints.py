@@ -51,6 +51,8 @@ ROWS_OF = {
     "read": (lambda ben, hers: [hers.book, 0, 50], lambda said, hers: len(said["text"]) == 50),
     "who": (lambda ben, hers: [hers.book, ""], lambda said, hers: said == []),  # as far as ben has read
     "story": (lambda ben, hers: [hers.book, ""], lambda said, hers: isinstance(said, list)),
+    "terms": (lambda ben, hers: [hers.book, "end"], lambda said, hers: isinstance(said, list)),
+    "dates": (lambda ben, hers: [hers.book, "end"], lambda said, hers: isinstance(said, list)),
     "notes": (lambda ben, hers: ["", ""], lambda said, hers: said == []),
     # a note is one's own, also in the book of another
     "add_note": (lambda ben, hers: [hers.book, "45%", "", "here", ""],

@@ -11,8 +11,8 @@ from tests.app.browser import FACTS, PROJECT, QUESTIONS, copied, running
 
 HAS_EXTRA = importlib.util.find_spec("mcp") is not None
 TOOLS = {"add_document", "list_shelf", "job", "control_job", "ask", "continue_text", "search", "read",
-         "who_is_who", "story_so_far", "remove_document", "rename_document", "list_libraries",
-         "classify"}  # fmt: skip
+         "who_is_who", "story_so_far", "list_terms", "list_dates", "remove_document", "rename_document",
+         "notes", "add_note", "delete_note", "list_libraries", "classify"}  # fmt: skip
 
 
 @pytest.mark.skipif(HAS_EXTRA, reason="the extra is installed here")

@@ -59,7 +59,7 @@ def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
     made = written(tab, replace(view, cursor=paragraph[0]), "cursor")
     assert tab.asked_for[0] == (one, f"char {paragraph[1]}", None)
     shown = tab.on_keep(told.visit.reading.open(two), made, ASKS)
-    assert shown[tab.read.talks].choices == []
+    assert shown[tab.read.talks].choices == [("A new talk", "")]
     (talk,) = told.desk.shelf.talks.about(one)
     assert told.desk.shelf.talks.about(two) == []
     question, answer = told.said(view.with_talk(talk.id))
@@ -67,7 +67,7 @@ def test_what_is_kept_is_kept_under_its_own_book_with_its_place(tab, told):
     assert (question, answer) == (f"Go on after {place}.", "and so on") and "char" not in question
     again = tab.on_keep(view, shown[tab.written], ASKS)
     listed = again[tab.read.talks].choices
-    assert [title for title, _ in listed] == [f"Go on after {place}."], "kept once"
+    assert [title for title, _ in listed] == ["A new talk", f"Go on after {place}."], "kept once"
     said = told.visit.talking.conversation(view.with_talk(talk.id))
     assert 'data-action="retry"' not in said and 'data-action="edit"' not in said
     made.speeches[0].end.clear()
