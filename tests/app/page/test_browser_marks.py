@@ -9,6 +9,9 @@ from tests.app.browser import (
     BOOK,
     FACTS,
     PHONE,
+    QUESTIONS,
+    SIDEWAYS,
+    ask,
     becomes,
     begin_to_ask,
     fresh_talk,
@@ -138,6 +141,14 @@ def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(p
     phone.locator("#lm-question").wait_for()
     phone.locator("#lm-reader").wait_for(state="hidden")
     becomes(lambda: phone.evaluate(SMALL), [])
+    # with the map of what an answer was read from
+    answered = ask(phone, QUESTIONS[1])
+    answered.get_by_role("button", name="Memory map").click()
+    phone.wait_for_selector("#lm-map .lm-marks")
+    becomes(lambda: phone.evaluate(SMALL), [])
+    assert phone.evaluate(SIDEWAYS) <= 0
+    question = phone.locator("#lm-question textarea").bounding_box()
+    assert question["y"] + question["height"] <= PHONE["height"]
 
 
 def test_a_search_forgives_a_letter_and_goes_from_place_to_place(reader):
