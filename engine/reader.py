@@ -161,7 +161,7 @@ class WindowState:
 
     def logits(self) -> Tensor:
         """Logits (vocabulary,) after the newest token."""
-        return self.reader.backbone.head(self.output.normed[0, -1])
+        return self.output.logits(self.reader.backbone, at=slice(-1, None))[0]
 
     def trace(self) -> tuple[LayerRead, ...]:
         """Return what the newest position read, one entry a memory layer."""

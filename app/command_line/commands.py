@@ -69,6 +69,9 @@ DELEGATES: dict[str, Delegate] = {
     "account": Delegate("app.command_line.account", "who may sign in to the page, and with what limits"),
     "train": Delegate("engine.training.train", "train a SideNet on books"),
     "train-search": Delegate("engine.training.search", "train the search map on questions"),
+    "train-lexicon": Delegate(
+        "engine.training.lexicon", "count books at large, so that a book's own words tell"
+    ),
     "make-questions": Delegate("engine.training.madeanswers", "make questions about books by rule"),
     "train-reader": Delegate("engine.training.reading", "train the reading layers on questions"),
     "adapt": Delegate("engine.training.adapt", "give another model all that the default one has"),

@@ -17,6 +17,7 @@ NOT_READING = {
     "adapt",
     "train",
     "train-search",
+    "train-lexicon",
     "make-questions",
     "train-reader",
     "evaluate",

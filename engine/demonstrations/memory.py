@@ -75,6 +75,9 @@ class DemonstrationReader:
             gathered = self._within_examples(gathered, chunks)
         return gathered.retrieved(query, found)
 
+    def counts(self, vocabulary: int) -> None:
+        """Say that examples are no text to go on with."""
+
     def _within_examples(self, gathered: Gathered, chunks: Tensor) -> Gathered:
         """Without the last token of each demonstration: what follows it is another one's."""
         bank = self.memory.bank

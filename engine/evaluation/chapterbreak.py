@@ -34,7 +34,7 @@ from engine.evaluation.kept import Kept
 from engine.evaluation.textbank import Batched, TextBank
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
-from engine.sidenet.sidenet import MemoryReader, SideCache, SideNet
+from engine.sidenet.sidenet import MemoryReader, SideCache, SideNet, SideOutput
 from engine.training.activations import TextBooks, Wanted
 from engine.training.books import Parse, book_files
 from ingest.document import Document
@@ -143,30 +143,34 @@ class Context:
 
     def scores(self, reader: Reader, memory: MemoryReader | None) -> Tensor:
         """Return the mean log-likelihood (choices,) of the suffixes."""
+        words: Tensor | None = None
         if reader.sidenet is None:
             last, rest = (x[self.backbone.blocks] for x in (self.before, self.after))
             last, rest = self.backbone.final_norm(last[:, -1:]), self.backbone.final_norm(rest)
         else:
-            last, rest = self._beside(reader.sidenet, memory)
+            before, after = self._beside(reader.sidenet, memory)
+            last, rest, words = before.normed[:, -1:], after.normed, before.words
         normed = torch.cat((last.expand(len(rest), -1, -1), rest), dim=1)
         logits = self.backbone.head(normed.to(self.backbone.dtype)).float()
+        if words is not None:  # the same at every position
+            logits += words
         losses = F.cross_entropy(logits.flatten(0, 1), self.suffixes.flatten(), reduction="none")
         return -losses.view(self.suffixes.shape).mean(1)
 
-    def _beside(self, sidenet: SideNet, memory: MemoryReader | None) -> tuple[Tensor, Tensor]:
-        """Normed states of the context's last token (1, 1, width), and of the suffixes."""
+    def _beside(self, sidenet: SideNet, memory: MemoryReader | None) -> tuple[SideOutput, SideOutput]:
+        """Return what is read up to the context's last token, and of the suffixes."""
         many = None if memory is None else Batched(memory)
         if sidenet.pointwise:  # no position looks at another: the last one is enough
             before = {j: state[:, -1:] for j, state in self.before.items()}
-            return sidenet(before, memory).normed, sidenet(self.after, many).normed
+            return sidenet(before, memory), sidenet(self.after, many)
         cache = SideCache()
-        last = sidenet(self.before, memory, cache).normed[:, -1:]
+        last = sidenet(self.before, memory, cache)
         count = len(self.suffixes)
         layers = {
             i: (k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1))
             for i, (k, v) in cache.layers.items()
         }
-        return last, sidenet(self.after, many, SideCache(cache.position, layers)).normed
+        return last, sidenet(self.after, many, SideCache(cache.position, layers))
 
 
 class Book:

@@ -91,7 +91,10 @@ class Reading:
 
     def loss(self, normed: Tensor, window: Window) -> float:
         """Summed loss of a window's targets; normed (targets, width) at their places."""
-        logits = self.backbone.head(normed.to(self.backbone.dtype)).float()
+        return self.loss_of(self.backbone.head(normed.to(self.backbone.dtype)).float(), window)
+
+    def loss_of(self, logits: Tensor, window: Window) -> float:
+        """Summed loss of a window's targets; logits (targets, vocabulary) at their places."""
         targets = self.ids[torch.tensor(window.targets)].to(logits.device)
         return F.cross_entropy(logits, targets, reduction="sum").item()
 
@@ -141,11 +144,15 @@ def dense_context(context: int) -> PageLoss:
 
 @dataclass(frozen=True)
 class LayersAlone:
-    """Serves some memory layers; the others find an empty bank. Implements `MemoryReader`."""
+    """Serves some memory layers; the others find an empty bank. Implements `MemoryReader`.
+
+    words: whether the book's own words are told.
+    """
 
     memory: MemoryReader
     layers: tuple[int, ...]
     kv_heads: int
+    words: bool = False
 
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
@@ -153,6 +160,9 @@ class LayersAlone:
         if layer in self.layers:
             return self.memory.read(layer, query, search, chunks)
         return Retrieved.nothing(query, self.kv_heads)
+
+    def counts(self, vocabulary: int) -> Tensor | None:
+        return self.memory.counts(vocabulary) if self.words else None
 
 
 def sidenet_reading(
@@ -164,7 +174,7 @@ def sidenet_reading(
 ) -> PageLoss:
     """Score pages by a SideNet with `size` tokens before the window in memory: 0 all, None none.
 
-    layers: the memory layers that read; None for all.
+    layers: the memory layers that read; None for all, () for the book's own words alone.
     """
     config = dataclasses.replace(sidenet.config, chunk_size=chunk or sidenet.config.chunk_size)
 
@@ -176,11 +186,11 @@ def sidenet_reading(
                 bank = reading.bank(config, lambda segments: segments)
                 reader = bank.reader(window.start, size, sidenet.search, top_k)
                 if reader is not None and layers is not None:
-                    reader = LayersAlone(reader, layers, config.kv_heads)
+                    reader = LayersAlone(reader, layers, config.kv_heads, words=not layers)
             hidden, places = reading.hidden(page, window), window.places
             if sidenet.pointwise:  # no position looks at another: the scored ones do
                 hidden, places = {j: state[:, places] for j, state in hidden.items()}, slice(None)
-            total += reading.loss(sidenet(hidden, reader).normed[0, places], window)
+            total += reading.loss_of(sidenet(hidden, reader).logits(reading.backbone, at=places), window)
         return total
 
     return loss
@@ -249,19 +259,22 @@ class Compared:
         return rows
 
     def _forms(self) -> list[Variant]:
-        """List votes alone and values alone, where a SideNet has both; whole past."""
+        """List votes, values, and the book's own words alone, where a SideNet has several; whole past."""
         config = self.sidenet.config
         kinds: dict[str, list[int]] = {"votes": [], "values": []}
         for layer in config.memory_layers:
             kinds["values" if config.gives_values(layer) else "votes"].append(layer)
+        there = {kind: layers for kind, layers in kinds.items() if layers}
+        if config.lexicon:
+            there["words"] = []
         return [
             Variant(
                 f"SideNet, {kind} alone, whole past",
                 sidenet_reading(self.sidenet, 0, self.top_k, layers=tuple(layers)),
                 OFF,
             )
-            for kind, layers in kinds.items()
-            if all(kinds.values())
+            for kind, layers in there.items()
+            if len(there) > 1
         ]
 
     def _ablations(self) -> list[Variant]:

@@ -61,7 +61,7 @@ def compare(
     keys = [torch.cat([next(iter(part.keys.values())) for part in parts]) for parts in (stale, fresh)]
     chunks = [found[0] for output in outputs if (found := output.traces[0].chunks) is not None]
     shared = (chunks[0][..., :, None] == chunks[1][..., None, :]).any(-1).float().mean()
-    losses = [_loss(backbone, output.normed[0], page.ids) for output in outputs]
+    losses = [_loss(output.logits(backbone, at=slice(-1)), page.ids) for output in outputs]
     distance = (keys[1] - keys[0]).norm() / keys[0].norm()
     same = all(
         torch.equal(getattr(a, name)[block], getattr(b, name)[block])
@@ -89,8 +89,7 @@ def _read(learner: Learner, segments: list[Frozen], page: Frozen) -> SideOutput:
     return learner.model({j: state[None] for j, state in page.hidden.items()}, reader)
 
 
-def _loss(backbone: Backbone, normed: Tensor, ids: Tensor) -> float:
-    logits = backbone.head(normed[:-1].to(backbone.dtype)).float()
+def _loss(logits: Tensor, ids: Tensor) -> float:
     return F.cross_entropy(logits, ids[1:].to(logits.device)).item()
 
 

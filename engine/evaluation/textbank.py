@@ -100,3 +100,6 @@ class Batched:
 
         parts = (found.keys, found.values, found.mask, found.bias, found.chunks, found.following)
         return Retrieved(*map(back, parts))
+
+    def counts(self, vocabulary: int) -> Tensor | None:
+        return self.memory.counts(vocabulary)

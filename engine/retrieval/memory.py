@@ -17,6 +17,7 @@ from engine.retrieval.gathered import Gathered
 from engine.retrieval.index import SearchIndex
 from engine.retrieval.kinds import make_index
 from engine.sidenet.attention import Retrieved
+from engine.sidenet.lexicon import counted
 from engine.sidenet.search import SearchMap
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput
@@ -79,10 +80,15 @@ class Stretch:
 
     @property
     def tokens(self) -> int:
-        if self.end <= self.start:
-            return 0
+        return len(self.token_ids)
+
+    @property
+    def token_ids(self) -> np.ndarray:
+        """Return the tokens that it holds (tokens,)."""
         bank = self.source.bank
-        return bank.chunk_tokens(self.end - 1)[1] - int(bank.chunk_starts[self.start])
+        if self.end <= self.start:
+            return bank.token_ids[:0]
+        return bank.token_ids[int(bank.chunk_starts[self.start]) : bank.chunk_tokens(self.end - 1)[1]]
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ class Memory:
         self.stretches += [stretch for stretch in stretches if stretch.end > stretch.start]
         sizes = [stretch.end - stretch.start for stretch in self.stretches]
         self._offsets = np.cumsum([0, *sizes])
+        self._counts: Tensor | None = None
 
     @property
     def tokens(self) -> int:
@@ -161,6 +168,13 @@ class Memory:
         else:
             chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)
         return self._gather(layer, chunks).retrieved(query, chunks)
+
+    def counts(self, vocabulary: int) -> Tensor:
+        """Count the tokens that may be read: (1, vocabulary)."""
+        if self._counts is None:
+            parts = [torch.from_numpy(stretch.token_ids.astype(np.int64)) for stretch in self.stretches]
+            self._counts = counted(torch.cat([torch.zeros(0, dtype=torch.int64), *parts]), vocabulary)[None]
+        return self._counts
 
     def _gather(self, layer: int, chunks: Tensor) -> Gathered:
         """Fetch what chunks (time, heads or 1, k) of this memory give a memory layer."""

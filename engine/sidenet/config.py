@@ -28,6 +28,7 @@ class SideNetConfig:
     looked for as votes are: by where the book stood, not by what came next. value_layers: memory layers that
     read value vectors though the others give what followed; both kinds then stand in one SideNet.
     memory_block: the block whose keys memory layers read; None: each its own source.
+    lexicon: whether the words that what may be read is full of are said more readily.
     state_block: the block whose entering states a bank keeps for the reading layers; None for none.
     reading: what memory attention finds its chunks by, where that is not `search`: the map that finds a
     question's passages need not be the one that finds where a sentence goes on.
@@ -58,6 +59,7 @@ class SideNetConfig:
     top_k: int = 16
     dtype: str = "float16"
     state_block: int | None = None
+    lexicon: bool = False
 
     def __post_init__(self) -> None:
         if self.branch_scale not in BRANCH_SCALES:

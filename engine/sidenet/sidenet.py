@@ -34,6 +34,7 @@ from engine.sidenet.attention import MemoryAttention, Retrieved, local_attention
 from engine.sidenet.block import CopiedBlock
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.following import FollowingMemory
+from engine.sidenet.lexicon import Lexicon
 from engine.sidenet.search import SearchMap
 
 
@@ -49,6 +50,9 @@ class MemoryReader(Protocol):
         the learned map, or None where attention keys are searched. chunks: ids (batch, time, heads or 1, k)
         that an earlier layer found in the same block, to be read again; None searches.
         """
+
+    def counts(self, vocabulary: int) -> Tensor | None:
+        """Count the tokens that may be read: (rows, vocabulary), or None where it is no text."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,18 @@ class SideCache:
 
 @dataclass(frozen=True)
 class SideOutput:
-    """normed: `LN_side(X_n)` (batch, time, width), ready for the head; traces: one per memory layer read."""
+    """normed: `LN_side(X_n)` (batch, time, width), ready for the head; traces: one per memory layer read.
+    words: what the book's own words add to the logits of every position (batch, vocabulary), or None.
+    """
 
     normed: Tensor
     traces: tuple[LayerTrace, ...]
+    words: Tensor | None = None
+
+    def logits(self, backbone: Backbone, row: int = 0, at: Tensor | slice = slice(None)) -> Tensor:
+        """Return float32 logits (positions, vocabulary) of some positions of one row."""
+        logits = backbone.head(self.normed[row, at].to(backbone.dtype)).float()
+        return logits if self.words is None else logits + self.words[row]
 
 
 class SideLayer(CopiedBlock):
@@ -233,6 +245,7 @@ class SideNet(nn.Module):
         self.search: SearchMap | None = None
         if config.search == "pooled":
             self.search = SearchMap(config.width, config.search_dim)
+        self.lexicon = Lexicon(len(backbone.head_weight)) if config.lexicon else None
 
     def train(self, mode: bool = True) -> "SideNet":
         """Leave out the branches that are zero and, unless they are being trained, will stay so."""
@@ -306,7 +319,11 @@ class SideNet(nn.Module):
                 found.setdefault(alike, trace.chunks)
         if cache is not None:
             cache.position = start + last.shape[1]
-        return SideOutput(self.norm(deviated(last, deviation, *votes)), tuple(traces))
+        words = None
+        if self.lexicon is not None and memory is not None:
+            counts = memory.counts(len(self.lexicon.usual))
+            words = None if counts is None else self.lexicon(counts.to(last.device))
+        return SideOutput(self.norm(deviated(last, deviation, *votes)), tuple(traces), words)
 
     def _entering(self, layer: SideLayer, hidden: dict[int, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Return the state that a layer reads and, where it carries, what the residual has of its block."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
+from engine.sidenet.lexicon import counted
 from engine.sidenet.search import SearchMap
 
 READINGS = ("dense", "sparse")
@@ -179,6 +180,10 @@ class TensorReader:
             return Retrieved(keys[None, None], values[None, None], torch.ones_like(tokens, dtype=torch.bool))
         best = self._best(query, keys, search) if chunks is None else chunks[0]
         return self._gather(layer, best)
+
+    def counts(self, vocabulary: int) -> Tensor:
+        """Count the tokens that may be read, but for the first: (1, vocabulary)."""
+        return counted(self.following, vocabulary)[None]
 
     @torch.no_grad()
     def _best(self, query: Tensor, keys: Tensor, search: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from engine.sidenet.attention import Retrieved
@@ -46,6 +47,12 @@ class RowReaders:
                 for name, absent in ABSENT.items()
             }
         )
+
+    def counts(self, vocabulary: int) -> Tensor:
+        """Count the tokens that each row may read: (rows, vocabulary)."""
+        like = next(reader for reader in self.readers if reader is not None).counts(vocabulary)
+        none = like.new_zeros(like.shape)
+        return torch.cat([none if one is None else one.counts(vocabulary) for one in self.readers])
 
 
 def _joined(parts: Sequence[Tensor | None], like: Tensor | None, absent: float) -> Tensor | None:

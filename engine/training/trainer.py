@@ -135,6 +135,8 @@ class Trainer:
             ]
             logits = self.backbone.head(torch.cat(scored).to(self.backbone.dtype))
         parts = logits.float().split([len(one.chosen) for one in drawn])
+        if output.words is not None:
+            parts = tuple(part + words for part, words in zip(parts, output.words, strict=True))
         losses = torch.stack(
             [F.cross_entropy(part, one.targets) for one, part in zip(drawn, parts, strict=True)]
         )
@@ -303,7 +305,7 @@ def chat_distributions(
 ) -> tuple[Tensor, Tensor]:
     """Return log-probabilities (time, vocabulary) of model and backbone after every token of a chat."""
     hidden = {j: state[None] for j, state in chat.hidden.items()}
-    ours = backbone.head(model(hidden, memory).normed[0].to(backbone.dtype)).float().log_softmax(-1)
+    ours = model(hidden, memory).logits(backbone).log_softmax(-1)
     with torch.no_grad():
         theirs = backbone.logits(hidden[backbone.blocks][0]).float().log_softmax(-1)
     return ours, theirs
