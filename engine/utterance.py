@@ -53,7 +53,7 @@ class Utterance:
 
         chosen: the passages that the prompt holds again, which an answer about a document may cite.
         """
-        memory = Memory(stretches, reader.sidenet) if stretches else None
+        memory = Memory(stretches, reader.sidenet, goes_on=chosen is None) if stretches else None
         about = chosen if chosen is not None and chosen.passages else None
         with closing(self._tokens(reader, prompt, memory)) as tokens:
             for token in tokens:

@@ -116,7 +116,7 @@ class Examination:
         )
 
     def _from_memory(self, question: str, stretches: Sequence[Stretch]) -> str:
-        memory = Memory(stretches, self.reader.sidenet) if stretches else None
+        memory = Memory(stretches, self.reader.sidenet, goes_on=False) if stretches else None
         return self._say(self.reader, prompted(self.backbone.tokenizer, question, None), memory)
 
     def asked(self, question: str, least: float | None = None) -> str:

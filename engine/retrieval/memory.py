@@ -102,10 +102,14 @@ class Location:
 
 
 class Memory:
-    """What the SideNet may read: implements `MemoryReader` for one row over stretches of banks."""
+    """What the SideNet may read: implements `MemoryReader` for one row over stretches of banks.
 
-    def __init__(self, stretches: Sequence[Stretch], sidenet: SideNet) -> None:
-        self.config = sidenet.config
+    goes_on: whether the window goes on with their text, so that their own words are told; a talk about a book
+    is no such text, and would drift towards the book's names.
+    """
+
+    def __init__(self, stretches: Sequence[Stretch], sidenet: SideNet, goes_on: bool = True) -> None:
+        self.config, self.goes_on = sidenet.config, goes_on
         self.stretches: list[Stretch] = []
         self._offsets = np.zeros(1, np.int64)
         self.take(*stretches)
@@ -169,8 +173,10 @@ class Memory:
             chunks, _ = self.search(search[0, :, None].float(), self.config.top_k, None)
         return self._gather(layer, chunks).retrieved(query, chunks)
 
-    def counts(self, vocabulary: int) -> Tensor:
-        """Count the tokens that may be read: (1, vocabulary)."""
+    def counts(self, vocabulary: int) -> Tensor | None:
+        """Count the tokens that may be read: (1, vocabulary); None where the window is not their text."""
+        if not self.goes_on:
+            return None
         if self._counts is None:
             parts = [torch.from_numpy(stretch.token_ids.astype(np.int64)) for stretch in self.stretches]
             self._counts = counted(torch.cat([torch.zeros(0, dtype=torch.int64), *parts]), vocabulary)[None]

@@ -52,7 +52,7 @@ class MemoryReader(Protocol):
         """
 
     def counts(self, vocabulary: int) -> Tensor | None:
-        """Count the tokens that may be read: (rows, vocabulary), or None where it is no text."""
+        """Count the tokens that may be read: (rows, vocabulary); None where the window is not their text."""
 
 
 @dataclass(frozen=True)

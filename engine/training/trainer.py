@@ -303,9 +303,12 @@ def _each_list(value: Any, change: Callable[[list], list]) -> Any:
 def chat_distributions(
     model: nn.Module, backbone: Backbone, chat: Frozen, memory: MemoryReader | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return log-probabilities (time, vocabulary) of model and backbone after every token of a chat."""
+    """Return log-probabilities (time, vocabulary) of model and backbone after every token of a chat.
+
+    A talk does not go on with the book's text, so that the book's own words are not told in it.
+    """
     hidden = {j: state[None] for j, state in chat.hidden.items()}
-    ours = model(hidden, memory).logits(backbone).log_softmax(-1)
+    ours = backbone.head(model(hidden, memory).normed[0].to(backbone.dtype)).float().log_softmax(-1)
     with torch.no_grad():
         theirs = backbone.logits(hidden[backbone.blocks][0]).float().log_softmax(-1)
     return ours, theirs

@@ -86,6 +86,7 @@ class TestReading:
         memory.take(Stretch(source, 7, 8))
         assert torch.equal(memory.counts(300)[0], counted(torch.cat((ids[8:20], ids[28:32])), 300))
         assert not Memory([], sidenet).counts(300).any()
+        assert Memory([Stretch.whole(source)], sidenet, goes_on=False).counts(300) is None  # a talk
 
     def test_a_token_is_chosen_with_them(self, backbone, sidenet, source):
         memory, ids = Memory([Stretch.whole(source)], sidenet), [30, 31, 32]
