@@ -11,6 +11,7 @@ EVALUATIONS = {
     "ingest": "reading order, headings and tables of pages whose truth is known; letters kept of a folder",
     "perplexity": "token-level perplexity by length of book, with and without memory",
     "chapterbreak": "six-way identification of the true next chapter",
+    "continuing": "texts written on: names of the book, other names, repeats, loss of the true text",
     "chat": "divergence from the backbone on chat prompts without a document",
     "icl": "few-shot classification with demonstrations in the window and in memory",
     "staleness": "a bank before and after training steps: LongMem's and MemTRM's",
