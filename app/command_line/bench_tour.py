@@ -24,18 +24,15 @@ PAGES, PRINTED = 300, "Three hundred pages"
 LEAVES = 12  # windows scrolled
 QUESTION, WORD, LIBRARY = "What is the dog called?", "chickens", "Messages to a library desk"
 MESSAGE = "My card does not open the door any more."
-# a window on, until there is text of the book at its foot, and painted
+# a window on, until the text reaches its foot, and is painted
 SCROLL = """async () => {
   const foot = document.querySelector('#lm-foot');
   const began = performance.now();
   window.scrollBy(0, window.innerHeight * .85);
   const painted = () => new Promise(done => requestAnimationFrame(() => setTimeout(done)));
-  const text = () => {
-    const leaf = document.querySelector('.lm-leaf').getBoundingClientRect();
-    const under = foot.getBoundingClientRect().top - 12;
-    return document.elementFromPoint(leaf.left + leaf.width / 2, under)?.closest('.lm-sheet');
-  };
-  do await painted(); while (!text() && performance.now() - began < 60000);
+  const last = () => [...document.querySelectorAll('.lm-leaf [data-start]')].pop();
+  const ends = () => last().getBoundingClientRect().bottom < foot.getBoundingClientRect().top;
+  do await painted(); while (ends() && performance.now() - began < 10000);
   return (performance.now() - began) / 1000;
 }"""
 # some words that are in the window are selected
@@ -152,6 +149,7 @@ def reading(tour: Tour, page: Any, title: str) -> None:
     """Scroll through the novel, and search in it."""
     open_book(page, title)
     page.wait_for_timeout(1000)
+    say("windows are scrolled")
     took = []
     for _ in range(LEAVES):
         took.append(page.evaluate(SCROLL))

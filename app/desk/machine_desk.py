@@ -1,11 +1,15 @@
 """Machine desk: which model, device, precision and threads a reader may choose, and what was chosen."""
 
+import contextlib
 import os
+import re
+import threading
+from pathlib import Path
 
 from app.desk.desk import Desk
 from engine import preferences
 from engine.arguments import PRECISIONS
-from engine.backbone.known import KNOWN, KnownModel, reading_rate
+from engine.backbone.known import KNOWN, KnownModel, fetched_bytes, reading_rate, size_of
 from engine.backbone.placement import chosen_device, placed, precisions_of
 from ingest.errors import BadInput
 
@@ -18,11 +22,31 @@ class MachineDesk:
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self.path = desk, desk.shelf.paths.settings
+        self._fetching: threading.Thread | None = None
         at_start = self.chosen()
         # --device and --precision are told by their variables; the other two options by the model itself
         started = {name: os.environ.get(variable, "") for name, variable in preferences.VARIABLES.items()}
         started |= {name: words for name, words in desk.assistant.library.model.named.items() if words}
         self.overruled = [name for name, words in started.items() if words not in ("", at_start.get(name))]
+
+    def fetching(self) -> tuple[int, int | None] | None:
+        """Return (bytes that are there, bytes of all where known) of a model of the hub until it is loaded.
+
+        The first call begins that. None: it is loaded, or comes from nowhere else, or failed.
+        """
+        model = self.desk.assistant.library.model
+        name = model.named["model"]
+        if model.is_loaded or not re.fullmatch(preferences.HUB_NAME, name) or Path(name).is_dir():
+            return None
+        if self._fetching is None:
+            self._fetching = threading.Thread(target=self._load, name="fetching", daemon=True)
+            self._fetching.start()
+        return (fetched_bytes(name), size_of(name)) if self._fetching.is_alive() else None
+
+    def _load(self) -> None:
+        # who looks next tries again, and is told why it failed
+        with contextlib.suppress(Exception):
+            _ = self.desk.assistant.library.model.backbone
 
     @property
     def may_change(self) -> bool:

@@ -24,6 +24,7 @@ ELSEWHERE = (
     "data folder."
 )
 LOOKING = "Looking …"
+FETCHING_SECONDS = 2.0
 
 
 class SettingsTab:
@@ -37,6 +38,7 @@ class SettingsTab:
         words = markup.tag("p", LOOKING, class_="lm-empty")
         self.facts = gr.HTML(words, apply_default_css=False, padding=False, elem_id="lm-facts")
         self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look-again")
+        self.timer = gr.Timer(FETCHING_SECONDS, active=False)
         self.machine = MachineForm(desk)
         told = [("By the command line", ELSEWHERE), ("Privacy", PRIVACY), ("Keys", KEYS)]
         below = markup.joined(_section(title, markup.tag("p", words)) for title, words in told)
@@ -45,11 +47,16 @@ class SettingsTab:
     def wire(self, tab: gr.Tab) -> None:
         """Look when the tab is chosen."""
         quick = {**HIDDEN, "concurrency_limit": 2}
-        gr.on([self.look.click, tab.select], self.on_look, None, [self.facts], **quick)
+        looked = [self.look.click, tab.select, self.timer.tick]
+        gr.on(looked, self.on_look, None, [self.facts, self.timer], **quick)
         self.machine.wire(tab)
 
-    def on_look(self) -> str:
-        return facts_html(state(self.desk))
+    def on_look(self) -> dict:
+        """Tell how things are, and again while a model is being fetched."""
+        coming = self.machine.desk.fetching()
+        if coming is None:
+            return {self.facts: facts_html(state(self.desk)), self.timer: gr.Timer(active=False)}
+        return {self.facts: fetching_html(*coming), self.timer: gr.Timer(active=True)}
 
 
 def _section(title: str, inside: str) -> str:
@@ -119,6 +126,14 @@ def _named(check: doctor.Check) -> str:
 
 def _size(path) -> int:
     return path.stat().st_size if path.is_file() else 0
+
+
+def fetching_html(there: int, whole: int | None) -> str:
+    """Write how far a model is that is being fetched; whole: its bytes, where they are known."""
+    of_all = f" of {wording.size(whole)}" if whole else ""
+    words = f"The model is being fetched: {wording.size(there)}{of_all}. Books can be read meanwhile."
+    bar = markup.tag("progress", value=min(there, whole), max=whole, aria_label="fetched") if whole else ""
+    return markup.tag("div", markup.tag("p", words, role="status"), bar, class_="lm-job")
 
 
 def facts_html(rows: list[tuple[str, str]]) -> str:

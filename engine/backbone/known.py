@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from engine.backbone.placement import BYTES, SPARE_BYTES
+from engine.shelf.shelf import folder_bytes
 
 TOKENS_OF_100_WORDS = 130
 PROBE = 4096  # rows and columns of the matrix that is read to learn how quickly this machine reads weights
@@ -38,6 +40,18 @@ KNOWN = (
     KnownModel("Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304, 3_087_467_144),
     KnownModel("HuggingFaceTB/SmolLM2-1.7B-Instruct", 1_711_376_384, 3_422_777_952),
 )
+
+
+def fetched_bytes(name: str) -> int:
+    """Return how many bytes of a model of the hub lie on this machine, whole files and begun ones."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return folder_bytes(Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "blobs")
+
+
+def size_of(name: str) -> int | None:
+    """Return the bytes of a known model's files; None for another one."""
+    return next((one.size for one in KNOWN if one.name == name), None)
 
 
 def reading_rate(device: torch.device) -> float:

@@ -1,5 +1,6 @@
 """What the page may choose for the next start, where, and what goes before it."""
 
+import threading
 from types import SimpleNamespace
 
 import gradio as gr
@@ -9,10 +10,12 @@ import torch
 from app.command_line import opening
 from app.desk.machine_desk import MachineDesk
 from app.tabs.machine_form import MachineForm, known_html
+from app.tabs.settings_tab import fetching_html
 from engine.backbone.known import KNOWN
 from engine.model import Model
 from engine.paths import Paths
 from ingest.errors import BadInput
+from tests.app.browser import until
 
 
 def desk(home, *given, **more) -> SimpleNamespace:
@@ -57,6 +60,32 @@ def test_what_the_form_keeps_the_next_start_takes(tmp_path, monkeypatch, capsys)
     opening.choose_kept([])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("going on without what was chosen in the settings: ")
+
+
+def test_a_model_that_is_being_fetched_tells_how_far_it_is(tmp_path, monkeypatch):
+    name = KNOWN[0].name
+    blobs = tmp_path / "hub" / f"models--{name.replace('/', '--')}" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / "weights.incomplete").write_bytes(bytes(5000))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    come = threading.Event()
+
+    class Coming:
+        named, is_loaded = {"model": name, "threads": ""}, False  # noqa: RUF012
+
+        @property
+        def backbone(self) -> None:
+            come.wait(60)
+            raise BadInput("it cannot be fetched")
+
+    far = desk(tmp_path)
+    far.assistant.library.model = Coming()
+    machine = MachineDesk(far)
+    assert machine.fetching() == machine.fetching() == (5000, KNOWN[0].size)
+    assert "5.0 kB of 723.7 MB" in fetching_html(5000, KNOWN[0].size)
+    come.set()
+    until(lambda: machine.fetching() is None)
+    assert MachineDesk(desk(tmp_path)).fetching() is None, "the one that comes along"
 
 
 WRONG = {"device": "cuda:99", "precision": "int2", "threads": "none", "model": "nowhere"}
