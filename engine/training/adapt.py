@@ -1,6 +1,6 @@
 """`adapt`: give another backbone all that the default one has, by the commands that train each part.
 
-    books -> questions made by rule -> search map -> memory layers -> reading layers -> calibration -> card
+    books -> made questions -> search map -> memory layers, words -> reading layers -> calibration -> card
 
 Every fifth book is held out: the calibration is fitted to questions about them, and what the card tells was
 measured on others about them. How many steps a part learns is set once, by how long a few of them take here,
@@ -52,6 +52,7 @@ STAGES: dict[str, Callable[[Adaptation, dict[str, int]], None]] = {
     "questions": Adaptation.make_questions,
     "search": Adaptation.train_search,
     "memory": Adaptation.train_memory,
+    "words": Adaptation.fit_words,
     "reader": Adaptation.train_reader,
     "checkpoint": Adaptation.put_together,
     "calibration": Adaptation.calibrate,
@@ -62,6 +63,7 @@ WORDS = {
     "questions": "questions made of the books",
     "search": "the search map",
     "memory": "the memory layers",
+    "words": "the words of books at large",
     "reader": "the reading layers",
     "checkpoint": "the checkpoint",
     "calibration": "the calibration",

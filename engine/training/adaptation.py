@@ -21,7 +21,7 @@ from engine.sidenet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, save_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.reading import READER_CONFIG, READER_FILE
 from engine.sidenet.sidenet import SideNet
-from engine.training import madeanswers, reading, search, train
+from engine.training import lexicon, madeanswers, reading, search, train
 from engine.training.books import book_files
 from engine.training.card import card
 from engine.training.curves import read_log
@@ -47,8 +47,8 @@ class Adaptation:
         self.learned, self.held = folder / "learned", folder / "held"
         self.made = folder / "made.jsonl"
         self.map, self.map_only = folder / "map", folder / "map-only"
-        self.memory, self.reader, self.checkpoint = (
-            folder / name for name in ("memory", "reader", "checkpoint")
+        self.memory, self.words, self.reader, self.checkpoint = (
+            folder / name for name in ("memory", "words", "reader", "checkpoint")
         )
 
     def scaled(self, block: int, depth: int = DEPTH, whole: int | None = None) -> int:
@@ -143,6 +143,14 @@ class Adaptation:
         sidenet.search.load_state_dict(found.state_dict())
         save_sidenet(sidenet, backbone, self.map_only)
 
+    def fit_words(self, steps: dict[str, int]) -> None:
+        """Let the book's own words be told too, where a book held out is long enough to fit how far."""
+        with contextlib.suppress(BadInput):
+            self.call(
+                lexicon, "--books", self.learned, "--held-out", self.held, "--start", self.memory,
+                "--out", self.words,
+            )  # fmt: skip
+
     def reader_words(self, steps: int, out: Path, every: int) -> list[object]:
         """Write the command line of the reading layers' training."""
         named = [word for file in self.answers() for word in ("--answers", file)]
@@ -162,10 +170,11 @@ class Adaptation:
     def put_together(self, steps: dict[str, int]) -> None:
         """Make one checkpoint of the parts, whose banks keep the states that the reading layers read."""
         self.checkpoint.mkdir(exist_ok=True)
-        config = SideNetConfig.from_json((self.memory / CONFIG_FILE).read_text())
+        trained = self.words if self.words.is_dir() else self.memory
+        config = SideNetConfig.from_json((trained / CONFIG_FILE).read_text())
         config = dataclasses.replace(config, state_block=self.scaled(MEMORY_BLOCK))
         (self.checkpoint / CONFIG_FILE).write_text(config.to_json())
-        shutil.copy(self.memory / WEIGHTS_FILE, self.checkpoint)
+        shutil.copy(trained / WEIGHTS_FILE, self.checkpoint)
         for name in (READER_FILE, READER_CONFIG):
             shutil.copy(self.reader / name, self.checkpoint)
 

@@ -66,7 +66,7 @@ def test_a_backbone_is_adapted_goes_on_after_a_kill_and_its_checkpoint_is_found(
     steps = ("--steps", "3,2,3")
     with pytest.raises(KeyboardInterrupt):
         adapt.run(command(home, tiny_folder, *steps))
-    assert calls == ["search", "memory"]
+    assert calls == ["search", "memory", "words"]
     backbone = load_backbone(Paths.default(), str(tiny_folder))
     assert checkpoint_for(backbone) is None
     (home / "books" / "mill-2.txt").write_text("Another book.")
@@ -84,6 +84,7 @@ def test_a_backbone_is_adapted_goes_on_after_a_kill_and_its_checkpoint_is_found(
     sidenet, reader = sidenet_for(backbone), reader_for(backbone)
     assert sidenet.search is not None and sidenet.reads_memory and reader is not None
     assert sidenet.config.state_block == reader.block == 1
+    assert not sidenet.config.lexicon  # the book held out is too short to fit how far its words tell
     assert sidenet.config.memory_layers == (1, 2) and sidenet.config.memory_block == 1
     assert "calibration" in json.loads((found / "reader.json").read_text())
     card = (found / "README.md").read_text()
