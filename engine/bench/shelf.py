@@ -77,12 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
         assistant = real_shelf(arguments, Path(scratch))
-        rows = list(measured(assistant, arguments, Path(scratch)))
+        rows = []
+        for row in measured(assistant, arguments, Path(scratch)):
+            rows.append(row)
+            words = "  ".join(f"{name} {value:,.3f}".rstrip("0").rstrip(".") for name, value in row.items())
+            print(words, file=sys.stderr if arguments.json else sys.stdout, flush=True)
     if arguments.json:
         print_object({"shelves": rows}, arguments)
-    else:
-        for row in rows:
-            print("  ".join(f"{name} {value:,.3f}".rstrip("0").rstrip(".") for name, value in row.items()))
     return 0
 
 

@@ -103,6 +103,12 @@ class Catalogue:
             if books.get(book) != created:
                 self.drop(book)
 
+    def clear(self) -> None:
+        """Delete it all, as for one that turns out to be damaged inside."""
+        with FileLock(self._writing):
+            self._view = None
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def nearest(self, queries: np.ndarray, k: int, allowed: Allowed | None = None) -> list[list[Found]]:
         """Find the k passages most like each query (n, dim), best first. allowed: None for all books."""
         return self._open().nearest(queries, k, allowed)

@@ -10,7 +10,7 @@ import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
@@ -33,6 +33,7 @@ BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
 LIKEST = 200  # passages that a question's vector proposes
 HALFWAY = 4.0  # a proposal's place at which it counts half
 NO_DIMENSIONS = 1  # of the vectors where there is no map
+Done = TypeVar("Done")
 Span = TypeVar("Span", tuple[int, int], tuple[int, int | None])
 
 
@@ -71,10 +72,9 @@ class Keeper:
 
     def keep_up(self, entries: Iterable[Entry]) -> None:
         """Enter the ready books that are not in the catalogue, and delete those that are gone."""
-        ready = {entry.id: entry.created for entry in entries if entry.state == "ready"}
+        match = partial(self._match, list(entries))
         with suppress(OSError, sqlite3.Error):
-            self.catalogue.keep_only(ready)
-            self.catalogue.put_all(self._volumes(ready.keys() - self.catalogue.books().keys()))
+            self._mended(match, match)
 
     def narrowed(self, question: str, ranges: Mapping[str, Span]) -> Mapping[str, Span]:
         """Choose the books that a question about many is asked of. ranges: characters that may be read."""
@@ -83,7 +83,9 @@ class Keeper:
         entries = {entry.id: entry for entry in self._shelf.entries()}
         self.keep_up(entries.values())
         allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
-        return {name: ranges[name] for name in self.proposed(question, allowed)}
+        propose = partial(self.proposed, question, allowed)
+        found = self._mended(propose, partial(self._match, entries.values()))
+        return {name: ranges[name] for name in found}
 
     def proposed(self, question: str, allowed: Allowed) -> list[str]:
         """Propose up to `BOOKS` books of the catalogue for a question, best first.
@@ -94,6 +96,22 @@ class Keeper:
         return fused([by_words, by_words, self._by_likeness(question, allowed)])[:BOOKS]
 
     # inside
+
+    def _match(self, entries: Iterable[Entry]) -> None:
+        ready = {entry.id: entry.created for entry in entries if entry.state == "ready"}
+        self.catalogue.keep_only(ready)
+        self.catalogue.put_all(self._volumes(ready.keys() - self.catalogue.books().keys()))
+
+    def _mended(self, work: Callable[[], Done], make: Callable[[], None]) -> Done:
+        """Do something with the catalogue; where it turns out to be damaged, `make` it again before."""
+        try:
+            return work()
+        except sqlite3.OperationalError:  # it cannot be had now, and may be whole
+            raise
+        except sqlite3.DatabaseError:
+            self.catalogue.clear()
+            make()
+            return work()
 
     def _volumes(self, identifiers: Iterable[str]) -> Iterator[Volume]:
         for identifier in identifiers:

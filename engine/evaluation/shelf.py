@@ -115,7 +115,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="JSON lines of book (its file's name), question, and accept (words) or answers (whole ones)",
     )  # fmt: skip
     parser.add_argument("--home", type=Path, metavar="DIR", help="data folder (default: the one in use)")
-    parser.add_argument("--half", choices=HALVES, default="all", help="every second question: odd to report")
+    parser.add_argument(
+        "--half", choices=HALVES, default="all", help="every second question of a file: odd to report"
+    )
     parser.add_argument("--limit", type=natural, default=0, metavar="N", help="only N, spread over all")
     parser.add_argument("--threads", type=positive, default=2, help="CPU threads (default: 2)")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
@@ -127,8 +129,9 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     paths = Paths(arguments.home) if arguments.home is not None else Paths.default()
     assistant = Assistant(Library(paths, arguments.parse_file, arguments.model))
-    rows = [row for file in arguments.questions for row in read_rows(file) if row.get("answerable", True)]
-    rows = [row for number, row in enumerate(rows) if number % 2 in HALVES[arguments.half]]
+    files = ([row for row in read_rows(file) if row.get("answerable", True)] for file in arguments.questions)
+    half = HALVES[arguments.half]
+    rows = [row for file in files for number, row in enumerate(file) if number % 2 in half]
     rows = rows[:: max(1, len(rows) // arguments.limit)][: arguments.limit] if arguments.limit else rows
     documents = {row["book"]: document_of(assistant, row["book"]) for row in rows}
     asked = []

@@ -1,6 +1,8 @@
 """The catalogue: made-up vectors and words, against comparing every vector; and a shelf asked by it."""
 
+import contextlib
 import shutil
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -195,5 +197,21 @@ def test_a_question_about_the_shelf_is_narrowed_to_a_few_books(library):
 
 def test_a_lost_catalogue_is_made_again_when_the_shelf_is_asked(library):
     shutil.rmtree(library.paths.catalogue)
+    assert "gecko" in titles(library, "Where did the gecko sleep?")
+    assert len(library.keeper.catalogue.books()) == 6
+
+
+@pytest.mark.parametrize("table", ["books", "postings"])
+def test_a_catalogue_that_is_damaged_inside_is_made_again(library, table):
+    assert "gecko" in titles(library, "Where did the gecko sleep?")
+    catalogue = library.paths.catalogue / "catalogue.db"
+    with contextlib.closing(sqlite3.connect(catalogue)) as db:
+        sql = "SELECT pageno FROM dbstat WHERE name = ?"
+        pages = [page for (page,) in db.execute(sql, (table,))]
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+    with catalogue.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * size)
+            file.write(b"\x07" * size)
     assert "gecko" in titles(library, "Where did the gecko sleep?")
     assert len(library.keeper.catalogue.books()) == 6
