@@ -190,8 +190,11 @@ def in_sight(arguments: argparse.Namespace, shelf, file: "Gathered") -> Outcome:
 
 
 def sendable(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Leave out of arguments what no other process can take."""
-    return argparse.Namespace(**{**vars(arguments), "results": None, "function": None})
+    """Leave out of arguments what no other process can take; a model's folder is named from the root."""
+    model = arguments.model
+    if model and Path(model).expanduser().exists():
+        model = str(Path(model).expanduser().resolve())
+    return argparse.Namespace(**{**vars(arguments), "model": model, "results": None, "function": None})
 
 
 def order_of(arguments: argparse.Namespace, file: "Gathered"):

@@ -44,6 +44,8 @@ class Store:
     def named(cls, cache: Path) -> "Store | None":
         """Return the store that LONGMEM_STORE names; None where it names none. Raises Failure."""
         address, gigabytes = os.environ.get(SETTING), os.environ.get(CACHE_SETTING) or CACHE_GIGABYTES
+        if address and "://" not in address:  # a folder is the same for workers, who work elsewhere
+            address = str(Path(address).expanduser().resolve())
         try:
             return cls(address, cache, round(float(gigabytes) * GIGABYTE)) if address else None
         except ValueError:

@@ -119,6 +119,9 @@ def test_the_store_is_named_by_the_environment(tmp_path, monkeypatch):
     assert Store.named(tmp_path) is None
     monkeypatch.setenv("LONGMEM_STORE", "memory://banks")
     assert Store.named(tmp_path).address == "memory://banks"
+    monkeypatch.setenv("LONGMEM_STORE", "banks")
+    monkeypatch.chdir(tmp_path)
+    assert Store.named(tmp_path).address == str(tmp_path / "banks")
     monkeypatch.setenv("LONGMEM_CACHE_GB", "much")
     with pytest.raises(Failure, match="LONGMEM_CACHE_GB"):
         Store.named(tmp_path)

@@ -127,3 +127,12 @@ def test_a_zip_of_several_books_is_added_book_by_book(tmp_path):
     assert names == ["one.txt", "two.txt"]
     path.write_bytes(b"PK no archive")
     assert [one.path for one in adding.unpacked(gather([str(path)]), tmp_path / "out")] == [path]
+
+
+@pytest.mark.parametrize("model", ["model", "hub/name", None])
+def test_a_worker_that_works_elsewhere_finds_the_models_folder(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    given = adding.sendable(SimpleNamespace(model=model, results=object(), threads=1))
+    assert (given.threads, given.results) == (1, None)
+    assert given.model == (str(tmp_path / "model") if model == "model" else model)
