@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 EXACT_VECTORS = 1_000_000
-PROBES = 48  # lists that a search visits
+SPARED = 2  # one list in so many is visited: a question lies far from the passages like it, in no one list
 VECTORS_PER_CENTRE = 64  # to train with
 CODE_DIMENSIONS = 4  # that one byte stands for
 
@@ -72,9 +72,11 @@ def search(
     index: faiss.Index, queries: np.ndarray, k: int, allowed: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return scores and ids (queries, k), −1 where too few. allowed: (ids,) bool; None allows all."""
-    settings: Any = faiss.SearchParameters() if is_exact(index) else faiss.SearchParametersIVF()
+    settings: Any = faiss.SearchParameters()
+    if not is_exact(index):
+        settings = faiss.SearchParametersIVF()
+        settings.nprobe = math.ceil(faiss.extract_index_ivf(index).nlist / SPARED)
     settings.sel = selector = None if allowed is None else _selector(allowed)
-    settings.nprobe = PROBES
     found = index.search(np.ascontiguousarray(queries, np.float32), k, params=settings)
     del selector  # which faiss does not keep
     return found

@@ -145,7 +145,6 @@ def test_a_passage_of_few_chunks_is_no_likelier_than_one_of_many():
 def test_a_large_index_is_trained_and_changed(tmp_path, monkeypatch):
     """Clustered vectors, as those of books are: quantised codes and lists find nearly all."""
     monkeypatch.setattr(catalogues, "LATE", 1000)
-    monkeypatch.setattr(nearest, "PROBES", 16)
     monkeypatch.setattr(nearest, "CODE_DIMENSIONS", 1)
     random = np.random.default_rng(0)
     made = opened(tmp_path, exact_below=2000)
