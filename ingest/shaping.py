@@ -5,7 +5,7 @@ blanks, for these are put in order later, and nothing else is.
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -31,6 +31,7 @@ _BY_STYLE = (
 )
 _NOTES = frozenset(["footnote", "endnote", "rearnote", "doc-footnote", "doc-endnote"])
 _LONGEST_ADDRESS = 2000
+_DEEPEST = 50  # forms of one kind in one another
 
 
 def forms_of(element) -> list[str]:
@@ -72,6 +73,7 @@ class Shaping:
 
     def __init__(self) -> None:
         self._open: list[_Part] = []
+        self._depth: Counter[str] = Counter()  # how many of each kind are open
         self._parts: deque[_Part] = deque()  # open and ended, in the order in which they began
         self._pictures: deque[tuple[int, str, str]] = deque()
         self._waiting: list[tuple[int, str, str]] = []  # pictures for the next block
@@ -80,8 +82,14 @@ class Shaping:
         self._key = 0
 
     def begin(self, element, at: int, kinds: list[str], value: int = 0, target: str = "") -> None:
-        """Begin forms before the piece of text number `at`."""
+        """Begin forms before the piece of text number `at`.
+
+        One that stands in so many of its kind says nothing more, and every paragraph would say it again.
+        """
         for kind in kinds:
+            if self._depth[kind] == _DEEPEST:
+                continue
+            self._depth[kind] += 1
             self._key += 1
             part = _Part(element, kind, self._key, at, value=value, target=target[:_LONGEST_ADDRESS])
             self._open.append(part)
@@ -90,7 +98,9 @@ class Shaping:
     def end(self, element, at: int) -> None:
         """End what an element began, before the piece of text number `at`."""
         while self._open and self._open[-1].element is element:
-            self._open.pop().last = at
+            part = self._open.pop()
+            part.last = at
+            self._depth[part.kind] -= 1
 
     def picture(self, address: str, words: str, at: int) -> None:
         """Put a picture before the piece of text number `at`."""

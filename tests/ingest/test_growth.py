@@ -40,6 +40,7 @@ REPEATED = {
     ),
     "pictures before the first word": (".html", lambda count: b'<p><img src="a.png" alt="p">' * count + b"x"),
     "forms between empty lines": (".html", lambda count: b"<p>" + b"<i>x</i><br><br>" * count),
+    "quotes in one another": (".html", lambda count: b"<blockquote>" * (count // 2) + b"<p>word" * count),
 }
 
 
