@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
 def words(given: str) -> str:
     """Make an argparse type: text that says something; what the terminal could not read as text is none."""
     if not given.strip():
-        raise argparse.ArgumentTypeError("it is empty; give some words, or leave it out")
+        raise argparse.ArgumentTypeError("it is empty; give some words")
     if any("\ud800" <= character <= "\udfff" for character in given):
         raise argparse.ArgumentTypeError("it holds bytes that are no text here; type it anew")
     return given

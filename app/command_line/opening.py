@@ -53,11 +53,9 @@ def stay_local(model: str | None) -> None:
 def wait_asleep() -> None:
     """Let threads that wait for work sleep: spinning, they take the processor from whatever runs beside.
 
-    Of products it keeps a few, not a thousand: each question has other shapes, and each of them takes 100 kB.
-    Read by OpenMP and oneDNN when PyTorch is loaded, so before that.
+    Read by OpenMP when PyTorch is loaded, so before that.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
 
 
 def choose_device(arguments: argparse.Namespace) -> None:

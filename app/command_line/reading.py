@@ -130,6 +130,8 @@ def export_notes(arguments: argparse.Namespace) -> int:
             file.write(content)
     except FileExistsError:
         raise BadInput(f"there is a file {arguments.output} already: name another, or move it away") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadInput(f"there is no folder {arguments.output.parent}: make it first") from None
     except OSError as error:
         raise Failure(f"{arguments.output} cannot be written: {error.strerror or error}") from error
     said = {"file": str(arguments.output), "format": form, "notes": len(marks)}

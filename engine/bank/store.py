@@ -48,7 +48,7 @@ class Store:
             address = str(Path(address).expanduser().resolve())
         try:
             return cls(address, cache, round(float(gigabytes) * GIGABYTE)) if address else None
-        except ValueError:
+        except (ValueError, OverflowError):
             raise Failure(f"{CACHE_SETTING} is a number of gigabytes, not {gigabytes}") from None
 
     def publish(self, folder: Path) -> None:

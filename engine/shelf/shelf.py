@@ -87,7 +87,11 @@ class Shelf:
         source = Path(source)
         if not os.path.isfile(source):  # which, unlike pathlib's, takes a name that is too long for no file
             there = os.path.exists(source)
-            what = "a folder, or no file that can be read" if there else "there is no such file"
+            what = (
+                "a folder, or no file that can be read: give a file"
+                if there
+                else "there is no such file: check the name"
+            )
             raise BadInput(f"{one_line(str(source))}: {what}")
         name = one_line(name or source.name) or "untitled"
         file_name = "source" + _safe_suffix(name)

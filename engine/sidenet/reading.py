@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -35,6 +36,7 @@ SCALE = ".scale"
 KINDS = ("span", "yes", "no")
 LONGEST_SPAN = 30  # tokens of an answer
 KEPT = 6  # spans of a passage
+STEP = 16  # lengths of rows: PyTorch keeps 1 MB for each that it meets
 
 
 def opening(backbone: Backbone) -> list[int]:
@@ -156,6 +158,7 @@ class ReadingLayers(nn.Module):
             for question, passage in zip(questions, passages, strict=True)
         ]
         x = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        x = F.pad(x, (0, 0, 0, -x.shape[1] % STEP))
         at = torch.arange(x.shape[1])
         inside, of_question = at < ends[:, None], at < asked[:, None]
         cos_sin = self.rotary(0, x.shape[1], x.device)
