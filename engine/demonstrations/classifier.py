@@ -6,6 +6,7 @@ The second part is the language model's, calibrated by content-free inputs ∅; 
 demonstration. What is not wanted (Settings) is left out. The window of "random" is read once for all texts.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,14 @@ from engine.backbone.backbone import Backbone
 from engine.demonstrations.calibration import CONTENT_FREE, calibrated, empty_scores
 from engine.demonstrations.examplebank import batches, padded, voting_blocks, voting_state, written
 from engine.demonstrations.memory import DemonstrationMemory, DemonstrationReader
-from engine.demonstrations.mixture import HELD_OUT, LIKELIHOOD_ALONE, VOTE_ALONE, Mixture, fit_mixture
+from engine.demonstrations.mixture import (
+    HELD_OUT,
+    LIKELIHOOD_ALONE,
+    VOTE_ALONE,
+    Mixture,
+    fit_mixture,
+    kept_mixture,
+)
 from engine.demonstrations.settings import Settings
 from engine.demonstrations.shots import fitting, random_rows
 from engine.demonstrations.task import Task
@@ -30,6 +38,7 @@ from ingest.segments import plain_ids
 WINDOW = 2_048  # tokens of demonstrations and text
 TEXT_ROOM = 256  # of them, at least, for the text
 READ_SHOWN = 8
+MIXTURES_FILE = "mixtures.json"
 NEIGHBOURS = 4
 
 
@@ -111,9 +120,21 @@ class Classifier:
 
     @cached_property
     def mixture(self) -> Mixture:
-        """Weights of vote and likelihood, from demonstrations left out of window and memory."""
+        """Weights of vote and likelihood, from demonstrations left out of window and memory; kept on disk."""
         if not self.settings.vote:
             return LIKELIHOOD_ALONE
+        return kept_mixture(self.memory.folder / MIXTURES_FILE, self._of_all(), self._fit_mixture)
+
+    def _of_all(self) -> str:
+        """Digest what the mixture depends on: settings, models, task, examples."""
+        content = hashlib.blake2b(digest_size=16)
+        examples = [(one.id, one.label) for one in self.memory.examples]
+        models = self.backbone.fingerprint, self.sidenet.config, self.sidenet.gates
+        for part in (self.settings, self.task, models, self.rows.tolist(), examples):
+            content.update(repr(part).encode())
+        return content.hexdigest()
+
+    def _fit_mixture(self) -> Mixture:
         rest = np.setdiff1d(self.rows, self.window_rows)
         held = random_rows(
             rest, self.labels, min(HELD_OUT, len(rest) // 2), self.settings.seed + 1, evenly=False

@@ -25,12 +25,12 @@ from engine.sidenet.sidenet import LayerTrace, SideNet
 class DemonstrationMemory:
     """The encoded examples of one library, in the bank's order.
 
-    examples: (n) alive and encoded; states: (n, dim) float32, what votes; chunks: (n, 2) chunk ranges; ends:
-    (tokens of the bank,) True for the last token of each demonstration.
+    folder: of the library. examples: (n) alive and encoded; states: (n, dim) float32, what votes; chunks:
+    (n, 2) chunk ranges; ends: (tokens of the bank,) True for the last token of each demonstration.
     """
 
     def __init__(self, folder: Path, bank: MemoryBank, examples: Sequence[Example], dim: int) -> None:
-        self.bank = bank
+        self.folder, self.bank = folder, bank
         ids, first = np.unique(bank.spans[:, 0], return_index=True)
         alive = {one.id: one for one in examples}
         rows = [row for row, identifier in enumerate(ids.tolist()) if identifier in alive]

@@ -14,6 +14,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from engine.backbone.backbone import Backbone
+from engine.demonstrations import classifier
 from engine.demonstrations.demonstrations import Demonstrations
 from engine.demonstrations.examplebank import encoded_ids, packed, written
 from engine.demonstrations.heldout import wilson
@@ -232,6 +233,7 @@ def test_adding_encodes_only_the_new_ones(demos, films, monkeypatch):
         "encode",
         lambda self, ids, *rest: passes.append(len(ids)) or encode(self, ids, *rest),
     )
+    monkeypatch.setattr(classifier.Classifier, "mixture", None)  # which reads some of all
     demos.encode(films.id)
     assert sum(passes) == 5
     after = (demos.folder(films.id) / "bank" / "tokens.bin").read_bytes()
@@ -525,6 +527,25 @@ def test_the_vote_learns_the_task_even_from_a_random_model(demos):
     demos.store.split(made.id, 0)
     assert demos.evaluate(made.id, Settings(shots=2)) == report
     assert demos.store.get(made.id).held("held-out") == 0
+
+
+def test_how_vote_and_likelihood_weigh_is_known_when_the_first_text_comes(demos, monkeypatch):
+    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(100)))))
+    fitted, fit = [], classifier.fit_mixture
+    monkeypatch.setattr(classifier, "fit_mixture", lambda *given: fitted.append(1) or fit(*given))
+    demos.encode(made.id)
+    assert len(fitted) == 1
+    first = demos.classify(made.id, "a fine film").probabilities
+    assert len(fitted) == 1
+    # others are fitted for other settings and other examples, and where the file is gone
+    demos.classify(made.id, "a fine film", Settings(shots=2))
+    assert len(fitted) == 2
+    (demos.folder(made.id) / classifier.MIXTURES_FILE).write_text("[]")
+    assert demos.classify(made.id, "a fine film").probabilities == first
+    assert len(fitted) == 3
+    demos.store.add(made.id, [Row(0, "one more", "positive")])
+    demos.encode(made.id)
+    assert len(fitted) == 4
 
 
 def test_a_library_too_small_to_leave_some_out_says_so(demos):
