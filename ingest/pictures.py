@@ -42,8 +42,10 @@ _VALUES = frozenset(
     + ["stroke-dasharray", "stroke-dashoffset", "font-size", "font-family", "font-style", "font-weight"]
     + ["text-anchor", "letter-spacing", "style", "version", "rotate", "maskunits"]
 )
+# few rules to an element, short ones, so many letters in all: one rule may be named a million times
+_CLASSES, _LONGEST_RULE, _STYLES = 8, 500, 200_000
+_PLAIN = re.compile(r"\.?[\w-]+")  # one element or one class
 # a value may name a part of the same drawing, and no other place
-_RULE = re.compile(r"(\.?[\w-]+)\s*\{([^{}]*)\}")  # of one element or one class
 _ELSEWHERE = re.compile(r"url\s*\((?!\s*['\"]?#)|@import|expression|javascript:|[\\<]", re.IGNORECASE)
 Find = Callable[[str, str], bytes | None]
 
@@ -139,13 +141,16 @@ def _drawing(data: bytes) -> tuple[str, bytes] | None:
 def _shapes(root) -> etree._Element:
     """Copy of a drawing made of known elements and harmless values."""
     made = etree.Element(f"{{{_SVG}}}svg", nsmap={None: _SVG})
-    rules = _rules(root)
+    rules, left = _rules(root), _STYLES
     stack = [(root, made)]
     while stack:
         source, copy = stack.pop()
-        names = [local_name(source), *(f".{one}" for one in source.get("class", "").split())]
-        if look := ";".join(rules[name] for name in names if name in rules):
+        classes = source.get("class", "").split(maxsplit=_CLASSES)[:_CLASSES]
+        names = local_name(source), *(f".{one}" for one in classes)
+        look = ";".join(rules[name] for name in names if name in rules)
+        if 0 < len(look) <= left:
             copy.set("style", look)
+            left -= len(look)
         for name, value in source.attrib.items():
             plain = name.rpartition("}")[2]
             local = plain == "href" and local_name(source) == "use" and value.startswith("#")
@@ -165,7 +170,13 @@ def _shapes(root) -> etree._Element:
 def _rules(root: etree._Element) -> dict[str, str]:
     """Return what the style sheets within a drawing say of one element ("path") or one class (".box")."""
     sheets = " ".join(one.text or "" for one in root.iter("{*}style"))
-    return {name: said.strip() for name, said in _RULE.findall(sheets) if not _ELSEWHERE.search(said)}
+    rules = [rule.partition("{") for rule in sheets.split("}")]
+    return {
+        name: said.strip()
+        for names, brace, said in rules
+        for name in map(str.strip, names.split(","))
+        if brace and len(said) <= _LONGEST_RULE and _PLAIN.fullmatch(name) and not _ELSEWHERE.search(said)
+    }
 
 
 def _held(source: etree._Element, into: etree._Element) -> None:

@@ -179,6 +179,12 @@ def test_a_drawing_keeps_the_pictures_it_holds_and_its_plain_rules():
     assert b"192.0.2.7" not in data
 
 
+def test_a_rule_named_a_million_times_does_not_fill_the_memory():
+    rule = f"<style>.a, .b{{fill:{'#' * 480}}} .c{{fill:{'#' * 600}}}</style>"
+    drawn = checked_picture(SVG.format("", rule + "<path class='a b c'/>" * 5_000).encode())
+    assert drawn is not None and len(drawn[1]) < 1_000_000
+
+
 def test_form_crosses_the_process_that_reads(tmp_path):
     path = tmp_path / NAME
     path.write_bytes(epub({"one.xhtml": page("<body><p>So <i>odd</i>.<img src='p.png' alt='w'/></p></body>")},
