@@ -12,15 +12,15 @@ from ingest.errors import BadInput
 def scope(desk: ReadingDesk, view: View) -> tuple[str | None, dict[str, Any]]:
     """Return (document, None for the whole shelf; the bounds that `Assistant.ask` takes).
 
-    Raises BadInput where nothing lies within the bound: no book, no memory yet, nothing read, no chapter.
+    Raises BadInput where nothing lies within the bound: no book, no text yet, nothing read, no chapter.
     """
     if view.is_shelf:
         return None, {"until": READ} if view.bound == "shelf-read" else {}
     entry = still_there(desk, view)
     if entry is None:
         raise BadInput("open a book first, or choose to ask all books")
-    if entry.state != "ready":
-        raise BadInput("this book is still being read into the memory; once that is done, ask it")
+    if not entry.characters:
+        raise BadInput("this book has no text yet; once its first words are shown, ask it")
     if view.bound == "read":
         if not entry.position:
             raise BadInput("you have not read anything yet: read on, or press “I have read to here”")
