@@ -9,6 +9,7 @@ import pymupdf
 
 from ingest.pdf.line import UNREAD, Line, read_line
 from ingest.pdf.minus import name_minus_signs
+from ingest.pdf.pieces import whole_lines
 
 _FLAGS = (pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP) & ~pymupdf.TEXT_PRESERVE_LIGATURES
 # of another direction: fewer are a stamp in the margin or the label of an axis
@@ -47,12 +48,11 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
     spans = (span for block in blocks for line in block.get("lines", ()) for span in line["spans"])
     if any(UNREAD in span["text"] for span in spans):
         name_minus_signs(page, blocks, _FLAGS)
-    for block in blocks:
-        for line in block.get("lines", ()):
-            plain += [span["text"] for span in line["spans"]]
-            made = read_line(line)
-            if made:
-                found.setdefault((round(line["dir"][0]), round(line["dir"][1])), []).append(made)
+    for line in whole_lines([line for block in blocks for line in block.get("lines", ())]):
+        plain += [span["text"] for span in line["spans"]]
+        made = read_line(line)
+        if made:
+            found.setdefault((round(line["dir"][0]), round(line["dir"][1])), []).append(made)
     width, height = page.cropbox.width, page.cropbox.height
     if not found:
         return Leaf(height=height)

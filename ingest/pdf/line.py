@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ingest.cleaning import clean, typeset
+from ingest.pdf.pieces import UPRIGHT, is_raised, without_gaps
 from ingest.raised import raised
 
 SOFT_HYPHEN = "\u00ad"  # at the end of a line it says that the word goes on
@@ -16,13 +17,9 @@ _UNREAD_LEADERS = re.compile(
     rf"(?<!{UNREAD})(?<!{UNREAD} )(?: ?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)"
 )
 _READ_WORD = re.compile(r"[^\W\d_]{3}")
-_RAISED = 1 << 0
 _MONO = 1 << 3
 _ITALIC = 1 << 1
 _BOLD = 1 << 4
-_UPRIGHT = 0.9
-_HIGHER = 0.15  # of the size around it
-_SMALL = 0.92  # of the size around it; what is raised is smaller
 
 
 @dataclass
@@ -62,7 +59,8 @@ def read_line(line: dict) -> Line | None:
     if not spans:
         return None
     largest = max(spans, key=lambda span: len(span["text"].strip()))
-    raw = _together(spans, largest, upright=line["dir"][0] > _UPRIGHT)
+    spans = without_gaps(spans, largest) if line["dir"][0] > UPRIGHT else spans
+    raw = _together(spans, largest, upright=line["dir"][0] > UPRIGHT)
     text = re.sub(r"[ \n]+", " ", typeset(clean(raw))).strip()
     if text and raw.rstrip().endswith(SOFT_HYPHEN):
         text += SOFT_HYPHEN
@@ -72,7 +70,7 @@ def read_line(line: dict) -> Line | None:
     if not text:
         return None
     x0, y0, x1, y1 = line["bbox"]
-    if line["dir"][0] > _UPRIGHT and largest["size"] < max(span["size"] for span in spans):
+    if line["dir"][0] > UPRIGHT and largest["size"] < max(span["size"] for span in spans):
         _, y0, _, y1 = largest["bbox"]  # the line is as high as most of its letters, not as its initial
     return Line(
         x0, y0, x1, y1, text, largest["size"],
@@ -104,17 +102,9 @@ def _forms(spans: list[dict], text: str) -> tuple[tuple[str, int, int], ...]:
 
 def _together(spans: list[dict], main: dict, upright: bool) -> str:
     """Join the text of the spans of a line; pieces of one raised sign are taken as one."""
-    runs = groupby(spans, lambda span: _is_raised(span, main, upright))
+    runs = groupby(spans, lambda span: is_raised(span, main, upright))
     pieces = [(high, "".join(span["text"] for span in run)) for high, run in runs]
     text = ""
     for (high, piece), (_, after) in zip(pieces, [*pieces[1:], (False, "")], strict=True):
         text += raised(text, piece, after) + piece[len(piece.rstrip()) :] if high else piece
     return text
-
-
-def _is_raised(span: dict, main: dict, upright: bool) -> bool:
-    if span["size"] >= _SMALL * main["size"]:
-        return False
-    # MuPDF measures from the first letter of a line, which may be a raised one itself
-    higher = upright and span["origin"][1] < main["origin"][1] - _HIGHER * main["size"]
-    return bool(span["flags"] & _RAISED or higher)

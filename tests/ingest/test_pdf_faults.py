@@ -415,12 +415,22 @@ def test_a_pdf_without_any_sense_is_refused_and_not_shown(read):
         ("on the 19", "th", " of May", "on the 19th of May"),
     ],
 )  # fmt: skip
-def test_raised_letters_are_told_apart(read, before, raised, after, text):
+@pytest.mark.parametrize(
+    ("small", "rise", "gap"),
+    [(7, 4, 0), (7, 3, 2), (5, 4, 0), (5, 5, 1), (6, 6, 2), (9, 4, 2)],
+    ids=["usual", "apart", "smaller", "higher", "smaller, higher, apart", "larger"],
+)
+def test_raised_letters_are_told_apart(read, before, raised, after, text, small, rise, gap):
     pieces, x = [], 60.0
-    for words, size, y in ((before, 11, 100), (raised, 7, 96), (after, 11, 100)):
+    for words, size, y in ((before, 11, 100), (raised, small, 100 - rise), (after, 11, 100)):
         pieces.append(Piece(x, y, words, size))
-        x += pymupdf.get_text_length(words, "helv", size)
+        x += pymupdf.get_text_length(words, "helv", size) + gap
     assert text in read(typeset([[*pieces, *block(200)]])).text
+
+
+def test_the_number_of_a_verse_is_no_power(read):
+    pieces = [Piece(60, 100, "in the tent of 10 ", 11), Piece(146, 96, "5", 7), Piece(150, 100, "And he", 11)]
+    assert "of 10 5 And he" in read(typeset([[*pieces, *block(200)]])).text
 
 
 @pytest.mark.parametrize(
