@@ -1,4 +1,4 @@
-"""Pieces of a printed line that MuPDF keeps apart, for a sign in it is small and raised: put together again."""
+"""Pieces of a printed line that MuPDF keeps apart, for a sign in it is small and high: put together again."""
 
 import re
 
