@@ -45,7 +45,8 @@ def is_damaged(leaf: Leaf, gaps: bool) -> bool:
 def has_text_outside(page: pymupdf.Page, leaf: Leaf) -> bool:
     """Tell whether far more letters stand outside of the page than on it."""
     flags = pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_MEDIABOX_CLIP
-    everything = page.get_text("text", flags=flags, clip=pymupdf.INFINITE_RECT())
+    # asked for the text in a rectangle, the library goes through every letter by itself
+    everything = page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=flags).extractText()
     outside = sum(map(str.isalnum, everything)) - leaf.letters - leaf.left_out
     return outside >= FEW_LETTERS and outside > _OUTSIDE * leaf.letters
 

@@ -5,8 +5,10 @@ of a line are looked for again, without blanks, in the text of the page; where t
 told of them.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 import pymupdf
 
@@ -15,9 +17,11 @@ from ingest.form import Span
 from ingest.pdf.damage import TROUBLE
 from ingest.pdf.leaf import Leaf
 from ingest.pdf.line import letters_of
+from ingest.pdf.pieces import UPRIGHT
 
 _MOST_SHARE = 0.5  # of a text's letters: a form that more have is the form of the text itself
 _MOST_LINKS = 300  # of a page
+_MOST_LOOKED = 300_000  # letters of a page that its links look at
 _SHORTEST = 2  # letters that are looked for
 
 
@@ -75,8 +79,8 @@ def _links(words: _Letters, book: pymupdf.Document, number: int, pages: Sequence
     try:
         page = book[number]
         links = [one for one in page.get_links() if 0 <= one.get("page", -1) < len(pages)][:_MOST_LINKS]
-        text = page.get_textpage() if links else None
-        said = [(page.get_textbox(one["from"], textpage=text), one["page"]) for one in links]
+        printed = _Print(page) if links else None
+        said = [(printed.inside(one["from"]), one["page"]) for one in links] if printed else []
     except (*TROUBLE, TypeError, ValueError):
         return
     for shown, target in said:
@@ -85,3 +89,38 @@ def _links(words: _Letters, book: pymupdf.Document, number: int, pages: Sequence
         span = None if at is None else words.span("link", at, at + len(letters), pages[target].start)
         if span is not None:
             yield span
+
+
+class _Print:
+    """The letters of a page by the middle of each, so that a link looks at the lines that it covers alone."""
+
+    def __init__(self, page: pymupdf.Page) -> None:
+        self._left = _MOST_LOOKED
+        self._lines: list[tuple[float, list[tuple[float, str]]]] = []  # height; place and letter of each
+        for block in page.get_text("rawdict", flags=pymupdf.TEXT_PRESERVE_WHITESPACE)["blocks"]:
+            for line in block.get("lines", ()):
+                letters = [
+                    (_middle(one["bbox"]), one["c"]) for span in line["spans"] for one in span["chars"]
+                ]
+                if letters and line["dir"][0] > UPRIGHT:
+                    x = [(x, letter) for (x, _), letter in letters]
+                    self._lines.append((_middle(line["bbox"])[1], x))
+                else:
+                    self._lines += [(y, [(x, letter)]) for (x, y), letter in letters]
+        self._lines.sort(key=itemgetter(0))
+        self._heights = [height for height, _ in self._lines]
+
+    def inside(self, place: pymupdf.Rect) -> str:
+        """Return what stands in a rectangle; nothing once the links of a page have asked for too much."""
+        first, last = bisect_left(self._heights, place.y0), bisect_right(self._heights, place.y1)
+        found: list[str] = []
+        for _, letters in self._lines[first:last]:
+            self._left -= len(letters)
+            if self._left < 0:
+                return ""
+            found += [letter for x, letter in letters if place.x0 <= x <= place.x1]
+        return "".join(found)
+
+
+def _middle(box: tuple[float, float, float, float]) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

@@ -6,7 +6,7 @@ import pymupdf
 
 from ingest.errors import BadInput
 from ingest.limits import Limits, check_letters
-from ingest.manuscript import Manuscript
+from ingest.manuscript import Manuscript, count_letters
 from ingest.pdf.book import check_objects
 from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
 from ingest.pdf.leaf import Leaf, read_leaf
@@ -104,8 +104,8 @@ def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, l
     except TROUBLE:
         return Leaf(), ["gone"]
     faults = ["damaged"] * is_damaged(leaf, gaps) + ["turned"] * bool(leaf.left_out)
-    if leaf.letters >= FEW_LETTERS:
-        return leaf, faults
+    if leaf.letters >= FEW_LETTERS or count_letters(leaf.plain) >= FEW_LETTERS:
+        return leaf, faults  # what is printed many times over on one spot is drawn as often, too
     try:
         pictured = bool(page.get_images())
         if has_text_outside(page, leaf):
