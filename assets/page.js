@@ -197,9 +197,26 @@ element.addEventListener("keydown", (event) => {
 const talk = element.closest("#lm-talk");
 let messages = -1;
 let atEnd = true;
-talk?.addEventListener("scroll", () => {
-  atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60;
-});
+// the first message that begins in sight stays at its height when what is above it is drawn anew; both panes
+// of the talk know it
+const said = () => [...talk.querySelectorAll(".lm-message")];
+const topOf = (one) => one.getBoundingClientRect().top;
+const keepRead = () => {
+  const number = said().findIndex((one) => topOf(one) >= topOf(talk));
+  talk.lmRead = number < 0 ? null : { number, top: topOf(said()[number]) };
+};
+const restoreRead = () => {
+  const one = talk.lmRead && said()[talk.lmRead.number];
+  if (one) talk.scrollTop += topOf(one) - talk.lmRead.top;
+};
+if (talk) {
+  talk.addEventListener("scroll", () => {
+    atEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 60;
+    keepRead();
+  });
+  window.addEventListener("scroll", keepRead, { passive: true });
+  new ResizeObserver(restoreRead).observe(talk);
+}
 const settle = () => {
   element.querySelectorAll("details[data-name]").forEach((one) => {
     if (opened.has(one.dataset.name)) one.open = opened.get(one.dataset.name);
@@ -214,8 +231,10 @@ const settle = () => {
   const live = Boolean(element.querySelector(".lm-live"));
   if (count !== messages ? count > messages || !live : live && atEnd) {
     const asked = [...talk.querySelectorAll(".lm-user")].pop();
-    const above = asked ? asked.getBoundingClientRect().top - talk.getBoundingClientRect().top - 8 : 0;
-    talk.scrollTop += above;
+    talk.scrollTop += asked ? topOf(asked) - topOf(talk) - 8 : 0;
+    keepRead();
+  } else {
+    restoreRead();
   }
   messages = count;
 };

@@ -38,6 +38,7 @@ from engine.scope import Scope
 from engine.shelf.connections import Unwritable
 from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job, Listener
+from engine.shelf.talks import Message
 from engine.sidenet.reading import Calibration
 from engine.talkmemory import recalled, remember
 from engine.utterance import Utterance
@@ -200,12 +201,8 @@ class Assistant:
         utterance = self._utterance(sampling or ANSWERING, stop)
         talks = self.shelf.talks
         messages = talks.messages(talk)
-        pair = messages[position - 1 : position + 1] if position > 0 else []
-        if [one.role for one in pair] != ["user", "assistant"]:
-            raise BadInput("there is no such answer (any more)")
-        question, answered = pair
-        until, within = question.settings.get("until"), question.settings.get("within")
-        scope = Scope.of(self.library, talks.get(talk).document, until, within)
+        question, answered = _exchange(messages, position)
+        scope = self._scope_then(talk, question)
         asked = self._asked(scope, question.text, scope.known(self.library, messages[: position - 1]))
         found, text = self._chosen(asked) if reread else None, None
         for event in utterance.generated(self.reader, self._prompt(asked, found), [], found):
@@ -214,6 +211,28 @@ class Assistant:
         if text is not None:
             kept = answered.settings.get("without", {}) | {"passages" if reread else "nothing": text}
             talks.revise(talk, position, answered.settings | {"without": kept})
+
+    def better(self, talk: str, position: int, *, stop: Event | None = None) -> Iterator[AnswerEvent]:
+        """Answer anew what was answered early, before the book had its memory, and keep the surer answer.
+
+        Raises BadInput where there is no such answer, or is none any more in the end.
+        """
+        utterance, talks = self._utterance(ANSWERING, stop), self.shelf.talks
+        messages = talks.messages(talk)
+        question, early = _exchange(messages, position)
+        scope = self._scope_then(talk, question)
+        turns, answer = scope.known(self.library, messages[: position - 1]), Answer("", stopped=True)
+        for event in self._answered(scope, question.text, turns, None, utterance, None):
+            answer = event.answer or answer
+            yield event
+        if answer.stopped or answer.early:
+            return
+        if _is_surer(answer, early):
+            told = {"bettered": True} if answer.text != early.text else {}
+            talks.put(early, answer.text, **answer.kept | {"settings": answer.kept["settings"] | told})
+        else:
+            settings = {name: how for name, how in early.settings.items() if name != "early"}
+            talks.revise(talk, position, settings)
 
     def continue_(
         self,
@@ -280,7 +299,8 @@ class Assistant:
             calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
             yield from utterance.read(lambda: self._read(asked, calibration))
             return
-        stretches = [self.library.stretch(name, *span) for name, span in asked.ranges.items()]
+        early = scope.single is not None and self.shelf.get(scope.single).state != "ready"
+        stretches = [self.library.stretch(name, *span) for name, span in asked.ranges.items() if not early]
         if asked.older and talk is not None:
             folder, model = self.shelf.paths.talk_bank(talk), self.library.model
             with contextlib.suppress(OSError, Failure):  # on a full disk older turns are left out
@@ -295,9 +315,10 @@ class Assistant:
             and found.told < (LEAST_TOLD if least is None else least)
         ):
             tokens = sum(one.tokens for one in stretches)
-            yield from utterance.told(Answer(NOT_TOLD, memory_tokens=tokens, answered=False))
+            yield from utterance.told(Answer(NOT_TOLD, memory_tokens=tokens, answered=False, early=early))
             return
-        yield from utterance.generated(self.reader, self._prompt(asked, found), stretches, found)
+        for event in utterance.generated(self.reader, self._prompt(asked, found), stretches, found):
+            yield replace(event, answer=replace(event.answer, early=early)) if event.answer else event
 
     def look(self, question: str, ranges: Ranges) -> Reading:
         """Return all that the reading layers find for a question, sure enough to be said or not."""
@@ -306,6 +327,7 @@ class Assistant:
     def _read(self, asked: Asked, calibration: Calibration) -> Answer:
         """Answer with what the reading layers find in the best passages."""
         question, ranges = in_full(asked.question, asked.turns), asked.ranges
+        early = self._is_early(asked.scope)
         hits = find_passages(question, self.library, ranges)[:READ]
         reading = read(question, self.library, hits, ranges)
         said = worded(asked.question, reading, calibration)
@@ -323,8 +345,18 @@ class Assistant:
             answered=said.answered,
             span=said.spans[0].text if said.answered else None,
             confidence=score,
+            early=early,
             trace=Trace((TokenReads(said.text, reads),), (), read_from) if hits else None,
         )
+
+    def _is_early(self, scope: Scope) -> bool:
+        """Tell whether the only book that may be read has no memory that could be used."""
+        return scope.single is not None and self.library.ready_bank(scope.single) is None
+
+    def _scope_then(self, talk: str, question: Message) -> Scope:
+        """Return what could be read for a question of a talk, by the bounds that are kept with it."""
+        until, within = question.settings.get("until"), question.settings.get("within")
+        return Scope.of(self.library, self.shelf.talks.get(talk).document, until, within)
 
     def _readable_tokens(self, scope: Scope) -> int:
         """Count the tokens that a question may read; of parts of many books about, opening no bank."""
@@ -393,9 +425,20 @@ class Assistant:
         return None if packed is None else Trace.unpacked(packed)
 
     def _keep(self, talk: str, answer: Answer) -> None:
-        self.shelf.talks.append(
-            talk, "assistant", answer.text, statistics=answer.statistics,
-            citations=[one.as_dict() for one in answer.citations],
-            settings={"looked": [one.as_dict() for one in answer.looked]} if answer.looked else None,
-            trace=answer.trace.packed() if answer.trace else None,
-        )  # fmt: skip
+        self.shelf.talks.append(talk, "assistant", answer.text, **answer.kept)
+
+
+def _exchange(messages: Sequence[Message], position: int) -> tuple[Message, Message]:
+    """Return a question and its answer, which stands at `position`. Raises BadInput where none does."""
+    pair = messages[position - 1 : position + 1] if position > 0 else []
+    if [one.role for one in pair] != ["user", "assistant"]:
+        raise BadInput("there is no such answer (any more)")
+    return pair[0], pair[1]
+
+
+def _is_surer(answer: Answer, early: Message) -> bool:
+    """Tell whether an answer from memory takes the place of an early one, where anything measures that."""
+    before = early.statistics
+    if answer.confidence is None or "confidence" not in before:
+        return True
+    return (answer.answered, answer.confidence) >= (before["answered"], before["confidence"])

@@ -200,6 +200,14 @@ class Document:
         return start, max([end, *(note.end for note in notes)])
 
     @cached_property
+    def body_start(self) -> int:
+        """Where reading begins: behind title page, imprint and their like, where there are any."""
+        kinds = [chapter.kind for chapter in self.chapters]
+        if "body" not in kinds or kinds[0] != "front":
+            return 0
+        return self.chapters[kinds.index("body")].start
+
+    @cached_property
     def references(self) -> dict[int, int]:
         """Where notes begin -> where each is first referred to."""
         return {one.value: one.start for one in reversed(self.spans) if one.kind == "reference"}

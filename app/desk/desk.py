@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from app.desk import uploads
@@ -38,9 +39,13 @@ class Desk:
         self.libraries, self.measurements = Libraries(self.demonstrations), Measurements()
         # a new book is read at once, while the memory of another is filled; a short one is filled first
         self.reader = JobRunner(self.shelf.jobs, assistant.library.read, wants=self._is_unread)
-        self.runner = JobRunner(self.shelf.jobs, self.demonstrations.work_any, order=self._length)
+        self.runner = JobRunner(
+            self.shelf.jobs, self.demonstrations.work_any, order=self._length, yields=self._gives_way
+        )
         self.watch = Watch(assistant.library, self.wake)
         self.adding = threading.Lock()
+        # what else is under way ends with the page
+        self.endings: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Finish what a crash left, take up interrupted jobs (a page for reading only changes nothing)."""
@@ -65,6 +70,8 @@ class Desk:
         """End answers and put the job in hand back into its queue; False where that takes over `seconds`."""
         self.speaker.stop_all()
         self.watch.stop()
+        for end in self.endings:
+            end()
         return self.read_only or all([self.reader.stop(seconds), self.runner.stop(seconds)])
 
     def wake(self) -> None:
@@ -82,6 +89,14 @@ class Desk:
         except BadInput:  # of a library of examples
             return False, 0
         return not entry.characters, entry.characters or entry.source_bytes
+
+    def _gives_way(self, running: Job, waiting: Job) -> bool:
+        """Tell whether a book whose memory is made waits for examples, or a book half as long as its rest."""
+        if running.kind != ADD:
+            return False
+        now, (unread, length) = self.shelf.jobs.get(running.id), self._length(waiting)
+        left = (now.total - now.done) * CHARACTERS_PER_TOKEN if now.stage == "encode" else 0
+        return not unread and 2 * length < left
 
     def changeable(self) -> None:
         """Raises BadInput where the page is for reading only."""

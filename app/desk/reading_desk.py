@@ -38,9 +38,22 @@ class ReadingDesk:
         threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
         talks = self.shelf.talks.about(identifier)
         bound = "book" if view is None or view.is_shelf else view.bound
-        at = entry.position if entry.place is None else entry.place
-        return View(identifier, Line(at), talk=talks[0].id if talks else "", bound=bound,
+        return View(identifier, Line(self.left(entry)), talk=talks[0].id if talks else "", bound=bound,
                     led=view.led + 1 if view else 1)  # fmt: skip
+
+    def left(self, entry: Entry) -> int:
+        """Return where a document was left by its reader; of one never read, where its body begins."""
+        if entry.place is not None:
+            return entry.place
+        return entry.position or self.books.document(entry.id).body_start
+
+    def way_back(self, view: View) -> str:
+        """Say where `returned` leads; nothing where there is no way back."""
+        if view.back is not None:
+            return "Back to where I was"
+        if self.entry(view) is None or view.at == 0:
+            return ""
+        return "To the title page" if view.at == self.books.document(view.document).body_start else ""
 
     def _warm(self, entry: Entry) -> None:
         library = self.assistant.library
@@ -86,7 +99,7 @@ class ReadingDesk:
     def returned(self, view: View) -> View:
         """Go back to where a citation, a hit or the strip was followed, be it in another book."""
         if view.back is None:
-            return view
+            return self.jumped(view, view.document, 0, 0, "") if self.way_back(view) else view
         document, at = view.back
         if self.entry(View(document)) is None:  # it was removed meanwhile
             return replace(view, back=None)
@@ -113,7 +126,7 @@ class ReadingDesk:
                              lang=document.language or None, tabindex="0")  # fmt: skip
         return markup.tag(
             "div", article, class_="lm-frame", data_document=entry.id, data_at=view.at, data_led=view.led,
-            data_read=entry.position, data_size=len(document.text),
+            data_read=max(entry.position, min(view.at, document.body_start)), data_size=len(document.text),
             data_leaves=len(self.books.starts(entry.id)),
         )  # fmt: skip
 
@@ -153,13 +166,13 @@ class ReadingDesk:
         left = f"{wording.reading_time(len(document.text) - view.at)} left"
         if place.chapter is not None and len(document.chapters) > 1:
             left += f", {wording.reading_time(document.chapters[place.chapter].end - view.at)} in the chapter"
-        parts = [
+        # the end of it may find no room
+        return " · ".join([
             leaves.share(document, view.at),
+            *(part for part in (place.chapter_name, place.page and f"page {place.page}") if part),
             left,
             f"you have read {leaves.share(document, entry.position)}",
-        ]
-        parts += [part for part in (place.chapter_name, place.page and f"page {place.page}") if part]
-        return " · ".join(parts)
+        ])  # fmt: skip
 
     def search(self, view: View, query: str, everywhere: bool = False) -> str:
         """Write full-text hits in the open document, or in all; one letter a word may be wrong."""

@@ -18,6 +18,8 @@ from engine.shelf.talks import Message
 from engine.shelf.transcript import transcript
 from ingest.errors import BadInput
 
+BETTERED = " bettered"  # behind a talk's id: the key under which its early answers are made anew
+
 
 class TalkDesk:
     """One reader's talks: what is shown of them, and the answers under way."""
@@ -210,12 +212,13 @@ class TalkDesk:
             speech.at = len(self.shelf.talks.messages(talk)) if at is None else at
             return self.assistant.ask(words, question, talk=talk, stop=stop, **bounds)
 
+        self.speaker.stop(talk + BETTERED)
         speech = self.speaker.say(talk, question.strip(), begin, at=at, behind=behind)
         return view.with_talk(talk)
 
     def _replaceable(self, document: str | None) -> None:
-        """Check, before an answer is deleted for another, that the book's memory could give one."""
-        if document is not None:
+        """Check, before an answer is deleted for another, that the book could give one."""
+        if document is not None and self.shelf.get(document).state == "ready":
             self.assistant.library.bank(document)
 
     def again(self, view: View) -> View:
@@ -224,6 +227,29 @@ class TalkDesk:
         if not questions:
             raise BadInput("there is no question to ask again")
         return self.ask(replace(view, editing=questions[-1].position), questions[-1].text)
+
+    def early(self, view: View) -> list[int]:
+        """List the answers of the talk in view that were given before their book had its memory."""
+        return self.shelf.talks.early(view.talk) if self.may_hear(view) else []
+
+    def better(self, view: View) -> Speech | None:
+        """Begin to answer anew what was answered early, unseen; None where nothing is to be done by now.
+
+        It gives way to whatever is said, and is not tried again where it failed.
+        """
+        early, key = self.early(view), view.talk + BETTERED
+        tried = self.speaker.current(key)
+        if not early or self.speaker.is_engaged() or (tried is not None and tried.error):
+            return None
+        about = self.shelf.talks.get(view.talk).document
+        if (
+            about is None
+            or self.shelf.get(about).state != "ready"
+            or not self.assistant.library.is_current(about)
+        ):
+            return None
+        talk = view.talk
+        return self.speaker.say(key, "", lambda stop: self.assistant.better(talk, early[0], stop=stop))
 
     def without(self, view: View, position: int, reread: bool) -> View:
         """Begin the answer at `position` once more without memory, to stand beside it."""

@@ -217,7 +217,7 @@ class Visit:
         view = View(identifier, talk=talk, bound=bound, answer=answer)
         entry = self.reading.entry(view)
         if entry is not None:
-            view.line.at = int(led["at"]) if led else entry.position if entry.place is None else entry.place
+            view.line.at = int(led["at"]) if led else self.reading.left(entry)
         if entry is None or not self.shelf.is_stored(identifier):
             # a talk about all books needs none that is open
             view = replace(view, document="", line=Line()) if view.is_shelf else View()

@@ -130,7 +130,13 @@ def _page_mark(document: Document, start: int, shown: Shown) -> Html:
         popovertarget=f"lm-print-{number}",
     )  # fmt: skip
     image = markup.tag("img", src=address, alt=f"{label}, as it is printed", loading="lazy")
-    view = markup.tag("aside", image, popover="auto", id=f"lm-print-{number}", class_="lm-pop lm-print")
+    close = markup.tag(
+        "button", "Close", type="button", class_="lm-button", popovertarget=f"lm-print-{number}",
+        popovertargetaction="hide",
+    )  # fmt: skip
+    view = markup.tag(
+        "aside", close, image, popover="auto", id=f"lm-print-{number}", class_="lm-pop lm-print"
+    )
     return markup.tag("div", button, class_="lm-page") + view
 
 

@@ -34,7 +34,7 @@ def rows() -> Html:
     rows.append(_row("Page", _button("Light", "dark", value="0"), _button("Dark", "dark", value="1")))
     for name, look, step, less, more in STEPS:
         rows.append(_row(name, _button(less, look, by=-step), _button(more, look, by=step)))
-    rows.append(_row("", _button("As it was", "reset")))
+    rows.append(_row("", _button("As at first", "reset")))
     return markup.tag("div", *rows, class_="lm-look")
 
 

@@ -14,6 +14,10 @@ SHOWN_QUOTE = 160
 BESIDE, LOOKED_AT = 240, 360  # characters of a passage shown around its sentence, or where there is none
 WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
 LOOKED_WORDS = "Closest places:"
+EARLY_WORDS = (
+    "Found by its words alone, as the book’s memory is still being made; it is looked for again then."
+)
+BETTERED_WORDS = "Looked for again, once the book’s memory was there."
 PERHAPS_WORDS = "Closest places, the words that may answer underlined:"
 LAYER_WORDS = (
     "Gate: how much of what this layer adds comes from the book's memory, over its heads. Took nothing: "
@@ -90,9 +94,11 @@ def answer(
             "span", read.tokens, class_="lm-tokens lm-roving", tabindex="0", role="group", aria_label=label
         )
     below = [passages(one.citations, titles), looked_at(one.settings.get("looked", ()), titles)]
+    for name, words in (("early", EARLY_WORDS), ("bettered", BETTERED_WORDS)):
+        below += [markup.tag("p", words, class_="lm-footnote")] if one.settings.get(name) else []
     # told by the book's sentences or its table of contents, or stopped: that is for every reader to see
     counted = one.statistics.get("tokens") or one.statistics.get("memory_tokens")
-    if one.statistics.get("stopped") or not counted:
+    if one.statistics.get("stopped") or not (counted or one.settings.get("early")):
         below.append(footnote(one.statistics, one.text.startswith("“")))
     below.append(markup.tag("div", *buttons, class_="lm-row lm-small"))
     below.append(details(one, read))

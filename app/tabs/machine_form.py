@@ -33,8 +33,8 @@ class MachineForm:
                 models, value="auto", label="Model: one of these, a hub name, a folder or a GGUF file",
                 allow_custom_value=True, min_width=260,
             )  # fmt: skip
-            self.device = gr.Dropdown(["auto"], value="auto", label="Device", min_width=160)
-            self.precision = gr.Dropdown(["auto"], value="auto", label="Precision", min_width=160)
+            self.device = gr.Dropdown(["auto"], value="auto", label="Device", min_width=230)
+            self.precision = gr.Dropdown(["auto"], value="auto", label="Precision", min_width=230)
             self.threads = gr.Textbox(label="Processor threads (empty: all)", max_lines=1, min_width=160)
         self.inputs = [self.model, self.device, self.precision, self.threads]
         with gr.Row(elem_classes="lm-tools", visible=may_change):

@@ -28,6 +28,7 @@ LEADS = {
     "cite": ("start", "end", "cited"), "token": ("start", "end", "cited"), "hit": ("from", "to", "found"),
     "jump": ("start", "start", ""),
 }  # fmt: skip
+BETTER_SECONDS = 3.0  # from one look at an early answer to the next
 SAVE = """(text) => {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
@@ -61,6 +62,7 @@ class ReadTab:
         self.scene_outputs = [
             frame.view, frame.kept, self.title, self.contents, self.query, self.hits, self.leaf, self.place,
             self.back, self.talks, self.history, self.live, self.edited, self.question, self.bound, self.map,
+            self.early, self.timer,
         ]  # fmt: skip
         # by session, a mark of the newest `follow`, which the ones before it give way to
         self._following: dict[str | None, object] = {}
@@ -118,6 +120,9 @@ class ReadTab:
         # a DownloadButton would give what its *last* click made: the browser saves the text itself
         self.exported = gr.Textbox(label="The talk as Markdown", visible="hidden")
         self.put = gr.Textbox(label="What comes into the field", visible="hidden")
+        # answers shown that were given before the book had its memory, and when to see what became of them
+        self.early = gr.State(())
+        self.timer = gr.Timer(BETTER_SECONDS, active=False)
 
     # what is shown
 
@@ -145,7 +150,7 @@ class ReadTab:
             self.frame.kept: view.kept(),
             self.leaf: visit.reading.leaf_html(view),
             self.place: markup.text(visit.reading.place_words(view)),
-            self.back: gr.Button(visible=view.back is not None),
+            self.back: gr.Button(value=(back := visit.reading.way_back(view)), visible=bool(back)),
             self.map: visit.talking.strip(view),
         }
 
@@ -153,14 +158,22 @@ class ReadTab:
         """Show the talk with its list and the answer under way."""
         talking = visit.talking
         view = talking.present(view)
-        return self.talk_list(view, visit) | {
+        return self.talk_list(view, visit) | self.said(view, visit) | {
             self.frame.view: view,
             self.frame.kept: view.kept(),
-            self.history: talking.conversation(view),
             self.live: talking.live(view),
             self.edited: talking.edited(view),
             self.bound: view.bound,
+        }  # fmt: skip
+
+    def said(self, view: View, visit: Visit) -> dict:
+        """Show what was said, and whether some of it is to be looked at again."""
+        early = tuple(visit.talking.early(view))
+        return {
+            self.history: visit.talking.conversation(view),
             self.map: visit.talking.strip(view),
+            self.early: early,
+            self.timer: gr.Timer(active=bool(early)),
         }
 
     def talk_list(self, view: View, visit: Visit) -> dict:
@@ -213,6 +226,8 @@ class ReadTab:
         ):
             self.show_answer(begun)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
+        bettered = [self.history, self.map, self.early, self.timer]
+        self.timer.tick(self.on_better, [frame.view, self.early], bettered, **QUICK)
 
     def moved(self, action: str) -> Callable[[View, gr.Request], dict]:
         """Make the event of one of the buttons below the leaf."""
@@ -396,6 +411,15 @@ class ReadTab:
         typing = (typed or "").strip()
         back = "" if typing else visit.talking.given_back(view)
         return shown | {self.put: json.dumps(["", back]) if back else ""}
+
+    def on_better(self, view: View, shown: tuple[int, ...], request: gr.Request) -> dict:
+        """Have what was answered early answered anew once that can be done, and show it when it was."""
+        visit = visit_of(self.desk, request)
+        if tuple(visit.talking.early(view)) != tuple(shown):
+            return self.said(view, visit)
+        with told():
+            visit.talking.better(view)
+        return {self.early: shown}
 
     def on_stop(self, view: View, request: gr.Request) -> None:
         """End the answer under way in the talk in view."""

@@ -5,6 +5,7 @@ import gradio as gr
 from app.desk import doctor, uploads
 from app.desk.desk import Desk
 from app.html import look_html, markup, wording
+from app.tabs.adapt_form import AdaptForm
 from app.tabs.frame import HIDDEN, PANE
 from app.tabs.machine_form import MachineForm
 from engine.paths import PROGRAM
@@ -40,6 +41,7 @@ class SettingsTab:
         self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look-again")
         self.timer = gr.Timer(FETCHING_SECONDS, active=False)
         self.machine = MachineForm(desk)
+        self.adapt = AdaptForm(desk, self.machine.desk.may_change)
         told = [("By the command line", ELSEWHERE), ("Privacy", PRIVACY), ("Keys", KEYS)]
         below = markup.joined(_section(title, markup.tag("p", words)) for title, words in told)
         gr.HTML(below, apply_default_css=False, padding=False)
@@ -48,14 +50,16 @@ class SettingsTab:
         """Look when the tab is chosen."""
         quick = {**HIDDEN, "concurrency_limit": 2}
         looked = [self.look.click, tab.select, self.timer.tick]
-        gr.on(looked, self.on_look, None, [self.facts, self.timer], **quick)
+        gr.on(looked, self.on_look, None, [self.facts, self.timer, *self.adapt.outputs], **quick)
         self.machine.wire(tab)
+        self.adapt.wire()
 
     def on_look(self) -> dict:
         """Tell how things are, and again while a model is being fetched."""
         coming = self.machine.desk.fetching()
         if coming is None:
-            return {self.facts: facts_html(state(self.desk)), self.timer: gr.Timer(active=False)}
+            known = facts_html(state(self.desk))  # before the rest: it loads the model
+            return {self.facts: known, self.timer: gr.Timer(active=False)} | self.adapt.shown()
         return {self.facts: fetching_html(*coming), self.timer: gr.Timer(active=True)}
 
 

@@ -1,6 +1,7 @@
 """What an answer is made of: text, citations, numbers, and where memory was read."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.answering.trace import Read, Trace
 from ingest.document import Place
@@ -40,7 +41,8 @@ class Answer:
 
     looked: where nothing is sure enough to be cited, the best passages found. answered: False where nothing
     sure was found. span: the words found in the book that answer, None where the answer is in other words.
-    confidence: probability (0 to 1) that it is right, None where nothing measures it.
+    confidence: probability (0 to 1) that it is right, None where nothing measures it. early: given from full
+    text alone, as the memory of its book was not there.
     """
 
     text: str
@@ -55,6 +57,7 @@ class Answer:
     answered: bool = True
     span: str | None = None
     confidence: float | None = None
+    early: bool = False
     trace: Trace | None = None
 
     @property
@@ -64,6 +67,17 @@ class Answer:
         numbers = {name: getattr(self, name) for name in names}
         known = {"answered": self.answered, "span": self.span, "confidence": self.confidence}
         return numbers | {name: value for name, value in known.items() if value is not None}
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """All of it but its text, as `Talks.append` and `Talks.put` take it."""
+        looked = {"looked": [one.as_dict() for one in self.looked]} if self.looked else {}
+        return {
+            "citations": [one.as_dict() for one in self.citations],
+            "statistics": self.statistics,
+            "settings": looked | ({"early": True} if self.early else {}),
+            "trace": self.trace.packed() if self.trace else None,
+        }
 
 
 @dataclass(frozen=True)

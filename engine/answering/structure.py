@@ -7,6 +7,7 @@ be read, except for counts, which give nothing away.
 import re
 from dataclasses import dataclass
 
+from engine.shelf.words import words
 from ingest.document import Chapter, Document
 
 _NUMBER = r"(?:\d+|[ivxlc]+|one|two|three|four|five|six|seven|eight|nine|ten|first|last)"
@@ -21,12 +22,15 @@ _TITLE_OF = re.compile(
     rf"|\bchapter ({_NUMBER})\b.*\b(?:called|titled)\b",
     re.I,
 )
-_WHO_WROTE = re.compile(r"\bwho (?:wrote|is the author|is the writer)\b|\bauthor of (?:this|the)\b", re.I)
+_WHO_WROTE = re.compile(r"\b(?:who wrote|the (?:author|writer)(?: of)?)\b(.*)", re.I | re.S)
+# nothing more is said, or the work itself is meant: a letter in it has another writer
+_WORK = re.compile(
+    r"it|this|(?:(?:this|the) (?:book|document|novel|text|story|work|paper|report|article))?", re.I
+)
 _OWN_TITLE = re.compile(
     r"\bwhat(?:'s| is) (?:the )?(?:title|name) of (?:this|the) (?:book|document|novel)\b", re.I
 )
 _HOW_LONG = re.compile(r"\bhow long is (?:this|the) (?:book|document|novel|text)\b", re.I)
-_WROTE_WHAT = re.compile(r"\bwho wrote (?:this|the (?:book|document|novel|text)|it)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def structure_answer(question: str, document: Document, end: int | None = None) 
         return _title_of(match[1] or match[2], document, chapters, end)
     if _LIST.search(question):
         return _listing(document, chapters, end)
-    if _WROTE_WHAT.search(question) or (_WHO_WROTE.search(question) and len(question.split()) <= 7):
+    if _asks_author(question, document.title):
         named = f"{document.title} is by {document.author}." if document.author else None
         return StructureAnswer(named or f"The file of {document.title} does not name its author.")
     if _OWN_TITLE.search(question):
@@ -59,6 +63,14 @@ def structure_answer(question: str, document: Document, end: int | None = None) 
         pages = f" on {len(document.pages)} pages" if document.pages else ""
         return StructureAnswer(f"{document.title} has about {_words(document):,} words{pages}.")
     return None
+
+
+def _asks_author(question: str, title: str) -> bool:
+    """Tell whether a question asks who wrote the work that has that title."""
+    if (match := _WHO_WROTE.search(question)) is None:
+        return False
+    what, named = ([one.word for one in words(part)] for part in (match[1], title))
+    return _WORK.fullmatch(" ".join(what)) is not None or what == named
 
 
 def _words(document: Document) -> int:

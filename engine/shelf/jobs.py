@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from engine.errors import Failure
@@ -218,14 +217,14 @@ class Jobs:
         *,
         timeout: float | None = None,
         listen: Listener | None = None,
-        stopping: Event | None = None,
+        stopping: Callable[[], str] | None = None,
     ) -> Job:
         """Do a queued job here and now, and return what became of it. Also goes on with a dead worker's job.
 
         `work(job, report)` calls `report(stage, done, total)` often (see Report); what it raises is recorded
         and raised again. While another process works on the document, waits for it, showing *its* progress to
-        `listen`; raises Busy when that takes longer than `timeout` seconds. `stopping` puts the job back
-        into the queue.
+        `listen`; raises Busy when that takes longer than `timeout` seconds. `stopping` says why the
+        job goes back into the queue, '' while it goes on.
         """
         document = self.get(identifier).document
         lock = document_lock(self._locks, document)

@@ -42,10 +42,13 @@ class Report:
         job: int,
         worker: str,
         mark: tuple[str, int] = ("", 0),
-        stopping: threading.Event | None = None,
+        stopping: Callable[[], str] | None = None,
         show: Callable[[], None] | None = None,
     ):
-        """`mark` is the stage and count that earlier attempts reached, `show` is called after each write."""
+        """`mark` is the stage and count that earlier attempts reached, `show` is called after each write.
+
+        `stopping` says why the job is to go back into the queue, '' while it is to go on.
+        """
         self.worker = worker
         self.stage = ""
         self.done = 0
@@ -69,8 +72,8 @@ class Report:
             self._history.clear()
         self.stage, self.done, self.total = stage, done, total
         self._remember(now, done)
-        if self._stopping is not None and self._stopping.is_set():
-            raise Stopped("queued", "the program was closed; goes on at the next start")
+        if self._stopping is not None and (why := self._stopping()):
+            raise Stopped("queued", why)
         if changed or now - self._written >= WRITE_SECONDS:
             self._written = now
             self._write(message, changed)

@@ -6,12 +6,15 @@ A server may have several: one that reads new books at once, and one that fills 
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 
 from engine.shelf.jobs import Busy, Job, Jobs, Work
 
 POLL_SECONDS = 0.5
 RECOVER_SECONDS = 10.0
+LOOK_SECONDS = 1.0  # between two looks for a job that goes before the one under way
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +22,8 @@ log = logging.getLogger(__name__)
 class JobRunner:
     """Runs `work(job, report)` for each queued job that it `wants`, one at a time.
 
-    order: what the jobs are sorted by, the least first; of equal ones the oldest is first.
+    order: what the jobs are sorted by, the least first; of equal ones the oldest is first. yields: whether
+    the first of two jobs, which is under way, goes back into the queue for the second, which waits.
     """
 
     def __init__(
@@ -28,10 +32,12 @@ class JobRunner:
         work: Work,
         wants: Callable[[Job], bool] = lambda job: True,
         order: Callable[[Job], tuple] = lambda job: (),
+        yields: Callable[[Job, Job], bool] = lambda running, waiting: False,
     ):
         self._jobs = jobs
         self._work = work
-        self._wants, self._order = wants, order
+        self._wants, self._order, self._yields = wants, order, yields
+        self._looked = 0.0
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
@@ -88,12 +94,23 @@ class JobRunner:
 
     def _run(self, job: Job) -> None:
         try:
-            self._jobs.run(job.id, self._work, timeout=0, stopping=self._stopping)
+            self._jobs.run(job.id, self._work, timeout=0, stopping=partial(self._why_stop, job))
         except Busy:
             raise
         except Exception as error:
             # its message is in the job's row, where the user sees it
             log.info("job %d: %s", job.id, error)
+
+    def _why_stop(self, job: Job) -> str:
+        """Say why a job that is under way goes back into the queue; '' while it goes on."""
+        if self._stopping.is_set():
+            return "the program was closed; goes on at the next start"
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return ""
+        self._looked = now
+        gives_way = any(self._yields(job, one) for one in self.queued())
+        return "lets a shorter one go first; goes on after it" if gives_way else ""
 
     def queued(self) -> list[Job]:
         """List the jobs that wait, in the order in which they will be taken."""

@@ -150,6 +150,33 @@ class Talks:
             db.table("messages").update(message.id, {"settings": _json(settings)})
             db.table("talks").update(talk, {"changed": time.time()})
 
+    def put(
+        self,
+        message: Message,
+        text: str,
+        *,
+        citations: Sequence[dict[str, Any]],
+        statistics: dict[str, Any],
+        settings: dict[str, Any],
+        trace: bytes | None,
+    ) -> None:
+        """Put another text in the place of a message's. Raises BadInput where the talk has it no longer."""
+        row = {"text": _storable(text), "citations": _json(list(citations)),
+               "statistics": _json(statistics), "settings": _json(settings)}  # fmt: skip
+        with self.connections.writing() as db:
+            now = self._at(message.talk, message.position)
+            if (now.id, now.created, now.text) != (message.id, message.created, message.text):
+                raise BadInput("there is no such message (any more)")
+            db.table("messages").update(now.id, row)
+            db.execute("DELETE FROM traces WHERE message = ?", [now.id])
+            if trace is not None:
+                db.execute("INSERT INTO traces VALUES (?, ?)", [now.id, trace])
+            db.table("talks").update(message.talk, {"changed": time.time()})
+
+    def early(self, talk: str) -> list[int]:
+        """List the positions of the answers that were given before their book had its memory."""
+        return [one.position for one in self.messages(talk) if one.settings.get("early")]
+
     def truncate(self, talk: str, position: int) -> int:
         """Delete the messages at `position` and after; returns how many."""
         with self.connections.writing() as db:

@@ -340,6 +340,22 @@ def test_a_heading_is_not_told_before_it_is_read_whole():
     assert "Butler" in structure_answer(question, document, end).text
 
 
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Who wrote this book?", True), ("who wrote it", True), ("Who is the author?", True),
+        ("Tell me the author of this novel.", True), ("Who wrote Alice's Geese?", True),
+        ("Who wrote the letter?", False), ("Who wrote line 3 of her logbook?", False),
+        ("Who is the author of the letter?", False), ("What did the author of the book think?", False),
+        ("Who wrote this book to his aunt?", False), ("Who wrote Alice?", False),
+    ],
+)  # fmt: skip
+def test_who_wrote_the_letter_is_not_who_wrote_the_book(question, asks):
+    document = Document("Alice’s Geese", "A. Writer", "en", "text", "There was a letter.")
+    found = structure_answer(question, document)
+    assert (found is not None and "A. Writer" in found.text) == asks
+
+
 def test_stop_ends_an_answer(assistant, tmp_path):
     document, stop = put(assistant, tmp_path, START), Event()
     events = []

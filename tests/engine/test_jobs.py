@@ -367,15 +367,15 @@ def test_a_wish_outlives_the_worker_that_did_not_see_it(shelf, job, tmp_path, wi
 
 @pytest.mark.parametrize(("wish", "state"), [("pause", "paused"), ("cancel", "cancelled")])
 def test_a_wish_of_the_programs_last_moments_holds(shelf, job, wish, state):
-    closing = threading.Event()
+    closing: list[str] = []
 
     def work(mine: Job, report: Report) -> None:
         report("encode", 1, 10)
         getattr(shelf.jobs, wish)(mine.id)
-        closing.set()
+        closing.append("closed")
         report("encode", 2, 10)
 
-    assert shelf.jobs.run(job.id, work, stopping=closing).state == state
+    assert shelf.jobs.run(job.id, work, stopping=lambda: "".join(closing)).state == state
 
 
 def test_a_pause_wished_in_the_last_attempt_does_not_block_the_queue(shelf, job):
@@ -523,6 +523,27 @@ def test_pausing_a_runners_job_lets_the_next_one_in(shelf, tmp_path, monkeypatch
     wait_for(lambda: shelf.jobs.get(second.id).state == "done")
     assert shelf.jobs.get(first.id).state == "paused"
     assert runner.stop(10)
+
+
+def test_a_long_job_lets_a_short_one_go_first_and_goes_on(shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner_module, "LOOK_SECONDS", 0.0)
+    done: list[int] = []
+    long = queue(shelf, tmp_path, "long")
+
+    def work(job, report):
+        for step in range(2):
+            if job.id == long.id and not done:
+                queue(shelf, tmp_path, "short")
+            report("encode", step, 2)
+        done.append(job.id)
+
+    runner = JobRunner(
+        shelf.jobs, work, order=lambda job: (-job.id,), yields=lambda running, waiting: running.id == long.id
+    )
+    assert runner._take_one() and shelf.jobs.get(long.id).state == "queued" and not done
+    while runner._take_one():
+        pass
+    assert done[-1] == long.id and len(done) == 2
 
 
 # locks

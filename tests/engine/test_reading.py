@@ -298,6 +298,35 @@ class TestAsking:
         *_, last = assistant.ask(document, "What was the grey goose called?")
         assert last.answer.answered and last.answer.memory_tokens == 0
 
+    @pytest.mark.parametrize(("early", "stays"), [(0.0, False), (2.0, True)])
+    def test_what_was_answered_early_is_answered_anew_and_the_surer_answer_kept(
+        self, assistant, tmp_path, monkeypatch, early, stays
+    ):
+        document, talks = add(assistant, tmp_path, TEXT), assistant.shelf.talks
+        talk = talks.create(document).id
+        with monkeypatch.context() as patch:
+            patch.setattr(Library, "ready_bank", lambda *_: None)
+            list(assistant.ask(document, "What was the grey goose called?", talk=talk))
+            assert talks.early(talk) == [1]
+            list(assistant.better(talk, 1))  # the memory is not there yet
+            assert talks.early(talk) == [1]
+        before = talks.messages(talk)[1]
+        talks.put(before, "“Something else”", citations=[], settings=before.settings, trace=None,
+                  statistics=before.statistics | {"confidence": early})  # fmt: skip
+        *_, last = assistant.better(talk, 1)
+        after = talks.messages(talk)[1]
+        assert talks.early(talk) == [] and len(talks.messages(talk)) == 2
+        if stays:
+            assert (after.text, after.settings) == ("“Something else”", {})
+        else:
+            assert (after.text, after.settings) == (last.answer.text, {"bettered": True})
+            assert after.citations and assistant.trace(talk, 1) is not None
+        talks.truncate(talk, 1)
+        with pytest.raises(BadInput, match="no such message"):
+            talks.put(after, "too late", citations=[], statistics={}, settings={}, trace=None)
+        with pytest.raises(BadInput, match="no such answer"):
+            list(assistant.better(talk, 0))
+
     def test_what_lies_beyond_a_bound_changes_nothing(self, assistant, tmp_path):
         start = "# One\n\n" + TEXT[:300] + "\n\n# Two\n\n"
         both = [add(assistant, tmp_path, start + end, f"{n}.md") for n, end in enumerate((TEXT[:200], "No."))]

@@ -1,5 +1,7 @@
 """What the page may choose for the next start, where, and what goes before it."""
 
+import argparse
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -8,12 +10,15 @@ import pytest
 import torch
 
 from app.command_line import opening
+from app.desk import adapting
 from app.desk.machine_desk import MachineDesk
+from app.tabs.adapt_form import AdaptForm
 from app.tabs.machine_form import MachineForm, known_html
 from app.tabs.settings_tab import fetching_html
 from engine.backbone.known import KNOWN
 from engine.model import Model
 from engine.paths import Paths
+from engine.training import adapt
 from ingest.errors import BadInput
 from tests.app.browser import until
 
@@ -22,7 +27,7 @@ def desk(home, *given, **more) -> SimpleNamespace:
     """A desk; given: name and threads of its model, as on the command line."""
     library = SimpleNamespace(model=Model(Paths(home), *given[:1], threads=given[1] if given[1:] else None))
     values = {"shelf": SimpleNamespace(paths=Paths(home)), "read_only": False, "accounts": None,
-              "assistant": SimpleNamespace(library=library)}  # fmt: skip
+              "assistant": SimpleNamespace(library=library), "endings": []}  # fmt: skip
     return SimpleNamespace(**values | more)
 
 
@@ -109,3 +114,66 @@ def test_known_models_are_told_with_what_they_take(tmp_path):
     assert all(one.name in shown for one in KNOWN) and "988.1 MB" in shown
     assert all(one.memory("int4") < one.memory("float16") < one.memory("float32") for one in KNOWN)
     assert KNOWN[0].least_seconds("float16", 361_821_120 * 2) == pytest.approx(130)
+
+
+class TestAdapting:
+    """A program that says a line and waits, or ends, in the place of `adapt`."""
+
+    @pytest.fixture
+    def work(self, tmp_path, monkeypatch):
+        from engine.shelf.shelf import Shelf
+
+        shelf = Shelf(Paths(tmp_path))
+        here = desk(tmp_path, "some/model", shelf=shelf)
+        here.assistant.library.model.take(backbone=object(), checkpoint=None)
+        yield adapting.Adapting(here)
+        shelf.close()
+
+    def says(self, monkeypatch, line: str, seconds: int = 0) -> None:
+        ends = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
+        code = f"{ends}; import sys, time; print({line!r}, *sys.argv[1:], flush=True); time.sleep({seconds})"
+        monkeypatch.setattr(adapting, "PROGRAM", [sys.executable, "-c", code])
+
+    def test_it_is_begun_stopped_taken_up_with_the_same_books_and_done(self, work, monkeypatch):
+        with gr.Blocks():
+            form = AdaptForm(work.desk, may_change=True)
+        form.adapting = work
+        shown = form.shown()
+        assert shown[form.pane].visible and shown[form.begin].visible and not shown[form.stop].visible
+        assert "adapt --model" in shown[form.said]
+        self.says(monkeypatch, "2 of 9, the search map;", seconds=60)
+        form.on_begin(2.5)
+        until(work.said)
+        assert work.said().startswith("2 of 9") and "--hours 2.5" in work.said()
+        assert "--model some/model" in work.said() and len(list(work.books.iterdir())) == 3
+        shown = form.shown()
+        assert shown[form.stop].visible and shown[form.timer].active and "the search map" in shown[form.said]
+        (end,) = work.desk.endings
+        end()  # the form's own has nothing under way
+        form.on_stop()
+        again = adapting.Adapting(work.desk)  # the page was started anew
+        assert not work.is_running and again.is_begun and "the search map" in again.said()
+        form.adapting = again
+        assert form.shown()[form.begin].value == "Go on"
+        self.says(monkeypatch, "done")
+        form.on_begin(9.0)
+        until(lambda: again.is_done)
+        assert "--hours 2.5" in again.said() and "Start the program again" in form.shown()[form.said]
+        assert not again.is_begun and not again.books.exists()
+
+    @pytest.mark.parametrize("hours", [0.0, 1000.0])
+    def test_hours_that_are_none_begin_nothing(self, work, hours):
+        with pytest.raises(BadInput, match="hours"):
+            work.begin(hours)
+        assert not work.books.parent.exists()
+
+    def test_a_model_that_has_learned_is_not_taught(self, work):
+        work.desk.assistant.library.model.take(checkpoint=work.books)
+        with gr.Blocks():
+            form = AdaptForm(work.desk, may_change=True)
+        assert not form.shown()[form.pane].visible
+
+    def test_the_command_takes_what_it_is_given(self):
+        parser = argparse.ArgumentParser()
+        adapt.add_arguments(parser)
+        assert parser.parse_args(["--model", "m", "--books", "b", "--hours", "2.5"]).hours == 2.5

@@ -1,8 +1,10 @@
 """What the desk tells of the shelf: whose turn is next, tags, another edition, notes that stay. No model."""
 
+from dataclasses import replace
+
 import pytest
 
-from app.desk.desk import Desk
+from app.desk.desk import CHARACTERS_PER_TOKEN, Desk
 from app.desk.visit import Visit
 from engine.assistant import Assistant
 from engine.library import Library
@@ -48,6 +50,24 @@ def test_short_books_come_first_and_each_says_when_its_turn_is(desk, tmp_path):
     # the one added last stands first
     at = [cards.index(words) for words in (short, "next in line", f'data-id="{long}"', "second in line")]
     assert at == sorted(at)
+
+
+def test_a_long_book_under_way_lets_examples_and_short_books_go_first(desk, tmp_path):
+    long, short, middle = (added(desk, tmp_path, size, str(size)) for size in (9, 1, 6))
+    jobs = desk.shelf.jobs
+    running, quick, other = (jobs.latest(one) for one in (long, short, middle))
+    assert not desk._gives_way(running, quick)  # neither was read
+    read(desk)
+    examples = replace(quick, document="a library of examples", kind="encode-demonstrations")
+    tokens, seen = round(desk.shelf.get(long).characters / CHARACTERS_PER_TOKEN), []
+
+    def work(job, report):
+        report("encode", 1, tokens)
+        seen.extend(desk._gives_way(job, one) for one in (quick, other, examples))
+
+    jobs.run(running.id, work)
+    assert seen == [True, False, True]
+    assert not desk._gives_way(replace(running, kind="classify:1"), quick)
 
 
 def test_a_newer_edition_is_offered_and_takes_the_notes_over(desk, tmp_path):

@@ -186,6 +186,34 @@ def test_a_passage_stands_under_an_answer_with_its_sentence_marked(told):
     assert '<mark class="cited">other</mark>' in shown
 
 
+def test_a_new_book_opens_where_its_body_begins_and_the_title_page_is_one_click_away(told):
+    visit, (one, _) = told.visit, told.books
+    document = visit.desk.books.document(one)
+    begun = document.chapters[1].start
+    front = replace(document.chapters[0], kind="front")
+    told.desk.assistant.library._documents[one] = (
+        visit.shelf.get(one).created, replace(document, chapters=[front, *document.chapters[1:]])
+    )  # fmt: skip
+    assert document.body_start == 0  # a book that has no front matter begins at its beginning
+    try:
+        view = visit.reading.open(one)
+        assert (view.at, visit.reading.way_back(view)) == (begun, "To the title page")
+        assert f'data-read="{begun}"' in visit.reading.leaf_html(view)
+        assert visit.restored({"document": one}).at == begun
+        title = visit.reading.returned(view)
+        assert (title.at, title.back, visit.reading.way_back(title)) == (
+            0,
+            (one, begun),
+            "Back to where I was",
+        )
+        assert 'data-read="0"' in visit.reading.leaf_html(title)
+        visit.reading.scrolled(title, 7, 0)
+        assert visit.reading.open(one).at == 7
+    finally:
+        told.desk.assistant.library._documents.pop(one)
+        visit.reading.scrolled(visit.reading.open(one), 0, 0)
+
+
 def test_scrolling_undoes_nothing_that_happens_meanwhile(told):
     visit, (one, two) = told.visit, told.books
     view = visit.reading.open(one)

@@ -127,7 +127,7 @@ def test_a_page_of_a_pdf_opens_as_it_is_printed_with_what_is_cited():
     book = Document("T", "", "en", "pdf", "First\n\nSecond.", pages=pages)
     made = shown(book, printed="lm/pages/b/", cited=(7, 13))
     assert 'src="lm/pages/b/0"' in made and 'src="lm/pages/b/1?marked=7-13"' in made
-    assert made.count("popovertarget") == 2 and "<script" not in made
+    assert made.count("popovertarget=") == 4 and made.count(">Close<") == 2 and "<script" not in made
     assert "<img" not in shown(book) and "lm-page" in shown(book)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.app.browser import answers, ask, open_book, to_tab, until, visiting
+from tests.app.conftest import book
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -20,6 +21,33 @@ TYPE_AT_ASKING = """([question, words, anew]) => {
         return real(...asked);
     };
 }"""
+
+
+THIRD = "() => document.querySelectorAll('#lm-talk .lm-user')[2].getBoundingClientRect().top"
+
+
+def test_an_answer_given_early_is_bettered_and_nothing_that_is_looked_at_moves(chromium, served, tmp_path):
+    path = tmp_path / "early.md"
+    path.write_text(book().replace("Amber Bay", "Ember Bay"), encoding="utf-8")
+    served.desk.runner.stop()
+    entry = served.visit.add(path)
+    until(lambda: served.desk.shelf.get(entry.id).characters)
+    with visiting(chromium, served.url, {"width": 1360, "height": 560}) as page:
+        open_book(page, "The Lighthouse of Ember Bay")
+        assert "still being made" in ask(page, "What was the boat Heron13 called by the gulls?").inner_text()
+        for chapter in range(1, 5):
+            assert "still being made" not in ask(page, f"What is chapter {chapter} called?").inner_text()
+        page.evaluate("() => document.querySelector('#lm-talk').scrollTo(0, 300)")
+        page.wait_for_timeout(200)
+        answers(page).nth(2).evaluate("one => { one.querySelector('.lm-said').dataset.old = 1; }")
+        before = page.evaluate(THIRD)
+        served.desk.runner.start()
+        page.wait_for_function("() => !document.querySelector('#lm-talk [data-old]')")
+        page.wait_for_timeout(200)
+        assert abs(page.evaluate(THIRD) - before) <= 1
+        assert "still being made" not in page.inner_text("#lm-talk")
+        sync_api.expect(answers(page)).to_have_count(5)
+    assert served.desk.shelf.talks.early(served.visit.talking.shelf.talks.about(entry.id)[0].id) == []
 
 
 def test_what_is_typed_while_a_question_is_taken_up_stays_in_the_field(chromium, served, novel):

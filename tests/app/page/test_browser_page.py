@@ -293,7 +293,7 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     for _ in range(3):
         page.get_by_role("button", name="larger").click()
     until(lambda: page.evaluate(TOP)[0] <= place <= page.evaluate(TOP)[1])
-    page.get_by_role("button", name="As it was").click()
+    page.get_by_role("button", name="As at first").click()
 
     # what stands on the screen long enough was read
     shelf.read_to(identifier, place)
