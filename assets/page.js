@@ -260,6 +260,8 @@ if (element.closest("#lm-contents")) {
     drawer.querySelector("summary").focus();
   });
   element.addEventListener("toggle", (event) => {
-    if (event.target.open) event.target.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
+    const [list, here] = ["ol", "[aria-current]"].map((name) => event.target.querySelector(name));
+    // not scrollIntoView, which moves the book as well
+    if (event.target.open && here) list.scrollTop += topOf(here) - topOf(list) - list.clientHeight / 2;
   }, true);
 }

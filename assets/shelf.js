@@ -56,6 +56,12 @@ const listen = () => {
   if (!row || row.dataset.ready) return;
   row.dataset.ready = "1";
   const kept = JSON.parse(localStorage.getItem(LOOK) || "{}");
+  // a tag that was chosen stands on the list once the cards are there
+  if (kept.shown?.startsWith("tag ")) {
+    const option = new Option(kept.shown, kept.shown);
+    option.dataset.tag = "1";
+    row.querySelector("[name=shown]").add(option);
+  }
   row.querySelectorAll("select").forEach((one) => {
     if ([...one.options].some((option) => option.value === kept[one.name])) one.value = kept[one.name];
   });

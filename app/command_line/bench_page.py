@@ -233,11 +233,11 @@ def continued(page: Any, assistant: Any, arguments: argparse.Namespace) -> dict[
     open_book(page, SHORT)
     page.get_by_role("tab", name="Write on").click()
     page.get_by_label("At its end").check()
-    page.get_by_label("number input for Length in tokens").fill(str(arguments.tokens))
+    page.get_by_label("number input for Length in words").fill(str(round(arguments.tokens * 3 / 4)))
     shown, bare = [], []
     for _ in range(arguments.rounds):
         page.get_by_role("button", name="Write on").click()
-        page.wait_for_selector(".lm-footnote >> text=tokens so far")
+        page.wait_for_selector(".lm-footnote >> text=words so far")
         page.wait_for_function(
             "() => [...document.querySelectorAll('.lm-footnote')]"
             ".filter(one => one.innerText.includes('tokens of memory')).length === 2"
@@ -261,9 +261,9 @@ def bare_rate(assistant: Any, tokens: int) -> float:
 
 def stopped(page: Any) -> float:
     """Seconds from the click on Stop until the page says that it has stopped."""
-    page.get_by_label("number input for Length in tokens").fill("400")
+    page.get_by_label("number input for Length in words").fill("300")
     page.get_by_role("button", name="Write on").click()
-    page.wait_for_selector(".lm-footnote >> text=tokens so far")
+    page.wait_for_selector(".lm-footnote >> text=words so far")
     page.wait_for_timeout(1500)
     began = time.perf_counter()
     page.get_by_role("button", name="Stop").last.click()

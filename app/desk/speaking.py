@@ -218,4 +218,5 @@ def waiting_words(speech: Speech, before: int) -> str:
         return f"waiting: {before} {'answer' if before == 1 else 'answers'} before this one"
     if not speech.pieces:
         return "reading the memory …"
-    return f"{len(speech.pieces)} {'token' if len(speech.pieces) == 1 else 'tokens'} so far"
+    count = len(speech.text.split())
+    return f"{count} {'word' if count == 1 else 'words'} so far"

@@ -70,7 +70,7 @@ def _place(entry: Entry) -> int:
 
 def tagging(entry: Entry) -> Html:
     """Write the button for the tags of a book."""
-    return markup.button("Tags", "tag", document=entry.id, ask="Tags, parted by commas",
+    return markup.button("Tags", "tag", document=entry.id, ask="Tags or collections, parted by commas",
                          preset=", ".join(entry.tags), aria_label=f"Tags: {entry.title}")  # fmt: skip
 
 

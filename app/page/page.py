@@ -68,6 +68,9 @@ COLOURS_OF = {
     "button_secondary_background_fill": ("#fbf9f4", "#26231f"),
     "button_secondary_border_color": ("#d8d2c4", "#3b372f"),
     "color_accent": ("#7a3b12", ""),
+    "slider_color": ("#7a3b12", "#e3a06f"),
+    "checkbox_background_color_selected": ("#7a3b12", "#e3a06f"),
+    "checkbox_border_color_selected": ("#7a3b12", "#e3a06f"),
 }
 COLOURS = {
     name + ending: colour

@@ -21,6 +21,7 @@ from ingest.errors import BadInput
 
 PLACES = {"After the paragraph I chose": "cursor", "Where I have read to": "read", "At its end": "end"}
 MOODS = {"Always the likeliest word": 0.0, "Careful": 0.5, "Natural": 0.8, "Daring": 1.1}
+TOKENS_A_WORD = 4 / 3  # of English, about
 NAMES = MEMORY, PLAIN = "memory", "plain"
 WITH, WITHOUT = "With the memory of the book", "The same without memory"
 NO_PLACE = {
@@ -57,7 +58,7 @@ class ContinueTab:
                 )
             with gr.Column(scale=1, min_width=260):
                 self.mood = gr.Dropdown(list(MOODS.items()), value=0.8, label="How the words are chosen")
-                self.length = gr.Slider(20, 400, value=120, step=20, label="Length in tokens")
+                self.length = gr.Slider(15, 300, value=90, step=15, label="Length in words")
         with gr.Row(elem_classes="lm-tools"):
             self.go = gr.Button("Write on", variant="primary", size="md", min_width=140, scale=0)
             self.stop = gr.Button("Stop", size="md", min_width=110, scale=0, elem_id="lm-stop-writing")
@@ -86,7 +87,7 @@ class ContinueTab:
         self, view: View, place: str, prompt: str, mood: float, length: int, request: gr.Request
     ) -> Iterator[dict]:
         """Write on, with the memory of the open book and then the same without."""
-        visit = visit_of(self.desk, request)
+        visit, tokens = visit_of(self.desk, request), round(length * TOKENS_A_WORD)
         with told():
             still_there(visit.reading, view)
             at = self.at(view, place, prompt, visit)
@@ -96,7 +97,7 @@ class ContinueTab:
             asked = self.asked(document, at, prompt)
             seed = secrets.randbelow(2**31)
             keys = [f"{name} {request.session_hash}" for name in NAMES if document or name == PLAIN]
-            speeches = [self.say(visit, key, document, at, prompt, mood, length, seed) for key in keys]
+            speeches = [self.say(visit, key, document, at, prompt, mood, tokens, seed) for key in keys]
         made = self._last[visit.owner] = Continuation(document, asked, tuple(speeches))
         try:
             yield from self.follow(made)
@@ -134,7 +135,7 @@ class ContinueTab:
 
     def say(
         self, visit: Visit, key: str, document: str | None, at: int | None, prompt: str, mood: float,
-        length: int, seed: int,
+        tokens: int, seed: int,
     ) -> Speech:  # fmt: skip
         """Queue one of the two continuations; both draw with the same seed."""
         sampling = replace(CONTINUING, temperature=float(mood), seed=seed)
@@ -142,11 +143,11 @@ class ContinueTab:
 
         def begin(stop: Event) -> Iterator[AnswerEvent]:
             return visit.assistant.continue_(
-                document, at=after, prompt=prompt.strip() and prompt or None, tokens=int(length),
+                document, at=after, prompt=prompt.strip() and prompt or None, tokens=tokens,
                 memory=key.startswith(MEMORY), sampling=sampling, stop=stop,
             )  # fmt: skip
 
-        visit.check_tokens(length)
+        visit.check_tokens(tokens)
         return visit.speaker.say(key, prompt, begin)
 
     def at(self, view: View, place: str, prompt: str, visit: Visit) -> int | None:

@@ -289,6 +289,10 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     page.reload()
     page.wait_for_selector(".lm-sheet")
     until(lambda: page.evaluate(TOP)[0] <= place <= page.evaluate(TOP)[1])
+    page.locator("#lm-contents summary").click()
+    page.wait_for_timeout(300)  # the list is led to the chapter, and nothing else with it
+    page.keyboard.press("Escape")
+    assert page.evaluate(TOP)[0] <= place <= page.evaluate(TOP)[1]
     page.get_by_label("How the text looks").click()
     for _ in range(3):
         page.get_by_role("button", name="larger").click()
@@ -444,3 +448,19 @@ def test_writing_on_with_memory_beside_without(page, novel):
     page.get_by_role("tab", name="Write on").click()
     sync_api.expect(notes).to_have_count(2)
     becomes(page.locator(".lm-written").all_inner_texts, before)
+
+
+def test_a_collection_that_was_chosen_is_shown_after_a_refresh(page, novel, served):
+    upload(page, novel)
+    identifier = served.desk.shelf.entries()[0].id
+    served.desk.shelf.tag(identifier, "By the sea, Old")
+    shown = page.locator("[name=shown]")
+    for _ in range(2):
+        page.reload()
+        page.wait_for_selector(".lm-card", state="attached")
+        page.get_by_role("tab", name="Shelf").click()
+        shown.locator("option", has_text="Tag: By the sea").wait_for(state="attached")
+        if shown.input_value() == "all":
+            shown.select_option("tag By the sea")
+    sync_api.expect(shown).to_have_value("tag By the sea")
+    served.desk.shelf.tag(identifier, "")

@@ -112,9 +112,9 @@ def test_two_readers_share_one_voice_and_wait_for_nothing_else(reader, chromium,
     open_book(reader)
     to_tab(reader, "Write on")
     reader.get_by_label("At its end").check()
-    reader.get_by_label("Length in tokens").first.fill("400")
+    reader.get_by_label("Length in words").first.fill("300")
     visible(reader, "Write on").click()
-    written = reader.locator(".lm-footnote", has_text="tokens so far")
+    written = reader.locator(".lm-footnote", has_text="words so far")
     written.first.wait_for()
     assert program.load(1.5) > 0.05
 
@@ -150,7 +150,7 @@ def stopped(page) -> None:
     visible(page, "Stop").click()
     page.locator(".lm-footnote", has_text="stopped").first.wait_for()
     page.wait_for_function("() => ![...document.querySelectorAll('.lm-footnote')].some("
-                           "one => / tokens? so far/.test(one.innerText))")  # fmt: skip
+                           "one => / words? so far/.test(one.innerText))")  # fmt: skip
     # one that was stopped before it began may still appear, and is empty
     before = "".join(one.inner_text() for one in page.locator(".lm-written").all())
     page.wait_for_timeout(500)
