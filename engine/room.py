@@ -1,5 +1,10 @@
-"""Room on the disk: asked for before something large is written, so that nobody is left with half of it."""
+"""Room on the disk: asked for before something large is written, so that nobody is left with half of it.
 
+A file that holds nothing keeps some for the day on which it is full: rows of what is removed need room too.
+"""
+
+import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +14,7 @@ from engine.errors import Failure
 SPARE_BYTES = 1 << 20
 # SQLite needs some pages to open a database at all
 FULL_BYTES = 1 << 18
+RESERVE, RESERVE_BYTES = "reserve", 1 << 20
 
 
 def require_room(folder: Path, needed: float, what: str) -> None:
@@ -25,3 +31,17 @@ def require_room(folder: Path, needed: float, what: str) -> None:
 def is_full(folder: Path) -> bool:
     """Say whether nothing can be written on the disk of a folder for want of room."""
     return shutil.disk_usage(folder).free < FULL_BYTES
+
+
+def keep_reserve(home: Path) -> None:
+    """Write the file that `give_up_reserve` deletes, where there is room for far more."""
+    reserve = home / RESERVE
+    with contextlib.suppress(OSError):
+        if not reserve.exists() and shutil.disk_usage(home).free > 8 * RESERVE_BYTES:
+            reserve.write_bytes(os.urandom(RESERVE_BYTES))  # zeros would take no room on some disks
+
+
+def give_up_reserve(home: Path) -> None:
+    """Make the room on a full disk that deleting rows takes."""
+    with contextlib.suppress(OSError):
+        (home / RESERVE).unlink(missing_ok=True)

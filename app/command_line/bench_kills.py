@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 
 from app.command_line.arguments import add_json
-from app.command_line.bench_soak import verified
+from app.command_line.soaked import verified
 from engine.arguments import natural, positive, seed
 from engine.bench.subject import report
 from engine.errors import Failure

@@ -8,7 +8,6 @@ import itertools
 import json
 import random
 import secrets
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from engine.demonstrations.task import Task
 from engine.locks import holding
 from engine.shelf.entry import may_change
 from engine.shelf.identifiers import checked
-from engine.shelf.leftovers import bury
+from engine.shelf.leftovers import burial
 from engine.shelf.shelf import Shelf, folder_bytes
 from engine.shelf.titles import folded, one_line
 from ingest.errors import BadInput
@@ -192,10 +191,10 @@ class Store:
         )
         with holding(lock, timeout, refusal):
             freed = folder_bytes(folder)
-            with self.connections.writing() as db:
-                db.table("libraries").delete(identifier)
-                grave = bury(folder)
-            shutil.rmtree(grave, ignore_errors=True)
+            with burial(self.connections) as gone:
+                gone.db.table("libraries").delete(identifier)
+                gone.bury(folder)
+            gone.empty()
             lock.release(delete=True)
         self.connections.forget_deleted()
         return freed

@@ -49,7 +49,7 @@ class Connections:
         """This thread's connection. A write outside `writing()` commits by itself."""
         # a connection must not be carried over a fork
         if getattr(self._local, "process", None) != os.getpid() or self._is_stale():
-            self._local.copied = None
+            self._local.copied, self._local.seen = None, self._written()
             try:
                 self._local.db = self._open()
             except Unwritable as error:  # what cannot be written may still be read
@@ -99,7 +99,15 @@ class Connections:
 
     def _is_stale(self) -> bool:
         """Say whether this thread reads a copy that others may have left behind."""
-        return bool(self._local.copied) and time.monotonic() - self._local.opened > COPY_SECONDS
+        if not self._local.copied:
+            return False
+        return time.monotonic() - self._local.opened > COPY_SECONDS or self._written() != self._local.seen
+
+    def _written(self) -> list[tuple[int, int]]:
+        """Tell when database and log were last written, and how large they are."""
+        files = (self.path, Path(f"{self.path}-wal"))
+        there = [file.stat() for file in files if file.exists()]
+        return [(one.st_mtime_ns, one.st_size) for one in there]
 
     def _copied(self, error: "Unwritable") -> sqlite_utils.Database:
         """Open a copy in memory: SQLite writes beside a database to read it. Raises `error` if it cannot."""

@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.paths import CONVERTING, Paths
@@ -17,6 +18,7 @@ from engine.shelf.connections import Connections
 from engine.shelf.identifiers import SHAPE
 from engine.shelf.jobs import Jobs
 from engine.shelf.rebuilding import rebuilt_row
+from engine.shelf.sqlite import sqlite_utils
 
 LEFTOVER_SECONDS = 3600.0
 INCOMING = ".incoming-"
@@ -49,11 +51,9 @@ class Leftovers:
 
     def _bury_or_restore(self, table: str, grave: Path) -> None:
         """Restore what has rows still, as it was not removed after all; else bury it."""
-        identifier = grave.name.removeprefix(REMOVED).rpartition("-")[0]
-        home = grave.with_name(identifier)
+        home = _alive(grave)
         with self.connections.writing() as db:
-            alive = db.table(table).count_where("id = ?", [identifier])
-            if alive and not home.exists():
+            if db.table(table).count_where("id = ?", [home.name]) and not home.exists():
                 grave.rename(home)
                 return
         shutil.rmtree(grave, ignore_errors=True)
@@ -74,15 +74,43 @@ class Leftovers:
                 self.jobs.add(row["id"])
 
 
-def bury(folder: Path) -> Path:
-    """Rename a folder that is to be deleted, inside the transaction that deletes its rows; returns its grave.
+class Burial:
+    """Folders that are deleted with their rows: `graves`, to be emptied once the transaction stands."""
 
-    Raises OSError where a file in it is held open (Windows).
-    """
-    grave = folder.with_name(f"{REMOVED}{folder.name}-{secrets.token_hex(4)}")
-    if folder.exists():
-        folder.rename(grave)
-    return grave
+    def __init__(self, db: sqlite_utils.Database) -> None:
+        self.db, self.graves = db, list[Path]()
+
+    def bury(self, folder: Path) -> None:
+        """Rename a folder into a grave. Raises OSError where a file in it is held open (Windows)."""
+        grave = folder.with_name(f"{REMOVED}{folder.name}-{secrets.token_hex(4)}")
+        if folder.exists():
+            folder.rename(grave)
+            self.graves.append(grave)
+
+    def empty(self) -> None:
+        """Delete what was buried."""
+        for grave in self.graves:
+            shutil.rmtree(grave, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def burial(connections: Connections) -> Iterator[Burial]:
+    """Open a transaction that deletes rows and buries their folders; they are back where it fails."""
+    graves: list[Path] = []
+    try:
+        with connections.writing() as db:
+            made = Burial(db)
+            graves = made.graves
+            yield made
+    except BaseException:
+        for grave in graves:
+            grave.rename(_alive(grave))
+        raise
+
+
+def _alive(grave: Path) -> Path:
+    """Return where the folder of a grave was."""
+    return grave.with_name(grave.name.removeprefix(REMOVED).rpartition("-")[0])
 
 
 def keep_graves(paths: Paths) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from engine.shelf.connections import Unwritable
 from engine.shelf.jobs import Busy, Job, Jobs, Work
 
 POLL_SECONDS = 0.5
@@ -43,8 +44,9 @@ class JobRunner:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Queue what was interrupted, then begin."""
-        self._jobs.recover()
+        """Queue what was interrupted, then begin; on a full disk it is queued once there is room."""
+        with contextlib.suppress(Unwritable):
+            self._jobs.recover()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
         self._thread.start()

@@ -22,14 +22,14 @@ from engine.errors import Failure
 from engine.locks import FileLock, document_lock, holding
 from engine.marks.marks import Marks
 from engine.paths import Paths
-from engine.room import require_room
+from engine.room import give_up_reserve, keep_reserve, require_room
 from engine.shelf.connections import Connections, Unwritable
 from engine.shelf.entry import Entry
 from engine.shelf.fulltext import FullText
 from engine.shelf.holders import joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
-from engine.shelf.leftovers import INCOMING, Leftovers, bury, keep_graves, set_aside
+from engine.shelf.leftovers import INCOMING, Burial, Leftovers, burial, keep_graves, set_aside
 from engine.shelf.rebuilding import file_hash, write_note, write_whole
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line, tag_names
@@ -97,10 +97,19 @@ class Shelf:
         file_name = "source" + _safe_suffix(name)
         incoming = self.paths.documents / f"{INCOMING}{secrets.token_hex(8)}"
         require_room(self.paths.documents, source.stat().st_size, name)
+        placed: list[Path] = []
         try:
             incoming.mkdir(parents=True)
             digest, size = _copy_and_hash(source, incoming / file_name)
-            return self._enter(incoming, digest, size, name, file_name)
+            entered = self._enter(incoming, digest, size, name, file_name, placed)
+            keep_reserve(self.paths.home)
+            return entered
+        except Unwritable:
+            for (
+                folder
+            ) in placed:  # its row could not be written: it was not added, today or at the next start
+                folder.rename(incoming)
+            raise
         except OSError as error:
             raise Failure(
                 f"{name} cannot be copied to the shelf in {self.paths.home}: {error.strerror or error}"
@@ -198,30 +207,31 @@ class Shelf:
         `timeout` seconds, BadInput when there is no such document.
         """
         title, lock = self.get(identifier).title, self.lock(identifier)
-        try:
-            self.jobs.cancel_all(identifier)
-            return self._remove(identifier, title, lock, timeout, keep_marks)
-        except Unwritable as error:
-            if not error.full:
-                raise
+        for _ in range(2):
+            try:
+                return self._remove(identifier, title, lock, timeout, keep_marks)
+            except Unwritable as error:
+                if not error.full:
+                    raise
+                give_up_reserve(self.paths.home)
         # the rows can only go once the files have made room for that
         with holding(lock, timeout, f'"{title}" is being worked on by process {lock.holder()}: end that'):
             freed = folder_bytes(self._folder(identifier))
             shutil.rmtree(self._folder(identifier))
-        self.jobs.cancel_all(identifier)
         return freed + self._remove(identifier, title, lock, timeout, keep_marks)
 
     def _remove(self, identifier: str, title: str, lock: FileLock, timeout: float, keep_marks: bool) -> int:
         refusal = (
             f'"{title}" is being worked on by process {lock.holder()}: pause or stop that, then remove it'
         )
+        self.jobs.cancel_all(identifier)
         with holding(lock, timeout, refusal):
-            graves = self._delete_rows(identifier, keep_marks)
-            freed = sum(folder_bytes(grave) for grave in graves)
-            for grave in graves:
-                shutil.rmtree(grave, ignore_errors=True)
+            gone = self._delete_rows(identifier, keep_marks)
+            freed = sum(map(folder_bytes, gone.graves))
+            gone.empty()
             lock.release(delete=True)
         self.connections.forget_deleted()
+        keep_reserve(self.paths.home)
         return freed
 
     def sweep(self) -> None:
@@ -313,7 +323,10 @@ class Shelf:
                 {"document": identifier, "owner": self.owner, column: value}, pk=("document", "owner")
             )
 
-    def _enter(self, incoming: Path, digest: str, size: int, name: str, file_name: str) -> tuple[Entry, bool]:
+    def _enter(
+        self, incoming: Path, digest: str, size: int, name: str, file_name: str, placed: list[Path]
+    ) -> tuple[Entry, bool]:
+        """Give what was copied its row and its folder, which `placed` then names."""
         with self.connections.writing() as db:
             # of a book whose file was lost, the first letters of the hash may be all that is known
             known = db.execute(
@@ -341,6 +354,7 @@ class Shelf:
                 set_aside(self.paths, folder)
             write_note(incoming, row)
             incoming.rename(folder)
+            placed.append(folder)
             documents.insert(row)
         return self.get(identifier), True
 
@@ -364,20 +378,23 @@ class Shelf:
         for row in self.connections.db.query("SELECT * FROM documents WHERE id = ?", [identifier]):
             write_note(self._folder(identifier), row)
 
-    def _delete_rows(self, identifier: str, keep_marks: bool) -> list[Path]:
-        """Delete the rows; returns the graves of the document and of the talks that went with it."""
-        with self.connections.writing() as db:
+    def _delete_rows(self, identifier: str, keep_marks: bool) -> Burial:
+        """Delete the rows; returns the burial of the document and of the talks that went with it."""
+        with burial(self.connections) as gone:
+            db = gone.db
             self.get(identifier)
             talks = [row["id"] for row in db.table("talks").rows_where("document = ?", [identifier])]
             if keep_marks:
                 db.execute("UPDATE marks SET document = NULL WHERE document = ?", [identifier])
             db.table("documents").delete(identifier)
             try:
-                return [bury(self._folder(identifier)), *(bury(self.paths.talks / talk) for talk in talks)]
+                for folder in (self._folder(identifier), *(self.paths.talks / talk for talk in talks)):
+                    gone.bury(folder)
             except OSError as error:
                 raise Failure(
                     f"the files of document {identifier} are in use ({error.strerror}): close them"
                 ) from error
+        return gone
 
 
 def folder_bytes(folder: Path) -> int:

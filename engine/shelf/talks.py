@@ -6,7 +6,6 @@ positions 0, 1, 2 …; to change a question the talk is cut there and goes on.
 
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.shelf.connections import Connections
-from engine.shelf.leftovers import bury
+from engine.shelf.leftovers import burial
 from engine.shelf.titles import one_line
 from ingest.errors import BadInput
 
@@ -87,11 +86,11 @@ class Talks:
 
     def delete(self, talk: str) -> None:
         """Delete the talk, its messages and its memory."""
-        with self.connections.writing() as db:
+        with burial(self.connections) as gone:
             self.get(talk)
-            db.table("talks").delete(talk)
-            grave = bury(self.folder / talk)
-        shutil.rmtree(grave, ignore_errors=True)
+            gone.db.table("talks").delete(talk)
+            gone.bury(self.folder / talk)
+        gone.empty()
         self.connections.forget_deleted()
 
     # messages

@@ -25,6 +25,7 @@ from engine.paths import Paths
 from engine.sampling import Sampling
 from engine.shelf import connections
 from engine.shelf.connections import Unwritable
+from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Shelf
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
@@ -203,6 +204,75 @@ def test_a_book_without_a_memory_makes_room_too(added, disk, tmp_path):
     assert shelf.remove(entry.id) >= 600_000
     assert shelf.entries() == [] and shelf.jobs.all() == []
     assert shutil.disk_usage(disk).free > 600_000
+    shelf.close()
+
+
+def test_a_book_that_frees_less_than_its_rows_take_goes_too(added, disk, tmp_path):
+    """Rows first, on the reserve; the next goes by the room of the last."""
+    shelf = Shelf(Paths(disk / "home"))
+    ids = []
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text(f"Some words, {number}.")
+        ids.append(shelf.add(tmp_path / f"{number}.txt")[0].id)
+    shelf.close()
+    fill(disk)
+    for number, one in enumerate(ids):
+        shelf.remove(one)
+        assert {entry.id for entry in shelf.entries()} == set(ids[number + 1 :])
+        assert not shelf.paths.document(one).exists()
+    shelf.close()
+
+
+def test_folders_have_their_names_back_where_their_rows_stay(added, disk, tmp_path, monkeypatch):
+    """A disk that is full when the transaction ends: nothing is half removed, or half added."""
+    library = opened(added, disk)
+    shelf, identifier = library.shelf, library.shelf.entries()[0].id
+    talk = shelf.talks.create(identifier).id
+    (shelf.paths.talks / talk).mkdir(parents=True)
+    there = set(shelf.paths.home.rglob("*")) | {shelf.paths.home / "reserve"}
+
+    @contextlib.contextmanager
+    def full_at_its_end(self):
+        with writing(self):
+            yield self.db
+            raise Unwritable("", full=True)
+
+    (tmp_path / "new.md").write_text("New words.")
+    writing = connections.Connections.writing
+    with monkeypatch.context() as patch:
+        patch.setattr(connections.Connections, "writing", full_at_its_end)
+        for deed in (
+            lambda: shelf._delete_rows(identifier, False),
+            lambda: shelf.talks.delete(talk),
+            lambda: shelf.add(tmp_path / "new.md"),
+        ):
+            with pytest.raises(Unwritable):
+                deed()
+            assert {*shelf.paths.home.rglob("*"), shelf.paths.home / "reserve"} == there
+    library.shelf.close()
+
+
+def test_a_runner_starts_where_a_job_was_interrupted_and_the_disk_is_full(added, disk, tmp_path):
+    shelf = Shelf(Paths(disk / "home"))
+    (tmp_path / "new.txt").write_text("New words.")
+    job = shelf.jobs.add(shelf.add(tmp_path / "new.txt")[0].id)
+    with shelf.connections.writing() as db:
+        db.execute("UPDATE jobs SET state = 'running', worker = 'dead' WHERE id = ?", [job.id])
+    shelf.close()
+    fill(disk)
+    runner = JobRunner(shelf.jobs, lambda job, report: None)
+    runner.start()
+    assert shelf.jobs.get(job.id).state == "running"
+    (disk / "filler").unlink()
+    (disk / "rest").unlink()
+    shelf.jobs.recover()
+    runner.wake()
+    for _ in range(200):
+        if shelf.jobs.get(job.id).state == "done":
+            break
+        time.sleep(0.05)
+    assert shelf.jobs.get(job.id).state == "done"
+    assert runner.stop()
     shelf.close()
 
 

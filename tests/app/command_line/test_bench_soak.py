@@ -2,12 +2,14 @@
 
 import hashlib
 import random
+from collections import Counter
 
 import httpx
 import pytest
 
-from app.command_line import bench_soak
-from app.command_line.bench_soak import Ledger, Refused
+from app.command_line import bench_soak, soak_ledger
+from app.command_line.soak_ledger import Ledger
+from app.command_line.soaked import Refused
 from engine.paths import Paths
 
 
@@ -51,14 +53,14 @@ class Program:
         return {"answer": "Pepper"}
 
     def job(self, identifier: str) -> dict:
-        return {"state": "done"}
+        return {"id": 1, "state": "done", "message": ""}
 
     def read(self, identifier: str, *_) -> dict:
         return {"text": "torn" if self.loses == "text" else self.texts[identifier].replace("# ", "")}
 
 
 def soaked(tmp_path, monkeypatch, loses: str = "") -> tuple[Ledger, dict[str, int]]:
-    monkeypatch.setattr(bench_soak, "WAIT_SECONDS", 0)
+    monkeypatch.setattr(soak_ledger, "WAIT_SECONDS", 0)
     program = Program(tmp_path, loses)
     ledger = Ledger(random.Random(1), {"ask": 30, "add": 20, "remove": 6})
     ledger.visit(program)
@@ -88,3 +90,41 @@ def test_a_lost_book_and_one_of_nobody_are_seen(tmp_path, monkeypatch):
     (Paths(tmp_path).documents / lost).rename(Paths(tmp_path).documents / "0123456789ab")
     wrong = ledger.wrong(tmp_path)
     assert (wrong["books lost"], wrong["folders of nobody"]) == (1, 1)
+
+
+FULL = "the shelf cannot be changed (the disk is full: make room, for instance remove a book)"
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_only_a_full_disk_may_refuse_a_book(tmp_path, monkeypatch, is_full):
+    monkeypatch.setattr(soak_ledger, "WAIT_SECONDS", 0)
+    program, refused = Program(tmp_path), []
+
+    def add(text: str, *_) -> dict:
+        ledger.fill(False)
+        if len(refused) < 3:
+            ledger.fill(is_full)
+            refused.append(text)
+            raise Refused(FULL)
+        return Program.add(program, text)
+
+    program.add = add
+    ledger = Ledger(random.Random(1), {"add": 5})
+    ledger.visit(program)
+    assert (ledger.done["refused"], len(ledger.errors)) == ((3, 0) if is_full else (0, 3))
+
+
+def test_visitors_go_on_until_every_strike_has_come_and_a_round_goes_on_where_the_last_ended(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(soak_ledger, "WAIT_SECONDS", 0)
+    program = Program(tmp_path)
+    program.look = lambda: setattr(ledger, "ended", ledger.done.total() > 40)
+    ledger = Ledger(random.Random(1), {"ask": 2, "add": 2, "remove": 1}, Counter({"kill": 1}))
+    ledger.visit(program)
+    assert ledger.done["add"] > 2 and not ledger.is_done, "the kill is still to come"
+    ledger.write(tmp_path / "soak.json")
+    again = Ledger.read(tmp_path / "soak.json", random.Random(2))
+    assert (again.books, again.done, again.strikes) == (ledger.books, ledger.done, ledger.strikes)
+    bench_soak.again(again, type("Stopped", (), {"kill": lambda _: None, "start": lambda _: None})())
+    assert again.is_done and again.counted()["SIGKILLs"] == 1
