@@ -125,15 +125,16 @@ def strike(ledger: Ledger, server: Soaked, disk: SmallDisk, end: float) -> None:
         if kind == "kill":
             again(ledger, server)
         else:
-            ledger.fill(True)
+            ledger.fill(is_filling=True, is_full=False)
             disk.fill()
+            ledger.fill(is_filling=True, is_full=True)
             time.sleep(ledger.chance.uniform(*FULL_SECONDS))
             if ledger.strikes["kill"] and ledger.done["full"] % 2:
                 again(ledger, server)
                 ledger.done["full kill"] += 1
                 time.sleep(ledger.chance.uniform(*FULL_SECONDS))
             disk.free()
-            ledger.fill(False)
+            ledger.fill(is_filling=False, is_full=False)
             ledger.strikes["full"] -= 1
             ledger.done["full"] += 1
         print(f"bench soak: still to come {dict(ledger.strikes)}", file=sys.stderr, flush=True)

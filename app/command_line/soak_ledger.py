@@ -46,6 +46,7 @@ class Ledger:
     seconds: float = 0.0
     left: dict[str, int] = field(default_factory=dict)
     is_full: bool = False
+    is_filling: bool = False
     ended: bool = False
     _full_times: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -68,10 +69,10 @@ class Ledger:
         """Whether nothing is left to do, and nothing to come."""
         return not any(self.left.values()) and not self.strikes.total()
 
-    def fill(self, is_full: bool) -> None:
-        """Note that the disk is full from now on, or no more."""
-        self.is_full = is_full
-        self._full_times += is_full
+    def fill(self, is_filling: bool, is_full: bool) -> None:
+        """Note that the disk is being filled, or is full, from now on, or no more."""
+        self._full_times += is_filling and not self.is_filling
+        self.is_filling, self.is_full = is_filling, is_full
 
     def visit(self, server: Soaked) -> None:
         """Be a visitor, until nothing is left to do or the round ends."""
@@ -119,7 +120,7 @@ class Ledger:
 
     def _did(self, server: Soaked, kind: str, subject: Any) -> bool:
         """Try a task once; says whether it is over."""
-        was_full, times = self.is_full, self._full_times
+        was_full, was_filling, times = self.is_full, self.is_filling, self._full_times
         try:
             getattr(self, f"_{kind}")(server, subject)
             server.look()
@@ -127,7 +128,7 @@ class Ledger:
             self.done["cut off"] += 1
             return False
         except Refused as error:
-            if FULL.search(str(error)) and (was_full or self._full_times > times):
+            if FULL.search(str(error)) and (was_filling or self._full_times > times):
                 self.done["refused"] += 1
                 return False
             self.errors.append(f"{kind}: {error}")

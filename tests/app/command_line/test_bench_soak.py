@@ -101,9 +101,9 @@ def test_only_a_full_disk_may_refuse_a_book(tmp_path, monkeypatch, is_full):
     program, refused = Program(tmp_path), []
 
     def add(text: str, *_) -> dict:
-        ledger.fill(False)
+        ledger.fill(False, False)
         if len(refused) < 3:
-            ledger.fill(is_full)
+            ledger.fill(is_full, is_full)
             refused.append(text)
             raise Refused(FULL)
         return Program.add(program, text)
