@@ -11,7 +11,7 @@ from threading import Event, Lock
 from engine.answering.answer import Answer, AnswerEvent, Citation
 from engine.answering.citing import cite, looked_at
 from engine.answering.passages import Chosen
-from engine.answering.prompt import Prompt
+from engine.answering.prompt import Prompt, says_nothing_tells
 from engine.answering.trace import Read, Recorder
 from engine.library import Library
 from engine.reader import Reader, Token
@@ -83,9 +83,10 @@ class Utterance:
         citations: tuple[Citation, ...] = ()
         looked: tuple[Citation, ...] = ()
         passages: tuple[Read, ...] = ()
+        tells = not says_nothing_tells(text)
         if about is not None:
             passages = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in about.passages)
-            citations = cite(text, about, self.library.document) if text else ()
+            citations = cite(text, about, self.library.document) if text and tells else ()
             looked = looked_at(about.passages, self.library.document) if text and not citations else ()
         return Answer(
             text=text,
@@ -97,6 +98,7 @@ class Utterance:
             memory_tokens=memory.tokens if memory is not None else 0,
             passages=passages,
             stopped=self.stop.is_set(),
+            answered=about is None or tells,
             trace=None if memory is None else self._recorder.finished(text, sidenet.gates, passages),
         )
 

@@ -1,8 +1,8 @@
 """From an answer back to sentences of the book.
 
 What the reading layers found is cited by the sentences that its words stand in. What a model said in its own
-words is cited by overlap: sentences of the best passage, for what they hold of the answer's own words and of
-the question's; nothing where that passage holds too little of the question.
+words is cited by overlap: sentences of the passages, for what they hold of the answer's own words and of the
+question's; nothing where none holds any of the former.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from engine.answering.answer import Citation
-from engine.answering.evidence import LEAST_SURE, content_stems, stems_of
+from engine.answering.evidence import content_stems, stems_of
 from engine.answering.passages import Chosen
 from engine.answering.reading import Found, Reading, Span
 from engine.shelf.fulltext import Hit
@@ -18,8 +18,8 @@ from ingest.document import Document
 from ingest.passages import sentences
 
 CITED = 3
-LEAST_SCORE = 0.35
 ANSWER_SHARE = 0.6
+LEAST_SCORE = 0.45  # more than the question's words alone can give
 AROUND = 1200  # characters on either side in which a sentence begins and ends
 SHORTEST = 40  # characters of a sentence that can be understood by itself
 
@@ -55,24 +55,25 @@ def sentence_around(text: str, start: int, end: int, low: int) -> tuple[int, int
 
 
 def cite(answer: str, chosen: Chosen, document_of: DocumentOf) -> tuple[Citation, ...]:
-    """Cite up to three sentences that hold what the answer says, best first."""
-    if chosen.sure < LEAST_SURE or not chosen.passages:
-        return ()
-    best = chosen.passages[0]
-    document = document_of(best.document)
+    """Cite up to three sentences of the passages that hold what the answer says, best first."""
     said = content_stems(answer) - chosen.question
     scored = []
-    for start, end in sentences(document.text, best.start, best.end):
-        if _is_heading(document, start, end):  # it says nothing
-            continue
-        held = stems_of(document.text[start:end])
-        score = chosen.weights.coverage(chosen.question, held)
-        if said:
-            score = ANSWER_SHARE * len(said & held) / len(said) + (1 - ANSWER_SHARE) * score
-        if score >= LEAST_SCORE:
-            scored.append((-score, start, end))
+    for rank, hit in enumerate(chosen.passages):
+        document = document_of(hit.document)
+        for start, end in sentences(document.text, hit.start, hit.end):
+            if _is_heading(document, start, end):  # it says nothing
+                continue
+            held = stems_of(document.text[start:end])
+            score = chosen.weights.coverage(chosen.question, held)
+            if said:
+                score = ANSWER_SHARE * len(said & held) / len(said) + (1 - ANSWER_SHARE) * score
+            if score >= LEAST_SCORE:
+                scored.append((-score, rank, start, end))
+    best = sorted(scored)[:CITED]
+    names = [chosen.passages[rank].document for _, rank, *_ in best]
     return tuple(
-        citation(document, best.document, start, end, chosen.sure) for _, start, end in sorted(scored)[:CITED]
+        citation(document_of(name), name, start, end, -score)
+        for name, (score, _, start, end) in zip(names, best, strict=True)
     )
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from engine.shelf.terms import question_terms, stems
 from engine.shelf.words import words
 
-LEAST_TOLD = 0.25  # of the question's weight that all passages found hold together
-LEAST_SURE = 0.5  # of it that the best passage holds
+LEAST_TOLD = 0.6  # of the question's weight that all passages found hold together
 
 
 def stems_of(text: str) -> frozenset[str]:

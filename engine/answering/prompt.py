@@ -13,7 +13,8 @@ from engine.shelf.fulltext import Hit
 NOT_TOLD = "The document does not seem to tell."
 INSTRUCTION = (
     "You are a reading assistant. Answer the question about the text from the passages given, "
-    "in one or two short sentences. Do not add anything that the passages do not say."
+    "in one or two short sentences. Do not add anything that the passages do not say. "
+    f'If the passages do not tell, answer only: "{NOT_TOLD}"'
 )
 TALKING = "You are a friendly reading assistant. Answer in one or two short sentences."
 
@@ -32,6 +33,11 @@ class Turn:
 
     role: str
     text: str
+
+
+def says_nothing_tells(answer: str) -> bool:
+    """Tell whether a model refuses in the words that it was given for that, or nearly."""
+    return "not seem to tell" in answer or "do not tell" in answer or "does not tell" in answer
 
 
 def is_small_talk(message: str) -> bool:

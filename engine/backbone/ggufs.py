@@ -35,6 +35,37 @@ NAMES = {
 }
 
 
+FOUR_BITS = frozenset((2, 3, 14, 15))  # Q4_0, Q4_1, Q4_K_S, Q4_K_M, by the numbers of `general.file_type`
+EIGHT_BITS = frozenset((7, 8, 9, 16, 17, 18))  # Q8_0, Q5_0, Q5_1, Q5_K_S, Q5_K_M, Q6_K
+SCALARS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # kind of a value -> bytes
+STRING = 8
+LONGEST_STRING = 1 << 20
+
+
+def few_bits(path: Path) -> str | None:
+    """Return the precision, "int4" or "int8", that comes nearest to what a file says of itself; else None.
+
+    Only the facts before the vocabulary are read: the whole takes seconds.
+    """
+    with path.open("rb") as file:
+
+        def number(size: int) -> int:
+            return int.from_bytes(file.read(size), "little")
+
+        if file.read(4) != b"GGUF":
+            return None
+        file.read(12)  # version, count of tensors
+        for _ in range(min(number(8), LONGEST_STRING)):
+            key = file.read(min(number(8), LONGEST_STRING))
+            kind = number(4)
+            if kind not in SCALARS and kind != STRING:
+                return None
+            value = number(min(number(8), LONGEST_STRING) if kind == STRING else SCALARS[kind])
+            if key == b"general.file_type":
+                return "int4" if value in FOUR_BITS else "int8" if value in EIGHT_BITS else None
+    return None
+
+
 class GgufFile:
     """The tensors of a file by the names that `transformers` gives them.
 

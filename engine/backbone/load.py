@@ -43,6 +43,7 @@ DEFAULT_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 COMPLETE = "complete"
 FINGERPRINT = "fingerprint"
 SAMPLE_BYTES = 1 << 16
+LARGE = 400_000_000  # bytes of a GGUF file
 
 
 def default_gguf() -> Path:
@@ -77,8 +78,9 @@ def load_backbone(
     BadInput
         No such model, its family is not supported, or it cannot run so on this machine.
     """
-    chosen = placed(device, precision)  # refused before anything is fetched or converted
     source = Source.of(model)
+    # refused before anything is fetched or converted
+    chosen = placed(device, precision, few_bits=source.few_bits)
     try:
         if chosen.is_packed:
             return _packed(source, paths, chosen)
@@ -115,6 +117,15 @@ class Source:
     def is_default(self) -> bool:
         """Whether it is the model that comes along."""
         return self.name == DEFAULT_NAME and self.gguf is not None
+
+    @property
+    def few_bits(self) -> str | None:
+        """The packed precision nearest to a large GGUF file, see `placed`."""
+        if self.gguf is None or self.gguf.stat().st_size < LARGE:
+            return None
+        from engine.backbone.ggufs import few_bits
+
+        return few_bits(self.gguf)
 
     @property
     def options(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from engine.backbone import packs
 from engine.backbone.families import part
 from engine.backbone.fingerprint import fingerprint_of, sampled_positions
 from engine.backbone.llama import Llama, OwnConfig
-from engine.backbone.mapped import load_mapped, save_mapped
+from engine.backbone.mapped import MappedFile, load_mapped
 from engine.backbone.packs import Codes, EightBits, FourBits, Matrix, SixteenBits
 from engine.backbone.rows import is_plain
 from ingest.errors import BadInput
@@ -147,17 +147,19 @@ def pack(source: Tensors, config: Any, precision: str, folder: Path) -> None:
     """
     if not is_plain(config):
         raise BadInput(f"models of type '{config.model_type}' cannot be packed; choose --precision float32")
-    made: dict[str, Tensor] = {}
-    for name in wanted(source, config):
+    names = wanted(source, config)
+    made = MappedFile(folder / WEIGHTS_FILE, 2 * len(names) + 1)
+    for name in names:
         stem, kind = name.rsplit(".", 1)
         shape = source.shape(name)
         if kind == "bias" or len(shape) == 1:
-            made[name] = source.dense(name).contiguous()
+            made.add(name, source.dense(name).contiguous())
             continue
         is_head = stem in ("lm_head", "model.embed_tokens")
         matrix = packed(source, name, shape, precision == "int4" and not is_head)
-        made |= {f"{stem}.{field}": tensor for field, tensor in vars(matrix).items()}
-    save_mapped(made, folder / WEIGHTS_FILE, {"fingerprint": fingerprint_of(samples(source, config))})
+        for field, tensor in vars(matrix).items():
+            made.add(f"{stem}.{field}", tensor)
+    made.close({"fingerprint": fingerprint_of(samples(source, config))})
 
 
 def wanted(source: Tensors, config: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 `auto` takes the quickest device that is there and loses nothing: numbers of 16 bits stay so on a graphics
 card, everything else is float32. On the CPU a text is written on the file's own four bits beside that, where
-it has them (`rows.py`).
+it has them (`rows.py`); a large model of few bits stays in few bits: float32 would take eight times its size.
 """
 
 import os
@@ -51,8 +51,11 @@ def placed(
     device: str | None = None,
     precision: str | torch.dtype | None = None,
     stored: torch.dtype | None = None,
+    few_bits: str | None = None,
 ) -> Placement:
     """Choose for a model whose weights are `stored` so; None: what the environment names, or `auto`.
+
+    few_bits: the packed precision nearest to the file of a large model, where that has few bits.
 
     Raises
     ------
@@ -68,6 +71,8 @@ def placed(
         kept = str(stored).removeprefix("torch.")
         if where.type != "cpu" and kept in able and kept in ("bfloat16", "float16"):
             return Placement(where, kept, "the weights are stored so, and nothing is lost")
+        if where.type == "cpu" and packs.is_quick() and few_bits is not None:
+            return Placement(where, few_bits, "its file has few bits, and float32 would take much memory")
         if where.type == "cpu" and packs.is_quick():
             said = "nothing is lost; words are written on the model file's own four bits, where it has them"
             return Placement(where, "float32", said, writes_packed=True)

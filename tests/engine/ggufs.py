@@ -26,6 +26,7 @@ MIXTURES = {
     "Q8_0": (Kind.Q8_0, Kind.Q8_0, Kind.Q8_0),
     "F16": (Kind.F16, Kind.F16, Kind.F16),
 }
+FILE_TYPES = {"F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q4_K_M": 15, "Q5_K_M": 17, "Q6_K": 18}
 
 
 def stored(shape: tuple[int, int], kind: Kind, random: np.random.Generator) -> np.ndarray:
@@ -47,6 +48,7 @@ def write_gguf(path: Path, mixture: str, architecture: str = "llama", tokenizer=
     most, some, table = MIXTURES[mixture]
     random, file = np.random.default_rng(0), GGUFWriter(path, architecture)
     file.add_name("tiny")
+    file.add_file_type(FILE_TYPES[mixture])
     file.add_context_length(512)
     file.add_embedding_length(WIDTH)
     file.add_block_count(BLOCKS)

@@ -140,10 +140,11 @@ def test_what_comes_after_the_bound_does_not_exist(assistant, tmp_path):
     one = put(assistant, tmp_path, FIRST_END, "one.md")
     two = put(assistant, tmp_path, OTHER_END, "two.md")
     question = "What did Miss Amberley and Captain Farrow count?"
-    bounded = [outcome(assistant.ask(d, question, until="chapter 2", sampling=SHORT)) for d in (one, two)]
+    ask = {"until": "chapter 2", "sampling": SHORT, "least": 0.2}  # the bound leaves half of what is asked
+    bounded = [outcome(assistant.ask(d, question, **ask)) for d in (one, two)]
     assert bounded[0] == bounded[1]
     assert bounded[0][1]
-    free = [outcome(assistant.ask(d, question, sampling=SHORT)) for d in (one, two)]
+    free = [outcome(assistant.ask(d, question, **ask | {"until": None})) for d in (one, two)]
     assert free[0] != free[1]
 
 
@@ -205,7 +206,7 @@ def test_what_the_book_does_not_hold_is_said(assistant, tmp_path):
 def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_path, monkeypatch):
     document = put(assistant, tmp_path, FIRST_END)
     question, talk = "What did Miss Amberley count on day 7?", assistant.shelf.talks.create(document)
-    monkeypatch.setattr("engine.answering.citing.LEAST_SURE", 1.1)
+    monkeypatch.setattr("engine.answering.citing.LEAST_SCORE", 1.1)
     *_, last = assistant.ask(document, question, sampling=SHORT, talk=talk.id)
     text = assistant.library.document(document).text
     assert not last.answer.citations and last.answer.looked
@@ -213,7 +214,6 @@ def test_where_nothing_is_sure_the_passages_read_again_are_named(assistant, tmp_
     assert "Amberley" in last.answer.looked[0].text
     kept = assistant.shelf.talks.messages(talk.id)[-1].settings["looked"]
     assert kept == [one.as_dict() for one in last.answer.looked]
-    monkeypatch.setattr("engine.answering.citing.LEAST_SURE", 0.4)
     monkeypatch.setattr("engine.answering.citing.LEAST_SCORE", 0.1)  # the tiny model says nothing of the text
     *_, last = assistant.ask(document, question, sampling=Sampling(max_tokens=200))
     assert last.answer.citations and not last.answer.looked
@@ -247,7 +247,7 @@ def test_of_all_books_only_what_was_read_may_answer(assistant, tmp_path):
     """Neither the rest of a book, nor a book not begun, nor an answer of the talk that knew more."""
     read = put(assistant, tmp_path, START, "first.md")
     begun = put(assistant, tmp_path, chapter(9, "Old Mother Tansy"), "second.md")
-    ask = {"until": "read", "sampling": SHORT}
+    ask = {"until": "read", "sampling": SHORT, "least": 0.2}
     with pytest.raises(BadInput, match="not read anything"):
         list(assistant.ask(None, "What did Old Mother Tansy count?", **ask))
     end = assistant.library.document(read).position("chapter 1")

@@ -10,7 +10,7 @@ from gguf import quants
 from engine.arguments import DEVICE_VARIABLE, PRECISION_VARIABLE
 from engine.backbone import packs, placement
 from engine.backbone.backbone import Backbone
-from engine.backbone.ggufs import _READERS, GgufFile
+from engine.backbone.ggufs import _READERS, GgufFile, few_bits
 from engine.backbone.growing import ROOM, GrowingLayer
 from engine.backbone.load import load_backbone
 from engine.backbone.packing import PackedLinear, dense_of
@@ -206,6 +206,34 @@ def test_a_gguf_file_computes_what_its_weights_say(
     monkeypatch.setattr("engine.backbone.ggufs.GgufFile", None)  # all is there: the file is not read again
     again = load_backbone(paths, file, "cpu", precision)
     torch.testing.assert_close(states_of(again, ids, 12), states_of(few, ids, 12), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "precision"),
+    [
+        ("Q4_0", "int4"),
+        ("Q4_K_M", "int4"),
+        ("Q5_K_M", "int8"),
+        ("Q6_K", "int8"),
+        ("Q8_0", "int8"),
+        ("F16", None),
+    ],
+)
+def test_a_file_says_in_how_few_bits_it_is(tmp_path, tiny_tokenizer, mixture, precision):
+    file = write_gguf(tmp_path / "tiny.gguf", mixture, "qwen2", tiny_tokenizer)
+    assert few_bits(file) == precision
+    for size in range(0, 200, 7):
+        (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:size])
+        assert few_bits(tmp_path / "cut.gguf") in (None, precision)
+
+
+@needs_kernels
+def test_a_large_file_of_few_bits_stays_in_few_bits(tmp_path, tiny_tokenizer, monkeypatch):
+    file = str(write_gguf(tmp_path / "tiny.gguf", "Q4_K_M", "llama", tiny_tokenizer))
+    assert load_backbone(Paths(tmp_path), file, "cpu").placement.precision == "float32"
+    monkeypatch.setattr("engine.backbone.load.LARGE", 1)
+    assert load_backbone(Paths(tmp_path), file, "cpu").placement.precision == "int4"
+    assert load_backbone(Paths(tmp_path), file, "cpu", "float32").placement.precision == "float32"
 
 
 @needs_kernels
