@@ -105,9 +105,7 @@ class Shelf:
             keep_reserve(self.paths.home)
             return entered
         except Unwritable:
-            for (
-                folder
-            ) in placed:  # its row could not be written: it was not added, today or at the next start
+            for folder in placed:  # without its row it was not added, nor will be at the next start
                 folder.rename(incoming)
             raise
         except OSError as error:

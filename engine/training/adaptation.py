@@ -111,18 +111,8 @@ class Adaptation:
             *("--parts", "memory", "--reading", "sparse", "--memory-values", "following"),
             *("--memory-layers", self.memory_layers, "--first-layer", lowest),
             *("--memory-block", self.scaled(MEMORY_BLOCK), "--rows", rows, "--steps", steps),
-            *(
-                "--limit",
-                36,
-                "--loss-share",
-                0.5,
-                "--capacity",
-                40960,
-                "--rate",
-                1.5e-3,
-                "--scale-rate",
-                0.05,
-            ),
+            *("--limit", 36, "--loss-share", 0.5, "--capacity", 40960),
+            *("--rate", 1.5e-3, "--scale-rate", 0.05),
             *("--memory-rate", 0.02, "--weight-decay", 0, "--warmup", 8, "--chats", 16, "--save", 5),
         ]
 
