@@ -329,7 +329,9 @@ def quoted(words: str) -> str:
 
 def open_book(page, title: str = BOOK) -> None:
     to_tab(page, "Shelf")
+    led = page.evaluate("document.querySelector('.lm-frame')?.dataset.led")  # another each time one is opened
     card_of(page, title).locator("[data-action=open]").click()
+    page.wait_for_function("led => document.querySelector('.lm-frame')?.dataset.led !== led", arg=led)
     page.wait_for_selector(".lm-leaf")
     page.wait_for_function("title => document.querySelector('#lm-book').innerText.includes(title)", arg=title)
 
@@ -362,7 +364,8 @@ def ask(page, question: str):
 def new_talk(page) -> None:
     from playwright.sync_api import expect
 
-    page.get_by_role("button", name="New talk").click()
+    if page.locator("#lm-talk .lm-message").count():  # else nothing would tell when it has come
+        page.get_by_role("button", name="New talk").click()
     page.wait_for_selector("#lm-talk >> text=Ask this book anything.")
     expect(page.locator("#lm-talk .lm-message")).to_have_count(0)
 
