@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import Failure
 from engine.paths import IS_INSTALLED, PROGRAM, PROJECT, SIDENETS, Paths
+from engine.preferences import MODEL_VARIABLE
 from ingest.errors import BadInput
 from ingest.recognition.engines import installed as installed_engines
 
@@ -125,16 +126,18 @@ def converted_copy(paths: Paths) -> Check:
 
 
 def device() -> Check:
-    """Tell where models run and in which precision, and why."""
+    """Tell where the model in use runs and in which precision, and why."""
     try:
+        from engine.backbone.load import Source
         from engine.backbone.placement import free_bytes, placed
 
-        chosen = placed()
+        model = os.environ.get(MODEL_VARIABLE)
+        chosen = placed(few_bits=Source.of(model).few_bits if model else None)
         free = f"{free_bytes(chosen.device) / 1e9:.1f} GB of its memory are free"
     except ImportError as error:
         return Check("device", "broken", f"the engine cannot be loaded: {error}", AGAIN)
     except BadInput as error:
-        return Check("device", "broken", str(error), "name another with --device or --precision")
+        return Check("device", "broken", str(error), "name another with --model, --device or --precision")
     return Check("device", "ok", f"{chosen}; {free}")
 
 

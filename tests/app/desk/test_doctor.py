@@ -118,12 +118,14 @@ def test_what_was_put_aside_is_named(tmp_path):
     assert check.state == "note" and "0123456789ab" in check.detail
 
 
-def test_the_doctor_says_where_models_run_and_why_or_what_to_name_instead(monkeypatch):
+def test_the_doctor_says_where_models_run_and_why_or_what_to_name_instead(tmp_path, monkeypatch):
     monkeypatch.setenv("LONGMEM_DEVICE", "cpu")
     monkeypatch.setenv("LONGMEM_PRECISION", "auto")
     assert re.fullmatch(
         r"float32 on cpu: nothing is lost.*; .* GB of its memory are free", doctor.device().detail
     )
+    monkeypatch.setenv("LONGMEM_MODEL", str(tmp_path / "gone.gguf"))
+    assert doctor.device().state == "broken" and "no file" in doctor.device().detail
     monkeypatch.setenv("LONGMEM_DEVICE", "cuda:99")
     assert (doctor.device().state, doctor.device().advice[:12]) == ("broken", "name another")
 
