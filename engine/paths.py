@@ -73,7 +73,7 @@ class Paths:
             self.found,
             self.locks,
         )
-        files = (self.accounts, self.card, self.settings, self.socket)
+        files = (self.accounts, self.card, self.settings, self.socket, self.reserve)
         ours = [*(place.name for place in (*folders, *files)), *database]
         with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
             names = os.listdir(self.home)
@@ -141,6 +141,11 @@ class Paths:
     def settings(self) -> Path:
         """The model, device, precision and threads that were chosen (`engine.preferences`)."""
         return self.home / "settings.json"
+
+    @property
+    def reserve(self) -> Path:
+        """Room that is given up on a full disk, for the rows of what is removed (`engine.room`)."""
+        return self.home / "reserve"
 
     @property
     def locks(self) -> Path:

@@ -14,7 +14,7 @@ from engine.errors import Failure
 SPARE_BYTES = 1 << 20
 # SQLite needs some pages to open a database at all
 FULL_BYTES = 1 << 18
-RESERVE, RESERVE_BYTES = "reserve", 1 << 20
+RESERVE_BYTES = 1 << 20
 
 
 def require_room(folder: Path, needed: float, what: str) -> None:
@@ -33,15 +33,14 @@ def is_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < FULL_BYTES
 
 
-def keep_reserve(home: Path) -> None:
+def keep_reserve(reserve: Path) -> None:
     """Write the file that `give_up_reserve` deletes, where there is room for far more."""
-    reserve = home / RESERVE
     with contextlib.suppress(OSError):
-        if not reserve.exists() and shutil.disk_usage(home).free > 8 * RESERVE_BYTES:
+        if not reserve.exists() and shutil.disk_usage(reserve.parent).free > 8 * RESERVE_BYTES:
             reserve.write_bytes(os.urandom(RESERVE_BYTES))  # zeros would take no room on some disks
 
 
-def give_up_reserve(home: Path) -> None:
+def give_up_reserve(reserve: Path) -> None:
     """Make the room on a full disk that deleting rows takes."""
     with contextlib.suppress(OSError):
-        (home / RESERVE).unlink(missing_ok=True)
+        reserve.unlink(missing_ok=True)

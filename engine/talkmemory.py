@@ -4,9 +4,11 @@ Messages go in whole, oldest first, and only new ones are encoded. Where a talk 
 below what was banked, the bank is made again.
 """
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Self
 
 import numpy as np
 
@@ -70,19 +72,36 @@ def append_tokens(writer: BankWriter, backbone: Backbone, token_ids: Sequence[in
 
 
 class Overflow:
-    """Takes what leaves the local window of a long text, and lets memory read it from then on."""
+    """Takes what leaves the local window of a long text, and lets memory read it from then on.
 
-    def __init__(self, folder: Path, backbone: Backbone, sidenet: SideNet, memory: Memory) -> None:
-        self.folder, self.backbone, self.sidenet, self.memory = folder, backbone, sidenet, memory
+    Its bank lies in a temporary folder, made with the first of it: a short answer needs no room on a disk.
+    """
+
+    def __init__(self, backbone: Backbone, sidenet: SideNet, memory: Memory) -> None:
+        self.backbone, self.sidenet, self.memory = backbone, sidenet, memory
+        self._scratch: TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def append(self, token_ids: Sequence[int]) -> None:
-        """Encode these tokens into the text's own bank."""
+        """Encode these tokens into the text's own bank; memory goes without where no disk has room for it."""
+        with contextlib.suppress(OSError, Failure):
+            self._append(token_ids)
+
+    def _append(self, token_ids: Sequence[int]) -> None:
+        self._scratch = self._scratch or TemporaryDirectory(prefix="longmem-")
+        folder = Path(self._scratch.name) / "bank"
         layout, identity = bank_layout(self.sidenet.config), identity_of("overflow", self.backbone)
-        with BankWriter.open(self.folder, layout, identity) as writer:
+        with BankWriter.open(folder, layout, identity) as writer:
             first = writer.chunks
             append_tokens(writer, self.backbone, token_ids)
             writer.publish()
-        source = SearchableBank(MemoryBank.open(self.folder), self.sidenet, OVERFLOW)
+        source = SearchableBank(MemoryBank.open(folder), self.sidenet, OVERFLOW)
         self.memory.take(Stretch(source, first, source.bank.chunks))
 
 

@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Lock
 
 from engine.answering.answer import Answer, AnswerEvent, Citation
@@ -67,10 +65,10 @@ class Utterance:
         yield AnswerEvent(answer=self._answer(reader.sidenet, about, memory))
 
     def _tokens(self, reader: Reader, prompt: Prompt, memory: Memory | None) -> Generator[Token, None, None]:
-        with self._speaking, TemporaryDirectory(prefix="longmem-") as scratch:
-            spill = None
-            if memory is not None and reader.sidenet.reads_memory:
-                spill = Overflow(Path(scratch) / "bank", reader.backbone, reader.sidenet, memory)
+        spill = None
+        if memory is not None and reader.sidenet.reads_memory:
+            spill = Overflow(reader.backbone, reader.sidenet, memory)
+        with self._speaking, spill or nullcontext():
             yield from reader.generate(prompt.ids, memory, self.sampling, self.stop, spill)
 
     def _ends_paragraph(self) -> bool:

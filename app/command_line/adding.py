@@ -116,11 +116,11 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
         raise BadInput("--ray goes with neither --watch nor --ocr nor --password: add such files without it")
     adding = Adding(arguments, opener(arguments))
     with (
-        tempfile.TemporaryDirectory() as scratch,
+        contextlib.ExitStack() as scratch,
         contextlib.suppress(KeyboardInterrupt) if arguments.watch else contextlib.nullcontext(),
     ):
         named = gather(arguments.files) if not arguments.watch else watched(arguments.files)
-        for outcome in outcomes(unpacked(named, Path(scratch)), arguments, adding.shelf):
+        for outcome in outcomes(unpacked(named, scratch), arguments, adding.shelf):
             adding.take(outcome, fail)
     if arguments.json:
         printing.print_json(adding.report(), arguments.results)
@@ -129,16 +129,16 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
     return adding.code
 
 
-def unpacked(files: Iterable["Gathered"], scratch: Path) -> Iterator["Gathered"]:
-    """Yield files, and in the place of a ZIP archive of several books these, laid out below `scratch`."""
+def unpacked(files: Iterable["Gathered"], scratch: contextlib.ExitStack) -> Iterator["Gathered"]:
+    """Yield files, and in the place of a ZIP archive of several books these, until `scratch` is closed."""
     from ingest.apart import unpack
     from ingest.gathering import Gathered
 
-    for number, file in enumerate(files):
+    for file in files:
         books: list[Path] = []
         if file.path.suffix.lower() == ".zip" and not file.refusal:
-            with contextlib.suppress(BadInput):  # adding the archive itself says what is wrong
-                books = unpack(file.path, scratch / str(number))
+            with contextlib.suppress(BadInput, OSError):  # adding the archive itself says what is wrong
+                books = unpack(file.path, Path(scratch.enter_context(tempfile.TemporaryDirectory())) / "0")
         yield from (map(Gathered, books) if books else [file])
 
 

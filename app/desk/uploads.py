@@ -36,11 +36,17 @@ _held: dict[Path, FileLock] = {}
 
 
 def folder() -> Path:
-    """Make a private folder for uploads, away from the data; Gradio takes it from the environment."""
-    made = Path(tempfile.mkdtemp(prefix=PREFIX))
-    lock = FileLock(made / LOCK)
-    lock.acquire(0)
-    _held[made] = lock
+    """Make a private folder for uploads, away from the data; Gradio takes it from the environment.
+
+    Where no disk has room even for that, it is only named, and made with the first upload.
+    """
+    try:
+        made = Path(tempfile.mkdtemp(prefix=PREFIX))
+        lock = FileLock(made / LOCK)
+        lock.acquire(0)
+        _held[made] = lock
+    except OSError:
+        made = _temporary() / f"{PREFIX}{secrets.token_hex(8)}"
     os.environ["GRADIO_TEMP_DIR"] = str(made)
     return made
 
@@ -48,7 +54,7 @@ def folder() -> Path:
 def sweep() -> list[Path]:
     """Remove the upload folders of programs that are dead; returns them. Never a live program's."""
     removed = []
-    for found in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for found in _temporary().glob(f"{PREFIX}*"):
         # what cannot be read or removed (another user's) is not ours to remove
         with contextlib.suppress(OSError):
             if _is_abandoned(found):
@@ -103,7 +109,14 @@ def discard(path: Path) -> None:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())).resolve()
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or _temporary()).resolve()
+
+
+def _temporary() -> Path:
+    """Return the folder for temporary files: on full disks the first that comes into question."""
+    with contextlib.suppress(FileNotFoundError):
+        return Path(tempfile.gettempdir())
+    return Path(os.environ.get("TMPDIR") or Path.home())
 
 
 def clear(made: Path) -> None:

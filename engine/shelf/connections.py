@@ -9,9 +9,7 @@ import contextlib
 import errno
 import math
 import os
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 import weakref
@@ -24,6 +22,7 @@ from engine.locks import FileLock
 from engine.paths import PROGRAM
 from engine.room import is_full
 from engine.shelf.migrations import check_version, is_current, migrate, version
+from engine.shelf.replay import replayed
 from engine.shelf.sqlite import sqlite_utils
 
 BUSY_SECONDS = 30.0
@@ -146,6 +145,7 @@ class Connections:
                     migrate(db)
             db.execute("PRAGMA foreign_keys=ON")
             db.execute("PRAGMA synchronous=NORMAL")
+            db.execute("PRAGMA temp_store=MEMORY")  # the temporary folder may be as full as the disk
             db.execute("PRAGMA secure_delete=ON").fetchall()
         return db
 
@@ -195,7 +195,7 @@ class Unwritable(Failure):
 
 
 def copy_to(memory: sqlite3.Connection, path: Path) -> None:
-    """Copy a database, with what its log holds, without a write on its disk."""
+    """Copy a database, with what its log holds, without a write on any disk."""
     log = Path(f"{path}-wal")
     if not log.exists() or not log.stat().st_size:
         with contextlib.closing(
@@ -203,11 +203,7 @@ def copy_to(memory: sqlite3.Connection, path: Path) -> None:
         ) as db:
             db.backup(memory)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        for file in (path, log):
-            shutil.copy(file, folder)
-        with contextlib.closing(sqlite3.connect(Path(folder) / path.name)) as db:
-            db.backup(memory)
+    memory.deserialize(replayed(path.read_bytes(), log.read_bytes()))
 
 
 @contextlib.contextmanager

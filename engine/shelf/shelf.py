@@ -102,7 +102,7 @@ class Shelf:
             incoming.mkdir(parents=True)
             digest, size = _copy_and_hash(source, incoming / file_name)
             entered = self._enter(incoming, digest, size, name, file_name, placed)
-            keep_reserve(self.paths.home)
+            keep_reserve(self.paths.reserve)
             return entered
         except Unwritable:
             for folder in placed:  # without its row it was not added, nor will be at the next start
@@ -211,7 +211,7 @@ class Shelf:
             except Unwritable as error:
                 if not error.full:
                     raise
-                give_up_reserve(self.paths.home)
+                give_up_reserve(self.paths.reserve)
         # the rows can only go once the files have made room for that
         with holding(lock, timeout, f'"{title}" is being worked on by process {lock.holder()}: end that'):
             freed = folder_bytes(self._folder(identifier))
@@ -229,7 +229,7 @@ class Shelf:
             gone.empty()
             lock.release(delete=True)
         self.connections.forget_deleted()
-        keep_reserve(self.paths.home)
+        keep_reserve(self.paths.reserve)
         return freed
 
     def sweep(self) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from engine.demonstrations.task import Task
 from engine.errors import Failure
 from engine.library import Library
 from engine.paths import Paths
+from engine.reader import WINDOW
 from engine.sampling import Sampling
 from engine.shelf import connections
 from engine.shelf.connections import Unwritable
@@ -151,6 +153,40 @@ def test_texts_are_labelled_where_nothing_can_be_written(added, disk, spoil):
     demonstrations.encode(found.id)
     assert demonstrations.classify(found.id, "a dull film").label in ("good", "bad")
     library.shelf.close()
+
+
+@pytest.fixture
+def nowhere(disk, monkeypatch) -> Path:
+    """The temporary folder on the same small disk, and no other: as on a machine with one disk."""
+    place = disk / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(place)])
+    return place
+
+
+def test_all_goes_on_where_the_temporary_folder_is_full_too(added, disk, nowhere):
+    """Killed, so that its last changes are in the log alone; then not one page is free anywhere."""
+    library = opened(added, disk)
+    (entry,) = library.shelf.entries()
+    library.shelf.rename(entry.id, "In the log")
+    database = library.paths.database
+    kept = {name: Path(f"{database}{name}").read_bytes() for name in ("", "-wal")}
+    library.shelf.close()
+    for name, content in kept.items():
+        Path(f"{database}{name}").write_bytes(content)
+    fill(disk)
+    with pytest.raises(OSError):
+        tempfile.gettempdir()
+    assistant = Assistant(opened(added, disk))
+    assert [one.title for one in assistant.shelf.entries()] == ["In the log"]
+    assert "gulls" in assistant.library.document(entry.id).text
+    *_, last = assistant.ask(entry.id, "How many gulls?", sampling=SHORT)
+    assert last.answer.memory_tokens > 0
+    *_, last = assistant.continue_(entry.id, prompt="A gull. " * WINDOW, tokens=2)
+    assert last.answer.tokens, "what leaves the window has no place to go"
+    assert assistant.remove(entry.id) > 100_000 and assistant.shelf.entries() == []
+    assistant.shelf.close()
 
 
 def test_an_empty_shelf_on_a_disk_that_cannot_be_written_is_empty(disk):

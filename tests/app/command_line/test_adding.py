@@ -1,5 +1,6 @@
 """`add` of many files over a fake assistant: what is told of each, the report, watching; and real workers."""
 
+import contextlib
 import json
 import os
 import signal
@@ -123,10 +124,12 @@ def test_a_zip_of_several_books_is_added_book_by_book(tmp_path):
     with zipfile.ZipFile(path, "w") as made:
         made.writestr("one.txt", "One.")
         made.writestr("two.txt", "Two.")
-    names = [one.path.name for one in adding.unpacked(gather([str(path)]), tmp_path / "out")]
-    assert names == ["one.txt", "two.txt"]
-    path.write_bytes(b"PK no archive")
-    assert [one.path for one in adding.unpacked(gather([str(path)]), tmp_path / "out")] == [path]
+    with contextlib.ExitStack() as scratch:
+        books = [one.path for one in adding.unpacked(gather([str(path)]), scratch)]
+        assert [book.read_text() for book in books] == ["One.", "Two."]
+        path.write_bytes(b"PK no archive")
+        assert [one.path for one in adding.unpacked(gather([str(path)]), scratch)] == [path]
+    assert not any(book.exists() for book in books)
 
 
 @pytest.mark.parametrize("model", ["model", "hub/name", None])

@@ -52,6 +52,22 @@ def test_uploads_are_deleted_and_nothing_else_is(tmp_path, monkeypatch):
     assert not home.exists()
 
 
+def test_a_page_starts_where_there_is_no_room_for_a_temporary_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "none")])
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert uploads.sweep() == []
+    home = uploads.folder()
+    assert not home.exists() and not uploads.is_crowded()
+    upload = home / UPLOADED / "book.txt"  # with room again
+    upload.parent.mkdir(parents=True)
+    upload.write_text("x")
+    assert uploads.inside(upload) == upload
+    uploads.clear(home)
+    assert not home.exists()
+
+
 def test_the_page_takes_what_the_command_line_takes():
     assert {*formats.SUFFIXES, ".zip", ".cbz", *formats.PICTURES} == set(uploads.SUFFIXES)
     assert {".xhtml", ".jpg", ".webp"} <= set(uploads.SUFFIXES)
