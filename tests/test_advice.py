@@ -12,14 +12,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from app.desk import uploads
+from app.desk.marks_desk import exported
+from engine.bank.derived import DerivedKeys
+from engine.demonstrations.columns import chosen_columns
+from engine.demonstrations.task import Task
 from engine.errors import Failure
+from engine.marks.mark import LONGEST
 from engine.paths import Paths
+from engine.retrieval.kinds import make_index
 from engine.shelf import repair
 from engine.shelf.accounts import Accounts
 from engine.shelf.backup import back_up
+from engine.shelf.identifiers import checked
 from engine.shelf.restore import restore
 from engine.shelf.shelf import Shelf
 from ingest.document import Document
@@ -28,8 +37,9 @@ from ingest.gathering import gather
 from ingest.limits import Limits
 from ingest.parse import parse
 from ingest.recognition.sheet import Row, Sheet, keep_sheet
-from ingest.tables import read_table
+from ingest.tables import pasted_table, read_table
 from ingest.unpacking import unpack
+from tests.app.made import uploaded
 from tests.ingest.build import archive, docx, epub, page, printed
 
 SAID = "The lamp burned all night."
@@ -39,6 +49,7 @@ PDF = printed([LINES])
 PAGES = printed([LINES, LINES, LINES])
 EPUB = epub({"a.xhtml": page(f"<body><p>{SAID}</p></body>")})
 DOCX = docx(f"<w:p><w:r><w:t>{SAID}</w:t></w:r></w:p>")
+KEYS = np.zeros((4, 8), dtype=np.float16)
 GERMAN = "Der Wärter hörte früh die Glocken läuten, und über die Brücke fuhren die müden Fischer."
 
 
@@ -85,6 +96,13 @@ def half(data: bytes) -> bytes:
 
 
 BOTH = archive({"a.txt": TEXT, "b.txt": b"Another."})
+TIGHT = Limits(entry_bytes=100)
+DRAWING = archive(
+    {
+        "mimetype": b"application/vnd.oasis.opendocument.text",
+        "content.xml": b"<office><body><drawing/></body></office>",
+    }
+)
 FEW = Limits(pages=2, characters=100)
 # (name and bytes of a file, how it is read, words of the line; then name, bytes and the way that they advise)
 FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
@@ -152,7 +170,7 @@ FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
         gzip.decompress(gzip.compress(TEXT)),
         {},
     ),
-    ("a.zip", BOTH, {}, "2 files: unpack it and add the files inside", "a.txt", unpacked(BOTH), {}),
+    ("a.zip", BOTH, {}, " files: unpack it and add the files inside", "a.txt", unpacked(BOTH), {}),
     ("a.zip", archive({"xl/a.xml": b"x"}), {}, "Excel.*save it as PDF", "a.pdf", PDF, {}),
     ("a.ps", b"%!PS-Adobe", {}, "convert it to PDF", "a.pdf", PDF, {}),
     ("a.azw", b"TPZ0" + bytes(99), {}, "convert it to EPUB", "a.epub", EPUB, {}),
@@ -204,6 +222,17 @@ FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
         {"encoding": "cp1252"},
     ),
     ("a.bin", bytes(range(1, 32)) * 50, {}, "give EPUB, PDF, text", "a.txt", TEXT, {}),
+    ("a.odt", DRAWING, {}, "no text but a table or a drawing: save it as PDF", "a.pdf", PDF, {}),
+    (
+        "a.docx",
+        archive({"word/document.xml": b"<"}),
+        {},
+        "damaged .*: save it again as DOCX",
+        "a.docx",
+        DOCX,
+        {},
+    ),
+    ("a.epub", EPUB, {"limits": TIGHT}, "save the text as plain text", "a.txt", TEXT, {"limits": TIGHT}),
 ]
 
 
@@ -246,6 +275,16 @@ TABLES: list[tuple[str, bytes, dict, str, str, bytes, dict]] = [
         b'{"text": "a"}\n{"text": \n',
         {},
         "give one JSON object in each line",
+        "a.jsonl",
+        b'{"text": "a; b", "label": "good"}\n',
+        {},
+    ),
+    ("a.csv", b"text,label\n\0\0a,b\n", {}, "no text: give a CSV", "a.csv", SEMICOLON, {}),
+    (
+        "a.jsonl",
+        b'{"text": "a", "label": "b"}\n[1]\n',
+        {},
+        "no JSON object: write",
         "a.jsonl",
         b'{"text": "a; b", "label": "good"}\n',
         {},
@@ -439,6 +478,31 @@ def token_anew(home: Home) -> bool:
     return home.accounts.of_token(home.accounts.grant("ann", "phone")) == "ann"
 
 
+def never_read(home: Home) -> None:
+    (home.folder / "new.txt").write_text("Not read yet.")
+    entry, _ = home.shelf.add(home.folder / "new.txt")
+    home.shelf.document(entry.id)
+
+
+def read_then(home: Home) -> bool:
+    identifier = home.add(home.folder / "new.txt")
+    read = home.shelf.document(identifier).text
+    home.shelf.remove(identifier)
+    return read == "Not read yet." and home.reads()
+
+
+def marked(home: Home, start: int, end: int, document: Document | None = None) -> object:
+    return home.shelf.marks.add(home.id, document or home.shelf.document(home.id), start, end)
+
+
+def marked_much(home: Home) -> object:
+    return marked(home, 0, LONGEST + 1, Document("lamp", "", "en", "text", "lamp " * LONGEST))
+
+
+def columns_of(text: str, label: str) -> object:
+    return chosen_columns(pasted_table("text,label\na,b\n"), text, label)
+
+
 Deed = Callable[[Home], object]
 SHELF: dict[str, tuple[Deed, str, Deed]] = {
     "a damaged database": (spoil_database, "damaged or not ours.*--repair, which keeps every book", repaired),
@@ -472,7 +536,68 @@ SHELF: dict[str, tuple[Deed, str, Deed]] = {
         accounts_anew,
     ),
     "an account twice": (account_twice, "account password changes its password", new_password),
+    "an account of none": (
+        lambda home: home.accounts.set_password("ann", "a long password"),
+        "no account .*: see account list",
+        lambda home: "ann" not in home.accounts.all() and not home.accounts.add("ann", "a long password"),
+    ),
+    "a token of none": (
+        lambda home: home.accounts.add("ann", "a long password") or home.accounts.revoke("ann", "phone"),
+        "has no token .*: see account list",
+        lambda home: home.accounts.grant("ann", "phone") and not home.accounts.revoke("ann", "phone"),
+    ),
     "a token twice": (token_twice, "account revoke takes it back", token_anew),
+    "a book that was not read": (never_read, "has not been parsed yet: add it again", read_then),
+    "nothing to mark": (
+        lambda home: marked(home, 3, 4),
+        "select some words of the book first",
+        lambda home: marked(home, 0, 8),
+    ),
+    "a mark beyond the book": (
+        lambda home: marked(home, 3, 9999),
+        "open it again",
+        lambda home: home.again() and marked(home, 0, 8),
+    ),
+    "a mark of too much": (
+        marked_much,
+        "choose .* characters at most",
+        lambda home: marked(home, 0, 8),
+    ),
+    "an id of none": (
+        lambda home: checked("../.."),
+        "give the id that `shelf` lists",
+        lambda home: checked(home.shelf.entries()[0].id),
+    ),
+    "one column for both": (
+        lambda home: columns_of("text", "text"),
+        "cannot be the same column: choose two",
+        lambda home: columns_of("text", "label"),
+    ),
+    "two labels of one word": (
+        lambda home: Task("{} is {}", {"a": "good", "b": "good"}),
+        "give each its own",
+        lambda home: Task("{} is {}", {"a": "good", "b": "bad"}),
+    ),
+    "an index of no kind": (
+        lambda home: make_index(KEYS, "none"),
+        "there is no index .* choose one of",
+        lambda home: make_index(KEYS, "resident"),
+    ),
+    "keys of no name": (
+        lambda home: DerivedKeys(home.folder, "../a"),
+        "use letters, digits",
+        lambda home: DerivedKeys(home.folder, "a-1"),
+    ),
+    "no notes to export": (
+        lambda home: exported(home.shelf.marks.all(), "markdown"),
+        "mark something first",
+        lambda home: marked(home, 0, 8) and exported(home.shelf.marks.all(), "markdown"),
+    ),
+    "a file of nobody": (
+        lambda home: uploads.inside(home.file),
+        "upload it first",
+        lambda home: uploads.inside(uploaded("lamp.txt")),
+    ),
     "no file": (
         lambda home: list(gather([str(home.folder / "none.txt")])) and parse(home.folder / "none.txt"),
         "check the name",

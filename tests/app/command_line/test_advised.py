@@ -10,15 +10,17 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from app.command_line import commands
+from app.command_line import adding, commands
 from app.page import access
 from engine import preferences
 from engine.backbone.load import load_backbone
 from engine.bank.store import CACHE_SETTING, SETTING, Store
 from engine.errors import Failure
+from engine.executors import cluster
 from engine.paths import Paths
 from engine.shelf.accounts import Accounts
 from ingest.errors import BadInput
@@ -106,7 +108,7 @@ TYPED: list[tuple[list[str], str, list[str]]] = [
      ["ask", "lamp", "Who slept?", "--device", "cpu"]),
     (["ask", "lamp", "Who slept?", "--device", "cuda:9"], "choose auto or cpu",
      ["ask", "lamp", "Who slept?", "--device", "auto"]),
-    (["ask", "lamp", "Who slept?", "--precision", "int3"], "choose from 'auto', 'float32'",
+    (["ask", "lamp", "Who slept?", "--precision", "int3"], "no precision|choose from 'auto', 'float32'",
      ["ask", "lamp", "Who slept?", "--precision", "float32"]),
     (["account", "add", "ann"], "give --password-file",
      ["account", "add", "ann", "--password-file", "secret"]),
@@ -205,6 +207,26 @@ def stored(folder: Path, is_damaged: bool) -> bool:
     return store.get("a1b2", folder)
 
 
+def stored_once(folder: Path) -> bool:
+    """Put a bank into a store that is a folder, and take it from there."""
+    store, bank = Store(str(folder / "store"), folder / "cache", 10**9), folder / "bank"
+    bank.mkdir()
+    (bank / "manifest.json").write_bytes(b"{}")
+    store.put("a1b2", bank, ["manifest.json"])
+    return store.get("a1b2", folder) is not None
+
+
+def on_cluster_with(store: Store | None) -> list:
+    """Have no file made by a cluster that has this store."""
+    library = SimpleNamespace(store=store)
+    shelf = SimpleNamespace(library=library, shelf=SimpleNamespace(entries=list))
+    arguments = SimpleNamespace(ray="none", threads=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adding, "sendable", lambda arguments: arguments)
+        patch.setattr(cluster.Cluster, "each", lambda self, things: iter(()))
+        return list(adding.on_cluster([], arguments, shelf))
+
+
 def cache(folder: Path, gigabytes: str) -> Store:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_SETTING, gigabytes)
@@ -257,7 +279,7 @@ DONE: dict[str, tuple[Deed, str, Deed]] = {
     ),
     "an unknown family": (
         lambda folder, model: loaded(folder, changed(folder, model, model_type="bert")),
-        "choose one of type .*llama",
+        "cannot be a backbone; choose one of type",
         lambda folder, model: loaded(folder, changed(folder, model, model_type="llama")),
     ),
     "a model in four bits without its file": (
@@ -282,7 +304,7 @@ DONE: dict[str, tuple[Deed, str, Deed]] = {
     ),
     "settings of an unknown precision": (
         lambda folder, model: preferences.keep(folder / "kept.json", {"precision": "int3"}),
-        "choose auto, float32",
+        "there is no precision .*; choose",
         lambda folder, model: preferences.keep(folder / "kept.json", {"precision": "float32"}),
     ),
     "settings of no model": (
@@ -292,8 +314,18 @@ DONE: dict[str, tuple[Deed, str, Deed]] = {
     ),
     "damage in the store": (
         lambda folder, model: stored(folder, is_damaged=True),
-        "damaged: delete a1b2 there",
+        "damaged: delete .* there",
         lambda folder, model: stored(folder, is_damaged=False),
+    ),
+    "a store of no kind": (
+        lambda folder, model: Store("nowhere://a", folder / "cache", 10**9).get("a1b2", folder),
+        "cannot be used .*: see ",
+        lambda folder, model: stored_once(folder),
+    ),
+    "a cluster without a store": (
+        lambda folder, model: on_cluster_with(None),
+        "name a folder or address in ",
+        lambda folder, model: on_cluster_with(Store(str(folder / "store"), folder / "cache", 10**9)) == [],
     ),
     "a cache of no number": (
         lambda folder, model: cache(folder, "inf"),
