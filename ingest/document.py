@@ -10,8 +10,9 @@ import json
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
+from operator import attrgetter
 
 from ingest.errors import BadInput
 from ingest.form import Picture, Span
@@ -242,8 +243,9 @@ class Document:
         """Everything as one line of JSON; `from_json` gives an equal document back."""
         record = {"version": JSON_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
         record["chapters"] = [asdict(chapter) for chapter in self.chapters]
-        for name in ("pages", "spans", "pictures"):
-            record[name] = [list(astuple(one)) for one in getattr(self, name)]
+        for name, kind in (("pages", Page), ("spans", Span), ("pictures", Picture)):
+            values = attrgetter(*(item.name for item in fields(kind)))  # `astuple` would copy each of them
+            record[name] = [values(one) for one in record[name]]
         return json.dumps(record, ensure_ascii=False)
 
     @classmethod
@@ -355,7 +357,12 @@ def split_paragraphs(text: str) -> tuple[tuple[int, int], ...]:
         if stripped:
             start = at + block.index(stripped[0]) if block[0] == "\n" else at
             spans.append((start, start + len(stripped)))
-        if len(spans) > MOST_PARAGRAPHS:
-            raise BadInput(f"the text has more than {MOST_PARAGRAPHS:,} paragraphs: split the file")
+        check_paragraphs(len(spans))
         at += len(block) + 2
     return tuple(spans)
+
+
+def check_paragraphs(count: int) -> None:
+    """Raise BadInput for more paragraphs than a document may have."""
+    if count > MOST_PARAGRAPHS:
+        raise BadInput(f"the text has more than {MOST_PARAGRAPHS:,} paragraphs: split the file")

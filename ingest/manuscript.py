@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ingest.cleaning import flow, layout, one_line
-from ingest.document import Chapter, Document, Page
+from ingest.document import Chapter, Document, Page, check_paragraphs
 from ingest.errors import BadInput
 from ingest.form import Binding, Block, Picture
 from ingest.limits import Limits, check_letters
@@ -57,6 +57,7 @@ class Manuscript:
         self._parts.append(text)
         self._size = start + len(text)
         self._paragraphs.append((start, self._size))
+        check_paragraphs(len(self._paragraphs))
         for offset, label in breaks:
             self._printed_page(label, min(start + offset, self._size))
         check_letters(self._size, self.limits)

@@ -254,6 +254,8 @@ class _Walk:
         return True
 
     def _anchor(self, element) -> None:
+        if not element.attrib:
+            return
         for name in ("id", "name"):
             value = element.get(name)
             if value:

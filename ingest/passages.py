@@ -74,16 +74,17 @@ def each_sentence(text: str, start: int = 0, end: int | None = None) -> Iterator
 
 def word_count(text: str, start: int = 0, end: int | None = None) -> float:
     """Words in `text[start:end]`; scripts without spaces count by their characters."""
-    total = 0.0
-    for match in _WORD.finditer(text, start, len(text) if end is None else end):
-        length = match.end() - match.start()
-        if match["han"]:
-            total += 0.6 * length
-        elif match["spaceless"]:
-            total += max(1.0, length / 5)
-        else:
-            total += 1.0 if length <= _LONG_WORD else length / 6
-    return total
+    return sum(map(_weight, _WORD.finditer(text, start, len(text) if end is None else end)), 0.0)
+
+
+def _weight(word: re.Match[str]) -> float:
+    """Words that one match stands for."""
+    length = word.end() - word.start()
+    if word["han"]:
+        return 0.6 * length
+    if word["spaceless"]:
+        return max(1.0, length / 5)
+    return 1.0 if length <= _LONG_WORD else length / 6
 
 
 def passages(document: Document, lo: int = 40, hi: int = 120) -> list[Passage]:
@@ -146,7 +147,7 @@ def _reach(text: str, first: int, last: int, hi: int) -> int:
     """Find the furthest offset that `hi` words from `first` reach (at least one character on)."""
     total = 0.0
     for match in _WORD.finditer(text, first, last):
-        step = word_count(text, match.start(), match.end())
+        step = _weight(match)
         if total + step > hi:
             within = int((match.end() - match.start()) * (hi - total) / step)
             # a run without spaces may be cut inside, a word may not

@@ -38,8 +38,11 @@ def reflow(text: str) -> list[Paragraph]:
     width = lengths[int(len(lengths) * 0.9)]
     unwrapped = sum(length > _LONG_LINE for length in lengths) > 0.04 * len(lengths)
     if not unwrapped and is_spaceless(text):
-        # lines that somebody wrapped are of one length there, for no word is kept whole
+        # lines that somebody wrapped are of one length there, for no word is kept whole; a paragraph is set
+        # in by a wide blank, and so is no other line
+        indented = sum(line[0] == "\u3000" for paragraph in raw for line in paragraph.lines)
         unwrapped = sum(length >= width - 2 for length in lengths) < 0.4 * len(lengths)
+        unwrapped = unwrapped or 2 * indented > len(lengths)
     found: list[Paragraph] = []
     for paragraph in raw:
         found += _each_line(paragraph) if unwrapped else _rewrap(paragraph, width)

@@ -7,6 +7,7 @@ what nests deeper than the library goes is read without the tags that nest.
 
 import html.entities
 import re
+from functools import lru_cache
 
 from lxml import etree
 
@@ -169,7 +170,12 @@ def _named_entity(match: re.Match) -> str:
 def local_name(element) -> str:
     """Return the tag without its namespace, in lower case; "" for comments and instructions."""
     tag = element.tag
-    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
+    return _name_of(tag) if isinstance(tag, str) else ""
+
+
+@lru_cache(1024)
+def _name_of(tag: str) -> str:
+    return tag.rpartition("}")[2].lower()
 
 
 def semantic_types(element) -> set[str] | frozenset[str]:
@@ -216,10 +222,11 @@ def plain_text(element) -> str:
     walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, item in walk:
         if event == "start":
-            if local_name(item) in SKIP or is_hidden(item) or semantic_types(item) & PAGE_BREAKS:
+            name = local_name(item)
+            if name in SKIP or is_hidden(item) or semantic_types(item) & PAGE_BREAKS:
                 walk.skip_subtree()
                 continue
-            if local_name(item) in BLOCKS or local_name(item) == "br":
+            if name in BLOCKS or name == "br":
                 parts.append(" ")
             sign = raised_sign(item, parts)
             if sign is not None:

@@ -10,7 +10,7 @@ from ingest.limits import Limits, check_nesting
 from ingest.manuscript import Manuscript
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
-from ingest.tree import every_word, local_name
+from ingest.tree import every_word, local_name, raised_sign
 from ingest.xmlparts import read_xml, value
 
 NAME = "fb2"
@@ -144,6 +144,11 @@ class _Reader:
             target = value(item, "href").removeprefix("#") if name == "a" else ""
             if target in self.notes:
                 parts.append(self._mark(item, target))
+                continue
+            linked = name == "sup" and item.find(".//{*}a") is not None
+            sign = None if linked else raised_sign(item, parts)
+            if sign is not None:
+                parts.append(sign)
                 continue
             for child in reversed(item):
                 stack.append(child)

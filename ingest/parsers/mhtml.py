@@ -26,17 +26,17 @@ _HEADER_REACH = 20_000  # bytes
 _DEEPEST = 5  # parts in parts
 _MOST_PARTS = 2_000
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+_KINDS = re.compile(rb"^content-type:\s*(?:multipart/related|text/html)\b", re.MULTILINE)
 _CHARSET = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _PAGES = frozenset(["text/html", "application/xhtml+xml"])
 
 
 def accepts(source: Source) -> bool:
     head = source.head.lower()
-    if b"content-type:" not in head:
-        return False
-    return source.suffix in _SUFFIXES or (
-        b"mime-version:" in head and b"multipart/related" in head and not head.lstrip().startswith(b"<")
-    )
+    if source.suffix in _SUFFIXES:
+        return b"content-type:" in head
+    head = _END_OF_HEADER.split(head, 1)[0]  # what a text says of messages stands further down
+    return b"mime-version:" in head and _KINDS.search(head) is not None and not head.lstrip().startswith(b"<")
 
 
 @dataclass(frozen=True)

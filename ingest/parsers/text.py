@@ -21,7 +21,9 @@ _BY = re.compile(r"by(?:\s+(?P<author>\S.{1,60}))?", re.IGNORECASE)
 _TITLE_REACH = 6  # paragraphs in which a title page is looked for
 _SUFFIXES = (".txt", ".text")
 _TABLES = (".csv", ".tsv", ".tab")
-_TEX = ("\\documentclass", "\\documentstyle", "\\input ", "\\begin{document}")
+_TEX = re.compile(r"\\(?:documentclass|documentstyle|input |begin\{|[a-zA-Z]{3,20}\*?[\[{])")
+_JSON = re.compile(r"""[\[{\s]{1,20}"(?:[^"\\\n]|\\.){0,200}"\s{0,20}:\s{0,20}["\[{\dtfn-]""")
+_XML = re.compile(r"<\?xml\b|<([a-zA-Z][\w:.-]{0,60})(?:\s[^<>]{0,2000})?>")
 _SOURCE_REACH = 20_000
 _BINARY_SHARE = 0.02
 
@@ -78,12 +80,13 @@ def _rows(text: str) -> list[Paragraph]:
 def _source_of(text: str, suffix: str) -> str:
     """Name what is letters but no text, and what to do with it; "" for a text."""
     start = text.lstrip("\ufeff \t\r\n")[:_SOURCE_REACH]
-    if start[:1] in ("{", "[") and _is_json(text):
+    if start[:1] in ("{", "[") and (_JSON.match(start) or _is_json(text)):
         return "JSON data, not a text to read: save the text in it as plain text or HTML"
     first = next((line.strip() for line in start.split("\n") if line.strip() and line.lstrip()[0] != "%"), "")
-    if first.startswith(_TEX) or suffix in (".tex", ".latex", ".ltx"):
+    if _TEX.match(first) or suffix in (".tex", ".latex", ".ltx"):
         return "a TeX source, not the text it makes: make a PDF of it and add that"
-    if start.startswith("<?xml"):
+    opened = _XML.match(start)
+    if opened and (not opened[1] or text.rstrip().endswith(f"</{opened[1]}>")):
         return "XML of a kind that is not known: convert it to EPUB, HTML or plain text"
     return ""
 

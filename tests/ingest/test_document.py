@@ -5,6 +5,8 @@ import pytest
 from ingest.document import Chapter, Document, Page, split_paragraphs
 from ingest.errors import BadInput
 from ingest.headings import read_heading, short_name
+from ingest.limits import Limits
+from ingest.manuscript import Manuscript
 from ingest.numerals import numeral
 from tests.ingest.invariants import check_document
 
@@ -189,6 +191,17 @@ def test_json_round_trip_and_refusal():
 def test_paragraphs_are_found_at_blank_lines():
     text = "one\ntwo\n\nthree\n\n\nfour"
     assert [text[start:end] for start, end in split_paragraphs(text)] == ["one\ntwo", "three", "four"]
+
+
+def test_paragraphs_are_bounded(monkeypatch):
+    monkeypatch.setattr("ingest.document.MOST_PARAGRAPHS", 2)
+    manuscript = Manuscript(Limits())
+    for word in ("One.", "Two."):
+        manuscript.paragraph(word)
+    with pytest.raises(BadInput, match="more than 2 paragraphs: split the file"):
+        manuscript.paragraph("Three.")
+    with pytest.raises(BadInput, match="more than 2 paragraphs: split the file"):
+        split_paragraphs("One.\n\nTwo.\n\nThree.")
 
 
 def test_lookups_do_not_grow_with_the_book():

@@ -231,6 +231,12 @@ CASES = (
         title="Глава 1",
     ),
     Case(
+        "raised.fb2",
+        fb2("<body><p>10<sup>5</sup> grains, physics<sup>1,2</sup> of the 19<sup>th</sup>.</p></body>"),
+        "10^5 grains, physics[1,2] of the 19th.",
+        title="raised",
+    ),
+    Case(
         "wide.fb2",
         fb2("<body><section><p>Мельник.</p></section></body>", coding="utf-16"),
         "Мельник.",
@@ -289,6 +295,14 @@ CASES = (
         "page.mhtml",
         mhtml(base64.encodebytes(PAGE.encode("cp1252")), "base64", "windows-1252"),
         "Grüße\n\nRye =3D black.",
+        title="Grüße",
+    ),
+    Case(
+        "mail.eml",
+        b"MIME-Version: 1.0\nContent-Transfer-Encoding: quoted-printable\n"
+        b"Content-Type: text/html; charset=utf-8\n\n" + PAGE.encode().replace(b"\xc3", b"=C3"),
+        "Grüße\n\nRye = black.",
+        form="mhtml",
         title="Grüße",
     ),
     Case(

@@ -247,6 +247,12 @@ def test_chinese_chapters(read, layout, encoding):
     assert text.count(STORY) == document.text.count(STORY)
 
 
+@pytest.mark.parametrize(("margin", "count"), [("　　", 5), ("", 1), ("    ", 1)])
+def test_lines_of_one_length_are_paragraphs_where_they_are_set_in(read, margin, count):
+    document = read(f"{margin}{STORY[:36]}\n" * 5)
+    assert document.text.count("\n\n") == count - 1
+
+
 @pytest.mark.parametrize(
     ("line", "seen"),
     [
@@ -291,6 +297,10 @@ def test_numerals_of_other_letters(words, value):
         ('{"text": "It began."}\n{"text": "It ended."}\n', "JSON data"),
         ("% a comment\n\\documentclass{book}\n\\begin{document}\nIt began.\n", "TeX source"),
         ("<?xml version='1.0'?><TEI><text>It began.</text></TEI>", "XML of a kind"),
+        ("<TEI n='1'><text>It began.</text></TEI>\n", "XML of a kind"),
+        ('{"a": 1', "JSON data"),
+        ('[{ "text": "It began.", oops', "JSON data"),
+        ("\\section*{One}\nIt began.\n", "TeX source"),
     ],
 )
 def test_what_is_full_of_marks_is_no_text(read, text, words):
@@ -300,7 +310,16 @@ def test_what_is_full_of_marks_is_no_text(read, text, words):
 
 
 @pytest.mark.parametrize(
-    "text", ["[Illustration]\n\nIt began.", "He wrote \\documentclass at the top.", "{}[] It is"]
+    "text",
+    [
+        "[Illustration]\n\nIt began.",
+        "He wrote \\documentclass at the top.",
+        "{}[] It is",
+        '["Stay," he said: "the mill is old."]',
+        "<TEI> is how such a file begins.",
+        "\\o/ he waved.",
+        "Notes.\n\nMIME-Version: 1.0\nContent-Type: text/html\n\nSo it began.",
+    ],
 )
 def test_what_only_begins_like_it_is(read, text):
     assert not read(text, "book.dat").warnings
