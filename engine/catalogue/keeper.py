@@ -30,7 +30,7 @@ from ingest.errors import BadInput
 from ingest.passages import Passage
 
 BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
-LIKEST = 500  # passages that a question's vector proposes
+LIKEST = 1500  # passages that a question's vector proposes
 HALFWAY = 4.0  # a proposal's place at which it counts half
 NO_DIMENSIONS = 1  # of the vectors where there is no map
 Done = TypeVar("Done")
