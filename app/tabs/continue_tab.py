@@ -67,9 +67,9 @@ class ContinueTab:
             )
         with gr.Row(equal_height=True):
             with gr.Column(min_width=300):
-                self.with_memory = gr.HTML(written(WITH, None, HINT), **PANE)
+                self.with_memory = gr.HTML(written(WITH, None, HINT), **PANE, elem_id="lm-with")
             with gr.Column(min_width=300):
-                self.without = gr.HTML(written(WITHOUT, None, BESIDE), **PANE)
+                self.without = gr.HTML(written(WITHOUT, None, BESIDE), **PANE, elem_id="lm-without")
         self.written = gr.State(None)
         self.outputs = [self.with_memory, self.without, self.written]
         # the last one of each account, for whoever loads the page again before it was kept

@@ -79,7 +79,9 @@ class ImportForm:
                         self.words = gr.Textbox(
                             label="Word for each label: label = word", lines=2, max_lines=8, min_width=260
                         )
-                    self.written = gr.HTML(apply_default_css=False, padding=False)
+                    self.written = gr.HTML(
+                        apply_default_css=False, padding=False, elem_id="lm-import-written"
+                    )
                 self.skip = gr.Checkbox(label="Leave out the rows with something wrong", value=False)
                 with gr.Row(elem_classes="lm-tools"):
                     self.make = gr.Button(

@@ -83,7 +83,7 @@ class FileForm:
                                            max_lines=1)  # fmt: skip
                 self.column = gr.Dropdown([], label="Column of the text")
                 self.go = gr.Button("Label the file", variant="primary", size="md", interactive=False)
-        self.preview = gr.HTML(apply_default_css=False, padding=False)
+        self.preview = gr.HTML(apply_default_css=False, padding=False, elem_id="lm-file-preview")
         self.runs = gr.HTML(**PANE, elem_id="lm-runs")
         self.draft = gr.State(None)
 

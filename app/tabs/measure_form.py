@@ -29,7 +29,7 @@ class MeasureForm:
             self.limit = gr.Dropdown(
                 list(LIMITS.items()), value=200, label="Texts to measure on", min_width=200
             )
-            self.held = gr.HTML(apply_default_css=False, padding=False)
+            self.held = gr.HTML(apply_default_css=False, padding=False, elem_id="lm-held")
             with gr.Row(visible=not desk.read_only, elem_classes="lm-tools") as self.holding:
                 self.share = gr.Slider(5, 50, value=20, step=5, label="Per cent to hold out", min_width=200)
                 self.split = gr.Button("Hold out", size="md", min_width=140, scale=0)

@@ -106,8 +106,8 @@ class ReadTab:
         )
         self.map = gr.HTML(elem_id="lm-map", **PANE)
         with gr.Column(elem_id="lm-talk"):
-            self.history = gr.HTML(**PANE)
-            self.live = gr.HTML(**PANE)
+            self.history = gr.HTML(**PANE, elem_id="lm-history")
+            self.live = gr.HTML(**PANE, elem_id="lm-now")
         self.edited = gr.HTML(**PANE, elem_id="lm-edited")
         with gr.Row(elem_classes="lm-tools lm-asking"):
             self.question = gr.Textbox(

@@ -24,7 +24,7 @@ class TaskForm:
             self.template = gr.Textbox(label=TEMPLATE, lines=3, interactive=may_change, min_width=260)
             self.words = gr.Textbox(label=WORDS, lines=3, max_lines=12, interactive=may_change, min_width=260)
         self.description = gr.Textbox(label="What it is about", max_lines=2, interactive=may_change)
-        self.written = gr.HTML(apply_default_css=False, padding=False)
+        self.written = gr.HTML(apply_default_css=False, padding=False, elem_id="lm-task-written")
         self.save = gr.Button("Save", variant="primary", size="md", min_width=90, scale=0, visible=may_change)
         self.outputs = [self.template, self.words, self.description, self.written, self.save]
 
