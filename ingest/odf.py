@@ -1,5 +1,6 @@
 """The text of an OpenDocument file as blocks: headings, lists with their numbers, tables, notes, boxes."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from ingest.counting import letter_numeral, roman_numeral
 from ingest.datatable import LAYOUT_CELL
 from ingest.form import Block
 from ingest.limits import Limits, check_letters, check_nesting
+from ingest.raised import raised
 from ingest.tree import local_name
 from ingest.xmlparts import value
 
@@ -20,6 +22,8 @@ _FORMS: dict[str, Callable[[int], str]] = {
     "I": lambda number: roman_numeral(number).upper(),
 }
 _DEEPEST_HEADING = 6
+_RAISED = re.compile(r"super|[1-9]")
+_LOOKED_BACK = 4  # pieces of text before a raised sign
 _MOST_SPACES = 40
 _LONGEST_MARK = 30  # characters before and after a number
 _SKIP = frozenset(
@@ -112,11 +116,28 @@ def read_titles(roots: Sequence) -> frozenset[str]:
     return frozenset(["Title", *(name for name, parent in parents.items() if parent == "Title")])
 
 
+def read_raised(roots: Sequence) -> frozenset[str]:
+    """Names of the styles whose letters stand above the line."""
+    return frozenset(
+        value(style, "name")
+        for root in roots
+        for style in root.iter("{*}style")
+        if _RAISED.match(value(style.find("{*}text-properties"), "text-position"))
+    )
+
+
 class Text:
     """Reads one document. Raises BadInput above the limits on letters and nesting."""
 
-    def __init__(self, titles: frozenset[str], lists: dict[str, dict[int, Level]], limits: Limits):
+    def __init__(
+        self,
+        titles: frozenset[str],
+        high: frozenset[str],
+        lists: dict[str, dict[int, Level]],
+        limits: Limits,
+    ):
         self.titles = titles
+        self.high = high
         self.limits = limits
         self.lists = lists
         self._counters: dict[str, Counter] = {}
@@ -229,6 +250,8 @@ class Text:
                 parts.append("\n")
             elif name == "note":
                 parts.append(self._note(item))
+            elif name == "span" and not len(item) and value(item, "style-name") in self.high:
+                parts.append(raised("".join(parts[-_LOOKED_BACK:]), item.text or "", item.tail or ""))
             elif name in _BOXES:
                 self._hanging.append(("", item))
             elif name and name not in _SKIP:

@@ -13,6 +13,7 @@ from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.limits import Limits, check_letters
+from ingest.raised import raised
 from ingest.symbols import PRIVATE, symbol
 from ingest.word.styles import TITLE_LEVEL, named_level
 
@@ -71,6 +72,10 @@ _PART = {b"fonttbl": "fonts", b"stylesheet": "styles", b"info": "info"}
 _ABOUT = {b"title": "title", b"author": "author"}
 
 
+class _High(str):
+    """Letters above the line."""
+
+
 @dataclass
 class _Sink:
     """Where paragraphs go: the book, a note or a box. `mark` goes before its first block."""
@@ -96,6 +101,7 @@ class _Group:
     deleted: bool = False
     hidden: bool = False
     is_label: bool = False
+    is_high: bool = False
     style: int | None = None  # of the paragraph, as all below
     outline: int | None = None
     in_table: bool = False
@@ -186,7 +192,8 @@ class Reader:
         if group.part == "" and not (group.deleted or group.hidden):
             self._letters += len(text)
             check_letters(self._letters, self.limits)
-            self._sink.words.append(_label(text) if group.is_label else text)
+            text = _label(text) if group.is_label else text
+            self._sink.words.append(_High(text) if group.is_high else text)
         elif group.part in self.about:
             self.about[group.part] += text
         elif group.part == "styles":
@@ -282,7 +289,7 @@ class Reader:
         return True
 
     def _aside(self, is_note: bool) -> None:
-        self._turn(style=None, outline=None, in_table=False)
+        self._turn(style=None, outline=None, in_table=False, is_high=False)
         mark = ""
         if is_note:
             self._notes += 1
@@ -303,13 +310,15 @@ class Reader:
         elif word == b"fcharset" and self._group.part == "fonts":
             self._fonts[self._font] = _CHARSETS.get(number or 0, "")
         elif word == b"plain":
-            self._turn(codec="", font="", deleted=False, hidden=False)
+            self._turn(codec="", font="", deleted=False, hidden=False, is_high=False)
         elif word == b"uc":
             self._turn(stand_ins=max(0, number or 0))
         elif word == b"deleted":
             self._turn(deleted=number != 0)
         elif word == b"v":
             self._turn(hidden=number != 0)
+        elif word in (b"super", b"nosupersub", b"sub"):
+            self._turn(is_high=word == b"super" and number != 0)
         elif word == b"ansicpg":
             self._codec = _code_page(number or 0) or self._codec
         elif word in _MACHINES:
@@ -381,7 +390,10 @@ class Reader:
 
 def _joined(words: list[str]) -> str:
     """Words put together; halves of a letter beyond the first plane become one."""
-    text = "".join(words).strip(" ").strip()
+    done: list[str] = []
+    for word, behind in zip(words, [*words[1:], ""], strict=False):
+        done.append(raised("".join(done[-4:]), word, behind) if isinstance(word, _High) else word)
+    text = "".join(done).strip(" ").strip()
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

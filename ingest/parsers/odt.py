@@ -4,7 +4,7 @@ from ingest.archive import Archive
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript
-from ingest.odf import Text, read_lists, read_titles
+from ingest.odf import Text, read_lists, read_raised, read_titles
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
 from ingest.tree import every_word
@@ -33,7 +33,8 @@ def parse(source: Source) -> Document:
     if body is None:
         raise BadInput("this OpenDocument file is no text but a table or a drawing: save it as PDF")
     roots = [root for root in (styles, content) if root is not None]
-    found = Text(read_titles(roots), read_lists(roots), source.limits).blocks(body)
+    text = Text(read_titles(roots), read_raised(roots), read_lists(roots), source.limits)
+    found = text.blocks(body)
     if not found:
         raise BadInput("there is no text in this OpenDocument file (pictures only?): choose another copy")
     manuscript.expect(every_word(body), "comments, deleted text and the fields of forms")

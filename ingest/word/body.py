@@ -301,8 +301,10 @@ def _is_set(switch) -> bool:
 
 def _is_raised(run) -> bool:
     """Tell whether a run is raised letters and nothing else, such as a reference to a note."""
-    kind = value(run.find("{*}rPr/{*}vertAlign"))
-    return kind == "superscript" and all(local_name(item) in ("rpr", "t") for item in run)
+    height = value(run.find("{*}rPr"), "baseline")  # of a slide, in thousandths of a percent
+    is_high = height[:1].isdigit() and height.strip("0%") != ""
+    is_high = is_high or value(run.find("{*}rPr/{*}vertAlign")) == "superscript"
+    return is_high and all(local_name(item) in ("rpr", "t") for item in run)
 
 
 def _text_behind(run) -> str:

@@ -204,6 +204,45 @@ class Case:
     places: tuple[tuple[str, str], ...] = ()
 
 
+RAISED = (
+    ("10", "5"), (" grains, physics", "1,2"), (" of the 19", "th"), (", 3", "1"), ("/", ""), ("2 mills.", ""),
+)  # fmt: skip
+HIGH_STYLE = (
+    '<style:style style:name="T1"><style:text-properties style:text-position="super 58%"/></style:style>'
+)
+HIGH = (
+    (
+        "odt",
+        odt(
+            "<text:p>"
+            + "".join(f'{words}<text:span text:style-name="T1">{up}</text:span>' for words, up in RAISED)
+            + "</text:p>",
+            HIGH_STYLE,
+        ),
+        {"title": "Of Mills", "author": "Ann", "language": "en"},
+    ),
+    (
+        "rtf",
+        (r"{\rtf1 " + "".join(rf"{words}{{\super {up}}}" for words, up in RAISED) + "}").encode(),
+        {"title": "high"},
+    ),
+    (
+        "pptx",
+        pptx(
+            [
+                "<p:sp><p:txBody><a:p>"
+                + "".join(
+                    f'<a:r><a:t>{words}</a:t></a:r><a:r><a:rPr baseline="30000"/><a:t>{up}</a:t></a:r>'
+                    for words, up in RAISED
+                )
+                + "</a:p></p:txBody></p:sp>"
+            ],
+            [1],
+        ),
+        {"title": "high"},
+    ),
+)
+
 CASES = (
     Case(
         "noted.fb2",
@@ -274,6 +313,10 @@ CASES = (
         rb"\f1 a\'62\u-3999?\f0  b{\f2 \'b3}{\plain c}.}",
         "a αβα b≥c.",
         title="greek",
+    ),
+    *(
+        Case(f"high.{kind}", data, "10^5 grains, physics[1,2] of the 19th, 3 1/2 mills.", **about)
+        for kind, data, about in HIGH
     ),
     Case("hidden.rtf", rb"{\rtf1 See{\v gone} \v gone \v0 here.}", "See here.", title="hidden"),
     Case(
