@@ -24,6 +24,7 @@ _TABLES = (".csv", ".tsv", ".tab")
 _TEX = re.compile(r"\\(?:documentclass|documentstyle|input |begin\{|[a-zA-Z]{3,20}\*?[\[{])")
 _JSON = re.compile(r"""[\[{\s]{1,20}"(?:[^"\\\n]|\\.){0,200}"\s{0,20}:\s{0,20}["\[{\dtfn-]""")
 _XML = re.compile(r"<\?xml\b|<([a-zA-Z][\w:.-]{0,60})(?:\s[^<>]{0,2000})?>")
+_HTML = re.compile(r"(?i:article|body|blockquote|center|div|font|h[1-6r]|head|[abip]|pre|span|table|[ou]l)")
 _SOURCE_REACH = 20_000
 _BINARY_SHARE = 0.02
 
@@ -86,6 +87,8 @@ def _source_of(text: str, suffix: str) -> str:
     if _TEX.match(first) or suffix in (".tex", ".latex", ".ltx"):
         return "a TeX source, not the text it makes: make a PDF of it and add that"
     opened = _XML.match(start)
+    if opened and opened[1] and _HTML.fullmatch(opened[1]) and "</" in start:
+        return "a piece of HTML: give its name the ending .html"
     if opened and (not opened[1] or text.rstrip().endswith(f"</{opened[1]}>")):
         return "XML of a kind that is not known: convert it to EPUB, HTML or plain text"
     return ""

@@ -298,6 +298,7 @@ def test_numerals_of_other_letters(words, value):
         ("% a comment\n\\documentclass{book}\n\\begin{document}\nIt began.\n", "TeX source"),
         ("<?xml version='1.0'?><TEI><text>It began.</text></TEI>", "XML of a kind"),
         ("<TEI n='1'><text>It began.</text></TEI>\n", "XML of a kind"),
+        ("<p>It began.</p>\n<p>It went on.</p>\n", "a piece of HTML"),
         ('{"a": 1', "JSON data"),
         ('[{ "text": "It began.", oops', "JSON data"),
         ("\\section*{One}\nIt began.\n", "TeX source"),
