@@ -230,9 +230,9 @@ def test_a_file_says_in_how_few_bits_it_is(tmp_path, tiny_tokenizer, mixture, pr
 @needs_kernels
 def test_a_large_file_of_few_bits_stays_in_few_bits(tmp_path, tiny_tokenizer, monkeypatch):
     file = str(write_gguf(tmp_path / "tiny.gguf", "Q4_K_M", "llama", tiny_tokenizer))
-    assert load_backbone(Paths(tmp_path), file, "cpu").placement.precision == "float32"
+    assert load_backbone(Paths(tmp_path), file, "cpu", "auto").placement.precision == "float32"
     monkeypatch.setattr("engine.backbone.load.LARGE", 1)
-    assert load_backbone(Paths(tmp_path), file, "cpu").placement.precision == "int4"
+    assert load_backbone(Paths(tmp_path), file, "cpu", "auto").placement.precision == "int4"
     assert load_backbone(Paths(tmp_path), file, "cpu", "float32").placement.precision == "float32"
 
 
