@@ -69,11 +69,9 @@ def cite(answer: str, chosen: Chosen, document_of: DocumentOf) -> tuple[Citation
                 score = ANSWER_SHARE * len(said & held) / len(said) + (1 - ANSWER_SHARE) * score
             if score >= LEAST_SCORE:
                 scored.append((-score, rank, start, end))
-    best = sorted(scored)[:CITED]
-    names = [chosen.passages[rank].document for _, rank, *_ in best]
     return tuple(
-        citation(document_of(name), name, start, end, -score)
-        for name, (score, _, start, end) in zip(names, best, strict=True)
+        citation(document_of(name := chosen.passages[rank].document), name, start, end, -score)
+        for score, rank, start, end in sorted(scored)[:CITED]
     )
 
 

@@ -28,14 +28,13 @@ Ranges = Mapping[str, tuple[int, int | None]]
 class Chosen:
     """Passages for one question, best first, and how much of it they hold.
 
-    question: its stems. told, sure: shares of their weight, 0 to 1, that all passages and the first one hold.
+    question: its stems. told: share of their weight, 0 to 1, that all passages hold together.
     """
 
     passages: tuple[Hit, ...]
     question: frozenset[str]
     weights: Weights
     told: float
-    sure: float
 
 
 def find_passages(question: str, library: Library, ranges: Ranges) -> list[Hit]:
@@ -61,9 +60,8 @@ def chosen(question: str, ranked: Sequence[Hit], count: int = REREAD) -> Chosen:
     asked = content_stems(question)
     weights = Weights.among(asked, [stems_of(hit.text) for hit in ranked])
     kept = tuple(ranked[:count])
-    held = [stems_of(hit.text) for hit in kept]
-    together = weights.coverage(asked, frozenset().union(*held))
-    return Chosen(kept, asked, weights, together, weights.coverage(asked, held[0] if held else frozenset()))
+    held = frozenset().union(*(stems_of(hit.text) for hit in kept))
+    return Chosen(kept, asked, weights, weights.coverage(asked, held))
 
 
 def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int = CANDIDATES) -> list[Hit]:

@@ -27,6 +27,7 @@ from engine.reader import WINDOW
 from engine.sampling import Sampling
 from engine.shelf import connections
 from engine.shelf.connections import Unwritable
+from engine.shelf.entry import Entry
 from engine.shelf.runner import JobRunner
 from engine.shelf.shelf import Shelf
 from engine.sidenet.config import SideNetConfig
@@ -165,9 +166,8 @@ def nowhere(disk, monkeypatch) -> Path:
     return place
 
 
-def test_all_goes_on_where_the_temporary_folder_is_full_too(added, disk, nowhere):
-    """Killed, so that its last changes are in the log alone; then not one page is free anywhere."""
-    library = opened(added, disk)
+def renamed_in_the_log(library: Library) -> Entry:
+    """Rename the only book, then leave the shelf as a kill does: the change stands in the log alone."""
     (entry,) = library.shelf.entries()
     library.shelf.rename(entry.id, "In the log")
     database = library.paths.database
@@ -175,6 +175,12 @@ def test_all_goes_on_where_the_temporary_folder_is_full_too(added, disk, nowhere
     library.shelf.close()
     for name, content in kept.items():
         Path(f"{database}{name}").write_bytes(content)
+    return entry
+
+
+def test_all_goes_on_where_the_temporary_folder_is_full_too(added, disk, nowhere):
+    """Killed, so that its last changes are in the log alone; then not one page is free anywhere."""
+    entry = renamed_in_the_log(opened(added, disk))
     fill(disk)
     with pytest.raises(OSError):
         tempfile.gettempdir()
@@ -201,13 +207,7 @@ def test_an_empty_shelf_on_a_disk_that_cannot_be_written_is_empty(disk):
 def test_what_another_left_in_its_log_is_read_too(added, disk):
     """Killed, so that its last changes are in the log alone; then the disk fails."""
     library = opened(added, disk)
-    (entry,) = library.shelf.entries()
-    library.shelf.rename(entry.id, "In the log")
-    database = library.paths.database
-    kept = {name: Path(f"{database}{name}").read_bytes() for name in ("", "-wal")}
-    library.shelf.close()
-    for name, content in kept.items():
-        Path(f"{database}{name}").write_bytes(content)
+    renamed_in_the_log(library)
     read_only(disk)
     assert [one.title for one in Shelf(library.paths).entries()] == ["In the log"]
 

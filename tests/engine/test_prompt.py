@@ -29,7 +29,7 @@ def passage(number: int, word: str, count: int) -> Hit:
 def test_the_best_passages_are_kept_whole_and_the_answer_has_room(tiny_tokenizer, words, kept):
     """Best first is 3, 1, 2; in the prompt they stand in the order of the book."""
     passages = tuple(passage(number, "heron", words) for number in (3, 1, 2))
-    chosen = Chosen(passages, frozenset({"heron"}), Weights({}, 0), 0.0, 0.0)
+    chosen = Chosen(passages, frozenset({"heron"}), Weights({}, 0), 0.0)
     turns = [Turn("user", "Who are you?"), Turn("assistant", "A reader.")]
     prompt = prompted(tiny_tokenizer, "Describe the heron.", chosen, turns, ["Said before."])
     assert len(prompt.ids) + ANSWERING.max_tokens < WINDOW
@@ -40,7 +40,7 @@ def test_the_best_passages_are_kept_whole_and_the_answer_has_room(tiny_tokenizer
 
 
 def test_a_talk_gives_way_to_the_only_passage(tiny_tokenizer):
-    chosen = Chosen((passage(1, "heron", 50),), frozenset({"heron"}), Weights({}, 0), 0.0, 0.0)
+    chosen = Chosen((passage(1, "heron", 50),), frozenset({"heron"}), Weights({}, 0), 0.0)
     turns = [Turn("user", "Go on. " * 20), Turn("assistant", "I do. " * 30)] * 2
     prompt = prompted(tiny_tokenizer, "Describe the heron.", chosen, turns, ["Said before."])
     text = tiny_tokenizer.decode(prompt.ids)
