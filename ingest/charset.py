@@ -44,18 +44,26 @@ _SURE_COHERENCE = 0.3  # share of letters that the detector's language model fin
 _SURE_CHAOS = 0.1
 
 
-def decode(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
-    """Return (text, warning of a guessed encoding). Raises BadInput when `encoding` does not fit."""
+def decode(data: bytes, encoding: str | None = None, label: str = "") -> tuple[str, str | None]:
+    """Return (text, warning of a guessed encoding); `label` is what a message says of it, right or wrong.
+
+    Raises BadInput when `encoding` does not fit.
+    """
     if encoding:
         return _decode_as(data, encoding), None
-    return _marked(data) or _shifted(data) or _unnamed(data, data)
+    return _declared(data, _known(label.lower())) or _marked(data) or _shifted(data) or _unnamed(data, data)
 
 
-def decode_markup(data: bytes, encoding: str | None = None) -> tuple[str, str | None]:
+def decode_markup(data: bytes, encoding: str | None = None, label: str = "") -> tuple[str, str | None]:
     """Decode a page, which may name its encoding itself; tags say nothing about letters."""
     if encoding:
         return _decode_as(data, encoding), None
-    return _marked(data) or _declared(data) or _unnamed(data, _TAG.sub(b" ", data[: 8 * _SAMPLE]))
+    return (
+        _declared(data, _known(label.lower()))
+        or _marked(data)
+        or _declared(data, declared_encoding(data))
+        or _unnamed(data, _TAG.sub(b" ", data[: 8 * _SAMPLE]))
+    )
 
 
 def first_letters(data: bytes, size: int = 4096) -> str:
@@ -74,9 +82,8 @@ def _marked(data: bytes) -> tuple[str, str | None] | None:
     return (data.decode(wide, errors="replace"), _guessed(wide)) if wide else None
 
 
-def _declared(data: bytes) -> tuple[str, str | None] | None:
-    """Decode a page as it says, where that fits but for a few bytes."""
-    name = declared_encoding(data)
+def _declared(data: bytes, name: str | None) -> tuple[str, str | None] | None:
+    """Decode what says how it is written, where that fits but for a few bytes."""
     if name is None:
         return None
     if not is_multi_byte_encoding(name) and name != "utf-8" and _is_plainly_utf8(data):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from ingest import album
-from ingest.parsers import docx, epub, fb2, html, markdown, mhtml, mobi, odt, pdf, pptx, rtf, text
+from ingest.parsers import docx, epub, fb2, html, mail, markdown, mhtml, mobi, odt, pdf, pptx, rtf, text
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ FORMATS = (
     Format(rtf, "RTF", "a rich text file (RTF)", (".rtf",)),
     Format(mobi, "Kindle", "a Kindle book (MOBI)", (".mobi", ".azw", ".azw3", ".prc")),
     Format(fb2, "FB2", "a FictionBook (FB2)", (".fb2",)),
+    Format(mail, "Mail", "a mail", (".eml", ".emlx", ".mbox")),
     Format(mhtml, "Web page", "a saved web page (MHTML)", (".mht", ".mhtml")),
     Format(html, "HTML", "an HTML page", (".html", ".htm", ".xhtml")),
     Format(markdown, "Markdown", "Markdown", (".md", ".markdown")),

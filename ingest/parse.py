@@ -19,6 +19,7 @@ from ingest.recognition.sheet import read_sheets
 from ingest.source import Source, read_source
 
 _HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")  # what telephones write
+_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1"
 # (offset, bytes, what it is, what to do): files that people try and that are no text
 _FOREIGN = (
     *((4, b"ftyp" + kind, "a HEIC picture", "save it as JPEG or PNG first") for kind in _HEIC),
@@ -28,7 +29,9 @@ _FOREIGN = (
     (0, b"\xeaDRMION\xee", "a Kindle book that is protected (DRM)", "get a copy without protection"),
     (0, b"CONT\2\0", "a Kindle book of a closed form (KFX)", "convert it to EPUB first"),
     (0, b"AT&TFORM", "a DjVu file", "convert it to PDF with text first"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1", "an old or locked Office file", "save it as DOCX without a password"),
+    (0, _OFFICE, "an old or locked Office file", "save it as DOCX without a password"),
+    (0, b"\x78\x9f\x3e\x22", "a message in Outlook's own form", "save it as EML or text first"),
+    (0, b"!BDN", "a mailbox of Outlook (PST)", "save the messages as EML or text first"),
     (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "unpack it first"),
     (0, b"Rar!", "a RAR archive", "unpack it first"),
@@ -40,6 +43,7 @@ _FOREIGN = (
     (0, b"\x7fELF", "a program", "give a document with text"),
     (0, b"MZ\x90", "a program", "give a document with text"),
 )  # fmt: skip
+_OUTLOOK = "__substg1.0_".encode("utf-16-le")  # in the names of what such a message keeps
 _ZIP = b"PK\x03\x04"
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.|desktop\.ini$|Thumbs\.db$)")  # what systems leave in archives
 _ZIP_KINDS = (
@@ -123,6 +127,8 @@ def choose_parser(source: Source):
 
 
 def _refuse_foreign(source: Source) -> None:
+    if source.data.startswith(_OFFICE) and _OUTLOOK in source.data:
+        raise BadInput("this is a message in Outlook's own form (MSG): save it as EML or text first")
     for offset, mark, what, advice in _FOREIGN:
         if source.data[offset : offset + len(mark)] == mark:
             raise BadInput(f"this is {what}, not a document that can be read: {advice}")

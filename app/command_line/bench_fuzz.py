@@ -23,7 +23,7 @@ from engine.arguments import natural, positive, seed
 from ingest.errors import BadInput
 
 FORMS = (
-    *("text", "markdown", "html", "mhtml", "fb2", "rtf", "mobi", "pdf", "csv", "jsonl"),
+    *("text", "markdown", "html", "mhtml", "mail", "fb2", "rtf", "mobi", "pdf", "csv", "jsonl"),
     *("docx", "epub", "odt", "pptx"),
 )
 SECONDS, MEGABYTES = 2.0, 300.0

@@ -252,6 +252,16 @@ MHTML = (
     "Content-Transfer-Encoding: base64\r\n\r\niVBORw0K\r\n--bb--\r\n"
 )  # fmt: skip
 
+MAIL = (
+    "From a@b.c Mon Mar  1 10:00:00 2021\r\nFrom: =?utf-8?q?A=2E?= <a@b.c>\r\nTo: d@e.f\r\nSubject: =?utf-8?b?VGhlIExhbXA=?=\r\n"
+    'MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary="bb"\r\n\r\n--bb\r\nContent-Type: multipart/alternative;'
+    ' boundary=cc\r\n\r\n--cc\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nSXQgaXMg\r\n'
+    "bGF0ZS4=\r\n--cc\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    f"<p>{WORDS}=20=C3=A9=\r\n</p>\r\n--cc--\r\n--bb\r\nContent-Type: message/rfc822\r\n\r\nSubject: Re\r\n\r\n> x\r\n>> y\r\n"
+    '--bb\r\nContent-Type: image/png\r\nContent-Disposition: attachment; filename="a.png"\r\n\r\nx\r\n--bb--\r\n\r\n'
+    "From d@e.f Mon Mar  1 11:00:00 2021\r\nSubject: Two\r\n\r\n>From here.\r\n"
+)  # fmt: skip
+
 CSV = 'sep=,\ntext,label,"a ""quoted"" one"\n"It is late,\nvery late",good,1\nno;bad|x\tz,bad,2\n\n'
 JSONL = (
     '{"text": "a\\u00e9", "label": ["x", {"y": 1e9}], "n": null}\n{"text": "b", "label": true, "n": -0.5}\n'
@@ -311,6 +321,7 @@ def samples() -> dict[str, tuple[str, Parts]]:
         "markdown": (".md", MARKDOWN),
         "html": (".html", PAGE),
         "mhtml": (".mhtml", MHTML),
+        "mail": (".mbox", MAIL),
         "fb2": (".fb2", FB2),
         "rtf": (".rtf", RTF),
         "mobi": (".mobi", _mobi()),

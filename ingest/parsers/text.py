@@ -26,6 +26,12 @@ _JSON = re.compile(r"""[\[{\s]{1,20}"(?:[^"\\\n]|\\.){0,200}"\s{0,20}:\s{0,20}["
 _XML = re.compile(r"<\?xml\b|<([a-zA-Z][\w:.-]{0,60})(?:\s[^<>]{0,2000})?>")
 _HTML = re.compile(r"(?i:article|body|blockquote|center|div|font|h[1-6r]|head|[abip]|pre|span|table|[ou]l)")
 _SOURCE_REACH = 20_000
+# of letters and figures as mails and programs write them; a chemist's or a biologist's have no such mixture
+_BASE64 = re.compile(r"(?:^[A-Za-z0-9+/]{60,76}\n){3,}", re.MULTILINE)
+_MIXED = re.compile(r"(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[^0-9]*[0-9]")
+_UUENCODED = re.compile(r"^begin [0-7]{3} .{1,200}\nM.{60}\n", re.MULTILINE)
+_QUOTED_PRINTABLE = re.compile(r"=\n|=[0-9A-F]{2}(?:=[0-9A-F]{2})*")
+_QUOTED_SHARE = 100  # letters for each such sign
 _BINARY_SHARE = 0.02
 
 
@@ -49,9 +55,14 @@ def parse(source: Source) -> Document:
         manuscript.warn(warning)
     if stripped:
         manuscript.expect(text, "the header and the licence of Project Gutenberg")
+    if _is_coded(text):
+        manuscript.warn(
+            "a part of it is coded, as in a mail or a program's file, and was read as it stands: open it in "
+            "the program it is from and save its text, or a mail as EML"
+        )
     if marks:
         manuscript.warn(f"it was read with all its marks, for this is {marks}")
-    _write(paragraphs, manuscript)
+    write_paragraphs(paragraphs, manuscript)
     if not manuscript.letters:
         raise BadInput("there is no text in this file, only white space: choose another copy")
     title, author = _title_page(paragraphs)
@@ -94,6 +105,18 @@ def _source_of(text: str, suffix: str) -> str:
     return ""
 
 
+def _is_coded(text: str) -> bool:
+    """Tell a text of which a part is bytes or letters in a coding of mails: base64, uuencode, =C3=BC."""
+    if any(_MIXED.match(found[0]) for found in _BASE64.finditer(text)) or _UUENCODED.search(text):
+        return True
+    signs = _QUOTED_PRINTABLE.findall(text)
+    return (
+        sum(sign != "=\n" for sign in signs) >= 3
+        and "=\n" in signs
+        and len(signs) * _QUOTED_SHARE > len(text)
+    )
+
+
 def _is_json(text: str) -> bool:
     """Tell JSON, also a piece of it on each line."""
     lines = [line for line in text[:_SOURCE_REACH].split("\n")[:-1] if line.strip()]
@@ -110,8 +133,9 @@ def _is_one_json(text: str) -> bool:
     return True
 
 
-def _write(paragraphs: list[Paragraph], manuscript: Manuscript) -> None:
-    marks = {mark.index: mark for mark in find_outline(paragraphs)}
+def write_paragraphs(paragraphs: list[Paragraph], manuscript: Manuscript, chapters: bool = True) -> None:
+    """Write paragraphs down, with `chapters` by their headings."""
+    marks = {mark.index: mark for mark in find_outline(paragraphs)} if chapters else {}
     heading_until = 0
     for index, paragraph in enumerate(paragraphs):
         if index in marks:

@@ -345,7 +345,7 @@ CASES = (
         b"MIME-Version: 1.0\nContent-Transfer-Encoding: quoted-printable\n"
         b"Content-Type: text/html; charset=utf-8\n\n" + PAGE.encode().replace(b"\xc3", b"=C3"),
         "Grüße\n\nRye = black.",
-        form="mhtml",
+        form="mail",
         title="Grüße",
     ),
     Case(

@@ -40,6 +40,20 @@ REPEATED = {
     ),
     "pictures before the first word": (".html", lambda count: b'<p><img src="a.png" alt="p">' * count + b"x"),
     "forms between empty lines": (".html", lambda count: b"<p>" + b"<i>x</i><br><br>" * count),
+    "boundaries of a mail": (
+        ".eml",
+        lambda count: (
+            b"From: a\nSubject: b\nContent-Type: multipart/mixed; boundary=B\n\n" + b"--B\n\nx\n" * count
+        ),
+    ),
+    "messages in one another": (
+        ".eml",
+        lambda count: b"From: a\nSubject: b\nContent-Type: message/rfc822\n\n" * count + b"x" * 300 * count,
+    ),
+    "coded words of a subject": (
+        ".eml",
+        lambda count: b"From: a\nSubject: " + b"=?utf-8?q?a?= " * count + b"\n\nx",
+    ),
     "quotes in one another": (".html", lambda count: b"<blockquote>" * (count // 2) + b"<p>word" * count),
 }
 

@@ -1,5 +1,10 @@
 """Plain text: encodings, Gutenberg, wrapped lines, headings without mark-up."""
 
+import base64
+import binascii
+import quopri
+from collections.abc import Iterator
+
 import pytest
 
 from ingest.charset import decode
@@ -27,6 +32,7 @@ CHINESE = "汉语是世界上使用人数最多的语言之一，也是联合国
 
 
 NAME = "book.txt"
+PLAIN_TALE = "It was a long line of plain text and there was nothing in it that one could not see.\n" * 9
 
 
 @pytest.mark.parametrize(
@@ -311,8 +317,24 @@ def test_what_is_full_of_marks_is_no_text(read, text, words):
 
 
 @pytest.mark.parametrize(
+    "coding", [base64.encodebytes, quopri.encodestring, lambda data: b"".join(uuencoded(data))]
+)
+def test_a_part_that_is_coded_is_told_of(read, coding):
+    data = b"So it was written:\n\n" + coding((FRENCH * 3).encode()) + b"\nAnd so on.\n"
+    assert "a part of it is coded" in read(data).warnings[0]
+
+
+def uuencoded(data: bytes) -> Iterator[bytes]:
+    yield b"begin 644 a.txt\n"
+    yield from (binascii.b2a_uu(data[at : at + 45]) for at in range(0, len(data), 45))
+    yield b"`\nend\n"
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        ("ACGT" * 15 + "\n") * 9,
+        ("a1=3D+2" * 3 + "\n" + PLAIN_TALE) * 3,
         "[Illustration]\n\nIt began.",
         "He wrote \\documentclass at the top.",
         "{}[] It is",

@@ -1,0 +1,107 @@
+"""Message: the parts of a mail or of a saved page (MIME); the `email` library reads headers and codings.
+
+Which parts there are is found here, each once and down to a depth: in time in step with the file's size.
+"""
+
+import re
+from collections.abc import Iterator
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.parser import BytesHeaderParser
+
+from ingest.charset import decode
+from ingest.cleaning import one_line
+
+PAGES = frozenset(["text/html", "application/xhtml+xml"])
+DEEPEST = 6  # parts in parts
+_MOST_PARTS = 2_000
+_LINE_END = re.compile(rb"\r\n?")
+_HEADER = re.compile(rb"(?:(?:From |[!-9;-~]{1,200}:|[ \t]).*+\n)*+")
+_CODING = "Content-Transfer-Encoding"
+_WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\n]{0,1000}\?="
+_WORDS = re.compile(rf"{_WORD}(?:\s{{1,20}}{_WORD})*")
+_BASE64 = re.compile(rb"(?:[ \t]*+[A-Za-z0-9+/]*+={0,2}[ \t]*+\n)*+")
+
+
+class Part:
+    """A message or one of its parts: the header, and the body as it was sent."""
+
+    def __init__(self, data: bytes):
+        match = _HEADER.match(data)
+        end = match.end() if match else 0
+        self.header = BytesHeaderParser().parsebytes(data[:end])
+        self.raw = data[end:].removeprefix(b"\n")
+        self.kind = self.header.get_content_type()
+        charset = self.header.get_content_charset("") or ""
+        self.charset = (
+            "" if charset == "us-ascii" else charset
+        )  # which says nothing of what is more than that
+        self.coding = str(self.header.get(_CODING, "")).partition(";")[0].strip().lower()
+        if self.coding:
+            self.header.replace_header(_CODING, self.coding)
+
+    @classmethod
+    def whole(cls, data: bytes) -> "Part":
+        """Read the outermost message of a file."""
+        return cls(_LINE_END.sub(b"\n", data.removeprefix(b"\xef\xbb\xbf").lstrip()))
+
+    def body(self) -> bytes:
+        """Return the body without its transfer coding; damage in it costs what is damaged."""
+        self.header.set_payload(self.raw.decode("ascii", "surrogateescape"))
+        return bytes(self.header.get_payload(decode=True))  # which is no list here
+
+    def behind(self) -> bytes:
+        """Cut off what a list or a scanner wrote, uncoded, behind a body in base64, and return it."""
+        match = _BASE64.match(self.raw + b"\n") if self.coding == "base64" else None
+        end = match.end() if match else len(self.raw)
+        self.raw, rest = self.raw[:end], self.raw[end:]
+        return rest
+
+    def parts(self) -> list["Part"]:
+        """Return the parts right inside; none where there are none that can be told apart."""
+        if self.kind == "message/rfc822":
+            return [Part.whole(self.body())]
+        boundary = self.header.get_boundary("") if self.kind.startswith("multipart/") else ""
+        if not boundary:
+            return []
+        opening = re.escape(boundary.encode("ascii", "replace"))
+        line = re.compile(rb"^--%b(--)?[ \t]*(?:\n|\Z)" % opening, re.MULTILINE)
+        text, start = self.body(), -1
+        found: list[Part] = []
+        for mark in line.finditer(text):
+            if start >= 0:
+                found.append(Part(text[start : mark.start()]))
+            start = -1 if mark[1] else mark.end()
+            if len(found) > _MOST_PARTS:
+                break
+        if 0 <= start < len(text):  # it was cut off
+            found.append(Part(text[start:]))
+        return found
+
+    def file_name(self) -> str:
+        """Return the name under which a part is to be saved; "" where it has none."""
+        return one_line(_WORDS.sub(lambda run: _decoded(run[0]), self.header.get_filename("") or ""))
+
+    def is_attached(self) -> bool:
+        """Tell whether a part says that it is no part of what is read."""
+        return self.header.get_content_disposition() == "attachment"
+
+    def walk(self, depth: int = 0) -> Iterator["Part"]:
+        """Yield this part and all in it, the outer one first."""
+        yield self
+        for part in self.parts() if depth < DEEPEST else ():
+            yield from part.walk(depth + 1)
+
+    def words(self, name: str) -> str:
+        """Return a field of the header on one line, its coded words decoded."""
+        raw = next((value for key, value in self.header.raw_items() if key.lower() == name), "")
+        text = decode(str(raw).encode("ascii", "surrogateescape"), None, "utf-8")[0]
+        return one_line(_WORDS.sub(lambda run: _decoded(run[0]), text))
+
+
+def _decoded(run: str) -> str:
+    try:
+        pieces = decode_header(run)
+    except HeaderParseError:  # its base64 is none
+        return run
+    return "".join(decode(bytes(words), None, charset or "")[0] for words, charset in pieces)
