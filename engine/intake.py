@@ -36,7 +36,8 @@ class Intake:
             if value and all(job.options.get(option) != value for job in self._shelf.jobs.all(entry.id)):
                 raise BadInput(
                     f'"{entry.title}" is on the shelf already, read {_READ_AS[option]}; '
-                    "remove it there first (its talks go with it), then add it again"
+                    "remove it there first (its talks go with it, notes where you do not keep them), then "
+                    "add it again"
                 )
 
     def tell(self, job: Job, **named: str | None) -> None:

@@ -88,6 +88,15 @@ def unpacked(data: bytes) -> bytes:
         return found.read(found.namelist()[0])
 
 
+def protected(data: bytes) -> bytes:
+    """Mark each file of a ZIP archive as encrypted, as its list and its own header say it."""
+    found = bytearray(data)
+    for sign, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        for header in re.finditer(re.escape(sign), data):
+            found[header.start() + at] |= 1
+    return bytes(found)
+
+
 def half(data: bytes) -> bytes:
     """Split a PDF."""
     import pymupdf
@@ -97,6 +106,29 @@ def half(data: bytes) -> bytes:
 
 BOTH = archive({"a.txt": TEXT, "b.txt": b"Another."})
 TIGHT = Limits(entry_bytes=100)
+P = "http://schemas.openxmlformats.org/presentationml/2006/main"
+R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+A = "http://schemas.openxmlformats.org/drawingml/2006/main"
+SLIDE = archive(
+    {
+        "ppt/presentation.xml": f'<p:presentation xmlns:p="{P}" xmlns:r="{R}"><p:sldIdLst>'
+        '<p:sldId id="256" r:id="rId1"/></p:sldIdLst></p:presentation>',
+        "ppt/_rels/presentation.xml.rels": "<Relationships xmlns="
+        '"http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" '
+        f'Type="{R}/slide" Target="slides/slide1.xml"/></Relationships>',
+        "ppt/slides/slide1.xml": f'<p:sld xmlns:p="{P}" xmlns:a="{A}"><p:cSld><p:spTree><p:sp><p:txBody>'
+        f"<a:p><a:r><a:t>{SAID}</a:t></a:r></a:p></p:txBody></p:sp></p:spTree></p:cSld></p:sld>",
+    }
+)
+ODT = {
+    "mimetype": b"application/vnd.oasis.opendocument.text",
+    "content.xml": '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+    'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:text>'
+    f"<text:p>{SAID}</text:p></office:text></office:body></office:document-content>",
+}
+BROKEN = {"content.xml": b"\0\0"}
+WEB = f"<html><p>{SAID}".encode()
+LOCKED = {"META-INF/manifest.xml": b"<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>"}
 DRAWING = archive(
     {
         "mimetype": b"application/vnd.oasis.opendocument.text",
@@ -233,6 +265,11 @@ FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
         {},
     ),
     ("a.epub", EPUB, {"limits": TIGHT}, "save the text as plain text", "a.txt", TEXT, {"limits": TIGHT}),
+    ("a.epub", protected(EPUB), {}, "is encrypted: remove the protection first", "a.epub", EPUB, {}),
+    ("a.html", b"<!doctype html>", {}, "page has no text: choose another file", "a.html", WEB, {}),
+    ("a.pptx", archive({"ppt/presentation.xml": b"<x/>"}), {}, "save it again as PPTX", "a.pptx", SLIDE, {}),
+    ("a.odt", archive(ODT | LOCKED), {}, "locked: save it without a password", "a.odt", archive(ODT), {}),
+    ("a.odt", archive(ODT | BROKEN), {}, "cannot be read.: save it again as ODT", "a.odt", archive(ODT), {}),
 ]
 
 
@@ -299,6 +336,7 @@ TABLES: list[tuple[str, bytes, dict, str, str, bytes, dict]] = [
         SEMICOLON,
         {},
     ),
+    ("a.csv", b"text,label\n" + b"a,b\n" * 500_001, {}, "give a part of it, such as", "a.csv", SEMICOLON, {}),
     (
         "a.csv",
         "text,label\nä,good\n".encode("cp1252"),

@@ -12,6 +12,7 @@ import pytest
 from engine.paths import PROJECT
 from tests import test_advice
 from tests.app.command_line import test_advised
+from tests.app.desk import test_advised_desk
 
 VERBS = (
     "give|choose|name|try|add|make|delete|run|save|unpack|convert|split|open|close|pause|take|move|install|ask|"
@@ -25,6 +26,7 @@ FOLLOWED = [
     *(row[3] for row in (*test_advice.FILES, *test_advice.TABLES)),
     *(row[2] for row in (*test_advice.PLACES, *test_advice.WARNED)),
     *(row[1] for row in (*test_advice.SHELF.values(), *test_advised.TYPED, *test_advised.DONE.values())),
+    *(row[1] for row in test_advised_desk.ADVISED.values()),
 ]
 # parts of the program for those who train, measure and compare models: their runs take hours and whole models
 FOR_DEVELOPERS = re.compile(
@@ -51,6 +53,7 @@ UNTRIED = {
         "where … MB are free: make room, for instance remove a book",  # tests/engine/test_disk.py
         "are damaged: delete … and they are made again",  # tests/engine/test_bank_derived.py
         "too large for …: choose another memory layer or int8",  # tests/engine/test_bank.py
+        "give them as the book has them",  # tests/app/page/test_api.py
     ),
     "only a file of millions of parts has it": (
         "lists more than … files: unpack it, or save it anew",
@@ -60,24 +63,6 @@ UNTRIED = {
     ),
     "text recognition is not everywhere": (
         "choose a sharper copy", "name one of these", "by the command line",
-    ),
-    "no row yet": (
-        "not on the shelf any more; open another one", "read on, or press",
-        "no talk to export yet; ask something",
-        "write a line “label = word” for each", "give them as the book has them",
-        "cannot run a model in …; choose",
-        "no memory bank in …: add the document first", "no example in memory: add some",
-        "add more of each label", "choose the column that holds the label",
-        "choose another column or add rows",
-        "give the whole name", "add one before balancing", "remove it there first", "add it again to go on",
-        "is encrypted: remove the protection first", "by another version: add the file again",
-        "this document record is damaged: add the file again",
-        "this HTML page has no text: choose another file",
-        "save it again as PPTX or PDF", "give a part of it, such as its first rows",
-        "add such files without it", "ask for fewer", "books on the shelf: delete one first",
-        "this file …: delete a book first", "leave it instead", "name a document or give a prompt",
-        "cannot be packed; choose --precision float32", "is of a file of examples; leave it out",
-        "delete it on the page", "is locked: save it without a password", "save it again as ODT",
     ),
 }  # fmt: skip
 

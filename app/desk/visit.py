@@ -23,6 +23,7 @@ from engine.shelf.accounts import Limits
 from engine.shelf.entry import Entry
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.leaving import leave
+from engine.shelf.rebuilding import file_hash
 from engine.shelf.titles import folded
 from ingest.errors import BadInput
 from ingest.recognition.engines import AUTO
@@ -53,11 +54,15 @@ class Visit:
         if limits and tokens > limits.tokens:
             raise BadInput(f"an account gets up to {limits.tokens} tokens at a time: ask for fewer")
 
-    def _check_room(self, size: int) -> None:
-        """Raises BadInput where a further book of that size is more than the account may have."""
+    def _check_room(self, path: Path) -> None:
+        """Raises BadInput where the file is a further book, and more than the account may have."""
         if not (limits := self.limits()):
             return
+        size = path.stat().st_size
         mine = [entry for entry in self.shelf.entries() if self.owner in entry.holders]
+        alike = [entry.content_hash for entry in mine if entry.source_bytes == size]
+        if alike and file_hash(path).startswith(tuple(alike)):
+            return  # added again to go on or to mend it, it is no further book
         used = sum(entry.source_bytes + entry.bank_bytes for entry in mine)
         if len(mine) >= limits.books:
             raise BadInput(f"an account has up to {limits.books} books on the shelf: delete one first")
@@ -88,7 +93,7 @@ class Visit:
         self.desk.changeable()
         with self.desk.adding:
             if path.is_file():
-                self._check_room(path.stat().st_size)
+                self._check_room(path)
             entry, _ = self.assistant.enqueue(
                 path, password=password or None, encoding=encoding or None, ocr=ocr or None
             )
@@ -149,7 +154,8 @@ class Visit:
         older = self.own(former)
         if len(older.holders) > 1:
             raise BadInput(
-                f"another account keeps the older edition of “{older.title}” too: leave it instead"
+                f"another account keeps the older edition of “{older.title}” too: leave it instead, and your "
+                "notes in it may stay"
             )
         found, _ = editions.replace(self.desk.assistant.library, older.id, self.own(edition).id)
         return self.shelf.get(edition).title, found
@@ -195,7 +201,10 @@ class Visit:
                 if one.created < entry.created and entry.characters
             ]
             more[entry.id] += [shelf_html.replacing(entry, older[0].id)] if older else []
-            more[entry.id] += [shelf_html.keeping(entry)] if entry.id in marked else []
+        for entry in entries:
+            is_shared = self.owner in entry.holders and len(entry.holders) > 1 and not self.desk.read_only
+            if entry.id in marked and (is_shared or entry in mine):
+                more[entry.id].append(shelf_html.keeping(entry, is_shared))
         return more
 
     def job_of(self, entry: Entry) -> Job | None:

@@ -81,11 +81,16 @@ def replacing(entry: Entry, older: str) -> Html:
                          confirm=confirm)  # fmt: skip
 
 
-def keeping(entry: Entry) -> Html:
-    """Write the button that deletes a book and keeps the notes on it."""
-    confirm = f"Delete “{entry.title}” with its memory and all talks about it? Your notes stay."
-    return markup.button("Delete, keep notes", "remove", document=entry.id, keep="notes", confirm=confirm,
-                         class_="lm-danger", aria_label=f"Delete, keep notes: {entry.title}")  # fmt: skip
+def keeping(entry: Entry, is_shared: bool = False) -> Html:
+    """Write the button that deletes a book, or leaves one that others keep, and keeps the notes on it."""
+    confirm = (
+        f"Take “{entry.title}” and your talks about it from your shelf? Your notes stay in it."
+        if is_shared
+        else f"Delete “{entry.title}” with its memory and all talks about it? Your notes stay."
+    )
+    label = "Leave, keep notes" if is_shared else "Delete, keep notes"
+    return markup.button(label, "remove", document=entry.id, keep="notes", confirm=confirm,
+                         class_="lm-danger", aria_label=f"{label}: {entry.title}")  # fmt: skip
 
 
 def damaged(found: Iterable[tuple[str, str]]) -> Html:

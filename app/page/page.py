@@ -181,6 +181,7 @@ def build(desk: Desk) -> gr.Blocks:
 def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
     """Start the server; returns at once, with the page being served."""
     page = build(desk)
+    access.spare_proxies(host)
     guard = access.guard(desk.accounts is not None, desk.read_only)
     server = {"middleware": guard, "routes": [*pictures.routes(desk.books), *sheets.routes(desk)]}
     if desk.accounts is not None:
@@ -192,7 +193,9 @@ def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
         prevent_thread_lock=True, quiet=True, allowed_paths=[], blocked_paths=[str(desk.shelf.paths.home)],
         max_file_size=uploads.LIMIT_BYTES, show_error=True, ssr_mode=False,
         enable_monitoring=False, run_history=False, footer_links=["api"], theme=theme(),
-        css_paths=[ASSETS / "style.css"], js=START, app_kwargs=server, **options,
+        css_paths=[ASSETS / "style.css"], js=START, app_kwargs=server,
+        _frontend=False,  # else it asks for its own page and gives up where the machine takes 3 s to write it
+        **options,
     )  # fmt: skip
     return page
 

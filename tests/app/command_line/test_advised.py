@@ -17,6 +17,7 @@ import pytest
 from app.command_line import adding, commands
 from app.page import access
 from engine import preferences
+from engine.backbone import packs
 from engine.backbone.load import load_backbone
 from engine.bank.store import CACHE_SETTING, SETTING, Store
 from engine.errors import Failure
@@ -24,6 +25,7 @@ from engine.executors import cluster
 from engine.paths import Paths
 from engine.shelf.accounts import Accounts
 from ingest.errors import BadInput
+from tests.engine.families import TINY_FAMILIES
 
 BOOK = "# One\n\nThe lamp burned all night.\n\n# Two\n\nThe grey cat slept.\n"
 ROWS = "text,label\n" + "".join(
@@ -118,6 +120,8 @@ TYPED: list[tuple[list[str], str, list[str]]] = [
     (["backup", "none/kept.zip"], "make it first", ["backup", "more.zip"]),
     (["add", "lamp.md", "newer.md", "--replaces", "old"], "name one file",
      ["add", "newer.md", "--replaces", "old"]),
+    (["add", "lamp.md", "--ray", "local", "--password", "bell"], "--ray goes with .*: add such files without",
+     ["add", "lamp.md", "--password", "bell"]),
     (["restore", "lamp.md"], "no whole backup|another copy|no backup", ["restore", "kept.zip"]),
 ]  # fmt: skip
 
@@ -180,6 +184,21 @@ def without(folder: Path, model: Path, pattern: str) -> Path:
 
 def loaded(folder: Path, model: Path, **how: str) -> object:
     return load_backbone(Paths(folder / "models"), str(model), **how)
+
+
+def gpt2(folder: Path, model: Path) -> Path:
+    """A tiny model of a kind that is not packed, with the tokenizer of another."""
+    made = shutil.copytree(model, folder / "gpt2", dirs_exist_ok=True)
+    configuration, kind, _ = TINY_FAMILIES["gpt2"]
+    kind(configuration).save_pretrained(made)
+    return made
+
+
+def on_a_slow_processor(folder: Path, model: Path, precision: str) -> object:
+    """Load where few bits are slower than many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packs, "is_quick", lambda: False)
+        return loaded(folder, model, precision=precision)
 
 
 def settings(folder: Path, content: str | None) -> object:
@@ -286,6 +305,16 @@ DONE: dict[str, tuple[Deed, str, Deed]] = {
         lambda folder, model: loaded(folder, without(folder, model, "model*.safetensors"), precision="int8"),
         "cannot load|choose --precision auto|packing needs",
         lambda folder, model: loaded(folder, model, precision="auto"),
+    ),
+    "a model that cannot be packed": (
+        lambda folder, model: loaded(folder, gpt2(folder, model), precision="int8"),
+        "cannot be packed; choose --precision float32",
+        lambda folder, model: loaded(folder, gpt2(folder, model), precision="float32"),
+    ),
+    "a device that cannot do a precision": (
+        lambda folder, model: on_a_slow_processor(folder, model, "int4"),
+        "cannot run a model in .*; choose",
+        lambda folder, model: on_a_slow_processor(folder, model, "float32"),
     ),
     "a model without its tokenizer": (
         lambda folder, model: loaded(folder, without(folder, model, "token*")),

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 import socket
 
 import pytest
@@ -204,3 +205,17 @@ def test_a_page_for_others_without_a_password_does_not_start(capsys, tmp_path, m
     said = capsys.readouterr()
     line = "0.0.0.0 can be reached from other machines: first run python launch.py account add NAME"
     assert (said.out, said.err.splitlines()) == ("", [line])
+
+
+def test_a_page_starts_on_a_busy_machine_and_behind_a_proxy(
+    tmp_path, tiny_folder, upload_folder, monkeypatch
+):
+    """Gradio asks for the page that it has just opened, and would give up after three seconds."""
+    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "elsewhere.example")
+    with serving(tmp_path / "home", tiny_folder) as served:
+        assert get(served.url).status_code == 200
+        assert os.environ["NO_PROXY"].startswith("elsewhere.example,")

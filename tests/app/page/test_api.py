@@ -64,6 +64,8 @@ def test_add_ask_search_continue_read_remove(client, novel, served):
     assert read["text"] == hits[0]["text"][:40]
 
     start = f"char {hits[0]['start']}"
+    with pytest.raises(gradio_client.exceptions.AppError, match="give them as the book has them"):
+        client.predict(identifier, start, "Heron 35", "a bird", "blue", api_name="/add_note")
     made = client.predict(identifier, start, "Heron35", "a bird", "blue", api_name="/add_note")
     assert (made["quote"], made["colour"], made["kind"]) == ("Heron35", "blue", "note")
     assert client.predict("", "bird", api_name="/notes")[0]["id"] == made["id"]
