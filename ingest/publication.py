@@ -35,6 +35,8 @@ _BACK = frozenset(
 )
 _DAMAGED = "the package file of this EPUB is damaged: its parts were read in the order of its contents"
 # file that a protection leaves in a book -> what stands in it, in small letters, and the name of the scheme
+# what begins a further entry of the contents, and is no word of the entry that it stands in
+_LISTED, _POINTS = ("ol", "ul", "li"), ("navpoint", "pagetarget")
 _SCHEMES = (
     ("META-INF/license.lcpl", b"{", "Readium LCP"),
     ("META-INF/sinf.xml", b"<", "Apple FairPlay"),
@@ -268,7 +270,7 @@ def _read_navigation(archive: Archive, book: Publication) -> None:
                 note_kind(book, resolve(base, link.get("href", ""))[0], semantic_types(link))
         elif types & {"page-list", "doc-pagelist"}:
             for link in nav.iter("{*}a"):
-                _note_page(archive, book, base, link.get("href", ""), plain_text(link))
+                _note_page(archive, book, base, link.get("href", ""), plain_text(link, ("a",)))
         elif types & {"toc", "doc-toc"} and not book.entries:
             book.entries = _titled(_list_entries(nav, base, itself))
 
@@ -296,14 +298,14 @@ def _list_entries(nav, base: str, itself: str) -> list[Entry]:
             continue
         link = label if local_name(label) == "a" else next(label.iter("{*}a"), None)
         if link is None or not link.get("href"):
-            entries.append(Entry(plain_text(label), "", "", level))
+            entries.append(Entry(plain_text(label, _LISTED), "", "", level))
             waiting += 1
             continue
         path, fragment = resolve(base, link.get("href"))
         for index in range(len(entries) - waiting, len(entries)):
             entries[index] = Entry(entries[index].title, path or itself, fragment, entries[index].level)
         waiting = 0
-        entries.append(Entry(plain_text(link), path or itself, fragment, level))
+        entries.append(Entry(plain_text(link, _LISTED), path or itself, fragment, level))
     return entries[: len(entries) - waiting]
 
 
@@ -327,10 +329,10 @@ def _read_ncx(archive: Archive, book: Publication) -> None:
     for level, point in _levels(root, ("navpoint",), "navpoint"):
         label, content = point.find("{*}navLabel/{*}text"), point.find("{*}content")
         if label is not None and content is not None:
-            entries.append(Entry(plain_text(label), *resolve(base, content.get("src", "")), level))
+            entries.append(Entry(plain_text(label, _POINTS), *resolve(base, content.get("src", "")), level))
     book.entries = book.entries or _titled(entries)
     for target in () if book.labels else root.iter("{*}pageTarget"):
         label, content = target.find("{*}navLabel/{*}text"), target.find("{*}content")
-        words = target.get("value") or ("" if label is None else plain_text(label))
+        words = target.get("value") or ("" if label is None else plain_text(label, _POINTS))
         if content is not None:
             _note_page(archive, book, base, content.get("src", ""), words)

@@ -7,6 +7,7 @@ what nests deeper than the library goes is read without the tags that nest.
 
 import html.entities
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from lxml import etree
@@ -216,14 +217,15 @@ def every_word(root) -> str:
     return "".join(parts)
 
 
-def plain_text(element) -> str:
-    """Gather all text below an element on one line, without what is never shown."""
+def plain_text(element, without: Collection[str] = ()) -> str:
+    """Gather all text below an element on one line, without what is never shown and elements named so."""
     parts = []
     walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, item in walk:
         if event == "start":
             name = local_name(item)
-            if name in SKIP or is_hidden(item) or semantic_types(item) & PAGE_BREAKS:
+            is_left_out = name in without and item is not element
+            if is_left_out or name in SKIP or is_hidden(item) or semantic_types(item) & PAGE_BREAKS:
                 walk.skip_subtree()
                 continue
             if name in BLOCKS or name == "br":

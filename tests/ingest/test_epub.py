@@ -255,6 +255,13 @@ def test_a_label_that_comes_again_is_told_apart(read):
     assert document.position("page 1 (2)") == len(document.text)
 
 
+def test_an_entry_that_is_not_closed_does_not_hold_all_that_follow(read):
+    nav = "<ol>" + '<li><span>Part</span></li><li><a href="one.xhtml">Two<ol>' * 60
+    document = read(epub({"one.xhtml": ONE}, nav=nav))
+    assert {chapter.title for chapter in document.chapters} == {"Part", "Two"}
+    assert len(document.text) < 1_000
+
+
 def encrypted(path: str, algorithm: str = "http://www.w3.org/2001/04/xmlenc#aes256-cbc") -> dict[str, bytes]:
     return {
         "META-INF/encryption.xml": (
