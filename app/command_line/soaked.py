@@ -18,7 +18,7 @@ from engine.errors import Failure
 from engine.paths import PROJECT, Paths
 
 AWAY = (httpx.TransportError, json.JSONDecodeError)  # what a killed program leaves of a request
-START_SECONDS, WAIT_SECONDS = 180.0, 0.3
+START_SECONDS, WAIT_SECONDS = 900.0, 0.3  # of a machine with much other work
 
 
 class Refused(Exception):

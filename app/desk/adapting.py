@@ -7,7 +7,6 @@ restart with the books and the hours that it was begun with.
 import contextlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -79,15 +78,14 @@ class Adapting:
         command = [*PROGRAM, "adapt", *model, "--books", self.books, "--hours", self._begun()["hours"]]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                preexec_fn=_heeds_ctrl_c if sys.platform != "win32" else None,
-            )  # fmt: skip
+                list(map(str, command)), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
 
     def stop(self) -> None:
         """End it; `begin` goes on from where it saved last."""
         if self._process is None or not self.is_running:
             return
-        self._process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
+        self._process.terminate()  # which it takes for Ctrl-C, also where a shell has that ignored
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -123,8 +121,3 @@ class Adapting:
         files = [shelf.paths.documents / one.id / one.source_file for one in longest if one.characters]
         kept = [file for file in files if file.is_file()][:MOST_BOOKS]
         return kept if len(kept) >= FEWEST_BOOKS else sorted(SAMPLES.glob("*.*"))
-
-
-def _heeds_ctrl_c() -> None:
-    """Let a child be interrupted, also where its parent ignores that."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,7 +8,6 @@ import atexit
 import contextlib
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +39,7 @@ from app.tabs.read_tab import ReadTab  # noqa: E402
 from app.tabs.settings_tab import SettingsTab  # noqa: E402
 from app.tabs.shelf_tab import ShelfTab  # noqa: E402
 from engine.assistant import Assistant  # noqa: E402
+from engine.ending import end_like_ctrl_c  # noqa: E402
 from engine.paths import ASSETS, Paths  # noqa: E402
 from ingest import apart  # noqa: E402
 
@@ -198,17 +198,6 @@ def serve(desk: Desk, host: str, port: int, **options: Any) -> gr.Blocks:
         **options,
     )  # fmt: skip
     return page
-
-
-def end_like_ctrl_c() -> None:
-    """Let a service manager's stop and a closed terminal end the program as Ctrl-C does: with order.
-
-    What the caller chose to ignore (nohup) stays ignored.
-    """
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
 
 
 def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:

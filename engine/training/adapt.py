@@ -22,6 +22,7 @@ from pathlib import Path
 
 from engine.arguments import listed, positive
 from engine.backbone.load import load_backbone
+from engine.ending import end_like_ctrl_c
 from engine.locks import FileLock, holding
 from engine.paths import PROGRAM, SAMPLES, Paths
 from engine.shelf.rebuilding import write_whole
@@ -94,6 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what is not done yet of every stage; return the exit code 0."""
+    end_like_ctrl_c()
     if not 0 < arguments.hours < math.inf or (arguments.steps and len(arguments.steps) != 3):
         raise BadInput("--hours takes a number above 0, and --steps three of them: 600,300,800")
     paths = Paths.default()

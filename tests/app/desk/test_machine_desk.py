@@ -1,6 +1,7 @@
 """What the page may choose for the next start, where, and what goes before it."""
 
 import argparse
+import signal
 import sys
 import threading
 from types import SimpleNamespace
@@ -130,8 +131,7 @@ class TestAdapting:
         shelf.close()
 
     def says(self, monkeypatch, line: str, seconds: int = 0) -> None:
-        ends = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)"
-        code = f"{ends}; import sys, time; print({line!r}, *sys.argv[1:], flush=True); time.sleep({seconds})"
+        code = f"import sys, time; print({line!r}, *sys.argv[1:], flush=True); time.sleep({seconds})"
         monkeypatch.setattr(adapting, "PROGRAM", [sys.executable, "-c", code])
 
     def test_it_is_begun_stopped_taken_up_with_the_same_books_and_done(self, work, monkeypatch):
@@ -160,6 +160,36 @@ class TestAdapting:
         until(lambda: again.is_done)
         assert "--hours 2.5" in again.said() and "Start the program again" in form.shown()[form.said]
         assert not again.is_begun and not again.books.exists()
+
+    def test_the_command_is_ended_in_order_where_ctrl_c_is_ignored(self, work, monkeypatch):
+        """As of a page that a shell began in the background."""
+        told = work.log.with_name("told")
+        code = (
+            "import pathlib, signal, sys, time\n"
+            "from engine.ending import end_like_ctrl_c\n"
+            "end_like_ctrl_c()\n"
+            "try:\n    print('at work', flush=True); time.sleep(60)\n"
+            f"except KeyboardInterrupt: pathlib.Path({str(told)!r}).write_text('in order')"
+        )
+        monkeypatch.setattr(adapting, "PROGRAM", [sys.executable, "-c", code])
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            work.begin(1.0)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        until(work.said)
+        work.stop()
+        assert told.read_text() == "in order" and not work.is_running
+
+    def test_the_command_heeds_what_the_page_sends(self, monkeypatch):
+        number, before = signal.SIGTERM, signal.getsignal(signal.SIGTERM)
+        signal.signal(number, signal.SIG_DFL)
+        try:
+            with pytest.raises(BadInput, match="above 0"):
+                adapt.run(argparse.Namespace(hours=0.0))
+            assert signal.getsignal(number) is signal.default_int_handler
+        finally:
+            signal.signal(number, before)
 
     @pytest.mark.parametrize("hours", [0.0, 1000.0])
     def test_hours_that_are_none_begin_nothing(self, work, hours):
