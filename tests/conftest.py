@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.stem in SLOW_FILES or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
+
+
+def ours() -> dict[str, str]:
+    """Return the variables of this program that are set."""
+    return {name: value for name, value in os.environ.items() if name.startswith("LONGMEM_")}
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Fail a test that leaves variables of this program behind: those after it would run otherwise."""
+    before = ours()
+    yield
+    left = ours()
+    for name in left.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+    assert left == before
 
 
 @pytest.fixture(scope="session")

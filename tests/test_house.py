@@ -1,7 +1,6 @@
 """The house rules that a machine can hold: directions of imports, style, sizes, what documents promise."""
 
 import ast
-import os
 import re
 import shlex
 import shutil
@@ -398,8 +397,6 @@ def test_the_quick_commands_of_the_readme_run_over_an_empty_shelf(tmp_path, conv
     command = [sys.executable, str(PROJECT / "launch.py"), *first.argv]
     found = subprocess.run(command, capture_output=True, text=True)
     assert found.returncode == 0, f"{shlex.join(command)}: {found.stderr}"
-    for name, value in os.environ.items():  # a command may set some, and the next test must not see them
-        monkeypatch.setenv(name, value)
     for example in others:
         code = commands.main(list(example.argv))
         assert code == 0, f"python launch.py {shlex.join(example.argv)}: {capsys.readouterr().err}"

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.command_line import adding, printing, reading, run_tests
 from app.command_line.arguments import (
@@ -35,6 +34,7 @@ from app.command_line.opening import (
     choose_kept,
     data_folder,
     named_model,
+    own_environment,
     sampling,
     stay_local,
     wait_asleep,
@@ -45,9 +45,6 @@ from engine.arguments import MODEL, add_device_arguments, positive
 from engine.errors import Failure
 from engine.paths import PROGRAM
 from ingest.errors import BadInput
-
-if TYPE_CHECKING:
-    pass
 
 DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
 DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
@@ -252,6 +249,7 @@ def refuse_page_options(parser: Parser, arguments: argparse.Namespace) -> None:
         parser.error(f"--{option.replace('_', '-')} {words}")
 
 
+@own_environment()
 def main(argv: list[str]) -> int:
     """Run one command; returns its exit code. What a library prints never gets into a JSON result."""
     choose_kept(argv)

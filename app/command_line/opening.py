@@ -1,8 +1,10 @@
 """Opening: the engine's assistant, with the model and the settings that a command line names."""
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.command_line.arguments import PAGE, model_options
@@ -41,6 +43,18 @@ def choose_kept(argv: list[str]) -> None:
         preferences.apply(Paths.default().settings, os.environ)
     except BadInput as error:
         print(f"going on without what was chosen in the settings: {error}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def own_environment() -> Iterator[None]:
+    """Put back, when a command ends, the variables that it set: what follows in the process knows none."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def stay_local(model: str | None) -> None:
