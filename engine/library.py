@@ -17,12 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
+from engine import backmatter
 from engine.bank.bank import MemoryBank, delete_bank
-from engine.bank.layout import BankLayout, BankMismatch
-from engine.bank.manifest import DamagedBank, Manifest
+from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
+from engine.bank.manifest import FILE, DamagedBank, Manifest
 from engine.bank.store import Store
 from engine.cast.kept import kept_cast
 from engine.catalogue.keeper import Keeper
+from engine.catalogue.vectors import book_vectors
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
 from engine.intake import Intake, Parser, Recogniser
@@ -160,18 +164,19 @@ class Library:
         began = time.monotonic()
         identifier = job.document
         document = self._parsed(job, report)
+        vectors = self._taken_over(identifier, document)
         if not self.shelf.fulltext.has(identifier):
             self.index(identifier)
         kept_cast(self.paths.cast(identifier), document)
-        tokens = self._encode(identifier, document, report)
+        tokens, size = self._encode(identifier, document, report)
         report("publish", 0, 1)
-        source = self._open_bank(identifier, document)
-        if self.model.sidenet.search is not None:
-            source.learned_keys()
+        if vectors is None:
+            source = self._open_bank(identifier, document)
+            vectors, size = book_vectors(source, self.passages(identifier)), source.bank.nbytes
         seconds = self.shelf.get(identifier).settings.get("seconds", 0.0) + time.monotonic() - began
         self.shelf.configure(identifier, seconds=round(seconds, 2))
-        self.shelf.update(identifier, tokens=tokens, bank_bytes=source.bank.nbytes)
-        self.keeper.enter(identifier, source)
+        self.shelf.update(identifier, tokens=tokens, bank_bytes=size)
+        self.keeper.enter(identifier, vectors)
         self._faults.pop(identifier, None)
 
     def read(self, job: Job, report: Report) -> None:
@@ -183,12 +188,7 @@ class Library:
 
     def index(self, identifier: str) -> None:
         """Make the full-text index of a document that was parsed."""
-        text = self.document(identifier).text
-        rows = (
-            (one.index, one.start, one.end, text[one.start : one.end])
-            for one in passages(self.document(identifier))
-        )
-        self.shelf.fulltext.index(identifier, rows)
+        backmatter.index(self.paths.document(identifier), self.document(identifier))
 
     def find(self, words: str) -> Entry:
         """Find the document that a person means: an id, the start of one, a title, or a file (added)."""
@@ -254,10 +254,9 @@ class Library:
     def bank_folder(self, identifier: str) -> Path:
         """Return where the bank of a document lies: beside it, or where it was fetched to from the store."""
         own = self.paths.bank(identifier)
-        if self.store is None or (own / "manifest.json").exists():
+        if self.store is None or (own / FILE).exists():
             return own
-        identity = bank_identity(self.document(identifier).text, self.model.backbone)
-        return self.store.fetched(identity, self._layout(identifier)) or own
+        return self.store.fetched(*self._made_of(identifier, self.document(identifier))) or own
 
     def ready_bank(self, identifier: str) -> SearchableBank | None:
         """Return the open bank of a document; None while it is being made, or where it cannot be opened."""
@@ -271,9 +270,10 @@ class Library:
         return Stretch.of_characters(self.bank(identifier), start, end)
 
     def is_current(self, identifier: str) -> bool:
-        """Tell whether the bank of a document fits the model in use."""
+        """Tell whether the bank of a document, here or in the store, fits the model in use."""
         try:
-            self.bank(identifier)
+            if self._in_store(identifier, self.document(identifier)) is None:
+                self.bank(identifier)
         except (BadInput, Failure):
             return False
         return True
@@ -345,6 +345,23 @@ class Library:
         dtype = self.shelf.get(identifier).settings.get("dtype")
         return bank_layout(self.model.sidenet.config, dtype, states=True)
 
+    def _made_of(self, identifier: str, document: Document) -> tuple[BankIdentity, BankLayout]:
+        return bank_identity(document.text, self.model.backbone), self._layout(identifier)
+
+    def _in_store(self, identifier: str, document: Document) -> Manifest | None:
+        """Return what the store tells of a document's bank; None where there is one here, or none."""
+        if self.store is None or (self.paths.bank(identifier) / FILE).exists():
+            return None
+        return self.store.manifest(*self._made_of(identifier, document))
+
+    def _taken_over(self, identifier: str, document: Document) -> np.ndarray | None:
+        """Take over the index and cast that a worker made; returns its vectors, None where none made them."""
+        if self.store is None:
+            return None
+        made_of = self._made_of(identifier, document)
+        name = backmatter.name_of(document, *made_of, self.model.sidenet.search)
+        return backmatter.take_over(self.store, name, self.paths.document(identifier))
+
     def _let_go(self, identifier: str) -> None:
         """Forget the bank of a document that is about to change or go; an answer under way keeps its own."""
         with self._banks_lock:
@@ -385,13 +402,14 @@ class Library:
     def _is_damage(self, identifier: str, error: Exception) -> bool:
         """Say whether a bank is lost or not what was written, rather than made for another model."""
         of_another_text = isinstance(error, BankMismatch) and error.field == "content"
-        lost = self.store is None and not (self.paths.bank(identifier) / "manifest.json").exists()
+        lost = self.store is None and not (self.paths.bank(identifier) / FILE).exists()
         return lost or of_another_text or isinstance(error, DamagedBank)
 
-    def _encode(self, identifier: str, document: Document, report: Report) -> int:
+    def _encode(self, identifier: str, document: Document, report: Report) -> tuple[int, int]:
+        """Fill the bank of a document, where it is not in the store; returns its tokens and bytes."""
         folder, layout = self.paths.bank(identifier), self._layout(identifier)
-        if (fetched := self.bank_folder(identifier)) != folder:
-            return MemoryBank.open(fetched).tokens
+        if (shared := self._in_store(identifier, document)) is not None:
+            return shared.counts.tokens, shared.nbytes
         needed = len(document.text) / CHARACTERS_PER_TOKEN * layout.bytes_per_token - folder_bytes(folder)
         require_room(self.paths.home, max(0, needed), f'the memory of "{document.title}"')
 
@@ -407,9 +425,8 @@ class Library:
             tokens = fill()
         if self.store is not None:
             self.store.publish(folder)
-        return tokens
+        return tokens, folder_bytes(folder)
 
     def _open_bank(self, identifier: str, document: Document) -> SearchableBank:
-        identity = bank_identity(document.text, self.model.backbone)
-        bank = MemoryBank.open(self.bank_folder(identifier), identity, self._layout(identifier))
+        bank = MemoryBank.open(self.bank_folder(identifier), *self._made_of(identifier, document))
         return SearchableBank(bank, self.model.sidenet, identifier)

@@ -1,8 +1,9 @@
-"""Making: the text and the bank of a file, into the store, by a worker that has no shelf.
+"""Making: text, bank and back matter of a file, into the store, by a worker that has no shelf.
 
 A worker has a folder of its own for each file, named by its content: interrupted, it goes on at the last
-complete segment when it gets that file again. The bank is published first and the text last, each whole: a
-text in the store is the mark that its file is done. Whoever then adds the file finds both and makes neither.
+complete segment when it gets that file again. The bank is published first, then what else is made of the
+text, the text last, each whole: a text in the store is the mark that its file is done. Whoever then adds the
+file finds them all and makes none.
 """
 
 import hashlib
@@ -14,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine import backmatter
+from engine.bank.bank import MemoryBank
 from engine.bank.store import Store, fingerprint
 from engine.filling import bank_identity, bank_layout, encode_text
 from engine.intake import Parser
 from engine.locks import FileLock, document_lock
 from engine.model import Model
 from engine.paths import Paths
+from engine.retrieval.memory import SearchableBank
 from engine.shelf.rebuilding import TEXT, file_hash, write_whole
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
@@ -59,7 +63,7 @@ class Maker:
             except BadInput:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            self._encode(document.text, folder / "bank", order.dtype)
+            self._encode(document, folder, order.dtype)
             self._publish_text(document, name, folder / PICTURES)
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -76,12 +80,18 @@ class Maker:
     def _lock(self, digest: str) -> FileLock:
         return document_lock(self.paths.locks, f"making-{digest[:16]}")
 
-    def _encode(self, text: str, folder: Path, dtype: str | None) -> None:
-        layout = bank_layout(self.model.sidenet.config, dtype, states=True)
-        if self.store.has(fingerprint(bank_identity(text, self.model.backbone), layout)):
-            return
-        encode_text(text, folder, self.model.backbone, layout)
-        self.store.publish(folder)
+    def _encode(self, document: Document, folder: Path, dtype: str | None) -> None:
+        """Publish the bank of a document and its back matter, each where it is not there yet."""
+        sidenet, backbone, bank = self.model.sidenet, self.model.backbone, folder / "bank"
+        made_of = bank_identity(document.text, backbone), bank_layout(sidenet.config, dtype, states=True)
+        if not self.store.has(fingerprint(*made_of)):
+            encode_text(document.text, bank, backbone, made_of[1])
+            self.store.publish(bank)
+        name = backmatter.name_of(document, *made_of, sidenet.search)
+        if not self.store.has(name):
+            place = bank if bank.exists() else self.store.fetched(*made_of) or bank
+            source = SearchableBank(MemoryBank.open(place, *made_of), sidenet)
+            backmatter.publish(self.store, name, folder, document, source)
 
     def _publish_text(self, document: Document, name: str, pictures: Path) -> None:
         write_whole(pictures / TEXT, document.to_json())

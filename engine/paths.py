@@ -17,6 +17,7 @@ ASSETS = PROJECT / "assets"
 SIDENETS = ASSETS / "sidenet"
 SAMPLES = ASSETS / "samples"
 DEMONSTRATIONS = ASSETS / "demonstrations"
+CAST = "cast.json"
 CONVERTING = ".converting-"  # how the folder of a model begins that is being converted
 
 
@@ -179,7 +180,7 @@ class Paths:
 
     def cast(self, identifier: str) -> Path:
         """Return the file that says who is who in one document."""
-        return self.document(identifier) / "cast.json"
+        return self.document(identifier) / CAST
 
     def bank(self, identifier: str) -> Path:
         """Memory bank of one document."""

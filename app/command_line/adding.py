@@ -115,10 +115,11 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
     if arguments.ray and (arguments.watch or arguments.ocr or arguments.password):
         raise BadInput("--ray goes with neither --watch nor --ocr nor --password: add such files without it")
     adding = Adding(arguments, opener(arguments))
-    with (
-        contextlib.ExitStack() as scratch,
-        contextlib.suppress(KeyboardInterrupt) if arguments.watch else contextlib.nullcontext(),
-    ):
+    with contextlib.ExitStack() as scratch:
+        if arguments.watch:
+            scratch.enter_context(contextlib.suppress(KeyboardInterrupt))
+        else:
+            scratch.enter_context(adding.shelf.library.keeper.gathering())
         named = gather(arguments.files) if not arguments.watch else watched(arguments.files)
         for outcome in outcomes(unpacked(named, scratch), arguments, adding.shelf):
             adding.take(outcome, fail)

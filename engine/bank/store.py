@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,21 @@ class Store:
             if files is not None:
                 self._copy(name, files, folder)
             return files is not None
+
+    def manifest(self, identity: BankIdentity, layout: BankLayout) -> Manifest | None:
+        """Return what a bank in the store or the cache holds, without fetching it; None: no such bank.
+
+        Raises Failure.
+        """
+        name = fingerprint(identity, layout)
+        if (kept := Manifest.read(self._cache / name)) is not None:
+            return kept
+        with self._explained(), tempfile.TemporaryDirectory() as folder:
+            files = self._list(name)
+            if files is None or FILE not in files:
+                return None
+            self._copy(name, {FILE: files[FILE]}, Path(folder))
+            return Manifest.read(Path(folder))
 
     def fetched(self, identity: BankIdentity, layout: BankLayout) -> Path | None:
         """Return the folder of a bank in the cache, fetched where it is not there yet; None: no such bank.

@@ -9,14 +9,14 @@ ranking as for one book, over the characters that may be read and no others.
 import sqlite3
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
 
-from engine.catalogue.catalogue import Catalogue, Volume
-from engine.catalogue.vectors import asking_vector, passage_vectors
+from engine.catalogue.catalogue import TOGETHER, Catalogue, Volume
+from engine.catalogue.vectors import NO_DIMENSIONS, asking_vector, book_vectors
 from engine.catalogue.view import Allowed
 from engine.errors import Failure
 from engine.model import Model
@@ -32,7 +32,6 @@ from ingest.passages import Passage
 BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
 LIKEST = 1500  # passages that a question's vector proposes
 HALFWAY = 4.0  # a proposal's place at which it counts half
-NO_DIMENSIONS = 1  # of the vectors where there is no map
 Done = TypeVar("Done")
 Span = TypeVar("Span", tuple[int, int], tuple[int, int | None])
 
@@ -51,6 +50,7 @@ class Keeper:
         passages: Callable[[str], list[Passage]],
     ) -> None:
         self._shelf, self._model, self._bank, self._passages = shelf, model, bank, passages
+        self._gathers, self._late = False, list[Volume]()
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -60,10 +60,26 @@ class Keeper:
             return Catalogue(paths.catalogue, paths.locks, "words", NO_DIMENSIONS)
         return Catalogue(paths.catalogue, paths.locks, search.fingerprint(), search.key.out_features)
 
-    def enter(self, identifier: str, source: SearchableBank) -> None:
-        """Enter a book whose bank was published; left out where it cannot be, and tried again when asked."""
+    def enter(self, identifier: str, vectors: np.ndarray) -> None:
+        """Enter a book whose bank was published; left out where it cannot be, and tried again when asked.
+
+        vectors: (passages, dim), see `engine.catalogue.vectors.book_vectors`.
+        """
         with suppress(OSError, sqlite3.Error, NoIndex):
-            self.catalogue.put_all([self._volume(identifier, source)])
+            self._late.append(self._volume(identifier, vectors))
+            if not self._gathers or len(self._late) == TOGETHER:
+                self._put_late()
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Enter the books of a whole `add` by many at a time; those that a kill costs when all are asked."""
+        self._gathers = True
+        try:
+            yield
+        finally:
+            self._gathers = False
+            with suppress(OSError, sqlite3.Error):
+                self._put_late()
 
     def drop(self, identifier: str) -> None:
         """Delete a book that was removed from the shelf; no model is needed for that."""
@@ -116,14 +132,16 @@ class Keeper:
     def _volumes(self, identifiers: Iterable[str]) -> Iterator[Volume]:
         for identifier in identifiers:
             with suppress(BadInput, Failure):  # its memory is not to be had now
-                yield self._volume(identifier, self._bank(identifier))
+                yield self._volume(
+                    identifier, book_vectors(self._bank(identifier), self._passages(identifier))
+                )
 
-    def _volume(self, identifier: str, source: SearchableBank) -> Volume:
-        """Take out of a book what the catalogue holds of it. Raises NoIndex."""
-        if self._model().sidenet.search is None:
-            vectors = np.zeros((0, NO_DIMENSIONS), np.float16)
-        else:
-            vectors = passage_vectors(source, self._passages(identifier))
+    def _put_late(self) -> None:
+        late, self._late = self._late, []
+        self.catalogue.put_all(late)
+
+    def _volume(self, identifier: str, vectors: np.ndarray) -> Volume:
+        """Join what the catalogue holds of a book. Raises NoIndex."""
         created = self._shelf.get(identifier).created
         return Volume(identifier, created, vectors, self._shelf.fulltext.stems(identifier))
 

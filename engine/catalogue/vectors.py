@@ -13,6 +13,8 @@ from engine.retrieval.memory import SearchableBank
 from engine.retrieval.votes import Ballot, owners
 from ingest.passages import Passage
 
+NO_DIMENSIONS = 1  # of the vectors where there is no map
+
 
 def passage_vectors(source: SearchableBank, passages: Sequence[Passage]) -> np.ndarray:
     """Return vectors (passages, dim) float16 of length 1; zeros for a passage without a chunk of its own."""
@@ -24,6 +26,13 @@ def passage_vectors(source: SearchableBank, passages: Sequence[Passage]) -> np.n
     np.add.at(sums, owner[held], keys[held].astype(np.float32))
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     return (sums / np.where(lengths > 0, lengths, 1)).astype(np.float16)
+
+
+def book_vectors(source: SearchableBank, passages: Sequence[Passage]) -> np.ndarray:
+    """Return the vectors of a book for the catalogue; none of them where there is no search map."""
+    if source.search is None:
+        return np.zeros((0, NO_DIMENSIONS), np.float16)
+    return passage_vectors(source, passages)
 
 
 def asking_vector(asked: Ballot) -> np.ndarray:

@@ -29,7 +29,7 @@ class SearchableBank:
     def __init__(self, bank: MemoryBank, sidenet: SideNet, name: str = "") -> None:
         self.bank = bank
         self.name = name
-        self._sidenet = sidenet
+        self.search = sidenet.search
         self.keys_of = sidenet.keys_of
         self._indices: dict[int | None, SearchIndex] = {}
 
@@ -42,7 +42,7 @@ class SearchableBank:
 
     def learned_keys(self) -> np.ndarray:
         """Return the search keys of the SideNet's map, see the function of this name."""
-        return learned_keys(self.bank, self._sidenet.search)
+        return learned_keys(self.bank, self.search)
 
 
 def learned_keys(bank: MemoryBank, search: SearchMap | None) -> np.ndarray:

@@ -103,19 +103,7 @@ class FullText:
 
         Raises ValueError when rows run backwards, Failure when the file cannot be written.
         """
-        place = self._path(document)
-        temporary = place.with_name(f".fulltext-{secrets.token_hex(4)}.db")
-        try:
-            count = _build(temporary, passages)
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            place.with_name(SUM_NAME).write_text(file_hash(temporary))
-            temporary.replace(place)
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Failure(f"the full-text index of {document} cannot be written: {error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
-        return count
+        return write_index(self._path(document).parent, passages)
 
     def has(self, document: str) -> bool:
         """Tell whether the document has an index that this program can read; if not, `index` it (again)."""
@@ -258,6 +246,22 @@ class FullText:
         if isinstance(documents, str):
             documents = [documents]
         return dict.fromkeys(documents, (0, None))
+
+
+def write_index(folder: Path, passages: Iterable[tuple[int, int, int, str]]) -> int:
+    """Write an index into the folder of a document, see `FullText.index`."""
+    temporary = folder / f".fulltext-{secrets.token_hex(4)}.db"
+    try:
+        count = _build(temporary, passages)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        (folder / SUM_NAME).write_text(file_hash(temporary))
+        temporary.replace(folder / FILE_NAME)
+    except (sqlite3.OperationalError, OSError) as error:
+        raise Failure(f"the full-text index of {folder.name} cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
 
 
 def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:

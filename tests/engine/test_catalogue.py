@@ -194,6 +194,23 @@ def test_a_question_about_the_shelf_is_narrowed_to_a_few_books(library):
     assert len(library.keeper.catalogue.books()) == 5
 
 
+def test_the_books_of_one_add_are_entered_together(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(keeper, "TOGETHER", 2)
+    made, entered = Library(Paths(tmp_path / "home"), parse, model=str(tiny_folder)), []
+    put_all = Catalogue.put_all
+    monkeypatch.setattr(
+        Catalogue, "put_all", lambda self, some: entered.append(len(some)) or put_all(self, some)
+    )
+    with made.keeper.gathering():
+        for number in range(3):
+            (tmp_path / f"{number}.txt").write_text(f"The heron walked home {number} times. " * 9)
+            made.add(tmp_path / f"{number}.txt")
+    (tmp_path / "late.txt").write_text("The gecko walked home. " * 9)
+    made.add(tmp_path / "late.txt")
+    assert entered == [2, 1, 1]
+    assert made.keeper.catalogue.books().keys() == {entry.id for entry in made.shelf.entries()}
+
+
 def test_a_lost_catalogue_is_made_again_when_the_shelf_is_asked(library):
     shutil.rmtree(library.paths.catalogue)
     assert "gecko" in titles(library, "Where did the gecko sleep?")

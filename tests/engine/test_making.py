@@ -5,15 +5,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.bank.store import Store
+from engine.catalogue.vectors import book_vectors
 from engine.executors.cluster import Cluster
 from engine.executors.executor import Here
 from engine.library import Library
 from engine.making import Maker, Order
 from engine.model import Model
 from engine.paths import Paths
+from engine.sidenet.search import SearchMap
 from ingest.errors import BadInput
 from ingest.parse import parse
 from tests.engine.synthetic_bank import contents
@@ -38,19 +41,29 @@ def never(*_: object, **__: object):
     raise AssertionError("it was made a second time")
 
 
-def test_what_was_made_is_taken_over_and_not_made_again(maker, tmp_path, tiny_folder, monkeypatch):
+def test_what_was_made_is_taken_over_and_not_made_again(maker, tmp_path, monkeypatch):
+    maker.model.sidenet.search = SearchMap(maker.model.backbone.width, 8)
     maker.make(ORDER)
     assert not list(maker.paths.making.iterdir())
     monkeypatch.setattr("engine.making.encode_text", never)
     replaced = Maker(maker.paths, maker.model, never, maker.store)
     replaced.make(ORDER)
-    monkeypatch.setattr("engine.library.encode_text", never)
+    for work in ("library.encode_text", "backmatter.index", "cast.kept.make_cast", "library.book_vectors"):
+        monkeypatch.setattr(f"engine.{work}", never)
     (tmp_path / "lamp.md").write_bytes(ORDER.content)
-    library = Library(Paths(tmp_path / "home"), never, model=str(tiny_folder))
+    library = Library(Paths(tmp_path / "home"), never)
+    library.model.take(backbone=maker.model.backbone, sidenet=maker.model.sidenet)
     entry = library.add(tmp_path / "lamp.md")
     assert (entry.state, entry.title) == ("ready", parse(tmp_path / "lamp.md").title)
     assert library.document(entry.id) == parse(tmp_path / "lamp.md")
-    library.bank(entry.id).bank.verify()
+    assert library.add(tmp_path / "lamp.md") == entry
+    assert not library.paths.fetched.exists(), "a memory is fetched when it is first read"
+    assert library.shelf.fulltext.is_whole(entry.id) and library.shelf.fulltext.rank("lamp", entry.id)
+    source = library.bank(entry.id)
+    source.bank.verify()
+    assert entry.tokens == source.bank.tokens
+    vectors = library.keeper.catalogue.vectors(entry.id)
+    assert np.array_equal(vectors, book_vectors(source, library.passages(entry.id))) and vectors.any()
 
 
 def test_a_kill_costs_the_segment_in_hand_and_the_bank_is_the_same(maker, monkeypatch):

@@ -24,7 +24,8 @@ class FakeShelf:
 
     def __init__(self):
         self.books: dict[str, SimpleNamespace] = {}
-        self.shelf = self
+        self.shelf = self.library = self.keeper = self
+        self.gathering = contextlib.nullcontext
 
     def entries(self):
         return list(self.books.values())

@@ -1,0 +1,66 @@
+"""Back matter: what is made of a book beside its text and memory, and needs no shelf to be made.
+
+The full-text index, who is who, and the passages' vectors for the catalogue. A worker publishes them
+together; whoever adds the book takes them over, and has rows to write and no more.
+"""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from engine.bank.layout import BankIdentity, BankLayout
+from engine.bank.store import Store, fingerprint
+from engine.cast.kept import kept_cast
+from engine.catalogue.vectors import book_vectors
+from engine.filling import text_hash
+from engine.paths import CAST
+from engine.retrieval.memory import SearchableBank
+from engine.shelf import fulltext
+from engine.sidenet.search import SearchMap
+from ingest.document import Document
+from ingest.passages import passages
+
+VECTORS = "vectors.npy"
+KEPT = (fulltext.FILE_NAME, fulltext.SUM_NAME, CAST)  # with a book; its vectors are the catalogue's
+
+
+def name_of(document: Document, identity: BankIdentity, layout: BankLayout, search: SearchMap | None) -> str:
+    """Name the back matter of a document by what it is made of: text, memory and search map."""
+    made_of = [
+        text_hash(document.to_json()),
+        fingerprint(identity, layout),
+        search and search.fingerprint(),
+        fulltext.FORMAT,
+    ]
+    return f"index-{hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()}"
+
+
+def index(folder: Path, document: Document) -> None:
+    """Write the full-text index of a document into a folder. Raises Failure where it cannot be written."""
+    text = document.text
+    rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in passages(document))
+    fulltext.write_index(folder, rows)
+
+
+def publish(store: Store, name: str, folder: Path, document: Document, source: SearchableBank) -> None:
+    """Make the back matter of a document in a folder, and copy it into the store. Raises Failure."""
+    index(folder, document)
+    kept_cast(folder / CAST, document)
+    np.save(folder / VECTORS, book_vectors(source, passages(document)))
+    store.put(name, folder, [*KEPT, VECTORS])
+
+
+def take_over(store: Store, name: str, folder: Path) -> np.ndarray | None:
+    """Put what is in the store of this name into a document's folder; returns the vectors, None: no such.
+
+    Raises Failure where the store cannot be reached, or holds other bytes than its list says.
+    """
+    with tempfile.TemporaryDirectory(prefix=".taken-", dir=folder) as taken:
+        if not store.get(name, Path(taken)):
+            return None
+        for file in KEPT:
+            (Path(taken) / file).replace(folder / file)
+        return np.load(Path(taken) / VECTORS)
