@@ -19,7 +19,7 @@ from engine.demonstrations.task import Task
 from engine.locks import holding
 from engine.shelf.entry import may_change
 from engine.shelf.identifiers import checked
-from engine.shelf.leftovers import burial
+from engine.shelf.leftovers import moving
 from engine.shelf.shelf import Shelf, folder_bytes
 from engine.shelf.titles import folded, one_line
 from ingest.errors import BadInput
@@ -191,7 +191,7 @@ class Store:
         )
         with holding(lock, timeout, refusal):
             freed = folder_bytes(folder)
-            with burial(self.connections) as gone:
+            with moving(self.connections) as gone:
                 gone.db.table("libraries").delete(identifier)
                 gone.bury(folder)
             gone.empty()

@@ -74,18 +74,22 @@ class Leftovers:
                 self.jobs.add(row["id"])
 
 
-class Burial:
-    """Folders that are deleted with their rows: `graves`, to be emptied once the transaction stands."""
+class Moves:
+    """Folders that get other names with what a transaction writes; `graves` are emptied once it stands."""
 
     def __init__(self, db: sqlite_utils.Database) -> None:
-        self.db, self.graves = db, list[Path]()
+        self.db, self.made, self.graves = db, list[tuple[Path, Path]](), list[Path]()
+
+    def move(self, folder: Path, target: Path) -> None:
+        """Rename a folder. Raises OSError where a file in it is held open (Windows)."""
+        folder.rename(target)
+        self.made.append((folder, target))
 
     def bury(self, folder: Path) -> None:
-        """Rename a folder into a grave. Raises OSError where a file in it is held open (Windows)."""
-        grave = folder.with_name(f"{REMOVED}{folder.name}-{secrets.token_hex(4)}")
+        """Rename a folder into a grave, where it is there. Raises OSError, see `move`."""
         if folder.exists():
-            folder.rename(grave)
-            self.graves.append(grave)
+            self.graves.append(folder.with_name(f"{REMOVED}{folder.name}-{secrets.token_hex(4)}"))
+            self.move(folder, self.graves[-1])
 
     def empty(self) -> None:
         """Delete what was buried."""
@@ -94,17 +98,20 @@ class Burial:
 
 
 @contextlib.contextmanager
-def burial(connections: Connections) -> Iterator[Burial]:
-    """Open a transaction that deletes rows and buries their folders; they are back where it fails."""
-    graves: list[Path] = []
+def moving(connections: Connections) -> Iterator[Moves]:
+    """Open a transaction with the renames that belong to it: where it fails, folders have their old names.
+
+    What ends the program may come after the rows were written: what it leaves is for `Leftovers`.
+    """
+    made: list[tuple[Path, Path]] = []
     try:
         with connections.writing() as db:
-            made = Burial(db)
-            graves = made.graves
-            yield made
-    except BaseException:
-        for grave in graves:
-            grave.rename(_alive(grave))
+            moves = Moves(db)
+            made = moves.made
+            yield moves
+    except Exception:
+        for folder, target in reversed(made):
+            target.rename(folder)
         raise
 
 

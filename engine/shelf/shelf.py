@@ -29,7 +29,7 @@ from engine.shelf.fulltext import FullText
 from engine.shelf.holders import joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
-from engine.shelf.leftovers import INCOMING, Burial, Leftovers, burial, keep_graves, set_aside
+from engine.shelf.leftovers import INCOMING, Leftovers, Moves, keep_graves, moving, set_aside
 from engine.shelf.rebuilding import file_hash, write_note, write_whole
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line, tag_names
@@ -97,17 +97,12 @@ class Shelf:
         file_name = "source" + _safe_suffix(name)
         incoming = self.paths.documents / f"{INCOMING}{secrets.token_hex(8)}"
         require_room(self.paths.documents, source.stat().st_size, name)
-        placed: list[Path] = []
         try:
             incoming.mkdir(parents=True)
             digest, size = _copy_and_hash(source, incoming / file_name)
-            entered = self._enter(incoming, digest, size, name, file_name, placed)
+            entered = self._enter(incoming, digest, size, name, file_name)
             keep_reserve(self.paths.reserve)
             return entered
-        except Unwritable:
-            for folder in placed:  # without its row it was not added, nor will be at the next start
-                folder.rename(incoming)
-            raise
         except OSError as error:
             raise Failure(
                 f"{name} cannot be copied to the shelf in {self.paths.home}: {error.strerror or error}"
@@ -321,11 +316,10 @@ class Shelf:
                 {"document": identifier, "owner": self.owner, column: value}, pk=("document", "owner")
             )
 
-    def _enter(
-        self, incoming: Path, digest: str, size: int, name: str, file_name: str, placed: list[Path]
-    ) -> tuple[Entry, bool]:
-        """Give what was copied its row and its folder, which `placed` then names."""
-        with self.connections.writing() as db:
+    def _enter(self, incoming: Path, digest: str, size: int, name: str, file_name: str) -> tuple[Entry, bool]:
+        """Give what was copied its row and its folder; without its row it was not added."""
+        with moving(self.connections) as moves:
+            db = moves.db
             # of a book whose file was lost, the first letters of the hash may be all that is known
             known = db.execute(
                 "SELECT id, source_file FROM documents WHERE content_hash IN (?, ?)",
@@ -351,8 +345,7 @@ class Shelf:
             if folder.exists():  # no row owns it, and it could not be put back on the shelf
                 set_aside(self.paths, folder)
             write_note(incoming, row)
-            incoming.rename(folder)
-            placed.append(folder)
+            moves.move(incoming, folder)
             documents.insert(row)
         return self.get(identifier), True
 
@@ -376,9 +369,9 @@ class Shelf:
         for row in self.connections.db.query("SELECT * FROM documents WHERE id = ?", [identifier]):
             write_note(self._folder(identifier), row)
 
-    def _delete_rows(self, identifier: str, keep_marks: bool) -> Burial:
-        """Delete the rows; returns the burial of the document and of the talks that went with it."""
-        with burial(self.connections) as gone:
+    def _delete_rows(self, identifier: str, keep_marks: bool) -> Moves:
+        """Delete the rows; returns the graves of the document and of the talks that went with it."""
+        with moving(self.connections) as gone:
             db = gone.db
             self.get(identifier)
             talks = [row["id"] for row in db.table("talks").rows_where("document = ?", [identifier])]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.shelf.connections import Connections
-from engine.shelf.leftovers import burial
+from engine.shelf.leftovers import moving
 from engine.shelf.titles import one_line
 from ingest.errors import BadInput
 
@@ -86,7 +86,7 @@ class Talks:
 
     def delete(self, talk: str) -> None:
         """Delete the talk, its messages and its memory."""
-        with burial(self.connections) as gone:
+        with moving(self.connections) as gone:
             self.get(talk)
             gone.db.table("talks").delete(talk)
             gone.bury(self.folder / talk)
