@@ -8,7 +8,7 @@ from ingest.counting import letter_numeral, roman_numeral
 from ingest.datatable import LAYOUT_CELL
 from ingest.form import Block
 from ingest.limits import Limits, check_letters, check_nesting
-from ingest.raised import raised
+from ingest.raised import raised_behind
 from ingest.tree import local_name
 from ingest.xmlparts import value
 
@@ -23,7 +23,6 @@ _FORMS: dict[str, Callable[[int], str]] = {
 }
 _DEEPEST_HEADING = 6
 _RAISED = re.compile(r"super|[1-9]")
-_LOOKED_BACK = 4  # pieces of text before a raised sign
 _MOST_SPACES = 40
 _LONGEST_MARK = 30  # characters before and after a number
 _SKIP = frozenset(
@@ -251,7 +250,7 @@ class Text:
             elif name == "note":
                 parts.append(self._note(item))
             elif name == "span" and not len(item) and value(item, "style-name") in self.high:
-                parts.append(raised("".join(parts[-_LOOKED_BACK:]), item.text or "", item.tail or ""))
+                parts.append(raised_behind(parts, item.text or "", item.tail or ""))
             elif name in _BOXES:
                 self._hanging.append(("", item))
             elif name and name not in _SKIP:

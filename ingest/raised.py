@@ -1,6 +1,7 @@
 """Raised signs on a line of plain text: 10⁵ is "10^5", a reference is "word[3]", the 19th stays so."""
 
 import re
+from collections.abc import Sequence
 
 _NUMBER = re.compile(r"[+−–-]?\d{1,4}")
 _REFERENCES = re.compile(r"[(\[]?\d{1,3}(?: ?[,;–-] ?\d{1,3})*[)\]]?")
@@ -29,6 +30,11 @@ def raised(before: str, sign: str, after: str) -> str:
     if _REFERENCES.fullmatch(sign):
         return f"[{sign.strip('()[]')}]"
     return sign
+
+
+def raised_behind(pieces: Sequence[str], sign: str, after: str) -> str:
+    """Write a raised sign as `raised` does, behind a text in pieces."""
+    return raised("".join(piece[-_REACH:] for piece in pieces[-_REACH:]), sign, after)
 
 
 def _is_base(before: str, exponent: str) -> bool:

@@ -13,7 +13,7 @@ from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.limits import Limits, check_letters
-from ingest.raised import raised
+from ingest.raised import raised_behind
 from ingest.symbols import PRIVATE, symbol
 from ingest.word.styles import TITLE_LEVEL, named_level
 
@@ -392,7 +392,7 @@ def _joined(words: list[str]) -> str:
     """Words put together; halves of a letter beyond the first plane become one."""
     done: list[str] = []
     for word, behind in zip(words, [*words[1:], ""], strict=False):
-        done.append(raised("".join(done[-4:]), word, behind) if isinstance(word, _High) else word)
+        done.append(raised_behind(done, word, behind) if isinstance(word, _High) else word)
     text = "".join(done).strip(" ").strip()
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -24,6 +24,7 @@ _CIVIL = (
     r"bye|goodbye|how are you(?: (?:doing|today))*|who are you|what can you do|nice to meet you|ok(?:ay)?|"
     r"great|cool|well done|please|there|i see|sorry"
 )
+REFUSAL = re.compile(r"(?:not seem to|do not|does not) tell")
 SMALL_TALK = re.compile(rf"\W*(?:(?:{_CIVIL})\b\W*)+", re.I)
 
 
@@ -37,7 +38,7 @@ class Turn:
 
 def says_nothing_tells(answer: str) -> bool:
     """Tell whether a model refuses in the words that it was given for that, or nearly."""
-    return "not seem to tell" in answer or "do not tell" in answer or "does not tell" in answer
+    return REFUSAL.search(answer) is not None
 
 
 def is_small_talk(message: str) -> bool:

@@ -13,7 +13,7 @@ from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
 from ingest.form import Block, Piece
 from ingest.limits import Limits, check_letters, check_nesting
-from ingest.raised import raised
+from ingest.raised import raised_behind
 from ingest.shaping import Shaping
 from ingest.symbols import symbol
 from ingest.tree import local_name
@@ -39,7 +39,6 @@ _SKIP = frozenset(
 )
 _DELETED = frozenset(["del", "movefrom", "celldel"])
 _DEEPEST_ALTERNATIVES = 20
-_LOOKED_BACK = 4  # pieces of text before a raised sign
 _NOTE_KINDS = ("footnote", "endnote")
 _RUN_FORMS = {"b": "bold", "i": "italic", "smallcaps": "smallcaps"}
 _RUN_STYLES = {"emphasis": "italic", "intenseemphasis": "italic", "strong": "bold"}
@@ -197,7 +196,7 @@ class Body:
                 parts.append(mark)
                 self._shaping.end(item, len(parts))
             elif name == "r" and _is_raised(item):
-                parts.append(raised("".join(parts[-_LOOKED_BACK:]), raw_text(item), _text_behind(item)))
+                parts.append(raised_behind(parts, raw_text(item), _text_behind(item)))
             elif name == "alternatecontent":
                 stack += _alternative(item)
             elif name in ("txbxcontent", "txbody"):
