@@ -170,11 +170,6 @@ def contents(document: Document) -> list[tuple[str, int]]:
     ]
 
 
-def chapter_around(document: Document, offset: int) -> int | None:
-    """Index of the innermost chapter in which a character stands."""
-    return document.place(offset).chapter
-
-
 def share(document: Document, offset: int) -> str:
     """Say how far into the document a character stands."""
     return f"{100 * offset / max(1, len(document.text)):.0f} %"
