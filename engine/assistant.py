@@ -361,9 +361,9 @@ class Assistant:
     def _readable_tokens(self, scope: Scope) -> int:
         """Count the tokens that a question may read; of parts of many books about, opening no bank."""
         if scope.single is None:
-            known = {one.id: (one.tokens, one.characters) for one in self.shelf.entries() if one.characters}
-            shares = ((end - start, *known.get(name, (0, 1))) for name, (start, end) in scope.ranges.items())
-            return sum(round(tokens * part / whole) for part, tokens, whole in shares)
+            ready = self.shelf.ready()
+            shares = ((end - start, ready[one]) for one, (start, end) in scope.ranges.items() if one in ready)
+            return sum(round(part * of.tokens / max(1, of.characters)) for part, of in shares)
         if self.library.ready_bank(scope.single) is None:
             return 0
         return self.library.stretch(scope.single, *scope.ranges[scope.single]).tokens

@@ -1,13 +1,14 @@
 """`bench adding`: tokens a second that `add` encodes by one process, by several, and by a cluster.
 
-Every way adds the same books into a data folder of its own. What starting costs (the model in every process,
-a cluster where there is none) is measured by an `add` of a few words and taken off: a shelf has hundreds.
+Every way adds the same books into a data folder and a store of its own, from which another data folder then
+takes them over: what a second machine does for each book, and who called a cluster. What starting costs (the
+model in every process, a cluster where there is none) is measured by an `add` of a few words and taken off: a
+shelf has hundreds.
 """
 
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,8 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
         few = written(scratch / "few", [f"A few words of {one}." for one in range(max(arguments.workers))])
         rows: list[dict[str, Any]] = []
         for number, way in enumerate(ways):
-            begun, _ = added([str(few), *way, *given], scratch / f"few-{number}")
-            seconds, tokens = added([str(books), *way, *given], scratch / f"books-{number}")
+            store = scratch / f"store-{number}"
+            begun, _ = added([str(few), *way, *given], store)
+            seconds, tokens = added([str(books), *way, *given], store)
+            begun_elsewhere, _ = added([str(few), *given], store)
+            elsewhere = added([str(books), *given], store)[0] - begun_elsewhere
             rate = tokens / max(1e-3, seconds - begun)
             first = rows[0]["tokens_per_second"] if rows else rate
             rows.append({
@@ -66,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "seconds_to_begin": round(begun, 2),
                 "tokens_per_second": round(rate, 1),
                 "times_the_first": round(rate / first, 3),
+                "seconds_a_book_elsewhere": round(elsewhere / arguments.books, 3),
             })  # fmt: skip
             print(rows[-1], file=sys.stderr, flush=True)
     if arguments.json:
@@ -84,16 +89,15 @@ def written(folder: Path, texts: Sequence[str]) -> Path:
     return folder
 
 
-def added(words: list[str], scratch: Path) -> tuple[float, int]:
+def added(words: list[str], store: Path) -> tuple[float, int]:
     """Add files into a data folder with nothing but the model; return seconds, tokens. Raises Failure."""
-    scratch.mkdir()
-    home = home_with_backbone(scratch)
-    environment = {**os.environ, "LONGMEM_HOME": str(home), "LONGMEM_STORE": str(scratch / "store")}
-    command = [sys.executable, str(PROJECT / "launch.py"), "add", *words, "--json"]
-    began = time.perf_counter()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    seconds = time.perf_counter() - began
-    shutil.rmtree(scratch)
+    with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
+        home = home_with_backbone(Path(scratch))
+        environment = {**os.environ, "LONGMEM_HOME": str(home), "LONGMEM_STORE": str(store)}
+        command = [sys.executable, str(PROJECT / "launch.py"), "add", *words, "--json"]
+        began = time.perf_counter()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        seconds = time.perf_counter() - began
     if done.returncode != 0:
         raise Failure(f"add ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
     return seconds, sum(one["tokens"] for one in json.loads(done.stdout)["documents"])

@@ -160,7 +160,7 @@ def measured(assistant: Assistant, arguments: argparse.Namespace, scratch: Path)
         list_made_up(library, here[0].id, new)
         began = time.process_time()
         made.put_all(volume(number, real, arguments, random) for number in new)
-        Proposing(library, made, {}).keep_up(library.shelf.entries())
+        Proposing(library, made, {}).keep_up(library.shelf.ready())
         made.settle()
         spent = time.process_time() - began
         print(f"{size:,} books are in the catalogue, {spent:,.0f} processor seconds", file=sys.stderr)
@@ -181,7 +181,7 @@ def list_made_up(library: Library, like: str, numbers: range) -> None:
 
 def material(library: Library, names: list[str]) -> Real:
     """Take the vectors and stems of real books out of their catalogue."""
-    library.keeper.keep_up(library.shelf.entries())
+    library.keeper.keep_up(library.shelf.ready())
     vectors = [library.keeper.catalogue.vectors(name) for name in names]
     stems: dict[str, int] = {}
     for name in names:

@@ -22,7 +22,7 @@ from engine.errors import Failure
 from engine.model import Model
 from engine.retrieval.memory import SearchableBank
 from engine.retrieval.votes import ballot, question_states
-from engine.shelf.entry import Entry
+from engine.shelf.entry import Extent
 from engine.shelf.fulltext import NoIndex
 from engine.shelf.shelf import Shelf
 from engine.shelf.terms import question_terms
@@ -86,9 +86,9 @@ class Keeper:
         with suppress(OSError, sqlite3.Error):
             Catalogue(self._shelf.paths.catalogue, self._shelf.paths.locks).drop(identifier)
 
-    def keep_up(self, entries: Iterable[Entry]) -> None:
-        """Enter the ready books that are not in the catalogue, and delete those that are gone."""
-        match = partial(self._match, list(entries))
+    def keep_up(self, ready: Mapping[str, Extent]) -> None:
+        """Enter the books that are ready and not in the catalogue, and delete those that are gone."""
+        match = partial(self._match, ready)
         with suppress(OSError, sqlite3.Error):
             self._mended(match, match)
 
@@ -96,11 +96,12 @@ class Keeper:
         """Choose the books that a question about many is asked of. ranges: characters that may be read."""
         if len(ranges) <= BOOKS:
             return ranges
-        entries = {entry.id: entry for entry in self._shelf.entries()}
-        self.keep_up(entries.values())
-        allowed = {name: self._inside(entries[name], *span) for name, span in ranges.items()}
+        ready = self._shelf.ready()
+        self.keep_up(ready)
+        there = ((name, span) for name, span in ranges.items() if name in ready)
+        allowed = {name: self._inside(name, ready[name], *span) for name, span in there}
         propose = partial(self.proposed, question, allowed)
-        found = self._mended(propose, partial(self._match, entries.values()))
+        found = self._mended(propose, partial(self._match, ready))
         return {name: ranges[name] for name in found}
 
     def proposed(self, question: str, allowed: Allowed) -> list[str]:
@@ -113,9 +114,8 @@ class Keeper:
 
     # inside
 
-    def _match(self, entries: Iterable[Entry]) -> None:
-        ready = {entry.id: entry.created for entry in entries if entry.state == "ready"}
-        self.catalogue.keep_only(ready)
+    def _match(self, ready: Mapping[str, Extent]) -> None:
+        self.catalogue.keep_only({book: extent.created for book, extent in ready.items()})
         self.catalogue.put_all(self._volumes(ready.keys() - self.catalogue.books().keys()))
 
     def _mended(self, work: Callable[[], Done], make: Callable[[], None]) -> Done:
@@ -145,11 +145,11 @@ class Keeper:
         created = self._shelf.get(identifier).created
         return Volume(identifier, created, vectors, self._shelf.fulltext.stems(identifier))
 
-    def _inside(self, entry: Entry, start: int, end: int | None) -> tuple[int, int | None]:
+    def _inside(self, book: str, extent: Extent, start: int, end: int | None) -> tuple[int, int | None]:
         """Return the passages, first and last (not included), that lie within characters of a book."""
-        if start == 0 and (end is None or end >= entry.characters):
+        if start == 0 and (end is None or end >= extent.characters):
             return 0, None
-        every = self._passages(entry.id)
+        every = self._passages(book)
         first = bisect_left(every, start, key=lambda one: one.start)
         return first, len(every) if end is None else bisect_right(every, end, key=lambda one: one.end)
 

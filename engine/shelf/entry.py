@@ -1,7 +1,7 @@
 """Entry: one document of the shelf, and who may change it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.shelf.holders import holders
 
@@ -43,6 +43,14 @@ class Entry:
     def warnings(self) -> list[str]:
         """What its parser could not be sure of."""
         return self.settings.get("warnings", [])
+
+
+class Extent(NamedTuple):
+    """How much there is of a document that is ready, and when it came to the shelf."""
+
+    created: float
+    characters: int
+    tokens: int
 
 
 def may_change(account: str, owner: str) -> bool:

@@ -24,7 +24,7 @@ from engine.marks.marks import Marks
 from engine.paths import Paths
 from engine.room import give_up_reserve, keep_reserve, require_room
 from engine.shelf.connections import Connections, Unwritable
-from engine.shelf.entry import Entry
+from engine.shelf.entry import Entry, Extent
 from engine.shelf.fulltext import FullText
 from engine.shelf.holders import joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
@@ -120,6 +120,11 @@ class Shelf:
         """List all documents, the one this reader opened last (or added last) first."""
         order = "ORDER BY max(coalesce(readings.opened, 0), documents.created) DESC, documents.rowid DESC"
         return list(self._select(order, {}))
+
+    def ready(self) -> dict[str, Extent]:
+        """Return the extents of all documents that are ready, by id: a tenth of the work of `entries`."""
+        sql = "SELECT id, created, characters, tokens FROM documents WHERE state = 'ready'"
+        return {identifier: Extent(*extent) for identifier, *extent in self.connections.db.execute(sql)}
 
     def find(self, words: str) -> Entry:
         """Find the document that a person means: id, title or file name, start of an id, part of a title.

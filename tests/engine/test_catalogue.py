@@ -1,21 +1,26 @@
 """The catalogue: made-up vectors and words, against comparing every vector; and a shelf asked by it."""
 
 import contextlib
+import gc
 import shutil
 import sqlite3
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from engine.answering.passages import find_passages
 from engine.catalogue import catalogue as catalogues
 from engine.catalogue import keeper, nearest
 from engine.catalogue.catalogue import Catalogue
 from engine.catalogue.vectors import passage_vectors
 from engine.library import Library
 from engine.paths import Paths
+from engine.scope import Scope
 from engine.shelf.terms import Stem
+from ingest.errors import BadInput
 from ingest.parse import parse
 from ingest.passages import Passage
 
@@ -192,6 +197,27 @@ def test_a_question_about_the_shelf_is_narrowed_to_a_few_books(library):
     library.remove("heron")
     assert "heron" not in titles(library, "Where did the heron sleep?")
     assert len(library.keeper.catalogue.books()) == 5
+
+
+def test_of_all_books_only_what_an_account_has_read_is_found(library):
+    question, hers = "Where did the heron sleep, the otter and the gecko?", library.of("ann")
+    for entry in library.shelf.entries():
+        hers.shelf.read_to(entry.id, entry.characters // 2)
+    scope = Scope.of(hers, None, "read")
+    hits = find_passages(question, hers, hers.keeper.narrowed(question, scope.ranges))
+    assert hits and all(hit.end <= scope.ranges[hit.document][1] for hit in hits)
+    with pytest.raises(BadInput, match="not read anything"):
+        Scope.of(library.of("ben"), None, "read")
+
+
+def test_what_is_open_does_not_grow_with_the_shelf(library, monkeypatch):
+    monkeypatch.setattr("engine.library.OPEN_DOCUMENTS", 2)
+    again = Library(library.paths, parse)
+    again.model = library.model
+    books = [entry.id for entry in again.shelf.entries()]
+    banks, texts = ([weakref.ref(opened(book)) for book in books] for opened in (again.bank, again.document))
+    gc.collect()
+    assert [sum(one() is not None for one in some) for some in (banks, texts)] == [2, 2]
 
 
 def test_the_books_of_one_add_are_entered_together(tiny_folder, tmp_path, monkeypatch):
