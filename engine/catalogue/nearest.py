@@ -29,7 +29,8 @@ def new_index(dim: int, vectors: int, sample: np.ndarray, exact_below: int = EXA
         return faiss.index_factory(dim, "IDMap,SQfp16", faiss.METRIC_INNER_PRODUCT)
     lists = min(centres(vectors), max(1, len(sample) // 39))  # fewer and faiss complains
     codes = max(1, dim // CODE_DIMENSIONS)
-    index: Any = faiss.index_factory(dim, f"IVF{lists},PQ{codes}", faiss.METRIC_INNER_PRODUCT)
+    # np: not trained for a search by codes alone, which there is none here; that takes 1.4 s a code
+    index: Any = faiss.index_factory(dim, f"IVF{lists},PQ{codes}np", faiss.METRIC_INNER_PRODUCT)
     index.cp.niter = 8
     index.cp.max_points_per_centroid = VECTORS_PER_CENTRE
     index.train(sample)
