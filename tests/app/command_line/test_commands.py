@@ -1,6 +1,7 @@
 """The command line over a fake assistant: what it understands, what it prints where, how it ends."""
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -50,6 +51,7 @@ class FakeAssistant:
     def __init__(self):
         self.calls = []
         self.shelf = SimpleNamespace(entries=lambda: [ENTRY])
+        self.library = SimpleNamespace(keeper=SimpleNamespace(gathering=contextlib.nullcontext))
 
     def add(self, path, *, password=None, encoding=None, ocr=None, dtype=None, progress=None):
         self.calls.append(("add", path.name, password, encoding))
