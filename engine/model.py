@@ -1,4 +1,4 @@
-"""The model as one: backbone, SideNet and reading layers, each loaded once, when it is first needed.
+"""The model as one: backbone, SideNet and readers, each loaded once, when it is first needed.
 
 Loading takes seconds, so a page is open before it; whoever needs a part meanwhile waits for the one lock.
 """
@@ -15,6 +15,7 @@ from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
+from engine.sidenet.crossreader import CrossReader, load_crossreader
 from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.sidenet import SideNet
 
@@ -43,8 +44,8 @@ class Model:
         if threads:
             torch.set_num_threads(threads)
 
-    def take(self, **parts: Backbone | SideNet | ReadingLayers) -> None:
-        """Use these parts (backbone, sidenet, reader) in place of loading them: tiny or trained ones."""
+    def take(self, **parts: Backbone | SideNet | ReadingLayers | CrossReader | None) -> None:
+        """Use these parts (backbone, sidenet, reader, crossreader) in place of loading them."""
         with self._lock:
             self._parts |= parts
 
@@ -62,6 +63,11 @@ class Model:
     def reader(self) -> ReadingLayers | None:
         """The reading layers of the checkpoint; None where it has none."""
         return self._part("reader", lambda: reader_for(self.backbone, self._checkpoint))
+
+    @property
+    def crossreader(self) -> CrossReader | None:
+        """The cross-reader of the checkpoint; None where it has none."""
+        return self._part("crossreader", lambda: self.checkpoint and load_crossreader(self.checkpoint))
 
     @property
     def checkpoint(self) -> Path | None:

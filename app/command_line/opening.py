@@ -22,6 +22,7 @@ NOT_READING = {
     "train-lexicon",
     "make-questions",
     "train-reader",
+    "train-crossreader",
     "evaluate",
     "bench",
 }

@@ -2,12 +2,14 @@
 
     P(span | passage) = P(start) · P(end),     over the passage's tokens and "this passage does not tell"
     score(answer)     = Σ P(span | passage) · (1 + rank)^−ρ    over the passages in which the same words stand
+    score(both)       = score(layers)^(1−σ) · score(cross-reader)^σ
 
 The passages' states come out of the memory bank; only the question is run through the backbone. A document
-that has no bank yet is read all the same: its passages are encoded for this one question.
+that has no bank yet is read all the same: its passages are encoded for this one question. A checkpoint may
+have a cross-reader beside its layers, which reads the same passages as text.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -21,6 +23,7 @@ from engine.bank.bank import MemoryBank
 from engine.library import Library
 from engine.shelf.fulltext import Hit
 from engine.shelf.words import words
+from engine.sidenet.crossreader import CrossReader, joint
 from engine.sidenet.reading import ReadingLayers, best_spans, question_tokens
 from ingest.passages import sentences
 from ingest.segments import plain_tokens
@@ -104,15 +107,19 @@ def read(question: str, library: Library, hits: Sequence[Hit], ranges: Ranges) -
     if not windows:
         return Reading((), (1.0, 0.0, 0.0))
     asked = states_of(backbone, layers.block, question_tokens(backbone, question)[:QUESTION_TOKENS])
-    found, kinds = [], []
+    texts = {name: source.text for name, source in sources.items()}
+    found, kinds, read_again = [], [], []
+    cross = library.model.crossreader
     for part in batched(windows):
         spans, kind = read_windows(layers, asked, part)
         found += spans
         kinds.append(kind)
-    texts = {name: source.text for name, source in sources.items()}
-    spans = [trimmed(replace(one, text=texts[one.document][one.start : one.end])) for one in found]
-    said = [one for one in spans if not repeats(one.text, question)]
-    return Reading(joined(said), tuple(torch.cat(kinds).mean(0).tolist()))
+        if cross is not None:
+            read_again += read_texts(cross, question, part, texts, layers.calibration.rank)
+    answers = joined(said(found, texts, question))
+    if cross is not None:
+        answers = agreed(answers, joined(said(read_again, texts, question)), cross.config.share)
+    return Reading(answers, tuple(torch.cat(kinds).mean(0).tolist()))
 
 
 def source_of(library: Library, document: str, block: int) -> Source:
@@ -177,14 +184,46 @@ def read_windows(
     found = []
     for row, one in enumerate(windows):
         count, weight = len(one.states), (1 + one.rank) ** -layers.calibration.rank
-        start, end = (
-            torch.cat((logits[row, :count], scores.null[row, side : side + 1])).log_softmax(0)[:-1]
-            for side, logits in enumerate((scores.start, scores.end))
+        found += spans_of(
+            one, one.spans, scores.start[row, :count], scores.end[row, :count], scores.null[row], weight
         )
-        for first, last, chance in best_spans(start, end):
-            place = int(one.spans[first][0]), int(one.spans[last][1])
-            found.append(Span(one.document, *place, "", chance * weight))
     return found, scores.kind.softmax(-1)
+
+
+@torch.inference_mode()
+def read_texts(
+    cross: CrossReader, question: str, windows: Sequence[Window], texts: Mapping[str, str], rank: float
+) -> list[Span]:
+    """Return the most probable spans of each window by the cross-reader, without their text."""
+    starts = [int(one.spans[0][0]) for one in windows]
+    passages = [
+        texts[one.document][start : int(one.spans[-1][1])] for one, start in zip(windows, starts, strict=True)
+    ]
+    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16()):
+        read = cross.read(question, passages)
+    found = []
+    for one, start, scores in zip(windows, starts, read, strict=True):
+        found += spans_of(
+            one, scores.spans + start, scores.start, scores.end, scores.null, (1 + one.rank) ** -rank
+        )
+    return found
+
+
+def spans_of(
+    window: Window, places: np.ndarray, start: Tensor, end: Tensor, null: Tensor, weight: float
+) -> list[Span]:
+    """Return the most probable spans of a window, without their text.
+
+    places: (tokens, 2) characters. start, end: (tokens,) logits. null: (2,) logits of "does not tell".
+    """
+    starts, ends = (
+        torch.cat((logits, null[side : side + 1])).log_softmax(0)[:-1]
+        for side, logits in enumerate((start, end))
+    )
+    return [
+        Span(window.document, int(places[first][0]), int(places[last][1]), "", chance * weight)
+        for first, last, chance in best_spans(starts, ends)
+    ]
 
 
 @cache
@@ -203,6 +242,14 @@ def repeats(answer: str, question: str) -> bool:
     return set(same_words(answer)) <= set(same_words(question))
 
 
+def said(spans: Iterable[Span], texts: Mapping[str, str], question: str) -> Iterator[Span]:
+    """Yield spans with their words, without those that say nothing which the question does not."""
+    for one in spans:
+        span = trimmed(replace(one, text=texts[one.document][one.start : one.end]))
+        if not repeats(span.text, question):
+            yield span
+
+
 def trimmed(span: Span) -> Span:
     """Return a span without blanks and stray marks at its ends."""
     text = span.text
@@ -213,7 +260,7 @@ def trimmed(span: Span) -> Span:
     return replace(span, start=span.start + lead, end=span.start + lead + len(kept), text=kept)
 
 
-def joined(spans: Sequence[Span]) -> tuple[Found, ...]:
+def joined(spans: Iterable[Span]) -> tuple[Found, ...]:
     """Return the answers that spans give, best first: places with the same words are one answer.
 
     Windows overlap: a place that was read twice counts once, with the higher probability.
@@ -228,7 +275,32 @@ def joined(spans: Sequence[Span]) -> tuple[Found, ...]:
         ):
             places[key] = one
     answers: dict[tuple[str, ...], list[Span]] = {}
-    for one in sorted(places.values(), key=lambda one: -one.probability):
+    for one in places.values():
         answers.setdefault(same_words(one.text), []).append(one)
-    found = [Found(tuple(same), sum(one.probability for one in same)) for same in answers.values()]
+    return ranked((same, sum(one.probability for one in same)) for same in answers.values())
+
+
+def agreed(one: Sequence[Found], other: Sequence[Found], share: float) -> tuple[Found, ...]:
+    """Join what two readers found, best first: scores of answers and of places are the `joint` of both.
+
+    share: of the second in a joint score.
+    """
+    sides = [{same_words(found.text): found for found in side} for side in (one, other)]
+    answers = []
+    for words_said in sides[0] | sides[1]:
+        both = [side.get(words_said) for side in sides]
+        places = [{(s.document, s.start, s.end): s for s in found.spans} if found else {} for found in both]
+        spans = [
+            replace(
+                span, probability=joint(*(p[key].probability if key in p else 0.0 for p in places), share)
+            )
+            for key, span in (places[1] | places[0]).items()
+        ]
+        answers.append((spans, joint(*(found.score if found else 0.0 for found in both), share)))
+    return ranked(answers)
+
+
+def ranked(answers: Iterable[tuple[list[Span], float]]) -> tuple[Found, ...]:
+    """Return answers with their scores, best first, and so the places of each."""
+    found = (Found(tuple(sorted(spans, key=lambda one: -one.probability)), score) for spans, score in answers)
     return tuple(sorted(found, key=lambda one: -one.score))

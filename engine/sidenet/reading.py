@@ -14,7 +14,7 @@ import copy
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +25,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
-from engine.bank.quantise import quantise
 from engine.sidenet.attention import rotate
 from engine.sidenet.block import CopiedBlock
+from engine.sidenet.packed import packed, unpacked
 from ingest.errors import BadInput
 from ingest.segments import plain_tokens
 
 READER_FILE, READER_CONFIG = "reader.safetensors", "reader.json"
-SCALE = ".scale"
 KINDS = ("span", "yes", "no")
 LONGEST_SPAN = 30  # tokens of an answer
 KEPT = 6  # spans of a passage
@@ -188,25 +187,6 @@ def save_reader(layers: ReadingLayers, backbone: Backbone, folder: Path) -> None
     facts["calibration"] = dataclasses.asdict(layers.calibration)
     (folder / READER_CONFIG).write_text(json.dumps(facts, indent=2) + "\n")
     partial.replace(folder / READER_FILE)
-
-
-def packed(name: str, value: Tensor) -> dict[str, Tensor]:
-    """Return a matrix as int8 with one fp16 scale a row, and any other tensor in bfloat16, by name."""
-    if value.dim() < 2:
-        return {name: value.bfloat16()}
-    numbers, scales = map(torch.from_numpy, quantise(value.float().numpy()))
-    return {name: numbers, name + SCALE: scales}
-
-
-def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return float32 tensors of what `packed` gave."""
-    found = {}
-    for name, value in tensors.items():
-        if name.endswith(SCALE):
-            continue
-        scale = tensors.get(name + SCALE)
-        found[name] = value.float() if scale is None else value.float() * scale.float()[:, None]
-    return found
 
 
 def keep_calibration(folder: Path, calibration: Calibration) -> None:

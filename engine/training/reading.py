@@ -8,41 +8,38 @@ goes on where it was killed, with the same losses. What it writes to `--out`: `r
 import argparse
 import dataclasses
 import random
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor
 
+from engine import heap
 from engine.arguments import natural, positive, thread_count
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.reading import ReadingLayers, load_reader, save_reader
 from engine.training.answers import Exercise, exercises, grouped, story_exercises
-from engine.training.checkpoint import keep_options, read_state, write_state
-from engine.training.curves import StepLog, read_log
+from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, train
+from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, gold_passage_scores, reading_of, scores_of
 from engine.training.states import StateStore
 from ingest.errors import BadInput
 
-LOG_FILE = "log.csv"
 LESSON = 1500  # passages whose states are computed before the questions on them are read
 SORTED = 32  # batches among which questions are sorted by length
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 DAMPED = 0.25  # held-out F1 at the start: .673 with 0, .661 with .25, .605 with 1
 NEW_PARTS = ("role", "span", "null", "kind")
 
 
 @dataclass(frozen=True)
-class ReadingSettings:
+class ReadingSettings(Descent):
     """block, layers: which states are read, by how many layers. questions, passages: of one step, of one
     question (the first is its own). window: tokens of a passage that are read. rate: of copied weights; three
-    times that of new ones. steady: share of the steps before the rate falls to zero. average: of weights,
-    kept from step to step.
+    times that of new ones.
     """
 
     block: int = 7
@@ -50,84 +47,6 @@ class ReadingSettings:
     questions: int = 16
     passages: int = 1
     window: int = 256
-    steps: int = 4000
-    rate: float = 3e-4
-    warmup: int = 100
-    steady: float = 0.6
-    weight_decay: float = 0.01
-    average: float = 0.998
-    seed: int = 1
-
-    def factor(self, step: int) -> float:
-        """Return the factor of the learning rate at a step: rising, steady, then falling to zero."""
-        falling = (self.steps - step) / max(1.0, self.steps * (1 - self.steady))
-        return max(0.0, min((step + 1) / self.warmup, 1.0, falling))
-
-
-@dataclass(frozen=True)
-class ReadingReport:
-    """A line of the log: mean loss since the line before, held-out scores, seconds since the start."""
-
-    step: int
-    loss: float
-    exact: float
-    f1: float
-    seconds: float
-
-
-class ReadingRun:
-    """One run of training, step by step."""
-
-    def __init__(
-        self, layers: ReadingLayers, store: StateStore, settings: ReadingSettings, precision: torch.dtype
-    ) -> None:
-        self.layers, self.store, self.settings, self.precision = layers, store, settings, precision
-        self.step = 0
-        new = [value for name, value in layers.named_parameters() if name.startswith(NEW_PARTS)]
-        copied = [value for name, value in layers.named_parameters() if not name.startswith(NEW_PARTS)]
-        groups = [{"params": copied, "lr": settings.rate}, {"params": new, "lr": 3 * settings.rate}]
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
-        self.rates = [group["lr"] for group in self.optimiser.param_groups]
-        self.average = {name: value.detach().clone() for name, value in layers.named_parameters()}
-
-    def take(self, rows: Sequence[Reading]) -> float:
-        """Take one optimiser step on the rows of a batch; return its loss."""
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * self.settings.factor(self.step)
-        with torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32):
-            scores = scores_of(self.layers, self.store, rows)
-        loss = batch_loss(scores, rows)
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.layers.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        keep = min(self.settings.average, self.step / (self.step + 10))
-        with torch.no_grad():
-            for name, value in self.layers.named_parameters():
-                self.average[name].lerp_(value, 1 - keep)
-        return loss.item()
-
-    def averaged(self) -> ReadingLayers:
-        """Return the layers with the mean of the weights so far."""
-        layers = ReadingLayers(self.store.backbone, self.settings.block, self.settings.layers)
-        layers.load_state_dict(self.average)
-        return layers.eval()
-
-    def save(self, folder: Path) -> None:
-        """Keep all that the run needs to go on; an interrupted write leaves what was kept before."""
-        state = {
-            "step": self.step, "layers": self.layers.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "average": self.average,
-        }  # fmt: skip
-        write_state(folder, state)
-
-    def restore(self, folder: Path) -> None:
-        """Go on where `save` was called last."""
-        if (state := read_state(folder)) is not None:
-            self.step, self.average = state["step"], state["average"]
-            self.layers.load_state_dict(state["layers"])
-            self.optimiser.load_state_dict(state["optimiser"])
 
 
 def texts_of(lesson: Sequence[Exercise]) -> list[str]:
@@ -178,54 +97,6 @@ def rows_of(
     return rows
 
 
-def train(
-    run: ReadingRun, groups: Sequence[list[Exercise]], held_out: Sequence[Exercise], folder: Path, every: int
-) -> None:
-    """Train to the last step; write the log, the state and the mean of the weights every so many steps."""
-    settings, began = run.settings, time.monotonic()
-    log = StepLog(folder / LOG_FILE, ReadingReport, run.step)
-    losses: list[float] = []
-    for number, rows in enumerate(batches(groups, run.store, settings)):
-        if number < run.step:
-            continue
-        if run.step >= settings.steps:
-            break
-        losses.append(run.take(rows))
-        if run.step % every and run.step < settings.steps:
-            continue
-        averaged = run.averaged()
-        with torch.autocast("cpu", run.precision, enabled=run.precision != torch.float32):
-            exact, f1 = gold_passage_scores(averaged, run.store, held_out)
-        report = ReadingReport(run.step, sum(losses) / len(losses), exact, f1, time.monotonic() - began)
-        log.add(report)
-        print(f"step {report.step}: loss {report.loss:.3f}, exact match {exact:.3f}, F1 {f1:.3f}", flush=True)
-        losses = []
-        run.save(folder)
-        save_reader(averaged, run.store.backbone, folder)
-    draw_scores(log.file, folder / "curve.png")
-
-
-def draw_scores(file: Path, picture: Path) -> None:
-    """Draw loss, exact match and F1 over the steps of a log."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    rows = read_log(file)
-    steps = [int(row["step"]) for row in rows]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
-    left.plot(steps, [float(row["loss"]) for row in rows])
-    left.set_title("loss (nats)")
-    for name in ("exact", "f1"):
-        right.plot(steps, [float(row[name]) for row in rows], label=name)
-    right.set_title("held-out passages")
-    right.legend()
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
@@ -261,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = ReadingSettings(**{name: getattr(arguments, name) for name in names})
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    heap.keep()
     rows = [one for file in arguments.answers for one in exercises(file)]
     rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
     everything = grouped(rows, settings.seed)
@@ -282,9 +154,24 @@ def run(arguments: argparse.Namespace) -> int:
     store.add([one.question for one in held_out], [one.passage for one in held_out])
     torch.manual_seed(settings.seed)
     layers = starting_layers(backbone, settings, arguments.start)
-    training = ReadingRun(layers, store, settings, precision)
+    training = AveragedRun(layers, settings, precision, faster=NEW_PARTS)
     training.restore(arguments.out)
-    train(training, groups, held_out, arguments.out, arguments.every)
+
+    def averaged(weights: dict[str, Tensor]) -> ReadingLayers:
+        made = ReadingLayers(backbone, settings.block, settings.layers)
+        made.load_state_dict(weights)
+        return made
+
+    train(
+        training,
+        batches(groups, store, settings),
+        lambda rows: batch_loss(scores_of(layers, store, rows), rows),
+        averaged,
+        lambda made: gold_passage_scores(made, store, held_out),
+        lambda made: save_reader(made, backbone, arguments.out),
+        arguments.out,
+        arguments.every,
+    )
     return 0
 
 

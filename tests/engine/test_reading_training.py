@@ -15,6 +15,7 @@ from engine.paths import Paths
 from engine.sidenet.reading import Calibration, ReadingLayers, load_reader, save_reader
 from engine.training import reading
 from engine.training.answers import Exercise, exercise_of, exercises, similar_span, story_exercises
+from engine.training.averagedrun import AveragedRun
 from engine.training.madeanswers import made_rows
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, reading_of, scores_of, token_spans
@@ -204,7 +205,7 @@ def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_sett
     assert load_reader(tmp_path / "whole" / "run", backbone).block == 2
     assert (tmp_path / "whole" / "run" / "curve.png").is_file()
 
-    save, saved = reading.ReadingRun.save, []
+    save, saved = AveragedRun.save, []
 
     def killed(self, folder):
         save(self, folder)
@@ -212,10 +213,10 @@ def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_sett
         if len(saved) == 5:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(reading.ReadingRun, "save", killed)
+    monkeypatch.setattr(AveragedRun, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "2"))
-    monkeypatch.setattr(reading.ReadingRun, "save", save)
+    monkeypatch.setattr(AveragedRun, "save", save)
     assert reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "2")) == 0
     cut = [row.split(",")[:4] for row in (tmp_path / "cut" / "run" / "log.csv").read_text().splitlines()[1:]]
     assert cut == losses[tmp_path / "whole"]

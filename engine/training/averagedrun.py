@@ -1,0 +1,165 @@
+"""A run of training that goes on where it was killed, and gives the mean of its last weights."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from engine.training.checkpoint import read_state, write_state
+from engine.training.curves import StepLog, read_log
+
+LOG_FILE = "log.csv"
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+Trained = TypeVar("Trained", bound=nn.Module)
+Batch = TypeVar("Batch")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """rate: of learning. warmup: steps over which it rises. steady: share of the steps before it falls to 0.
+    average: of weights, kept from step to step.
+    """
+
+    steps: int = 4000
+    rate: float = 3e-4
+    warmup: int = 100
+    steady: float = 0.6
+    weight_decay: float = 0.01
+    average: float = 0.998
+    seed: int = 1
+
+    def factor(self, step: int) -> float:
+        """Return the factor of the learning rate at a step: rising, steady, then falling to zero."""
+        falling = (self.steps - step) / max(1.0, self.steps * (1 - self.steady))
+        return max(0.0, min((step + 1) / self.warmup, 1.0, falling))
+
+
+@dataclass(frozen=True)
+class Report:
+    """A line of the log: mean loss since the line before, held-out scores, seconds since the start."""
+
+    step: int
+    loss: float
+    exact: float
+    f1: float
+    seconds: float
+
+
+class AveragedRun(Generic[Trained]):
+    """What is trained, step by step.
+
+    faster: beginnings of the names of new parts, which learn at three times the rate.
+    """
+
+    def __init__(
+        self, trained: Trained, descent: Descent, precision: torch.dtype, faster: tuple[str, ...] = ()
+    ) -> None:
+        self.trained, self.descent, self.precision = trained, descent, precision
+        self.step = 0
+        rates: dict[float, list[nn.Parameter]] = {descent.rate: [], 3 * descent.rate: []}
+        for name, value in trained.named_parameters():
+            rates[descent.rate * (3 if name.startswith(faster) else 1)].append(value)
+        groups = [{"params": some, "lr": rate} for rate, some in rates.items() if some]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=descent.weight_decay, fused=True)
+        self.rates = [group["lr"] for group in groups]
+        self.average = {name: value.detach().clone() for name, value in trained.named_parameters()}
+
+    def multiplying(self) -> torch.autocast:
+        """Return the context in which products are taken in the run's precision."""
+        return torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32)
+
+    def take(self, loss_of: Callable[[], Tensor]) -> float:
+        """Take one optimiser step; return its loss."""
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.descent.factor(self.step)
+        with self.multiplying():
+            loss = loss_of()
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.trained.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(self.descent.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            for name, value in self.trained.named_parameters():
+                self.average[name].lerp_(value, 1 - keep)
+        return loss.item()
+
+    def save(self, folder: Path) -> None:
+        """Keep all that the run needs to go on; an interrupted write leaves what was kept before."""
+        state = {
+            "step": self.step, "weights": self.trained.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "average": self.average,
+        }  # fmt: skip
+        write_state(folder, state)
+
+    def restore(self, folder: Path) -> None:
+        """Go on where `save` was called last."""
+        if (state := read_state(folder)) is not None:
+            self.step, self.average = state["step"], state["average"]
+            self.trained.load_state_dict(state["weights"])
+            self.optimiser.load_state_dict(state["optimiser"])
+
+
+def train(
+    run: AveragedRun[Trained],
+    batches: Iterable[Batch],
+    loss_of: Callable[[Batch], Tensor],
+    averaged: Callable[[dict[str, Tensor]], Trained],
+    scores: Callable[[Trained], tuple[float, float]],
+    keep: Callable[[Trained], None],
+    folder: Path,
+    every: int,
+) -> None:
+    """Train to the last step; every so many steps score the mean of the weights, write it, log and state.
+
+    averaged: makes what is trained of the mean of its weights. scores: held-out exact match and F1. keep:
+    writes what ships.
+    """
+    began = time.monotonic()
+    log = StepLog(folder / LOG_FILE, Report, run.step)
+    losses: list[float] = []
+    for number, batch in enumerate(batches):
+        if number < run.step:
+            continue
+        if run.step >= run.descent.steps:
+            break
+        losses.append(run.take(lambda: loss_of(batch)))  # noqa: B023 - called before the next batch
+        if run.step % every and run.step < run.descent.steps:
+            continue
+        made = averaged(run.average).eval()
+        with run.multiplying():
+            exact, f1 = scores(made)
+        report = Report(run.step, sum(losses) / len(losses), exact, f1, time.monotonic() - began)
+        log.add(report)
+        print(f"step {report.step}: loss {report.loss:.3f}, exact match {exact:.3f}, F1 {f1:.3f}", flush=True)
+        losses = []
+        run.save(folder)
+        keep(made)
+    draw_scores(log.file, folder / "curve.png")
+
+
+def draw_scores(file: Path, picture: Path) -> None:
+    """Draw loss, exact match and F1 over the steps of a log."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = read_log(file)
+    steps = [int(row["step"]) for row in rows]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
+    left.plot(steps, [float(row["loss"]) for row in rows])
+    left.set_title("loss (nats)")
+    for name in ("exact", "f1"):
+        right.plot(steps, [float(row[name]) for row in rows], label=name)
+    right.set_title("held-out passages")
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,226 @@
+"""`train-crossreader`: teach a small pretrained encoder to answer from passages, beside the reading layers.
+
+A run goes on where it was killed, with the same losses. What it writes to `--out`: the cross-reader (the mean
+of the weights over the last steps), `state.pt` (to go on), `log.csv`, `curve.png`.
+"""
+
+import argparse
+import dataclasses
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from engine import heap
+from engine.arguments import natural, positive, thread_count
+from engine.sidenet.crossreader import CrossConfig, CrossReader, load_crossreader, save_crossreader
+from engine.sidenet.reading import best_spans
+from engine.training.answers import Exercise, exercises, grouped, overlap, story_exercises, words_of
+from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, train
+from engine.training.checkpoint import keep_options
+from engine.training.neighbours import Neighbours
+from engine.training.reading import SORTED
+from engine.training.readingloss import token_spans
+from ingest.errors import BadInput
+
+BERT_CONFIG, BERT_WEIGHTS, BERT_TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+OF_A_LAYER = {  # our parts, and BERT's
+    "self_attn.out_proj": "attention.output.dense",
+    "norm1": "attention.output.LayerNorm",
+    "linear1": "intermediate.dense",
+    "linear2": "output.dense",
+    "norm2": "output.LayerNorm",
+}
+
+
+@dataclass(frozen=True)
+class CrossSettings(Descent):
+    """questions: of one step. apart: share of the questions that come beside a passage which looks like an
+    answer and is none.
+    """
+
+    questions: int = 16
+    apart: float = 0.25
+    rate: float = 2e-4
+    steady: float = 0.3
+    average: float = 0.995
+
+
+@dataclass(frozen=True)
+class Row:
+    """A question beside a passage. spans: characters that answer; none where it does not tell."""
+
+    question: str
+    passage: str
+    spans: tuple[tuple[int, int], ...]
+
+
+def rows_loss(reader: CrossReader, rows: Sequence[Row]) -> Tensor:
+    """Return −log P(start) − log P(end) of the rows, a mean; where an answer stands twice, both places count.
+
+    What does not tell, or was cut off with the end of its row, is answered by [CLS].
+    """
+    encodings = reader.rows([row.question for row in rows], [row.passage for row in rows])
+    logits = reader(encodings)
+    gold = torch.zeros(logits.shape, dtype=torch.bool)
+    for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+        places = [at for at, side in enumerate(encoding.sequence_ids) if side == 1]
+        spans = token_spans([encoding.offsets[at] for at in places], row.spans)
+        for first, last in spans:
+            gold[number, places[first], 0] = gold[number, places[last], 1] = True
+        if not spans:
+            gold[number, 0] = True
+    return (logits.logsumexp(1) - logits.masked_fill(~gold, float("-inf")).logsumexp(1)).mean()
+
+
+def batches(
+    groups: Sequence[list[Exercise]], near: Neighbours, settings: CrossSettings
+) -> Iterator[list[Row]]:
+    """Yield the rows of one step after another, endlessly; the same settings give the same rows."""
+    everything = [one for group in groups for one in group if one.kind == "span"]
+    size = settings.questions * SORTED
+    for turn in range(2**30):
+        rng = random.Random(f"{settings.seed} {turn}")
+        order = rng.sample(everything, len(everything))
+        for first in range(0, len(order), size):
+            rows = [row_of(one, near, rng, settings.apart) for one in order[first : first + size]]
+            rows.sort(key=lambda row: len(row.passage))
+            steps = [rows[at : at + settings.questions] for at in range(0, len(rows), settings.questions)]
+            rng.shuffle(steps)
+            yield from steps
+
+
+def row_of(exercise: Exercise, near: Neighbours, rng: random.Random, apart: float) -> Row:
+    """Return an exercise beside its own passage, or, with chance `apart`, beside one that does not tell."""
+    if rng.random() < apart and (others := exercise.beside or near.of(exercise, 3)):
+        return Row(exercise.question, rng.choice(others), ())
+    return Row(exercise.question, exercise.passage, exercise.spans)
+
+
+@torch.inference_mode()
+def passage_scores(reader: CrossReader, held_out: Sequence[Exercise]) -> tuple[float, float]:
+    """Return mean exact match and F1 of the best span of each exercise's own passage."""
+    exact, f1 = [], []
+    for one in held_out:
+        (scores,) = reader.read(one.question, [one.passage])
+        starts, ends = scores.start.log_softmax(0), scores.end.log_softmax(0)
+        ((first, last, _),) = best_spans(starts, ends, count=1)
+        said = words_of(one.passage[scores.spans[first][0] : scores.spans[last][1]])
+        accepted = [words_of(answer) for answer in one.answers]
+        exact.append(any(said == words for words in accepted))
+        f1.append(max(overlap(said, words) for words in accepted))
+    return sum(exact) / max(1, len(exact)), sum(f1) / max(1, len(f1))
+
+
+def starting_reader(folder: Path) -> CrossReader:
+    """Return the cross-reader in a folder, or one made of a BERT encoder there, whose heads are new.
+
+    Raises
+    ------
+    BadInput
+        The folder holds neither.
+    """
+    if (known := load_crossreader(folder)) is not None:
+        return known
+    try:
+        facts = json.loads((folder / BERT_CONFIG).read_text())
+        config = CrossConfig(
+            facts["num_hidden_layers"], facts["hidden_size"], facts["intermediate_size"],
+            facts["num_attention_heads"], facts["vocab_size"],
+        )  # fmt: skip
+        reader = CrossReader(config, Tokenizer.from_file(str(folder / BERT_TOKENIZER)))
+        reader.load_state_dict(of_bert(load_file(folder / BERT_WEIGHTS), config), strict=False)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise BadInput(
+            f"{folder} holds no BERT encoder ({error}); name one with {BERT_CONFIG}, {BERT_WEIGHTS} and "
+            f"{BERT_TOKENIZER}"
+        ) from error
+    return reader
+
+
+def of_bert(theirs: dict[str, Tensor], config: CrossConfig) -> dict[str, Tensor]:
+    """Return the weights of a BERT encoder under the names of a `CrossReader`."""
+    ours = {
+        "tokens.weight": theirs["embeddings.word_embeddings.weight"],
+        "places.weight": theirs["embeddings.position_embeddings.weight"][: config.longest],
+        "sides.weight": theirs["embeddings.token_type_embeddings.weight"],
+    }
+    for kind in ("weight", "bias"):
+        ours[f"norm.{kind}"] = theirs[f"embeddings.LayerNorm.{kind}"]
+        for layer in range(config.layers):
+            their, our = f"encoder.layer.{layer}", f"layers.layers.{layer}"
+            ways = (f"{their}.attention.self.{way}.{kind}" for way in ("query", "key", "value"))
+            ours[f"{our}.self_attn.in_proj_{kind}"] = torch.cat([theirs[way] for way in ways])
+            for part, name in OF_A_LAYER.items():
+                ours[f"{our}.{part}.{kind}"] = theirs[f"{their}.{name}.{kind}"]
+    return ours
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "--answers", type=Path, action="append", default=[], metavar="FILE",
+        help="rows of passage and question",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stories", nargs=2, type=Path, action="append", default=[], metavar=("DOCUMENTS", "QUESTIONS"),
+        help="documents in sections, and questions that name them",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument(
+        "--start", type=Path, required=True, metavar="DIR", help="a BERT encoder, or an earlier run"
+    )
+    parser.add_argument("--every", type=positive, default=100, metavar="N", help="steps between checkpoints")
+    parser.add_argument(
+        "--held-out", type=natural, default=300, metavar="N", help="questions that are scored"
+    )
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="processor threads")
+    for name, value in dataclasses.asdict(CrossSettings()).items():
+        parser.add_argument("--" + name, type=type(value), default=value, metavar=str(value))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, save; return the exit code 0."""
+    names = [field.name for field in dataclasses.fields(CrossSettings)]
+    settings = CrossSettings(**{name: getattr(arguments, name) for name in names})
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    heap.keep()
+    rows = [one for file in arguments.answers for one in exercises(file)]
+    rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
+    everything = grouped(rows, settings.seed)
+    groups = [group for group in everything if not group[0].held_out]
+    if not groups:
+        raise BadInput("there are no questions to learn from; name files with --answers or --stories")
+    kept = [one for group in everything if group[0].held_out for one in group if one.spans]
+    torch.manual_seed(settings.seed)
+    reader = starting_reader(arguments.start)
+    keep_options(arguments.out, dataclasses.asdict(settings))
+    training = AveragedRun(reader, settings, PRECISIONS[arguments.precision], faster=("span",))
+    training.restore(arguments.out)
+    near = Neighbours(dict.fromkeys(group[0].passage for group in groups))
+
+    def averaged(weights: dict[str, Tensor]) -> CrossReader:
+        made = CrossReader(reader.config, reader.tokenizer)
+        made.load_state_dict(weights)
+        return made
+
+    train(
+        training,
+        batches(groups, near, settings),
+        lambda rows: rows_loss(reader, rows),
+        averaged,
+        lambda made: passage_scores(made, kept[: arguments.held_out]),
+        lambda made: save_crossreader(made, arguments.out),
+        arguments.out,
+        arguments.every,
+    )
+    return 0

@@ -1,0 +1,185 @@
+"""The cross-reader over tiny random weights: what it computes, and that it learns and goes on."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from engine.answering.reading import Found, Span, agreed
+from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
+from engine.training import crossreading
+from engine.training.averagedrun import AveragedRun
+from ingest.errors import BadInput
+
+MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.?"
+CONFIG = CrossConfig(2, 16, 32, 2, len(MARKS) + 2 * len(LETTERS), longest=64)
+
+
+def spelling() -> Tokenizer:
+    """A tokenizer of BERT's kind that spells every word."""
+    pieces = [*MARKS, *LETTERS, *("##" + letter for letter in LETTERS)]
+    numbers = {piece: number for number, piece in enumerate(pieces)}
+    made = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer(lowercase=True)
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.BertProcessing(("[SEP]", numbers["[SEP]"]), ("[CLS]", numbers["[CLS]"]))
+    return made
+
+
+@pytest.fixture
+def reader() -> CrossReader:
+    torch.manual_seed(3)
+    return CrossReader(CONFIG, spelling()).eval()
+
+
+class TestReading:
+    @torch.inference_mode()
+    def test_a_passage_reads_the_same_alone_and_among_longer_ones(self, reader):
+        short, long = "Tansy kept it.", "The goose was kept by Tansy."
+        (alone,) = reader.read("Who?", [short])
+        among, _ = reader.read("Who?", [short, long])
+        for side in ("start", "end", "null"):
+            torch.testing.assert_close(getattr(alone, side), getattr(among, side), atol=1e-5, rtol=1e-5)
+        assert [short[a:b] for a, b in alone.spans][:5] == list("Tansy")
+
+    @torch.inference_mode()
+    def test_a_row_that_is_too_long_loses_the_end_of_its_passage(self, reader):
+        (scores,) = reader.read("why " * 200, ["goose " * 200])
+        assert len(scores.start) == len(scores.spans) <= CONFIG.longest
+        assert torch.isfinite(scores.start).all()
+
+    def test_a_blank_question_is_read(self, reader):
+        (scores,) = reader.read(" ", ["Tansy."])
+        assert len(scores.spans) == 6
+
+    @torch.inference_mode()
+    def test_what_is_kept_reads_the_same(self, reader, tmp_path):
+        save_crossreader(reader, tmp_path)
+        (before,), (after,) = (
+            one.read("Who?", ["Tansy kept it."]) for one in (reader, load_crossreader(tmp_path))
+        )
+        torch.testing.assert_close(before.start, after.start, atol=0.05, rtol=0.05)
+        assert load_crossreader(tmp_path / "elsewhere") is None
+        (tmp_path / "crossreader.safetensors").write_bytes(b"damaged")
+        with pytest.raises(BadInput, match="download the checkpoint again"):
+            load_crossreader(tmp_path)
+
+
+def found(**scores: float) -> list[Found]:
+    return [Found((Span("b", len(text), 9, text, score),), score) for text, score in scores.items()]
+
+
+class TestAgreement:
+    def test_what_both_find_comes_before_what_one_finds(self):
+        best, *others = agreed(found(goose=0.6, hen=0.3), found(hen=0.4, cock=0.9), 0.5)
+        assert (best.text, best.score) == ("hen", pytest.approx((0.3 * 0.4) ** 0.5))
+        assert {one.text for one in others} == {"goose", "cock"}
+        assert best.spans[0].probability == pytest.approx(best.score)
+
+    @pytest.mark.parametrize(("share", "score"), [(0.0, 0.2), (1.0, 0.8), (0.5, 0.4)])
+    def test_the_share_says_whose_score_counts(self, share, score):
+        assert joint(0.2, 0.8, share) == pytest.approx(score)
+
+    def test_the_other_reader_alone_is_never_certain_that_it_is_nothing(self):
+        assert joint(0.0, 0.5, 0.5) > 0
+
+
+NAMES = ("tansy", "farrow", "quill", "marlow")
+
+
+@pytest.fixture
+def answers(tmp_path) -> Path:
+    rows = []
+    for number in range(24):
+        name = NAMES[number % len(NAMES)]
+        passage = f"Hen {number} was {name}."
+        rows.append({
+            "passage": passage, "source": "mill", "split": "dev" if number % 8 == 7 else "train",
+            "question": f"Who was hen {number}?", "answers": [name],
+            "answer_start": passage.index(name), "answerable": True,
+        })  # fmt: skip
+    file = tmp_path / "answers.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    return file
+
+
+@pytest.fixture
+def bert(reader, tmp_path) -> Path:
+    """An encoder as others write it."""
+    folder = tmp_path / "bert"
+    folder.mkdir()
+    ours, theirs = reader.state_dict(), {}
+    for kind in ("weight", "bias"):
+        theirs[f"embeddings.LayerNorm.{kind}"] = ours[f"norm.{kind}"]
+        for layer in range(CONFIG.layers):
+            name, whole = f"encoder.layer.{layer}", ours[f"layers.layers.{layer}.self_attn.in_proj_{kind}"]
+            for way, part in zip(("query", "key", "value"), whole.chunk(3), strict=True):
+                theirs[f"{name}.attention.self.{way}.{kind}"] = part.clone()
+            for part, other in crossreading.OF_A_LAYER.items():
+                theirs[f"{name}.{other}.{kind}"] = ours[f"layers.layers.{layer}.{part}.{kind}"]
+    for part, name in (("tokens", "word"), ("places", "position"), ("sides", "token_type")):
+        theirs[f"embeddings.{name}_embeddings.weight"] = ours[f"{part}.weight"]
+    save_file(theirs, folder / "model.safetensors")
+    reader.tokenizer.save(str(folder / "tokenizer.json"))
+    facts = {"num_hidden_layers": CONFIG.layers, "hidden_size": CONFIG.width, "vocab_size": CONFIG.vocabulary}
+    facts |= {"intermediate_size": CONFIG.inner, "num_attention_heads": CONFIG.heads}
+    (folder / "config.json").write_text(json.dumps(facts))
+    return folder
+
+
+def command(answers: Path, start: Path, out: Path, *more: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    crossreading.add_arguments(parser)
+    words = ["--answers", str(answers), "--start", str(start), "--out", str(out)]
+    settings = ["--questions", "4", "--warmup", "4", "--every", "5", "--rate", "3e-3", "--steps", "40"]
+    return parser.parse_args([*words, *settings, *more])
+
+
+@pytest.fixture
+def shorter(monkeypatch):
+    """Rows of the tiny reader's length."""
+    monkeypatch.setattr(crossreading, "CrossConfig", lambda *facts: CrossConfig(*facts, longest=64))
+
+
+def test_train_crossreader_learns_and_goes_on_with_the_same_losses(
+    answers, bert, tmp_path, monkeypatch, shorter
+):
+    def losses(folder: Path) -> list[list[str]]:
+        return [row.split(",")[:4] for row in (folder / "log.csv").read_text().splitlines()[1:]]
+
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert crossreading.run(command(answers, bert, whole)) == 0
+    assert float(losses(whole)[-1][1]) < 0.8 * float(losses(whole)[0][1])
+    assert load_crossreader(whole) is not None and (whole / "curve.png").is_file()
+
+    save, saved = AveragedRun.save, []
+
+    def killed(self, folder):
+        save(self, folder)
+        saved.append(self.step)
+        if len(saved) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(AveragedRun, "save", killed)
+        crossreading.run(command(answers, bert, cut))
+    assert crossreading.run(command(answers, bert, cut)) == 0
+    assert losses(cut) == losses(whole)
+    with pytest.raises(BadInput, match="--apart"):
+        crossreading.run(command(answers, bert, cut, "--apart", "0.5"))
+
+
+def test_an_encoder_of_others_starts_with_its_own_weights(bert, reader, shorter):
+    started = crossreading.starting_reader(bert)
+    for name, value in started.state_dict().items():
+        assert name.startswith("span") or torch.equal(value, reader.state_dict()[name]), name
+
+
+def test_what_is_no_encoder_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="holds no BERT encoder"):
+        crossreading.starting_reader(tmp_path)
