@@ -13,6 +13,7 @@ import torch
 from engine import heap
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.backbone.placement import multiplies_bfloat16
 from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
 from engine.sidenet.crossreader import CrossReader, load_crossreader
@@ -67,7 +68,7 @@ class Model:
     @property
     def crossreader(self) -> CrossReader | None:
         """The cross-reader of the checkpoint; None where it has none."""
-        return self._part("crossreader", lambda: self.checkpoint and load_crossreader(self.checkpoint))
+        return self._part("crossreader", self._load_crossreader)
 
     @property
     def checkpoint(self) -> Path | None:
@@ -83,6 +84,10 @@ class Model:
     def threads(self) -> int:
         """How many processor threads it may use."""
         return torch.get_num_threads()
+
+    def _load_crossreader(self) -> CrossReader | None:
+        halved = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+        return load_crossreader(self.checkpoint, halved) if self.checkpoint is not None else None
 
     def _part(self, name: str, load: Callable[[], Part]) -> Part:
         with self._lock:

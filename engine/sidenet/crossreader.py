@@ -1,12 +1,13 @@
-"""The cross-reader: a small encoder that reads the words of a question and of a passage together, as text.
+"""The cross-reader: an encoder that reads the words of a question and of a passage together, as text.
 
-    X_0        = LN(E[token] + P[place] + K[question or passage])    over "[CLS] question [SEP] passage [SEP]"
-    X_{i+1}    = LN(Y + W_2 gelu(W_1 Y)),  Y = LN(X_i + Attn X_i)    every token sees every other
-    start, end = W X_n                                               at [CLS] (it does not tell), the passage
+    X_0        = LN(E[token] + P[place])                           of "<s> question </s></s> passage </s>"
+    Y          = LN(X_i + O softmax(Q Kᵀ / √d + B[distance]) V)    every token sees every other
+    X_{i+1}    = LN(Y + W_2 gelu(W_1 Y))
+    start, end = S X_n                                             at <s> (it does not tell), the passage
 
-It stands beside the reading layers and was trained on the same questions. They read what the frozen backbone
-wrote into the bank, from left to right; it reads a few hundred words of the passages found anew, both ways,
-and errs elsewhere. An answer that both find is worth more than one that either finds (`agreed`).
+It is MPNet (arXiv 2004.09297), trained on the questions that the reading layers were trained on, and stands
+beside them. They read what the frozen backbone wrote into the bank, from left to right; it reads the passages
+found anew, both ways, and errs elsewhere. An answer that both find is worth more than one that either finds.
 """
 
 import dataclasses
@@ -18,16 +19,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
-from engine.sidenet.packed import packed, unpacked
+from engine.sidenet.packed import packed_in_four, unpacked
 from ingest.errors import BadInput
 
 WEIGHTS_FILE, CONFIG_FILE, TOKENIZER_FILE = "crossreader.safetensors", "crossreader.json", "crosstokens.json"
-SIDES = 2  # of a row: the question and the passage
+BUCKETS, FAR = 32, 128  # of distances; all beyond `FAR` tokens share one
+FIRST_PLACE, FILLING = 2, 1  # place of the first token; the token that fills a row
 STEP = 32  # lengths of rows: PyTorch keeps 1 MB for each that it meets
 
 
@@ -44,7 +47,7 @@ class CrossConfig:
     heads: int
     vocabulary: int
     longest: int = 384
-    share: float = 0.5
+    share: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,30 @@ class TextScores:
     null: Tensor
 
 
+class EncoderLayer(nn.Module):
+    """One layer: attention, then two matrices, each added and normed."""
+
+    def __init__(self, config: CrossConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads = config.heads
+        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+        self.attention_norm, self.norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.rise, self.fall = nn.Linear(width, config.inner), nn.Linear(config.inner, width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Return `X_{i+1}` (rows, time, width) of `X_i`; bias (rows, heads, time, time)."""
+        query, key, value = (
+            part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
+        )
+        # written out: over rows this short PyTorch's fused attention takes longer on a CPU
+        scores = (query @ key.transpose(-1, -2)).float() / query.shape[-1] ** 0.5
+        mass = (scores + bias).softmax(-1).to(value.dtype)
+        y = self.attention_norm(x + self.output((mass @ value).transpose(1, 2).flatten(2)))
+        return self.norm(y + self.fall(F.gelu(self.rise(y))))
+
+
 class CrossReader(nn.Module):
     """The encoder with its two heads, and the tokenizer it was trained with."""
 
@@ -70,14 +97,10 @@ class CrossReader(nn.Module):
         tokenizer.no_padding()
         tokenizer.enable_truncation(config.longest, strategy="longest_first")
         self.tokens = nn.Embedding(config.vocabulary, config.width)
-        self.places = nn.Embedding(config.longest, config.width)
-        self.sides = nn.Embedding(SIDES, config.width)
-        self.norm = nn.LayerNorm(config.width, eps=1e-12)
-        layer = nn.TransformerEncoderLayer(
-            config.width, config.heads, config.inner, dropout=0.0, activation="gelu",
-            layer_norm_eps=1e-12, batch_first=True,
-        )  # fmt: skip
-        self.layers = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
+        self.places = nn.Embedding(config.longest + FIRST_PLACE, config.width)
+        self.distances = nn.Embedding(BUCKETS, config.heads)
+        self.norm = nn.LayerNorm(config.width)
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         self.span = nn.Linear(config.width, 2)
 
     def rows(self, questions: Sequence[str], passages: Sequence[str]) -> list[Encoding]:
@@ -86,18 +109,20 @@ class CrossReader(nn.Module):
         return self.tokenizer.encode_batch(list(zip(asked, passages, strict=True)))
 
     def forward(self, rows: Sequence[Encoding]) -> Tensor:
-        """Return logits of start and end (rows, time, 2); −inf where neither [CLS] nor the passage stands."""
+        """Return logits of start and end (rows, time, 2); −inf where neither <s> nor the passage stands."""
         time = -(-max(len(one) for one in rows) // STEP) * STEP
         shape = len(rows), min(time, self.config.longest)
-        ids, sides = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        inside, told = np.zeros(shape, bool), np.zeros(shape, bool)
+        ids, told = np.full(shape, FILLING), np.zeros(shape, bool)
+        inside = np.zeros(shape, bool)
         for number, one in enumerate(rows):
-            end = len(one)
-            ids[number, :end], sides[number, :end], inside[number, :end] = one.ids, one.type_ids, True
-            told[number, :end] = [at == 0 or side == 1 for at, side in enumerate(one.sequence_ids)]
-        x = self.tokens(torch.from_numpy(ids)) + self.places.weight[: shape[1]]
-        x = self.norm(x + self.sides(torch.from_numpy(sides)))
-        x = self.layers(x, src_key_padding_mask=~torch.from_numpy(inside))
+            ids[number, : len(one)], inside[number, : len(one)] = one.ids, True
+            told[number, : len(one)] = [at == 0 or side == 1 for at, side in enumerate(one.sequence_ids)]
+        x = self.tokens(torch.from_numpy(ids)).float()
+        x = self.norm(x + self.places.weight[FIRST_PLACE : FIRST_PLACE + shape[1]].float())
+        bias = self.distances(buckets(shape[1])).float().permute(2, 0, 1)
+        bias = bias.masked_fill(~torch.from_numpy(inside)[:, None, None], float("-inf"))
+        for layer in self.layers:
+            x = layer(x, bias)
         return self.span(x).float().masked_fill(~torch.from_numpy(told)[..., None], float("-inf"))
 
     def read(self, question: str, passages: Sequence[str]) -> list[TextScores]:
@@ -112,17 +137,26 @@ class CrossReader(nn.Module):
         return found
 
 
+def buckets(time: int) -> Tensor:
+    """Return the bucket (time, time) of each token's distance to each: near ones alone, far ones together."""
+    behind = torch.arange(time)[:, None] - torch.arange(time)
+    one_way, near = BUCKETS // 2, BUCKETS // 4
+    far = behind.abs().clamp(min=1).float().div(near).log() / math.log(FAR / near) * (one_way - near)
+    far = (near + far.long()).clamp(max=one_way - 1)
+    return torch.where(behind.abs() < near, behind.abs(), far) + (behind < 0) * one_way
+
+
 def joint(one: float, other: float, share: float, least: float = math.exp(-9)) -> float:
     """Return the weighted geometric mean of two scores, each taken as `least` at least."""
     return max(one, least) ** (1 - share) * max(other, least) ** share
 
 
 def save_crossreader(reader: CrossReader, folder: Path) -> None:
-    """Write weights (int8 with a scale a row), configuration and tokenizer into a checkpoint's folder."""
+    """Write weights (matrices in four bits), configuration and tokenizer into a checkpoint's folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, value in reader.state_dict().items():
-        tensors |= packed(name, value)
+        tensors |= packed_in_four(name, value)
     partial = folder / (WEIGHTS_FILE + ".partial")
     save_file(tensors, partial)
     reader.tokenizer.save(str(folder / TOKENIZER_FILE))
@@ -130,8 +164,10 @@ def save_crossreader(reader: CrossReader, folder: Path) -> None:
     partial.replace(folder / WEIGHTS_FILE)
 
 
-def load_crossreader(folder: Path) -> CrossReader | None:
+def load_crossreader(folder: Path, dtype: torch.dtype = torch.float32) -> CrossReader | None:
     """Read the cross-reader of a checkpoint's folder, None where it has none.
+
+    dtype: of its matrices; bfloat16 takes half the memory, and wants products to be taken in it.
 
     Raises
     ------
@@ -142,8 +178,12 @@ def load_crossreader(folder: Path) -> CrossReader | None:
         return None
     try:
         config = CrossConfig(**json.loads((folder / CONFIG_FILE).read_text()))
-        reader = CrossReader(config, Tokenizer.from_file(str(folder / TOKENIZER_FILE)))
-        reader.load_state_dict(unpacked(load_file(folder / WEIGHTS_FILE)))
+        with torch.device("meta"):
+            reader = CrossReader(config, Tokenizer.from_file(str(folder / TOKENIZER_FILE)))
+        weights = unpacked(load_file(folder / WEIGHTS_FILE), dtype)
+        reader.load_state_dict(weights, assign=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise BadInput(f"{folder} holds no cross-reader ({error}); download the checkpoint again") from error
+    except Exception as error:  # what `tokenizers` raises of a damaged file has no class of its own
         raise BadInput(f"{folder} holds no cross-reader ({error}); download the checkpoint again") from error
     return reader.eval()

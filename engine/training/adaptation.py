@@ -21,7 +21,7 @@ from engine.sidenet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, save_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.reading import READER_CONFIG, READER_FILE
 from engine.sidenet.sidenet import SideNet
-from engine.training import lexicon, madeanswers, reading, search, train
+from engine.training import averagedrun, lexicon, madeanswers, reading, search, train
 from engine.training.books import book_files
 from engine.training.card import card
 from engine.training.curves import read_log
@@ -247,7 +247,7 @@ class Adaptation:
         self.call(train, *self.memory_words(TRIED, trial / "memory"))
         self.call(reading, *self.reader_words(TRIED, trial / "reader", 1))
         memory = [float(row["seconds"]) for row in read_log(trial / "memory" / train.LOG_FILE)]
-        marks = [float(row["seconds"]) for row in read_log(trial / "reader" / reading.LOG_FILE)]
+        marks = [float(row["seconds"]) for row in read_log(trial / "reader" / averagedrun.LOG_FILE)]
         shutil.rmtree(trial)
         shutil.rmtree(self.map)
         return {"search": pace, "memory": memory[-1], "reader": (marks[-1] - marks[0]) / (TRIED - 1)}

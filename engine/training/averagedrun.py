@@ -63,10 +63,11 @@ class AveragedRun(Generic[Trained]):
         self.step = 0
         rates: dict[float, list[nn.Parameter]] = {descent.rate: [], 3 * descent.rate: []}
         for name, value in trained.named_parameters():
-            rates[descent.rate * (3 if name.startswith(faster) else 1)].append(value)
+            if value.requires_grad:
+                rates[descent.rate * (3 if name.startswith(faster) else 1)].append(value)
         groups = [{"params": some, "lr": rate} for rate, some in rates.items() if some]
         self.optimiser = torch.optim.AdamW(groups, weight_decay=descent.weight_decay, fused=True)
-        self.rates = [group["lr"] for group in groups]
+        self.rates = [rate for rate, some in rates.items() if some]
         self.average = {name: value.detach().clone() for name, value in trained.named_parameters()}
 
     def multiplying(self) -> torch.autocast:

@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,13 @@ from torch import Tensor
 
 from engine import heap
 from engine.arguments import natural, positive, thread_count
-from engine.sidenet.crossreader import CrossConfig, CrossReader, load_crossreader, save_crossreader
+from engine.sidenet.crossreader import (
+    FIRST_PLACE,
+    CrossConfig,
+    CrossReader,
+    load_crossreader,
+    save_crossreader,
+)
 from engine.sidenet.reading import best_spans
 from engine.training.answers import Exercise, exercises, grouped, overlap, story_exercises, words_of
 from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, train
@@ -30,23 +36,27 @@ from engine.training.reading import SORTED
 from engine.training.readingloss import token_spans
 from ingest.errors import BadInput
 
-BERT_CONFIG, BERT_WEIGHTS, BERT_TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
-OF_A_LAYER = {  # our parts, and BERT's
-    "self_attn.out_proj": "attention.output.dense",
-    "norm1": "attention.output.LayerNorm",
-    "linear1": "intermediate.dense",
-    "linear2": "output.dense",
-    "norm2": "output.LayerNorm",
+THEIR_CONFIG, THEIR_WEIGHTS, THEIR_TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+OF_A_LAYER = {  # our parts, and MPNet's
+    "query": "attention.attn.q",
+    "key": "attention.attn.k",
+    "value": "attention.attn.v",
+    "output": "attention.attn.o",
+    "attention_norm": "attention.LayerNorm",
+    "rise": "intermediate.dense",
+    "fall": "output.dense",
+    "norm": "output.LayerNorm",
 }
 
 
 @dataclass(frozen=True)
 class CrossSettings(Descent):
-    """questions: of one step. apart: share of the questions that come beside a passage which looks like an
-    answer and is none.
+    """questions: of one step. frozen: lowest layers that stay as they are. apart: share of the questions that
+    come beside a passage which looks like an answer and is none.
     """
 
     questions: int = 16
+    frozen: int = 6
     apart: float = 0.25
     rate: float = 2e-4
     steady: float = 0.3
@@ -65,7 +75,7 @@ class Row:
 def rows_loss(reader: CrossReader, rows: Sequence[Row]) -> Tensor:
     """Return −log P(start) − log P(end) of the rows, a mean; where an answer stands twice, both places count.
 
-    What does not tell, or was cut off with the end of its row, is answered by [CLS].
+    What does not tell, or was cut off with the end of its row, is answered by <s>.
     """
     encodings = reader.rows([row.question for row in rows], [row.passage for row in rows])
     logits = reader(encodings)
@@ -120,7 +130,7 @@ def passage_scores(reader: CrossReader, held_out: Sequence[Exercise]) -> tuple[f
 
 
 def starting_reader(folder: Path) -> CrossReader:
-    """Return the cross-reader in a folder, or one made of a BERT encoder there, whose heads are new.
+    """Return the cross-reader in a folder, or one made of an MPNet there, whose heads may be new.
 
     Raises
     ------
@@ -130,36 +140,36 @@ def starting_reader(folder: Path) -> CrossReader:
     if (known := load_crossreader(folder)) is not None:
         return known
     try:
-        facts = json.loads((folder / BERT_CONFIG).read_text())
+        facts = json.loads((folder / THEIR_CONFIG).read_text())
         config = CrossConfig(
             facts["num_hidden_layers"], facts["hidden_size"], facts["intermediate_size"],
             facts["num_attention_heads"], facts["vocab_size"],
         )  # fmt: skip
-        reader = CrossReader(config, Tokenizer.from_file(str(folder / BERT_TOKENIZER)))
-        reader.load_state_dict(of_bert(load_file(folder / BERT_WEIGHTS), config), strict=False)
+        reader = CrossReader(config, Tokenizer.from_file(str(folder / THEIR_TOKENIZER)))
+        reader.load_state_dict(of_mpnet(load_file(folder / THEIR_WEIGHTS), config), strict=False)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise BadInput(
-            f"{folder} holds no BERT encoder ({error}); name one with {BERT_CONFIG}, {BERT_WEIGHTS} and "
-            f"{BERT_TOKENIZER}"
+            f"{folder} holds no MPNet ({error}); name one with {THEIR_CONFIG}, {THEIR_WEIGHTS} and "
+            f"{THEIR_TOKENIZER}"
         ) from error
     return reader
 
 
-def of_bert(theirs: dict[str, Tensor], config: CrossConfig) -> dict[str, Tensor]:
-    """Return the weights of a BERT encoder under the names of a `CrossReader`."""
+def of_mpnet(theirs: Mapping[str, Tensor], config: CrossConfig) -> dict[str, Tensor]:
+    """Return the weights of an MPNet, with heads or without, under the names of a `CrossReader`."""
+    theirs = {name.removeprefix("mpnet."): value for name, value in theirs.items()}
     ours = {
         "tokens.weight": theirs["embeddings.word_embeddings.weight"],
-        "places.weight": theirs["embeddings.position_embeddings.weight"][: config.longest],
-        "sides.weight": theirs["embeddings.token_type_embeddings.weight"],
+        "places.weight": theirs["embeddings.position_embeddings.weight"][: config.longest + FIRST_PLACE],
+        "distances.weight": theirs["encoder.relative_attention_bias.weight"],
     }
     for kind in ("weight", "bias"):
         ours[f"norm.{kind}"] = theirs[f"embeddings.LayerNorm.{kind}"]
+        if (span := theirs.get(f"qa_outputs.{kind}")) is not None:
+            ours[f"span.{kind}"] = span
         for layer in range(config.layers):
-            their, our = f"encoder.layer.{layer}", f"layers.layers.{layer}"
-            ways = (f"{their}.attention.self.{way}.{kind}" for way in ("query", "key", "value"))
-            ours[f"{our}.self_attn.in_proj_{kind}"] = torch.cat([theirs[way] for way in ways])
             for part, name in OF_A_LAYER.items():
-                ours[f"{our}.{part}.{kind}"] = theirs[f"{their}.{name}.{kind}"]
+                ours[f"layers.{layer}.{part}.{kind}"] = theirs[f"encoder.layer.{layer}.{name}.{kind}"]
     return ours
 
 
@@ -175,7 +185,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument(
-        "--start", type=Path, required=True, metavar="DIR", help="a BERT encoder, or an earlier run"
+        "--start", type=Path, required=True, metavar="DIR", help="an MPNet, or an earlier run"
     )
     parser.add_argument("--every", type=positive, default=100, metavar="N", help="steps between checkpoints")
     parser.add_argument(
@@ -204,6 +214,14 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(settings.seed)
     reader = starting_reader(arguments.start)
     keep_options(arguments.out, dataclasses.asdict(settings))
+    for part in (
+        reader.tokens,
+        reader.places,
+        reader.norm,
+        reader.distances,
+        *reader.layers[: settings.frozen],
+    ):
+        part.requires_grad_(False)
     training = AveragedRun(reader, settings, PRECISIONS[arguments.precision], faster=("span",))
     training.restore(arguments.out)
     near = Neighbours(dict.fromkeys(group[0].passage for group in groups))

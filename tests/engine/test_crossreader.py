@@ -4,30 +4,33 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from engine.answering.reading import Found, Span, agreed
+from engine.answering import reading
+from engine.answering.reading import Found, Span, Window, agreed, worth_reading_again
 from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
+from engine.sidenet.packed import packed_in_four, unpacked
 from engine.training import crossreading
 from engine.training.averagedrun import AveragedRun
 from ingest.errors import BadInput
 
-MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+MARKS = ("<s>", "<pad>", "</s>", "[UNK]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.?"
-CONFIG = CrossConfig(2, 16, 32, 2, len(MARKS) + 2 * len(LETTERS), longest=64)
+CONFIG = CrossConfig(2, 64, 64, 2, len(MARKS) + 2 * len(LETTERS), longest=64)
 
 
 def spelling() -> Tokenizer:
-    """A tokenizer of BERT's kind that spells every word."""
+    """A tokenizer of MPNet's kind that spells every word."""
     pieces = [*MARKS, *LETTERS, *("##" + letter for letter in LETTERS)]
     numbers = {piece: number for number, piece in enumerate(pieces)}
     made = Tokenizer(models.WordPiece(numbers, unk_token="[UNK]"))
     made.normalizer = normalizers.BertNormalizer(lowercase=True)
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.post_processor = processors.BertProcessing(("[SEP]", numbers["[SEP]"]), ("[CLS]", numbers["[CLS]"]))
+    made.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     return made
 
 
@@ -63,7 +66,7 @@ class TestReading:
         (before,), (after,) = (
             one.read("Who?", ["Tansy kept it."]) for one in (reader, load_crossreader(tmp_path))
         )
-        torch.testing.assert_close(before.start, after.start, atol=0.05, rtol=0.05)
+        torch.testing.assert_close(before.start, after.start, atol=0.2, rtol=0.2)
         assert load_crossreader(tmp_path / "elsewhere") is None
         (tmp_path / "crossreader.safetensors").write_bytes(b"damaged")
         with pytest.raises(BadInput, match="download the checkpoint again"):
@@ -89,6 +92,30 @@ class TestAgreement:
         assert joint(0.0, 0.5, 0.5) > 0
 
 
+class TestPacking:
+    def test_four_bits_keep_a_matrix_within_a_fourteenth_of_its_largest_numbers(self):
+        torch.manual_seed(0)
+        exact = torch.randn(5, 128)
+        kept = packed_in_four("a", exact)
+        assert kept["a"].shape == (5, 64) and kept["a.scale"].shape == (5, 2)
+        back = unpacked(kept)["a"]
+        assert (back - exact).square().mean() < 0.012 * exact.square().mean()
+        assert unpacked(kept, torch.bfloat16)["a"].dtype == torch.bfloat16
+
+    def test_what_does_not_divide_is_kept(self):
+        odd, nought = torch.randn(3, 65), torch.zeros(2, 64)
+        torch.testing.assert_close(unpacked(packed_in_four("a", odd))["a"], odd, atol=0.02, rtol=0.02)
+        assert torch.equal(unpacked(packed_in_four("a", nought))["a"], nought)
+
+
+class TestChoosing:
+    def test_windows_found_first_and_likely_ones_are_read_again_by_turns(self, monkeypatch):
+        monkeypatch.setattr(reading, "READ_AGAIN", 4)
+        windows = [Window("b", rank, np.zeros((1, 2)), torch.zeros(1, 2)) for rank in (2, 0, 3, 1, 4)]
+        found = [[Span("b", 0, 1, "", chance)] for chance in (0.1, 0.2, 0.9, 0.3, 0.8)]
+        assert [one.rank for one in worth_reading_again(windows, found)] == [3, 0, 4, 1]
+
+
 NAMES = ("tansy", "farrow", "quill", "marlow")
 
 
@@ -109,21 +136,19 @@ def answers(tmp_path) -> Path:
 
 
 @pytest.fixture
-def bert(reader, tmp_path) -> Path:
+def mpnet(reader, tmp_path) -> Path:
     """An encoder as others write it."""
-    folder = tmp_path / "bert"
+    folder = tmp_path / "mpnet"
     folder.mkdir()
     ours, theirs = reader.state_dict(), {}
     for kind in ("weight", "bias"):
-        theirs[f"embeddings.LayerNorm.{kind}"] = ours[f"norm.{kind}"]
+        theirs[f"mpnet.embeddings.LayerNorm.{kind}"] = ours[f"norm.{kind}"]
         for layer in range(CONFIG.layers):
-            name, whole = f"encoder.layer.{layer}", ours[f"layers.layers.{layer}.self_attn.in_proj_{kind}"]
-            for way, part in zip(("query", "key", "value"), whole.chunk(3), strict=True):
-                theirs[f"{name}.attention.self.{way}.{kind}"] = part.clone()
             for part, other in crossreading.OF_A_LAYER.items():
-                theirs[f"{name}.{other}.{kind}"] = ours[f"layers.layers.{layer}.{part}.{kind}"]
-    for part, name in (("tokens", "word"), ("places", "position"), ("sides", "token_type")):
-        theirs[f"embeddings.{name}_embeddings.weight"] = ours[f"{part}.weight"]
+                theirs[f"mpnet.encoder.layer.{layer}.{other}.{kind}"] = ours[f"layers.{layer}.{part}.{kind}"]
+    for part, name in (("tokens", "word"), ("places", "position")):
+        theirs[f"mpnet.embeddings.{name}_embeddings.weight"] = ours[f"{part}.weight"]
+    theirs["mpnet.encoder.relative_attention_bias.weight"] = ours["distances.weight"]
     save_file(theirs, folder / "model.safetensors")
     reader.tokenizer.save(str(folder / "tokenizer.json"))
     facts = {"num_hidden_layers": CONFIG.layers, "hidden_size": CONFIG.width, "vocab_size": CONFIG.vocabulary}
@@ -136,24 +161,41 @@ def command(answers: Path, start: Path, out: Path, *more: str) -> argparse.Names
     parser = argparse.ArgumentParser()
     crossreading.add_arguments(parser)
     words = ["--answers", str(answers), "--start", str(start), "--out", str(out)]
-    settings = ["--questions", "4", "--warmup", "4", "--every", "5", "--rate", "3e-3", "--steps", "40"]
+    settings = [
+        "--questions",
+        "4",
+        "--frozen",
+        "0",
+        "--warmup",
+        "4",
+        "--every",
+        "4",
+        "--rate",
+        "5e-3",
+        "--steps",
+        "16",
+    ]
     return parser.parse_args([*words, *settings, *more])
 
 
 @pytest.fixture
 def shorter(monkeypatch):
-    """Rows of the tiny reader's length."""
+    """Rows of the tiny reader's length, and one thread: two would wait for each other."""
     monkeypatch.setattr(crossreading, "CrossConfig", lambda *facts: CrossConfig(*facts, longest=64))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_train_crossreader_learns_and_goes_on_with_the_same_losses(
-    answers, bert, tmp_path, monkeypatch, shorter
+    answers, mpnet, tmp_path, monkeypatch, shorter
 ):
     def losses(folder: Path) -> list[list[str]]:
         return [row.split(",")[:4] for row in (folder / "log.csv").read_text().splitlines()[1:]]
 
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert crossreading.run(command(answers, bert, whole)) == 0
+    assert crossreading.run(command(answers, mpnet, whole)) == 0
     assert float(losses(whole)[-1][1]) < 0.8 * float(losses(whole)[0][1])
     assert load_crossreader(whole) is not None and (whole / "curve.png").is_file()
 
@@ -162,24 +204,24 @@ def test_train_crossreader_learns_and_goes_on_with_the_same_losses(
     def killed(self, folder):
         save(self, folder)
         saved.append(self.step)
-        if len(saved) == 4:
+        if len(saved) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(AveragedRun, "save", killed)
-        crossreading.run(command(answers, bert, cut))
-    assert crossreading.run(command(answers, bert, cut)) == 0
+        crossreading.run(command(answers, mpnet, cut))
+    assert crossreading.run(command(answers, mpnet, cut)) == 0
     assert losses(cut) == losses(whole)
     with pytest.raises(BadInput, match="--apart"):
-        crossreading.run(command(answers, bert, cut, "--apart", "0.5"))
+        crossreading.run(command(answers, mpnet, cut, "--apart", "0.5"))
 
 
-def test_an_encoder_of_others_starts_with_its_own_weights(bert, reader, shorter):
-    started = crossreading.starting_reader(bert)
+def test_an_encoder_of_others_starts_with_its_own_weights(mpnet, reader, shorter):
+    started = crossreading.starting_reader(mpnet)
     for name, value in started.state_dict().items():
         assert name.startswith("span") or torch.equal(value, reader.state_dict()[name]), name
 
 
 def test_what_is_no_encoder_is_refused(tmp_path):
-    with pytest.raises(BadInput, match="holds no BERT encoder"):
+    with pytest.raises(BadInput, match="holds no MPNet"):
         crossreading.starting_reader(tmp_path)

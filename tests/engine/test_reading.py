@@ -1,5 +1,6 @@
 """The reading layers over a tiny random model: what they compute, what is made of it, what is kept."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from engine.library import Library
 from engine.paths import Paths
 from engine.shelf.fulltext import Hit
 from engine.sidenet.config import SideNetConfig
+from engine.sidenet.crossreader import CrossConfig, TextScores
 from engine.sidenet.reading import (
     Calibration,
     ReadingLayers,
@@ -266,6 +268,24 @@ class TestAsking:
         assert all(one.text == text[one.start : one.end] for one in answer.citations)
         assert 0 <= answer.confidence <= 1
         assert answer.statistics["span"] == answer.span
+
+    def test_a_cross_reader_beside_the_layers_is_heard(self, assistant, tmp_path, monkeypatch):
+        document = add(assistant, tmp_path, TEXT)
+        question, ranges = "What was the grey goose called?", {document: (0, None)}
+        alone = assistant.look(question, ranges)
+
+        class Sure:
+            config = CrossConfig(1, 1, 1, 1, 1, share=0.9)
+
+            def read(self, question, passages):
+                """Be sure of the miller wherever he stands."""
+                for passage in passages:
+                    words = np.array([match.span() for match in re.finditer(r"\w+", passage)])
+                    logits = torch.tensor([10.0 * (passage[a:b] == "miller") for a, b in words])
+                    yield TextScores(words, logits, logits, torch.zeros(2))
+
+        assistant.library.model.take(crossreader=Sure())
+        assert assistant.look(question, ranges).answers[0].text == "miller" != alone.answers[0].text
 
     def test_below_the_threshold_the_closest_places_are_shown(self, assistant, tmp_path):
         document = add(assistant, tmp_path, TEXT)
