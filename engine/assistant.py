@@ -347,6 +347,7 @@ class Assistant:
             confidence=score,
             early=early,
             trace=Trace((TokenReads(said.text, reads),), (), read_from) if hits else None,
+            reading=reading,
         )
 
     def _is_early(self, scope: Scope) -> bool:

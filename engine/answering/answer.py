@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.answering.reading import Reading
 from engine.answering.trace import Read, Trace
 from ingest.document import Place
 
@@ -42,7 +43,8 @@ class Answer:
     looked: where nothing is sure enough to be cited, the best passages found. answered: False where nothing
     sure was found. span: the words found in the book that answer, None where the answer is in other words.
     confidence: probability (0 to 1) that it is right, None where nothing measures it. early: given from full
-    text alone, as the memory of its book was not there.
+    text alone, as the memory of its book was not there. reading: all that was read for it, sure or not, None
+    where nothing was read; a talk does not keep it.
     """
 
     text: str
@@ -59,6 +61,7 @@ class Answer:
     confidence: float | None = None
     early: bool = False
     trace: Trace | None = None
+    reading: Reading | None = None
 
     @property
     def statistics(self) -> dict[str, int | float | bool | str]:

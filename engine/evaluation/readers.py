@@ -43,7 +43,7 @@ class Asked:
 
     shown_right: whether an accepted word stands in what is cited, or in the closest places where nothing is
     answered. f1: of what was said, 0 where nothing was; best_f1: of the best answer. score, second: of the
-    two best answers, whether said or not.
+    two best answers, whether said or not; 0 where contents or cast told without reading.
     """
 
     book: str
@@ -82,10 +82,8 @@ def ask(assistant: Assistant, document: str, row: dict) -> Asked:
     answer = [event.answer for event in events if event.answer is not None][-1]
     seconds = time.perf_counter() - began
     accepted = tuple(row["accept"] if "accept" in row else row["answers"])
-    found = Reading((), ())
-    if assistant.library.model.reader is not None:
-        found = assistant.look(row["question"], {document: (0, None)})
-    best = found.answers[0].text if found.answers else ""
+    found = answer.reading or Reading((), ())
+    best = found.answers[0].text if found.answers else answer.text
     whole = answer.text if "accept" in row else answer.span or answer.text
     said = whole if answer.answered and len(whole.split()) <= LONGEST else ""
     cited = answer.citations if answer.answered else ()
@@ -128,10 +126,11 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
 
 
 def fitted(asked: Sequence[Asked]) -> Calibration:
-    """Fit the calibration to questions asked: logistic regression, then the lowest threshold that keeps both
-    wrong answers and invented ones within bounds."""
-    features = torch.tensor([[1.0, logit(one.score), logit(ahead(one.score, one.second))] for one in asked])
-    right = torch.tensor([float(one.best_right and one.answerable) for one in asked])
+    """Fit the calibration to questions asked: logistic regression over those that were read for, then the
+    lowest threshold that keeps both wrong answers and invented ones within bounds."""
+    read = [one for one in asked if one.score > 0]
+    features = torch.tensor([[1.0, logit(one.score), logit(ahead(one.score, one.second))] for one in read])
+    right = torch.tensor([float(one.best_right and one.answerable) for one in read])
     weights = torch.zeros(3, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200)
 
