@@ -20,6 +20,7 @@ _HEADER = re.compile(rb"(?:(?:From |[!-9;-~]{1,200}:|[ \t]).*+\n)*+")
 _CODING = "Content-Transfer-Encoding"
 _WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\n]{0,1000}\?="
 _WORDS = re.compile(rf"{_WORD}(?:\s{{1,20}}{_WORD})*")
+_DASHED = re.compile(rb"^--([^\n]*)(?:\n|\Z)", re.MULTILINE)
 _BASE64 = re.compile(rb"(?:[ \t]*+[A-Za-z0-9+/]*+={0,2}[ \t]*+\n)*+")
 
 
@@ -64,14 +65,15 @@ class Part:
         boundary = self.header.get_boundary("") if self.kind.startswith("multipart/") else ""
         if not boundary:
             return []
-        opening = re.escape(boundary.encode("ascii", "replace"))
-        line = re.compile(rb"^--%b(--)?[ \t]*(?:\n|\Z)" % opening, re.MULTILINE)
+        opening = boundary.encode("ascii", "replace")
         text, start = self.body(), -1
         found: list[Part] = []
-        for mark in line.finditer(text):
+        for mark in _DASHED.finditer(text):
+            if (line := mark[1].rstrip(b" \t")) not in (opening, opening + b"--"):
+                continue
             if start >= 0:
                 found.append(Part(text[start : mark.start()]))
-            start = -1 if mark[1] else mark.end()
+            start = mark.end() if line == opening else -1
             if len(found) > _MOST_PARTS:
                 break
         if 0 <= start < len(text):  # it was cut off

@@ -26,7 +26,7 @@ NAME = "mail"
 
 _SUFFIXES = (".eml", ".emlx", ".mbox")
 _REACH = 60_000  # bytes in which the header of the first message ends
-_START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}(?:From .*\d\d:\d\d.*\n)?")
+_START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}(?:From .{3,80}\d\d:\d\d.{0,80}\n)?")
 _FIELD = re.compile(rb"([!-9;-~]{1,80}):.*+\n(?:[ \t].*+\n)*+")
 _CODED = frozenset([b"mime-version", b"content-transfer-encoding", b"message-id", b"received"])
 _SENT = frozenset([b"to", b"message-id", b"received", b"return-path", b"delivered-to"])
@@ -34,7 +34,6 @@ _USUAL = _CODED | {b"from", b"date", b"subject", b"to"}
 _BETWEEN = re.compile(rb"(?:\A|\n\n)From .{3,80}\d\d:\d\d.{0,80}\n(?=[!-9;-~]{1,80}:)")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 _COUNT = re.compile(rb"\s{0,20}(\d{1,9})[ \t]{0,20}\r?\n")  # Apple writes how long the message is
-_NAME = re.compile(r'\s*"?([^"<]*[^"<\s])"?\s*<')
 _QUOTE = re.compile(r"(?:> ?)+")
 _READ = frozenset(["text", "message", "multipart"])  # a multipart of no parts is damaged, and read as it is
 _NOT_READ = frozenset(["text/calendar", "text/rtf", "text/richtext", "text/vcard", "text/x-vcard"])
@@ -91,10 +90,10 @@ def parse(source: Source) -> Document:
         titles += _write([_Piece(header=message), *pieces], manuscript, source, alone is not None)
     _tell_what_is_left(left, manuscript, letters)
     sender = alone.words("from") if alone else ""
-    name = _NAME.match(sender)
+    name, _, _ = sender.partition("<")
     return manuscript.document(
         title=(alone.words("subject") if alone else "") or next(filter(None, titles), source.stem),
-        author=name[1] if name else sender,
+        author=name.strip(' "') or sender,
         language="",
         format=NAME,
     )
