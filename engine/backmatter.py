@@ -1,7 +1,7 @@
 """Back matter: what is made of a book beside its text and memory, and needs no shelf to be made.
 
-The full-text index, who is who, and the passages' vectors for the catalogue. A worker publishes them
-together; whoever adds the book takes them over, and has rows to write and no more.
+The full-text index, who is who, and the passages' vectors for the catalogue. Who made them publishes them
+together, where there is a store; whoever adds the book then takes them over, and has rows to write, no more.
 """
 
 import hashlib
@@ -13,11 +13,8 @@ import numpy as np
 
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.store import Store, fingerprint
-from engine.cast.kept import kept_cast
-from engine.catalogue.vectors import book_vectors
 from engine.filling import text_hash
 from engine.paths import CAST
-from engine.retrieval.memory import SearchableBank
 from engine.shelf import fulltext
 from engine.sidenet.search import SearchMap
 from ingest.document import Document
@@ -45,12 +42,13 @@ def index(folder: Path, document: Document) -> None:
     fulltext.write_index(folder, rows)
 
 
-def publish(store: Store, name: str, folder: Path, document: Document, source: SearchableBank) -> None:
-    """Make the back matter of a document in a folder, and copy it into the store. Raises Failure."""
-    index(folder, document)
-    kept_cast(folder / CAST, document)
-    np.save(folder / VECTORS, book_vectors(source, passages(document)))
+def publish(store: Store, name: str, folder: Path, vectors: np.ndarray) -> None:
+    """Copy the back matter of a document into the store, index and cast out of a folder. Raises Failure."""
+    if not all((folder / file).is_file() for file in KEPT):  # made by an older version, or on a full disk
+        return
+    np.save(folder / VECTORS, vectors)
     store.put(name, folder, [*KEPT, VECTORS])
+    (folder / VECTORS).unlink()
 
 
 def take_over(store: Store, name: str, folder: Path) -> np.ndarray | None:

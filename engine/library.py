@@ -173,6 +173,9 @@ class Library:
         if vectors is None:
             source = self._open_bank(identifier, document)
             vectors, size = book_vectors(source, self.passages(identifier)), source.bank.nbytes
+            if self.store is not None:
+                name, folder = self._back_matter(identifier, document), self.paths.document(identifier)
+                backmatter.publish(self.store, name, folder, vectors)
         seconds = self.shelf.get(identifier).settings.get("seconds", 0.0) + time.monotonic() - began
         self.shelf.configure(identifier, seconds=round(seconds, 2))
         self.shelf.update(identifier, tokens=tokens, bank_bytes=size)
@@ -258,6 +261,14 @@ class Library:
             return own
         return self.store.fetched(*self._made_of(identifier, self.document(identifier))) or own
 
+    def bank_here(self, identifier: str) -> Path | None:
+        """Return where the bank of a document lies on this machine; None where only the store has it."""
+        own = self.paths.bank(identifier)
+        if self.store is None or (own / FILE).exists():
+            return own
+        made_of = self._made_of(identifier, self.document(identifier))
+        return self.store.cached(*made_of) or (None if self.store.manifest(*made_of) else own)
+
     def ready_bank(self, identifier: str) -> SearchableBank | None:
         """Return the open bank of a document; None while it is being made, or where it cannot be opened."""
         try:
@@ -312,7 +323,7 @@ class Library:
         try:
             with holding(self.shelf.lock(identifier), 0, refusal):
                 self._let_go(identifier)
-                delete_bank(self.bank_folder(identifier))
+                delete_bank(self.bank_here(identifier) or self.paths.bank(identifier))
         except OSError as error:
             raise Failure(f'the memory of "{title}" cannot be made anew now: {error.strerror}') from error
         self._faults.pop(identifier, None)
@@ -358,9 +369,12 @@ class Library:
         """Take over the index and cast that a worker made; returns its vectors, None where none made them."""
         if self.store is None:
             return None
-        made_of = self._made_of(identifier, document)
-        name = backmatter.name_of(document, *made_of, self.model.sidenet.search)
+        name = self._back_matter(identifier, document)
         return backmatter.take_over(self.store, name, self.paths.document(identifier))
+
+    def _back_matter(self, identifier: str, document: Document) -> str:
+        made_of = self._made_of(identifier, document)
+        return backmatter.name_of(document, *made_of, self.model.sidenet.search)
 
     def _let_go(self, identifier: str) -> None:
         """Forget the bank of a document that is about to change or go; an answer under way keeps its own."""

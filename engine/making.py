@@ -18,15 +18,18 @@ from typing import Any
 from engine import backmatter
 from engine.bank.bank import MemoryBank
 from engine.bank.store import Store, fingerprint
+from engine.cast.kept import kept_cast
+from engine.catalogue.vectors import book_vectors
 from engine.filling import bank_identity, bank_layout, encode_text
 from engine.intake import Parser
 from engine.locks import FileLock, document_lock
 from engine.model import Model
-from engine.paths import Paths
+from engine.paths import CAST, Paths
 from engine.retrieval.memory import SearchableBank
 from engine.shelf.rebuilding import TEXT, file_hash, write_whole
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
+from ingest.passages import passages
 
 PICTURES = "pictures"
 LEFTOVER_SECONDS = 86_400.0
@@ -91,7 +94,9 @@ class Maker:
         if not self.store.has(name):
             place = bank if bank.exists() else self.store.fetched(*made_of) or bank
             source = SearchableBank(MemoryBank.open(place, *made_of), sidenet)
-            backmatter.publish(self.store, name, folder, document, source)
+            backmatter.index(folder, document)
+            kept_cast(folder / CAST, document)
+            backmatter.publish(self.store, name, folder, book_vectors(source, passages(document)))
 
     def _publish_text(self, document: Document, name: str, pictures: Path) -> None:
         write_whole(pictures / TEXT, document.to_json())

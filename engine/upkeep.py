@@ -73,8 +73,9 @@ def _faults_of_book(library: Library, entry: Entry) -> Iterator[Fault]:
         return
     if not shelf.fulltext.is_whole(entry.id):
         yield Fault(title, "its full-text index is lost or damaged", lambda: _indexed(library, entry.id))
-    if entry.state == "ready":
-        for what in _faults_of_bank(library.bank_folder(entry.id), text):
+    # what the store alone has is checked by its sums when it is fetched
+    if entry.state == "ready" and (folder := library.bank_here(entry.id)) is not None:
+        for what in _faults_of_bank(folder, text):
             yield Fault(title, what, lambda: _renewed(library, entry.id))
 
 

@@ -105,24 +105,29 @@ class Store:
             self._copy(name, {FILE: files[FILE]}, Path(folder))
             return Manifest.read(Path(folder))
 
+    def cached(self, identity: BankIdentity, layout: BankLayout) -> Path | None:
+        """Return the folder of a bank in the cache, where it is."""
+        folder = self._cache / fingerprint(identity, layout)
+        return folder if (folder / FILE).is_file() else None
+
     def fetched(self, identity: BankIdentity, layout: BankLayout) -> Path | None:
         """Return the folder of a bank in the cache, fetched where it is not there yet; None: no such bank.
 
         The banks used longest ago make room. Raises Failure where the store cannot be reached, or holds other
         bytes than its list says.
         """
-        name = fingerprint(identity, layout)
-        folder = self._cache / name
-        if (folder / FILE).is_file():
+        folder = self.cached(identity, layout)
+        if folder is not None:
             os.utime(folder)
             return folder
+        name = fingerprint(identity, layout)
         with self._explained():
             files = self._list(name)
             if files is None or FILE not in files:
                 return None
             self._make_room(sum(size for size, _ in files.values()))
             self._fetch(name, files)
-        return folder
+        return self._cache / name
 
     # inside
 

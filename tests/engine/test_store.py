@@ -155,6 +155,7 @@ def test_a_book_that_another_machine_encoded_is_fetched_and_not_encoded_again(
     from engine import library as libraries
     from engine.library import Library
     from engine.paths import Paths
+    from engine.upkeep import faults
     from ingest.parse import parse
 
     monkeypatch.setenv("LONGMEM_STORE", str(tmp_path / "store"))
@@ -167,7 +168,8 @@ def test_a_book_that_another_machine_encoded_is_fetched_and_not_encoded_again(
     monkeypatch.setattr(libraries, "encode_text", None)
     entry = second.add(book)
     assert (entry.state, entry.tokens) == ("ready", tokens)
-    assert not second.paths.bank(entry.id).exists()
+    assert not list(faults(second)) and second.is_current(entry.id)
+    assert not second.paths.bank(entry.id).exists() and not second.paths.fetched.exists()
     assert second.bank(entry.id).bank.folder.parent == second.paths.fetched
     manifest = next(second.paths.fetched.iterdir()) / "manifest.json"
     manifest.write_text("{}")
