@@ -135,6 +135,11 @@ DRAWING = archive(
         "content.xml": b"<office><body><drawing/></body></office>",
     }
 )
+MAIL = b"From: a@b.example\nTo: c@d.example\nSubject: Lamps\nMIME-Version: 1.0\nContent-Type: "
+SEALED = MAIL + b"application/pkcs7-mime; smime-type=enveloped-data\n\nMIIB"
+PLAIN_MAIL = MAIL + b"text/plain\n\n" + TEXT
+ATTACHED = MAIL + b'application/pdf\nContent-Disposition: attachment; filename="lamp.pdf"\n\n%PDF'
+OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "__substg1.0_".encode("utf-16-le")
 FEW = Limits(pages=2, characters=100)
 # (name and bytes of a file, how it is read, words of the line; then name, bytes and the way that they advise)
 FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
@@ -268,6 +273,9 @@ FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
     ("a.epub", protected(EPUB), {}, "is encrypted: remove the protection first", "a.epub", EPUB, {}),
     ("a.html", b"<!doctype html>", {}, "page has no text: choose another file", "a.html", WEB, {}),
     ("a.pptx", archive({"ppt/presentation.xml": b"<x/>"}), {}, "save it again as PPTX", "a.pptx", SLIDE, {}),
+    ("a.msg", OUTLOOK, {}, r"\(MSG\): save it as EML or text first", "a.eml", PLAIN_MAIL, {}),
+    ("a.eml", SEALED, {}, "message is encrypted: open it in your mail program", "a.txt", TEXT, {}),
+    ("a.eml", ATTACHED, {}, "but what is attached .*: save what you need", "lamp.pdf", PDF, {}),
     ("a.odt", archive(ODT | LOCKED), {}, "locked: save it without a password", "a.odt", archive(ODT), {}),
     ("a.odt", archive(ODT | BROKEN), {}, "cannot be read.: save it again as ODT", "a.odt", archive(ODT), {}),
 ]

@@ -30,7 +30,8 @@ def written(marks: Sequence[Mark]) -> bytes:
     book.add_item(style)
     chapters = []
     for number, (one, group) in enumerate(by_book(marks), 1):
-        chapter = epub.EpubHtml(title=one.title or "A book", file_name=f"book-{number}.xhtml", lang="en")
+        title = markup.legible(one.title) or "A book"
+        chapter = epub.EpubHtml(title=title, file_name=f"book-{number}.xhtml", lang="en")
         chapter.content = page(one, group)
         chapter.add_item(style)
         book.add_item(chapter)

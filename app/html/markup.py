@@ -12,10 +12,13 @@ from markupsafe import Markup
 REFERENCES = {ord(sign): f"&#{ord(sign)};" for sign in "&<>\"'`{}$"}
 # what would break the page's layout or steer the direction of the text around it
 CONTROLS = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, *range(0x202A, 0x202F),
-                          *range(0x2066, 0x206A)])  # fmt: skip
-
-
+                          *range(0x2066, 0x206A), 0xFFFE, 0xFFFF])  # fmt: skip
 VOID = {"img", "input", "meta"}  # tags that nothing stands in
+
+
+def legible(words: str) -> str:
+    """Return words without what no page may hold: control characters and halves of letters."""
+    return words.translate(CONTROLS).encode("utf-8", "replace").decode("utf-8")
 
 
 class Html(Markup):
@@ -28,8 +31,7 @@ class Html(Markup):
         """Write text as HTML that shows these very characters; HTML of ours stays as it is."""
         if isinstance(words, Html):
             return words
-        plain = str(words).translate(CONTROLS).encode("utf-8", "replace").decode("utf-8")
-        return cls(plain.translate(REFERENCES))
+        return cls(legible(str(words)).translate(REFERENCES))
 
 
 text = Html.escape
