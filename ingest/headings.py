@@ -23,13 +23,13 @@ _INITIAL = re.compile(r"[LCDMlcdm]\.\s*\S")  # "C. Dickens" is a name, not chapt
 # "第六回合" is the sixth round and "第一集团" the first group: no headings
 EASTERN = re.compile(
     r"第 ?([0-9０-９零〇○一二两兩三四五六七八九十百千]{1,9}) ?"
-    r"(部分|[章回节節卷部篇集幕折話话編编讲講课課])(?![合团團队隊门門])"
+    r"(部分|[章回节節卷巻部篇集幕折話话編编讲講课課])(?![合团團队隊门門])"
     r"|제 ?(\d{1,4}) ?([장부편막절화])(?=\s|$)"
     r"|(פרק|חלק|שער|כרך|מערכה) +(\d{1,4}|[א-ת]{1,3}[׳'״\"]?[א-ת]?|[א-ת]{4,8})(?= *(?:[:.–—-]|$))"
 )
 EASTERN_KINDS = dict.fromkeys("章回話话讲講课課折장화", "chapter") | dict.fromkeys("节節절", "section")
 EASTERN_KINDS |= dict.fromkeys(["部", "部分", "篇", "集", "編", "编", "부", "편"], "part")
-EASTERN_KINDS |= {"卷": "volume", "幕": "act", "막": "act"}
+EASTERN_KINDS |= {"卷": "volume", "巻": "volume", "幕": "act", "막": "act"}
 EASTERN_KINDS |= {"פרק": "chapter", "חלק": "part", "שער": "part", "כרך": "volume", "מערכה": "act"}
 _TRUNCATE = 80
 

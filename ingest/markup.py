@@ -16,12 +16,14 @@ from ingest.form import Block
 from ingest.formulas import Formulas
 from ingest.initials import floating_initial, joined, pictured_initial
 from ingest.limits import Limits, check_letters
-from ingest.printed import MARK, letter_offsets, page_label, without_marks
+from ingest.printed import MARK, letter_offsets, mark_pages, page_label, without_marks
 from ingest.shaping import Shaping, forms_of
+from ingest.stylesheet import mark_raised
 from ingest.tree import (
     BLOCKS,
     PAGE_BREAKS,
     SKIP,
+    is_controls,
     is_hidden,
     local_name,
     plain_text,
@@ -43,8 +45,6 @@ _MARK_PARTS = 12  # elements in a reference to a note
 _LETTERED = frozenset(["span", "div", "p", "b", "big", "strong", "em", "i", "font"])
 _INLINE_DRAWING = 20  # letters
 _NOTE_MARK = re.compile(r"\[?\(?(?:\d{1,4}|[*†‡§]{1,3}|[a-z])\)?\]?")
-_CONTROLS = frozenset(["button", "input", "select", "textarea"])
-_FORM_LETTERS = 200  # more of them are not labels
 
 
 @dataclass
@@ -56,6 +56,7 @@ class Book:
     labels: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)  # pages that begin with the next block
     pictures: list[tuple[int, str, str]] = field(default_factory=list)  # that stand before the next block
+    raised: frozenset[str] = frozenset()  # classes whose letters stand above the line
 
 
 def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block]:
@@ -66,6 +67,8 @@ def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block
     """
     book = book or Book()
     book.formulas.look_at(root)
+    mark_raised(root, book.raised)
+    mark_pages(root)
     before = list(book.pictures)
     found = _Walk(web_page, book).run(root)
     if found:
@@ -135,7 +138,7 @@ class _Walk:
             return False
         if name in self.skip or is_hidden(element) or element.get("id") in _GUTENBERG:
             return True
-        if name == "form" and self.web_page and _is_controls(element):
+        if name == "form" and self.web_page and is_controls(element):
             return True
         if types & PAGE_BREAKS:
             self._page(page_label(element) or self.book.labels.get(element.get("id") or "", ""))
@@ -292,7 +295,9 @@ class _Walk:
         self._anchor(element)
         for address, shown in drawn_pictures(element):
             self.shaping.picture(address, shown, len(self.gathered))
-        if words and not self._begins() and len(words) < _INLINE_DRAWING and "\n" not in words:
+        if pictured_initial(words) and self._begins():
+            self.initial, self.real = words, True
+        elif words and not self._begins() and len(words) < _INLINE_DRAWING and "\n" not in words:
             self._text(f" {words} ")
         elif words:
             self._flush()
@@ -427,18 +432,6 @@ class _Walk:
             self._begin_pages(block, [])
             self.found.append(block)
         self.group_parts, self.group_level = [], 6
-
-
-def _is_controls(form) -> bool:
-    """Tell whether a form is made of its controls and their labels; one around a whole page is not."""
-    text = plain_text(form)
-    return (
-        len(text) <= _FORM_LETTERS
-        and form.find(".//{*}p") is None
-        and any(
-            local_name(item) in _CONTROLS and item.get("type") != "hidden" for item in form.iterdescendants()
-        )
-    )
 
 
 def _list_start(element) -> int:

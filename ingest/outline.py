@@ -24,6 +24,14 @@ _NAMED = frozenset(
     ]
     + ["author's note", "dramatis personae", "introductory", "finale", "vorwort", "einleitung"]
 )
+_NAMED |= frozenset(
+    ["nachwort", "prolog", "epilog", "préface", "prologue", "épilogue", "avant-propos", "prólogo", "epílogo"]
+    + ["prefazione", "prologo", "epilogo", "предисловие", "пролог", "эпилог", "послесловие", "введение"]
+)
+_NAMED_EASTERN = re.compile(
+    r"(?:序[章幕言曲]?|楔子|引[子言]|前言|尾[声聲]|[后後][记記]|[终終]章|跋|番外篇?|自序|プロローグ|エピローグ|あとがき|まえがき|はじめに"
+    r"|おわりに|프롤로그|에필로그|머리말|작가의 말)(?:[ \u3000:：]{1,2}[^。！？；，：、“”…]{1,20})?"
+)
 _OUTER = frozenset(["volume", "part", "book", "act", "teil", "część", "часть"])
 _BARE_NUMERAL = re.compile(r"(?:[IVXLC]+|\d{1,3})\.?")
 _NUMBERED_TITLE = re.compile(r"[IVXLC]+(?:\.|:| [—–-]+) *[\"“'‘]?[A-ZÀ-Þ\d]")
@@ -73,7 +81,7 @@ def _read(paragraphs: list[Paragraph], index: int) -> Mark | None:
     lines = [line.strip() for line in paragraph.lines]
     if len(lines) > 3 or sum(map(len, lines)) > _LONGEST:
         return None
-    if not paragraph.blanks and not _is_eastern(lines):
+    if not paragraph.blanks and not (_is_eastern(lines) or _is_named_eastern(lines)):
         return None
     form, key = _form(lines, paragraph, index == 0)
     if form is None:
@@ -106,11 +114,17 @@ def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[s
         if not first.casefold().startswith(heading.kind):
             return None, ()
         return "outer" if heading.kind in _OUTER else "kinded", (heading.kind, heading.number)
+    if _is_named_eastern(lines):
+        return "named", ("named", first)
     if plain in _NAMED and len(lines) == 1 and first[0].isupper():
         return "named", ("named", plain)
     if paragraph.blanks >= 2 and _is_capitals(lines) and not first_of_all:
         return "title", ("title", " ".join(lines).casefold().strip(". "))
     return None, ()
+
+
+def _is_named_eastern(lines: list[str]) -> bool:
+    return len(lines) == 1 and _NAMED_EASTERN.fullmatch(lines[0].strip("[]*【】 ")) is not None
 
 
 def _is_eastern(lines: list[str]) -> bool:

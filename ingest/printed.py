@@ -10,6 +10,12 @@ MARK = (
 )
 _LONGEST = 12  # letters of a label
 _IDENTITY = re.compile(r"(?:page|pg|p)[-_.]?(\d{1,5}|[ivxlc]{1,7})", re.IGNORECASE)
+# how the makers of old books mark a page that have no better way: <span class="pagenum">[Pg 12]</span>
+_BY_CLASS = re.compile(
+    r"(?:^|[\s_-])(?:page-?_?(?:num(?:ber)?|no|break)|pgnum|newpage)s?(?:$|\s)", re.IGNORECASE
+)
+_NUMBER = re.compile(r"\d{1,5}[a-z]?|[ivxlcdm]{1,8}", re.IGNORECASE)
+_MARKED = ("{*}span", "{*}a", "{*}div", "{*}p", "{*}small", "{*}sup", "{*}b")
 _PAGE_WORDS = frozenset(["page", "p", "pg", "pag", "seite", "página", "pagina", "стр"])
 
 
@@ -22,6 +28,13 @@ def page_label(element) -> str:
             return label
     match = _IDENTITY.fullmatch(element.get("id") or "")
     return match[1] if match else ""
+
+
+def mark_pages(root) -> None:
+    """Make page breaks of the elements of a page whose class calls them the number of a printed one."""
+    for element in root.iter(*_MARKED):
+        if _BY_CLASS.search(element.get("class") or "") and _NUMBER.fullmatch(page_label(element)):
+            element.set("role", "doc-pagebreak")
 
 
 def plain_label(words: str) -> str:

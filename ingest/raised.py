@@ -6,6 +6,8 @@ from collections.abc import Sequence
 _NUMBER = re.compile(r"[+−–-]?\d{1,4}")
 _REFERENCES = re.compile(r"[(\[]?\d{1,3}(?: ?[,;–-] ?\d{1,3})*[)\]]?")
 _VARIABLE = re.compile(r"[nmkxyij](?: ?[+−–-] ?\d)?")
+_FRACTION = re.compile(r"/\d{1,3}\b")
+_WHOLE = re.compile(r"(?<!\d)\d{1,2}\Z")
 _WORDS = re.compile(r"[^\W\d_]{3}")
 _UNITS = frozenset(["mm", "cm", "dm", "km", "nm", "µm", "μm", "ft", "yd", "mi", "kg", "sec"])
 _REACH = 40  # letters before the sign that are looked at
@@ -21,7 +23,8 @@ def raised(before: str, sign: str, after: str) -> str:
     if sign.isdigit() and (after.strip() in ("/", "⁄") or after[:1] == "⁄"):
         return f" {sign}" if last.isdigit() else sign  # 3 1/2
     if after[:1] == "/":
-        return sign  # the year 1650/1
+        is_fraction = sign.isdigit() and _FRACTION.match(after) and _WHOLE.search(before)
+        return f" {sign}" if is_fraction else sign  # 3 1/2, but the year 1650/1
     apart = not last or last.isspace()
     if apart:
         return f"{sign} " if sign.isdigit() and after[:1].isalpha() else sign  # the number of a verse

@@ -317,8 +317,9 @@ class Reader:
             self._turn(deleted=number != 0)
         elif word == b"v":
             self._turn(hidden=number != 0)
-        elif word in (b"super", b"nosupersub", b"sub"):
-            self._turn(is_high=word == b"super" and number != 0)
+        elif word in (b"super", b"nosupersub", b"sub", b"up", b"dn"):
+            # "up" alone means six half points
+            self._turn(is_high=word in (b"super", b"up") and number != 0)
         elif word == b"ansicpg":
             self._codec = _code_page(number or 0) or self._codec
         elif word in _MACHINES:

@@ -57,6 +57,8 @@ BLOCKS = frozenset(
     + ["summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "title"]
 )
 PAGE_BREAKS = frozenset(["pagebreak", "doc-pagebreak"])
+_CONTROLS = frozenset(["button", "input", "select", "textarea"])
+_FORM_LETTERS = 200  # more of them are not labels
 _SIGN_PARTS = 4  # elements in a raised sign; pieces of text before it that are looked at
 _NO_TYPES: frozenset[str] = frozenset()
 
@@ -239,3 +241,15 @@ def plain_text(element, without: Collection[str] = ()) -> str:
         elif item is not element:
             parts.append(item.tail or "")
     return " ".join(clean("".join(parts)).split())
+
+
+def is_controls(form) -> bool:
+    """Tell whether a form is made of its controls and their labels; one around a whole page is not."""
+    text = plain_text(form)
+    return (
+        len(text) <= _FORM_LETTERS
+        and form.find(".//{*}p") is None
+        and any(
+            local_name(item) in _CONTROLS and item.get("type") != "hidden" for item in form.iterdescendants()
+        )
+    )

@@ -46,10 +46,13 @@ _NO_TITLE = re.compile(
 def accepts(source: Source) -> bool:
     """Decide by the head of the file; where that is unsound or late, by its name and the marks inside."""
     data = source.data
-    if data[:64].lstrip(b"\xef\xbb\xbf\0\t\r\n ").startswith(_HEAD):
+    at_start = data[:64].lstrip(b"\xef\xbb\xbf\0\t\r\n ").startswith(_HEAD)
+    if at_start and source.suffix not in _TEXT_SUFFIXES:
         return True
-    if source.suffix in _TEXT_SUFFIXES or not _OBJECT.search(data):
+    if not _OBJECT.search(data) or source.suffix in _TEXT_SUFFIXES and not at_start:
         return False  # a text may well speak of "%PDF-1.4"
+    if at_start:
+        return True
     named = source.suffix == ".pdf" or _LATE_HEAD.search(data, 0, _HEAD_REACH)
     return bool(named) and any(mark in data for mark in _MARKS)
 

@@ -16,16 +16,20 @@ _MOST_PAGES = 0.6  # share of pages with text that bear a printed number in step
 
 
 def page_labels(book: pymupdf.Document, leaves: list[Leaf]) -> list[tuple[str, str]]:
-    """Return (label, alias) of each page: labels that contradict printed numbers stand behind them."""
+    """Return (label, alias) of each page: labels that contradict printed numbers stand behind them.
+
+    Where a PDF has none, its pages are counted, as every viewer does, and what is printed is the alias.
+    """
     count = len(leaves)
     plain = [str(number) for number in range(1, count + 1)]
     own = _own_labels(book, plain)
-    printed = _printed(leaves) if own != plain else {}
+    printed = _printed(leaves)
     agree = sum(_LAST_NUMBER.findall(own[index]) == [str(value)] for index, value in printed.items())
     if not printed or 2 * agree >= len(printed):
         return [(label, "") for label in own]
     index, value = next(iter(printed.items()))
-    return [(str(number + value - index), own[number]) for number in range(count)]
+    by_print = [str(number + value - index) for number in range(count)]
+    return list(zip(plain, by_print, strict=True) if own == plain else zip(by_print, own, strict=True))
 
 
 def _own_labels(book: pymupdf.Document, plain: list[str]) -> list[str]:

@@ -10,8 +10,8 @@ from ingest.pdf.type import Type
 _INITIAL = 1.8  # of the body's letters
 _MOST_INITIALS = 40  # on one page; more are a display of letters
 _WORDS = frozenset("aioyeàèé")  # letters that are words of their own
-_LEAST_NUMBERS = 5
-_STEPS = (1, 2, 5, 10)  # every line is numbered, or every fifth
+# every line is numbered, or every fifth -> how many numbers of a page tell that
+_STEPS = {1: 5, 2: 5, 5: 3, 10: 3}
 _PROSE = 25  # letters in the middle one of numbered lines; shorter ones are rows of a table or a list
 
 
@@ -58,7 +58,7 @@ def _space(initial: str, following: str, words: Counter[str]) -> str:
 def without_line_numbers(lines: list[Line]) -> list[Line]:
     """Leave out columns of numbers that count the lines of a text beside them."""
     numbers = [line for line in lines if line.text.isdecimal() and len(line.text) <= 5]
-    if len(numbers) < _LEAST_NUMBERS:
+    if len(numbers) < min(_STEPS.values()):
         return lines
     text = sorted((line for line in lines if not line.text.isdecimal()), key=lambda line: line.y0)
     away: set[int] = set()
@@ -76,7 +76,8 @@ def _counts_lines(column: list[Line], text: list[Line]) -> bool:
     """Tell whether numbers rise by one step as the lines of running text beside them do."""
     values = [int(line.text) for line in column]
     steps = {after - before for before, after in zip(values, values[1:], strict=False)}
-    if len(column) < _LEAST_NUMBERS or len(steps) != 1 or not steps <= set(_STEPS):
+    step = steps.pop() if len(steps) == 1 else 0
+    if step not in _STEPS or len(column) < _STEPS[step]:
         return False
     tops = [line.y0 for line in text]
     rows = []
@@ -86,8 +87,10 @@ def _counts_lines(column: list[Line], text: list[Line]) -> bool:
         if not 1 <= len(row) <= 2 or any(line.x0 < number.x1 and line.x1 > number.x0 for line in row):
             return False  # the cells of a table, or a number that stands alone
         rows.append(min(row, key=lambda line: abs(line.x0 - number.x1)))
-    between = bisect_left(tops, rows[-1].y0) - bisect_left(tops, rows[0].y0)
-    if between > 2.2 * steps.pop() * len(column):
+    places = [bisect_left(tops, row.y0) for row in rows]
+    if step >= 5 and all(after - before == step for before, after in zip(places, places[1:], strict=False)):
+        return True  # also beside verse, whose lines end where they will
+    if places[-1] - places[0] > 2.2 * step * len(column):
         return False  # the items of a list, of several lines each
     lengths = sorted(len(line.text) for line in rows)
     left, right = min(line.x0 for line in rows), max(line.x1 for line in rows)

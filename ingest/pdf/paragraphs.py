@@ -21,6 +21,7 @@ _CAPTION = re.compile(
 )
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _LEAST_LINE = 20  # letters of a single line that a sentence may begin with
+_LONG_LINE = 40  # letters of one that is no heading, wherever it ends
 _MOST_PLATES = 2  # pages without text that may stand inside a sentence
 _MOST_BETWEEN = 8  # notes, tables and captions that may stand inside a sentence
 
@@ -203,7 +204,7 @@ def continues(before: Paragraph, after: Paragraph) -> bool:
     if ends_sentence(before.ending) or after.indented:
         return False
     if before.lines < 2:  # the first line of a paragraph, or a heading
-        return before.full and first[0].islower() and len(before.ending) >= _LEAST_LINE
+        return first[0].islower() and len(before.ending) >= (_LEAST_LINE if before.full else _LONG_LINE)
     return first[0].islower() or before.ending.endswith((*_HYPHENS, ",")) or bool(_CJK.match(first))
 
 

@@ -184,6 +184,8 @@ class Body:
                 parts.append(" ")
             elif name in ("br", "cr"):
                 parts.append(" " if value(item, "type") in _BREAKS_ON else "\n")
+            elif name == "textpath":  # words drawn along a line (WordArt of old programs)
+                parts.append(f"\n{value(item, 'string')}\n")
             elif name == "nobreakhyphen":
                 parts.append("-")
             elif name == "sym":
@@ -195,7 +197,7 @@ class Body:
                 self._shaping.begin(item, len(parts), ["reference"] if mark else [], target=f"#note {mark}")
                 parts.append(mark)
                 self._shaping.end(item, len(parts))
-            elif name == "r" and _is_raised(item):
+            elif name == "r" and _is_raised(item, self.styles):
                 parts.append(raised_behind(parts, raw_text(item), _text_behind(item)))
             elif name == "alternatecontent":
                 stack += _alternative(item)
@@ -298,12 +300,13 @@ def _is_set(switch) -> bool:
     return switch is not None and value(switch) not in _OFF
 
 
-def _is_raised(run) -> bool:
+def _is_raised(run, styles: Styles) -> bool:
     """Tell whether a run is raised letters and nothing else, such as a reference to a note."""
-    height = value(run.find("{*}rPr"), "baseline")  # of a slide, in thousandths of a percent
-    is_high = height[:1].isdigit() and height.strip("0%") != ""
-    is_high = is_high or value(run.find("{*}rPr/{*}vertAlign")) == "superscript"
-    return is_high and all(local_name(item) in ("rpr", "t") for item in run)
+    properties = run.find("{*}rPr")
+    if properties is None or not all(local_name(item) in ("rpr", "t") for item in run):
+        return False
+    height = value(properties, "baseline")  # of a slide, in thousandths of a percent
+    return height[:1].isdigit() and height.strip("0%") != "" or styles.is_raised(properties)
 
 
 def _text_behind(run) -> str:
@@ -374,6 +377,6 @@ def _alternative(element) -> list:
 def has_words(element) -> bool:
     """Tell whether text, or drawn words of another part, stand below an element."""
     return any(
-        (part.text or "").strip() or local_name(part) in _PARTS
-        for part in element.iter("{*}t", "{*}relIds", "{*}chart")
+        (part.text or "").strip() or local_name(part) in _PARTS or value(part, "string")
+        for part in element.iter("{*}t", "{*}relIds", "{*}chart", "{*}textpath")
     )

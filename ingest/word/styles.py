@@ -54,8 +54,12 @@ class Styles:
 
     def __init__(self, root):
         self._styles: dict[str, Style] = {}
+        self._letters: dict[str, tuple[str, bool | None]] = {}  # style of letters -> its base, whether raised
         self._default = ""
         for element in () if root is None else root.iter("{*}style"):
+            if value(element, "type") == "character":
+                based_on, high = value(element.find("{*}basedOn")), _height(element.find("{*}rPr"))
+                self._letters[value(element, "styleId")] = based_on, high
             if value(element, "type") not in ("paragraph", "", "numbering"):
                 continue
             identity = value(element, "styleId")
@@ -73,6 +77,15 @@ class Styles:
         if level is None:
             level = next((style.level for _, style in self._chain(properties) if style.level is not None), 0)
         return level
+
+    def is_raised(self, properties) -> bool:
+        """Tell whether letters with these properties (`rPr`) stand above the line."""
+        high, identity = _height(properties), value(properties.find("{*}rStyle"))
+        for _ in range(_LONGEST_CHAIN):
+            if high is not None or identity not in self._letters:
+                break
+            identity, high = self._letters[identity]
+        return high is True
 
     def number(self, properties) -> tuple[str, str, str]:
         """Return (list, depth, style whose level it is) of a paragraph; "" for what nothing says."""
@@ -123,3 +136,13 @@ def _outline_level(properties) -> int | None:
         return None
     outline = int(written[:3])
     return 0 if outline >= _BODY_TEXT else min(TITLE_LEVEL + 1 + outline, _DEEPEST)
+
+
+def _height(properties) -> bool | None:
+    """Tell whether properties raise letters; None where they do not say."""
+    if properties is None:
+        return None
+    align, position = properties.find("{*}vertAlign"), value(properties.find("{*}position"))
+    if align is not None:
+        return value(align) == "superscript"
+    return not position.startswith("-") and position.strip("0") != "" if position else None

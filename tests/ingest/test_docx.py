@@ -28,6 +28,15 @@ def listed(text: str, depth: int, number: int = 1) -> str:
     return p(text, f'<w:numPr><w:ilvl w:val="{depth}"/><w:numId w:val="{number}"/></w:numPr>')
 
 
+def lifted(up: str) -> str:
+    """A paragraph of which every other run has the property `up`."""
+    words = ("10", "5", " grains, physics", "1,2", " of the 19", "th", ".")
+    runs = zip(words, ["", up] * 4, strict=False)
+    return p("".join(
+        f'<w:r><w:rPr>{high}</w:rPr><w:t xml:space="preserve">{said}</w:t></w:r>' for said, high in runs
+    ))  # fmt: skip
+
+
 def styled(text: str, style: str, more: str = "") -> str:
     return p(text, f'<w:pStyle w:val="{style}"/>{more}')
 
@@ -65,6 +74,9 @@ def relations(part: str, *rows: tuple[str, str, str]) -> dict:
 def notes(*made: tuple[str, str]) -> dict:
     inside = "".join(f'<w:footnote w:id="{identity}">{body}</w:footnote>' for identity, body in made)
     return {"word/footnotes.xml": f"<w:footnotes {W}>{inside}</w:footnotes>"}
+
+
+WORD_ART = "<w:pict><v:textpath xmlns:v='urn:v' string='The Mill'/></w:pict>"
 
 
 def boxed(*paragraphs: str) -> str:
@@ -179,6 +191,12 @@ CASES = (
         "Anchor.\n\nIn the box.\n\nTwice.\n\nAfter.",
     ),
     Case(
+        "words along a line, in the old form of a drawing and beside a new one without words",
+        p("<w:r><w:t>Before.</w:t></w:r>"
+          + "".join(both(*forms) for forms in [("", WORD_ART), ("<w:drawing/>", WORD_ART)])),
+        "Before.\nThe Mill\nThe Mill",
+    ),
+    Case(
         "a text box in the old form alone, in a cell, and words of a grouped drawing",
         p(both("", f"<w:pict><v:textbox xmlns:v='urn:v'>{boxed('Old box.')}</v:textbox></w:pict>"))
         + f"<w:tbl><w:tr><w:tc>{p('<w:r><w:t>a</w:t>' + boxed('In a cell.') + '</w:r>')}</w:tc>"
@@ -247,11 +265,22 @@ CASES = (
     ),
     Case(
         "raised numbers, references and endings",
-        p("".join(f'<w:r><w:rPr>{up}</w:rPr><w:t xml:space="preserve">{words}</w:t></w:r>' for words, up in [
-            ("10", ""), ("5", UP), (" grains, physics", ""), ("1,2", UP), (" of the 19", ""), ("th", UP),
-            (".", ""),
-        ])),
+        lifted(UP),
         "10^5 grains, physics[1,2] of the 19th.",
+    ),
+    *(
+        Case(
+            f"letters raised by {up}",
+            lifted(up),
+            "10^5 grains, physics[1,2] of the 19th.",
+            extra=styles(f'<w:style w:type="character" w:styleId="Up"><w:rPr>{UP}</w:rPr></w:style>'
+                   '<w:style w:type="character" w:styleId="Higher"><w:basedOn w:val="Up"/></w:style>'),
+        )
+        for up in ('<w:position w:val="6"/>', '<w:rStyle w:val="Up"/>', '<w:rStyle w:val="Higher"/>')
+    ),
+    *(
+        Case(f"letters not raised by {low}", lifted(low), "105 grains, physics1,2 of the 19th.")
+        for low in ('<w:position w:val="-6"/>', '<w:position w:val="0"/>', '<w:vertAlign w:val="subscript"/>')
     ),
     Case(
         "reading aids over characters stay out",

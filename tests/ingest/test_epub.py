@@ -114,6 +114,14 @@ def test_scripts_styles_hidden_text_and_comments_are_no_text(read):
     assert document.text == "Seen text <script> ."
 
 
+def test_letters_are_raised_by_the_style_sheets_of_a_page(read):
+    link = '<link rel="stylesheet" href="../a.css"/>'
+    body = "<body><p>10<span class='up'>5</span> grains</p></body>"
+    files = {"t/one.xhtml": page(body, link), "two.xhtml": page(body)}
+    document = read(epub(files, extra={"OPS/a.css": b".up {vertical-align: super}"}))
+    assert document.text == "10^5 grains\n\n105 grains"
+
+
 def test_no_entity_of_a_doctype_is_resolved(read, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret", "utf-8")
@@ -246,6 +254,28 @@ def test_printed_pages_are_found_by_the_list_of_pages(read):
         document = read(data)
         assert [page.label for page in document.pages] == ["7", "8"]
         assert document.text[document.pages[1].start :] == "goes on."
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "<span class='pagenum'>[Pg {}]</span>",
+        "<span class='small page-number'><a id='Page_{0}'>{0}</a></span>",
+        "<a class='newpage' id='page_{}'></a>",
+        "<small class='pageno'>p. {}</small>",
+    ],
+)
+def test_printed_pages_are_found_by_the_class_of_their_number(read, mark):
+    body = f"<p>{mark.format('xii')}First.</p><p>Second {mark.format(13)}goes on.</p>"
+    for name, data in (("a.epub", epub({"one.xhtml": page(f"<body>{body}</body>")})), ("a.html", page(body))):
+        document = read(data, name)
+        assert document.text == "First.\n\nSecond goes on."
+        assert [(one.label, document.text[one.start :]) for one in document.pages][1:] == [("13", "goes on.")]
+
+
+def test_what_is_no_number_of_a_page_stays(read):
+    body = "<p class='page-number'>Chapter of the mill</p><p>A <span class='homepage'>7</span>.</p>"
+    assert read(page(body), "a.html").text == "Chapter of the mill\n\nA 7."
 
 
 def test_a_label_that_comes_again_is_told_apart(read):

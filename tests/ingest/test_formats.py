@@ -227,6 +227,11 @@ HIGH = (
         {"title": "high"},
     ),
     (
+        "up.rtf",
+        (r"{\rtf1 " + "".join(rf"{words}\up6 {up}\up0 " for words, up in RAISED) + "}").encode(),
+        {"title": "high.up", "form": "rtf"},
+    ),
+    (
         "pptx",
         pptx(
             [

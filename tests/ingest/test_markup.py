@@ -8,6 +8,18 @@ from ingest.parse import parse
 from tests.ingest.build import epub, page
 from tests.ingest.invariants import check_document
 
+HIGH = (
+    "vertical-align:super; font-size: 70%",
+    "VERTICAL-ALIGN : 0.4em",
+    "vertical-align: 30%",
+    "position: relative; top: -.4em",
+)
+LOW = ("vertical-align: sub", "vertical-align:-0.3em", "vertical-align: 0.0em", "vertical-align:baseline")
+RULES = (
+    ".up{vertical-align:super}", "p > i.up, .x { /* } */ font-size: 8pt; vertical-align: super }",
+    ".x{top:0}\n.y .up {vertical-align: text-top}",
+)  # fmt: skip
+
 
 def math(inner: str, words: str = "") -> str:
     told = f" alttext='{words}'" if words else ""
@@ -39,6 +51,7 @@ ROWS = (
     ("<p><img alt='T'/></p><h2>INTRODUCTION</h2><p>Text.</p>", "INTRODUCTION\n\nText."),
     ("<p>A star <img alt='X'/>marks it</p>", "A star marks it"),
     ("<h2>A</h2><p>aardvark</p>", "A\n\naardvark"),
+    (f"<p>{SVG.format('<text>T</text>')}he mill</p>", "The mill"),
     # drawn words
     (SVG.format("<text>The fox<tspan x='0'>ran</tspan></text><text>home.</text>"), "The fox ran\nhome."),
     (f"<p>Key <b>{SVG.format('<text>F1</text>')}</b> helps</p>", "Key F1 helps"),
@@ -62,7 +75,13 @@ ROWS = (
     ("<p>(a+b)<sup>2</sup>, in 1984<sup>7</sup></p>", "(a+b)^2, in 1984[7]"),
     ("<table><tr><td>10<sup>5</sup></td><td>a</td></tr></table>", "10^5 | a"),
     ("<p>W<sup>m</sup> B., in 165<sup>0</sup>/1</p>", "Wm B., in 1650/1"),
+    ("<p>3<sup>1</sup>/2 or 3<sup>11</sup>/16, of <sup>1</sup>/2</p>", "3 1/2 or 3 11/16, of 1/2"),
     ("<p>H<sub>2</sub>O</p>", "H2O"),
+    *((f"<p>10<span style='{high}'>5</span> of them</p>", "10^5 of them") for high in HIGH),
+    *((f"<p>10<span style='{low}'>5</span> of them</p>", "105 of them") for low in LOW),
+    *((f"<style>{rule}</style><p>10<i class='b up'>5</i> of them</p>", "10^5 of them") for rule in RULES),
+    ("<style>.up{vertical-align: super}</style><p>Word<a class=up href='#n1'>1</a>.</p>", "Word[1]."),
+    (f"<p>1<span style='{HIGH[0]}'>2 and all that is raised</span></p>", "12 and all that is raised"),
     # references to notes
     ("<p>Word<a href='#n1'><sup>1</sup></a> and<sup><a href='#n2'>2</a></sup>.</p>", "Word[1] and[2]."),
     ("<p>Word<a epub:type='noteref' href='#n1'><img alt='note icon' src='n.png'/></a>.</p>", "Word[note]."),

@@ -215,6 +215,17 @@ def test_numbers_of_rows_and_of_items_stay(read, lines):
     assert all(re.search(rf"(?m)^{n}\b", document.text) for n in range(1, 19))
 
 
+VERSE = ["So it was in the days of old,", "when the rye was sold", "for gold,", "and nobody came by night."]
+
+
+@pytest.mark.parametrize("lines", [STORY * 3, VERSE * 5], ids=["prose", "verse"])
+@pytest.mark.parametrize("x", [30, 370], ids=["left", "right"])
+def test_numbers_of_every_fifth_line_go(read, lines, x):
+    counted = [Piece(x, 60 + 14 * n, str(n + 1), 8) for n in range(4, len(lines), 5)]
+    text = read(typeset([[*block(60, lines), *counted]])).text
+    assert "|" not in text and " ".join(text.split()) == " ".join(lines)
+
+
 def test_a_table_of_numbers_stays(read):
     cells = [
         Piece(60 + 80 * x, 80 + 14 * y, str(y + 1 if not x else 17 * y * x))
@@ -286,6 +297,16 @@ def test_what_stands_between_does_not_cut_a_sentence(read, below, above):
     assert document.place(at).page == "1" and document.place(at + 12).page == "2"
 
 
+def test_the_first_line_of_a_paragraph_at_the_end_of_a_page_goes_on(read):
+    first = [
+        *block(60),
+        Piece(60, 190, "It was told that he had sworn to return the"),
+        Piece(60, 560, "1 Folio 12.", 8),
+    ]
+    text = read(typeset([first, [*block(60, AFTER), *block(150)]])).text
+    assert "It was told that he had sworn to return the stolen bell before midsummer" in text
+
+
 def test_a_note_under_a_column_does_not_cut_its_sentence(read):
     left = [
         *block(60, [line[:28] for line in STORY * 3], x=40),
@@ -344,6 +365,12 @@ def test_printed_numbers_beat_labels_without_sense(read):
     assert type(document).from_json(document.to_json()) == document
 
 
+def test_printed_numbers_are_found_beside_pages_that_are_counted(read):
+    document = read(labelled(9, {n: Piece(200, 30, str(162 + n), 9) for n in range(9)}))
+    assert (document.pages[3].label, document.pages[3].alias) == ("4", "165")
+    assert document.position("page 165") == document.position("page 4") == document.pages[3].end
+
+
 def test_labels_that_agree_with_the_printed_numbers_stay(read):
     heads = {n: Piece(200, 30, str(n + 1), 9) for n in range(6)}
     labels = [{"startpage": 0, "prefix": "B-", "style": "D", "firstpagenum": 1}]
@@ -394,6 +421,11 @@ def test_a_pdf_without_a_sound_head_is_read_as_one(read, data, name):
 @pytest.mark.parametrize("name", ["note.txt", "note.md", "note.html", "note"])
 def test_a_text_about_pdf_is_text(read, name):
     assert "How a PDF begins" in read(NOTE.encode(), name).text
+
+
+def test_a_text_that_begins_like_a_pdf_is_text(read):
+    assert read(b"%PDF-1.4 is how a PDF begins.\n", "note.txt").format == "text"
+    assert read(GOOD, "note.txt").format == "pdf"
 
 
 def test_a_pdf_without_any_sense_is_refused_and_not_shown(read):

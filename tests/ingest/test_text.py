@@ -253,6 +253,28 @@ def test_chinese_chapters(read, layout, encoding):
     assert text.count(STORY) == document.text.count(STORY)
 
 
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ("序章", "楔子 雨", "第1章", "尾声", "后记"),
+        ("プロローグ", "第一巻　船", "エピローグ", "あとがき"),
+        ("프롤로그", "제1장", "에필로그"),
+        ("Prologue", "Chapitre 1", "Épilogue"),
+        ("Пролог", "Глава 1", "Эпилог"),
+    ],
+)
+def test_parts_before_and_behind_the_numbered_ones_are_chapters(read, titles):
+    document = read("\n\n".join(f"{title}\n\n{STORY}{STORY}{STORY}" for title in titles))
+    assert [chapter.title for chapter in document.chapters] == [
+        title.replace("\u3000", " ") for title in titles
+    ]
+
+
+@pytest.mark.parametrize("line", ["前言不搭后语，他说。", "序章里写的事", "尾声渐渐远去"])
+def test_a_sentence_that_begins_like_such_a_part_is_none(read, line):
+    assert not read(f"{STORY}\n\n{line}\n\n{STORY}\n").chapters
+
+
 @pytest.mark.parametrize(("margin", "count"), [("　　", 5), ("", 1), ("    ", 1)])
 def test_lines_of_one_length_are_paragraphs_where_they_are_set_in(read, margin, count):
     document = read(f"{margin}{STORY[:36]}\n" * 5)
