@@ -65,6 +65,8 @@ class Archive:
 
     def find(self, name: str) -> str | None:
         """Find the entry that a reference means: as written, %-decoded, or in other case or accents."""
+        if name in self._entries:
+            return name
         for candidate in (name, unquote(name)):
             path = posixpath.normpath(candidate.replace("\\", "/")).lstrip("/")
             if path in self._entries:

@@ -93,7 +93,7 @@ def _declared(data: bytes, name: str | None) -> tuple[str, str | None] | None:
     if bad == 0:
         return text, None
     if _few(bad, text):
-        return text, f"a few bytes are not valid {name} and were replaced"
+        return text, _replaced(name)
     return None
 
 
@@ -126,7 +126,7 @@ def _unnamed(data: bytes, telling: bytes) -> tuple[str, str | None]:
     except UnicodeDecodeError:
         text = data.decode("utf-8", errors="replace")
     if _few(text.count("\ufffd"), text):
-        return text, "a few bytes are not valid UTF-8 and were replaced"
+        return text, _replaced("UTF-8")
     name = _detect(_telling_sample(telling)) or "cp1252"
     return data.decode(name, errors="replace"), _guessed(name)
 
@@ -153,6 +153,10 @@ def _letters_of(run: bytes) -> str:
     text = data[:whole].decode("utf-16-be", errors="replace")
     is_sound = not any(data[whole:]) and all(one.isprintable() or one.isspace() for one in text)
     return text if is_sound and "\ufffd" not in text else ""
+
+
+def _replaced(name: str) -> str:
+    return f"a few bytes are not valid {name} and were replaced; get another copy if words are missing"
 
 
 def _guessed(name: str) -> str:

@@ -57,7 +57,7 @@ def check_letters(letters: int, limits: Limits) -> None:
 def check_nesting(what: str, depth: int, limits: Limits) -> None:
     """Raise BadInput for things, named in the plural, that stand in one another too deep."""
     if depth > limits.nesting:
-        raise BadInput(f"{what} stand in one another more than {limits.nesting} deep: refused")
+        raise BadInput(f"{what} stand in one another more than {limits.nesting} deep: save it as text or PDF")
 
 
 def megabytes(size: int) -> str:

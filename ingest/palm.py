@@ -52,7 +52,7 @@ def read_palm(data: bytes, limits: Limits) -> PalmBook:
         parts.append(unpacked(record))
         size += len(parts[-1])
         if size > limits.entry_bytes:
-            raise BadInput(f"this Kindle book unpacks to more than {megabytes(limits.entry_bytes)}: refused")
+            raise BadInput(f"this Kindle book unpacks to more than {megabytes(limits.entry_bytes)}: split it")
     markup = b"".join(parts)
     encoding = "utf-8" if mobi and _number(head, 28) == _UTF8 else "cp1252"
     if mobi and _number(head, 36) == _KF8:

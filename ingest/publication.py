@@ -33,7 +33,10 @@ _FRONT = frozenset(
 _BACK = frozenset(
     ["backmatter", "colophon", "index", "endnotes", "rearnotes", "notes", "bibliography", "glossary"]
 )
-_DAMAGED = "the package file of this EPUB is damaged: its parts were read in the order of its contents"
+_DAMAGED = (
+    "the package file of this EPUB is damaged: its parts were read in the order of its contents; "
+    "get another copy if it reads wrong"
+)
 # file that a protection leaves in a book -> what stands in it, in small letters, and the name of the scheme
 # what begins a further entry of the contents, and is no word of the entry that it stands in
 _LISTED, _POINTS = ("ol", "ul", "li"), ("navpoint", "pagetarget")

@@ -205,7 +205,7 @@ class Reader:
         self._flush()
         self._skip, self._ignorable = 0, False
         if len(self._groups) >= _DEEPEST:
-            raise BadInput(f"groups stand in one another more than {_DEEPEST:,} deep: refused")
+            raise BadInput(f"groups stand in one another more than {_DEEPEST:,} deep: save it as text or PDF")
         self._groups.append((self._group, self._sink))
         self._name = []
 

@@ -215,7 +215,7 @@ def _check_marks(text: str, marks: str) -> None:
 
 def _check_columns(names: Collection[str]) -> None:
     if len(names) > MOST_COLUMNS:
-        raise BadInput(f"{len(names):,} columns are too many; {MOST_COLUMNS} is the most")
+        raise BadInput(f"{len(names):,} columns are too many; {MOST_COLUMNS} is the most: leave some out")
 
 
 def _records(text: str, delimiter: str, quoting: Literal[0, 3], line: int) -> Iterator[tuple[int, list[str]]]:

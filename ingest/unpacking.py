@@ -32,11 +32,11 @@ def unpack(path: str | os.PathLike, limits: dict, folder: str | os.PathLike) -> 
         archive = Archive(source.data, wide, "ZIP archive")
         books = [name for name in archive.names() if _is_book(name)]
         for number, name in enumerate(books if len(books) > 1 else ()):
-            if (data := archive.read(name)) is not None:
-                at = Path(folder, f"{number:05}", _file_name(name))
-                at.parent.mkdir(parents=True)
-                at.write_bytes(data)
-                found.append(str(at))
+            at = Path(folder, f"{number:05}", _file_name(name))
+            at.parent.mkdir(parents=True)
+            # a damaged one is as good as empty, and refused as that by its name when it is added
+            at.write_bytes(archive.read(name) or b"")
+            found.append(str(at))
     return json.dumps(found)
 
 

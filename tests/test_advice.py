@@ -140,6 +140,16 @@ SEALED = MAIL + b"application/pkcs7-mime; smime-type=enveloped-data\n\nMIIB"
 PLAIN_MAIL = MAIL + b"text/plain\n\n" + TEXT
 ATTACHED = MAIL + b'application/pdf\nContent-Disposition: attachment; filename="lamp.pdf"\n\n%PDF'
 OUTLOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + "__substg1.0_".encode("utf-16-le")
+NESTED = archive(
+    {
+        "mimetype": b"application/vnd.oasis.opendocument.text",
+        "content.xml": b"<office><body><text>"
+        + b"<list><list-item>" * 60
+        + b"</list-item></list>" * 60
+        + b"</text>"
+        b"</body></office>",
+    }
+)
 FEW = Limits(pages=2, characters=100)
 # (name and bytes of a file, how it is read, words of the line; then name, bytes and the way that they advise)
 FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
@@ -269,6 +279,7 @@ FILES: list[tuple[str, bytes, dict, str, str, bytes, Any]] = [
         DOCX,
         {},
     ),
+    ("a.odt", NESTED, {}, "deep: save it as text or PDF", "a.txt", TEXT, {}),
     ("a.epub", EPUB, {"limits": TIGHT}, "save the text as plain text", "a.txt", TEXT, {"limits": TIGHT}),
     ("a.epub", protected(EPUB), {}, "is encrypted: remove the protection first", "a.epub", EPUB, {}),
     ("a.html", b"<!doctype html>", {}, "page has no text: choose another file", "a.html", WEB, {}),
@@ -334,6 +345,7 @@ TABLES: list[tuple[str, bytes, dict, str, str, bytes, dict]] = [
         b'{"text": "a; b", "label": "good"}\n',
         {},
     ),
+    ("a.csv", b"a," * 501 + b"b\n" * 2, {}, "leave some out", "a.csv", SEMICOLON, {}),
     ("a.parquet", b"PAR1" + bytes(50) + b"PAR1", {}, "save it as CSV", "a.csv", SEMICOLON, {}),
     (
         "a.xlsx",

@@ -64,6 +64,7 @@ UNTRIED = {
     "text recognition is not everywhere": (
         "choose a sharper copy", "name one of these", "by the command line",
     ),
+    "the text is beside the picture of its page": ("cannot be shown: read its text instead",),
 }  # fmt: skip
 
 

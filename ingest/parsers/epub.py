@@ -59,12 +59,15 @@ def parse(source: Source) -> Document:
     for words in publication.warnings:
         manuscript.warn(words)
     for name in archive.doubled:
-        manuscript.warn(f"the EPUB holds several files named {posixpath.basename(name)}; the last was read")
+        manuscript.warn(
+            f"the EPUB holds several files named {posixpath.basename(name)}; the last was read: "
+            "get another copy if words are missing"
+        )
     missing = _write_spine(archive, publication, manuscript)
     if not manuscript.letters:
         raise BadInput(_why_empty(missing))
     for name in missing:
-        manuscript.warn(f"{name} is missing from the EPUB or damaged; the rest was read")
+        manuscript.warn(f"{name} is missing from the EPUB or damaged; the rest was read: get another copy")
     return manuscript.document(
         title=publication.title or source.stem,
         author=publication.author,
@@ -134,7 +137,10 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
             manuscript.warn(warning)
         if not found:
             if root is not None and local_name(root) == "svg":
-                manuscript.warn(f"{posixpath.basename(name)} is a drawing without words that can be read")
+                manuscript.warn(
+                    f"{posixpath.basename(name)} is a drawing without words that can be read: "
+                    "what it shows is not in the text"
+                )
             continue
         named = pointed.get(path, [])
         # the guide speaks of a place in the file: where a file holds several chapters it says nothing of them

@@ -34,7 +34,7 @@ def parse(source: Source) -> Document:
         raise BadInput("this FictionBook is damaged (it is no XML): get another copy")
     manuscript = Manuscript(source.limits)
     if not sound:
-        manuscript.warn("the file is damaged; text behind the damage may be missing")
+        manuscript.warn("the file is damaged; text behind the damage may be missing: get another copy")
     bodies = [element for element in root.iter("{*}body") if element.getparent() is root]
     written = [body for body in bodies if body.get("name") not in _NOTE_BODIES]
     reader = _Reader(source.limits, [body for body in bodies if body not in written])

@@ -69,7 +69,7 @@ def _parts(source: Source, manuscript: Manuscript) -> tuple:
 def _tree(data: bytes, name: str, source: Source, manuscript: Manuscript):
     root, sound = read_xml(data, source.limits)
     if not sound:
-        manuscript.warn(f"{name} is damaged; text behind the damage may be missing")
+        manuscript.warn(f"{name} is damaged; text behind the damage may be missing: save it anew")
     return root
 
 

@@ -39,7 +39,9 @@ def parse(source: Source) -> Document:
         manuscript.page(str(number))
         _write_slide(package, name, number, manuscript)
     for name in dict.fromkeys(package.damaged):
-        manuscript.warn(f"a part of the presentation ({name}) is damaged; some of its text may be missing")
+        manuscript.warn(
+            f"a part of the presentation ({name}) is damaged; some of its text may be missing: save it anew"
+        )
     if not manuscript.letters:
         raise BadInput("there is no text in this presentation (pictures only?): choose another copy")
     properties = package.xml(package.related("", "core-properties") or "docProps/core.xml")
@@ -74,7 +76,9 @@ def _relation(item) -> str:
 def _write_slide(package: Package, name: str, number: int, manuscript: Manuscript) -> None:
     root = package.xml(name)
     if root is None:
-        manuscript.warn(f"slide {number} is missing from the presentation or damaged; the rest was read")
+        manuscript.warn(
+            f"slide {number} is missing from the presentation or damaged; the rest was read: save it anew"
+        )
         return
     titles = _take_out(root, _TITLES)
     _take_out(root, _FURNITURE)

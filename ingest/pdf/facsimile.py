@@ -45,7 +45,7 @@ def draw_page(
             picture = page.get_pixmap(matrix=pymupdf.Matrix(*[_scale(page.rect)] * 2), alpha=False)
             return json.dumps(base64.b64encode(picture.tobytes("png")).decode())
     except TROUBLE as error:
-        raise BadInput("this page is damaged and cannot be shown") from error
+        raise BadInput("this page is damaged and cannot be shown: read its text instead") from error
 
 
 def _scale(page: pymupdf.Rect) -> float:

@@ -22,10 +22,13 @@ _NAMED = 8  # pages in a warning
 
 # what is wrong with pages -> what is said of one, of several; in the order of the warnings
 _WORDS = {
-    "gone": ("is damaged and was left out", "are damaged and were left out"),
+    "gone": (
+        "is damaged and was left out: get another copy",
+        "are damaged and were left out: get another copy",
+    ),
     "damaged": (
-        "is damaged; part of its text may be missing",
-        "are damaged; part of their text may be missing",
+        "is damaged; part of its text may be missing: get another copy",
+        "are damaged; part of their text may be missing: get another copy",
     ),
     "outside": (
         "has text outside of what it shows, which was left out",
@@ -180,7 +183,10 @@ def _drop_unread(leaves: list[Leaf], manuscript: Manuscript) -> None:
     if not unread:
         return
     letters = "1 letter" if unread == 1 else f"{unread:,} letters"
-    manuscript.warn(f"{letters} of the PDF could not be read: its fonts do not name them")
+    manuscript.warn(
+        f"{letters} of the PDF could not be read, for its fonts do not name them: "
+        "text recognition (OCR) can (add --ocr)"
+    )
     for leaf in leaves:
         leaf.lines = [line for line in leaf.lines if not line.is_unread]
         leaf.turned = [[line for line in lines if not line.is_unread] for lines in leaf.turned]

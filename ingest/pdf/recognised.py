@@ -44,11 +44,14 @@ class Recognition:
                 f"the text of {pages} was recognised in pictures (OCR), {sure} % sure: it may hold mistakes"
             )
         if gone := [str(number + 1) for number, sheet in sorted(self.sheets.items()) if sheet.trouble]:
-            manuscript.warn(f"text recognition gave up on page {', '.join(gone[:8])}: nothing of it was read")
+            manuscript.warn(
+                f"text recognition gave up on page {', '.join(gone[:8])}: nothing of it was read; "
+                "add it again to try once more"
+            )
         unsure = sum(len(sheet.rows) - len(sheet.read) for sheet in self.sheets.values())
         if unsure:
             lines = "1 recognised line was" if unsure == 1 else f"{unsure:,} recognised lines were"
-            manuscript.warn(f"{lines} too unsure to be text and left out")
+            manuscript.warn(f"{lines} too unsure to be text and left out: a sharper copy helps")
 
     def _line(self, row: Row) -> Line:
         size = _size(row)

@@ -368,7 +368,9 @@ def _alternative(element) -> list:
     Raises BadInput where they stand in one another endlessly.
     """
     if sum(1 for _ in element.iterancestors("{*}AlternateContent")) > _DEEPEST_ALTERNATIVES:
-        raise BadInput(f"drawings stand in one another more than {_DEEPEST_ALTERNATIVES} deep: refused")
+        raise BadInput(
+            f"drawings stand in one another more than {_DEEPEST_ALTERNATIVES} deep: save it as text or PDF"
+        )
     choices = [child for child in element if local_name(child) in ("choice", "fallback")]
     chosen = next((child for child in choices if has_words(child)), None)
     return [] if chosen is None else list(reversed(chosen))

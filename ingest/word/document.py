@@ -44,7 +44,10 @@ def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -
     if not found and main in package.damaged:
         raise _unreadable(main, "is not well-formed XML")
     for name in dict.fromkeys(package.damaged):
-        warn(f"a part of the document ({name}) is damaged; text behind the damage may be missing")
+        warn(
+            f"a part of the document ({name}) is damaged; text behind the damage may be missing: "
+            "save it anew in Word"
+        )
     return found
 
 
@@ -75,7 +78,10 @@ def _chunk(package: Package, name: str, warn: Callable[[str], None], depth: int)
         source = Source(name, data, limits=package.limits)
         found = _blocks_of(source, warn, depth)
     if not found:
-        warn(f"a part of the document ({name or 'outside the file'}) could not be read; the rest was read")
+        warn(
+            f"a part of the document ({name or 'outside the file'}) could not be read; the rest was read: "
+            "save it anew as one document"
+        )
     return found
 
 

@@ -222,6 +222,13 @@ def test_a_zip_of_several_books_is_laid_out_as_files(tmp_path):
         "00000/One.txt", "00001/One.txt", "00002/up.md",
     ]  # fmt: skip
     assert [apart.parse(one).text for one in found] == ["The one.", "The other.", "Up."]
+    path.write_bytes(
+        archive({"a.txt": "A lamp.", "b/../../c.txt": "A cat."}).replace(b"b/../../c", b"b/../../d", 1)
+    )
+    first, second = apart.unpack(path, tmp_path / "odd")  # the second's names contradict each other: damage
+    assert apart.parse(first).text == "A lamp."
+    with pytest.raises(BadInput, match="^c.txt: .*empty"):
+        apart.parse(second)
     for entries in ({"a.txt": "x"}, {"a.jpg": "x", "b.jpg": "x"}):
         path.write_bytes(archive(entries))
         assert apart.unpack(path, tmp_path / "none") == [] and not (tmp_path / "none").exists()
