@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lxml import etree
+
 from ingest.counting import letter_numeral, roman_numeral
 from ingest.datatable import LAYOUT_CELL
 from ingest.form import Block
@@ -35,7 +37,17 @@ _SKIP = frozenset(
         "user-field-decls",
         "ruby-text",
     ]
-    + ["variable-decls", "note-citation", "image", "object", "object-ole", "plugin", "script", "table-column"]
+    + [
+        "variable-decls",
+        "note-citation",
+        "number",
+        "image",
+        "object",
+        "object-ole",
+        "plugin",
+        "script",
+        "table-column",
+    ]
     + ["table-columns", "index-title-template", "table-of-content-source", "alphabetical-index-source"]
 )
 _BOXES = frozenset(
@@ -126,7 +138,10 @@ def read_raised(roots: Sequence) -> frozenset[str]:
 
 
 class Text:
-    """Reads one document. Raises BadInput above the limits on letters and nesting."""
+    """Reads one document. `formula`: what an object (draw:object) says, "" for a picture.
+
+    Raises BadInput above the limits on letters and nesting.
+    """
 
     def __init__(
         self,
@@ -134,10 +149,12 @@ class Text:
         high: frozenset[str],
         lists: dict[str, dict[int, Level]],
         limits: Limits,
+        formula: Callable[[etree._Element], str],
     ):
         self.titles = titles
         self.high = high
         self.limits = limits
+        self.formula = formula
         self.lists = lists
         self._counters: dict[str, Counter] = {}
         self._headings = Counter(lists.get("", {}))
@@ -188,7 +205,9 @@ class Text:
         text = " ".join(self._words(element).split())
         if text and value(element, "is-list-header") != "true":
             label = self._headings.label(min(outline, LEVELS) - 1, value(element, "start-value"))
-            text = text if label.startswith(BULLET) else label + text
+            number = element.find("{*}number")  # as the program that wrote it showed it
+            shown = "" if number is None else " ".join("".join(number.itertext()).split())
+            text = (shown and f"{shown} " if not label or label.startswith(BULLET) else label) + text
         return self._written(text, min(outline + 1, _DEEPEST_HEADING))
 
     def _list(self, element, style: str, depth: int) -> list[Block]:
@@ -251,6 +270,8 @@ class Text:
                 parts.append(self._note(item))
             elif name == "span" and not len(item) and value(item, "style-name") in self.high:
                 parts.append(raised_behind(parts, item.text or "", item.tail or ""))
+            elif name == "object":
+                parts.append(self.formula(item))
             elif name in _BOXES:
                 self._hanging.append(("", item))
             elif name and name not in _SKIP:

@@ -55,6 +55,7 @@ BLOCKS = frozenset(
     + ["dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6"]
     + ["header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section"]
     + ["summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "title"]
+    + ["mbp:pagebreak"]  # of Kindle books
 )
 PAGE_BREAKS = frozenset(["pagebreak", "doc-pagebreak"])
 _CONTROLS = frozenset(["button", "input", "select", "textarea"])

@@ -1,14 +1,19 @@
 """OpenDocument texts: headings by outline level, numbered lists, notes and boxes behind their paragraph."""
 
+from collections.abc import Callable
+
+from lxml import etree
+
 from ingest.archive import Archive
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.formulas import formula
 from ingest.manuscript import Manuscript
 from ingest.odf import Text, read_lists, read_raised, read_titles
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
-from ingest.tree import every_word
-from ingest.xmlparts import read_xml
+from ingest.tree import every_word, local_name
+from ingest.xmlparts import read_xml, value
 
 NAME = "odt"
 
@@ -33,7 +38,7 @@ def parse(source: Source) -> Document:
     if body is None:
         raise BadInput("this OpenDocument file is no text but a table or a drawing: save it as PDF")
     roots = [root for root in (styles, content) if root is not None]
-    text = Text(read_titles(roots), read_raised(roots), read_lists(roots), source.limits)
+    text = Text(read_titles(roots), read_raised(roots), read_lists(roots), source.limits, _formulas(source))
     found = text.blocks(body)
     if not found:
         raise BadInput("there is no text in this OpenDocument file (pictures only?): choose another copy")
@@ -45,6 +50,20 @@ def parse(source: Source) -> Document:
         language=_about(meta, "language"),
         format=NAME,
     )
+
+
+def _formulas(source: Source) -> Callable[[etree._Element], str]:
+    """Return what reads the formula that an object is; others, such as charts, say nothing."""
+    archive = Archive(source.data, source.limits, _WHAT) if source.data.startswith(b"PK") else None
+
+    def written(item: etree._Element) -> str:
+        root = next(iter(item), None)
+        if archive and root is None:
+            data = archive.read(f"{value(item, 'href').removeprefix('./')}/content.xml")
+            root = None if data is None else read_xml(data, source.limits)[0]
+        return formula(root) if root is not None and local_name(root) == "math" else ""
+
+    return written
 
 
 def _parts(source: Source, manuscript: Manuscript) -> tuple:

@@ -18,6 +18,10 @@ from tests.ingest.invariants import check_document
 A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
 P = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
 R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+MATH = (
+    "<math xmlns='http://www.w3.org/1998/Math/MathML'><semantics><msup><mi>x</mi><mn>2</mn></msup>"
+    "<annotation encoding='StarMath 5.0'>x^2</annotation></semantics></math>"
+)
 XLINK = 'xmlns:l="http://www.w3.org/1999/xlink"'
 ODF = " ".join(
     f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
@@ -296,6 +300,17 @@ CASES = (
         places=(("Within", "Boxed."),),
     ),
     Case(
+        "counted.odt",
+        odt(
+            "<text:h text:outline-level='1'><text:number>3.</text:number>Of rye</text:h><text:p>It is "
+            f"<draw:object {XLINK} l:href='./Object 1'/> and <draw:object>{MATH}</draw:object>.</text:p>",
+            extra={"Object 1/content.xml": MATH},
+        ),
+        "3. Of rye\n\nIt is x^2 and x^2.",
+        author="Ann",
+        language="en",
+    ),
+    Case(
         "flat.fodt",
         f'<office:document {ODF} office:mimetype="application/vnd.oasis.opendocument.text">'
         "<office:body><office:text><text:p>Flat.</text:p></office:text></office:body></office:document>".encode(),
@@ -384,6 +399,13 @@ CASES = (
         "Front.\n\nThe Miller\n\nRain\n\nThe Miller\n\nHe ground.\n\nRain\n\nIt rained.",
         ("The Miller", "Rain"),
         title="pointed",
+        form="mobi",
+    ),
+    Case(
+        "broken.prc",
+        mobi(b"<html><body><p>One<mbp:pagebreak/>two</p></body></html>"),
+        "One\n\ntwo",
+        title="broken",
         form="mobi",
     ),
     Case(
