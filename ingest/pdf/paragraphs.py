@@ -204,7 +204,9 @@ def continues(before: Paragraph, after: Paragraph) -> bool:
     if ends_sentence(before.ending) or after.indented:
         return False
     if before.lines < 2:  # the first line of a paragraph, or a heading
-        return first[0].islower() and len(before.ending) >= (_LEAST_LINE if before.full else _LONG_LINE)
+        turns = after.first_page > before.parts[-1][0]  # the page: below a heading stands what it heads
+        least = _LONG_LINE if turns and not before.full else _LEAST_LINE
+        return (before.full or turns) and first[0].islower() and len(before.ending) >= least
     return first[0].islower() or before.ending.endswith((*_HYPHENS, ",")) or bool(_CJK.match(first))
 
 

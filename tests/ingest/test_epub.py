@@ -359,7 +359,7 @@ def test_a_drawing_in_the_spine_is_read_or_told_of(read):
     }
     document = read(epub(files))
     assert document.text == "The fox\nran."
-    assert document.warnings == ("two.svg is a drawing without words that can be read",)
+    assert len(document.warnings) == 1 and "two.svg is a drawing without words" in document.warnings[0]
 
 
 @pytest.mark.parametrize(("text", "encoding"), [(ARABIC, "cp1256"), (CZECH, "iso8859_2"), (POLISH, "cp1250")])
