@@ -10,8 +10,9 @@ from ingest.pdf.type import Type
 _INITIAL = 1.8  # of the body's letters
 _MOST_INITIALS = 40  # on one page; more are a display of letters
 _WORDS = frozenset("aioyeàèé")  # letters that are words of their own
-# every line is numbered, or every fifth -> how many numbers of a page tell that
-_STEPS = {1: 5, 2: 5, 5: 3, 10: 3}
+_STEPS = (1, 2, 5, 10)  # every line is numbered, or every fifth
+_LEAST_NUMBERS = 5
+_LEAST_EXACT = 3  # where each stands beside the line that it counts
 _PROSE = 25  # letters in the middle one of numbered lines; shorter ones are rows of a table or a list
 
 
@@ -58,7 +59,7 @@ def _space(initial: str, following: str, words: Counter[str]) -> str:
 def without_line_numbers(lines: list[Line]) -> list[Line]:
     """Leave out columns of numbers that count the lines of a text beside them."""
     numbers = [line for line in lines if line.text.isdecimal() and len(line.text) <= 5]
-    if len(numbers) < min(_STEPS.values()):
+    if len(numbers) < _LEAST_EXACT:
         return lines
     text = sorted((line for line in lines if not line.text.isdecimal()), key=lambda line: line.y0)
     away: set[int] = set()
@@ -77,7 +78,7 @@ def _counts_lines(column: list[Line], text: list[Line]) -> bool:
     values = [int(line.text) for line in column]
     steps = {after - before for before, after in zip(values, values[1:], strict=False)}
     step = steps.pop() if len(steps) == 1 else 0
-    if step not in _STEPS or len(column) < _STEPS[step]:
+    if step not in _STEPS or len(column) < _LEAST_EXACT:
         return False
     tops = [line.y0 for line in text]
     rows = []
@@ -90,6 +91,8 @@ def _counts_lines(column: list[Line], text: list[Line]) -> bool:
     places = [bisect_left(tops, row.y0) for row in rows]
     if step >= 5 and all(after - before == step for before, after in zip(places, places[1:], strict=False)):
         return True  # also beside verse, whose lines end where they will
+    if len(column) < _LEAST_NUMBERS:
+        return False
     if places[-1] - places[0] > 2.2 * step * len(column):
         return False  # the items of a list, of several lines each
     lengths = sorted(len(line.text) for line in rows)

@@ -209,12 +209,14 @@ def test_numbers_of_lines_go_and_sentences_flow(read, numbers):
     [
         ["oats", "barley", "rye", "wheat", "maize", "hay"] * 3,
         [f"Clause {n} binds the miller and his heirs for ever." for n in range(18)],
+        STORY[:3],
     ],
-    ids=["words", "clauses"],
+    ids=["words", "clauses", "three rows"],
 )
-def test_numbers_of_rows_and_of_items_stay(read, lines):
-    document = read(numbered_pages(lines, lambda page, n: n + 1))
-    assert all(re.search(rf"(?m)^{n}\b", document.text) for n in range(1, 19))
+@pytest.mark.parametrize("step", [1, 5])
+def test_numbers_of_rows_and_of_items_stay(read, lines, step):
+    document = read(numbered_pages(lines, lambda page, n: step * (n + 1)))
+    assert all(re.search(rf"(?m)^{step * (n + 1)}\b", document.text) for n in range(len(lines)))
 
 
 VERSE = ["So it was in the days of old,", "when the rye was sold", "for gold,", "and nobody came by night."]
