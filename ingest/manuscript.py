@@ -11,6 +11,7 @@ from ingest.pictures import Gallery
 
 BREAK = "\n\n"
 KEPT = 0.92  # of the letters that a plain reading gives; fewer are told of
+MOST_NAMES = 5  # of attached files, in one warning
 FEW_LETTERS = 10  # that may always be missing: a page number
 
 
@@ -113,6 +114,15 @@ class Manuscript:
         if words not in self.warnings:
             self.warnings.append(words)
 
+    def warn_of_attached(self, names: list[str], program: str) -> None:
+        """Warn of files that are attached to this one, which are no part of what is read."""
+        if names:
+            what = "1 attachment was" if len(names) == 1 else f"{len(names):,} attachments were"
+            self.warn(
+                f"{what} left out ({few_of(names)}): save what you need from your {program} "
+                "and add it as a file of its own"
+            )
+
     def expect(self, text: str, left_out: str) -> None:
         """Count the letters of a plain reading of the file, or of a part of it.
 
@@ -146,6 +156,11 @@ class Manuscript:
         lost = self._expected - count_letters(text)
         if lost >= max(FEW_LETTERS, (1 - KEPT) * self._expected):
             self.warn(f"{lost:,} of {self._expected:,} letters in the file were left out: {self._left_out}")
+
+
+def few_of(names: list[str]) -> str:
+    """Write the first of many names on one line."""
+    return ", ".join(map(one_line, names[:MOST_NAMES])) + (" …" if len(names) > MOST_NAMES else "")
 
 
 def count_letters(text: str) -> int:

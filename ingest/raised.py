@@ -20,6 +20,8 @@ def raised(before: str, sign: str, after: str) -> str:
     last = before[-1:]
     if not sign:
         return ""
+    if sign in ("o", "º") and last.isdigit():
+        return "°"
     if sign.isdigit() and (after.strip() in ("/", "⁄") or after[:1] == "⁄"):
         return f" {sign}" if last.isdigit() else sign  # 3 1/2
     if after[:1] == "/":

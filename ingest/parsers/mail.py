@@ -13,7 +13,7 @@ from lxml import etree
 from ingest.charset import decode, decode_markup
 from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.manuscript import Manuscript, count_letters
+from ingest.manuscript import Manuscript, count_letters, few_of
 from ingest.markup import Book, blocks
 from ingest.message import DEEPEST, PAGES, Part
 from ingest.parsers.html import LEFT_OUT, write_blocks
@@ -42,7 +42,6 @@ _LOCKED_PART = "an encrypted part"
 _SEAL = re.compile(r"application/(?:pgp|(?:x-)?pkcs7)-signature")
 _SHOWN = ("from", "to", "cc", "date")
 _SAME = 0.5  # of the letters of the fullest form, for a richer one to be the same words
-_MOST_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -190,12 +189,11 @@ def _depth(line: str) -> int:
 
 def _tell_what_is_left(left: list[str], manuscript: Manuscript, letters: int) -> None:
     """Warn of what is attached. Raises BadInput where there is nothing else."""
-    names = ", ".join(left[:_MOST_NAMES]) + (" …" if len(left) > _MOST_NAMES else "")
     if not letters and _LOCKED_PART in left:
         raise BadInput("this message is encrypted: open it in your mail program and save its text")
-    advice = "save what you need from your mail program and add it as a file of its own"
     if left and not letters:
-        raise BadInput(f"there is no text in this message but what is attached ({names}): {advice}")
-    if left:
-        what = "1 attachment was" if len(left) == 1 else f"{len(left):,} attachments were"
-        manuscript.warn(f"{what} left out ({names}): {advice}")
+        raise BadInput(
+            f"there is no text in this message but what is attached ({few_of(left)}): "
+            "save what you need from your mail program and add it as a file of its own"
+        )
+    manuscript.warn_of_attached(left, "mail program")

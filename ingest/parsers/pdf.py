@@ -65,6 +65,7 @@ def parse(source: Source) -> Document:
         leaves = read_leaves(book, source.limits, manuscript, read_sheets(source.sheets))
         for leaf in leaves:
             manuscript.expect(leaf.plain, _LEFT_OUT)
+        manuscript.warn_of_attached(_attached(book), "PDF reader")
         paragraphs = _paragraphs(leaves)
         labels = page_labels(book, leaves)
         _write(paragraphs, find_chapters(book, paragraphs), labels, manuscript)
@@ -123,6 +124,14 @@ def _write(
     while opened < len(labels):
         manuscript.page(*labels[opened])
         opened += 1
+
+
+def _attached(book: pymupdf.Document) -> list[str]:
+    """Return the names of the files that a PDF carries along."""
+    try:
+        return list(book.embfile_names())
+    except TROUBLE:
+        return []
 
 
 def _metadata(book: pymupdf.Document, name: str) -> str:

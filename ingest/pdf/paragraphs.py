@@ -203,6 +203,8 @@ def continues(before: Paragraph, after: Paragraph) -> bool:
         return True  # where paragraphs are indented, a first line at the edge is no first line
     if ends_sentence(before.ending) or after.indented:
         return False
+    if _broken_word(before.ending) and first[0].islower():
+        return True
     if before.lines < 2:  # the first line of a paragraph, or a heading
         turns = after.first_page > before.parts[-1][0]  # the page: below a heading stands what it heads
         least = _LONG_LINE if turns and not before.full else _LEAST_LINE

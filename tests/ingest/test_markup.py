@@ -77,6 +77,7 @@ ROWS = (
     ("<p>W<sup>m</sup> B., in 165<sup>0</sup>/1</p>", "Wm B., in 1650/1"),
     ("<p>3<sup>1</sup>/2 or 3<sup>11</sup>/16, of <sup>1</sup>/2</p>", "3 1/2 or 3 11/16, of 1/2"),
     ("<p>H<sub>2</sub>O</p>", "H2O"),
+    ("<p>20<sup>o</sup>C, N<sup>o</sup> 4</p>", "20°C, No 4"),
     *((f"<p>10<span style='{high}'>5</span> of them</p>", "10^5 of them") for high in HIGH),
     *((f"<p>10<span style='{low}'>5</span> of them</p>", "105 of them") for low in LOW),
     *((f"<style>{rule}</style><p>10<i class='b up'>5</i> of them</p>", "10^5 of them") for rule in RULES),

@@ -311,6 +311,18 @@ def test_the_first_line_of_a_paragraph_at_the_end_of_a_page_goes_on(read):
     assert "It was told that he had sworn to return the stolen bell before midsummer" in text
 
 
+def test_a_word_that_is_broken_at_the_end_of_a_page_is_whole(read):
+    first = [*block(60), Piece(60, 190, "It was told that he would re-")]
+    text = read(typeset([first, [*block(60, ["turn the bell to the town."]), *block(150)]])).text
+    assert "he would return the bell to the town." in text
+
+
+def test_files_that_a_pdf_carries_along_are_told_of(read):
+    book = pymupdf.open("pdf", GOOD)
+    book.embfile_add("roll.txt", b"The roll of 1702.")
+    assert "1 attachment was left out (roll.txt): save what you need" in read(book.tobytes()).warnings[0]
+
+
 def test_a_note_under_a_column_does_not_cut_its_sentence(read):
     left = [
         *block(60, [line[:28] for line in STORY * 3], x=40),
