@@ -26,6 +26,7 @@ _DOCUMENT_TYPES = frozenset(
 )
 _DOCUMENT_NAMES = (".xhtml", ".html", ".htm", ".svg")
 _FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
+_MOST_FALLBACKS = 10  # one behind another
 _FRONT = frozenset(
     ["frontmatter", "cover", "titlepage", "title-page", "halftitlepage", "imprint", "copyright-page", "toc"]
     + ["dedication", "epigraph", "loi", "lot", "seriespage", "other-credits"]
@@ -188,12 +189,14 @@ def _package_path(archive: Archive) -> str | None:
 
 
 def _read_spine(root, base: str, book: Publication) -> None:
-    manifest = {}
+    manifest: dict[str | None, tuple[str, str, str]] = {}
+    instead: dict[str | None, str | None] = {}  # what is read where a reader does not know a kind
     for item in root.iter("{*}item"):
         href, identity = item.get("href"), item.get("id")
         if href and identity:
             kinds = item.get("media-type", ""), item.get("properties", "")
             manifest[identity] = (resolve(base, href)[0], *kinds)
+            instead[identity] = item.get("fallback")
     for name, media_type, properties in manifest.values():
         if "nav" in properties.split():
             book.navigation = name
@@ -204,10 +207,19 @@ def _read_spine(root, base: str, book: Publication) -> None:
         if "cover-image" in properties.split() or identity in covers and not book.cover:
             book.cover = name
     for reference in root.iter("{*}itemref"):
-        name, media_type, _ = manifest.get(reference.get("idref"), ("", "", ""))
-        book.broken |= not name
-        if name and (media_type in _DOCUMENT_TYPES or name.lower().endswith((*_DOCUMENT_NAMES, ".xml"))):
-            book.spine.append(name)
+        identity = reference.get("idref")
+        first = manifest.get(identity, ("", "", ""))
+        book.broken |= not first[0]
+        for _ in range(_MOST_FALLBACKS):
+            if identity not in manifest or _is_document(manifest[identity]):
+                break
+            identity = instead[identity]
+        if identity in manifest and _is_document(manifest[identity]):
+            book.spine.append(manifest[identity][0])
+        elif first[0] and not first[1].startswith("image/"):
+            book.warnings.append(
+                f"{posixpath.basename(first[0])} in the EPUB is no page and was left out: open it by itself"
+            )
     for reference in root.iter("{*}reference"):
         note_kind(book, resolve(base, reference.get("href", ""))[0], {reference.get("type", "")})
     if not book.spine:
@@ -215,6 +227,11 @@ def _read_spine(root, base: str, book: Publication) -> None:
         book.spine = [
             name for name, media_type, _ in manifest.values() if media_type in _DOCUMENT_TYPES - {SVG}
         ]
+
+
+def _is_document(item: tuple[str, str, str]) -> bool:
+    name, media_type, _ = item
+    return media_type in _DOCUMENT_TYPES or name.lower().endswith((*_DOCUMENT_NAMES, ".xml"))
 
 
 def _look_for_contents(archive: Archive, book: Publication) -> None:

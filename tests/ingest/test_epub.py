@@ -201,6 +201,27 @@ def test_what_cannot_be_read_says_why(read, data, words):
         read(data)
 
 
+@pytest.mark.parametrize(
+    ("kind", "instead", "text", "told"),
+    [
+        ("application/pdf", "d1", "First.\n\nLast.", ""),
+        ("image/jpeg", "d1", "First.\n\nLast.", ""),
+        ("image/jpeg", "x", "Last.", ""),
+        ("application/pdf", "gone", "Last.", "plate.x in the EPUB is no page and was left out"),
+    ],
+)
+def test_what_a_reader_does_not_know_is_read_as_what_stands_in_for_it(read, kind, instead, text, told):
+    files = {"one.xhtml": page("<body><p>Last.</p></body>"), "two.xhtml": page("<body><p>First.</p></body>")}
+    data = epub(files, spine=["one.xhtml"])
+    item = f'<item id="x" href="plate.x" media-type="{kind}" fallback="{instead}"/></manifest>'
+    with zipfile.ZipFile(io.BytesIO(data)) as book:
+        entries = {name: book.read(name).decode() for name in book.namelist()}
+    package = entries["OPS/book.opf"].replace("</manifest>", item)
+    package = package.replace('<itemref idref="d0"', '<itemref idref="x"/><itemref idref="d0"')
+    document = read(archive(entries | {"OPS/book.opf": package}))
+    assert document.text == text and told in " ".join(document.warnings)
+
+
 def test_scrambled_fonts_are_not_drm(read):
     extra = {
         "META-INF/encryption.xml": b"<encryption xmlns:enc='http://www.w3.org/2001/04/xmlenc#'><enc:EncryptedData>"
