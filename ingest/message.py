@@ -15,7 +15,7 @@ from ingest.cleaning import one_line
 PAGES = frozenset(["text/html", "application/xhtml+xml"])
 DEEPEST = 6  # parts in parts
 _MOST_PARTS = 2_000
-_LINE_END = re.compile(rb"\r\n?")
+LINE_END = re.compile(rb"\r\n?")
 _HEADER = re.compile(rb"(?:(?:From |[!-9;-~]{1,200}:|[ \t]).*+\n)*+")
 _CODING = "Content-Transfer-Encoding"
 _WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\n]{0,1000}\?="
@@ -34,9 +34,8 @@ class Part:
         self.raw = data[end:].removeprefix(b"\n")
         self.kind = self.header.get_content_type()
         charset = self.header.get_content_charset("") or ""
-        self.charset = (
-            "" if charset == "us-ascii" else charset
-        )  # which says nothing of what is more than that
+        # "us-ascii" says nothing of letters beyond it
+        self.charset = "" if charset == "us-ascii" else charset
         self.coding = str(self.header.get(_CODING, "")).partition(";")[0].strip().lower()
         if self.coding:
             self.header.replace_header(_CODING, self.coding)
@@ -44,7 +43,7 @@ class Part:
     @classmethod
     def whole(cls, data: bytes) -> "Part":
         """Read the outermost message of a file."""
-        return cls(_LINE_END.sub(b"\n", data.removeprefix(b"\xef\xbb\xbf").lstrip()))
+        return cls(LINE_END.sub(b"\n", data.removeprefix(b"\xef\xbb\xbf").lstrip()))
 
     def body(self) -> bytes:
         """Return the body without its transfer coding; damage in it costs what is damaged."""
@@ -52,9 +51,12 @@ class Part:
         return bytes(self.header.get_payload(decode=True))  # which is no list here
 
     def behind(self) -> bytes:
-        """Cut off what a list or a scanner wrote, uncoded, behind a body in base64, and return it."""
-        match = _BASE64.match(self.raw + b"\n") if self.coding == "base64" else None
-        end = match.end() if match else len(self.raw)
+        """Cut off what a list or a scanner wrote behind a body in base64, or the last part, and return it."""
+        end = len(self.raw)
+        if self.coding == "base64" and (coded := _BASE64.match(self.raw + b"\n")):
+            end = coded.end()
+        else:
+            end = next((behind for _, behind, is_last in self._marks(self.raw) if is_last), end)
         self.raw, rest = self.raw[:end], self.raw[end:]
         return rest
 
@@ -62,23 +64,25 @@ class Part:
         """Return the parts right inside; none where there are none that can be told apart."""
         if self.kind == "message/rfc822":
             return [Part.whole(self.body())]
-        boundary = self.header.get_boundary("") if self.kind.startswith("multipart/") else ""
-        if not boundary:
-            return []
-        opening = boundary.encode("ascii", "replace")
         text, start = self.body(), -1
         found: list[Part] = []
-        for mark in _DASHED.finditer(text):
-            if (line := mark[1].rstrip(b" \t")) not in (opening, opening + b"--"):
-                continue
+        for end, behind, is_last in self._marks(text):
             if start >= 0:
-                found.append(Part(text[start : mark.start()]))
-            start = mark.end() if line == opening else -1
+                found.append(Part(text[start:end]))
+            start = -1 if is_last else behind
             if len(found) > _MOST_PARTS:
                 break
         if 0 <= start < len(text):  # it was cut off
             found.append(Part(text[start:]))
         return found
+
+    def _marks(self, text: bytes) -> Iterator[tuple[int, int, bool]]:
+        """Yield where each line between parts begins and ends, and whether it stands behind the last."""
+        boundary = self.header.get_boundary("") if self.kind.startswith("multipart/") else ""
+        opening = boundary.encode("ascii", "replace")
+        for mark in _DASHED.finditer(text) if boundary else ():
+            if (line := mark[1].rstrip(b" \t")) in (opening, opening + b"--"):
+                yield mark.start(), mark.end(), line != opening
 
     def file_name(self) -> str:
         """Return the name under which a part is to be saved; "" where it has none."""

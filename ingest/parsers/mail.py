@@ -15,7 +15,7 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript, count_letters, few_of
 from ingest.markup import Book, blocks
-from ingest.message import DEEPEST, PAGES, Part
+from ingest.message import DEEPEST, LINE_END, PAGES, Part
 from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.parsers.text import write_paragraphs
 from ingest.reflow import Paragraph, reflow
@@ -56,7 +56,7 @@ class _Piece:
 
 
 def accepts(source: Source) -> bool:
-    head = source.data[:_REACH].replace(b"\r\n", b"\n")
+    head = LINE_END.sub(b"\n", source.data[:_REACH])
     count = _COUNT.match(head) if source.suffix == ".emlx" else None
     start = _START.match(head, count.end() if count else 0)
     at, names, kinds = start.end() if start else 0, set(), b""
@@ -99,7 +99,7 @@ def parse(source: Source) -> Document:
 
 
 def _messages(source: Source) -> Iterator[bytes]:
-    data = source.data.replace(b"\r\n", b"\n").removeprefix(b"\xef\xbb\xbf").lstrip()
+    data = LINE_END.sub(b"\n", source.data).removeprefix(b"\xef\xbb\xbf").lstrip()
     if source.suffix == ".emlx" and (count := _COUNT.match(source.data)):
         data = source.data[count.end() :][: int(count[1])]
     marks = list(_BETWEEN.finditer(data)) if data.startswith(b"From ") else []
