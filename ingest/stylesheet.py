@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from ingest.tree import local_name
 
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _RULE = re.compile(r"([^{}]{1,1000})\{([^{}]{0,2000})\}")
 _CLASS = re.compile(r"(?:^|[\s>+~])[a-z]{0,10}\.([\w-]{1,100})$")
 _SELECTORS = 100  # of one rule
@@ -24,11 +23,16 @@ def raised_classes(sheet: str) -> frozenset[str]:
     """Return the classes whose letters a style sheet raises."""
     return frozenset(
         match[1]
-        for rule in _RULE.finditer(_COMMENT.sub(" ", sheet[:_LONGEST]))
+        for rule in _RULE.finditer(_without_comments(sheet[:_LONGEST]))
         if _RAISED.search(rule[2])
         for selector in rule[1].split(",", _SELECTORS)
         if (match := _CLASS.search(selector.strip()))
     )
+
+
+def _without_comments(sheet: str) -> str:
+    first, *others = sheet.split("/*")
+    return " ".join([first, *(part.partition("*/")[2] for part in others)])
 
 
 def own_classes(root) -> frozenset[str]:

@@ -11,9 +11,7 @@ from ingest.raised import raised
 SOFT_HYPHEN = "\u00ad"  # at the end of a line it says that the word goes on
 UNREAD = "\ufffd"  # a sign that the font does not name
 
-_LEADERS = re.compile(
-    r"(?:\s?[.·…_]){6,}\s*|-{6,}\s*(?=\d{1,5}$)"
-)  # from a title to its page number in a table of contents
+_LEADERS = re.compile(r"(?:\s?[.·…_]){6,}\s*")  # from a title to its page number in a table of contents
 # the dots may have no letters: then a number must close the line
 _UNREAD_LEADERS = re.compile(
     rf"(?<!{UNREAD})(?<!{UNREAD} )(?: ?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)"
