@@ -13,7 +13,6 @@ import torch
 from engine import heap
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.backbone.placement import multiplies_bfloat16
 from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
 from engine.sidenet.crossreader import CrossReader, load_crossreader
@@ -86,8 +85,7 @@ class Model:
         return torch.get_num_threads()
 
     def _load_crossreader(self) -> CrossReader | None:
-        halved = torch.bfloat16 if multiplies_bfloat16() else torch.float32
-        return load_crossreader(self.checkpoint, halved) if self.checkpoint is not None else None
+        return load_crossreader(self.checkpoint) if self.checkpoint is not None else None
 
     def _part(self, name: str, load: Callable[[], Part]) -> Part:
         with self._lock:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
-from engine.sidenet.packed import packed_in_four, unpacked
+from engine.sidenet.packed import kept_in_four, packed_in_four, unpacked
 from ingest.errors import BadInput
 
 WEIGHTS_FILE, CONFIG_FILE, TOKENIZER_FILE = "crossreader.safetensors", "crossreader.json", "crosstokens.json"
@@ -47,7 +47,7 @@ class CrossConfig:
     heads: int
     vocabulary: int
     longest: int = 384
-    share: float = 0.7
+    share: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class CrossReader(nn.Module):
             ids[number, : len(one)], inside[number, : len(one)] = one.ids, True
             told[number, : len(one)] = [at == 0 or side == 1 for at, side in enumerate(one.sequence_ids)]
         x = self.tokens(torch.from_numpy(ids)).float()
-        x = self.norm(x + self.places.weight[FIRST_PLACE : FIRST_PLACE + shape[1]].float())
+        x = self.norm(x + self.places(torch.arange(FIRST_PLACE, FIRST_PLACE + shape[1])).float())
         bias = self.distances(buckets(shape[1])).float().permute(2, 0, 1)
         bias = bias.masked_fill(~torch.from_numpy(inside)[:, None, None], float("-inf"))
         for layer in self.layers:
@@ -164,10 +164,10 @@ def save_crossreader(reader: CrossReader, folder: Path) -> None:
     partial.replace(folder / WEIGHTS_FILE)
 
 
-def load_crossreader(folder: Path, dtype: torch.dtype = torch.float32) -> CrossReader | None:
+def load_crossreader(folder: Path, to_learn: bool = False) -> CrossReader | None:
     """Read the cross-reader of a checkpoint's folder, None where it has none.
 
-    dtype: of its matrices; bfloat16 takes half the memory, and wants products to be taken in it.
+    to_learn: whether its matrices are unpacked to be changed; else they stay in four bits.
 
     Raises
     ------
@@ -180,8 +180,8 @@ def load_crossreader(folder: Path, dtype: torch.dtype = torch.float32) -> CrossR
         config = CrossConfig(**json.loads((folder / CONFIG_FILE).read_text()))
         with torch.device("meta"):
             reader = CrossReader(config, Tokenizer.from_file(str(folder / TOKENIZER_FILE)))
-        weights = unpacked(load_file(folder / WEIGHTS_FILE), dtype)
-        reader.load_state_dict(weights, assign=True)
+        weights = load_file(folder / WEIGHTS_FILE)
+        reader.load_state_dict(unpacked(weights) if to_learn else kept_in_four(reader, weights), assign=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise BadInput(f"{folder} holds no cross-reader ({error}); download the checkpoint again") from error
     except Exception as error:  # what `tokenizers` raises of a damaged file has no class of its own

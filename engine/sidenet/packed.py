@@ -7,7 +7,8 @@ four:  x ≈ s · (n − 8),  n = 0 … 15,      a scale for each 64 numbers of 
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from engine.bank.quantise import quantise
 
@@ -48,17 +49,70 @@ def numbers_of(grouped: Tensor, scale: Tensor) -> Tensor:
     return (grouped / scale).round().clamp(-8, 7)
 
 
-def unpacked(tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    """Return what `packed` or `packed_in_four` was given: matrices in `dtype`, the rest in float32."""
+def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what `packed` or `packed_in_four` was given, in float32."""
     found = {}
     for name, value in tensors.items():
         if name.endswith(SCALE):
             continue
         scale = tensors.get(name + SCALE)
-        if value.dtype == torch.uint8 and scale is not None:
-            numbers = torch.stack((value & 15, value >> 4), -1).flatten(1).unflatten(1, (-1, GROUP))
-            whole = ((numbers.float() - 8) * scale.float()[..., None]).flatten(1)
+        if is_in_four(tensors, name):
+            found[name] = InFour(value, tensors[name + SCALE]).matrix()
         else:
-            whole = value.float() if scale is None else value.float() * scale.float()[:, None]
-        found[name] = whole.to(dtype) if whole.dim() > 1 else whole
+            found[name] = value.float() if scale is None else value.float() * scale.float()[:, None]
     return found
+
+
+def is_in_four(tensors: Mapping[str, Tensor], name: str) -> bool:
+    """Tell whether the tensor of that name is a matrix in four bits."""
+    return name + SCALE in tensors and tensors[name].dtype == torch.uint8
+
+
+class InFour(nn.Module):
+    """A matrix that stays in four bits, and is unpacked where it is wanted: a seventh of the memory.
+
+    Stands in for `nn.Linear` (bias) and for `nn.Embedding` (rows).
+    """
+
+    pairs = torch.tensor([(byte & 15, byte >> 4) for byte in range(256)]) - 8  # the two numbers of a byte
+
+    def __init__(self, numbers: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
+        super().__init__()
+        self.numbers, self.scale, self.bias = numbers, scale, bias
+
+    def matrix(self, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Return some rows (…, columns), in bfloat16 where products are taken in it, else in float32."""
+        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
+        numbers, scale = self.numbers[rows], self.scale[rows].to(dtype)
+        whole = F.embedding(numbers.int(), self.pairs.to(dtype)).flatten(-2)
+        return (whole.unflatten(-1, (-1, GROUP)) * scale[..., None]).flatten(-2)
+
+
+class LinearInFour(InFour):
+    """A linear map whose matrix is in four bits."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x Wᵀ + b`."""
+        return F.linear(x, self.matrix(), self.bias)
+
+
+class RowsInFour(InFour):
+    """A table of vectors in four bits."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the vectors of ids (…) as (…, width)."""
+        return self.matrix(ids)
+
+
+def kept_in_four(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Put matrices in four bits in the place of the module's own; return all other tensors, unpacked."""
+    rest = dict(tensors)
+    for name, part in list(module.named_modules()):
+        weight, bias = f"{name}.weight", f"{name}.bias"
+        if isinstance(part, nn.Linear | nn.Embedding) and is_in_four(tensors, weight):
+            numbers, scale = rest.pop(weight), rest.pop(weight + SCALE)
+            other: InFour = RowsInFour(numbers, scale)
+            if isinstance(part, nn.Linear):
+                other = LinearInFour(numbers, scale, rest.pop(bias).float())
+            module.set_submodule(name, other)
+    return unpacked(rest)

@@ -137,7 +137,7 @@ def starting_reader(folder: Path) -> CrossReader:
     BadInput
         The folder holds neither.
     """
-    if (known := load_crossreader(folder)) is not None:
+    if (known := load_crossreader(folder, to_learn=True)) is not None:
         return known
     try:
         facts = json.loads((folder / THEIR_CONFIG).read_text())

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from engine.answering import reading
 from engine.answering.reading import Found, Span, Window, agreed, worth_reading_again
 from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
-from engine.sidenet.packed import packed_in_four, unpacked
+from engine.sidenet.packed import InFour, packed_in_four, unpacked
 from engine.training import crossreading
 from engine.training.averagedrun import AveragedRun
 from ingest.errors import BadInput
@@ -100,7 +100,8 @@ class TestPacking:
         assert kept["a"].shape == (5, 64) and kept["a.scale"].shape == (5, 2)
         back = unpacked(kept)["a"]
         assert (back - exact).square().mean() < 0.012 * exact.square().mean()
-        assert unpacked(kept, torch.bfloat16)["a"].dtype == torch.bfloat16
+        rows = InFour(kept["a"], kept["a.scale"]).matrix(torch.tensor([[3, 1]]))
+        torch.testing.assert_close(rows, back[None, [3, 1]])
 
     def test_what_does_not_divide_is_kept(self):
         odd, nought = torch.randn(3, 65), torch.zeros(2, 64)
