@@ -51,11 +51,13 @@ OF_A_LAYER = {  # our parts, and MPNet's
 
 @dataclass(frozen=True)
 class CrossSettings(Descent):
-    """questions: of one step. frozen: lowest layers that stay as they are. apart: share of the questions that
-    come beside a passage which looks like an answer and is none.
+    """questions: of one step. letters: of a passage, as many as an answer's window has. frozen: lowest layers
+    that stay as they are. apart: share of the questions that come beside a passage which looks like an
+    answer and is none.
     """
 
     questions: int = 16
+    letters: int = 650
     frozen: int = 6
     apart: float = 0.25
     rate: float = 2e-4
@@ -70,6 +72,17 @@ class Row:
     question: str
     passage: str
     spans: tuple[tuple[int, int], ...]
+
+    def cut(self, rng: random.Random, letters: int) -> "Row":
+        """Return the row with about so many letters of its passage around the first answer."""
+        if len(self.passage) <= letters:
+            return self
+        first, last = self.spans[0] if self.spans else (rng.randrange(len(self.passage)),) * 2
+        low, high = max(0, last - letters), max(0, min(first, len(self.passage) - letters))
+        start = self.passage.rfind(" ", 0, rng.randint(min(low, high), high)) + 1
+        end = max(last, start + letters)
+        spans = tuple((a - start, b - start) for a, b in self.spans if start <= a and b <= end)
+        return Row(self.question, self.passage[start:end], spans)
 
 
 def rows_loss(reader: CrossReader, rows: Sequence[Row]) -> Tensor:
@@ -100,7 +113,10 @@ def batches(
         rng = random.Random(f"{settings.seed} {turn}")
         order = rng.sample(everything, len(everything))
         for first in range(0, len(order), size):
-            rows = [row_of(one, near, rng, settings.apart) for one in order[first : first + size]]
+            rows = [
+                row_of(one, near, rng, settings.apart).cut(rng, settings.letters)
+                for one in order[first : first + size]
+            ]
             rows.sort(key=lambda row: len(row.passage))
             steps = [rows[at : at + settings.questions] for at in range(0, len(rows), settings.questions)]
             rng.shuffle(steps)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,20 @@ def test_train_crossreader_learns_and_goes_on_with_the_same_losses(
     assert losses(cut) == losses(whole)
     with pytest.raises(BadInput, match="--apart"):
         crossreading.run(command(answers, mpnet, cut, "--apart", "0.5"))
+
+
+@pytest.mark.parametrize("answer", ["one", "goose", "last."])
+def test_a_passage_is_cut_around_its_answer(answer):
+    passage = "one " + "hen " * 50 + "goose " + "cock " * 50 + "last."
+    start = passage.index(answer)
+    row = crossreading.Row("Who?", passage, ((start, start + len(answer)),))
+    for seed in range(20):
+        cut = row.cut(random.Random(seed), 60)
+        ((first, last),) = cut.spans
+        assert cut.passage[first:last] == answer and len(cut.passage) < 70
+        assert passage[passage.index(cut.passage) - 1] in " ."
+    apart = crossreading.Row("Who?", passage, ()).cut(random.Random(1), 60)
+    assert apart.spans == () and apart.passage in passage
 
 
 def test_an_encoder_of_others_starts_with_its_own_weights(mpnet, reader, shorter):
