@@ -127,7 +127,7 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
 
 def fitted(asked: Sequence[Asked]) -> Calibration:
     """Fit the calibration to questions asked: logistic regression over those that were read for, then the
-    lowest threshold that keeps both wrong answers and invented ones within bounds."""
+    threshold that keeps both wrong answers and invented ones within bounds, and right ones ahead."""
     read = [one for one in asked if one.score > 0]
     features = torch.tensor([[1.0, logit(one.score), logit(ahead(one.score, one.second))] for one in read])
     right = torch.tensor([float(one.best_right and one.answerable) for one in read])
@@ -148,17 +148,19 @@ def fitted(asked: Sequence[Asked]) -> Calibration:
 
 
 def threshold(asked: Sequence[Asked], calibration: Calibration) -> float:
-    """Return the lowest confidence at which wrong and invented answers are within `WRONG` and `REFUSED`."""
+    """Return the confidence that leaves most right answers over wrong ones, within `WRONG` and `REFUSED`."""
     tells = sum(one.answerable for one in asked)
     silent = len(asked) - tells
     sure = {id(one): calibration.confidence(one.score, one.second) for one in asked}
+    best, found = -1, 0.95
     for least in (step / 100 for step in range(5, 96)):
         said = [one for one in asked if sure[id(one)] >= least]
+        right = sum(one.answerable and one.best_right for one in said)
         wrong = sum(one.answerable and not one.best_right for one in said)
         invented = sum(not one.answerable for one in said)
-        if wrong <= WRONG * tells and invented <= (1 - REFUSED) * silent:
-            return least
-    return 0.95
+        if wrong <= WRONG * tells and invented <= (1 - REFUSED) * silent and right - wrong > best:
+            best, found = right - wrong, least
+    return found
 
 
 def markdown(name: str, values: dict[str, float], asked: Sequence[Asked]) -> str:

@@ -115,8 +115,11 @@ def test_a_wrapped_ring_knows_what_followed(backbone):
 
 class TestBank:
     @pytest.fixture
-    def source(self, backbone, tmp_path) -> SearchableBank:
-        sidenet = opened(made(backbone, top_k=4))
+    def sidenet(self, backbone) -> SideNet:
+        return opened(made(backbone, top_k=4))
+
+    @pytest.fixture
+    def source(self, backbone, sidenet, tmp_path) -> SearchableBank:
         encode_text(TEXT, tmp_path, backbone, bank_layout(sidenet.config))
         return SearchableBank(MemoryBank.open(tmp_path), sidenet, "book")
 
@@ -126,8 +129,8 @@ class TestBank:
         memory = Memory(stretches, sidenet)
         return memory, memory.read(LAYER, query, None)
 
-    def test_gives_the_token_after_each_slot(self, source):
-        memory, found = self.read(source._sidenet, Stretch.whole(source))
+    def test_gives_the_token_after_each_slot(self, sidenet, source):
+        memory, found = self.read(sidenet, Stretch.whole(source))
         for time, head in ((0, 0), (3, 1), (5, 3)):
             for rank, chunk in enumerate(found.chunks[0, time, head].tolist()):
                 t0, t1 = memory.locate(chunk).tokens
@@ -137,16 +140,15 @@ class TestBank:
                         == source.bank.token_ids[token + 1]
                     )
 
-    def test_the_token_after_the_range_is_not_looked_at(self, source):
-        memory, found = self.read(source._sidenet, Stretch(source, 8, 12))
+    def test_the_token_after_the_range_is_not_looked_at(self, sidenet, source):
+        memory, found = self.read(sidenet, Stretch(source, 8, 12))
         last = found.chunks == 3
         assert last.any()
         slots = found.mask.unflatten(-1, (-1, 4))
         assert not slots[..., 3][last].any()
         assert slots[..., 2][last].all()
 
-    def test_reads_as_training_did(self, backbone, source):
-        sidenet = source._sidenet
+    def test_reads_as_training_did(self, backbone, sidenet, source):
         ids = torch.from_numpy(source.bank.token_ids[:96].astype("int64"))
         ring = Ring(sidenet.config, 1, 96)
         frozen = freeze(backbone, ids, Wanted.of(sidenet.config, sidenet.config.boundaries))

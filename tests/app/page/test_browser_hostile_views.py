@@ -77,6 +77,8 @@ BOOKS = {
     "epub": build.epub({"one.xhtml": AN_EPUB}, extra={"OPS/drawn.svg": DRAWN}),
     "html": SAVED.encode(),
     "mhtml": mhtml(SAVED.encode(), "8bit"),
+    "mail": f"From: {SHORT} <a@b.example>\nTo: c@b.example\nMessage-ID: <1@b>\nSubject: {SHORT}\n"
+            f"MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\n\n{SAVED}".encode(),
     "markdown": f"# {html.escape(SHORT)}\n\n{html.escape(SAID)}\n\n{hostile.LIVE}\n\n{DRAWN}\n".encode(),
     "text": f"{SHORT}\n\n{SAID}\n\n{hostile.LIVE}\n\n{DRAWN}\n".encode(),
     "pdf": build.storybook(SHORT, SHORT, "note", [(SHORT, [SAID])]),
