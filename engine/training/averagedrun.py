@@ -1,5 +1,7 @@
 """A run of training that goes on where it was killed, and gives the mean of its last weights."""
 
+import argparse
+import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,8 +11,12 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from engine import heap
+from engine.arguments import natural, positive, thread_count
+from engine.training.answers import Exercise, exercises, grouped, story_exercises
 from engine.training.checkpoint import read_state, write_state
 from engine.training.curves import StepLog, read_log
+from ingest.errors import BadInput
 
 LOG_FILE = "log.csv"
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -48,6 +54,9 @@ class Report:
     exact: float
     f1: float
     seconds: float
+
+
+Settings = TypeVar("Settings", bound=Descent)
 
 
 class AveragedRun(Generic[Trained]):
@@ -143,6 +152,51 @@ def train(
         run.save(folder)
         keep(made)
     draw_scores(log.file, folder / "curve.png")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, settings: Descent) -> None:
+    """Add what every such run is told: the questions to learn from, its folder, its settings."""
+    parser.add_argument(
+        "--answers", type=Path, action="append", default=[], metavar="FILE",
+        help="rows of passage and question",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stories", nargs=2, type=Path, action="append", default=[], metavar=("DOCUMENTS", "QUESTIONS"),
+        help="documents in sections, and questions that name them",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--every", type=positive, default=100, metavar="N", help="steps between checkpoints")
+    parser.add_argument(
+        "--held-out", type=natural, default=300, metavar="N", help="questions that are scored"
+    )
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products")
+    parser.add_argument("--threads", type=thread_count, metavar="N", help="processor threads")
+    for name, value in dataclasses.asdict(settings).items():
+        parser.add_argument("--" + name, type=type(value), default=value, metavar=str(value))
+
+
+def begin(
+    arguments: argparse.Namespace, kind: type[Settings]
+) -> tuple[Settings, list[list[Exercise]], list[Exercise]]:
+    """Return the settings of a run, the exercises to learn from by passage, and those that are scored.
+
+    Raises
+    ------
+    BadInput
+        There are none to learn from.
+    """
+    settings = kind(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(kind)})
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    heap.keep()
+    rows = [one for file in arguments.answers for one in exercises(file)]
+    rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
+    everything = grouped(rows, settings.seed)
+    groups = [group for group in everything if not group[0].held_out]
+    if not groups:
+        raise BadInput("there are no questions to learn from; name files with --answers or --stories")
+    kept = [one for group in everything if group[0].held_out for one in group if one.spans]
+    return settings, groups, kept[: arguments.held_out]
 
 
 def draw_scores(file: Path, picture: Path) -> None:

@@ -18,8 +18,6 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from engine import heap
-from engine.arguments import natural, positive, thread_count
 from engine.sidenet.crossreader import (
     FIRST_PLACE,
     CrossConfig,
@@ -28,8 +26,15 @@ from engine.sidenet.crossreader import (
     save_crossreader,
 )
 from engine.sidenet.reading import best_spans
-from engine.training.answers import Exercise, exercises, grouped, overlap, story_exercises, words_of
-from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, train
+from engine.training.answers import Exercise, overlap, words_of
+from engine.training.averagedrun import (
+    PRECISIONS,
+    AveragedRun,
+    Descent,
+    add_run_arguments,
+    begin,
+    train,
+)
 from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
 from engine.training.reading import SORTED
@@ -191,42 +196,15 @@ def of_mpnet(theirs: Mapping[str, Tensor], config: CrossConfig) -> dict[str, Ten
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "--answers", type=Path, action="append", default=[], metavar="FILE",
-        help="rows of passage and question",
-    )  # fmt: skip
-    parser.add_argument(
-        "--stories", nargs=2, type=Path, action="append", default=[], metavar=("DOCUMENTS", "QUESTIONS"),
-        help="documents in sections, and questions that name them",
-    )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    add_run_arguments(parser, CrossSettings())
     parser.add_argument(
         "--start", type=Path, required=True, metavar="DIR", help="an MPNet, or an earlier run"
     )
-    parser.add_argument("--every", type=positive, default=100, metavar="N", help="steps between checkpoints")
-    parser.add_argument(
-        "--held-out", type=natural, default=300, metavar="N", help="questions that are scored"
-    )
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products")
-    parser.add_argument("--threads", type=thread_count, metavar="N", help="processor threads")
-    for name, value in dataclasses.asdict(CrossSettings()).items():
-        parser.add_argument("--" + name, type=type(value), default=value, metavar=str(value))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, save; return the exit code 0."""
-    names = [field.name for field in dataclasses.fields(CrossSettings)]
-    settings = CrossSettings(**{name: getattr(arguments, name) for name in names})
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    heap.keep()
-    rows = [one for file in arguments.answers for one in exercises(file)]
-    rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
-    everything = grouped(rows, settings.seed)
-    groups = [group for group in everything if not group[0].held_out]
-    if not groups:
-        raise BadInput("there are no questions to learn from; name files with --answers or --stories")
-    kept = [one for group in everything if group[0].held_out for one in group if one.spans]
+    settings, groups, held_out = begin(arguments, CrossSettings)
     torch.manual_seed(settings.seed)
     reader = starting_reader(arguments.start)
     keep_options(arguments.out, dataclasses.asdict(settings))
@@ -252,7 +230,7 @@ def run(arguments: argparse.Namespace) -> int:
         batches(groups, near, settings),
         lambda rows: rows_loss(reader, rows),
         averaged,
-        lambda made: passage_scores(made, kept[: arguments.held_out]),
+        lambda made: passage_scores(made, held_out),
         lambda made: save_crossreader(made, arguments.out),
         arguments.out,
         arguments.every,

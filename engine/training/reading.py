@@ -15,14 +15,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine import heap
-from engine.arguments import natural, positive, thread_count
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.reading import ReadingLayers, load_reader, save_reader
-from engine.training.answers import Exercise, exercises, grouped, story_exercises
-from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, train
+from engine.training.answers import Exercise
+from engine.training.averagedrun import (
+    PRECISIONS,
+    AveragedRun,
+    Descent,
+    add_run_arguments,
+    begin,
+    train,
+)
 from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, gold_passage_scores, reading_of, scores_of
@@ -99,46 +104,16 @@ def rows_of(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "--answers",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="rows of passage and question",
-    )
-    parser.add_argument(
-        "--stories", nargs=2, type=Path, action="append", default=[], metavar=("DOCUMENTS", "QUESTIONS"),
-        help="documents in sections, and questions that name them",
-    )  # fmt: skip
+    add_run_arguments(parser, ReadingSettings())
     parser.add_argument("--states", type=Path, required=True, metavar="DIR", help="keep frozen states here")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this reader's weights")
     parser.add_argument("--only-states", action="store_true", help="compute the states of all texts and end")
-    parser.add_argument("--every", type=positive, default=100, metavar="N", help="steps between checkpoints")
-    parser.add_argument(
-        "--held-out", type=natural, default=300, metavar="N", help="questions that are scored"
-    )
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products")
-    parser.add_argument("--threads", type=thread_count, metavar="N", help="processor threads")
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
-    for name, value in dataclasses.asdict(ReadingSettings()).items():
-        parser.add_argument("--" + name, type=type(value), default=value, metavar=str(value))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute states, train, save; return the exit code 0."""
-    names = [field.name for field in dataclasses.fields(ReadingSettings)]
-    settings = ReadingSettings(**{name: getattr(arguments, name) for name in names})
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    heap.keep()
-    rows = [one for file in arguments.answers for one in exercises(file)]
-    rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
-    everything = grouped(rows, settings.seed)
-    groups = [group for group in everything if not group[0].held_out]
-    if not groups:
-        raise BadInput("there are no questions to learn from; name files with --answers or --stories")
+    settings, groups, held_out = begin(arguments, ReadingSettings)
     backbone = load_backbone(Paths.default(), arguments.model)
     precision = PRECISIONS[arguments.precision]
     store = StateStore(arguments.states, backbone, settings.block, precision)
@@ -149,8 +124,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{first + LESSON} of {len(groups)} passages", flush=True)
         return 0
     keep_options(arguments.out, dataclasses.asdict(settings))
-    kept = [one for group in everything if group[0].held_out for one in group if one.spans]
-    held_out = kept[: arguments.held_out]
     store.add([one.question for one in held_out], [one.passage for one in held_out])
     torch.manual_seed(settings.seed)
     layers = starting_layers(backbone, settings, arguments.start)
