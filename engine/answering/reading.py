@@ -186,9 +186,8 @@ def read_windows(
         scores = layers([asked] * len(windows), [one.states for one in windows])
     found = []
     for row, one in enumerate(windows):
-        count, weight = len(one.states), (1 + one.rank) ** -layers.calibration.rank
-        start, end = scores.start[row, :count], scores.end[row, :count]
-        found.append(spans_of(one, one.spans, start, end, scores.null[row], weight))
+        start, end = (logits[row, : len(one.states)] for logits in (scores.start, scores.end))
+        found.append(spans_of(one, one.spans, start, end, scores.null[row], layers.calibration.rank))
     return found, scores.kind.softmax(-1)
 
 
@@ -217,19 +216,19 @@ def read_texts(
         read = cross.read(question, passages)
     found = []
     for one, start, scores in zip(windows, starts, read, strict=True):
-        found += spans_of(
-            one, scores.spans + start, scores.start, scores.end, scores.null, (1 + one.rank) ** -rank
-        )
+        found += spans_of(one, scores.spans + start, scores.start, scores.end, scores.null, rank)
     return found
 
 
 def spans_of(
-    window: Window, places: np.ndarray, start: Tensor, end: Tensor, null: Tensor, weight: float
+    window: Window, places: np.ndarray, start: Tensor, end: Tensor, null: Tensor, rank: float
 ) -> list[Span]:
     """Return the most probable spans of a window, without their text.
 
-    places: (tokens, 2) characters. start, end: (tokens,) logits. null: (2,) logits of "does not tell".
+    places: (tokens, 2) characters. start, end: (tokens,) logits. null: (2,) logits of "does not tell". rank:
+    the calibration's ρ.
     """
+    weight = (1 + window.rank) ** -rank
     starts, ends = (
         torch.cat((logits, null[side : side + 1])).log_softmax(0)[:-1]
         for side, logits in enumerate((start, end))

@@ -16,8 +16,8 @@ from engine.answering.reading import Found, Span, Window, agreed, worth_reading_
 from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
 from engine.sidenet.packed import InFour, packed_in_four, unpacked
 from engine.training import crossreading
-from engine.training.averagedrun import AveragedRun
 from ingest.errors import BadInput
+from tests.engine.killing import killed_after
 
 MARKS = ("<s>", "<pad>", "</s>", "[UNK]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.?"
@@ -190,9 +190,7 @@ def shorter(monkeypatch):
     torch.set_num_threads(threads)
 
 
-def test_train_crossreader_learns_and_goes_on_with_the_same_losses(
-    answers, mpnet, tmp_path, monkeypatch, shorter
-):
+def test_train_crossreader_learns_and_goes_on_with_the_same_losses(answers, mpnet, tmp_path, shorter):
     def losses(folder: Path) -> list[list[str]]:
         return [row.split(",")[:4] for row in (folder / "log.csv").read_text().splitlines()[1:]]
 
@@ -201,16 +199,7 @@ def test_train_crossreader_learns_and_goes_on_with_the_same_losses(
     assert float(losses(whole)[-1][1]) < 0.8 * float(losses(whole)[0][1])
     assert load_crossreader(whole) is not None and (whole / "curve.png").is_file()
 
-    save, saved = AveragedRun.save, []
-
-    def killed(self, folder):
-        save(self, folder)
-        saved.append(self.step)
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(AveragedRun, "save", killed)
+    with killed_after(2):
         crossreading.run(command(answers, mpnet, cut))
     assert crossreading.run(command(answers, mpnet, cut)) == 0
     assert losses(cut) == losses(whole)

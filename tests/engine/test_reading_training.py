@@ -15,13 +15,13 @@ from engine.paths import Paths
 from engine.sidenet.reading import Calibration, ReadingLayers, load_reader, save_reader
 from engine.training import reading
 from engine.training.answers import Exercise, exercise_of, exercises, similar_span, story_exercises
-from engine.training.averagedrun import AveragedRun
 from engine.training.madeanswers import made_rows
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, reading_of, scores_of, token_spans
 from engine.training.states import StateStore
 from ingest.document import Document
 from ingest.errors import BadInput
+from tests.engine.killing import killed_after
 
 NAMES = ("Tansy", "Humphrey", "Farrow", "Quill", "Amberley", "Marlow")
 
@@ -205,18 +205,8 @@ def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_sett
     assert load_reader(tmp_path / "whole" / "run", backbone).block == 2
     assert (tmp_path / "whole" / "run" / "curve.png").is_file()
 
-    save, saved = AveragedRun.save, []
-
-    def killed(self, folder):
-        save(self, folder)
-        saved.append(self.step)
-        if len(saved) == 5:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(AveragedRun, "save", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_after(5):
         reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "2"))
-    monkeypatch.setattr(AveragedRun, "save", save)
     assert reading.run(command(answers, tmp_path / "cut", "--steps", "40", "--passages", "2")) == 0
     cut = [row.split(",")[:4] for row in (tmp_path / "cut" / "run" / "log.csv").read_text().splitlines()[1:]]
     assert cut == losses[tmp_path / "whole"]
