@@ -17,6 +17,7 @@ from typing import Any, Literal
 from ingest.charset import decode
 from ingest.errors import BadInput, named
 from ingest.limits import Limits
+from ingest.shielded import bare
 from ingest.source import Source, read_source
 
 DELIMITERS = ",\t;|"
@@ -226,7 +227,7 @@ def _records(text: str, delimiter: str, quoting: Literal[0, 3], line: int) -> It
     lines = (match[0] for match in _LINE.finditer(text))
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=strict)
     for cells in reader:
-        yield line, cells
+        yield line, list(map(bare, cells))
         line = before + reader.line_num + 1
 
 

@@ -38,6 +38,7 @@ PLAIN_DATA = {
     "ingest.segments",
     "ingest.passages",
     "ingest.errors",
+    "ingest.shielded",
 }
 FORBIDDEN = {
     "ingest": {

@@ -24,7 +24,8 @@ from engine.arguments import natural, positive, seed, thread_count
 from engine.bench.subject import home_with_backbone, report
 from engine.bench.tiny import write_tiny_model
 
-STRIKE_AFTER, FULL_SECONDS = (1.0, 8.0), (2.0, 6.0)  # of a life; of a full disk
+STRIKE_AFTER, FULL_SECONDS = (0.3, 4.0), (1.0, 3.0)  # of a life; of a full disk
+EARLY_SHARE, EARLY_AFTER = 0.25, (0.1, 3.0)  # of kills that come while it starts; seconds of the start
 CALM = {"ask": 80, "add": 16, "remove": 4}  # per cent of the requests that follow
 
 
@@ -96,7 +97,7 @@ def placed(folder: Path, disk: Path, arguments: argparse.Namespace) -> Soaked:
     if arguments.tiny:
         settings["LONGMEM_MODEL"] = str(write_tiny_model(folder / "model"))
     home = disk / "home" if arguments.tiny or (disk / "home").exists() else home_with_backbone(disk)
-    return Soaked(home, folder / "temporary", arguments.threads, settings)
+    return Soaked(home, folder / "temporary", arguments.threads, settings, lives=1 + arguments.kills)
 
 
 @contextlib.contextmanager
@@ -135,18 +136,21 @@ def strike(ledger: Ledger, server: Soaked, disk: SmallDisk, end: float) -> None:
                 time.sleep(ledger.chance.uniform(*FULL_SECONDS))
             disk.free()
             ledger.fill(is_filling=False, is_full=False)
-            ledger.strikes["full"] -= 1
-            ledger.done["full"] += 1
+            ledger.struck("full")
         print(f"bench soak: still to come {dict(ledger.strikes)}", file=sys.stderr, flush=True)
     ledger.ended = True
 
 
 def again(ledger: Ledger, server: Soaked) -> None:
-    """Kill the program and start it again."""
+    """Kill the program and start it again; at times it is killed once more while it starts."""
     server.kill()
+    ledger.struck("kill")
+    while ledger.strikes["kill"] and ledger.chance.random() < EARLY_SHARE:
+        server.begin()
+        time.sleep(ledger.chance.uniform(*EARLY_AFTER))
+        server.kill()
+        ledger.struck("kill", "early kill")
     server.start()
-    ledger.strikes["kill"] -= 1
-    ledger.done["kill"] += 1
 
 
 def used(server: Soaked) -> dict[str, float]:

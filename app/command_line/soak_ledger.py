@@ -74,6 +74,11 @@ class Ledger:
         self._full_times += is_filling and not self.is_filling
         self.is_filling, self.is_full = is_filling, is_full
 
+    def struck(self, kind: str, also: str = "") -> None:
+        """Note that one of the kills or full disks has come; also: what it is counted as besides."""
+        self.strikes[kind] -= 1
+        self.done.update(filter(None, (kind, also)))
+
     def visit(self, server: Soaked) -> None:
         """Be a visitor, until nothing is left to do or the round ends."""
         while (task := self._next()) is not None:
@@ -97,7 +102,8 @@ class Ledger:
         """Tell what was done."""
         names = {
             "ask": "questions answered", "add": "books added", "remove": "books removed",
-            "kill": "SIGKILLs", "full": "full disks", "full kill": "SIGKILLs while the disk was full",
+            "kill": "SIGKILLs", "early kill": "SIGKILLs while it started",
+            "full": "full disks", "full kill": "SIGKILLs while the disk was full",
             "cut off": "requests cut off and sent again", "full ask": "questions answered on a full disk",
             "full remove": "books removed on a full disk",
             "refused": "requests refused for want of room, and sent again",
@@ -156,7 +162,7 @@ class Ledger:
             return kind, chosen
 
     def _add(self, server: Soaked, number: int) -> None:
-        entry = server.call("add", server.upload("lamp.md", written(number)), "", "", "")
+        entry = server.call("add", server.upload("lamp.md", written(number).encode()), "", "", "")
         with self._lock:
             self.books[entry["id"]] = number
 

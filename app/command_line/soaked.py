@@ -14,9 +14,11 @@ from typing import Any
 import httpx
 import psutil
 
+from app.command_line.forked import Original, can_fork
 from engine.errors import Failure
 from engine.paths import PROJECT, Paths
 
+NOT_KEPT = httpx.Limits(max_keepalive_connections=0)  # a connection to a program that was killed is no use
 AWAY = (httpx.TransportError, json.JSONDecodeError)  # what a killed program leaves of a request
 START_SECONDS, WAIT_SECONDS = 900.0, 0.3  # of a machine with much other work
 
@@ -28,7 +30,10 @@ class Refused(Exception):
 class Soaked:
     """The program at one address through all its lives."""
 
-    def __init__(self, home: Path, temporary: Path, threads: int, settings: dict[str, str]) -> None:
+    def __init__(
+        self, home: Path, temporary: Path, threads: int, settings: dict[str, str], lives: int = 1
+    ) -> None:
+        """settings: of its environment. lives: how often it will start; many of them are copies of one."""
         self.home, self.temporary = home, temporary
         temporary.mkdir(exist_ok=True)
         self._environment = os.environ | settings | {"LONGMEM_HOME": str(home), "TMPDIR": str(temporary)}
@@ -37,25 +42,36 @@ class Soaked:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/"
-        self._command = [sys.executable, str(PROJECT / "launch.py"), "--port", str(port), "--threads",
-                         str(threads)]  # fmt: skip
-        self._process: subprocess.Popen | None = None
+        self._arguments = ["--port", str(port), "--threads", str(threads)]
+        self._original = Original(self._environment, self._log) if lives > 1 and can_fork() else None
+        self._process: psutil.Process | None = None
+        # a client is dear to make: it reads all certificates of the machine
+        self._http = httpx.Client(base_url=self.url, timeout=300, limits=NOT_KEPT)
         self.held: list[dict[str, float]] = []
 
     def start(self) -> None:
         """Start it, and wait until it answers. Raises Failure where it ends or never does."""
-        with self._log.open("a") as log:
-            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+        self.begin()
+        assert self._process is not None
         end = time.monotonic() + START_SECONDS
         while True:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}config", timeout=30).status_code == 200:
+                if self._http.get("config", timeout=30).status_code == 200:
                     break
-            if self._process.poll() is not None or time.monotonic() > end:
+            if self._has_ended() or time.monotonic() > end:
                 said = self._log.read_text(errors="replace").splitlines()[-1:]
                 raise Failure(f"the program did not come back: {''.join(said) or 'it says nothing'}")
             time.sleep(WAIT_SECONDS)
         self.held = []
+
+    def begin(self) -> None:
+        """Begin to start it, and wait for nothing."""
+        if self._original is not None:
+            self._process = self._original.begun(self._arguments)
+            return
+        command = [sys.executable, str(PROJECT / "launch.py"), *self._arguments]
+        with self._log.open("a") as log:
+            self._process = psutil.Popen(command, env=self._environment, stdout=log, stderr=log)
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -68,13 +84,21 @@ class Soaked:
         assert self._process is not None
         self._process.terminate()
         self._process.wait(120)
+        if self._original is not None:
+            self._original.close()
+
+    def _has_ended(self) -> bool:
+        assert self._process is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return bool(self._process.status() == psutil.STATUS_ZOMBIE)
+        return True
 
     def look(self) -> None:
         """Note down what it holds now, where it lives."""
         assert self._process is not None
         database = Paths(self.home).database
         with contextlib.suppress(psutil.Error, OSError):
-            process = psutil.Process(self._process.pid)
+            process = self._process
             handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
             log = database.with_name(f"{database.name}-wal")
             halves = [*self.temporary.rglob("*"), *self.home.rglob("*.tmp")]
@@ -88,18 +112,17 @@ class Soaked:
 
     def call(self, name: str, *data: object) -> Any:
         """Call an endpoint. Raises Refused with its words, or one of AWAY where the program was killed."""
-        with httpx.Client(base_url=self.url, timeout=300) as http:
-            begun = http.post(f"gradio_api/call/{name}", json={"data": list(data)}).json()
-            told = http.get(f"gradio_api/call/{name}/{begun['event_id']}").text
+        begun = self._http.post(f"gradio_api/call/{name}", json={"data": list(data)}).json()
+        told = self._http.get(f"gradio_api/call/{name}/{begun['event_id']}").text
         event, _, last = told.strip().rpartition("\ndata: ")
         if event.endswith("event: error"):
             raise Refused(last)
         return json.loads(last)[0]
 
-    def upload(self, name: str, text: str) -> dict[str, Any]:
+    def upload(self, name: str, data: bytes) -> dict[str, Any]:
         """Upload a file; returns what `add` takes."""
-        files = {"files": (name, text.encode())}
-        answer = httpx.post(f"{self.url}gradio_api/upload", files=files, timeout=60)
+        files = {"files": (name, data)}
+        answer = self._http.post("gradio_api/upload", files=files)
         return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
     def verified(self) -> int:

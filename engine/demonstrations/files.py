@@ -1,4 +1,7 @@
-"""What goes out of a library: examples, or the labels of a file, as CSV, TSV or JSONL by the name's end."""
+"""What goes out of a library: examples, or the labels of a file, as CSV, TSV or JSONL by the name's end.
+
+CSV and TSV are for spreadsheets, which run no cell of them; JSONL holds every text as it is.
+"""
 
 import csv
 import json
@@ -8,6 +11,7 @@ from typing import Any
 
 from engine.errors import Failure
 from ingest.errors import BadInput
+from ingest.shielded import shielded
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
@@ -31,10 +35,10 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
                     count += 1
             else:
                 delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-                table = csv.DictWriter(handle, columns, delimiter=delimiter, extrasaction="ignore")
-                table.writeheader()
+                table = csv.writer(handle, delimiter=delimiter)
+                table.writerow(map(shielded, columns))
                 for row in rows:
-                    table.writerow({name: _shielded(row.get(name, "")) for name in columns})
+                    table.writerow(_cell(row.get(name, "")) for name in columns)
                     count += 1
         partial.replace(path)
     except OSError as error:
@@ -44,16 +48,5 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
     return count
 
 
-def _shielded(value: Any) -> Any:
-    """Put an apostrophe before text that a spreadsheet would take for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") and not _is_number(value):
-        return "'" + value
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _cell(value: Any) -> Any:
+    return shielded(value) if isinstance(value, str) else value

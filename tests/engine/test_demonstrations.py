@@ -1,5 +1,6 @@
 """Demonstration libraries over a tiny random model: import, bank, jobs, classification, files."""
 
+import csv
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from engine.backbone.backbone import Backbone
 from engine.demonstrations import classifier
 from engine.demonstrations.demonstrations import Demonstrations
 from engine.demonstrations.examplebank import encoded_ids, packed, written
+from engine.demonstrations.files import write_rows
 from engine.demonstrations.heldout import wilson
 from engine.demonstrations.importing import Row
 from engine.demonstrations.memory import DemonstrationReader
@@ -693,12 +695,43 @@ def test_an_empty_text_in_a_file_is_named(demos, films, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
 def test_an_export_can_be_imported_again(demos, films, tmp_path, suffix):
-    demos.store.add(films.id, [Row(0, "=1+2 is no formula, but a review", "negative")])
+    odd = ["=1+2 is no formula, but a review", "'=1 has an apostrophe of its own", "+3 'odd'", "'so' said he"]
+    demos.store.add(films.id, [Row(0, text, "negative") for text in odd])
     path = tmp_path / f"films{suffix}"
-    assert demos.export(films.id, path) == 41
+    assert demos.export(films.id, path) == 44
     again = demos.preview(read_table(path))
-    assert len(again.rows) == 41 and not again.problems
-    assert again.counts == {"negative": 21, "positive": 20}
+    assert len(again.rows) == 44 and not again.problems
+    assert again.counts == {"negative": 24, "positive": 20}
+    assert set(odd) < {row.text for row in again.rows}
+
+
+FORMULAS = [
+    '=HYPERLINK("http://a")',
+    "+1+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    " =1",
+    "＝1",
+    "'=1",
+]
+WORDS = ["-5", "+3.5e2", "a = b", "'tis", "", "' ", "1-2"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_a_spreadsheet_runs_no_cell_of_an_export(tmp_path, suffix):
+    """Neither a cell nor the name of a column; what is read again is the same."""
+    path, columns = tmp_path / f"out{suffix}", ["=1+1", "label"]
+    rows = [dict(zip(columns, (text, "a"), strict=True)) for text in FORMULAS + WORDS]
+    assert write_rows(path, columns, rows) == len(rows)
+    with path.open(newline="") as handle:
+        header, *cells = csv.reader(handle, delimiter="\t" if suffix == ".tsv" else ",")
+    assert header[0] == "'=1+1"
+    assert [one[0] for one in cells] == [f"'{text}" for text in FORMULAS] + WORDS
+    again = read_table(path, header=True)
+    assert again.columns == tuple(columns)
+    assert [row[0] for row in again.rows] == FORMULAS + WORDS
 
 
 def test_a_file_named_as_a_library_is_imported_once(demos, tmp_path):
