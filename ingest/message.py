@@ -14,10 +14,12 @@ from ingest.cleaning import one_line
 
 PAGES = frozenset(["text/html", "application/xhtml+xml"])
 DEEPEST = 6  # parts in parts
-_MOST_PARTS = 2_000
+_MOST_PARTS = 2_000  # of a whole message
+_LONGEST_FIELD = 2_000  # letters of one that names kinds and files: `email` takes the square of it
 LINE_END = re.compile(rb"\r\n?")
 _HEADER = re.compile(rb"(?:(?:From |[!-9;-~]{1,200}:|[ \t]).*+\n)*+")
 _CODING = "Content-Transfer-Encoding"
+_NAMING = ("Content-Type", "Content-Disposition")
 _WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\n]{0,1000}\?="
 _WORDS = re.compile(rf"{_WORD}(?:\s{{1,20}}{_WORD})*")
 _DASHED = re.compile(rb"^--([^\n]*)(?:\n|\Z)", re.MULTILINE)
@@ -27,10 +29,15 @@ _BASE64 = re.compile(rb"(?:[ \t]*+[A-Za-z0-9+/]*+={0,2}[ \t]*+\n)*+")
 class Part:
     """A message or one of its parts: the header, and the body as it was sent."""
 
-    def __init__(self, data: bytes):
+    def __init__(self, data: bytes, message: "Part | None" = None):
+        """message: the outermost one, which counts its parts."""
         match = _HEADER.match(data)
         end = match.end() if match else 0
         self.header = BytesHeaderParser().parsebytes(data[:end])
+        for name in _NAMING:
+            if len(value := str(self.header.get(name, ""))) > _LONGEST_FIELD:
+                self.header.replace_header(name, value[:_LONGEST_FIELD])
+        self._message, self._count = message or self, 0
         self.raw = data[end:].removeprefix(b"\n")
         self.kind = self.header.get_content_type()
         charset = self.header.get_content_charset("") or ""
@@ -41,9 +48,9 @@ class Part:
             self.header.replace_header(_CODING, self.coding)
 
     @classmethod
-    def whole(cls, data: bytes) -> "Part":
-        """Read the outermost message of a file."""
-        return cls(LINE_END.sub(b"\n", data.removeprefix(b"\xef\xbb\xbf").lstrip()))
+    def whole(cls, data: bytes, message: "Part | None" = None) -> "Part":
+        """Read a message: the outermost of a file, or one that lies in another."""
+        return cls(LINE_END.sub(b"\n", data.removeprefix(b"\xef\xbb\xbf").lstrip()), message)
 
     def body(self) -> bytes:
         """Return the body without its transfer coding; damage in it costs what is damaged."""
@@ -63,18 +70,22 @@ class Part:
     def parts(self) -> list["Part"]:
         """Return the parts right inside; none where there are none that can be told apart."""
         if self.kind == "message/rfc822":
-            return [Part.whole(self.body())]
+            return [Part.whole(self.body(), self._message)]
         text, start = self.body(), -1
         found: list[Part] = []
         for end, behind, is_last in self._marks(text):
             if start >= 0:
-                found.append(Part(text[start:end]))
+                found.append(self._inner(text[start:end]))
             start = -1 if is_last else behind
-            if len(found) > _MOST_PARTS:
+            if self._message._count > _MOST_PARTS:
                 break
         if 0 <= start < len(text):  # it was cut off
-            found.append(Part(text[start:]))
+            found.append(self._inner(text[start:]))
         return found
+
+    def _inner(self, data: bytes) -> "Part":
+        self._message._count += 1
+        return Part(data, self._message)
 
     def _marks(self, text: bytes) -> Iterator[tuple[int, int, bool]]:
         """Yield where each line between parts begins and ends, and whether it stands behind the last."""

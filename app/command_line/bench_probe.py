@@ -1,8 +1,8 @@
 """`bench probe`: whether the page goes on answering while it reads hostile files, several at once.
 
-A process of its own asks for the shelf every 50 ms, for the page's front every 500 (which costs as much as ten
-shelves), and beside them a server that does nothing: how late that one answers is how busy the machine is, and
-no fault of the page. The same is done with the page idle before. What counts is how many answers came late.
+A process of its own asks for the shelf every 50 ms, for the front every 500 (it is as dear as ten shelves),
+and beside them a server that does nothing: how late that one answers is how busy the machine is, and no fault
+of the page. The same is done with the page idle before. What counts is how many answers came late.
 """
 
 import argparse

@@ -6,9 +6,11 @@ import quopri
 import pytest
 
 from ingest.errors import BadInput
+from ingest.message import Part
 from ingest.parse import parse
 from tests.ingest.build import page
 from tests.ingest.test_formats import read
+from tests.test_patterns import impatient, is_steep  # noqa: F401 (fixture)
 
 WORDS = "Der Müller mahlt den Roggen."
 HEAD = "From: Ann Müller <ann@mill.example>\nTo: ben@mill.example\nDate: Mon, 1 Mar 2021 10:00:00 +0100\n"
@@ -156,3 +158,31 @@ def test_what_only_looks_like_a_mail_is_none(tmp_path, words):
     path = tmp_path / "a.txt"
     path.write_text(words)
     assert parse(path).format in ("text", "html")
+
+
+LONG_FIELDS = {
+    "parameters": lambda size: "Content-Type: text/plain" + ";a" * (size // 2),
+    "quoted": lambda size: 'Content-Type: text/plain; a="' + ";" * size,
+    "names in pieces": lambda size: (
+        "Content-Disposition: attachment" + "".join(f";filename*{number}*=x" for number in range(size // 16))
+    ),
+    "boundary": lambda size: 'Content-Type: multipart/mixed; boundary="' + ";" * size,
+}
+
+
+@pytest.mark.parametrize("name", LONG_FIELDS)
+def test_a_long_field_is_read_in_proportion(impatient, name):  # noqa: F811
+    def kind_and_name(data: bytes) -> None:
+        part = Part.whole(data)
+        part.file_name(), part.parts(), part.is_attached()
+
+    assert not is_steep(kind_and_name, lambda size: f"{HEAD}{LONG_FIELDS[name](size)}\n\na\n".encode())
+
+
+def test_parts_are_counted_over_the_whole_message():
+    inner = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\na\n" * 1_500
+    data = b"Content-Type: multipart/mixed; boundary=o\n\n" + (b"--o\n" + inner) * 20
+    found = list(Part.whole(data).walk())
+    assert 2_000 < len(found) < 2_100
+    forwarded = b"Content-Type: message/rfc822\n\n" + data
+    assert len(list(Part.whole(forwarded).walk())) < 2_100
