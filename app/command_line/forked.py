@@ -7,6 +7,7 @@ would do nothing else on a busy machine. A copy runs the very command line, and 
 import contextlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -52,11 +53,11 @@ class Original:
 
 def begin_what_is_told() -> None:
     """Import everything, and begin a copy for each line of arguments on standard input."""
-    from app.command_line import commands
     from app.command_line.opening import named_model, stay_local, wait_asleep
 
     stay_local(named_model([]))
     wait_asleep()
+    program = runpy.run_path(str(PROJECT / "launch.py"))
     _import_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here asks how a copy ended
     while line := sys.stdin.readline():
@@ -68,16 +69,14 @@ def begin_what_is_told() -> None:
         os.dup2(2, 1)
         code: Any = 1
         with contextlib.suppress(SystemExit):
-            code = commands.main(json.loads(line))
+            code = program["main"](json.loads(line))
         os._exit(code)
 
 
 def _import_all() -> None:
     """Import what a start and the first question of it import."""
-    import transformers
-
     from app.page import page  # noqa: F401
     from engine.assistant import Assistant  # noqa: F401
+    from engine.bench import tiny
 
-    for lazy in ("AutoConfig", "AutoTokenizer", "LlamaForCausalLM", "PreTrainedTokenizerFast"):
-        getattr(transformers, lazy)
+    tiny.import_its_parts()

@@ -11,6 +11,11 @@ CHAT_TEMPLATE = (
 )
 
 
+def import_its_parts() -> None:
+    """Import what opening such a model imports, which takes longer than all else of it."""
+    from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: F401
+
+
 def tiny_tokenizer() -> Any:
     """Make a byte-level tokenizer without merges: 256 bytes and the chat marks, any text round-trips."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
