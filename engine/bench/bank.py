@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the benchmark."""
     parser.add_argument("--tokens", type=positive, nargs="+", default=TOKENS, help="lengths to compare")
     parser.add_argument("--dtype", choices=DTYPES, default="float16")
-    parser.add_argument("--index", default="mapped", help="index that the reader searches with")
     parser.add_argument("--folder", type=Path, help="where to write (some 1.3 GB per million tokens)")
     parser.add_argument("--threads", type=thread_count, default=2, help="processor threads")
     add_json(parser)
@@ -83,7 +82,7 @@ def measure(folder: Path, tokens: int, arguments: argparse.Namespace) -> Measure
     """Writes and reads one bank, each in a fresh process; removes it."""
     layout = BankLayout((20,), kv_heads=3, head_dim=64, search_block=8, width=576, dtype=arguments.dtype)
     written = _in_a_process(write, folder, layout, tokens, arguments.threads)
-    read = _in_a_process(read_back, folder, layout, arguments.index, arguments.threads)
+    read = _in_a_process(read_back, folder, layout, arguments.threads)
     delete_bank(folder)
     return Measured(tokens=tokens, dtype=layout.dtype, **written, **read)
 
@@ -108,7 +107,7 @@ def write(folder: Path, layout: BankLayout, tokens: int, threads: int) -> dict[s
     return {"write_seconds": time.perf_counter() - start, "writer_peak": resident()["peak"]}
 
 
-def read_back(folder: Path, layout: BankLayout, index: str, threads: int) -> dict[str, float]:
+def read_back(folder: Path, layout: BankLayout, threads: int) -> dict[str, float]:
     """Opens, searches with learned keys, gathers, and verifies."""
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(1)
@@ -118,7 +117,7 @@ def read_back(folder: Path, layout: BankLayout, index: str, threads: int) -> dic
     start = time.perf_counter()
     bank = MemoryBank.open(folder, IDENTITY, layout)
     opened = time.perf_counter() - start
-    found = make_index(bank.search_keys("bench", lambda pooled: pooled @ matrix), index)
+    found = make_index(bank.search_keys("bench", lambda pooled: pooled @ matrix))
     searching, gathering = [], []
     for query in queries.split(1):
         start = time.perf_counter()

@@ -8,7 +8,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,7 @@ import torch
 
 from engine.arguments import positive, thread_count
 from engine.bench.subject import add_json, print_object
-from engine.retrieval.index import SearchIndex
-from engine.retrieval.kinds import KINDS, default_kind, make_index, usable_kinds
+from engine.retrieval.kinds import KINDS, make_index, usable_kinds
 from ingest.errors import BadInput
 
 TOKENS_PER_CHUNK = 4
@@ -61,6 +60,24 @@ class Row:
     megabytes: float
     agrees: float
 
+    @property
+    def tokens(self) -> int:
+        return self.chunks * TOKENS_PER_CHUNK
+
+
+COLUMNS = (  # head, width, how a row is written in it
+    ("search keys", 20, "{0.keys}"),
+    ("chunks", 10, "{0.chunks:,}"),
+    ("tokens", 10, "{0.tokens:,}"),
+    ("index", 9, "{0.index}"),
+    ("queries", 8, "{0.queries}"),
+    ("ms", 9, "{0.milliseconds:.2f}"),
+    ("cpu ms", 9, "{0.processor_milliseconds:.2f}"),
+    ("build s", 8, "{0.build_seconds:.2f}"),
+    ("MB held", 8, "{0.megabytes:.0f}"),
+    ("agrees", 7, "{0.agrees:.4f}"),
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the benchmark."""
@@ -81,29 +98,16 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     rows = []
     try:
-        _print(
-            (
-                "search keys",
-                "chunks",
-                "tokens",
-                "index",
-                "queries",
-                "ms",
-                "cpu ms",
-                "build s",
-                "MB held",
-                "agrees",
-            )
-        )
+        _print(head for head, _, _ in COLUMNS)
         for name in arguments.keys:
             for chunks in arguments.chunks:
                 for row in measure(SHAPES[name], chunks, arguments):
                     rows.append(row)
-                    _print(_cells(row))
+                    _print(written.format(row) for _, _, written in COLUMNS)
     finally:
         torch.set_num_threads(before)
     print(
-        f"default: {default_kind()}; {arguments.threads} threads, top {TOP_K}, fastest of several runs",
+        f"default: {usable_kinds()[-1]}; {arguments.threads} threads, top {TOP_K}, fastest of several runs",
         file=sys.stderr,
     )
     if arguments.json:
@@ -121,7 +125,7 @@ def measure(shape: Shape, chunks: int, arguments: argparse.Namespace) -> list[Ro
         keys = _random_keys(Path(folder) / "keys.bin", (chunks, shape.key_heads, shape.dim))
         for kind in arguments.index:
             start = time.perf_counter()
-            index = _set_threads(make_index(keys, kind), kind, arguments.threads)
+            index = make_index(keys, kind)
             index.search(given[0][:1], TOP_K)  # a resident index copies at its first search
             build = time.perf_counter() - start
             for number, queries in enumerate(given):
@@ -136,11 +140,11 @@ def measure(shape: Shape, chunks: int, arguments: argparse.Namespace) -> list[Ro
     return rows
 
 
-def fastest(call: Callable[[], object], seconds: float, at_least: int = 3) -> tuple[float, float]:
-    """Seconds of the fastest call within the given time, by the clock and of processor time."""
+def fastest(call: Callable[[], object], seconds: float) -> tuple[float, float]:
+    """Return the seconds of the fastest call within the given time, by the clock and of the processor."""
     times: list[tuple[float, float]] = []
     end = time.perf_counter() + seconds
-    while len(times) < at_least or (time.perf_counter() < end and len(times) < 1000):
+    while len(times) < 3 or (time.perf_counter() < end and len(times) < 1000):
         start = time.perf_counter(), time.process_time()
         call()
         times.append((time.perf_counter() - start[0], time.process_time() - start[1]))
@@ -156,29 +160,6 @@ def _random_keys(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return np.memmap(path, "<f2", "r", shape=shape)
 
 
-def _set_threads(index: SearchIndex, kind: str, threads: int) -> SearchIndex:
-    if kind == "faiss":
-        import faiss
-
-        faiss.omp_set_num_threads(threads)
-    return index
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.keys,
-        f"{row.chunks:,}",
-        f"{row.chunks * TOKENS_PER_CHUNK:,}",
-        row.index,
-        str(row.queries),
-        f"{row.milliseconds:.2f}",
-        f"{row.processor_milliseconds:.2f}",
-        f"{row.build_seconds:.2f}",
-        f"{row.megabytes:.0f}",
-        f"{row.agrees:.4f}",
-    )
-
-
-def _print(cells: tuple[str, ...]) -> None:
-    widths = (20, 10, 10, 9, 8, 9, 9, 8, 8, 7)
+def _print(cells: Iterable[str]) -> None:
+    widths = (width for _, width, _ in COLUMNS)
     print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)), flush=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from engine.retrieval import mapped, resident, rounded
+from engine.retrieval import resident, rounded
 from engine.retrieval.index import Best, Held
-from engine.retrieval.kinds import default_kind, make_index, usable_kinds
+from engine.retrieval.kinds import make_index, usable_kinds
 from ingest.errors import BadInput
 
 SHAPES = [  # chunks, key heads, query heads, dim, queries, k
@@ -39,6 +39,14 @@ def reference(keys: np.ndarray, queries: torch.Tensor, k: int, lo: int, hi: int 
     ranked = scores.masked_fill(~allowed, float("-inf")).sort(dim=-1, descending=True).values
     short = torch.full((*ranked.shape[:2], k), float("-inf"), dtype=torch.float64)
     return torch.cat((ranked, short), dim=-1)[..., :k], scores
+
+
+def ids_of(
+    keys: np.ndarray, queries: torch.Tensor, k: int, lo: int = 0, hi: int | None = None
+) -> torch.Tensor:
+    """Ids (q, heads, k) of a range without ties that holds k, by a full sort."""
+    _, every = reference(keys, queries, k, lo, hi)
+    return every[..., lo:hi].topk(k).indices + lo
 
 
 @pytest.mark.parametrize("kind", usable_kinds())
@@ -104,7 +112,6 @@ def test_rows_outside_the_range_are_never_read(kind):
 def test_results_do_not_depend_on_block_sizes(kind, monkeypatch):
     keys, queries = keys_of(6000, 3, 16), queries_of(70, 9, 16)
     ids, _ = make_index(keys, kind).search(queries, 16)
-    monkeypatch.setattr(mapped, "BLOCK_VALUES", 1)
     monkeypatch.setattr(resident, "TILE", 513)
     monkeypatch.setattr(resident, "SCORES", 513 * 3 * 27 * 2)
     monkeypatch.setattr(resident, "QUERIES_AT_ONCE", 9)
@@ -122,7 +129,7 @@ def test_resident_copies_only_what_is_searched():
     for limits, held in (((100, 300), 200), ((200, 500), 400), ((2000, 2100), 500), ((0, None), 9000)):
         ids, _ = index.search(queries, 8, *limits)
         assert index.nbytes == held * 2 * 16 * 4
-        assert torch.equal(ids, make_index(keys, "mapped").search(queries, 8, *limits)[0])
+        assert torch.equal(ids, ids_of(keys, queries, 8, *limits))
 
 
 NEEDS_VNNI = pytest.mark.skipif("rounded" not in usable_kinds(), reason="this processor has no VNNI")
@@ -155,7 +162,7 @@ def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first):
         exact = index._exact
         index._exact = lambda q, ids, lo: scored.append(ids.shape[-1]) or exact(q, ids, lo)
         ids, _ = index.search(queries, 8)
-        assert torch.equal(ids, make_index(keys, "mapped").search(queries, 8)[0])
+        assert torch.equal(ids, ids_of(keys, queries, 8))
         return max(scored)
 
     assert candidates((0, first), (0, 2 * first), (0, None)) <= candidates((0, None)) < 2_000
@@ -198,10 +205,6 @@ def test_best_keeps_the_largest_over_blocks():
         best.add(scores[:, lo:hi], lo + 50)
     wanted = scores.topk(16)
     assert torch.equal(best.scores, wanted.values) and torch.equal(best.ids - 50, wanted.indices)
-
-
-def test_the_default_is_one_of_the_kinds():
-    assert default_kind() in usable_kinds()
 
 
 @pytest.mark.parametrize("kind", usable_kinds())
