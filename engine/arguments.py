@@ -1,8 +1,15 @@
 """Arguments: the numbers that a command line takes, as argparse types. Standard library only."""
 
 import argparse
+import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Settings = TypeVar("Settings", bound=DataclassInstance)
 
 MOST = 10**9
 MODEL = "model_"  # how the parsed names of the model's device and precision begin
@@ -86,3 +93,25 @@ def add_device_arguments(
             metavar="NAME",
             help=f"{', '.join(PRECISIONS)} (default: {PRECISION_VARIABLE}, or auto)",
         )
+
+
+def add_settings(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    settings: "DataclassInstance",
+    but: Collection[str] = (),
+) -> None:
+    """Add an option for every field of some settings but these; its value is the default."""
+    for name, value in dataclasses.asdict(settings).items():
+        if name not in but:
+            parser.add_argument(option(name), type=type(value), default=value, metavar=str(value))
+
+
+def settings_of(arguments: argparse.Namespace, kind: "type[Settings]") -> "Settings":
+    """Read the settings that `add_settings` asked for; one that was left open keeps its default."""
+    named = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(kind)}
+    return kind(**{name: value for name, value in named.items() if value is not None})
+
+
+def option(name: str) -> str:
+    """Name the option of a setting: option("held_out") = "--held-out"."""
+    return "--" + name.replace("_", "-")

@@ -1,9 +1,11 @@
 """A run of training that goes on where it was killed, and gives the mean of its last weights."""
 
 import argparse
-import dataclasses
+import itertools
 import time
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from engine import heap
-from engine.arguments import natural, positive, thread_count
+from engine.arguments import add_settings, natural, positive, settings_of, thread_count
 from engine.training.answers import Exercise, exercises, grouped, story_exercises
 from engine.training.checkpoint import read_state, write_state
-from engine.training.curves import StepLog, read_log
+from engine.training.curves import StepLog, draw_scores
 from ingest.errors import BadInput
 
 LOG_FILE = "log.csv"
@@ -59,36 +61,79 @@ class Report:
 Settings = TypeVar("Settings", bound=Descent)
 
 
-class AveragedRun(Generic[Trained]):
+class AveragedRun(ABC, Generic[Trained, Batch]):
     """What is trained, step by step.
 
     faster: beginnings of the names of new parts, which learn at three times the rate.
     """
 
-    def __init__(
-        self, trained: Trained, descent: Descent, precision: torch.dtype, faster: tuple[str, ...] = ()
-    ) -> None:
+    faster: tuple[str, ...] = ()
+
+    def __init__(self, trained: Trained, descent: Descent, precision: torch.dtype) -> None:
         self.trained, self.descent, self.precision = trained, descent, precision
         self.step = 0
         rates: dict[float, list[nn.Parameter]] = {descent.rate: [], 3 * descent.rate: []}
         for name, value in trained.named_parameters():
             if value.requires_grad:
-                rates[descent.rate * (3 if name.startswith(faster) else 1)].append(value)
+                rates[descent.rate * (3 if name.startswith(self.faster) else 1)].append(value)
         groups = [{"params": some, "lr": rate} for rate, some in rates.items() if some]
         self.optimiser = torch.optim.AdamW(groups, weight_decay=descent.weight_decay, fused=True)
         self.rates = [rate for rate, some in rates.items() if some]
         self.average = {name: value.detach().clone() for name, value in trained.named_parameters()}
 
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch, a mean."""
+
+    @abstractmethod
+    def scores(self) -> tuple[float, float]:
+        """Return exact match and F1 of what is held out."""
+
+    @abstractmethod
+    def ship(self, folder: Path) -> None:
+        """Write what answering loads."""
+
+    def train(self, batches: Iterable[Batch], folder: Path, every: int) -> None:
+        """Train to the last step; every so many score and ship the mean of the weights, and log and save."""
+        began = time.monotonic()
+        log = StepLog(folder / LOG_FILE, Report, self.step)
+        losses: list[float] = []
+        for batch in itertools.islice(batches, self.step, self.descent.steps):
+            losses.append(self.take(batch))
+            if self.step % every and self.step < self.descent.steps:
+                continue
+            with self.averaged():
+                with self.multiplying():
+                    exact, f1 = self.scores()
+                report = Report(self.step, sum(losses) / len(losses), exact, f1, time.monotonic() - began)
+                log.add(report)
+                print(
+                    f"step {self.step}: loss {report.loss:.3f}, exact match {exact:.3f}, F1 {f1:.3f}",
+                    flush=True,
+                )
+                self.ship(folder)
+            losses = []
+            self.save(folder)
+        draw_scores(log.file, folder / "curve.png")
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Put the mean of the weights in the place of those that learn."""
+        learned = {name: value.detach().clone() for name, value in self.trained.named_parameters()}
+        self.trained.load_state_dict(self.average, strict=False)
+        yield
+        self.trained.load_state_dict(learned, strict=False)
+
     def multiplying(self) -> torch.autocast:
         """Return the context in which products are taken in the run's precision."""
         return torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32)
 
-    def take(self, loss_of: Callable[[], Tensor]) -> float:
+    def take(self, batch: Batch) -> float:
         """Take one optimiser step; return its loss."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.descent.factor(self.step)
         with self.multiplying():
-            loss = loss_of()
+            loss = self.loss(batch)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.trained.parameters(), 1.0)
@@ -116,44 +161,6 @@ class AveragedRun(Generic[Trained]):
             self.optimiser.load_state_dict(state["optimiser"])
 
 
-def train(
-    run: AveragedRun[Trained],
-    batches: Iterable[Batch],
-    loss_of: Callable[[Batch], Tensor],
-    averaged: Callable[[dict[str, Tensor]], Trained],
-    scores: Callable[[Trained], tuple[float, float]],
-    keep: Callable[[Trained], None],
-    folder: Path,
-    every: int,
-) -> None:
-    """Train to the last step; every so many steps score the mean of the weights, write it, log and state.
-
-    averaged: makes what is trained of the mean of its weights. scores: held-out exact match and F1. keep:
-    writes what ships.
-    """
-    began = time.monotonic()
-    log = StepLog(folder / LOG_FILE, Report, run.step)
-    losses: list[float] = []
-    for number, batch in enumerate(batches):
-        if number < run.step:
-            continue
-        if run.step >= run.descent.steps:
-            break
-        losses.append(run.take(lambda: loss_of(batch)))  # noqa: B023 - called before the next batch
-        if run.step % every and run.step < run.descent.steps:
-            continue
-        made = averaged(run.average).eval()
-        with run.multiplying():
-            exact, f1 = scores(made)
-        report = Report(run.step, sum(losses) / len(losses), exact, f1, time.monotonic() - began)
-        log.add(report)
-        print(f"step {report.step}: loss {report.loss:.3f}, exact match {exact:.3f}, F1 {f1:.3f}", flush=True)
-        losses = []
-        run.save(folder)
-        keep(made)
-    draw_scores(log.file, folder / "curve.png")
-
-
 def add_run_arguments(parser: argparse.ArgumentParser, settings: Descent) -> None:
     """Add what every such run is told: the questions to learn from, its folder, its settings."""
     parser.add_argument(
@@ -171,8 +178,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, settings: Descent) -> Non
     )
     parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products")
     parser.add_argument("--threads", type=thread_count, metavar="N", help="processor threads")
-    for name, value in dataclasses.asdict(settings).items():
-        parser.add_argument("--" + name, type=type(value), default=value, metavar=str(value))
+    add_settings(parser, settings)
 
 
 def begin(
@@ -185,7 +191,7 @@ def begin(
     BadInput
         There are none to learn from.
     """
-    settings = kind(**{field.name: getattr(arguments, field.name) for field in dataclasses.fields(kind)})
+    settings = settings_of(arguments, kind)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     heap.keep()
@@ -197,24 +203,3 @@ def begin(
         raise BadInput("there are no questions to learn from; name files with --answers or --stories")
     kept = [one for group in everything if group[0].held_out for one in group if one.spans]
     return settings, groups, kept[: arguments.held_out]
-
-
-def draw_scores(file: Path, picture: Path) -> None:
-    """Draw loss, exact match and F1 over the steps of a log."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    rows = read_log(file)
-    steps = [int(row["step"]) for row in rows]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4))
-    left.plot(steps, [float(row["loss"]) for row in rows])
-    left.set_title("loss (nats)")
-    for name in ("exact", "f1"):
-        right.plot(steps, [float(row[name]) for row in rows], label=name)
-    right.set_title("held-out passages")
-    right.legend()
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from engine.arguments import option
 from engine.training.settings import TrainingSettings
 from ingest.errors import BadInput
 
@@ -49,10 +50,9 @@ def keep_options(folder: Path, options: Mapping[str, object]) -> None:
     if (folder / STATE_FILE).is_file() and file.is_file():
         for name, value in json.loads(file.read_text()).items():
             if name in options and options[name] != value:
-                option = "--" + name.replace("_", "-")
-                begun = (
-                    f"another {option}" if name in DIGESTS else f"{option} {value}, not {options.get(name)}"
-                )
+                begun = f"{option(name)} {value}, not {options[name]}"
+                if name in DIGESTS:
+                    begun = f"another {option(name)}"
                 raise BadInput(
                     f"the run in {folder} was begun with {begun}; give that, or another --out folder"
                 )

@@ -25,20 +25,12 @@ from engine.sidenet.crossreader import (
     load_crossreader,
     save_crossreader,
 )
-from engine.sidenet.reading import best_spans
-from engine.training.answers import Exercise, overlap, words_of
-from engine.training.averagedrun import (
-    PRECISIONS,
-    AveragedRun,
-    Descent,
-    add_run_arguments,
-    begin,
-    train,
-)
+from engine.training.answers import Exercise
+from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, add_run_arguments, begin
 from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
 from engine.training.reading import SORTED
-from engine.training.readingloss import token_spans
+from engine.training.readingloss import mean_scores, span_score, token_spans
 from ingest.errors import BadInput
 
 THEIR_CONFIG, THEIR_WEIGHTS, THEIR_TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
@@ -138,16 +130,32 @@ def row_of(exercise: Exercise, near: Neighbours, rng: random.Random, apart: floa
 @torch.inference_mode()
 def passage_scores(reader: CrossReader, held_out: Sequence[Exercise]) -> tuple[float, float]:
     """Return mean exact match and F1 of the best span of each exercise's own passage."""
-    exact, f1 = [], []
+    found = []
     for one in held_out:
         (scores,) = reader.read(one.question, [one.passage])
-        starts, ends = scores.start.log_softmax(0), scores.end.log_softmax(0)
-        ((first, last, _),) = best_spans(starts, ends, count=1)
-        said = words_of(one.passage[scores.spans[first][0] : scores.spans[last][1]])
-        accepted = [words_of(answer) for answer in one.answers]
-        exact.append(any(said == words for words in accepted))
-        f1.append(max(overlap(said, words) for words in accepted))
-    return sum(exact) / max(1, len(exact)), sum(f1) / max(1, len(f1))
+        found.append(span_score(one, scores.spans, scores.start, scores.end))
+    return mean_scores(found)
+
+
+class CrossRun(AveragedRun[CrossReader, list[Row]]):
+    """The cross-reader in training. held_out: exercises that are scored."""
+
+    faster = ("span",)
+
+    def __init__(
+        self, reader: CrossReader, descent: Descent, precision: torch.dtype, held_out: Sequence[Exercise]
+    ) -> None:
+        super().__init__(reader, descent, precision)
+        self.held_out = held_out
+
+    def loss(self, batch: list[Row]) -> Tensor:
+        return rows_loss(self.trained, batch)
+
+    def scores(self) -> tuple[float, float]:
+        return passage_scores(self.trained, self.held_out)
+
+    def ship(self, folder: Path) -> None:
+        save_crossreader(self.trained, folder)
 
 
 def starting_reader(folder: Path) -> CrossReader:
@@ -208,31 +216,11 @@ def run(arguments: argparse.Namespace) -> int:
     torch.manual_seed(settings.seed)
     reader = starting_reader(arguments.start)
     keep_options(arguments.out, dataclasses.asdict(settings))
-    for part in (
-        reader.tokens,
-        reader.places,
-        reader.norm,
-        reader.distances,
-        *reader.layers[: settings.frozen],
-    ):
+    frozen = (reader.tokens, reader.places, reader.norm, reader.distances, *reader.layers[: settings.frozen])
+    for part in frozen:
         part.requires_grad_(False)
-    training = AveragedRun(reader, settings, PRECISIONS[arguments.precision], faster=("span",))
+    training = CrossRun(reader, settings, PRECISIONS[arguments.precision], held_out)
     training.restore(arguments.out)
     near = Neighbours(dict.fromkeys(group[0].passage for group in groups))
-
-    def averaged(weights: dict[str, Tensor]) -> CrossReader:
-        made = CrossReader(reader.config, reader.tokenizer)
-        made.load_state_dict(weights)
-        return made
-
-    train(
-        training,
-        batches(groups, near, settings),
-        lambda rows: rows_loss(reader, rows),
-        averaged,
-        lambda made: passage_scores(made, held_out),
-        lambda made: save_crossreader(made, arguments.out),
-        arguments.out,
-        arguments.every,
-    )
+    training.train(batches(groups, near, settings), arguments.out, arguments.every)
     return 0

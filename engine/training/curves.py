@@ -1,9 +1,11 @@
-"""The log of a run: one CSV line a step, one picture of the curves."""
+"""The log of a run: one CSV line a step, the pictures of its curves."""
 
 import csv
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from engine.evaluation.report import drawing
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,12 +51,7 @@ def smoothed(values: list[float], over: int) -> list[float]:
 
 
 def draw_curves(file: Path, picture: Path) -> None:
-    """Loss, gate, null mass and speed over steps, as a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    """Draw loss, gate, null mass and speed over the steps of a log."""
     rows = read_log(file)
     if not rows:
         return
@@ -65,18 +62,28 @@ def draw_curves(file: Path, picture: Path) -> None:
         "gate": [float(row["gate"]) for row in rows],
         "tokens/s": [int(row["tokens"]) / max(1e-9, float(row["seconds"])) for row in rows],
     }
-    figure, axes = pyplot.subplots(2, 2, figsize=(10, 6), sharex=True)
-    for axis, (title, values) in zip(axes.flat, panels.items(), strict=True):
-        axis.plot(steps, values, linewidth=0.5, alpha=0.4)
-        axis.plot(steps, smoothed(values, max(1, len(values) // 25)), linewidth=1.5)
-        axis.set_title(title)
-    kl = [(int(row["step"]), float(row["kl"])) for row in rows if row["kl"]]
-    if kl:
-        twin = axes.flat[0].twinx()
-        twin.plot(*zip(*kl, strict=True), color="tab:red", linewidth=0.7)
-        twin.set_ylabel("KL to the backbone (nats)", color="tab:red")
-    for axis in axes[-1]:
-        axis.set_xlabel("step")
-    figure.tight_layout()
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
+    with drawing(picture, (10, 6), nrows=2, ncols=2, sharex=True) as axes:
+        for axis, (title, values) in zip(axes.flat, panels.items(), strict=True):
+            axis.plot(steps, values, linewidth=0.5, alpha=0.4)
+            axis.plot(steps, smoothed(values, max(1, len(values) // 25)), linewidth=1.5)
+            axis.set_title(title)
+        kl = [(int(row["step"]), float(row["kl"])) for row in rows if row["kl"]]
+        if kl:
+            twin = axes.flat[0].twinx()
+            twin.plot(*zip(*kl, strict=True), color="tab:red", linewidth=0.7)
+            twin.set_ylabel("KL to the backbone (nats)", color="tab:red")
+        for axis in axes[-1]:
+            axis.set_xlabel("step")
+
+
+def draw_scores(file: Path, picture: Path) -> None:
+    """Draw loss, exact match and F1 over the steps of a log."""
+    rows = read_log(file)
+    steps = [int(row["step"]) for row in rows]
+    with drawing(picture, (10, 4), ncols=2) as (left, right):
+        left.plot(steps, [float(row["loss"]) for row in rows])
+        left.set_title("loss (nats)")
+        for name in ("exact", "f1"):
+            right.plot(steps, [float(row[name]) for row in rows], label=name)
+        right.set_title("held-out passages")
+        right.legend()

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from engine.arguments import natural, numbers, positive
+from engine.arguments import add_settings, natural, numbers, option, positive, settings_of
 from engine.sidenet.config import BRANCH_SCALES, MEMORY_VALUES
 from engine.training.settings import TrainingSettings
 from ingest.errors import BadInput
@@ -18,11 +18,14 @@ CHATS = 64
 OF_THE_START = (
     "memory_layers", "memory_block", "memory_values", "values_follow", "branch_scale", "chunk_size", "top_k",
 )  # fmt: skip
+OF_THE_SIDENET = (
+    "memory_values", "value_layers", "values_follow", "branch_scale", "search_map", "copy_start", "mean_with",
+)  # fmt: skip
 DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "copy_start")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command; every training setting has an option of its own."""
+    """Arguments of the command; every training setting has one of its own."""
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the books to train on")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
@@ -54,17 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-chats", action="store_const", dest="chats", const=0, help="the same as --chats 0"
     )
-    add_setting_arguments(parser.add_argument_group("settings of the run"))
-
-
-def add_setting_arguments(group: argparse._ArgumentGroup) -> None:
-    """Add an option for every training setting; `settings_of` reads them."""
-    for field in dataclasses.fields(TrainingSettings):
-        name, kind, default = "--" + field.name.replace("_", "-"), type(field.default), field.default
-        if field.name == "first_layer":
-            group.add_argument(name, type=natural, metavar="I", help="default: the lowest that reads memory")
-        else:
-            group.add_argument(name, type=kind, default=default, metavar=str(default))
+    group = parser.add_argument_group("settings of the run")
+    add_settings(group, TrainingSettings(), but=("first_layer",))
+    group.add_argument(
+        "--first-layer", type=natural, metavar="I", help="default: the lowest that reads memory"
+    )
 
 
 def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +119,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-k", type=positive, metavar="N", help="chunks that a token reads (default: 16)")
 
 
-def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
+def checked_settings(arguments: argparse.Namespace) -> TrainingSettings:
     """Read the settings that the command names.
 
     Raises
@@ -130,21 +127,11 @@ def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
     BadInput
         A setting is out of range, or an option would do nothing.
     """
-    names = [field.name for field in dataclasses.fields(TrainingSettings)]
-    named = {name: getattr(arguments, name) for name in names}
-    settings = TrainingSettings(**{name: value for name, value in named.items() if value is not None})
+    settings = settings_of(arguments, TrainingSettings)
     if arguments.held_out is not None and arguments.questions is None:
         raise BadInput("--held-out keeps stories out of --questions; name these too, or leave it out")
     if settings.method == "memtrm":
-        for name in (
-            "memory_values",
-            "value_layers",
-            "values_follow",
-            "branch_scale",
-            "search_map",
-            "copy_start",
-            "mean_with",
-        ):
+        for name in OF_THE_SIDENET:
             if getattr(arguments, name):
                 raise BadInput(f"{option(name)} is of the SideNet; leave it out with --method memtrm")
     if arguments.start is not None:
@@ -152,11 +139,6 @@ def settings_of(arguments: argparse.Namespace) -> TrainingSettings:
             if getattr(arguments, name):
                 raise BadInput(f"{option(name)} is for a new SideNet; leave it out beside --start")
     return settings
-
-
-def option(name: str) -> str:
-    """Name the option of a setting: option("held_out") = "--held-out"."""
-    return "--" + name.replace("_", "-")
 
 
 def with_first_layer(

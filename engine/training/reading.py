@@ -20,14 +20,7 @@ from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.reading import ReadingLayers, load_reader, save_reader
 from engine.training.answers import Exercise
-from engine.training.averagedrun import (
-    PRECISIONS,
-    AveragedRun,
-    Descent,
-    add_run_arguments,
-    begin,
-    train,
-)
+from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, add_run_arguments, begin
 from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, gold_passage_scores, reading_of, scores_of
@@ -37,7 +30,6 @@ from ingest.errors import BadInput
 LESSON = 1500  # passages whose states are computed before the questions on them are read
 SORTED = 32  # batches among which questions are sorted by length
 DAMPED = 0.25  # held-out F1 at the start: .673 with 0, .661 with .25, .605 with 1
-NEW_PARTS = ("role", "span", "null", "kind")
 
 
 @dataclass(frozen=True)
@@ -102,6 +94,27 @@ def rows_of(
     return rows
 
 
+class ReadingRun(AveragedRun[ReadingLayers, list[Reading]]):
+    """The reading layers in training. store: their states. held_out: exercises that are scored."""
+
+    faster = ("role", "span", "null", "kind")
+
+    def __init__(
+        self, layers: ReadingLayers, descent: Descent, store: StateStore, held_out: Sequence[Exercise]
+    ) -> None:
+        super().__init__(layers, descent, store.precision)
+        self.store, self.held_out = store, held_out
+
+    def loss(self, batch: list[Reading]) -> Tensor:
+        return batch_loss(scores_of(self.trained, self.store, batch), batch)
+
+    def scores(self) -> tuple[float, float]:
+        return gold_passage_scores(self.trained, self.store, self.held_out)
+
+    def ship(self, folder: Path) -> None:
+        save_reader(self.trained, self.store.backbone, folder)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_run_arguments(parser, ReadingSettings())
@@ -115,8 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compute states, train, save; return the exit code 0."""
     settings, groups, held_out = begin(arguments, ReadingSettings)
     backbone = load_backbone(Paths.default(), arguments.model)
-    precision = PRECISIONS[arguments.precision]
-    store = StateStore(arguments.states, backbone, settings.block, precision)
+    store = StateStore(arguments.states, backbone, settings.block, PRECISIONS[arguments.precision])
     if arguments.only_states:
         for first in range(0, len(groups), LESSON):
             part = [one for group in groups[first : first + LESSON] for one in group]
@@ -127,24 +139,9 @@ def run(arguments: argparse.Namespace) -> int:
     store.add([one.question for one in held_out], [one.passage for one in held_out])
     torch.manual_seed(settings.seed)
     layers = starting_layers(backbone, settings, arguments.start)
-    training = AveragedRun(layers, settings, precision, faster=NEW_PARTS)
+    training = ReadingRun(layers, settings, store, held_out)
     training.restore(arguments.out)
-
-    def averaged(weights: dict[str, Tensor]) -> ReadingLayers:
-        made = ReadingLayers(backbone, settings.block, settings.layers)
-        made.load_state_dict(weights)
-        return made
-
-    train(
-        training,
-        batches(groups, store, settings),
-        lambda rows: batch_loss(scores_of(layers, store, rows), rows),
-        averaged,
-        lambda made: gold_passage_scores(made, store, held_out),
-        lambda made: save_reader(made, backbone, arguments.out),
-        arguments.out,
-        arguments.every,
-    )
+    training.train(batches(groups, store, settings), arguments.out, arguments.every)
     return 0
 
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +24,7 @@ from engine.training.states import StateStore
 KIND_WEIGHT = 0.3
 SHARED_WEIGHT = 0.5
 TOGETHER = 8  # rows
+SCORED = 32  # exercises at a time
 
 
 @dataclass(frozen=True)
@@ -125,21 +127,34 @@ def shared_loss(logits: Tensor, gold: Tensor, rows: Sequence[Reading]) -> Tensor
 
 @torch.inference_mode()
 def gold_passage_scores(
-    layers: ReadingLayers, store: StateStore, exercises: Sequence[Exercise], batch: int = 32
+    layers: ReadingLayers, store: StateStore, exercises: Sequence[Exercise]
 ) -> tuple[float, float]:
     """Return mean exact match and F1 of the best span of each exercise's own passage."""
-    exact, f1 = [], []
+    found = []
     order = sorted(exercises, key=lambda one: len(store.spans(one.passage)))
-    for at in range(0, len(order), batch):
-        part = order[at : at + batch]
-        rows = [Reading(0, one.question, one.passage, (), "span") for one in part]
-        scores = scores_of(layers, store, rows)
+    for at in range(0, len(order), SCORED):
+        part = order[at : at + SCORED]
+        scores = scores_of(layers, store, [Reading(0, one.question, one.passage, (), "span") for one in part])
         for one, start, end in zip(part, scores.start, scores.end, strict=True):
-            spans = store.spans(one.passage)
-            starts, ends = (side[: len(spans)].log_softmax(0) for side in (start, end))
-            ((first, last, _),) = best_spans(starts, ends, count=1)
-            said = words_of(one.passage[spans[first][0] : spans[last][1]])
-            accepted = [words_of(answer) for answer in one.answers]
-            exact.append(any(said == words for words in accepted))
-            f1.append(max(overlap(said, words) for words in accepted))
-    return sum(exact) / max(1, len(exact)), sum(f1) / max(1, len(f1))
+            found.append(span_score(one, store.spans(one.passage), start, end))
+    return mean_scores(found)
+
+
+def span_score(
+    exercise: Exercise, spans: Sequence[Sequence[int]] | np.ndarray, start: Tensor, end: Tensor
+) -> tuple[float, float]:
+    """Return exact match and F1 of the best span of an exercise's passage.
+
+    spans: characters (tokens, 2). start, end: logits of these tokens, and then of others.
+    """
+    starts, ends = (side[: len(spans)].log_softmax(0) for side in (start, end))
+    ((first, last, _),) = best_spans(starts, ends, count=1)
+    said = words_of(exercise.passage[spans[first][0] : spans[last][1]])
+    accepted = [words_of(answer) for answer in exercise.answers]
+    return float(said in accepted), max(overlap(said, words) for words in accepted)
+
+
+def mean_scores(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the means of exact match and F1, 0 of nothing."""
+    exact, f1 = (sum(column) / len(found) for column in zip(*found, strict=True)) if found else (0.0, 0.0)
+    return exact, f1

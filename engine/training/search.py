@@ -13,7 +13,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.arguments import natural, positive
+from engine.arguments import add_settings, natural, positive, settings_of
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.layout import SEGMENT
@@ -287,17 +287,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="hub name, folder or GGUF file (default: the one that comes along)")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep frozen states here")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the map")
-    defaults = SearchSettings()
-    for name, value in asdict(defaults).items():
-        parser.add_argument(
-            "--" + name.replace("_", "-"), type=type(value), default=value, metavar=str(value)
-        )
+    add_settings(parser, SearchSettings())
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Freeze, train, save; the exit code is 0."""
-    names = asdict(SearchSettings())
-    settings = SearchSettings(**{name: getattr(arguments, name) for name in names})
+    settings = settings_of(arguments, SearchSettings)
     backbone = load_backbone(Paths.default(), arguments.model)
     frozen = []
     for reading in training_readings(arguments):

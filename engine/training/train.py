@@ -33,8 +33,8 @@ from engine.training.options import (
     CHATS,
     OF_THE_START,
     check_lengths,
+    checked_settings,
     decisive,
-    settings_of,
     with_first_layer,
 )
 from engine.training.options import add_arguments as add_arguments
@@ -51,7 +51,7 @@ LOG_FILE, CURVES_FILE, SETTINGS_FILE = "log.csv", "curves.png", "settings.json"
 
 def run(arguments: argparse.Namespace) -> int:
     """Train until the last step; the exit code is 0."""
-    settings = settings_of(arguments)
+    settings = checked_settings(arguments)
     team = Team.here()
     # On a CPU what is added up stays fp32 (differences of states are learned from); only products are bf16.
     # No cast weight is kept: the context outlives many steps.
