@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
+from typing import Unpack
 
 from engine.answering.answer import Answer, AnswerEvent
 from engine.answering.citing import citation, cite_spans, looked_at, nearest
@@ -30,6 +31,7 @@ from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.wording import worded
 from engine.cast.kept import kept_cast
 from engine.errors import Failure
+from engine.intake import How
 from engine.library import Library
 from engine.reader import Reader
 from engine.retrieval.memory import Stretch
@@ -37,7 +39,7 @@ from engine.sampling import ANSWERING, CONTINUING, Sampling
 from engine.scope import Scope
 from engine.shelf.connections import Unwritable
 from engine.shelf.entry import Entry
-from engine.shelf.jobs import Job, Listener
+from engine.shelf.jobs import Job
 from engine.shelf.talks import Message
 from engine.sidenet.reading import Calibration
 from engine.talkmemory import recalled, remember
@@ -87,30 +89,7 @@ class Assistant:
         """The generation loop over the loaded model."""
         return Reader(self.library.model.backbone, self.library.model.sidenet)
 
-    def add(
-        self,
-        path: Path,
-        *,
-        password: str | None = None,
-        encoding: str | None = None,
-        ocr: str | None = None,
-        dtype: str | None = None,
-        progress: Listener | None = None,
-    ) -> Entry:
-        """See `Library.add`."""
-        return self.library.add(
-            path, password=password, encoding=encoding, ocr=ocr, dtype=dtype, progress=progress
-        )
-
-    def enqueue(
-        self,
-        path: Path,
-        name: str | None = None,
-        *,
-        password: str | None = None,
-        encoding: str | None = None,
-        ocr: str | None = None,
-    ) -> tuple[Entry, Job | None]:
+    def enqueue(self, path: Path, name: str | None = None, **how: Unpack[How]) -> tuple[Entry, Job | None]:
         """Put a file on the shelf and queue its job for a JobRunner; no job where it is there and ready.
 
         `name` is what the user calls the file. Raises BadInput for a missing file, Failure when it cannot be
@@ -119,23 +98,19 @@ class Assistant:
         """
         entry, _ = self.shelf.add(path, name)
         if not entry.belongs_to(self.shelf.owner):
-            return entry, self._taken_over(entry, password, encoding, ocr)
-        self.library.intake.check(entry, encoding=encoding, ocr=ocr)
+            return entry, self._taken_over(entry, how)
+        self.library.intake.check(entry, how)
         if entry.state == "ready" and self.library.is_current(entry.id):
             return entry, None
-        return entry, self.library.enqueue(entry.id, password, encoding, ocr)
+        return entry, self.library.enqueue(entry.id, **how)
 
-    def _taken_over(self, entry: Entry, *named: str | None) -> Job | None:
+    def _taken_over(self, entry: Entry, how: How) -> Job | None:
         if entry.state not in ("paused", "failed") or self.shelf.jobs.all(entry.id, unfinished=True):
             return None
         with self.shelf.connections.writing():  # no runner sees it before it says whose it is
-            job = self.library.enqueue(entry.id, *named)
+            job = self.library.enqueue(entry.id, **how)
             self.shelf.jobs.configure(job.id, owner=self.shelf.owner)
         return self.shelf.jobs.get(job.id)
-
-    def remove(self, words: str, keep_marks: bool = False) -> int:
-        """See `Library.remove`."""
-        return self.library.remove(words, keep_marks)
 
     # asking
 

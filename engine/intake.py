@@ -4,7 +4,7 @@ A password stays in this process' memory; the rest stands in the options of the 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 from engine.paths import Paths
 from engine.shelf.entry import Entry
@@ -20,6 +20,23 @@ Recogniser = Callable[..., None]
 _READ_AS = {"encoding": "in another encoding", "ocr": "without this text recognition"}
 
 
+class How(TypedDict, total=False):
+    """How a file is to be read: what opens it, its encoding, the language of its scanned pages.
+
+    What is left out, or None, was not named.
+    """
+
+    password: str | None
+    encoding: str | None
+    ocr: str | None
+
+
+def options_of(how: How) -> dict[str, str]:
+    """Return what of it a job may keep."""
+    named = {"encoding": how.get("encoding"), "ocr": how.get("ocr")}
+    return {option: value for option, value in named.items() if value is not None}
+
+
 class Intake:
     """Reads the files of one shelf by `parse` and `recognise` of `ingest.apart`, put in from outside."""
 
@@ -28,11 +45,11 @@ class Intake:
         self._shelf, self._paths = shelf, paths
         self._parse, self._recognise = parse, recognise
 
-    def check(self, entry: Entry, **named: str | None) -> None:
+    def check(self, entry: Entry, how: How) -> None:
         """Raises BadInput where a text was read otherwise: places in it would lie elsewhere then."""
         if not self._shelf.is_stored(entry.id):
             return
-        for option, value in named.items():
+        for option, value in options_of(how).items():
             if value and all(job.options.get(option) != value for job in self._shelf.jobs.all(entry.id)):
                 raise BadInput(
                     f'"{entry.title}" is on the shelf already, read {_READ_AS[option]}; '
@@ -40,10 +57,14 @@ class Intake:
                     "add it again"
                 )
 
-    def tell(self, job: Job, **named: str | None) -> None:
+    def keep_password(self, identifier: str, how: How) -> None:
+        """Keep a password until the file is read; to be called before another thread can take up the job."""
+        if (password := how.get("password")) is not None:
+            self.passwords[identifier] = password
+
+    def tell(self, job: Job, how: How) -> None:
         """Change how a file is read that is still to be read; what was read stays as it is."""
-        given = {option: value for option, value in named.items() if value is not None}
-        if given and not self._shelf.is_stored(job.document):
+        if (given := options_of(how)) and not self._shelf.is_stored(job.document):
             self._shelf.jobs.configure(job.id, **given)
 
     def read_for(self, job: Job, report: Report) -> Document:

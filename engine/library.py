@@ -15,7 +15,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from engine.catalogue.keeper import Keeper
 from engine.catalogue.vectors import book_vectors
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
-from engine.intake import Intake, Parser, Recogniser
+from engine.intake import How, Intake, Parser, Recogniser, options_of
 from engine.locks import holding
 from engine.making import shared
 from engine.model import Model
@@ -102,27 +102,24 @@ class Library:
         self,
         path: Path,
         *,
-        password: str | None = None,
-        encoding: str | None = None,
-        ocr: str | None = None,
         dtype: str | None = None,
         progress: Listener | None = None,
+        **how: Unpack[How],
     ) -> Entry:
         """Put a file on the shelf, parse and encode it here and now; the same file again goes on or is there.
 
-        ocr: the language in which the text of scanned pages is recognised.
         dtype: "float16" or "int8" for the keys and values of its bank; None leaves what it has.
         Raises BadInput for a file that cannot be read (nothing stays on the shelf then), Busy or Failure when
         the work cannot be done.
         """
         entry, new = self.shelf.add(path)
-        self.intake.check(entry, encoding=encoding, ocr=ocr)
+        self.intake.check(entry, how)
         if dtype is not None:
             self.shelf.configure(entry.id, dtype=dtype)
             self._let_go(entry.id)
         if entry.state == "ready" and self.is_current(entry.id):
             return entry
-        job = self.enqueue(entry.id, password, encoding, ocr)
+        job = self.enqueue(entry.id, **how)
         try:
             job = self.shelf.jobs.run(job.id, self.work, listen=progress)
         except BadInput:
@@ -135,28 +132,18 @@ class Library:
             raise BadInput(f"{entry.source_name} was {job.state} from elsewhere; add it again to go on")
         return self.shelf.get(entry.id)
 
-    def enqueue(
-        self,
-        identifier: str,
-        password: str | None = None,
-        encoding: str | None = None,
-        ocr: str | None = None,
-    ) -> Job:
+    def enqueue(self, identifier: str, **how: Unpack[How]) -> Job:
         """Queue the job that parses and encodes a document; see `add`."""
-        if password is not None:  # before another thread can take up the job
-            self.intake.passwords[identifier] = password
-        job = self.shelf.jobs.add(identifier, encoding=encoding, ocr=ocr)
-        self.intake.tell(job, encoding=encoding, ocr=ocr)
+        self.intake.keep_password(identifier, how)
+        job = self.shelf.jobs.add(identifier, **options_of(how))
+        self.intake.tell(job, how)
         return self.shelf.jobs.resume(job.id) if job.state == "paused" else job
 
-    def resume(
-        self, job: int, password: str | None = None, encoding: str | None = None, ocr: str | None = None
-    ) -> Job:
+    def resume(self, job: int, **how: Unpack[How]) -> Job:
         """Queue a job again that was paused, cancelled or failed, to be read otherwise; see `add`."""
         found = self.shelf.jobs.get(job)
-        if password is not None:
-            self.intake.passwords[found.document] = password
-        self.intake.tell(found, encoding=encoding, ocr=ocr)
+        self.intake.keep_password(found.document, how)
+        self.intake.tell(found, how)
         return self.shelf.jobs.resume(job)
 
     def work(self, job: Job, report: Report) -> None:

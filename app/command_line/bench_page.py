@@ -122,7 +122,7 @@ def prepared(home: Path, scratch: Path, arguments: argparse.Namespace) -> Any:
     assistant = Assistant(Library(Paths(home), parse, threads=arguments.threads))
     short = scratch / "short.md"
     short.write_text(LAMP, encoding="utf-8")
-    assistant.add(short)
+    assistant.library.add(short)
     long = arguments.book or repeated(parse(next(iter(sorted(SAMPLES.glob("*.epub"))))).text, scratch)
     entry, _ = assistant.shelf.add(long)
     assistant.shelf.store(entry.id, parse(long))

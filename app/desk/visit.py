@@ -114,7 +114,9 @@ class Visit:
         self._check_job(jobs.get(job))
         if action in ("resume", "recognise"):
             ocr = ocr or (AUTO if action == "recognise" else "")
-            self.desk.assistant.library.resume(job, password or None, encoding or None, ocr or None)
+            self.desk.assistant.library.resume(
+                job, password=password or None, encoding=encoding or None, ocr=ocr or None
+            )
             self.desk.wake()
         else:
             {"pause": jobs.pause, "cancel": jobs.cancel}[action](job)
@@ -147,7 +149,7 @@ class Visit:
             leave(self.shelf, identifier, keep_marks)
             return entry.title, 0
         self.own(identifier)
-        return entry.title, self.desk.assistant.remove(entry.id, keep_marks)
+        return entry.title, self.desk.assistant.library.remove(entry.id, keep_marks)
 
     def replace(self, former: str, edition: str) -> tuple[str, int]:
         """Put a document in the place of an older edition; returns its title and how many notes it took."""

@@ -104,7 +104,7 @@ def real_shelf(arguments: argparse.Namespace, scratch: Path) -> Assistant:
         file = scratch / f"{number}.txt"
         file.write_text(f"copy {number}")
         if number == 0:
-            first = assistant.add(file).id
+            first = assistant.library.add(file).id
         else:
             copied(assistant.library, file, first)
     return assistant

@@ -91,4 +91,4 @@ def put(assistant: Assistant, document: Document, folder: Path) -> str:
     """Put a document on the shelf and encode it; returns its id."""
     file = folder / f"{document.title}.txt"
     file.write_text(document.to_json(), encoding="utf8")
-    return assistant.add(file).id
+    return assistant.library.add(file).id

@@ -205,7 +205,7 @@ def run(arguments: argparse.Namespace) -> int:
             file = arguments.books / row["book"]
             if not file.is_file():
                 raise BadInput(f"there is no {row['book']} in {arguments.books}; name the books' folder")
-            asked.append(ask(assistant, assistant.add(file).id, row))
+            asked.append(ask(assistant, assistant.library.add(file).id, row))
             print(f"{len(asked)} of {len(rows)}: {row['question']} — {asked[-1].answer}", flush=True)
         if arguments.fit:
             folder = arguments.sidenet or checkpoint_for(backbone)

@@ -137,7 +137,7 @@ def two_books(tmp_path_factory, tiny_folder):
     for number in (1, 2):
         path = tmp_path_factory.mktemp("books") / f"{number}.md"
         path.write_text(book(3, 5).replace("Amber Bay", f"Bay {number}"), encoding="utf-8")
-        assistant.add(path)
+        assistant.library.add(path)
     return Desk(assistant)
 
 

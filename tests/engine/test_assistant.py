@@ -68,7 +68,7 @@ def stirred(assistant: Assistant, **settings) -> SideNet:
 def put(assistant: Assistant, folder: Path, text: str, name: str = "book.md") -> str:
     path = folder / name
     path.write_text(text)
-    return assistant.add(path).id
+    return assistant.library.add(path).id
 
 
 def outcome(events) -> tuple[str, list]:
@@ -88,7 +88,7 @@ def test_a_file_becomes_a_document_that_answers(assistant, tmp_path):
     stages = []
     path = tmp_path / "book.md"
     path.write_text(FIRST_END)
-    entry = assistant.add(path, progress=lambda job: stages.append(job.stage))
+    entry = assistant.library.add(path, progress=lambda job: stages.append(job.stage))
     assert entry.state == "ready"
     assert entry.tokens > 2000
     assert entry.bank_bytes > 0
@@ -123,11 +123,11 @@ def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_
 
     monkeypatch.setattr(BankWriter, "append", failing)
     with pytest.raises(KeyboardInterrupt):
-        assistant.add(path)
+        assistant.library.add(path)
     (entry,) = assistant.shelf.entries()
     assert entry.state == "paused"
     monkeypatch.setattr(BankWriter, "append", append)
-    assert assistant.add(path).state == "ready"
+    assert assistant.library.add(path).state == "ready"
     other = Assistant(Library(Paths(tmp_path / "other"), parse))
     other.library.model = assistant.library.model
     whole = other.add(path)
@@ -386,7 +386,7 @@ def test_bad_input_leaves_nothing_behind(assistant, tmp_path):
     empty = tmp_path / "empty.txt"
     empty.write_text("")
     with pytest.raises(BadInput):
-        assistant.add(empty)
+        assistant.library.add(empty)
     assert assistant.shelf.entries() == []
     with pytest.raises(BadInput, match="no such file"):
         assistant.library.find("nowhere/none.epub")
@@ -394,7 +394,7 @@ def test_bad_input_leaves_nothing_behind(assistant, tmp_path):
         with pytest.raises(BadInput, match="there is no such file, and no such document"):
             assistant.library.find(words)
         with pytest.raises(BadInput, match="there is no such file"):
-            assistant.add(Path(words))
+            assistant.library.add(Path(words))
     with pytest.raises(BadInput, match="no document"):
         assistant.library.find("a" * 300)
     document = put(assistant, tmp_path, START)
@@ -414,18 +414,18 @@ LATIN = "The café of Amélie stands in the harbour, and the naïve gulls steal 
 def test_another_encoding_is_never_ignored(assistant, tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes(LATIN.encode("cp1252"))
-    entry = assistant.add(path, encoding="cp1251")
+    entry = assistant.library.add(path, encoding="cp1251")
     assert "é" not in assistant.library.document(entry.id).text
-    assert assistant.add(path, encoding="cp1251").id == entry.id  # the same command goes on
-    for add in (assistant.add, assistant.enqueue):
+    assert assistant.library.add(path, encoding="cp1251").id == entry.id  # the same command goes on
+    for add in (assistant.library.add, assistant.enqueue):
         with pytest.raises(BadInput, match="remove it there first"):
             add(path, encoding="cp1252")
     # what is refused changes nothing
     with pytest.raises(BadInput, match="another encoding"):
-        assistant.add(path, encoding="cp1252", dtype="int8")
+        assistant.library.add(path, encoding="cp1252", dtype="int8")
     assert "dtype" not in assistant.shelf.get(entry.id).settings
-    assistant.remove(entry.id)
-    assert "naïve" in assistant.library.document(assistant.add(path, encoding="cp1252").id).text
+    assistant.library.remove(entry.id)
+    assert "naïve" in assistant.library.document(assistant.library.add(path, encoding="cp1252").id).text
 
 
 def test_a_text_that_could_not_be_read_is_tried_again_in_another_encoding(assistant, tmp_path):
@@ -442,13 +442,13 @@ def test_a_text_that_could_not_be_read_is_tried_again_in_another_encoding(assist
     assert "naïve" in assistant.library.document(entry.id).text
     assistant.library.resume(assistant.library.renew(entry.id).id, encoding="cp1251")
     with pytest.raises(BadInput, match="remove it there first"):
-        assistant.add(path, encoding="cp1251")
+        assistant.library.add(path, encoding="cp1251")
 
 
 def test_what_the_parser_was_not_sure_of_is_kept(assistant, tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes(LATIN.encode("cp1252"))
-    (warning,) = assistant.add(path).settings["warnings"]
+    (warning,) = assistant.library.add(path).settings["warnings"]
     assert "cp1252" in warning
 
 
@@ -461,14 +461,14 @@ def test_a_book_that_was_removed_while_it_was_added_is_no_success(assistant, tmp
             assistant.shelf.jobs.cancel_all(job.document)  # what removing it elsewhere begins with
 
     with pytest.raises(BadInput, match="cancelled from elsewhere"):
-        assistant.add(path, progress=cancel)
-    assert assistant.add(path).state == "ready"
+        assistant.library.add(path, progress=cancel)
+    assert assistant.library.add(path).state == "ready"
 
 
 def test_what_another_process_removed_and_added_again_is_read_anew(assistant, tmp_path):
     path = tmp_path / "latin.txt"
     path.write_bytes(LATIN.encode("cp1252"))
-    entry = assistant.add(path, encoding="cp1251")
+    entry = assistant.library.add(path, encoding="cp1251")
     assert "é" not in assistant.library.document(entry.id).text
     other = Assistant(Library(assistant.library.paths, parse))
     other.library.model = assistant.library.model
@@ -536,7 +536,7 @@ def test_bounds_that_leave_nothing_are_said_to(assistant, tmp_path):
 
 def test_removing_frees_the_disk(assistant, tmp_path):
     document = put(assistant, tmp_path, START)
-    assert assistant.remove(document) > 10_000
+    assert assistant.library.remove(document) > 10_000
     assert assistant.shelf.entries() == []
     assert not assistant.library.paths.document(document).exists()
 
@@ -570,16 +570,16 @@ def test_a_long_text_remembers_what_left_its_window(assistant, tmp_path, monkeyp
 def test_a_bank_in_int8_is_smaller_and_answers(assistant, tmp_path):
     path = tmp_path / "book.md"
     path.write_text(START)
-    entry = assistant.add(path)
-    small = assistant.add(path, dtype="int8")
+    entry = assistant.library.add(path)
+    small = assistant.library.add(path, dtype="int8")
     assert small.id == entry.id
     assert small.bank_bytes < entry.bank_bytes
     assert assistant.library.bank(entry.id).bank.layout.dtype == "int8"
-    assert assistant.add(path).bank_bytes == small.bank_bytes  # said once, it stays
+    assert assistant.library.add(path).bank_bytes == small.bank_bytes  # said once, it stays
     *events, last = assistant.ask(entry.id, "What did Captain Farrow count?", sampling=SHORT)
     assert last.answer.tokens > 0
     assert any(event.reads for event in events)
-    assert assistant.add(path, dtype="float16").bank_bytes == entry.bank_bytes
+    assert assistant.library.add(path, dtype="float16").bank_bytes == entry.bank_bytes
 
 
 def test_an_answer_keeps_its_trace_and_can_be_had_again_without_memory(assistant, tmp_path):

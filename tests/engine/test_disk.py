@@ -191,7 +191,7 @@ def test_all_goes_on_where_the_temporary_folder_is_full_too(added, disk, nowhere
     assert last.answer.memory_tokens > 0
     *_, last = assistant.continue_(entry.id, prompt="A gull. " * WINDOW, tokens=2)
     assert last.answer.tokens, "what leaves the window has no place to go"
-    assert assistant.remove(entry.id) > 100_000 and assistant.shelf.entries() == []
+    assert assistant.library.remove(entry.id) > 100_000 and assistant.shelf.entries() == []
     assistant.shelf.close()
 
 
@@ -220,12 +220,12 @@ def test_following_the_line_of_a_full_disk_makes_room(added, disk, tmp_path):
     assistant = Assistant(opened(added, disk))
     (tmp_path / "new.md").write_text(BOOK + "\n\nAnd one line more.")
     with pytest.raises(Failure, match=r"new\.md needs [\d.]+ MB .*, where 0\.0 MB are free: make room"):
-        assistant.add(tmp_path / "new.md")
-    assert assistant.remove("harbour") > 100_000
+        assistant.library.add(tmp_path / "new.md")
+    assert assistant.library.remove("harbour") > 100_000
     assert assistant.shelf.entries() == [] and list(assistant.library.paths.documents.iterdir()) == []
     (disk / "rest").unlink()
     os.truncate(disk / "filler", 0)
-    assert assistant.add(tmp_path / "new.md").state == "ready"
+    assert assistant.library.add(tmp_path / "new.md").state == "ready"
     assistant.shelf.close()
 
 

@@ -39,7 +39,7 @@ def test_a_refused_scan_is_recognised_and_goes_on_where_it_was_paused(library, s
     job = library.enqueue(entry.id, password="sesame")
     with pytest.raises(BadInput, match=r"looks scanned.*\(--ocr\)"):
         jobs.run(job.id, library.work)
-    library.resume(job.id, "sesame", ocr="deu")
+    library.resume(job.id, password="sesame", ocr="deu")
     paused = jobs.run(job.id, library.work)
     assert paused.state == "paused"
     library.resume(job.id)

@@ -254,7 +254,7 @@ def assistant(backbone, layers, tmp_path) -> Assistant:
 
 def add(assistant: Assistant, folder, text: str, name: str = "geese.md") -> str:
     (folder / name).write_text(text)
-    return assistant.add(folder / name).id
+    return assistant.library.add(folder / name).id
 
 
 class TestAsking:

@@ -106,7 +106,7 @@ def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
 def test_what_was_added_without_an_account_is_everybodys(guarded, ben, tmp_path):
     path = tmp_path / "house.md"
     path.write_text(a_book(3), encoding="utf-8")
-    made = guarded.desk.assistant.add(path).id
+    made = guarded.desk.assistant.library.add(path).id
     assert ben("rename", made, "Of the house")["title"] == "Of the house"
     assert ben("remove", made)["freed_bytes"] > 0
 

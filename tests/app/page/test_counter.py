@@ -26,7 +26,7 @@ def desk(tmp_path_factory, tiny_folder):
     home = tmp_path_factory.mktemp("home")
     (home / "lighthouse.md").write_text(book(2, 4))
     desk = Desk(Assistant(Library(Paths(home / "data"), parse, model=str(tiny_folder))))
-    desk.assistant.add(home / "lighthouse.md")
+    desk.assistant.library.add(home / "lighthouse.md")
     return desk
 
 
