@@ -22,9 +22,9 @@ from engine.answering.answer import Answer, AnswerEvent
 from engine.answering.citing import citation, cite_spans, looked_at, nearest
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.history import in_full, recent_turns
-from engine.answering.passages import Chosen, Ranges, chosen, find_passages
+from engine.answering.passages import Chosen, chosen, find_passages
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
-from engine.answering.reading import READ, Reading, read
+from engine.answering.reading import READ, read
 from engine.answering.structure import structure_answer
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
@@ -294,10 +294,6 @@ class Assistant:
             return
         for event in utterance.generated(self.reader, self._prompt(asked, found), stretches, found):
             yield replace(event, answer=replace(event.answer, early=early)) if event.answer else event
-
-    def look(self, question: str, ranges: Ranges) -> Reading:
-        """Return all that the reading layers find for a question, sure enough to be said or not."""
-        return read(question, self.library, find_passages(question, self.library, ranges)[:READ], ranges)
 
     def _read(self, asked: Asked, calibration: Calibration) -> Answer:
         """Answer with what the reading layers find in the best passages."""

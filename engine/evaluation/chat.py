@@ -20,10 +20,12 @@ from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import SideNet
-from engine.training.activations import Frozen, TextBooks, Wanted, freeze
-from engine.training.chats import chat_ids, prompts
+from engine.training.activations import TextBooks, Wanted, freeze
+from engine.training.chats import answered_chat, prompts
 from engine.training.trainer import chat_distributions
 from ingest.errors import BadInput
+
+SEED = 7  # which training does not draw by
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,14 @@ def check_chat(
     backbone: Backbone,
     count: int = 200,
     answer: int = 16,
-    seed: int = 7,
     bank: TextBank | None = None,
 ) -> ChatCheck:
     """Compare next-token distributions on `count` prompts with `answer` tokens of the backbone's answer."""
     wanted = Wanted(sidenet.states, ())
     memory = bank.reader(bank.tokens, 0, sidenet.search) if bank is not None else None
     divergences, same = [], []
-    for prompt in prompts(count, seed, half=1):
-        chat = _chat(backbone, prompt, answer, wanted)
+    for prompt in prompts(count, SEED, half=1):
+        chat = freeze(backbone, answered_chat(backbone, prompt, answer), wanted)
         ours, theirs = chat_distributions(sidenet, backbone, chat, memory)
         divergences.append(F.kl_div(ours, theirs, log_target=True, reduction="none").sum(-1))
         same.append((ours.argmax(-1) == theirs.argmax(-1)).float())
@@ -64,19 +65,6 @@ def check_chat(
         len(divergences), len(whole), bank.tokens if bank is not None else 0,
         whole.mean().item(), whole.max().item(), torch.cat(same).mean().item(),
     )  # fmt: skip
-
-
-def _chat(backbone: Backbone, prompt: str, answer: int, wanted: Wanted) -> Frozen:
-    ids = torch.tensor([chat_ids(backbone.tokenizer, prompt)], device=backbone.device)
-    if answer:
-        ids = backbone.in_transformers.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=answer,
-            do_sample=False,
-            pad_token_id=backbone.tokenizer.eos_token_id,
-        )
-    return freeze(backbone, ids[0], wanted)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ from engine.evaluation.haystackshelf import (
     add_haystack_arguments,
     answered,
     haystacks,
+    looked,
     put,
     shelf_folder,
     shelved,
@@ -98,7 +99,7 @@ def refused(assistant: Assistant, document: str, hay: Haystack, seed: int = 3) -
     confidences: dict[str, list[float]] = {}
     for needle in hay.needles:
         for name, span in circumstances(hay, needle, rng).items():
-            found = assistant.look(needle.question, {document: span})
+            found = looked(assistant, needle.question, {document: span})
             sure = calibration.confidence(*found.scores) if found.answers else 0.0
             confidences.setdefault(name, []).append(sure)
     return confidences

@@ -21,7 +21,7 @@ from engine.bank.layout import SEGMENT
 from engine.cast.names import bare, name_words
 from engine.evaluation.pages import spaced
 from engine.evaluation.readings import LayersAlone
-from engine.evaluation.report import keep, table
+from engine.evaluation.report import table, tell
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.reader import Reader
@@ -156,10 +156,7 @@ def run(arguments: argparse.Namespace) -> int:
             for name, (_, written) in made.items():
                 found.setdefault(name, []).append(written)
         print(f"{book}: {len(texts)} continuations so far", flush=True)
-    told = markdown(found)
-    print(told)
-    if arguments.out is not None:
-        keep(arguments.out, "continuing", told, {"written": texts})
+    tell(arguments.out, "continuing", markdown(found), {"written": texts})
     return 0
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.answering.answer import Answer
+from engine.answering.passages import Ranges, find_passages
+from engine.answering.reading import READ, Reading, read
 from engine.arguments import natural
 from engine.assistant import Assistant
 from engine.backbone.backbone import Backbone
@@ -85,6 +87,12 @@ def answered(assistant: Assistant, document: str | None, question: str, **how: A
     *_, last = assistant.ask(document, question, **how)
     assert last.answer is not None
     return last.answer
+
+
+def looked(assistant: Assistant, question: str, ranges: Ranges) -> Reading:
+    """Return all that the reading layers find for a question, sure enough to be said or not."""
+    library = assistant.library
+    return read(question, library, find_passages(question, library, ranges)[:READ], ranges)
 
 
 def put(assistant: Assistant, document: Document, folder: Path) -> str:

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.evaluation.report import table
 from ingest.document import Document
 from ingest.errors import BadInput
 
@@ -177,18 +178,23 @@ def _pymupdf4llm(path: Path) -> Reading:
 
 
 def _tables(scores: Sequence[Score], letters: Sequence[Kept]) -> Iterator[str]:
-    yield "| pages | reader | words in order | headings (F1) | table rows |"
-    yield "|---|---|---|---|---|"
-    for one in scores:
-        others = f"{_share(one.headings)} | {_share(one.rows)}"
-        yield f"| {one.pages} | {one.reader} | {one.order:.3f} | {others} |"
+    yield table(
+        ("pages", "reader", "words in order", "headings (F1)", "table rows"),
+        [
+            (one.pages, one.reader, f"{one.order:.3f}", _share(one.headings), _share(one.rows))
+            for one in scores
+        ],
+    )
     if letters:
         yield ""
-        yield "| files | read | refused | letters kept | less than nine tenths: warned | silent |"
-        yield "|---|---|---|---|---|---|"
-    for kind in letters:
-        read, silent = kind.files - kind.refused, ", ".join(kind.silent) or "0"
-        yield f"| {kind.suffix} | {read} | {kind.refused} | {kind.share:.4f} | {kind.warned} | {silent} |"
+        yield table(
+            ("files", "read", "refused", "letters kept", "less than nine tenths: warned", "silent"),
+            [
+                (one.suffix, one.files - one.refused, one.refused, f"{one.share:.4f}", one.warned,
+                 ", ".join(one.silent) or "0")
+                for one in letters
+            ],
+        )  # fmt: skip
 
 
 def _share(value: float | None) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from engine.arguments import lengths
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle, Range, overlapping
-from engine.evaluation.report import drawing, keep, table
+from engine.evaluation.report import drawing, table, tell
 from engine.evaluation.retrieval import Evaluation, Words, search_of
 from engine.paths import Paths
 from engine.training.books import book_texts
@@ -103,20 +103,11 @@ def planted(text: str, seed: int = 0) -> Haystack:
 
 def grid(hay: Haystack, ranks: dict[str, list[float]]) -> dict[str, list[float]]:
     """Return by method the share found first at each depth."""
+    depths = np.array([needle.reading for needle in hay.needles])
+    first = {method: np.array(found) < 1 for method, found in ranks.items()}
     return {
-        method: [
-            float(
-                np.mean(
-                    [
-                        rank < 1
-                        for rank, needle in zip(found, hay.needles, strict=True)
-                        if needle.reading == depth
-                    ]
-                )
-            )
-            for depth in range(len(DEPTHS))
-        ]
-        for method, found in ranks.items()
+        method: [float(found[depths == depth].mean()) for depth in range(len(DEPTHS))]
+        for method, found in first.items()
     }
 
 
@@ -184,10 +175,8 @@ def run(arguments: argparse.Namespace) -> int:
             within = Range(0, len(hay.text), tuple(range(len(hay.needles))))
             _, ranks = evaluation.ranks(within, Words(hay, Path(home)))
         grids[tokens] = grid(hay, ranks)
-    text = markdown(grids)
-    print(text)
+    tell(arguments.out, "needles", markdown(grids), {"depths": DEPTHS, "grids": grids})
     if arguments.out is not None:
-        keep(arguments.out, "needles", text, {"depths": DEPTHS, "grids": grids})
         draw(grids, arguments.out / "needles.png")
     return 0
 

@@ -21,11 +21,12 @@ from engine.evaluation.haystackshelf import (
     add_haystack_arguments,
     answered,
     haystacks,
+    looked,
     put,
     shelf_folder,
     shelved,
 )
-from engine.evaluation.report import keep, table
+from engine.evaluation.report import parts, table, tell
 from engine.evaluation.squadscore import exact, f1
 from engine.paths import Paths
 from engine.reader import Reader
@@ -56,6 +57,10 @@ class Row:
     refused: float
     words: float
     seconds: float
+
+    def heading(self) -> str:
+        """Name the set of questions."""
+        return f"{self.questions}, {self.count} questions"
 
 
 class Examination:
@@ -130,8 +135,8 @@ class Examination:
 
     def read_right(self, needle: Needle) -> str:
         """Answer by the reading layers from nothing but the section that the question was written beside."""
-        first, last = self.hay.spans[needle.gold[0]], self.hay.spans[needle.gold[-1]]
-        answers = self.assistant.look(needle.question, {self.document: (int(first[0]), int(last[1]))}).answers
+        section = int(self.hay.spans[needle.gold[0], 0]), int(self.hay.spans[needle.gold[-1], 1])
+        answers = looked(self.assistant, needle.question, {self.document: section}).answers
         return answers[0].text if answers else REFUSED
 
     def _say(self, reader: Reader, prompt: Prompt, memory: Memory | None = None) -> str:
@@ -142,54 +147,45 @@ class Examination:
 def rows(examination: Examination, ways: Sequence[str]) -> list[Row]:
     """Answer the questions of the haystack in every way whose name holds one of the texts in `ways`."""
     made, hay = [], examination.hay
-    needles = hay.needles
     for name, way in examination.ways().items():
         if not any(part in name for part in ways):
             continue
-        by_story: dict[int, list[tuple[float, float]]] = {}
-        answers, began = [], time.perf_counter()
-        for needle in needles:
-            answer = way(needle)
-            answers.append(answer)
-            by_story.setdefault(needle.reading, []).append(
-                (exact(answer, needle.answers), f1(answer, needle.answers))
-            )
-        seconds = (time.perf_counter() - began) / len(needles)
-        totals = [
-            [Total(sum(one[which] for one in story), len(story)) for story in by_story.values()]
-            for which in (0, 1)
-        ]
+        began = time.perf_counter()
+        answers = [way(needle) for needle in hay.needles]
+        seconds = (time.perf_counter() - began) / len(answers)
+        matches, shares = (_by_story(hay.needles, answers, score) for score in (exact, f1))
         made.append(
             Row(
-                hay.name,
-                name,
-                len(needles),
-                mean_loss(totals[0]),
-                interval(totals[0]),
-                mean_loss(totals[1]),
-                interval(totals[1]),
-                answers.count(REFUSED) / len(answers),
-                sum(len(answer.split()) for answer in answers) / len(answers),
-                seconds,
+                hay.name, name, len(answers), mean_loss(matches), interval(matches), mean_loss(shares),
+                interval(shares), answers.count(REFUSED) / len(answers),
+                sum(len(answer.split()) for answer in answers) / len(answers), seconds,
             )
-        )
+        )  # fmt: skip
         print(markdown(made[-1:]), flush=True)
     return made
 
 
+def _by_story(
+    needles: Sequence[Needle], answers: Sequence[str], score: Callable[[str, Sequence[str]], float]
+) -> list[Total]:
+    """Add up the scores of the answers to each story's questions."""
+    stories: dict[int, list[float]] = {}
+    for needle, answer in zip(needles, answers, strict=True):
+        stories.setdefault(needle.reading, []).append(score(answer, needle.answers))
+    return [Total(sum(story), len(story)) for story in stories.values()]
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Write one table for each set of questions."""
-    lines = []
-    for name in dict.fromkeys(one.questions for one in rows):
-        part = [one for one in rows if one.questions == name]
-        cells = [
-            (one.method, f"{one.exact_match:.3f}", _span(one.exact_match_interval), f"{one.f1:.3f}",
-             _span(one.f1_interval), f"{one.refused:.2f}", f"{one.words:.1f}", f"{one.seconds:.2f}")
-            for one in part
-        ]  # fmt: skip
-        heads = ("", "exact match:", "95 %", "F1:", "95 %", "refused:", "words:", "seconds:")
-        lines += [f"\n{name}, {part[0].count} questions\n", table(heads, cells)]
-    return "\n".join(lines).lstrip() + "\n"
+    heads = ("", "exact match:", "95 %", "F1:", "95 %", "refused:", "words:", "seconds:")
+    return parts(rows, Row.heading, lambda part: table(heads, map(_cells, part)))
+
+
+def _cells(one: Row) -> tuple[str, ...]:
+    return (
+        one.method, f"{one.exact_match:.3f}", _span(one.exact_match_interval), f"{one.f1:.3f}",
+        _span(one.f1_interval), f"{one.refused:.2f}", f"{one.words:.1f}", f"{one.seconds:.2f}",
+    )  # fmt: skip
 
 
 def _span(ends: tuple[float, float]) -> str:
@@ -211,11 +207,7 @@ def run(arguments: argparse.Namespace) -> int:
     made: list[Row] = []
     for hay in haystacks(arguments):
         with shelf_folder(arguments) as home:
-            made += rows(
-                Examination(hay, backbone, sidenet, home, arguments.sidenet), arguments.ways.split(",")
-            )
-    text = markdown(made)
-    print(text)
-    if arguments.out is not None:
-        keep(arguments.out, "qa", text, [asdict(one) for one in made])
+            examination = Examination(hay, backbone, sidenet, home, arguments.sidenet)
+            made += rows(examination, arguments.ways.split(","))
+    tell(arguments.out, "qa", markdown(made), [asdict(one) for one in made])
     return 0

@@ -8,7 +8,6 @@ words to `accept` (LiteraryQA, NarrativeQA) are right from half of the words on,
 
 import argparse
 import dataclasses
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.errors import Failure
 from engine.evaluation.haystackshelf import shelf_folder
+from engine.evaluation.report import table, tell
 from engine.evaluation.squadscore import f1
 from engine.library import Library
 from engine.paths import Paths
@@ -165,14 +165,13 @@ def threshold(asked: Sequence[Asked], calibration: Calibration) -> float:
 
 def markdown(name: str, values: dict[str, float], asked: Sequence[Asked]) -> str:
     """Write the summary as a table, and every question with its answer."""
-    lines = [f"{name}\n", "| what | value |", "|---|---:|"]
-    lines += [f"| {what} | {value:.3g} |" for what, value in values.items()]
-    lines += ["", "| | question | answer | confidence |", "|---|---|---|---:|"]
+    what = table(("what", "value:"), [(what, f"{value:.3g}") for what, value in values.items()])
+    told = []
     for one in asked:
         mark = "right" if one.right else "wrong" if one.answered else "refused"
-        cells = (cell.replace("|", "/").replace("\n", " ") for cell in (one.question, one.answer))
-        lines.append(f"| {mark} | {' | '.join(cells)} | {one.confidence:.2f} |")
-    return "\n".join(lines) + "\n"
+        question, answer = (cell.replace("|", "/").replace("\n", " ") for cell in (one.question, one.answer))
+        told.append((mark, question, answer, f"{one.confidence:.2f}"))
+    return f"{name}\n\n{what}\n\n{table(('', 'question', 'answer', 'confidence:'), told)}\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -214,11 +213,6 @@ def run(arguments: argparse.Namespace) -> int:
             keep_calibration(folder, fitted(asked))
             print(f"calibration kept in {folder}: {fitted(asked)}")
     values = summary(asked)
-    table = markdown(arguments.questions.stem, values, asked)
-    print(table)
-    if arguments.out is not None:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "readers.md").write_text(table)
-        results = {"summary": values, "questions": [asdict(one) for one in asked]}
-        (arguments.out / "readers.json").write_text(json.dumps(results, indent=2) + "\n")
+    results = {"summary": values, "questions": [asdict(one) for one in asked]}
+    tell(arguments.out, "readers", markdown(arguments.questions.stem, values, asked), results)
     return 0

@@ -2,21 +2,23 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Row = TypeVar("Row")
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a Markdown table; a column whose head ends in ":" holds numbers and stands to the right."""
     lines = [_line([head.removesuffix(":") for head in heads])]
     lines.append("|" + "".join("---:|" if head.endswith(":") else "---|" for head in heads))
     return "\n".join([*lines, *map(_line, rows)])
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
+def _line(cells: Sequence[object]) -> str:
+    return "|" + "|".join(" " if cell == "" else f" {cell} " for cell in cells) + "|"
 
 
 def keep(folder: Path, name: str, text: str, values: object) -> str:
@@ -25,6 +27,21 @@ def keep(folder: Path, name: str, text: str, values: object) -> str:
     (folder / f"{name}.md").write_text(text)
     (folder / f"{name}.json").write_text(json.dumps(_plain(values), indent=2) + "\n")
     return text
+
+
+def tell(folder: Path | None, name: str, text: str, values: object) -> None:
+    """Print the Markdown of a result, and keep it in a folder where one is named."""
+    print(text)
+    if folder is not None:
+        keep(folder, name, text, values)
+
+
+def parts(rows: Iterable[Row], head: Callable[[Row], str], made: Callable[[list[Row]], str]) -> str:
+    """Write rows as one table after another, those of one heading together."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(head(row), []).append(row)
+    return "\n\n".join(f"{words}\n\n{made(part)}" for words, part in groups.items()) + "\n"
 
 
 def _plain(value: object) -> object:

@@ -22,7 +22,7 @@ from engine.backbone.load import load_backbone
 from engine.evaluation.embedder import Embedder, Embeddings
 from engine.evaluation.haystack import Haystack, Range, haystack, ranges
 from engine.evaluation.rawkeys import RawKeys
-from engine.evaluation.report import keep, table
+from engine.evaluation.report import parts, table, tell
 from engine.paths import Paths
 from engine.retrieval.votes import Ballot, ballot, owners, passage_scores, question_states
 from engine.shelf.fulltext import FullText
@@ -146,7 +146,8 @@ class Evaluation:
         """Count the passages of a range, and rank by method the right one for each of its needles."""
         inside = (self.hay.spans[:, 0] >= within.start) & (self.hay.spans[:, 1] <= within.end)
         first, last = np.flatnonzero(inside)[[0, -1]]
-        chunks = slice(*np.searchsorted(_filled(self.owner), [first, last + 1]))
+        # owners with −1 replaced by the last passage before, so that they rise and can be searched
+        chunks = slice(*np.searchsorted(np.maximum.accumulate(self.owner), [first, last + 1]))
         ranks: dict[str, list[float]] = {}
         for number in within.needles:
             needle = self.hay.needles[number]
@@ -176,24 +177,15 @@ class Evaluation:
         return found
 
 
-def _filled(owner: np.ndarray) -> np.ndarray:
-    """Owners with −1 replaced by the last passage before, so that they rise and can be searched."""
-    return np.maximum.accumulate(owner)
-
-
 def markdown(rows: Sequence[Row]) -> str:
     """Write one table for each set of questions."""
-    lines = []
-    for name in dict.fromkeys(one.questions for one in rows):
-        cells = [
-            (f"{one.tokens:,}", f"{one.passages:,}", str(one.count), one.method, f"{one.recall_1:.3f}",
-             f"{one.recall_4:.3f}", f"{one.recall_8:.3f}", f"{one.mrr:.3f}")
-            for one in rows
-            if one.questions == name
-        ]  # fmt: skip
-        heads = ("tokens:", "passages:", "questions:", "method", "R@1:", "R@4:", "R@8:", "MRR:")
-        lines += [f"\n{name}\n", table(heads, cells)]
-    return "\n".join(lines).lstrip() + "\n"
+    heads = ("tokens:", "passages:", "questions:", "method", "R@1:", "R@4:", "R@8:", "MRR:")
+    return parts(rows, lambda one: one.questions, lambda part: table(heads, map(_cells, part)))
+
+
+def _cells(one: Row) -> tuple[str, ...]:
+    found = (f"{share:.3f}" for share in (one.recall_1, one.recall_4, one.recall_8, one.mrr))
+    return (f"{one.tokens:,}", f"{one.passages:,}", str(one.count), one.method, *found)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -258,9 +250,6 @@ def run(arguments: argparse.Namespace) -> int:
                 rows += evaluation.rows(tokens, words, raw, embeddings)
                 seconds = time.monotonic() - began
                 print(f"{documents.stem}: {tokens:,} tokens, {seconds:.0f} s", flush=True)
-    text = markdown(rows)
-    print(text)
-    if arguments.out is not None:
-        result = {"seconds": round(time.monotonic() - began), "rows": [asdict(one) for one in rows]}
-        keep(arguments.out, "retrieval", text, result)
+    result = {"seconds": round(time.monotonic() - began), "rows": [asdict(one) for one in rows]}
+    tell(arguments.out, "retrieval", markdown(rows), result)
     return 0

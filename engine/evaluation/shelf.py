@@ -18,7 +18,7 @@ from engine.arguments import natural, positive
 from engine.assistant import Assistant
 from engine.evaluation.haystackshelf import HALVES, answered
 from engine.evaluation.readers import is_right
-from engine.evaluation.report import keep, table
+from engine.evaluation.report import table, tell
 from engine.library import Library
 from engine.paths import Paths
 from engine.training.questions import read_rows
@@ -139,8 +139,6 @@ def run(arguments: argparse.Namespace) -> int:
         asked.append(ask(assistant, documents[row["book"]], row))
         print(f"{len(asked)} of {len(rows)}: {row['question']} — {asked[-1].answer}", flush=True)
     values = summary(asked, sum(entry.state == "ready" for entry in assistant.shelf.entries()))
-    text = markdown(values, asked)
-    print(text)
-    if arguments.out is not None:
-        keep(arguments.out, "shelf", text, {"summary": values, "questions": [asdict(one) for one in asked]})
+    results = {"summary": values, "questions": [asdict(one) for one in asked]}
+    tell(arguments.out, "shelf", markdown(values, asked), results)
     return 0

@@ -6,6 +6,11 @@ seeds and different halves of the subjects.
 
 import random
 
+import torch
+from torch import Tensor
+
+from engine.backbone.backbone import Backbone
+
 TEMPLATES = (
     "What is {x}?",
     "Explain {x} in simple words.",
@@ -55,9 +60,16 @@ def prompts(count: int, seed: int, half: int | None = None) -> list[str]:
     return list(made)
 
 
-def chat_ids(tokenizer, prompt: str, answer: str = "") -> list[int]:
-    """Token ids of a prompt in the model's chat format, opened for (and followed by) an answer."""
-    text = tokenizer.apply_chat_template(
+def answered_chat(backbone: Backbone, prompt: str, tokens: int) -> Tensor:
+    """Return the ids (time,) of a prompt in chat format and of the backbone's own greedy answer."""
+    text = backbone.tokenizer.apply_chat_template(
         [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
     )
-    return tokenizer(text + answer, add_special_tokens=False)["input_ids"]
+    asked = backbone.tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = torch.tensor([asked], device=backbone.device)
+    with torch.inference_mode():
+        whole = backbone.in_transformers.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=tokens, do_sample=False,
+            pad_token_id=backbone.tokenizer.eos_token_id,
+        )  # fmt: skip
+    return whole[0]

@@ -23,7 +23,7 @@ from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Frozen, Source, TextBooks, Wanted, freeze
 from engine.training.books import book_texts
-from engine.training.chats import chat_ids, prompts
+from engine.training.chats import answered_chat, prompts
 from engine.training.checkpoint import keep_options, load_state, save_state
 from engine.training.curves import StepLog, draw_curves
 from engine.training.learners import learner_for
@@ -171,19 +171,8 @@ def frozen_chats(backbone: Backbone, wanted: Wanted, seed: int, count: int = CHA
     """Activations of chat prompts with the backbone's own greedy answers, up to 24 tokens each."""
     if backbone.tokenizer.chat_template is None or not count:
         return []
-    chats = []
-    for prompt in prompts(count, seed, half=0):
-        ids = chat_ids(backbone.tokenizer, prompt)
-        with torch.inference_mode():
-            whole = backbone.in_transformers.generate(
-                torch.tensor([ids], device=backbone.device),
-                attention_mask=torch.ones(1, len(ids), dtype=torch.long, device=backbone.device),
-                max_new_tokens=24,
-                do_sample=False,
-                pad_token_id=backbone.tokenizer.eos_token_id,
-            )
-        chats.append(freeze(backbone, whole[0], wanted))
-    return chats
+    asked = prompts(count, seed, half=0)
+    return [freeze(backbone, answered_chat(backbone, prompt, 24), wanted) for prompt in asked]
 
 
 def train(
