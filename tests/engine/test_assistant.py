@@ -130,7 +130,7 @@ def test_an_interrupted_encoding_goes_on_and_gives_the_same_bank(assistant, tmp_
     assert assistant.library.add(path).state == "ready"
     other = Assistant(Library(Paths(tmp_path / "other"), parse))
     other.library.model = assistant.library.model
-    whole = other.add(path)
+    whole = other.library.add(path)
     for file in other.library.paths.bank(whole.id).glob("*.bin"):
         assert file.read_bytes() == (assistant.library.paths.bank(entry.id) / file.name).read_bytes()
 
@@ -472,8 +472,8 @@ def test_what_another_process_removed_and_added_again_is_read_anew(assistant, tm
     assert "é" not in assistant.library.document(entry.id).text
     other = Assistant(Library(assistant.library.paths, parse))
     other.library.model = assistant.library.model
-    other.remove(entry.id)
-    assert other.add(path, encoding="cp1252").id == entry.id
+    other.library.remove(entry.id)
+    assert other.library.add(path, encoding="cp1252").id == entry.id
     assert "é" in assistant.library.document(entry.id).text
     assert assistant.library.bank(entry.id).bank.tokens > 0
 

@@ -17,6 +17,7 @@ from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
 from engine.bank.quantise import dequantise_states, quantise_states
 from engine.filling import bank_layout, encode_text
+from engine.evaluation.haystackshelf import looked
 from engine.library import Library
 from engine.paths import Paths
 from engine.shelf.fulltext import Hit
@@ -272,7 +273,7 @@ class TestAsking:
     def test_a_cross_reader_beside_the_layers_is_heard(self, assistant, tmp_path, monkeypatch):
         document = add(assistant, tmp_path, TEXT)
         question, ranges = "What was the grey goose called?", {document: (0, None)}
-        alone = assistant.look(question, ranges)
+        alone = looked(assistant, question, ranges)
 
         class Sure:
             config = CrossConfig(1, 1, 1, 1, 1, share=0.9)
@@ -285,7 +286,7 @@ class TestAsking:
                     yield TextScores(words, logits, logits, torch.zeros(2))
 
         assistant.library.model.take(crossreader=Sure())
-        assert assistant.look(question, ranges).answers[0].text == "miller" != alone.answers[0].text
+        assert looked(assistant, question, ranges).answers[0].text == "miller" != alone.answers[0].text
 
     def test_below_the_threshold_the_closest_places_are_shown(self, assistant, tmp_path):
         document = add(assistant, tmp_path, TEXT)
@@ -307,9 +308,9 @@ class TestAsking:
     def test_states_of_a_bank_read_as_freshly_encoded_ones_do(self, assistant, tmp_path, monkeypatch):
         document = add(assistant, tmp_path, TEXT[:400])
         question, ranges = "What was the grey goose called?", {document: (0, None)}
-        kept = assistant.look(question, ranges)
+        kept = looked(assistant, question, ranges)
         monkeypatch.setattr(Library, "ready_bank", lambda *_: None)
-        fresh = assistant.look(question, ranges)
+        fresh = looked(assistant, question, ranges)
         assert {one.text for one in kept.answers[:3]} & {one.text for one in fresh.answers[:3]}
 
     def test_a_book_is_asked_while_its_memory_is_being_made(self, assistant, tmp_path, monkeypatch):
