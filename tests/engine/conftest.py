@@ -1,4 +1,4 @@
-"""Fixtures that several tests of the engine share: an empty shelf, and tiny models with random weights."""
+"""Fixtures that several tests of the engine share: an empty shelf, a tiny model with random weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from engine.backbone.backbone import Backbone
-from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
 from tests.engine.families import tiny_model
@@ -24,9 +23,3 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 def backbone(tiny_tokenizer) -> Backbone:
     """A backbone made for one test."""
     return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
-
-
-@pytest.fixture(scope="session")
-def loaded(tiny_folder: Path, tmp_path_factory) -> Backbone:
-    """A backbone as the program loads it from a folder, for tests that leave it as it is."""
-    return load_backbone(Paths(tmp_path_factory.mktemp("loaded")), str(tiny_folder))

@@ -10,8 +10,7 @@ from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
 from engine.training import adapt, adaptation
 from ingest.errors import BadInput
-from ingest.parse import parse
-from ingest.tables import read_table
+from tests.engine.commands import parsed
 
 NAMES = ("Tansy", "Humphrey", "Farrow", "Quill", "Marlow", "Amberley")
 PARAGRAPH = (
@@ -39,11 +38,7 @@ def home(tmp_path, monkeypatch):
 
 
 def command(home, model, *words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    adapt.add_arguments(parser)
-    given = parser.parse_args(["--model", str(model), "--books", str(home / "books"), *words])
-    given.parse_file, given.read_table = parse, read_table
-    return given
+    return parsed(adapt, "--model", model, "--books", home / "books", *words)
 
 
 def test_a_backbone_is_adapted_goes_on_after_a_kill_and_its_checkpoint_is_found(

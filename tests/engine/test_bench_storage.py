@@ -1,6 +1,5 @@
 """The storage benchmarks run, measure what they say, and refuse what makes no sense."""
 
-import argparse
 import json
 
 import pytest
@@ -8,12 +7,7 @@ import pytest
 from engine.bench import bank, retrieval
 from engine.retrieval.kinds import usable_kinds
 from ingest.errors import BadInput
-
-
-def parsed(module, *words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    return parser.parse_args(words)
+from tests.engine.commands import parsed
 
 
 def test_bench_retrieval_measures_every_index(capsys):

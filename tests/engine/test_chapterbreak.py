@@ -17,7 +17,7 @@ from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
 from ingest.document import Chapter
 from ingest.errors import BadInput
-from tests.engine.families import tiny_model
+from tests.engine.commands import parsed
 
 
 def book(chapters: int, length: int = 2400) -> argparse.Namespace:
@@ -28,11 +28,6 @@ def book(chapters: int, length: int = 2400) -> argparse.Namespace:
         made.append(Chapter(f"Chapter {number}", len(text), len(text) + len(body)))
         text += body
     return argparse.Namespace(text=text, chapters=made)
-
-
-@pytest.fixture
-def backbone(tiny_tokenizer) -> Backbone:
-    return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
 
 
 def test_beginnings_follow_the_heading():
@@ -171,13 +166,9 @@ def test_command(tmp_path, tiny_folder, monkeypatch):
     monkeypatch.setattr(chapterbreak, "SEGMENT", 64)
     monkeypatch.setattr(chapterbreak, "LOCAL", 48)
     (tmp_path / "book.txt").write_text("stand-in")
-    parser = argparse.ArgumentParser()
-    chapterbreak.add_arguments(parser)
     words = f"--books {tmp_path / 'book.txt'} --out {tmp_path / 'out'} --model {tiny_folder}"
-    words += " --contexts 96 --per-book 2"
-    arguments = parser.parse_args(words.split())
-    arguments.parse_file = lambda file: book(8)
-    assert chapterbreak.run(arguments) == 0
+    words = [*words.split(), "--contexts", "96", "--per-book", "2"]
+    assert chapterbreak.run(parsed(chapterbreak, *words, parse_file=lambda file: book(8))) == 0
     made = json.loads((tmp_path / "out" / "chapterbreak.json").read_text())
     assert made["questions"] == 2
     assert [row["name"] for row in made["rows"]][0] == "backbone, window of 1k"
@@ -185,14 +176,11 @@ def test_command(tmp_path, tiny_folder, monkeypatch):
     # Without a trained checkpoint in this folder the SideNet is the backbone, with memory or without.
     assert rights["SideNet, memory off"] == rights["SideNet, memory whole past"]
     assert made["rows"][-1]["right"]["points"]["mean"] == 0
-    thin = [*words.split(), "--dense-per-book", "1", "--cache", str(tmp_path / "cache")]
-    arguments = parser.parse_args(thin)
-    arguments.parse_file = lambda file: book(8)
-    assert chapterbreak.run(arguments) == 0
+    thin = [*words, "--dense-per-book", "1", "--cache", tmp_path / "cache"]
+    assert chapterbreak.run(parsed(chapterbreak, *thin, parse_file=lambda file: book(8))) == 0
     made = json.loads((tmp_path / "out" / "chapterbreak.json").read_text())
     asked = {row["name"]: row["questions"] for row in made["rows"]}
     assert asked["backbone, dense 96"] == 1
     assert asked["SideNet, memory off"] == 2
-    arguments.parse_file = lambda file: book(3)
     with pytest.raises(BadInput, match="chapters"):
-        chapterbreak.run(arguments)
+        chapterbreak.run(parsed(chapterbreak, *thin, parse_file=lambda file: book(3)))

@@ -17,6 +17,7 @@ from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_cro
 from engine.sidenet.packed import InFour, packed_in_four, unpacked
 from engine.training import crossreading
 from ingest.errors import BadInput
+from tests.engine.commands import parsed
 from tests.engine.killing import killed_after
 
 MARKS = ("<s>", "<pad>", "</s>", "[UNK]")
@@ -160,9 +161,6 @@ def mpnet(reader, tmp_path) -> Path:
 
 
 def command(answers: Path, start: Path, out: Path, *more: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    crossreading.add_arguments(parser)
-    words = ["--answers", str(answers), "--start", str(start), "--out", str(out)]
     settings = [
         "--questions",
         "4",
@@ -177,7 +175,8 @@ def command(answers: Path, start: Path, out: Path, *more: str) -> argparse.Names
         "--steps",
         "16",
     ]
-    return parser.parse_args([*words, *settings, *more])
+    places = ("--answers", answers, "--start", start, "--out", out)
+    return parsed(crossreading, *places, *settings, *more)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 
 from engine import locks as locks_module
 from engine.errors import Failure
-from engine.paths import Paths
 from engine.shelf import report as report_module
 from engine.shelf import runner as runner_module
 from engine.shelf.jobs import MOST_ATTEMPTS, Busy, Job
@@ -51,13 +50,6 @@ seen = []
 job = shelf.jobs.run(job, work, listen=lambda job: seen.append(job))
 print(job.state, max([0.0] + [job.percentage for job in seen if job.state == "running"]), flush=True)
 """
-
-
-@pytest.fixture
-def shelf(tmp_path):
-    shelf = Shelf(Paths(tmp_path / "home"))
-    yield shelf
-    shelf.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import argparse
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +22,7 @@ from engine.training.questions import Question, Reading, laid_out
 from engine.training.trainer import positions
 from ingest.errors import BadInput
 from ingest.tables import read_table
+from tests.engine.commands import parsed, plain
 
 ROWS = [("a fine film", "good"), ("a dull film", "bad"), ("what a joy", "good"), ("no joy at all", "bad")]
 
@@ -140,15 +140,8 @@ def test_the_command_learns_from_books_demonstrations_and_questions(tmp_path, ti
     common = f"--books {tmp_path / 'books'} --model {tiny_folder} --segment 32 --capacity 64 --no-chats"
     asks = f"--questions {documents} {questions}"
     more = f"--demonstrations {tmp_path / 'tables'} --steps 8 --limit 4 --first-layer 1 --memory-layers 1"
-    assert run(f"{common} {asks} {more} --out {tmp_path / 'out'}") == 0
+    words = f"{common} {asks} {more} --out {tmp_path / 'out'}"
+    assert command.run(parsed(command, *words.split(), parse_file=plain)) == 0
+    words = f"{common} {asks} --held-out {documents} {questions} --steps 1 --out {tmp_path / 'other'}"
     with pytest.raises(BadInput, match="there are no questions"):
-        run(f"{common} {asks} --held-out {documents} {questions} --steps 1 --out {tmp_path / 'other'}")
-
-
-def run(words: str) -> int:
-    parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    arguments = parser.parse_args(words.split())
-    arguments.read_table = read_table
-    arguments.parse_file = lambda file: argparse.Namespace(text=Path(file).read_text())
-    return command.run(arguments)
+        command.run(parsed(command, *words.split(), parse_file=plain))

@@ -8,8 +8,6 @@ from markdown_it import MarkdownIt
 
 from engine.marks import editions, export
 from engine.marks.mark import COLOURS, Mark
-from engine.paths import Paths
-from engine.shelf.shelf import Shelf
 from ingest.document import Document
 from ingest.editions import Edition, Quote
 from ingest.errors import BadInput
@@ -27,13 +25,6 @@ TEXT = "\n\n".join(
 
 def document(text: str = TEXT) -> Document:
     return Document("The Keeper", "A. Writer", "en", "text", text)
-
-
-@pytest.fixture
-def shelf(tmp_path):
-    shelf = Shelf(Paths(tmp_path / "home"))
-    yield shelf
-    shelf.close()
 
 
 def book(shelf, folder, text: str = TEXT) -> str:

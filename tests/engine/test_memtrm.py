@@ -28,11 +28,6 @@ def make(backbone: Backbone, **settings) -> MemTRM:
     return MemTRM(memtrm_config(backbone, BLOCK, **settings), backbone)
 
 
-@pytest.fixture
-def backbone(tiny_tokenizer) -> Backbone:
-    return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
-
-
 def trainer(backbone: Backbone, settings: TrainingSettings = TINY) -> Trainer:
     model = make(backbone)
     texts = {f"{n}": lambda n=n: f"Pip saw Ahab {n} times. " * 12 for n in range(3)}

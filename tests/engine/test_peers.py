@@ -1,6 +1,5 @@
 """bench peers on a tiny model: what each program is asked, and the table; llama.cpp is a double."""
 
-import argparse
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 from engine.backbone.load import load_backbone
 from engine.bench import llamacpp, peer, peers
 from engine.paths import Paths
+from tests.engine.commands import parsed
 
 TEXT = "Old Tansy kept a grey goose at the mill by the river, and nobody knew why. " * 40
 
@@ -84,9 +84,7 @@ def test_where_llama_cpp_is_not_to_be_had_a_row_says_so(spec, monkeypatch, capsy
     monkeypatch.setattr(peers, "with_llamacpp", refused)
     monkeypatch.setattr(peers, "measured", lambda command: found)
     monkeypatch.setattr(peers, "spec_of", lambda arguments: spec)
-    parser = argparse.ArgumentParser()
-    peers.add_arguments(parser)
-    assert peers.run(parser.parse_args(["--sizes", "64"])) == 0
+    assert peers.run(parsed(peers, "--sizes", 64)) == 0
     told = capsys.readouterr().out
     assert says in told and "| tokens/s after 64 tokens | 2 | 2 |" in told
 

@@ -31,14 +31,9 @@ from engine.sidenet.sidenet import SideNet
 from engine.training.activations import Wanted, freeze
 from engine.training.memtrm import MemTRM, memtrm_config, save_memtrm
 from ingest.errors import BadInput
-from tests.engine.families import tiny_model
+from tests.engine.commands import parsed, plain
 
 BLOCK = 3  # the source of side layer 1
-
-
-@pytest.fixture
-def backbone(tiny_tokenizer) -> Backbone:
-    return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
 
 
 def trained(backbone: Backbone, **settings) -> SideNet:
@@ -295,12 +290,8 @@ class TestCommand:
         for number in range(3):
             words = [f"{('Pip', 'Ahab', 'Stubb')[(n * (number + 1)) % 3]} saw {n}" for n in range(30)]
             (folder / f"{number}.txt").write_text(". ".join(words))
-        parser = argparse.ArgumentParser()
-        perplexity.add_arguments(parser)
         words = f"--books {folder} --out {tmp_path / 'out'} --model {tiny_folder} --dense 64 --sizes 32,0 "
-        made = parser.parse_args([*words.split(), *more])
-        made.parse_file = lambda file: argparse.Namespace(text=file.read_text())
-        return made
+        return parsed(perplexity, *words.split(), *more, parse_file=plain)
 
     @pytest.mark.parametrize("protocol", readings.PROTOCOLS)
     def test_writes_the_report(self, tmp_path, tiny_folder, monkeypatch, protocol):

@@ -1,6 +1,5 @@
 """Answers, citations and refusals are scored as they say, over a tiny model and real files."""
 
-import argparse
 import json
 
 import numpy as np
@@ -16,6 +15,7 @@ from engine.paths import Paths
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.sidenet import SideNet
+from tests.engine.commands import parsed, plain
 
 
 class TestScores:
@@ -96,15 +96,9 @@ def commanded(backbone, tmp_path, monkeypatch):
         for name, made in (("load_backbone", backbone), ("sidenet_for", sidenet)):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda *_, made=made: made)
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
         out = tmp_path / "out"
-        arguments = parser.parse_args([*words, "--out", str(out)])
-        arguments.parse_file = lambda path: argparse.Namespace(text=path.read_text())
-        assert module.run(arguments) == 0
-        return {file.name: file.read_text() for file in out.iterdir() if file.suffix != ".png"} | {
-            file.name: "" for file in out.glob("*.png")
-        }
+        assert module.run(parsed(module, *words, "--out", out, parse_file=plain)) == 0
+        return {file.name: "" if file.suffix == ".png" else file.read_text() for file in out.iterdir()}
 
     reader = ReadingLayers(backbone, 2, 2).eval()
     monkeypatch.setattr("engine.model.reader_for", lambda *_: reader)

@@ -16,8 +16,8 @@ from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
 from engine.bank.quantise import dequantise_states, quantise_states
-from engine.filling import bank_layout, encode_text
 from engine.evaluation.haystackshelf import looked
+from engine.filling import bank_layout, encode_text
 from engine.library import Library
 from engine.paths import Paths
 from engine.shelf.fulltext import Hit

@@ -21,6 +21,7 @@ from engine.training.readingloss import Reading, batch_loss, reading_of, scores_
 from engine.training.states import StateStore
 from ingest.document import Document
 from ingest.errors import BadInput
+from tests.engine.commands import parsed
 from tests.engine.killing import killed_after
 
 NAMES = ("Tansy", "Humphrey", "Farrow", "Quill", "Amberley", "Marlow")
@@ -184,11 +185,9 @@ class TestLoss:
 
 
 def command(answers: Path, folder: Path, *more: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    reading.add_arguments(parser)
-    words = ["--answers", str(answers), "--states", str(folder / "states"), "--out", str(folder / "run")]
+    places = ("--answers", answers, "--states", folder / "states", "--out", folder / "run")
     settings = ["--block", "2", "--layers", "2", "--questions", "4", "--warmup", "4", "--every", "4"]
-    return parser.parse_args([*words, *settings, *more])
+    return parsed(reading, *places, *settings, *more)
 
 
 def test_train_reader_learns_goes_on_with_the_same_losses_and_refuses_other_settings(
@@ -282,8 +281,6 @@ class TestReaders:
         layers.calibration = Calibration(least=0.0)
         monkeypatch.setattr(readers, "load_backbone", lambda *_: backbone)
         monkeypatch.setattr("engine.model.reader_for", lambda *_: layers)
-        from ingest.parse import parse
-
         (tmp_path / "geese.txt").write_text("Old Tansy kept a grey goose at the mill. " * 30)
         rows = [
             {"book": "geese.txt", "question": "Who kept a goose?", "accept": ["Tansy"], "answerable": True},
@@ -291,19 +288,8 @@ class TestReaders:
             {"book": "geese.txt", "question": "What did Tansy keep?", "answers": ["a grey goose", "geese"]},
         ]
         (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        parser = argparse.ArgumentParser()
-        readers.add_arguments(parser)
-        words = [
-            "--questions",
-            str(tmp_path / "questions.jsonl"),
-            "--books",
-            str(tmp_path),
-            "--out",
-            str(tmp_path),
-        ]
-        arguments = parser.parse_args(words)
-        arguments.parse_file = parse
-        assert readers.run(arguments) == 0
+        words = ("--questions", tmp_path / "questions.jsonl", "--books", tmp_path, "--out", tmp_path)
+        assert readers.run(parsed(readers, *words)) == 0
         result = json.loads((tmp_path / "readers.json").read_text())
         assert [one["question"] for one in result["questions"]] == [row["question"] for row in rows]
         assert "| answerable | 2 |" in (tmp_path / "readers.md").read_text()

@@ -1,10 +1,8 @@
 """The search map: votes, questions with known passages, training that finds them, the evaluation's table."""
 
-import argparse
 import json
 import random
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +27,7 @@ from engine.training.questions import (
 )  # fmt: skip
 from ingest.document import Document
 from ingest.errors import BadInput
+from tests.engine.commands import parsed
 from tests.engine.families import tiny_model
 
 BEASTS = ["otter", "badger", "falcon", "walrus", "lizard", "donkey", "magpie", "weasel"]
@@ -285,14 +284,22 @@ class TestEvaluation:
             (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
         monkeypatch.setattr(evaluation, "load_backbone", lambda *_: backbone)
         monkeypatch.setattr(training, "load_backbone", lambda *_: backbone)
-        two = ["--sections", str(tmp_path / "d.jsonl"), str(tmp_path / "q.jsonl")]
-        trained = command(training, [*two, "--out", str(tmp_path / "map"), "--block", "1", "--dim", "8",
-                                     "--steps", "3", "--cache", str(tmp_path / "cache")])  # fmt: skip
-        assert trained == 0
-        out = tmp_path / "out"
-        measured = command(evaluation, [*two, "--map", str(tmp_path / "map"), "--lengths", "300,2000",
-                                        "--raw-block", "2", "--out", str(out)])  # fmt: skip
-        assert measured == 0
+        two, out = ("--sections", tmp_path / "d.jsonl", tmp_path / "q.jsonl"), tmp_path / "out"
+        more = (
+            "--out",
+            tmp_path / "map",
+            "--block",
+            1,
+            "--dim",
+            8,
+            "--steps",
+            3,
+            "--cache",
+            tmp_path / "cache",
+        )
+        assert training.run(parsed(training, *two, *more)) == 0
+        more = ("--map", tmp_path / "map", "--lengths", "300,2000", "--raw-block", 2, "--out", out)
+        assert evaluation.run(parsed(evaluation, *two, *more)) == 0
         table = (out / "retrieval.md").read_text()
         assert table in capsys.readouterr().out
         found = json.loads((out / "retrieval.json").read_text())["rows"]
@@ -301,11 +308,3 @@ class TestEvaluation:
         assert set(methods) == {"raw attention keys", "memory (trained search)", "BM25", "fusion (z-scores)",
                                 "fusion (reciprocal ranks)"}  # fmt: skip
         assert methods["BM25"]["count"] == 12
-
-
-def command(module, words: list[str]) -> int:
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    arguments = parser.parse_args(words)
-    arguments.parse_file = lambda path: argparse.Namespace(text=Path(path).read_text())
-    return module.run(arguments)

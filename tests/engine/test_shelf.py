@@ -27,13 +27,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def shelf(tmp_path):
-    shelf = Shelf(Paths(tmp_path / "home"))
-    yield shelf
-    shelf.close()
-
-
-@pytest.fixture
 def make(shelf, tmp_path):
     """Add a file with the given content."""
 

@@ -8,6 +8,7 @@ import pytest
 
 from engine.evaluation import staleness
 from ingest.errors import BadInput
+from tests.engine.commands import parsed, plain
 
 
 @pytest.fixture
@@ -17,12 +18,9 @@ def arguments(tmp_path, tiny_folder) -> argparse.Namespace:
     for number in range(2):
         words = [f"{('Pip', 'Ahab', 'Stubb')[(n * (number + 1)) % 3]} saw {n}" for n in range(30)]
         (folder / f"{number}.txt").write_text(". ".join(words))
-    parser = argparse.ArgumentParser()
-    staleness.add_arguments(parser)
     words = f"--books {folder} --out {tmp_path / 'out'} --model {tiny_folder} --segment 32 --bank 128"
-    made = parser.parse_args([*words.split(), "--at", "0,6", "--rate", "1e-2", "--memory-layers", "1"])
-    made.parse_file = lambda file: argparse.Namespace(text=file.read_text())
-    return made
+    words += " --at 0,6 --rate 1e-2 --memory-layers 1"
+    return parsed(staleness, *words.split(), parse_file=plain)
 
 
 def test_longmem_stays_fresh_and_memtrm_does_not(arguments, tmp_path):

@@ -24,13 +24,6 @@ CITATION = {
 
 
 @pytest.fixture
-def shelf(tmp_path):
-    shelf = Shelf(Paths(tmp_path / "home"))
-    yield shelf
-    shelf.close()
-
-
-@pytest.fixture
 def document(shelf, tmp_path) -> str:
     (tmp_path / "book.txt").write_text("content")
     return shelf.add(tmp_path / "book.txt")[0].id

@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.answering.trace import LayerShare, Read, Recorder, TokenReads, Trace
-from engine.paths import Paths
-from engine.shelf.shelf import Shelf
 
 GATES = {2: ((0.25, 0.5), True), 5: ((1.5, -0.5), False)}
 
@@ -76,13 +74,6 @@ def test_an_answer_that_read_nothing_has_no_trace_unless_passages_were_read_agai
     assert recorded(("x", [])).finished("x", GATES) is None
     again = (Read("d", 0, 100, 0.5),)
     assert recorded(("x", [])).finished("x", GATES, again).passages == again
-
-
-@pytest.fixture
-def shelf(tmp_path):
-    made = Shelf(Paths(tmp_path / "home"))
-    yield made
-    made.close()
 
 
 def test_a_trace_lives_and_dies_with_its_message(shelf):

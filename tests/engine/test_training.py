@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from engine.training.rows import Rows
 from engine.training.settings import METHODS, TrainingSettings
 from engine.training.trainer import Trainer, chat_divergence
 from ingest.errors import BadInput
+from tests.engine.commands import parsed, plain
 from tests.engine.families import tiny_model
 
 NAMES = ["Ishmael", "Queequeg", "Starbuck", "Pip", "Ahab"]
@@ -43,11 +45,6 @@ CARRIED = "--branch-scale carried --parts memory --copy-steps 4 --foreign 0.5 --
 
 def text(number: int, words: int = 60) -> str:
     return " ".join(f"{NAMES[(i * (number + 2)) % 5]} saw {i}." for i in range(words))
-
-
-@pytest.fixture
-def backbone(tiny_tokenizer) -> Backbone:
-    return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
 
 
 def make(backbone: Backbone, **settings) -> SideNet:
@@ -387,7 +384,6 @@ def process(rank: int, arguments: argparse.Namespace, port: int) -> None:
     """One of two processes at the same run, told so as `accelerate launch` and torchrun tell them."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    arguments.parse_file = lambda file: argparse.Namespace(text=file.read_text())
     command.draw_curves = lambda *_: None
     command.run(arguments)
     torch.distributed.destroy_process_group()
@@ -401,14 +397,15 @@ class TestRun:
         folder.mkdir(exist_ok=True)
         for number in range(3):
             (folder / f"{number}.txt").write_text(text(number, 40))
-        parser = argparse.ArgumentParser()
-        command.add_arguments(parser)
         words = f"--books {folder} --out {tmp_path / out} --model {tiny_folder} --segment 32 --capacity 64"
         words += " --steps 6 --first-layer 1 --memory-layers 1 --warmup 2 --save 2 --seed 4 --limit 4"
         words += " --chats 2 --kl-every 2"
-        made = parser.parse_args([*words.split(), *more])
-        made.parse_file = lambda file: argparse.Namespace(text=file.read_text())
-        return made
+        return parsed(command, *words.split(), *more, parse_file=plain)
+
+    @pytest.fixture
+    def train(self, tmp_path, tiny_folder) -> Callable[..., None]:
+        """Run the command into a folder of that name."""
+        return lambda out, *more: command.run(self.arguments(tmp_path, tiny_folder, out, *more))
 
     def losses(self, folder: Path) -> list[tuple[str, str, str]]:
         return [(row["step"], row["loss"], row["kl"]) for row in read_log(folder / "log.csv")]
@@ -440,8 +437,8 @@ class TestRun:
         command.run(arguments("cut"))
         assert self.losses(tmp_path / "cut") == self.losses(tmp_path / "whole")
 
-    def test_curves_are_drawn(self, tmp_path, tiny_folder):
-        command.run(self.arguments(tmp_path, tiny_folder, "run", "--steps", "2"))
+    def test_curves_are_drawn(self, train, tmp_path):
+        train("run", "--steps", "2")
         assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
     @pytest.mark.parametrize(
@@ -453,29 +450,28 @@ class TestRun:
             CARRIED,
         ],
     )
-    def test_bf16_runs(self, tmp_path, tiny_folder, chosen):
+    def test_bf16_runs(self, train, tmp_path, chosen):
         """Weights in training stay fp32: steps too small for bf16 still add up."""
         out = tmp_path / "run"
         more = ["--bf16", *chosen.split(), "--rate", "1e-4", "--steps", "4"]
-        command.run(self.arguments(tmp_path, tiny_folder, "run", *more))
+        train("run", *more)
         losses = [float(row["loss"]) for row in read_log(out / "log.csv")]
         assert all(0 < loss < 20 for loss in losses)
         state = torch.load(out / "state.pt", weights_only=True)
         assert {tensor.dtype for tensor in state["trained"].values()} == {torch.float32}
 
-    def test_memtrm_leaves_a_checkpoint(self, tmp_path, tiny_folder):
-        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--method", "memtrm"))
+    def test_memtrm_leaves_a_checkpoint(self, train, tmp_path, tiny_folder):
+        train("run", "--no-chats", "--method", "memtrm")
         model = load_memtrm(tmp_path / "run", load_backbone(Paths(tmp_path), str(tiny_folder)))
         assert model.block == 3  # whose keys side layer 1 of reduction 2 reads
         with pytest.raises(BadInput, match="copy-start"):
             more = ["--no-chats", "--method", "memtrm", "--copy-start", "2"]
-            command.run(self.arguments(tmp_path, tiny_folder, "other", *more))
+            train("other", *more)
 
-    def test_two_processes_take_the_steps_of_one(self, tmp_path, tiny_folder):
+    def test_two_processes_take_the_steps_of_one(self, train, tmp_path, tiny_folder):
         more = ["--rows", "3", "--steps", "4", "--save", "4"]
-        command.run(self.arguments(tmp_path, tiny_folder, "one", *more))
+        train("one", *more)
         made = self.arguments(tmp_path, tiny_folder, "two", *more)
-        del made.parse_file
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -489,20 +485,18 @@ class TestRun:
         assert states[0]["rows"] == states[1]["rows"]
         assert torch.equal(states[0]["random"], states[1]["random"])
 
-    def test_what_it_leaves_is_a_checkpoint(self, tmp_path, tiny_folder):
-        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
+    def test_what_it_leaves_is_a_checkpoint(self, train, tmp_path, tiny_folder):
+        train("run", "--no-chats")
         sidenet = load_sidenet(tmp_path / "run", load_backbone(Paths(tmp_path), str(tiny_folder)))
         assert sidenet.config.memory_layers == (1,)
         assert sidenet.reads_memory
 
-    def test_keeps_the_mean_with_another_run(self, tmp_path, tiny_folder):
+    def test_keeps_the_mean_with_another_run(self, train, tmp_path, tiny_folder):
         backbone = load_backbone(Paths(tmp_path), str(tiny_folder))
-        command.run(self.arguments(tmp_path, tiny_folder, "one", "--no-chats"))
+        train("one", "--no-chats")
         more = ["--no-chats", "--steps", "2", "--start", str(tmp_path / "one")]
-        command.run(self.arguments(tmp_path, tiny_folder, "two", *more))
-        command.run(
-            self.arguments(tmp_path, tiny_folder, "mean", *more, "--mean-with", str(tmp_path / "one"))
-        )
+        train("two", *more)
+        train("mean", *more, "--mean-with", str(tmp_path / "one"))
         one, two, mean = (load_sidenet(tmp_path / name, backbone).float() for name in ("one", "two", "mean"))
         for (name, first), second, between in zip(
             one.named_parameters(), two.parameters(), mean.parameters(), strict=True
@@ -514,11 +508,11 @@ class TestRun:
             mean_sidenet(one, other)
 
     @pytest.mark.parametrize("file", ["model", "state", "curves"])
-    def test_killed_while_it_keeps_its_last_step(self, tmp_path, tiny_folder, monkeypatch, file):
+    def test_killed_while_it_keeps_its_last_step(self, train, tmp_path, monkeypatch, file):
         """What the same command leaves then is what an uninterrupted run leaves, the mean included."""
-        command.run(self.arguments(tmp_path, tiny_folder, "other", "--no-chats"))
+        train("other", "--no-chats")
         more = ["--no-chats", "--steps", "2", "--mean-with", str(tmp_path / "other")]
-        command.run(self.arguments(tmp_path, tiny_folder, "whole", *more))
+        train("whole", *more)
         places = {"model": (SideNetLearner, "save"), "state": (command, "save_state"),
                   "curves": (command, "draw_curves")}  # fmt: skip
 
@@ -527,15 +521,15 @@ class TestRun:
 
         with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
             cut.setattr(*places[file], killed)
-            command.run(self.arguments(tmp_path, tiny_folder, "cut", *more))
+            train("cut", *more)
         for _ in range(2):  # run once more, it changes nothing
-            command.run(self.arguments(tmp_path, tiny_folder, "cut", *more))
+            train("cut", *more)
             whole, cut = ((tmp_path / name / "sidenet.safetensors").read_bytes() for name in ("whole", "cut"))
             assert whole == cut
 
-    def test_memory_parts_alone_from_the_closed_form_start(self, tmp_path, tiny_folder):
+    def test_memory_parts_alone_from_the_closed_form_start(self, train, tmp_path):
         more = ["--copy-start", "6", "--parts", "memory", "--no-chats"]
-        command.run(self.arguments(tmp_path, tiny_folder, "run", *more))
+        train("run", *more)
         tensors = load_file(tmp_path / "run" / "sidenet.safetensors")
         parts = {name.removeprefix("layers.1.") for name in tensors}
         assert parts == {
@@ -545,20 +539,20 @@ class TestRun:
         losses = [float(row["loss"]) for row in read_log(tmp_path / "run" / "log.csv")]
         assert losses[-1] < losses[0] + 0.5
 
-    def test_whole_layers_above_a_memory_layer_that_learned_before(self, tmp_path, tiny_folder):
+    def test_whole_layers_above_a_memory_layer_that_learned_before(self, train, tmp_path):
         """Run 2 trains from its first layer on; the memory layer below goes on reading, unchanged."""
         more = ["--memory-values", "following", "--memory-layers", "0", "--no-chats"]
         lower = [*more, "--first-layer", "0", "--parts", "memory", "--copy-start", "3"]
-        command.run(self.arguments(tmp_path, tiny_folder, "lower", *lower))
+        train("lower", *lower)
         upper = ["--start", str(tmp_path / "lower"), "--rows", "3", "--batch", "3"]
-        command.run(self.arguments(tmp_path, tiny_folder, "upper", *more, *upper))
+        train("upper", *more, *upper)
         one, two = (load_file(tmp_path / name / "sidenet.safetensors") for name in ("lower", "upper"))
         assert torch.equal(one["layers.0.memory.gate"], two["layers.0.memory.gate"])
         assert two["layers.1.mlp_scale"].any()
         with pytest.raises(BadInput, match="first-layer 0"):
-            command.run(self.arguments(tmp_path, tiny_folder, "other", *more, "--copy-start", "3"))
+            train("other", *more, "--copy-start", "3")
 
-    def test_the_lowest_memory_layer_learns_unless_told_otherwise(self, tmp_path, tiny_folder):
+    def test_the_lowest_memory_layer_learns_unless_told_otherwise(self, train, tmp_path, tiny_folder):
         made = self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--scale-rate", "0.1")
         made.first_layer = None
         command.run(made)
@@ -566,32 +560,32 @@ class TestRun:
         assert "layers.1.memory.gate" in tensors and not any(name.startswith("layers.0.") for name in tensors)
         assert max(float(row["null_mass"]) for row in read_log(tmp_path / "run" / "log.csv")) > 0
         with pytest.raises(BadInput, match="would not learn; give --first-layer 1"):
-            command.run(self.arguments(tmp_path, tiny_folder, "other", "--no-chats", "--first-layer", "2"))
+            train("other", "--no-chats", "--first-layer", "2")
 
     @pytest.mark.parametrize("values", ["attention", "following"])
-    def test_memory_parts_learn_in_the_network_that_is_kept(self, tmp_path, tiny_folder, values):
+    def test_memory_parts_learn_in_the_network_that_is_kept(self, train, tmp_path, values):
         """Whole layers that were learned before count while the memory parts of these learn alone."""
         whole = ["--no-chats", "--memory-values", values, "--scale-rate", "0.5"]
-        command.run(self.arguments(tmp_path, tiny_folder, "whole", *whole))
+        train("whole", *whole)
         assert load_file(tmp_path / "whole" / "sidenet.safetensors")["layers.1.mlp_scale"].any()
         more = ["--no-chats", "--start", str(tmp_path / "whole"), "--steps", "1", "--parts"]
         for parts in ("all", "memory"):
-            command.run(self.arguments(tmp_path, tiny_folder, parts, *more, parts))
+            train(parts, *more, parts)
         (one,), (other,) = (self.losses(tmp_path / parts) for parts in ("all", "memory"))
         assert float(other[1]) == pytest.approx(float(one[1]), rel=1e-4)
 
-    def test_another_start_or_other_books_do_not_go_on(self, tmp_path, tiny_folder):
+    def test_another_start_or_other_books_do_not_go_on(self, train, tmp_path):
         for name, seed in (("one", "1"), ("two", "2")):
             more = ["--no-chats", "--seed", seed, "--steps", "2"]
-            command.run(self.arguments(tmp_path, tiny_folder, name, *more))
+            train(name, *more)
         more = ["--no-chats", "--steps", "2", "--start"]
-        command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "one")))
-        command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "one")))
+        train("run", *more, str(tmp_path / "one"))
+        train("run", *more, str(tmp_path / "one"))
         with pytest.raises(BadInput, match="another --start"):
-            command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "two")))
+            train("run", *more, str(tmp_path / "two"))
         (tmp_path / "books" / "more.txt").write_text(text(7, 40))
         with pytest.raises(BadInput, match="another --books"):
-            command.run(self.arguments(tmp_path, tiny_folder, "run", *more, str(tmp_path / "one")))
+            train("run", *more, str(tmp_path / "one"))
 
     @pytest.mark.parametrize(
         ("options", "words"),
@@ -608,12 +602,12 @@ class TestRun:
             ("--capacity 66", "multiple of 4"),
         ],
     )
-    def test_options_that_would_do_nothing_are_refused(self, tmp_path, tiny_folder, options, words):
+    def test_options_that_would_do_nothing_are_refused(self, train, tmp_path, options, words):
         if "ONE" in options:
-            command.run(self.arguments(tmp_path, tiny_folder, "one", "--no-chats", "--steps", "1"))
+            train("one", "--no-chats", "--steps", "1")
         options = options.replace("ONE", str(tmp_path / "one")).replace("DIR", str(tmp_path / "none"))
         with pytest.raises(BadInput, match=words):
-            command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", *options.split()))
+            train("run", "--no-chats", *options.split())
         assert not (tmp_path / "run" / "log.csv").exists()
 
     def test_the_first_segments_need_the_first_books_alone(self, backbone):
@@ -625,15 +619,15 @@ class TestRun:
         few = TextBooks(backbone, {"0": lambda: text(0)}, Wanted((), ()), segment=32, limit=2)
         assert len(list(command.first_segments(few, 9))) == 2
 
-    def test_other_settings_do_not_go_on(self, tmp_path, tiny_folder):
-        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
+    def test_other_settings_do_not_go_on(self, train, tmp_path):
+        train("run", "--no-chats")
         with pytest.raises(BadInput, match="other settings"):
-            command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--rate", "0.5"))
+            train("run", "--no-chats", "--rate", "0.5")
         with pytest.raises(BadInput, match="--limit 4, not 5; give that"):
-            command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats", "--limit", "5"))
+            train("run", "--no-chats", "--limit", "5")
         # what an earlier version kept and this one does not is no reason
         (tmp_path / "run" / "options.json").write_text('{"limit": 4, "memory_layers": "1"}')
-        command.run(self.arguments(tmp_path, tiny_folder, "run", "--no-chats"))
+        train("run", "--no-chats")
 
     def test_no_books(self, tmp_path, tiny_folder):
         made = self.arguments(tmp_path, tiny_folder, "run")

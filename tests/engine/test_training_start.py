@@ -14,11 +14,6 @@ from ingest.errors import BadInput
 from tests.engine.families import tiny_model
 
 
-@pytest.fixture
-def backbone(tiny_tokenizer) -> Backbone:
-    return Backbone(tiny_model("llama"), tiny_tokenizer, "tiny")
-
-
 def made(backbone: Backbone) -> SideNet:
     torch.manual_seed(0)
     return SideNet(SideNetConfig.for_backbone(backbone, memory_layers=(1,)), backbone)

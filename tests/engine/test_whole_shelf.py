@@ -1,6 +1,5 @@
 """`evaluate shelf` and `bench shelf` over a tiny random model: all books are asked, and counted."""
 
-import argparse
 import json
 from functools import partial
 
@@ -19,6 +18,7 @@ from engine.sidenet.reading import Calibration, ReadingLayers
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput
 from ingest.parse import parse
+from tests.engine.commands import parsed
 
 ANIMALS = ("heron", "otter", "gecko", "tiger")
 
@@ -50,11 +50,7 @@ def home(tiny_folder, tmp_path, monkeypatch):
 
 
 def run(module, *words: object) -> int:
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    arguments = parser.parse_args([str(word) for word in words])
-    arguments.parse_file = parse
-    return module.run(arguments)
+    return module.run(parsed(module, *words))
 
 
 def test_the_right_book_is_counted(home, tmp_path, capsys):
