@@ -161,22 +161,9 @@ def mpnet(reader, tmp_path) -> Path:
 
 
 def command(answers: Path, start: Path, out: Path, *more: str) -> argparse.Namespace:
-    settings = [
-        "--questions",
-        "4",
-        "--frozen",
-        "0",
-        "--warmup",
-        "4",
-        "--every",
-        "4",
-        "--rate",
-        "5e-3",
-        "--steps",
-        "16",
-    ]
+    settings = "--questions 4 --frozen 0 --warmup 4 --every 4 --rate 5e-3"
     places = ("--answers", answers, "--start", start, "--out", out)
-    return parsed(crossreading, *places, *settings, *more)
+    return parsed(crossreading, *places, *settings.split(), "--steps", 16, *more)
 
 
 @pytest.fixture

@@ -285,19 +285,8 @@ class TestEvaluation:
         monkeypatch.setattr(evaluation, "load_backbone", lambda *_: backbone)
         monkeypatch.setattr(training, "load_backbone", lambda *_: backbone)
         two, out = ("--sections", tmp_path / "d.jsonl", tmp_path / "q.jsonl"), tmp_path / "out"
-        more = (
-            "--out",
-            tmp_path / "map",
-            "--block",
-            1,
-            "--dim",
-            8,
-            "--steps",
-            3,
-            "--cache",
-            tmp_path / "cache",
-        )
-        assert training.run(parsed(training, *two, *more)) == 0
+        more = ("--out", tmp_path / "map", "--cache", tmp_path / "cache", "--block", 1, "--dim", 8)
+        assert training.run(parsed(training, *two, *more, "--steps", 3)) == 0
         more = ("--map", tmp_path / "map", "--lengths", "300,2000", "--raw-block", 2, "--out", out)
         assert evaluation.run(parsed(evaluation, *two, *more)) == 0
         table = (out / "retrieval.md").read_text()
