@@ -48,14 +48,14 @@ class Spill(Protocol):
     def append(self, token_ids: Sequence[int]) -> None: ...
 
 
-def layer_read(trace: LayerTrace, chunk_size: int, time: int = -1) -> LayerRead:
-    """Sum the trace of one token (by default the last) of the first row of a batch per chunk."""
-    mass = trace.mass[0, time]
+def layer_read(trace: LayerTrace, chunk_size: int) -> LayerRead:
+    """Sum the trace of the last token of the first row of a batch per chunk."""
+    mass = trace.mass[0, -1]
     heads = mass.shape[0]
     if trace.chunks is None:
         return LayerRead(trace.layer, np.zeros((1, 0), np.int64), np.zeros((heads, 0)), mass[:, -1].numpy())
     per_chunk = mass[:, :-1].unflatten(-1, (-1, chunk_size)).sum(-1)
-    chunks = trace.chunks[0, time]
+    chunks = trace.chunks[0, -1]
     return LayerRead(trace.layer, chunks.cpu().numpy(), per_chunk.cpu().numpy(), mass[:, -1].cpu().numpy())
 
 

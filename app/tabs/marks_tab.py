@@ -75,7 +75,7 @@ class MarksTab:
                 }
             elif action == "edit-note":
                 visit.marks.changeable()
-                visit.shelf.marks.change(mark, note=str(values.get("answer", "")))
+                visit.shelf.marks.change(mark, str(values.get("answer", "")))
             elif action == "delete-mark":
                 visit.marks.changeable()
                 visit.shelf.marks.delete(mark)

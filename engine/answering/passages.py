@@ -55,16 +55,16 @@ def is_matter(document: Document, hit: Hit) -> bool:
     return number is not None and document.chapters[number].kind != "body"
 
 
-def chosen(question: str, ranked: Sequence[Hit], count: int = REREAD) -> Chosen:
-    """Weigh the first `count` of the passages found against the question."""
+def chosen(question: str, ranked: Sequence[Hit]) -> Chosen:
+    """Weigh the first of the passages found against the question."""
     asked = content_stems(question)
     weights = Weights.among(asked, [stems_of(hit.text) for hit in ranked])
-    kept = tuple(ranked[:count])
+    kept = tuple(ranked[:REREAD])
     held = frozenset().union(*(stems_of(hit.text) for hit in kept))
     return Chosen(kept, asked, weights, weights.coverage(asked, held))
 
 
-def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int = CANDIDATES) -> list[Hit]:
+def memory_ranking(question: str, library: Library, ranges: Ranges) -> list[Hit]:
     """Rank passages by the trained search map, best first; none where there is no map, or no bank yet."""
     search, block = library.model.sidenet.search, library.model.sidenet.config.search_block
     if search is None or block is None:
@@ -81,13 +81,13 @@ def memory_ranking(question: str, library: Library, ranges: Ranges, limit: int =
             continue
         scores = bank_scores(search, states, source, inside)
         text = library.document(document).text
-        for number in scores.argsort()[::-1][:limit].tolist():
+        for number in scores.argsort()[::-1][:CANDIDATES].tolist():
             if scores[number] == -np.inf:
                 break
             one = inside[number]
             words = text[one.start : one.end]
             hits.append(Hit(document, one.index, one.start, one.end, float(scores[number]), words, ()))
-    return sorted(hits, key=lambda hit: -hit.score)[:limit]
+    return sorted(hits, key=lambda hit: -hit.score)[:CANDIDATES]
 
 
 def fused(*rankings: Sequence[Hit], books: Mapping[str, float] | None = None) -> list[Hit]:

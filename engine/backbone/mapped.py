@@ -58,12 +58,12 @@ class MappedFile:
         self._out.close()
 
 
-def save_mapped(tensors: dict[str, Tensor], file: Path, facts: dict[str, str] | None = None) -> None:
+def save_mapped(tensors: dict[str, Tensor], file: Path) -> None:
     """Write tensors to a safetensors file that can be mapped."""
     made = MappedFile(file, len(tensors))
     for name in sorted(tensors):
         made.add(name, tensors[name])
-    made.close(facts)
+    made.close()
 
 
 def load_mapped(file: Path) -> dict[str, Tensor]:

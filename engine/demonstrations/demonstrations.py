@@ -147,9 +147,9 @@ class Demonstrations:
         self._forget(identifier)
         return self.store.remove(identifier)
 
-    def export(self, identifier: str, path: Path, part: str | None = None) -> int:
+    def export(self, identifier: str, path: Path) -> int:
         """Write text, label and part of the examples to a CSV, TSV or JSONL file; returns how many."""
-        examples = self.store.examples(identifier, part=part)
+        examples = self.store.examples(identifier)
         rows = ({"text": one.text, "label": one.label, "part": one.part} for one in examples)
         return write_rows(path, ("text", "label", "part"), rows)
 

@@ -87,11 +87,11 @@ class DemonstrationReader:
         assert gathered.mask is not None
         return replace(gathered, mask=gathered.mask & ~ends.flatten(-2))
 
-    def masses(self, trace: LayerTrace, row: int, time: int = -1) -> dict[int, float]:
-        """Attention mass on each demonstration (row of the memory) from one token, summed over heads."""
+    def masses(self, trace: LayerTrace, row: int) -> dict[int, float]:
+        """Attention mass on each demonstration (row of the memory) from the last token, summed over heads."""
         assert trace.chunks is not None
-        per_chunk = trace.mass[row, time, :, :-1].unflatten(-1, (-1, self.config.chunk_size)).sum(-1)
-        chunks = trace.chunks[row, time].expand(len(per_chunk), -1)
+        per_chunk = trace.mass[row, -1, :, :-1].unflatten(-1, (-1, self.config.chunk_size)).sum(-1)
+        chunks = trace.chunks[row, -1].expand(len(per_chunk), -1)
         masses: dict[int, float] = {}
         for chunk, mass in zip(chunks.flatten().tolist(), per_chunk.flatten().tolist(), strict=True):
             if chunk >= 0 and mass > 0:

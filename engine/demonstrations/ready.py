@@ -32,10 +32,10 @@ class ReadyLibrary:
             raise Failure(f"{self.path.name} is damaged ({error}): install the program again") from error
 
 
-def ready_libraries(folder: Path = DEMONSTRATIONS) -> list[ReadyLibrary]:
-    """List the libraries of a folder by name."""
+def ready_libraries() -> list[ReadyLibrary]:
+    """List the libraries that come along by name."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(DEMONSTRATIONS.glob("*.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
         task = Task(about["template"], about["words"], about["description"])
         found.append(

@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+DRAWS = 2000
+
 
 @dataclass(frozen=True)
 class Total:
@@ -22,25 +24,22 @@ def mean_loss(books: Sequence[Total]) -> float:
 def interval(
     books: Sequence[Total],
     against: Sequence[Total] | None = None,
-    draws: int = 2000,
-    share: float = 0.95,
-    seed: int = 0,
     scale: Callable[[float], float] = float,
 ) -> tuple[float, float]:
-    """Bootstrap interval of the mean loss, or of its difference to `against` over the same books (paired).
+    """Return the 95 % bootstrap interval of the mean loss, or of its difference to `against` (paired).
 
-    scale: what is taken of a mean loss, such as math.exp for perplexity.
+    against: the same books. scale: what is taken of a mean loss, such as math.exp for perplexity.
     One book gives no interval: both ends are NaN.
     """
     if len(books) < 2:
         return math.nan, math.nan
-    choose, values = random.Random(seed), []
-    for _ in range(draws):
+    choose, values = random.Random(0), []
+    for _ in range(DRAWS):
         picked = [choose.randrange(len(books)) for _ in books]
         value = scale(mean_loss([books[i] for i in picked]))
         if against is not None:
             value -= scale(mean_loss([against[i] for i in picked]))
         values.append(value)
     values.sort()
-    cut = int((1 - share) / 2 * draws)
+    cut = int(0.025 * DRAWS)
     return values[cut], values[-cut - 1]

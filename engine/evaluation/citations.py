@@ -60,11 +60,11 @@ class Point:
     words: float
 
 
-def curve(found: Sequence[Cited], steps: int = 50) -> list[Point]:
+def curve(found: Sequence[Cited]) -> list[Point]:
     """Draw one point for each threshold 0, 0.02 …; where nothing is left the curve ends."""
     points = []
-    for step in range(steps):
-        least = step / steps
+    for step in range(50):
+        least = step / 50
         kept = [one for one in found if one.cited and one.sure >= least]
         if kept:
             right, words = (
@@ -93,9 +93,9 @@ def _holds(sentence: str, answers: Sequence[str]) -> bool:
     return any(words and 2 * len(words & held) >= len(words) for words in wanted)
 
 
-def refused(assistant: Assistant, document: str, hay: Haystack, seed: int = 3) -> dict[str, list[float]]:
+def refused(assistant: Assistant, document: str, hay: Haystack) -> dict[str, list[float]]:
     """Return the confidence in an answer to every question under each of four circumstances."""
-    rng, calibration = random.Random(seed), calibration_of(assistant)
+    rng, calibration = random.Random(3), calibration_of(assistant)
     confidences: dict[str, list[float]] = {}
     for needle in hay.needles:
         for name, span in circumstances(hay, needle, rng).items():

@@ -11,7 +11,7 @@ import csv
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from engine.demonstrations.shots import fitting
 from engine.demonstrations.store import Example
 from engine.demonstrations.task import Task
 from engine.demonstrations.vote import Vote
-from engine.demonstrations.window import ALONE, LabelScorer, Scores
+from engine.demonstrations.window import ALONE, LabelScorer, Prefix, Scores
 from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.evaluation.icl_squad import squad
@@ -40,7 +40,7 @@ from engine.evaluation.kept import bank_folder
 from engine.filling import bank_layout
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
-from engine.sidenet.sidenet import SideNet
+from engine.sidenet.sidenet import MemoryReader, SideNet
 from engine.training.memtrm import MemTRM, load_memtrm
 from ingest.errors import BadInput
 
@@ -71,11 +71,43 @@ class Subject:
 
     name: str
     task: Task
+    backbone: Backbone
     memory: DemonstrationMemory
     labels: np.ndarray
     texts: list[str]
     truth: np.ndarray
     states: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def tokens(self, words: Iterable[str]) -> list[list[int]]:
+        """Return the token ids of each."""
+        return [self.backbone.tokenizer(one, add_special_tokens=False)["input_ids"] for one in words]
+
+    def scorer(self, network: SideNet | MemTRM | None) -> LabelScorer:
+        """Score the labels of the task by a network beside the backbone, or by the backbone alone."""
+        return LabelScorer(self.backbone, network, self.tokens(map(self.task.answer, self.task.labels)))
+
+    def scores(
+        self,
+        scorer: LabelScorer,
+        prefix: Prefix,
+        texts: Iterable[str],
+        memories: Sequence[MemoryReader | str | None] = (None,),
+    ) -> list[Scores]:
+        """Score texts behind a window that was read, for each of some memories."""
+        return scorer.score(prefix, self.tokens(map(self.task.prompt, texts)), memories)
+
+    def shot(self, row: int) -> list[int]:
+        """Return the token ids of a demonstration as it stands in a window."""
+        return written(self.memory.examples[row], self.task, self.backbone.tokenizer).ids
+
+    def window(self, rows: Iterable[int]) -> list[int]:
+        """Return the token ids of those demonstrations that fit into half a window."""
+        shots = [*map(self.shot, rows)]
+        return [token for at in fitting(shots, self.backbone.context // 2) for token in shots[at]]
+
+    def order(self, seed: int) -> np.ndarray:
+        """Order the demonstrations as a seed draws them: the window first, then memory, the held-out last."""
+        return np.array(random.Random(seed).sample(range(len(self.memory.examples)), len(self.labels)))
 
 
 def read_examples(file: Path) -> list[tuple[str, str]]:
@@ -103,117 +135,92 @@ def prepare(
     bank = MemoryBank.open(place / "bank")
     memory = DemonstrationMemory(place, bank, examples, len(voting_blocks(backbone)) * backbone.width)
     subject = Subject(
-        name,
-        task,
-        memory,
-        np.array([labels.index(one.label) for one in memory.examples]),
-        [text for text, _ in tests],
-        np.array([labels.index(label) for _, label in tests]),
-    )
+        name, task, backbone, memory, np.array([labels.index(one.label) for one in memory.examples]),
+        [text for text, _ in tests], np.array([labels.index(label) for _, label in tests]),
+    )  # fmt: skip
     reading = Classifier(memory, task, backbone, sidenet, Settings(memory=False))
     subject.states = reading.states(subject.texts)
     return subject
 
 
-def measure(
-    subject: Subject, backbone: Backbone, sidenet: SideNet, protocol: Protocol, seed: int, shots: int
-) -> Iterator[Score]:
+def measure(subject: Subject, sidenet: SideNet, protocol: Protocol, seed: int, shots: int) -> Iterator[Score]:
     """Score all rows of one task, seed and number of shots. A further row that reads a window goes here."""
-    rows = _order(subject, seed)
-    window, held = rows[:shots], rows[-HELD_OUT:]
-    sizes = [size or len(rows) - HELD_OUT for size in protocol.sizes]
-    held_truth = subject.labels[held]
-    chosen = {
-        size or ALL: rows[: min(count, len(rows) - HELD_OUT)]
-        for size, count in zip(protocol.sizes, sizes, strict=True)
-    }
+    rows = subject.order(seed)
+    pool, held = rows[:-HELD_OUT], rows[-HELD_OUT:]
+    chosen = {size or ALL: pool[: size or None] for size in protocol.sizes}
     readers = [DemonstrationReader(subject.memory, part, sidenet) for part in chosen.values()]
-    scorer = LabelScorer(backbone, sidenet, _answers(backbone, subject.task))
-    prefix = scorer.prefix(_window_ids(subject, window, backbone))
+    scorer = subject.scorer(sidenet)
+    prefix = scorer.prefix(subject.window(rows[:shots]))
     memories = [ALONE, None, *readers]
     kinds = [("backbone", 0), ("SideNet, no memory", 0), *(("SideNet, memory", size) for size in chosen)]
-    scores = scorer.score(prefix, _prompts(subject.task, subject.texts, backbone), memories)
-    empty = scorer.score(prefix, _prompts(subject.task, CONTENT_FREE, backbone), memories)
-    apart = scorer.score(
-        prefix,
-        _prompts(subject.task, [subject.memory.examples[row].text for row in held], backbone),
-        memories,
+    held_texts = [subject.memory.examples[row].text for row in held]
+    scores, empty, apart = (
+        subject.scores(scorer, prefix, texts, memories) for texts in (subject.texts, CONTENT_FREE, held_texts)
     )
 
     def score(kind: str, right: np.ndarray, scoring: str, memory: int | str = 0) -> Score:
         return Score(subject.name, kind, scoring, shots, seed, memory, float(right.mean()), len(right))
 
-    majority = np.bincount(subject.labels[rows[: max(sizes)]]).argmax()
-    yield score("majority", subject.truth == majority, "labels")
+    labels = len(subject.task.labels)
+    most = max(size or len(pool) for size in protocol.sizes)
+    yield score("majority", subject.truth == np.bincount(subject.labels[rows[:most]]).argmax(), "labels")
     for (kind, size), found, nothing in zip(kinds, scores, empty, strict=True):
         for scoring, right in _right(subject.truth, scorer, found, nothing).items():
             yield score(kind, right, scoring, size)
     for at, (size, part) in enumerate(chosen.items(), 2):
         states, known = subject.memory.states[part], subject.labels[part]
-        vote = Vote.fit(states, known, len(subject.task.labels))
-        near = nearest(vote, states, known, subject.states, len(subject.task.labels))
+        vote = Vote.fit(states, known, labels)
+        near = nearest(vote, states, known, subject.states, labels)
         yield score("kNN over pooled states,", near == subject.truth, "labels", size)
         voted = vote.scores(subject.states)
         yield score("vote alone,", voted.argmax(1) == subject.truth, "labels", size)
-        nothing = empty_scores(empty[at].labels)
-        likelihood = calibrated(scores[at].labels, nothing)
-        held_likelihood = calibrated(apart[at].labels, nothing)
-        mixture = fit_mixture(vote.scores(subject.memory.states[held]), held_likelihood, held_truth)
-        mixed = mixture.scores(voted, likelihood)
+        plain = empty_scores(empty[at].labels)
+        mixture = fit_mixture(
+            vote.scores(subject.memory.states[held]), calibrated(apart[at].labels, plain),
+            subject.labels[held],
+        )  # fmt: skip
+        mixed = mixture.scores(voted, calibrated(scores[at].labels, plain))
         yield score("classify (SideNet and vote), memory", mixed.argmax(1) == subject.truth, "labels", size)
 
 
-def measure_dense(
-    subject: Subject, backbone: Backbone, seed: int, tests: int, context: int
-) -> Iterator[Score]:
+def measure_dense(subject: Subject, seed: int, tests: int) -> Iterator[Score]:
     """Score the backbone with as many shots as its whole window holds."""
-    rows = _order(subject, seed)
-    answers = _answers(backbone, subject.task)
-    prompts = _prompts(subject.task, subject.texts[:tests], backbone)
-    room = context - max(map(len, prompts)) - max(map(len, answers))
+    scorer, context = subject.scorer(None), subject.backbone.context
+    texts = subject.texts[:tests]
+    room = context - max(map(len, subject.tokens(map(subject.task.prompt, texts))))
+    room -= max(map(len, scorer.answers))
     ids: list[int] = []
     used = 0
-    for row in rows:
-        one = written(subject.memory.examples[row], subject.task, backbone.tokenizer).ids
+    for one in map(subject.shot, subject.order(seed)):
         if len(ids) + len(one) > room:
             break
         ids += one
         used += 1
-    scorer = LabelScorer(backbone, None, answers)
     prefix = scorer.prefix(ids)
-    found, empty = (
-        scorer.score(prefix, part)[0] for part in (prompts, _prompts(subject.task, CONTENT_FREE, backbone))
-    )
+    found, empty = (subject.scores(scorer, prefix, some)[0] for some in (texts, CONTENT_FREE))
     for scoring, hits in _right(subject.truth[:tests], scorer, found, empty).items():
         kind = f"backbone, window of {context:,} full"
         yield Score(subject.name, kind, scoring, used, seed, 0, float(hits.mean()), len(hits), full=True)
 
 
 def measure_memtrm(
-    subject: Subject, backbone: Backbone, model: MemTRM, protocol: Protocol, seed: int, shots: int
+    subject: Subject, model: MemTRM, protocol: Protocol, seed: int, shots: int
 ) -> Iterator[Score]:
     """Measure MemTRM with the same shots, without and with the same demonstrations in its own memory."""
-    rows = _order(subject, seed)
+    rows = subject.order(seed)
     pool = rows[: len(rows) - HELD_OUT]
-    sizes = {size or ALL: pool[: size or None] for size in protocol.sizes}
-    scorer = LabelScorer(backbone, model, _answers(backbone, subject.task))
-    prefix = scorer.prefix(_window_ids(subject, rows[:shots], backbone))
-    for size, part in ((0, None), *sizes.items()):
-        memory = (
-            None if part is None else demonstration_reader(model, backbone, _ids(subject, part, backbone))
-        )
+    scorer = subject.scorer(model)
+    prefix = scorer.prefix(subject.window(rows[:shots]))
+    for size, part in ((0, None), *((size or ALL, pool[: size or None]) for size in protocol.sizes)):
+        memory, kind = None, "MemTRM, no memory"
+        if part is not None:
+            memory = demonstration_reader(model, subject.backbone, [*map(subject.shot, part)])
+            kind = "MemTRM, memory"
         found, empty = (
-            scorer.score(prefix, _prompts(subject.task, texts, backbone), [memory])[0]
-            for texts in (subject.texts, CONTENT_FREE)
+            subject.scores(scorer, prefix, texts, [memory])[0] for texts in (subject.texts, CONTENT_FREE)
         )
-        kind = "MemTRM, no memory" if part is None else "MemTRM, memory"
         for scoring, hits in _right(subject.truth, scorer, found, empty).items():
             yield Score(subject.name, kind, scoring, shots, seed, size, float(hits.mean()), len(hits))
-
-
-def _order(subject: Subject, seed: int) -> np.ndarray:
-    """Order the demonstrations as one seed draws them: the window first, then memory, the held-out last."""
-    return np.array(random.Random(seed).sample(range(len(subject.memory.examples)), len(subject.labels)))
 
 
 def _right(truth: np.ndarray, scorer: LabelScorer, found: Scores, empty: Scores) -> dict[str, np.ndarray]:
@@ -238,42 +245,23 @@ def nearest(vote: Vote, states: np.ndarray, labels: np.ndarray, texts: np.ndarra
     return truth[found].sum(1).argmax(1)
 
 
-def one_text(
-    subject: Subject, backbone: Backbone, sidenet: SideNet, shots: int, size: int
-) -> dict[str, float]:
+def one_text(subject: Subject, sidenet: SideNet, shots: int, size: int) -> dict[str, float]:
     """Median seconds for one text, window already read: the backbone, and `classify` with memory and vote."""
     rows = np.arange(min(size or len(subject.labels), len(subject.labels)))
-    classifier = Classifier(subject.memory, subject.task, backbone, sidenet, Settings(shots=shots), rows)
-    alone = LabelScorer(backbone, None, _answers(backbone, subject.task))
-    prefix = alone.prefix(_window_ids(subject, classifier.window_rows, backbone))
+    settings = Settings(shots=shots)
+    classifier = Classifier(subject.memory, subject.task, subject.backbone, sidenet, settings, rows)
+    alone = subject.scorer(None)
+    prefix = alone.prefix(subject.window(classifier.window_rows))
     classifier.classify(subject.texts[:1])
     times: dict[str, list[float]] = {"backbone": [], "classify": []}
     for text in subject.texts[:TIMED]:
         began = time.perf_counter()
-        alone.score(prefix, _prompts(subject.task, [text], backbone))
+        subject.scores(alone, prefix, [text])
         times["backbone"].append(time.perf_counter() - began)
         began = time.perf_counter()
         classifier.classify([text])
         times["classify"].append(time.perf_counter() - began)
     return {name: float(np.median(part)) for name, part in times.items()}
-
-
-def _answers(backbone: Backbone, task: Task) -> list[list[int]]:
-    tokenise = backbone.tokenizer
-    return [tokenise(task.answer(label), add_special_tokens=False)["input_ids"] for label in task.labels]
-
-
-def _prompts(task: Task, texts: Sequence[str], backbone: Backbone) -> list[list[int]]:
-    return [backbone.tokenizer(task.prompt(text), add_special_tokens=False)["input_ids"] for text in texts]
-
-
-def _ids(subject: Subject, rows: np.ndarray, backbone: Backbone) -> list[list[int]]:
-    return [written(subject.memory.examples[row], subject.task, backbone.tokenizer).ids for row in rows]
-
-
-def _window_ids(subject: Subject, rows: np.ndarray, backbone: Backbone) -> list[int]:
-    shots = _ids(subject, rows, backbone)
-    return [token for at in fitting(shots, backbone.context // 2) for token in shots[at]]
 
 
 def _telling(name: str, began: float):
@@ -356,14 +344,13 @@ def run(arguments: argparse.Namespace) -> int:
         subject = prepare(name, arguments.tasks, cache, backbone, sidenet, protocol)
         for seed in range(protocol.seeds):
             for shots in protocol.shots:
-                scores += measure(subject, backbone, sidenet, protocol, seed, shots)
+                scores += measure(subject, sidenet, protocol, seed, shots)
                 if memtrm is not None:
-                    scores += measure_memtrm(subject, backbone, memtrm, protocol, seed, shots)
+                    scores += measure_memtrm(subject, memtrm, protocol, seed, shots)
                 print(f"{name}: seed {seed}, {shots} shots", flush=True)
         for seed in range(protocol.dense[0]):
-            tests = protocol.dense[1] or len(subject.texts)
-            scores += measure_dense(subject, backbone, seed, tests, backbone.context)
-        times[name] = one_text(subject, backbone, sidenet, max(protocol.shots), 2000)
+            scores += measure_dense(subject, seed, protocol.dense[1] or len(subject.texts))
+        times[name] = one_text(subject, sidenet, max(protocol.shots), 2000)
         text = write_report(
             arguments.out, scores, times, {"protocol": vars(protocol), "tasks": arguments.only}
         )

@@ -74,14 +74,13 @@ class Marks:
             return mark
         raise BadInput("there is no such mark (any more)")
 
-    def change(self, identifier: str, *, colour: str | None = None, note: str | None = None) -> Mark:
-        """Give a mark another colour or note; a note makes a note of a highlight, and no note undoes that."""
+    def change(self, identifier: str, note: str) -> Mark:
+        """Give a mark another note; a note makes a note of a highlight, and no note undoes that."""
         with self.connections.writing():
             mark = self.get(identifier)
-            words = mark.note if note is None else note.strip()
+            words = note.strip()
             kind = mark.kind if mark.kind == "bookmark" else "note" if words else "highlight"
-            chosen = look(kind, mark.colour if colour is None else colour, words)
-            mark = replace(mark, **chosen, changed=time())
+            mark = replace(mark, **look(kind, mark.colour, words), changed=time())
             self._put(mark)
         return mark
 

@@ -93,10 +93,10 @@ class SideOutput:
     traces: tuple[LayerTrace, ...]
     words: Tensor | None = None
 
-    def logits(self, backbone: Backbone, row: int = 0, at: Tensor | slice = slice(None)) -> Tensor:
-        """Return float32 logits (positions, vocabulary) of some positions of one row."""
-        logits = backbone.head(self.normed[row, at].to(backbone.dtype)).float()
-        return logits if self.words is None else logits + self.words[row]
+    def logits(self, backbone: Backbone, at: Tensor | slice = slice(None)) -> Tensor:
+        """Return float32 logits (positions, vocabulary) of some positions of the first row."""
+        logits = backbone.head(self.normed[0, at].to(backbone.dtype)).float()
+        return logits if self.words is None else logits + self.words[0]
 
 
 class SideLayer(CopiedBlock):

@@ -19,6 +19,7 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.passages import passages, sentences
 
+TOGETHER = 40  # passages of pairs that make one document
 RUN = 13  # words; two texts that share so many in a row share a source
 
 
@@ -100,16 +101,16 @@ def sectioned(documents: Path, questions: Path) -> list[Reading]:
     return readings
 
 
-def paired(file: Path, passages_each: int = 40, seed: int = 0) -> list[Reading]:
-    """Rows of a passage and a question, shuffled and laid out as documents of `passages_each` passages."""
+def paired(file: Path) -> list[Reading]:
+    """Rows of a passage and a question, shuffled and laid out as documents of `TOGETHER` passages."""
     asked: dict[str, list[dict]] = {}
     for row in read_rows(file):
         asked.setdefault(row["passage"], []).append(row)
     order = list(asked)
-    random.Random(seed).shuffle(order)
+    random.Random(0).shuffle(order)
     readings = []
-    for first in range(0, len(order), passages_each):
-        group = order[first : first + passages_each]
+    for first in range(0, len(order), TOGETHER):
+        group = order[first : first + TOGETHER]
         # "Title -- text": a book does not announce what each of its passages is about
         text, spans = laid_out(passage.split(" -- ", 1)[-1] for passage in group)
         questions = tuple(
@@ -235,9 +236,9 @@ def _turned(subject: str, verb: str, rest: str, rng: random.Random) -> str:
     return rng.choices(forms, weights=(7, 5, 2, 2, 2, 2))[0]
 
 
-def made_questions(document: Document, name: str, count: int, seed: int = 0) -> Reading:
+def made_questions(document: Document, name: str, count: int) -> Reading:
     """Cut a book into passages, with up to `count` questions made from its sentences."""
-    rng = random.Random(f"{name}:{seed}")
+    rng = random.Random(f"{name}:0")
     text, found = document.text, passages(document)
     pairs = sentences(text)
     held = [set(re.findall(r"[^\W\d_][\w'’-]+", text[start:end].lower())) for start, end in pairs]

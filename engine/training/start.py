@@ -35,6 +35,7 @@ BETA, TEMPERATURES = 1.5, (1.0, 0.6, 1.5)
 FOLLOWING_BETA, FOLLOWING_TEMPERATURES = 0.4, (1.0, 1.25, 1.5)
 FOLLOWING_GATE, FOLLOWING_NULL = 0.07, 18.0  # a little of what fits well, else nothing
 GATE_CARRIED = 2.0  # almost open: the null slot keeps memory back, and the window is not lost
+RIDGE, SCALE = 0.1, 0.6  # of the regression; what the branch scale starts at
 GATE_OPEN = 30.0  # sigmoid is 1: the branch reads memory alone
 
 
@@ -80,13 +81,11 @@ def copying_start(
     segments: Iterable[Frozen],
     bank_tokens: int = 8192,
     beta: float | None = None,
-    scale: float = 0.6,
-    ridge: float = 0.1,
 ) -> None:
     """Set every memory layer to copy, from the activations of some segments; leaves the MLPs off.
 
-    beta: sharpness of the query, by default what measured best for the kind of memory. scale: what the branch
-    scale starts at. bank_tokens: the size at which the null slot weighs as much as a bank that fits badly.
+    beta: sharpness of the query, by default what measured best for the kind of memory. bank_tokens: the size
+    at which the null slot weighs as much as a bank that fits badly.
 
     Raises
     ------
@@ -118,7 +117,7 @@ def copying_start(
         itself = finds_itself(layer, sidenet)
         sharpness = beta or (FOLLOWING_BETA if itself else BETA)
         temperatures = FOLLOWING_TEMPERATURES if itself else TEMPERATURES
-        _set_query(layer, moments[layer.index], [sharpness * factor for factor in temperatures], ridge)
+        _set_query(layer, moments[layer.index], [sharpness * factor for factor in temperatures])
         if layer.memory.null_slot:
             layer.memory.null_bias.fill_(FOLLOWING_NULL if itself else math.log(bank_tokens) + 5.0)
             layer.memory.null_value.zero_()
@@ -128,7 +127,7 @@ def copying_start(
         elif layer.carries:
             layer.memory.gate.fill_(GATE_CARRIED)
         else:
-            _set_output(layer, moments[layer.index], scale)
+            _set_output(layer, moments[layer.index])
             layer.memory.gate.fill_(GATE_OPEN)
 
 
@@ -144,13 +143,13 @@ def vote_directions(backbone: Backbone) -> Tensor:
     return directions - directions.mean(0)
 
 
-def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: float) -> None:
+def _set_query(layer: SideLayer, moments: Moments, betas: list[float]) -> None:
     n, dim = moments.count, layer.head_dim
     mean_h, mean_k = moments.h / n, moments.k / n
     hh = moments.hh / n - mean_h[:, None] * mean_h
     hk = moments.hk / n - mean_h[:, None] * mean_k
     kk = moments.kk / n - mean_k[:, None] * mean_k
-    predicted = torch.linalg.solve(hh + ridge * hh.diagonal().mean() * torch.eye(len(hh)), hk)
+    predicted = torch.linalg.solve(hh + RIDGE * hh.diagonal().mean() * torch.eye(len(hh)), hk)
     group = layer.heads // layer.kv_heads
     query = layer.query
     if isinstance(layer.memory, MemoryAttention) and layer.memory.query is not None:
@@ -167,7 +166,7 @@ def _set_query(layer: SideLayer, moments: Moments, betas: list[float], ridge: fl
             layer.memory.null_key[head] = mean_k[part]
 
 
-def _set_output(layer: SideLayer, moments: Moments, scale: float) -> None:
+def _set_output(layer: SideLayer, moments: Moments) -> None:
     n, dim, group = moments.all_count, layer.head_dim, layer.heads // layer.kv_heads
     vy = moments.vy - moments.v[:, None] * (moments.y / n)
     for head in range(layer.heads):
@@ -178,4 +177,4 @@ def _set_output(layer: SideLayer, moments: Moments, scale: float) -> None:
         solved = torch.linalg.solve(own + 0.01 * n * spread * torch.eye(dim), vy[part])
         layer.output.weight[:, head * dim : head * dim + dim] = solved.T / group
     assert layer.attention_scale is not None
-    layer.attention_scale.fill_(scale)
+    layer.attention_scale.fill_(SCALE)

@@ -60,9 +60,9 @@ def test_the_same_words_marked_again_change_their_mark(shelf, tmp_path):
     first = shelf.marks.add(one, document(), *span("miller"), colour="blue")
     again = shelf.marks.add(one, document(), *span("miller"), colour="green")
     assert (again.id, [mark.colour for mark in shelf.marks.of(one)]) == (first.id, ["green"])
-    noted = shelf.marks.change(first.id, note=" who? ")
+    noted = shelf.marks.change(first.id, " who? ")
     assert (noted.kind, noted.note) == ("note", "who?")
-    assert shelf.marks.change(first.id, note="").kind == "highlight"
+    assert shelf.marks.change(first.id, "").kind == "highlight"
     shelf.marks.delete(first.id)
     assert shelf.marks.all() == []
 
