@@ -26,7 +26,8 @@ from engine.locks import FileLock, document_lock
 from engine.model import Model
 from engine.paths import CAST, Paths
 from engine.retrieval.memory import SearchableBank
-from engine.shelf.rebuilding import TEXT, file_hash, write_whole
+from engine.shelf.rebuilding import TEXT, file_hash
+from engine.whole import write_whole
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
 from ingest.passages import passages

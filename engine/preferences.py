@@ -56,7 +56,7 @@ def kept(path: Path) -> dict[str, str]:
 
 def keep(path: Path, values: Mapping[str, str]) -> dict[str, str]:
     """Write what is chosen from now on; returns it. Raises BadInput."""
-    from engine.shelf.rebuilding import write_whole
+    from engine.whole import write_whole
 
     chosen = checked(values)
     path.parent.mkdir(parents=True, exist_ok=True)

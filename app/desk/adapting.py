@@ -14,7 +14,7 @@ from pathlib import Path
 
 from app.desk.desk import Desk
 from engine.paths import IS_INSTALLED, PROJECT, SAMPLES
-from engine.shelf.rebuilding import write_whole
+from engine.whole import write_whole
 from ingest.errors import BadInput
 
 PROGRAM: Sequence[str] = (

@@ -32,6 +32,7 @@ from engine.backbone.tokens import own_tokenizer
 from engine.bank.durable import sync_folder
 from engine.errors import Failure
 from engine.paths import CONVERTING, IS_INSTALLED, PROGRAM, Paths
+from engine.whole import write_whole
 from ingest.errors import BadInput
 
 if TYPE_CHECKING:
@@ -162,9 +163,7 @@ def _keep_fingerprint(backbone: Backbone, folder: Path) -> None:
     file = folder / FINGERPRINT
     with contextlib.suppress(OSError):  # it is only taken again
         if not file.is_file():
-            partial = file.with_suffix(f".{os.getpid()}.partial")
-            partial.write_text(backbone.fingerprint)
-            os.replace(partial, file)
+            write_whole(file, backbone.fingerprint)
         backbone.model.fingerprint = file.read_text()
 
 

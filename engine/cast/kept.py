@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.cast.casting import make_cast
 from engine.cast.person import Cast
-from engine.shelf.rebuilding import write_whole
+from engine.whole import write_whole
 from ingest.document import Document
 
 

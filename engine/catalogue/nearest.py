@@ -12,6 +12,8 @@ from typing import Any
 import faiss
 import numpy as np
 
+from engine.whole import whole
+
 EXACT_VECTORS = 1_000_000
 SPARED = 2  # one list in so many is visited: a question lies far from the passages like it, in no one list
 VECTORS_PER_CENTRE = 64  # to train with
@@ -44,9 +46,8 @@ def is_exact(index: faiss.Index) -> bool:
 
 def write(index: faiss.Index, path: Path) -> None:
     """Write an index in one piece."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    faiss.write_index(index, str(temporary))
-    temporary.replace(path)
+    with whole(path) as file:
+        faiss.write_index(index, str(file))
 
 
 def mapped(path: Path) -> faiss.Index:

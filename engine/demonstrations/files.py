@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Failure
+from engine.whole import whole
 from ingest.errors import BadInput
 from ingest.shielded import shielded
 
@@ -26,9 +27,9 @@ def writable(path: Path) -> Path:
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> int:
     """Write rows in one piece; returns how many. Raises BadInput for another format, Failure if it cannot."""
     writable(path)
-    partial, count = path.with_name(path.name + ".partial"), 0
+    count = 0
     try:
-        with partial.open("w", encoding="utf-8", newline="", errors="replace") as handle:
+        with whole(path) as file, file.open("w", encoding="utf-8", newline="", errors="replace") as handle:
             if path.suffix.lower() == ".jsonl":
                 for row in rows:
                     handle.write(json.dumps(dict(row), ensure_ascii=False) + "\n")
@@ -40,11 +41,8 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, A
                 for row in rows:
                     table.writerow(_cell(row.get(name, "")) for name in columns)
                     count += 1
-        partial.replace(path)
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return count
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.demonstrations.vote import log_loss, log_softmax
-from engine.shelf.rebuilding import write_whole
+from engine.whole import write_whole
 
 VOTE_WEIGHTS = (0.0, 0.5, 1.0, 1.5)
 LIKELIHOOD_WEIGHTS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.demonstrations.store import Example
+from engine.whole import write_whole
 
 Value = TypeVar("Value", int, float, list[float])
 
@@ -34,7 +34,5 @@ class Kept:
             self.values[name] = make()
             if self.file is not None:
                 self.file.parent.mkdir(parents=True, exist_ok=True)
-                partial = self.file.with_suffix(f".{os.getpid()}.partial")
-                partial.write_text(json.dumps(self.values))
-                partial.replace(self.file)
+                write_whole(self.file, json.dumps(self.values))
         return self.values[name]

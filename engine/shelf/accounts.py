@@ -18,8 +18,8 @@ from typing import Any
 
 from engine.errors import Failure
 from engine.locks import FileLock
-from engine.shelf.rebuilding import write_whole
 from engine.shelf.titles import one_line
+from engine.whole import write_whole
 from ingest.errors import BadInput
 
 LEAST_PASSWORD = 8

@@ -6,15 +6,14 @@ The note says what no other file does: the name and title that people gave, and 
 import contextlib
 import hashlib
 import json
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.errors import Failure
 from engine.shelf.titles import one_line
+from engine.whole import write_whole
 from ingest.document import Document
 from ingest.errors import BadInput
 
@@ -67,19 +66,6 @@ def read_text(folder: Path) -> Document | None:
         return document if inside and all(isinstance(one, str) for one in (*lines, *names)) else None
     except (OSError, ValueError, TypeError, RecursionError, BadInput):
         return None
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write under another name, then rename: readers see the old text or the new one. Raises OSError."""
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="surrogatepass") as writer:
-            writer.write(text)
-            writer.flush()
-            os.fsync(writer.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def file_hash(path: Path) -> str:

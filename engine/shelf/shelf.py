@@ -30,9 +30,10 @@ from engine.shelf.holders import joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
 from engine.shelf.leftovers import INCOMING, Leftovers, Moves, keep_graves, moving, set_aside
-from engine.shelf.rebuilding import file_hash, write_note, write_whole
+from engine.shelf.rebuilding import file_hash, write_note
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line, tag_names
+from engine.whole import write_whole
 from ingest.document import Document
 from ingest.errors import BadInput
 

@@ -18,6 +18,7 @@ from engine.paths import SIDENETS, Paths
 from engine.sidenet.config import CARRIED_GATE, SideNetConfig
 from engine.sidenet.reading import ReadingLayers, has_reader, load_reader
 from engine.sidenet.sidenet import SideNet, changed_tensors
+from engine.whole import whole
 from ingest.errors import BadInput
 
 CONFIG_FILE = "config.json"
@@ -31,10 +32,9 @@ def save_sidenet(
     folder.mkdir(parents=True, exist_ok=True)
     changed = changed_tensors(sidenet, SideNet(sidenet.config, backbone))
     tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in changed.items()}
-    partial = folder / (WEIGHTS_FILE + ".partial")
-    save_file(tensors, partial)
-    (folder / CONFIG_FILE).write_text(sidenet.config.to_json())
-    partial.replace(folder / WEIGHTS_FILE)
+    with whole(folder / WEIGHTS_FILE) as file:
+        save_file(tensors, file)
+        (folder / CONFIG_FILE).write_text(sidenet.config.to_json())
 
 
 def load_sidenet(folder: Path, backbone: Backbone, to_learn: bool = True) -> SideNet:

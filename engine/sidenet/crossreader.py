@@ -25,6 +25,7 @@ from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
 from engine.sidenet.packed import kept_in_four, packed_in_four, unpacked
+from engine.whole import whole
 from ingest.errors import BadInput
 
 WEIGHTS_FILE, CONFIG_FILE, TOKENIZER_FILE = "crossreader.safetensors", "crossreader.json", "crosstokens.json"
@@ -156,11 +157,10 @@ def save_crossreader(reader: CrossReader, folder: Path) -> None:
     tensors: dict[str, Tensor] = {}
     for name, value in reader.state_dict().items():
         tensors |= packed_in_four(name, value)
-    partial = folder / (WEIGHTS_FILE + ".partial")
-    save_file(tensors, partial)
-    reader.tokenizer.save(str(folder / TOKENIZER_FILE))
-    (folder / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(reader.config), indent=2) + "\n")
-    partial.replace(folder / WEIGHTS_FILE)
+    with whole(folder / WEIGHTS_FILE) as file:
+        save_file(tensors, file)
+        reader.tokenizer.save(str(folder / TOKENIZER_FILE))
+        (folder / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(reader.config), indent=2) + "\n")
 
 
 def load_crossreader(folder: Path, to_learn: bool = False) -> CrossReader | None:

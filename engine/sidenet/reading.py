@@ -28,6 +28,7 @@ from engine.backbone.backbone import Backbone
 from engine.sidenet.attention import rotate
 from engine.sidenet.block import CopiedBlock
 from engine.sidenet.packed import packed, unpacked
+from engine.whole import whole
 from ingest.errors import BadInput
 from ingest.segments import plain_tokens
 
@@ -181,12 +182,11 @@ def save_reader(layers: ReadingLayers, backbone: Backbone, folder: Path) -> None
     tensors: dict[str, Tensor] = {}
     for name, value in layers.state_dict().items():
         tensors |= packed(name, value) if name.startswith("layers.") else {name: value.bfloat16()}
-    partial = folder / (READER_FILE + ".partial")
-    save_file(tensors, partial)
     facts = {"block": layers.block, "layers": len(layers.layers), "fingerprint": backbone.fingerprint}
     facts["calibration"] = dataclasses.asdict(layers.calibration)
-    (folder / READER_CONFIG).write_text(json.dumps(facts, indent=2) + "\n")
-    partial.replace(folder / READER_FILE)
+    with whole(folder / READER_FILE) as file:
+        save_file(tensors, file)
+        (folder / READER_CONFIG).write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def keep_calibration(folder: Path, calibration: Calibration) -> None:

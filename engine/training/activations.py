@@ -5,7 +5,6 @@ by every later epoch and every other experiment beside the same backbone.
 """
 
 import hashlib
-import os
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from engine.backbone.backbone import Backbone
 from engine.bank.quantise import FP16_LARGEST
 from engine.sidenet.config import SideNetConfig
 from engine.training.lessons import Lesson
+from engine.whole import whole
 from ingest.segments import segments
 
 
@@ -189,9 +189,8 @@ def keep(frozen: Frozen, file: Path) -> None:
     for letter, group in (("h", frozen.hidden), ("k", frozen.keys), ("v", frozen.values)):
         for number, x in group.items():
             tensors[f"{letter}{number}"] = x.clamp(-FP16_LARGEST, FP16_LARGEST).half().contiguous()
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    save_file(tensors, partial)
-    partial.replace(file)
+    with whole(file, shared=True) as place:
+        save_file(tensors, place)
 
 
 def recall(file: Path, device: torch.device | str = "cpu") -> Frozen:

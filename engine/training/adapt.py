@@ -25,10 +25,10 @@ from engine.backbone.load import load_backbone
 from engine.ending import end_like_ctrl_c
 from engine.locks import FileLock, holding
 from engine.paths import PROGRAM, SAMPLES, Paths
-from engine.shelf.rebuilding import write_whole
 from engine.sidenet.checkpoint import checkpoint_for
 from engine.training.adaptation import DONE_FILE, PLAN_FILE, Adaptation
 from engine.training.books import book_files
+from engine.whole import write_whole
 from ingest.errors import BadInput
 
 SHARES = {"search": 0.15, "memory": 0.3, "reader": 0.4}  # of the time; what is left is for measuring

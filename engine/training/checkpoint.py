@@ -11,6 +11,7 @@ import torch
 
 from engine.arguments import option
 from engine.training.settings import TrainingSettings
+from engine.whole import whole
 from ingest.errors import BadInput
 
 STATE_FILE = "state.pt"
@@ -26,9 +27,8 @@ def save_state(folder: Path, state: dict, settings: TrainingSettings) -> None:
 def write_state(folder: Path, state: dict) -> None:
     """Replace the state kept in a run's folder as a whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / (STATE_FILE + ".partial")
-    torch.save(state, partial)
-    partial.replace(folder / STATE_FILE)
+    with whole(folder / STATE_FILE) as file:
+        torch.save(state, file)
 
 
 def read_state(folder: Path) -> dict | None:

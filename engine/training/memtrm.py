@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from engine.backbone.backbone import Backbone
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import LayerTrace, MemoryReader, SideCache, SideLayer, SideOutput
+from engine.whole import whole
 from ingest.errors import BadInput
 
 CONFIG_FILE, WEIGHTS_FILE = "memtrm.json", "memtrm.safetensors"
@@ -95,10 +96,9 @@ def save_memtrm(model: MemTRM, backbone: Backbone, folder: Path) -> None:
         name: tensor.detach().float().cpu() - start[name].float().cpu()
         for name, tensor in model.state_dict().items()
     }
-    partial = folder / (WEIGHTS_FILE + ".partial")
-    save_file({n: delta.bfloat16().contiguous() for n, delta in moved.items() if delta.any()}, partial)
-    (folder / CONFIG_FILE).write_text(model.config.to_json())
-    partial.replace(folder / WEIGHTS_FILE)
+    with whole(folder / WEIGHTS_FILE) as file:
+        save_file({n: delta.bfloat16().contiguous() for n, delta in moved.items() if delta.any()}, file)
+        (folder / CONFIG_FILE).write_text(model.config.to_json())
 
 
 def load_memtrm(folder: Path, backbone: Backbone) -> MemTRM:

@@ -33,6 +33,7 @@ from engine.retrieval.votes import owners, question_states
 from engine.sidenet.search import SearchMap
 from engine.training.books import book_texts
 from engine.training.questions import Reading, apart, made_questions, paired, sectioned
+from engine.whole import whole
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.segments import segments
@@ -113,8 +114,8 @@ def freeze_reading(
         }
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(kept, partial := file.with_suffix(".partial"))
-            partial.replace(file)
+            with whole(file, shared=True) as place:
+                save_file(kept, place)
     states = kept["states"].split(kept["lengths"].tolist()) if len(kept["lengths"]) else ()
     gold = tuple(one.gold for one in reading.questions)
     return FrozenReading(kept["pooled"], kept["owner"], len(reading.spans), tuple(states), gold)
