@@ -69,12 +69,18 @@ def demos(tiny_folder, tmp_path) -> Demonstrations:
     return Demonstrations(library, read_table)
 
 
+def library_of(demos: Demonstrations, pasted: str, name: str = "Films", encoded: bool = True):
+    """A library of a pasted table."""
+    made = demos.create(name, demos.preview(pasted_table(pasted)))
+    if encoded:
+        demos.encode(made.id)
+    return demos.store.get(made.id)
+
+
 @pytest.fixture
 def films(demos):
     """A library of 40 encoded examples."""
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
-    demos.encode(made.id)
-    return demos.store.get(made.id)
+    return library_of(demos, csv_of(range(40)))
 
 
 # the task
@@ -199,25 +205,11 @@ def test_whole_demonstrations_are_packed_and_nothing_is_dropped(demos, films):
 
 
 def test_what_is_stored_of_an_example_does_not_depend_on_its_neighbours(demos, films):
-    alone = demos.create(
-        "One",
-        demos.preview(
-            pasted_table(
-                "text,label\n{},{}\n{},{}\n".format(
-                    *(part.replace(",", " ") for number in (7, 8) for part in review(number))
-                )
-            )
-        ),
-    )
-    demos.encode(alone.id)
+    rows = ["{},{}".format(*(part.replace(",", " ") for part in review(number))) for number in (7, 8)]
+    alone = library_of(demos, "\n".join(["text,label", *rows]), "One")
     texts = [one.text for one in demos.store.examples(alone.id)]
-    long = demos.create(
-        "Long",
-        demos.preview(
-            pasted_table(f"text,label\n{texts[0]},positive\n{'word ' * 60},negative\n{texts[1]},negative\n")
-        ),
-    )
-    demos.encode(long.id)
+    pasted = f"text,label\n{texts[0]},positive\n{'word ' * 60},negative\n{texts[1]},negative\n"
+    long = library_of(demos, pasted, "Long")
     first, second = (demos._memory(demos.store.get(one.id)) for one in (alone, long))
     np.testing.assert_allclose(first.states[0], second.states[0], atol=2e-2)
     np.testing.assert_allclose(first.states[1], second.states[2], atol=2e-2)
@@ -292,7 +284,7 @@ demos.encode(demos.store.libraries()[0].id)
 
 def test_a_killed_encoding_goes_on_where_it_was(demos, tiny_folder, tmp_path):
     demos.library.model = Model(demos.library.paths, str(tiny_folder))
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
+    made = library_of(demos, csv_of(range(40)), encoded=False)
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "home"), str(tiny_folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     for _ in range(3):
@@ -304,8 +296,7 @@ def test_a_killed_encoding_goes_on_where_it_was(demos, tiny_folder, tmp_path):
     dones = []
     demos.encode(made.id, progress=lambda job: dones.append(job.done) if job.stage == "encode" else None)
     assert demos.encoded(made.id) == (40, 40) and demos.state(made.id) == "ready"
-    again = demos.create("Again", demos.preview(pasted_table(csv_of(range(40)))))
-    demos.encode(again.id)
+    again = library_of(demos, csv_of(range(40)), "Again")
     first, second = (demos._memory(demos.store.get(one.id)) for one in (made, again))
     np.testing.assert_array_equal(first.states, second.states)
     np.testing.assert_array_equal(first.bank.token_ids, second.bank.token_ids)
@@ -468,8 +459,7 @@ def test_a_window_leaves_room_for_the_text_in_a_short_context(demos, tiny_tokeni
     model = GPT2LMHeadModel(GPT2Config(vocab_size=259, n_embd=48, n_layer=5, n_head=6, n_positions=1024))
     backbone = Backbone(model.eval(), tiny_tokenizer, "gpt2")
     demos.library.model.take(backbone=backbone, sidenet=stirred(backbone))
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(40)))))
-    demos.encode(made.id)
+    made = library_of(demos, csv_of(range(40)))
     classifier = demos.classifier(made.id, Settings(shots=20, choose=choose))
     every = {one.id: one for one in demos.store.examples(made.id)}
     windows = []
@@ -514,8 +504,7 @@ def test_lost_states_are_made_again(demos, films):
 
 
 def test_the_vote_learns_the_task_even_from_a_random_model(demos):
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(100)))))
-    demos.encode(made.id)
+    made = library_of(demos, csv_of(range(100)))
     demos.store.split(made.id, 0.2)
     seen = []
     report = demos.evaluate(
@@ -532,7 +521,7 @@ def test_the_vote_learns_the_task_even_from_a_random_model(demos):
 
 
 def test_how_vote_and_likelihood_weigh_is_known_when_the_first_text_comes(demos, monkeypatch):
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(100)))))
+    made = library_of(demos, csv_of(range(100)), encoded=False)
     fitted, fit = [], classifier.fit_mixture
     monkeypatch.setattr(classifier, "fit_mixture", lambda *given: fitted.append(1) or fit(*given))
     demos.encode(made.id)
@@ -551,14 +540,13 @@ def test_how_vote_and_likelihood_weigh_is_known_when_the_first_text_comes(demos,
 
 
 def test_a_library_too_small_to_leave_some_out_says_so(demos):
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(4)))))
-    demos.encode(made.id)
+    made = library_of(demos, csv_of(range(4)))
     with pytest.raises(BadInput, match="too few examples to hold some out"):
         demos.evaluate(made.id)
 
 
 def test_a_library_needs_examples_in_memory_and_a_bank(demos):
-    made = demos.create("Films", demos.preview(pasted_table(csv_of(range(6)))))
+    made = library_of(demos, csv_of(range(6)), encoded=False)
     with pytest.raises(BadInput, match="not encoded yet"):
         demos.classify(made.id, "a film")
     demos.encode(made.id)
@@ -573,8 +561,7 @@ def test_a_hundred_labels_of_several_words(demos):
     rows = "".join(
         f"a text about subject {n} and part {m}\tkind number {n}\n" for n in range(100) for m in range(2)
     )
-    made = demos.create("Many", demos.preview(pasted_table("text\tlabel\n" + rows)))
-    demos.encode(made.id)
+    made = library_of(demos, "text\tlabel\n" + rows, "Many")
     found = demos.classify(made.id, "a text about subject 77", Settings(shots=3))
     assert len(found.probabilities) == 100 and sum(found.probabilities.values()) == pytest.approx(1)
 
@@ -593,12 +580,12 @@ def test_a_hundred_labels_of_several_words(demos):
 )
 def test_a_search_takes_capitals_of_every_alphabet_for_small_letters(demos, words, found):
     pasted = "text,label\nПривет мир.,a\nÉlan vital.,b\nHELLO World.,a\nDie Straße.,b\n"
-    library = demos.create("Words", demos.preview(pasted_table(pasted)))
+    library = library_of(demos, pasted, "Words", encoded=False)
     assert len(demos.store.examples(library.id, containing=words)) == found
 
 
 def test_split_and_balance_only_move_examples(demos):
-    made = demos.create("Films", demos.preview(pasted_table(csv_of([*range(20), *range(21, 61, 2)]))))
+    made = library_of(demos, csv_of([*range(20), *range(21, 61, 2)]), encoded=False)
     assert demos.store.balance(made.id) == 20
     assert demos.store.split(made.id, 0.2) == 4
     counts = demos.store.get(made.id).counts
@@ -641,16 +628,8 @@ def test_a_file_is_classified_by_the_server_and_downloaded(demos, films, tmp_pat
     assert [one.row for one in results] == list(range(2, 72))
     assert demos.export_run(run, tmp_path / "out.csv") == 70
     table = read_table(tmp_path / "out.csv")
-    assert table.columns == (
-        "row",
-        "text",
-        "label",
-        "p(negative)",
-        "p(positive)",
-        "read 1",
-        "read 2",
-        "read 3",
-    )
+    labels = ("p(negative)", "p(positive)")
+    assert table.columns == ("row", "text", "label", *labels, "read 1", "read 2", "read 3")
     demos.export_run(run, tmp_path / "out.jsonl")
     first = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
     assert first["label"] in films.task.labels and first["read 1"].endswith("]")
