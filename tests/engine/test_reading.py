@@ -293,7 +293,7 @@ class TestAsking:
         *_, last = assistant.ask(document, "What was the grey goose called?", least=1.01)
         assert (last.answer.text, last.answer.answered, last.answer.span) == (NOT_SURE, False, None)
         assert last.answer.looked and not last.answer.citations
-        best = assistant.look("What was the grey goose called?", {document: (0, None)}).answers[0]
+        best = looked(assistant, "What was the grey goose called?", {document: (0, None)}).answers[0]
         told = [one.text[slice(*one.words)] for one in last.answer.looked if one.words is not None]
         assert best.text in told
         kept = [one.as_dict() for one in last.answer.looked if one.words is not None]
