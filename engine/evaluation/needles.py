@@ -29,18 +29,10 @@ from ingest.passages import passages, sentences
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 AROUND = 0.04  # of the text: how far from its depth a fact may lie
 CHARACTERS = 6  # per token, at most
-NAMES = [
-    "Orlando",
-    "Bettina",
-    "Casimir",
-    "Philippa",
-    "Ambrose",
-    "Leocadia",
-    "Thaddeus",
-    "Rosalba",
-    "Ignatius",
+NAMES = (
+    "Orlando", "Bettina", "Casimir", "Philippa", "Ambrose", "Leocadia", "Thaddeus", "Rosalba", "Ignatius",
     "Cordelia",
-]
+)  # fmt: skip
 FORMS = (
     ("{} keeps the copper lantern under the stairs of the {}.", "Where does {} keep the copper lantern?"),
     ("The password that {} told to nobody was {}.", "Which password did {} tell to nobody?"),
@@ -48,18 +40,9 @@ FORMS = (
     ("At the fair {} won a barrel of {}.", "What did {} win at the fair?"),
     ("{} had learned to play the {} from a sailor.", "What did {} learn to play from a sailor?"),
 )
-THINGS = [
-    "mill",
-    "brewery",
-    "granary",
-    "chapel",
-    "tannery",
-    "foundry",
-    "dairy",
-    "smithy",
-    "boathouse",
-    "orangery",
-]
+THINGS = (
+    "mill", "brewery", "granary", "chapel", "tannery", "foundry", "dairy", "smithy", "boathouse", "orangery",
+)  # fmt: skip
 
 
 def facts() -> list[tuple[str, str]]:

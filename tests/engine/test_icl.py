@@ -73,16 +73,8 @@ def test_every_row_is_measured(measured, tmp_path):
 
 
 def test_wrong_tasks_are_one_line(tmp_path, tiny_folder, capsys):
-    base = [
-        "evaluate",
-        "icl",
-        "--tasks",
-        str(tmp_path),
-        "--out",
-        str(tmp_path / "out"),
-        "--model",
-        str(tiny_folder),
-    ]
+    base = ["evaluate", "icl", "--tasks", str(tmp_path), "--out", str(tmp_path / "out")]
+    base += ["--model", str(tiny_folder)]
     assert commands.main([*base, "--only", "trec"]) == 2
     assert "there is no task 'trec'" in capsys.readouterr().err
     assert commands.main([*base, "--only", "mr"]) == 2
