@@ -299,7 +299,7 @@ class Store:
                 )
             self._touch(db, identifier)
 
-    def balance(self, identifier: str, seed: int = 0) -> int:
+    def balance(self, identifier: str) -> int:
         """Lay aside what one label has in memory beyond the rarest, at random; returns how many were moved.
 
         What was laid aside before is first taken back. Raises BadInput when a label has no example.
@@ -313,18 +313,18 @@ class Store:
             if not least:
                 empty = next(label for label, ids in groups.items() if not ids)
                 raise BadInput(f'the label "{empty}" has no example in memory: add one before balancing')
-            pick = random.Random(seed)
+            pick = random.Random(0)
             surplus = [one for ids in groups.values() for one in pick.sample(ids, len(ids) - least)]
             self.move(identifier, "aside", surplus)
         return len(surplus)
 
-    def split(self, identifier: str, share: float = 0.2, seed: int = 0) -> int:
+    def split(self, identifier: str, share: float = 0.2) -> int:
         """Hold out a share of each label's examples for testing; returns how many. 0 takes all back."""
         with self.connections.writing() as db:
             db.execute(
                 "UPDATE examples SET part = 'memory' WHERE library = ? AND part = 'held-out'", [identifier]
             )
-            held = self.drawn(identifier, share, seed)
+            held = self.drawn(identifier, share)
             self.move(identifier, "held-out", held)
         return len(held)
 

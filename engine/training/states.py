@@ -5,6 +5,7 @@ states know of some text before it, as they do in a bank. A question stands alon
 every text. The file only grows; what an interrupted run left behind its last record is written again.
 """
 
+import itertools
 import json
 import random
 from collections.abc import Iterable, Sequence
@@ -149,12 +150,7 @@ def _question(text: str) -> str:
     return "?\x00" + text
 
 
-def _batches(rows: Iterable, size: int = BATCH) -> Iterable[list]:
-    batch: list = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def _batches(rows: Iterable) -> Iterable[list]:
+    left = iter(rows)
+    while batch := list(itertools.islice(left, BATCH)):
         yield batch
