@@ -328,11 +328,11 @@ class Store:
             self.move(identifier, "held-out", held)
         return len(held)
 
-    def drawn(self, identifier: str, share: float = 0.2, seed: int = 0) -> list[int]:
+    def drawn(self, identifier: str, share: float = 0.2) -> list[int]:
         """Draw a share of what each label has in memory; one of each stays. Raises BadInput for no share."""
         if not 0 <= share < 1:
             raise BadInput("the held-out share must be between 0 and 1, as 0.2 for a fifth")
-        pick, drawn = random.Random(seed), []
+        pick, drawn = random.Random(0), []
         for ids in self._by_label(identifier).values():
             drawn += pick.sample(ids, min(round(share * len(ids)), max(0, len(ids) - 1)))
         return drawn
