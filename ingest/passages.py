@@ -19,6 +19,7 @@ _END = re.compile(
     rf"|[。！？｡．؟۔।॥։።၊။៕]+[!?！？]*[{_CLOSERS}]*"
     r"|\n\n+"
 )
+_WINDOW = 50_000  # letters
 _ABBREVIATIONS = frozenset(
     re.findall(
         r"\S+",
@@ -58,18 +59,37 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[i
 
 
 def each_sentence(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """Yield what `sentences` returns, one after the other."""
+    """Yield what `sentences` returns, one after the other.
+
+    Ends are sought in one window after the other, and no sentence is longer than two: while a pattern looks
+    through millions of letters, no other thread of the program runs.
+    """
     end = len(text) if end is None else min(end, len(text))
     begin = start
-    for match in _END.finditer(text, start, end):
-        stop = match.end()
-        if match[0][0] != "\n" and not _ends_sentence(text, begin, match.start(), stop, end):
-            continue
-        yield from _trimmed(text, begin, stop)
-        begin = max(begin, stop)
-        while begin < end and text[begin].isspace():
-            begin += 1
+    for first, last in _windows(text, start, end):
+        for match in _END.finditer(text, first, last):
+            stop = match.end()
+            if match[0][0] != "\n" and not _ends_sentence(text, begin, match.start(), stop, end):
+                continue
+            yield from _trimmed(text, begin, stop)
+            begin = max(begin, stop)
+            while begin < end and text[begin].isspace():
+                begin += 1
+        if last - begin > _WINDOW:
+            yield from _trimmed(text, begin, last)
+            begin = last
     yield from _trimmed(text, begin, end)
+
+
+def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield stretches that follow each other; each ends behind a letter, which no end of a sentence holds."""
+    while start < end:
+        stop = min(start + _WINDOW, end)
+        last = min(stop + _WINDOW // 10, end)
+        while stop < last and not text[stop - 1].isalpha():
+            stop += 1
+        yield start, stop
+        start = stop
 
 
 def word_count(text: str, start: int = 0, end: int | None = None) -> float:

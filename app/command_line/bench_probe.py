@@ -30,7 +30,7 @@ from engine.bench.tiny import write_tiny_model
 
 LATE_SECONDS = 0.5
 ENCODE_SECONDS = 3.0  # of a memory
-EVERY_SECONDS = (0.05, 0.5, 0.05)  # each of these is asked
+EVERY_SECONDS = (0.05, 0.5, 0.05)  # between an answer and the next question of each
 API, FRONT, NOTHING = "the shelf by the API", "the page's front", "a server that does nothing"
 Waits = dict[str, list[float]]
 Ask = Callable[[httpx.Client], None]
@@ -125,17 +125,13 @@ def ask_on(told: Connection, page: str, control: str) -> None:
 
 
 def time_answers(url: str, ask: Ask, every: float, waits: list[float], enough: threading.Event) -> None:
-    """Ask every so many seconds; what was due while an answer took longer waited for it too."""
+    """Ask so many seconds after each answer, and note how long the next one takes."""
     with httpx.Client(base_url=url, timeout=300) as http:
         ask(http)  # the connection is made
-        due = time.monotonic()
-        while not enough.is_set():
+        while not enough.wait(every):
+            began = time.monotonic()
             ask(http)
-            now = time.monotonic()
-            while due <= now:
-                waits.append(now - due)
-                due += every
-            time.sleep(max(0.0, due - time.monotonic()))
+            waits.append(time.monotonic() - began)
 
 
 def ask_front(http: httpx.Client) -> None:

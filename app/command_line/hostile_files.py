@@ -22,6 +22,8 @@ def made() -> Iterator[tuple[str, bytes]]:
     yield "rows.csv", b"text,label\n" + b"a,b\n" * 3_000_000
     yield "names.txt", " ".join(f"Mr. {name(number)} said." for number in range(100_000)).encode()
     yield "one word.txt", b"a" * 20_000_000
+    yield "one line.txt", b"-" * 8_000_000
+    yield "one chain.txt", b"a-" * 4_000_000
     yield "chapters.md", "".join(f"# {name(number)}\n\na\n\n" for number in range(50_000)).encode()
     yield "zeros.docx", packed({"word/document.xml": "<a>" + " " * 150_000_000})
     yield "comments.txt", b"<!---->" * 29

@@ -28,7 +28,7 @@ _CUSTOM = frozenset(
     """,
     )
 )
-_WORD = r"[^\W\d_][\w]*(?:[’'-][^\W\d_]\w*)*"
+_WORD = r"[^\W\d_][\w]*(?:[’'-][^\W\d_]\w*){0,20}"
 _TOKEN = re.compile(rf"{_WORD}")
 _OPENING = "“‘\"'(—–:[_"
 _SENTENCE_END = ".!?…"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import passages as cutting
 from ingest.document import Chapter, Document
 from ingest.passages import passages, sentences, word_count
 
@@ -94,3 +95,23 @@ def test_passages_leave_out_nothing_but_white_space(text, lo, more):
     assert "".join("".join(text[p.start : p.end].split()) for p in found) == "".join(text.split())
     assert all(before.end <= after.start for before, after in zip(found, found[1:], strict=False))
     assert all(word_count(text, p.start, p.end) <= max(lo + more, 1) for p in found)
+
+
+WITHOUT_ENDS = ["a" * 300_000, "-" * 300_000, "a-" * 150_000, "a " * 150_000, ". " * 3 + "中" * 300_000]
+
+
+@pytest.mark.parametrize("text", WITHOUT_ENDS, ids=range(5))
+def test_what_ends_nowhere_is_looked_through_piece_by_piece(text):
+    """A pattern at work lets no other thread run: what it is given at once is bounded, for whoever cuts."""
+    found = sentences(text)
+    assert max(end - start for start, end in found) <= 120_000 and len(found) > 2
+    assert "".join(text[start:end] for start, end in found).replace(" ", "") == text.replace(" ", "")
+
+
+def test_windows_cut_no_sentence(monkeypatch):
+    said = "“What … is it, Mr. A?!” — “No. 3, e.g. at 5.30!” said I.[12] “Oh,” he said …\n\nAnd so (i.e. 7)!"
+    text = " ".join([said] * 100)
+    whole = sentences(text)
+    for window in range(200, 240):
+        monkeypatch.setattr(cutting, "_WINDOW", window)
+        assert sentences(text) == whole
