@@ -110,7 +110,8 @@ class Vocabulary:
         broken = _broken_word(before)
         following = _FIRST_WORD.match(after[:_LONGEST_WORD])
         if not broken or not following:
-            return before.rstrip(SOFT_HYPHEN), f" {after}"
+            unbroken = _is_broken_path(before, after)
+            return before.rstrip(SOFT_HYPHEN), after if unbroken else f" {after}"
         if before.endswith(SOFT_HYPHEN):
             return before[:-1], after
         compound = f"{broken}-{following[0]}".casefold()
@@ -127,6 +128,18 @@ def _broken_word(text: str) -> str:
     if not text.endswith(_HYPHENS):
         return ""
     return "".join(takewhile(str.isalpha, text[-2 : -_LONGEST_WORD - 2 : -1]))[::-1]
+
+
+def _is_broken_path(before: str, after: str) -> bool:
+    """Tell whether a path or an address is broken at a slash: "/var/", "log/installer" or "/dev/", "sda3".
+
+    An ordinary word behind a slash may be the next word of the sentence ("copy /home/", "to another disk").
+    """
+    if not before.endswith("/") or not after:
+        return False
+    begun, following = before.split()[-1], after.split()[0]
+    is_path = begun.startswith("/") or "://" in begun
+    return is_path and re.search(r"[\d/]|\.\w", following) is not None
 
 
 def ends_sentence(text: str) -> bool:

@@ -504,6 +504,20 @@ def test_a_soft_hyphen_at_a_line_end_joins_the_word(read):
     assert text == "The lamp stood in the window until the morning came."
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ("The file lies in /var/log/", "installer/syslog after that.", "/var/log/installer/syslog after"),
+        ("The third part of the disk is /dev/", "sda3 on this machine.", "is /dev/sda3 on"),
+        ("Fetch it from http://example.org/", "books.txt and read on.", "http://example.org/books.txt and"),
+        ("It is best to copy all of /home/", "to another disk first.", "all of /home/ to another"),
+        ("One may take the former and/or/", "both/neither of them.", "and/or/ both/neither"),
+    ],
+)  # fmt: skip
+def test_a_path_broken_at_a_slash_is_whole(read, first, second, text):
+    assert text in read(typeset([block(60, [first, second])])).text
+
+
 # --- limits and speed ---
 
 
