@@ -112,6 +112,7 @@ def test_what_the_page_would_do_otherwise_is_done_without_it(desk, named, monkey
     with counter(desk, named):
         assert is_done(desk, named)
         assert not is_done(desk, named | {"model": "another"})
+        assert not is_done(desk, named | {"threads": 7})
         assert not is_done(desk, named, document="a-file-beside-the-command.md")
         with monkeypatch.context() as patched:
             patched.setattr(wire, "program", lambda: "a newer one")
@@ -120,6 +121,8 @@ def test_what_the_page_would_do_otherwise_is_done_without_it(desk, named, monkey
             patched.setattr(desk.speaker, "is_engaged", lambda: True)
             assert not is_done(desk, named)
         assert wire.call(Paths(tmp_path), named, "shelf", {}) is None
+    with counter(desk, named | {"threads": 7}):
+        assert is_done(desk, named)  # it names none
 
 
 def test_a_killed_page_is_no_error_and_the_next_takes_its_place(desk, named):
