@@ -102,6 +102,9 @@ def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]
         for line in bands[end]:
             spans = _merge(spans, line.x0, line.x1)
         if len(spans) < 2:
+            # one column may begin higher, beside a picture or the white above a heading
+            if not stages and end - at < _USUAL_BANDS and _goes_on(bands[end], bands[end + 1 : end + 2]):
+                continue
             break  # more lines can only close gutters
         if stages and len(stages[-1][1]) == len(spans):
             stages.pop()
@@ -111,6 +114,16 @@ def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]
         if columns:
             return end, columns
     return stages[-1][0] if stages else at, None
+
+
+def _goes_on(band: list[Line], following: list[list[Line]]) -> bool:
+    """Whether a line of the band has its next one right below it, in the same column."""
+    return any(
+        abs(line.x0 - below.x0) < 2 * line.size and below.y0 - line.y0 < 1.7 * line.height
+        for line in band
+        for beneath in following
+        for below in beneath
+    )
 
 
 def _merge(spans: list[tuple[float, float]], x0: float, x1: float) -> list[tuple[float, float]]:

@@ -113,6 +113,14 @@ def column_runs_on(sheets: Sheets) -> None:
     sheets.read(sheets.prose(), x=second, right=edge)
 
 
+def column_begins_higher(sheets: Sheets) -> None:
+    """A drawing stands above the one column, beside the first lines of the other."""
+    for (x, right), top in zip(COLUMNS, (TOP + 45, TOP), strict=True):
+        sheets.y = top
+        for _ in range(3):
+            sheets.read(sheets.prose(), x=x, right=right)
+
+
 def notes(sheets: Sheets) -> None:
     for _ in range(4):
         sheets.read(sheets.prose())
@@ -181,8 +189,8 @@ def headings(sheets: Sheets) -> None:
 
 
 KINDS: list[Callable[[Sheets], None]] = [
-    one_column, indented, two_columns, title_over_columns, column_runs_on, notes, notes_at_a_page_break,
-    table, table_under_its_title, caption_at_a_page_break, running_heads, headings,
+    one_column, indented, two_columns, title_over_columns, column_runs_on, column_begins_higher, notes,
+    notes_at_a_page_break, table, table_under_its_title, caption_at_a_page_break, running_heads, headings,
 ]  # fmt: skip
 
 
