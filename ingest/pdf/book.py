@@ -15,6 +15,7 @@ _SCHEMES = ((b"EBX_HANDLER", "Adobe ADEPT"), (b"FOPN_f", "FileOpen"), (b"Adobe.P
 _OBJECT = re.compile(
     rb"(\d{6,20})\s{1,4}\d{1,5}\s{1,4}\Z"
 )  # what stands before "obj", where it is a high number
+_NUMBER = re.compile(r"-?\d*\.?\d+")
 _REACH = 40  # bytes
 
 
@@ -87,6 +88,19 @@ def open_page(source: Source, number: int) -> tuple[pymupdf.Document, int]:
     picture = album.picture(number)
     shown = pymupdf.Pixmap(pymupdf.csRGB, picture.width, picture.height, picture.tobytes(), False)
     return _drawn([sizes[number]], shown), 0
+
+
+def load_page(book: pymupdf.Document, number: int) -> pymupdf.Page:
+    """Load a page; a crop that leaves nothing of it does not count. Raises what `TROUBLE` names."""
+    page = book[number]
+    kind, words = book.xref_get_key(page.xref, "CropBox")
+    corners = _NUMBER.findall(words) if kind == "array" else []
+    if len(corners) != 4:
+        return page
+    if not (pymupdf.Rect(*map(float, corners)).normalize() & page.mediabox).is_empty:
+        return page
+    book.xref_set_key(page.xref, "CropBox", "null")
+    return book.reload_page(page)
 
 
 def _drawn(sizes: list[tuple[float, float]], picture: pymupdf.Pixmap | None = None) -> pymupdf.Document:

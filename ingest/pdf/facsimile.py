@@ -12,7 +12,7 @@ from pathlib import Path
 import pymupdf
 
 from ingest.errors import BadInput
-from ingest.pdf.book import open_page
+from ingest.pdf.book import load_page, open_page
 from ingest.pdf.damage import TROUBLE
 from ingest.recognition.sheet import Sheet, read_sheets
 from ingest.source import read_source
@@ -36,7 +36,7 @@ def draw_page(
         with book:
             if not 0 <= at < book.page_count:
                 raise BadInput("there is no such page to be shown")
-            page = book[at]
+            page = load_page(book, at)
             with suppress(*TROUBLE, ValueError):
                 sheet = read_sheets(Path(sheets) if sheets else None).get(number)
                 words = _recognised(sheet) if sheet else page.get_text("words")

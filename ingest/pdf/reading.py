@@ -7,7 +7,7 @@ import pymupdf
 from ingest.errors import BadInput
 from ingest.limits import Limits, check_letters
 from ingest.manuscript import Manuscript, count_letters
-from ingest.pdf.book import check_objects
+from ingest.pdf.book import check_objects, load_page
 from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
@@ -102,7 +102,7 @@ def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, l
     """Return (lines, what is wrong with the page)."""
     pymupdf.TOOLS.mupdf_warnings(reset=1)  # what was said before is about another page
     try:
-        page = book[number]
+        page = load_page(book, number)
         leaf = read_leaf(page)
     except TROUBLE:
         return Leaf(), ["gone"]

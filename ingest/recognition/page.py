@@ -11,7 +11,7 @@ from ingest.cleaning import one_line
 from ingest.errors import named
 from ingest.limits import Limits
 from ingest.parsers import pdf
-from ingest.pdf.book import open_book, open_page
+from ingest.pdf.book import load_page, open_book, open_page
 from ingest.pdf.reading import find_unread
 from ingest.recognition.engines import ENGINES
 from ingest.recognition.sheet import Row, Sheet
@@ -41,7 +41,7 @@ def recognise_page(
     source = read_source(path, limits=Limits(**limits), **given)
     book, number = open_page(source, number)
     with book:
-        page = book[number]
+        page = load_page(book, number)
         scale = min(
             _DOTS_PER_INCH / 72, math.sqrt(_MOST_POINTS / max(1.0, page.rect.width * page.rect.height))
         )

@@ -121,6 +121,7 @@ class Body:
         text = carried + "".join(parts).strip()
         if properties is not None and _is_deleted(properties.find("{*}rPr")):
             self._carried = text and text + " "
+            self._shaping.over()  # a box that hangs here has pieces of its own
             return self._hung()
         level = self.styles.level(properties)
         label = self.numbering.label(properties)
@@ -134,6 +135,7 @@ class Body:
             found.append(block)
         else:
             self._pictures += self._shaping.waiting()
+            self._shaping.over()
         return self._counted(found) + self._hung()
 
     def _shape(self, block: Block, parts: list[str], before: str) -> None:

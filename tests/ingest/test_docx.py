@@ -206,6 +206,12 @@ CASES = (
         "Old box.\n\na | b\n\nIn a cell.\n\nDrawn.",
     ),
     Case(
+        "a text box that hangs at a line without words, whose blanks are bold",
+        p("<w:r><w:rPr><w:b/></w:rPr><w:tab/></w:r>" * 3
+          + f'<w:r><w:rPr><w:b/></w:rPr>{boxed("In the box.")}</w:r>') + p("After."),
+        "In the box.\n\nAfter.",
+    ),
+    Case(
         "words of a diagram, in a part of its own",
         p(f'<w:r><w:drawing><d:relIds xmlns:d="urn:d" {R} r:dm="r9"/></w:drawing></w:r>') + p("After."),
         "Ask\n\nAnswer\n\nAfter.",

@@ -543,3 +543,15 @@ def test_unbroken_letters_cost_what_they_are(read):
 def test_a_file_that_names_an_object_beyond_all_others_is_refused_before_it_is_repaired(read):
     with pytest.raises(BadInput, match=r"too many parts \(3,112,314; the limit is 2,000,000\): split"):
         read(b"%PDF-1.7\n3112314 0 obj\n<</Type/Catalog>>\nendobj\n")
+
+
+# --- pages that are cropped to nothing ---
+
+
+@pytest.mark.parametrize("crop", ["[0 0 0 0]", "[900 900 1200 1300]", "[-90 -90 -10 -10]"])
+def test_a_crop_that_shows_nothing_of_its_page_does_not_count(read, crop):
+    book = pymupdf.open("pdf", typeset([block(60), block(60, lines_of(7, "Second"))]))
+    book.xref_set_key(book[1].xref, "CropBox", crop)
+    document = read(book.tobytes())
+    assert "Second line 6 tells of boats" in document.text
+    assert not document.warnings
