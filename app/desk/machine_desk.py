@@ -53,6 +53,11 @@ class MachineDesk:
         """Whether the page may choose: where it is its user's alone. A model's folder is a path."""
         return not self.desk.read_only and self.desk.accounts is None
 
+    def changeable(self) -> None:
+        """Raises BadInput where the page may not choose: events can be called without their form."""
+        if not self.may_change:
+            raise BadInput("the settings of this page are chosen by the command line alone")
+
     def chosen(self) -> dict[str, str]:
         """Return what was chosen; nothing where that cannot be read."""
         try:
@@ -65,8 +70,7 @@ class MachineDesk:
 
         Raises BadInput for what is no such thing, or cannot run here.
         """
-        if not self.may_change:
-            raise BadInput("the settings of this page are chosen by the command line alone")
+        self.changeable()
         wanted = preferences.checked(values)
         placed(wanted.get("device", "auto"), wanted.get("precision", "auto"))
         before = self.chosen().get("model")

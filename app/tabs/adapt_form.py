@@ -4,6 +4,7 @@ import gradio as gr
 
 from app.desk.adapting import LEAST_HOURS, MOST_HOURS, USUAL_HOURS, Adapting
 from app.desk.desk import Desk
+from app.desk.machine_desk import MachineDesk
 from app.html import markup
 from app.tabs.frame import HIDDEN, told
 from engine.paths import PROGRAM
@@ -21,8 +22,8 @@ LOOK_SECONDS = 3.0
 class AdaptForm:
     """Components of the form, and what fills them; unseen where there is nothing to be taught."""
 
-    def __init__(self, desk: Desk, may_change: bool) -> None:
-        self.adapting, self.may_change = Adapting(desk), may_change
+    def __init__(self, desk: Desk, machine: MachineDesk) -> None:
+        self.adapting, self.machine = Adapting(desk), machine
         desk.endings.append(self.adapting.stop)
         with gr.Column(visible=False, elem_id="lm-adapt") as self.pane:
             head = markup.tag("section", markup.tag("h2", "Teach this model"), class_="lm-setting")
@@ -48,18 +49,21 @@ class AdaptForm:
     def on_begin(self, hours: float | None) -> dict:
         """Begin, or go on."""
         with told():
+            self.machine.changeable()
             self.adapting.begin(float(hours or 0))
         return self.shown()
 
     def on_stop(self) -> dict:
         """End it for now."""
-        self.adapting.stop()
+        with told():
+            self.machine.changeable()
+            self.adapting.stop()
         return self.shown()
 
     def shown(self) -> dict:
         """Show how far it is, and what can be done."""
         work = self.adapting
-        wanted = self.may_change and (work.is_wanted or work.is_running or work.is_done)
+        wanted = self.machine.may_change and (work.is_wanted or work.is_running or work.is_done)
         running, begun, done = work.is_running, work.is_begun, work.is_done
         work.finish()
         return {

@@ -41,7 +41,7 @@ class SettingsTab:
         self.look = gr.Button("Look again", size="sm", scale=0, min_width=120, elem_id="lm-look-again")
         self.timer = gr.Timer(FETCHING_SECONDS, active=False)
         self.machine = MachineForm(desk)
-        self.adapt = AdaptForm(desk, self.machine.desk.may_change)
+        self.adapt = AdaptForm(desk, self.machine.desk)
         told = [("By the command line", ELSEWHERE), ("Privacy", PRIVACY), ("Keys", KEYS)]
         below = markup.joined(_section(title, markup.tag("p", words)) for title, words in told)
         gr.HTML(below, apply_default_css=False, padding=False)

@@ -146,8 +146,9 @@ class Store:
             files = {str(file): (int(size), str(known)) for file, (size, known) in listed.items()}
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
-        # a name leads nowhere else, whoever wrote the list
-        return files if all(Path(file).name == file for file in files) else None
+        # a name leads nowhere else, and a size makes no room that is not needed, whoever wrote the list
+        is_sound = all(Path(file).name == file != ".." and size >= 0 for file, (size, _) in files.items())
+        return files if is_sound else None
 
     def _fetch(self, name: str, files: dict[str, tuple[int, str]]) -> None:
         """Copy the files of a bank into the cache and check them; the folder gets its name at the end."""
@@ -164,10 +165,14 @@ class Store:
 
     def _copy(self, name: str, files: dict[str, tuple[int, str]], folder: Path) -> None:
         system, root = self._open()
-        for file, (_, known) in files.items():
-            system.get_file(f"{root}/{name}/{file}", str(folder / file))
-            if file_hash(folder / file) != known:
-                raise Failure(f"{file} of {name} in the store is damaged: delete {name} there")
+        for file, (size, known) in files.items():
+            place = f"{root}/{name}/{file}"
+            # before it is fetched: room was made for what the list says
+            if system.size(place) in (size, None):  # None: not every system tells
+                system.get_file(place, str(folder / file))
+                if file_hash(folder / file) == known:
+                    continue
+            raise Failure(f"{file} of {name} in the store is damaged: delete {name} there")
 
     def _make_room(self, needed: int) -> None:
         """Delete fetched banks, those used longest ago first, until so much more is within the bound.

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from engine.bank.bank import MemoryBank
 from engine.bank.store import LIST, Store, fingerprint
@@ -65,11 +66,30 @@ def test_damage_in_the_store_is_seen_by_the_sums(tmp_path):
     assert not any((tmp_path / "cache").iterdir())
 
 
-def test_a_list_leads_nowhere_else(tmp_path):
+@pytest.mark.parametrize("file", [{"../b": [1, ""]}, {"..": [1, ""]}, {"b": [-1, ""]}])
+def test_a_list_leads_nowhere_else(tmp_path, file):
     here = store(str(tmp_path / "store"), tmp_path / "cache")
     (tmp_path / "store" / NAME).mkdir(parents=True)
-    (tmp_path / "store" / NAME / LIST).write_text(json.dumps({"manifest.json": [1, ""], "../b": [1, ""]}))
+    (tmp_path / "store" / NAME / LIST).write_text(json.dumps({"manifest.json": [1, ""]} | file))
     assert here.fetched(IDENTITY, LAYOUT) is None
+
+
+def test_a_file_larger_than_its_list_says_is_not_fetched(tmp_path, monkeypatch):
+    place = tmp_path / "store"
+    here = store(str(place), tmp_path / "cache")
+    here.publish(fill(tmp_path / "bank", 5))
+    array = max((place / NAME).glob("*.bin"))
+    os.truncate(array, array.stat().st_size + 1_000_000)
+    fetched, get_file = [], LocalFileSystem.get_file
+
+    def noted(system, path: str, *more, **options):
+        fetched.append(path)
+        return get_file(system, path, *more, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "get_file", noted)
+    with pytest.raises(Failure, match="damaged"):
+        here.fetched(IDENTITY, LAYOUT)
+    assert not any(array.name in path for path in fetched)
 
 
 def test_the_cache_is_bounded_and_what_was_used_longest_ago_goes(tmp_path):

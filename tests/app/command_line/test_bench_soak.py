@@ -87,6 +87,7 @@ def test_what_does_not_hold_is_seen(tmp_path, monkeypatch, loses, named):
 def test_a_lost_book_and_one_of_nobody_are_seen(tmp_path, monkeypatch):
     ledger, _ = soaked(tmp_path, monkeypatch)
     lost = sorted(ledger.books)[0]
+    (Paths(tmp_path).documents / ".incoming-0123").mkdir()  # goes when it is old
     (Paths(tmp_path).documents / lost).rename(Paths(tmp_path).documents / "0123456789ab")
     wrong = ledger.wrong(tmp_path)
     assert (wrong["books lost"], wrong["folders of nobody"]) == (1, 1)

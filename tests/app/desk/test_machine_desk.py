@@ -117,6 +117,20 @@ def test_known_models_are_told_with_what_they_take(tmp_path):
     assert KNOWN[0].least_seconds("float16", 361_821_120 * 2) == pytest.approx(130)
 
 
+@pytest.mark.parametrize("of", [{"accounts": object()}, {"read_only": True}])
+def test_a_page_that_may_not_choose_teaches_nothing_and_stops_nothing(tmp_path, monkeypatch, of):
+    """Whoever is let in can call the events of a form that is not shown."""
+    here, done = desk(tmp_path, **of), []
+    for name in ("begin", "stop"):
+        monkeypatch.setattr(adapting.Adapting, name, lambda *_, name=name: done.append(name))
+    with gr.Blocks():
+        form = AdaptForm(here, MachineDesk(here))
+    for call in (lambda: form.on_begin(1.0), form.on_stop):
+        with pytest.raises(gr.Error, match="by the command line alone"):
+            call()
+    assert done == []
+
+
 class TestAdapting:
     """A program that says a line and waits, or ends, in the place of `adapt`."""
 
@@ -136,7 +150,7 @@ class TestAdapting:
 
     def test_it_is_begun_stopped_taken_up_with_the_same_books_and_done(self, work, monkeypatch):
         with gr.Blocks():
-            form = AdaptForm(work.desk, may_change=True)
+            form = AdaptForm(work.desk, MachineDesk(work.desk))
         form.adapting = work
         shown = form.shown()
         assert shown[form.pane].visible and shown[form.begin].visible and not shown[form.stop].visible
@@ -200,7 +214,7 @@ class TestAdapting:
     def test_a_model_that_has_learned_is_not_taught(self, work):
         work.desk.assistant.library.model.take(checkpoint=work.books)
         with gr.Blocks():
-            form = AdaptForm(work.desk, may_change=True)
+            form = AdaptForm(work.desk, MachineDesk(work.desk))
         assert not form.shown()[form.pane].visible
 
     def test_the_command_takes_what_it_is_given(self):
