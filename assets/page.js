@@ -55,8 +55,28 @@ const restyle = ({ look, by, value }) => {
   localStorage.setItem("longmem-look", JSON.stringify(kept));
 };
 
+// which font and page are in use; the menu and the settings tell alike
+const pressed = () => {
+  const { "--lm-font": font } = JSON.parse(localStorage.getItem("longmem-look") || "{}");
+  const page = document.body.classList.contains("dark") ? "1" : "0";
+  element.querySelectorAll("[data-look][data-value]").forEach((one) => {
+    const usual = one.parentElement.querySelector("[data-value]").dataset.value;
+    const used = one.dataset.look === "dark" ? page : font || usual;
+    one.setAttribute("aria-pressed", String(one.dataset.value === used));
+  });
+};
+window.addEventListener("lm-look", pressed);
+pressed();
+
+// of marks that stand close to each other a finger means the nearest
+const nearest = (line, x) => {
+  const from = (one) => Math.abs(one.getBoundingClientRect().left - x);
+  return [...line.children].sort((one, other) => from(one) - from(other))[0];
+};
+
 element.addEventListener("click", (event) => {
-  const target = event.target.closest("[data-action]");
+  const line = event.target.closest(".lm-line");
+  const target = (line && event.detail && nearest(line, event.clientX)) || event.target.closest("[data-action]");
   if (target && element.contains(target)) {
     if (target.classList.contains("lm-token")) {
       // the first tap of a finger shows where a word was read, the second goes there
@@ -93,6 +113,7 @@ element.addEventListener("click", (event) => {
     }
     if (target.dataset.look) {
       restyle(target.dataset);
+      window.dispatchEvent(new Event("lm-look"));
       return;
     }
     if (target.classList.contains("lm-chapter")) {

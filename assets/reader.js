@@ -88,7 +88,8 @@ const tell = (read) => {
   if (news === told) return;
   told = news;
   window.history.replaceState(window.history.state, "", `#book=${frame.dataset.document}&at=${at}`);
-  trigger("input", { action: "scrolled", document: frame.dataset.document, at, read: read || 0 });
+  const { document: book, led: way } = frame.dataset;
+  trigger("input", { action: "scrolled", document: book, led: way, at, read: read || 0 });
   inContents(at);
 };
 const inContents = (at) => {

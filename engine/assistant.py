@@ -195,19 +195,34 @@ class Assistant:
         utterance, talks = self._utterance(ANSWERING, stop), self.shelf.talks
         messages = talks.messages(talk)
         question, early = _exchange(messages, position)
-        scope = self._scope_then(talk, question)
+        scope, awaited = self._scope_then(talk, question), self.awaited(talk, position)
         turns, answer = scope.known(self.library, messages[: position - 1]), Answer("", stopped=True)
         for event in self._answered(scope, question.text, turns, None, utterance, None):
             answer = event.answer or answer
             yield event
-        if answer.stopped or answer.early:
+        if answer.stopped or set(answer.early) & set(awaited):
             return
+        left = {"early": list(answer.early)} if answer.early else {}  # books that came since
         if _is_surer(answer, early):
             told = {"bettered": True} if answer.text != early.text else {}
             talks.put(early, answer.text, **answer.kept | {"settings": answer.kept["settings"] | told})
         else:
             settings = {name: how for name, how in early.settings.items() if name != "early"}
-            talks.revise(talk, position, settings)
+            talks.revise(talk, position, settings | left)
+
+    def awaited(self, talk: str, position: int) -> list[str]:
+        """List the books whose memory an early answer waits for; those that are gone keep nothing waiting."""
+        about, there = self.shelf.talks.get(talk).document, {one.id for one in self.shelf.entries()}
+        kept = self.shelf.talks.messages(talk)[position].settings.get("early") or []
+        named = [about] if kept is True else kept  # an older version kept no names
+        return [one for one in named if one in there]
+
+    def can_better(self, talk: str, position: int) -> bool:
+        """Tell whether all books that an early answer waits for have their memory by now."""
+        return all(
+            self.shelf.get(one).state == "ready" and self.library.is_current(one)
+            for one in self.awaited(talk, position)
+        )
 
     def continue_(
         self,
@@ -274,8 +289,10 @@ class Assistant:
             calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
             yield from utterance.read(lambda: self._read(asked, calibration))
             return
-        early = scope.single is not None and self.shelf.get(scope.single).state != "ready"
-        stretches = [self.library.stretch(name, *span) for name, span in asked.ranges.items() if not early]
+        early = tuple(name for name in asked.ranges if self.shelf.get(name).state != "ready")
+        stretches = [
+            self.library.stretch(name, *span) for name, span in asked.ranges.items() if name not in early
+        ]
         if asked.older and talk is not None:
             folder, model = self.shelf.paths.talk_bank(talk), self.library.model
             with contextlib.suppress(OSError, Failure):  # on a full disk older turns are left out
@@ -298,7 +315,7 @@ class Assistant:
     def _read(self, asked: Asked, calibration: Calibration) -> Answer:
         """Answer with what the reading layers find in the best passages."""
         question, ranges = in_full(asked.question, asked.turns), asked.ranges
-        early = self._is_early(asked.scope)
+        early = self._unmade(ranges)
         hits = find_passages(question, self.library, ranges)[:READ]
         reading = read(question, self.library, hits, ranges)
         said = worded(asked.question, reading, calibration)
@@ -321,9 +338,10 @@ class Assistant:
             reading=reading,
         )
 
-    def _is_early(self, scope: Scope) -> bool:
-        """Tell whether the only book that may be read has no memory that could be used."""
-        return scope.single is not None and self.library.ready_bank(scope.single) is None
+    def _unmade(self, ranges: Ranges) -> tuple[str, ...]:
+        """List the books whose memory is still being made; one that cannot be used is told of elsewhere."""
+        without = [name for name in ranges if self.library.ready_bank(name) is None]
+        return tuple(name for name in without if not self.library.fault(name))
 
     def _scope_then(self, talk: str, question: Message) -> Scope:
         """Return what could be read for a question of a talk, by the bounds that are kept with it."""

@@ -40,12 +40,13 @@ class Scope:
         if words is None:
             if within or until not in (None, READ):
                 raise BadInput(f"name a document to bound the answer by a place, or {READ} for what was read")
-            ready = [entry for entry in library.shelf.entries() if entry.state == "ready"]
-            if not ready:
-                raise BadInput("the shelf holds no document that is ready; add one first")
+            # a book is asked from when it can be read on, as it is where it is asked alone
+            there = [entry for entry in library.shelf.entries() if entry.characters]
+            if not there:
+                raise BadInput("the shelf holds no document that can be read yet; add one first")
             if until is None:
-                return cls({entry.id: (0, entry.characters) for entry in ready})
-            begun = {e.id: (0, min(e.position, e.characters)) for e in ready if e.position}
+                return cls({entry.id: (0, entry.characters) for entry in there})
+            begun = {e.id: (0, min(e.position, e.characters)) for e in there if e.position}
             if not begun:
                 raise BadInput("you have not read anything of any book yet: ask one of them, or all there is")
             return cls(begun, read_only=True)

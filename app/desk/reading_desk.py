@@ -165,7 +165,9 @@ class ReadingDesk:
         place = document.place(max(leaf.start, view.at))
         left = f"{wording.reading_time(len(document.text) - view.at)} left"
         if place.chapter is not None and len(document.chapters) > 1:
-            left += f", {wording.reading_time(document.chapters[place.chapter].end - view.at)} in the chapter"
+            left += (
+                f" ({wording.reading_time(document.chapters[place.chapter].end - view.at)} of the chapter)"
+            )
         # the end of it may find no room
         return " · ".join([
             leaves.share(document, view.at),

@@ -241,15 +241,11 @@ class TalkDesk:
         tried = self.speaker.current(key)
         if not early or self.speaker.is_engaged() or (tried is not None and tried.error):
             return None
-        about = self.shelf.talks.get(view.talk).document
-        if (
-            about is None
-            or self.shelf.get(about).state != "ready"
-            or not self.assistant.library.is_current(about)
-        ):
-            return None
         talk = view.talk
-        return self.speaker.say(key, "", lambda stop: self.assistant.better(talk, early[0], stop=stop))
+        position = next((one for one in early if self.assistant.can_better(talk, one)), None)
+        if position is None:
+            return None
+        return self.speaker.say(key, "", lambda stop: self.assistant.better(talk, position, stop=stop))
 
     def without(self, view: View, position: int, reread: bool) -> View:
         """Begin the answer at `position` once more without memory, to stand beside it."""

@@ -24,7 +24,7 @@ def who_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     """List the figures met before a character, with their names, places and company. book: its id."""
     known = cast.known(until)[:MOST]
     if not known:
-        return _empty("who", until, "No names were met so far.")
+        return _empty("who", until, "There are no names in what you have read.")
     parts = []
     for kind, heading in _HEADINGS.items():
         if figures := [one for one in known if one.kind == kind]:
@@ -55,7 +55,7 @@ def terms_html(document: Document, cast: Cast, until: int, book: str) -> Html:
         for one in cast.explained(until)
     ]  # fmt: skip
     if not rows:
-        return _empty("terms", until, "No word was explained so far.")
+        return _empty("terms", until, "No word is explained in what you have read.")
     return _pane("terms", markup.tag("ul", *rows))
 
 
@@ -67,7 +67,7 @@ def dates_html(document: Document, cast: Cast, until: int, book: str) -> Html:
         for one in cast.dated(until)[:MOST_DATES]
     ]  # fmt: skip
     if not rows:
-        return _empty("dates", until, "No date was named so far.")
+        return _empty("dates", until, "No date is named in what you have read.")
     return _pane("dates", markup.tag("ul", *rows))
 
 
@@ -76,15 +76,14 @@ def _empty(kind: str, until: int, words: str) -> Html:
 
 
 def _pane(kind: str, *inside: str) -> Html:
-    """Write a pane with the way to the other ones."""
-    title = KINDS[kind]
+    """Write a pane under the ways to all of them, of which its own says what it is."""
     ways = [
         markup.button(label, "about", kind=name, aria_pressed=str(name == kind).lower())
         for name, label in KINDS.items()
     ]
-    head = markup.tag("div", markup.tag("h3", title), markup.button("Close", "close"), class_="lm-about-head")
     row = markup.tag("div", *ways, class_="lm-row", role="group", aria_label="What the book holds")
-    return markup.tag("section", head, row, *inside, class_="lm-about", aria_label=title)
+    head = markup.tag("div", row, markup.button("Close", "close"), class_="lm-about-head")
+    return markup.tag("section", head, *inside, class_="lm-about", aria_label=KINDS[kind])
 
 
 def _figure(document: Document, cast: Cast, figure: Figure, until: int, book: str) -> Html:

@@ -20,6 +20,7 @@ _TAGS = {"italic": "em", "bold": "strong", "smallcaps": "span", "mono": "code"}
 _SHOWN = frozenset([*_TAGS, "link", "reference"])
 _INNER = ("smallcaps", "mono", "bold", "italic")  # the innermost first
 _CLASSES = ("verse", "item", "code", "note", "caption")
+_SET = frozenset([*_CLASSES, "quote"])  # what no heading is set as
 _LONGEST_NOTE = 1_500
 _DEEPEST = 6
 Marked = tuple[int, int, str]  # start, end and kind of what is marked in the text
@@ -51,10 +52,12 @@ def _body(words: "_Words", start: int, end: int, level: int | None, spans: list[
     if table is not None and start <= table.start and table.end <= end:
         return _table(words, start, end, spans, values)
     inside = words.html(start, end)
-    heading = level or next((one.value + 1 for one in spans if one.kind == "heading"), None)
+    kinds = {one.kind for one in spans}
+    heads = next((one.value + 1 for one in spans if one.kind == "heading"), None)
+    # a chapter without a heading may begin with a poem
+    heading = level if level is not None and (heads or kinds.isdisjoint(_SET)) else heads
     if heading is not None:
         return markup.tag(f"h{min(TALLEST, heading + 1)}", inside, **values)
-    kinds = {one.kind for one in spans}
     names = [str(values.pop("class_", None) or ""), *(f"lm-is-{kind}" for kind in _CLASSES if kind in kinds)]
     depth = max((one.value for one in spans if one.kind == "item"), default=0)
     names += [f"lm-deep{min(depth, _DEEPEST)}"] if depth else []

@@ -48,7 +48,7 @@ def progress(job: Job, counted: str = "", waiting: Waiting | None = None) -> Htm
 
 
 def words(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
-    """Stage, percentage, speed and time left of a job; for one that stands still, why.
+    """Stage, percentage and time left of a job; for one that stands still, why.
 
     counted: what its stages count, where it is not tokens. waiting: its place among those that wait.
     """
@@ -71,8 +71,6 @@ def words(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
     parts.append(f"{job.percentage:.0f} %")
     if job.wish:
         parts.append("stopping after the piece in hand")
-    if job.tokens_per_second and not counted:
-        parts.append(f"{job.tokens_per_second:,.0f} tokens a second")
     if job.seconds_left is not None:
         parts.append(f"about {duration(job.seconds_left)} left")
     return " · ".join(parts)

@@ -41,7 +41,11 @@ def on_leaf(marks: Sequence[Mark]) -> Html:
 def listed(marks: Sequence[Mark], query: str, of_one_book: bool) -> Html:
     """List marks under the titles of their books, each with what can be done about it."""
     if not marks:
-        words = "No note has these words." if query.strip() else "No notes yet. Select words in a book."
+        words = (
+            "No note has these words."
+            if query.strip()
+            else "No notes yet. Select words in a book to highlight them or to write a note."
+        )
         return markup.tag("p", words, class_="lm-empty")
     parts = [markup.tag("p", f"{len(marks)} {'note' if len(marks) == 1 else 'notes'}", class_="lm-facts")]
     for book, group in by_book(marks):

@@ -108,7 +108,7 @@ def strip_html(
         *inside,
         class_="lm-strip" if any(heights) else "lm-strip lm-unread",
         role="group",
-        aria_label="Memory map",
+        aria_label="Where this answer was read from",
     )
 
 

@@ -15,7 +15,7 @@ BESIDE, LOOKED_AT = 240, 360  # characters of a passage shown around its sentenc
 WITHOUT = {"passages": "The same without memory", "nothing": "The same without the book"}
 LOOKED_WORDS = "Closest places:"
 EARLY_WORDS = (
-    "Found by its words alone, as the book’s memory is still being made; it is looked for again then."
+    "Found by words alone where a book’s memory is still being made; it is looked for again after that."
 )
 BETTERED_WORDS = "Looked for again, once the book’s memory was there."
 PERHAPS_WORDS = "Closest places, the words that may answer underlined:"
@@ -83,8 +83,9 @@ def answer(
     if has_map:
         buttons.append(
             markup.button(
-                "Memory map", "choose", position=one.position, aria_pressed="true" if read else "false",
-                title="Where in the book this answer was read from",
+                "Where in the book", "choose", position=one.position,
+                aria_pressed="true" if read else "false",
+                title="Shows on the strip above where this answer was read from",
             )
         )  # fmt: skip
     said = one.text
@@ -207,7 +208,7 @@ def _shown(one: Mapping[str, Any], is_cited: bool) -> Html:
         begin, end = 0, len(words) if len(words) <= LOOKED_AT else words.rfind(" ", 0, LOOKED_AT)
     end = len(words) if end < 0 else end
     kind = "cited" if is_cited else "perhaps"
-    inside = markup.marked(" ".join(words[begin:end].split("\n")), [(first, last)], begin, kind)
+    inside = markup.marked(words[begin:end], [(first, last)], begin, kind)
     return ("… " if begin else "") + inside + (" …" if end < len(words) else "")
 
 

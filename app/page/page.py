@@ -66,6 +66,7 @@ COLOURS_OF = {
     "button_primary_background_fill_hover": ("#92481a", "#eeb48b"),
     "button_primary_text_color": ("#ffffff", "#1d1b18"),
     "button_secondary_background_fill": ("#fbf9f4", "#26231f"),
+    "button_secondary_background_fill_hover": ("#efe8da", "#332f29"),
     "button_secondary_border_color": ("#d8d2c4", "#3b372f"),
     "color_accent": ("#7a3b12", ""),
     "slider_color": ("#7a3b12", "#e3a06f"),
@@ -81,6 +82,7 @@ COLOURS = {
 SWITCH_LIGHT = """() => {
   const dark = document.body.classList.toggle('dark');
   localStorage.setItem('longmem-dark', dark ? '1' : '0');
+  window.dispatchEvent(new Event('lm-look'));
 }"""
 START = """() => {
   const kept = localStorage.getItem('longmem-dark');

@@ -10,7 +10,7 @@ from app.html import markup
 from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
 from app.tabs.read_tab import LEADS, ReadTab
 
-FORMS = [("Markdown", "markdown"), ("JSON", "json"), ("EPUB", "epub")]
+FORMS = [("Markdown", "markdown"), ("To bring back (JSON)", "json"), ("EPUB", "epub")]
 
 
 class MarksTab:
@@ -20,7 +20,7 @@ class MarksTab:
         self.desk, self.frame = desk, frame
         with gr.Row(elem_classes="lm-tools"):
             self.query = gr.Textbox(
-                label="Search your notes", placeholder="words of a book or a note", max_lines=1, scale=3,
+                label="Search your notes", placeholder="Words of a book or a note", max_lines=1, scale=3,
                 elem_id="lm-note-search",
             )  # fmt: skip
             self.one = gr.Checkbox(label="Of the open book only", scale=1, min_width=180)
@@ -31,7 +31,7 @@ class MarksTab:
             )
             self.export = gr.Button("Export", size="sm", min_width=90, scale=0)
             self.upload = gr.UploadButton(
-                "Import JSON", size="sm", file_types=[".json"], min_width=110, scale=0,
+                "Bring notes back", size="sm", file_types=[".json"], min_width=130, scale=0,
                 elem_id="lm-importing", visible=not desk.read_only,
             )  # fmt: skip
         self.file = gr.File(label="Your notes", visible=False, interactive=False)

@@ -149,10 +149,15 @@ class ReadTab:
             self.frame.view: view,
             self.frame.kept: view.kept(),
             self.leaf: visit.reading.leaf_html(view),
-            self.place: markup.text(visit.reading.place_words(view)),
+            self.place: self.placed(view, visit),
             self.back: gr.Button(value=(back := visit.reading.way_back(view)), visible=bool(back)),
             self.map: visit.talking.strip(view),
         }
+
+    def placed(self, view: View, visit: Visit) -> str:
+        """Write where the view is; what finds no room is told to who points at it."""
+        words = visit.reading.place_words(view)
+        return markup.tag("span", words, title=words) if words else ""
 
     def talk(self, view: View, visit: Visit) -> dict:
         """Show the talk with its list and the answer under way."""
@@ -250,11 +255,13 @@ class ReadTab:
     def on_scrolled(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
         """Remember the line at the top of the window; the text and the rest of the view stay as they are."""
         visit, values = visit_of(self.desk, request), event_values(event)
-        if visit.reading.entry(view) is None or values.get("document") != view.document:
+        # a line that was left before the reader was led elsewhere is not where they are now
+        is_late = values.get("document") != view.document or values.get("led") != str(view.led)
+        if visit.reading.entry(view) is None or is_late:
             return {self.place: gr.skip()}
         with told():
             visit.reading.scrolled(view, int(values["at"]), int(values.get("read") or 0))
-        return {self.place: markup.text(visit.reading.place_words(view))}
+        return {self.place: self.placed(view, visit)}
 
     def move(self, view: View, action: str, values: dict, visit: Visit) -> dict:
         """Change what is shown of the book; all of the tab where that leads into another one."""
@@ -297,7 +304,7 @@ class ReadTab:
             if visit.reading.entry(view) is None:
                 raise BadInput("open a book first")
             visit.marks.bookmark(view)
-        gr.Info("Bookmarked. The tab “Notes” lists all.")
+        gr.Info("The tab “Notes” lists all.", title="Bookmarked")
         return visit.reading.leaf_html(view)
 
     def on_search(self, view: View, query: str, request: gr.Request) -> str:

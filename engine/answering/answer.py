@@ -42,9 +42,9 @@ class Answer:
 
     looked: where nothing is sure enough to be cited, the best passages found. answered: False where nothing
     sure was found. span: the words found in the book that answer, None where the answer is in other words.
-    confidence: probability (0 to 1) that it is right, None where nothing measures it. early: given from full
-    text alone, as the memory of its book was not there. reading: all that was read for it, sure or not, None
-    where nothing was read; a talk does not keep it.
+    confidence: probability (0 to 1) that it is right, None where nothing measures it. early: documents
+    that were read without a memory, which is still being made. reading: all that was read for it, sure or
+    not, None where nothing was read; a talk does not keep it.
     """
 
     text: str
@@ -59,7 +59,7 @@ class Answer:
     answered: bool = True
     span: str | None = None
     confidence: float | None = None
-    early: bool = False
+    early: tuple[str, ...] = ()
     trace: Trace | None = None
     reading: Reading | None = None
 
@@ -78,7 +78,7 @@ class Answer:
         return {
             "citations": [one.as_dict() for one in self.citations],
             "statistics": self.statistics,
-            "settings": looked | ({"early": True} if self.early else {}),
+            "settings": looked | ({"early": list(self.early)} if self.early else {}),
             "trace": self.trace.packed() if self.trace else None,
         }
 

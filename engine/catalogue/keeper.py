@@ -30,6 +30,7 @@ from ingest.errors import BadInput
 from ingest.passages import Passage
 
 BOOKS = 24  # that are ranked exactly; as many are asked without a catalogue
+UNMADE = 4  # books that are asked besides, by their words: the newest whose memory is still being made
 LIKEST = 1500  # passages that a question's vector proposes
 HALFWAY = 4.0  # a proposal's place at which it counts half
 Done = TypeVar("Done")
@@ -102,7 +103,9 @@ class Keeper:
         allowed = {name: self._inside(name, ready[name], *span) for name, span in there}
         propose = partial(self.proposed, question, allowed)
         found = self._mended(propose, partial(self._match, ready))
-        return {name: ranges[name] for name in found}
+        return {
+            name: ranges[name] for name in [*found, *[one for one in ranges if one not in ready][:UNMADE]]
+        }
 
     def proposed(self, question: str, allowed: Allowed) -> list[str]:
         """Propose up to `BOOKS` books of the catalogue for a question, best first.

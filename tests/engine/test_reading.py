@@ -348,6 +348,26 @@ class TestAsking:
         with pytest.raises(BadInput, match="no such answer"):
             list(assistant.better(talk, 0))
 
+    def test_all_books_are_asked_early_and_again_once_each_of_them_has_its_memory(self, assistant, tmp_path):
+        question, talks, shelf = "What was the grey goose called?", assistant.shelf.talks, assistant.shelf
+        books = [add(assistant, tmp_path, TEXT + "\n\nNo." * n, f"{n}.md") for n in range(3)]
+        shelf.update(books[0], state="encoding")
+        shelf.update(books[1], state="encoding")
+        talk = talks.create(None).id
+        *_, last = assistant.ask(None, question, talk=talk)
+        assert set(last.answer.early) == set(assistant.awaited(talk, 1)) == set(books[:2])
+        assert not assistant.can_better(talk, 1)
+        shelf.update(books[0], state="ready")
+        assert not assistant.can_better(talk, 1)
+        assistant.remove(books[1])  # what is gone keeps nothing waiting
+        assert assistant.can_better(talk, 1)
+        shelf.update(books[2], state="encoding")  # another one is made anew meanwhile
+        list(assistant.better(talk, 1))
+        assert assistant.awaited(talk, 1) == [books[2]]
+        shelf.update(books[2], state="ready")
+        list(assistant.better(talk, 1))
+        assert talks.early(talk) == []
+
     def test_what_lies_beyond_a_bound_changes_nothing(self, assistant, tmp_path):
         start = "# One\n\n" + TEXT[:300] + "\n\n# Two\n\n"
         both = [add(assistant, tmp_path, start + end, f"{n}.md") for n, end in enumerate((TEXT[:200], "No."))]

@@ -2,11 +2,12 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
 from app.html import leaves
-from ingest.document import Document, Page
+from ingest.document import Chapter, Document, Page
 from ingest.form import Picture, Span
 from ingest.parse import parse
 from tests.ingest.build import epub, page
@@ -56,6 +57,19 @@ def test_form_is_drawn_around_the_same_characters(text, spans, inside):
     assert inside in made and characters(made) == text
     marked = shown(document(text, *spans), cited=(1, len(text) - 1), found=((0, 1),))
     assert characters(marked) == text and '<mark class="cited">' in marked
+
+
+@pytest.mark.parametrize(
+    ("spans", "inside"),
+    [
+        ([], "<h3 "),
+        ([("verse", 0, 9)], 'class="lm-is-verse"'),
+        ([("verse", 0, 9), ("heading", 0, 9, 1)], "<h3 "),
+    ],
+)
+def test_a_chapter_without_a_heading_may_begin_with_a_poem(spans, inside):
+    opened = replace(document("Roses\nred\n\nText", *spans), chapters=[Chapter("Roses", 0, 15, 2)])
+    assert inside in shown(opened)
 
 
 @pytest.mark.parametrize("kind", ["italic", "quote", "verse", "item", "code", "heading", "link", "reference",

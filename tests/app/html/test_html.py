@@ -173,7 +173,7 @@ def test_a_hit_shows_whole_words_around_the_match(text, shown):
 
 
 JOBS = [
-    (job(), "filling the memory · 51 % · 100 tokens a second · about 5 s left"),
+    (job(), "filling the memory · 51 % · about 5 s left"),
     (job(state="paused"), "paused at 51 %"),
     (job(state="queued", stage="", done=0), "waiting for its turn, 0 % done"),
     (job(state="failed", message="no text in it"), "It failed: no text in it"),

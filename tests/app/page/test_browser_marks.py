@@ -143,7 +143,7 @@ def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(p
     becomes(lambda: phone.evaluate(SMALL), [])
     # with the map of what an answer was read from
     answered = ask(phone, QUESTIONS[1])
-    answered.get_by_role("button", name="Memory map").click()
+    answered.get_by_role("button", name="Where in the book").click()
     phone.wait_for_selector("#lm-map .lm-marks")
     becomes(lambda: phone.evaluate(SMALL), [])
     assert phone.evaluate(SIDEWAYS) <= 0

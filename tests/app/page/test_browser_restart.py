@@ -72,7 +72,9 @@ def test_a_first_start_and_a_novel_that_goes_on_by_itself_wherever_it_was_interr
 
         upload(page, NOVEL, TITLE, ready=False)
         first = past(page, 0)
-        until(lambda: "tokens a second" in (words := card_of(page, TITLE).inner_text()) and "left" in words)
+        until(
+            lambda: "filling the memory" in (words := card_of(page, TITLE).inner_text()) and "left" in words
+        )
         page.reload()
         assert past(page, 0) >= first
         press(page, "pause")
