@@ -40,8 +40,9 @@ class Desk:
         # a new book is read at once, while the memory of another is filled; a short one is filled first
         self.reader = JobRunner(self.shelf.jobs, assistant.library.read, wants=self._is_unread)
         self.runner = JobRunner(
-            self.shelf.jobs, self.demonstrations.work_any, order=self._length, yields=self._gives_way
-        )
+            self.shelf.jobs, self.demonstrations.work_any, order=self._length, yields=self._gives_way,
+            hesitates=self.speaker.is_pressed,
+        )  # fmt: skip
         self.watch = Watch(assistant.library, self.wake)
         self.adding = threading.Lock()
         # what else is under way ends with the page

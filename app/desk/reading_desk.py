@@ -173,7 +173,7 @@ class ReadingDesk:
             leaves.share(document, view.at),
             *(part for part in (place.chapter_name, place.page and f"page {place.page}") if part),
             left,
-            f"you have read {leaves.share(document, entry.position)}",
+            f"read {leaves.share(document, entry.position)}",
         ])  # fmt: skip
 
     def search(self, view: View, query: str, everywhere: bool = False) -> str:

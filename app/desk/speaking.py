@@ -6,6 +6,7 @@ thread and collects what comes; whoever looks (again) follows it from there. Sto
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ LOOK_SECONDS = 0.05
 # A showing takes some 35 ms, server and browser, from what generates on two cores: about a tenth.
 SHOW_SECONDS = 0.4
 KEPT = 64
+PRESSED_SECONDS = 10.0  # of an answer in which whatever else is computed waits for it
 
 Start = Callable[[threading.Event], Iterator[AnswerEvent]]
 
@@ -28,7 +30,8 @@ class Speech:
     """One answer under way. `key` says whose and where it is: a talk's id, or a session's.
 
     heading: what it is, where it is no answer to a question just asked. at: where in its talk the question
-    will stand, in the place of what stands there now. owner: the account that asked.
+    will stand, in the place of what stands there now. owner: the account that asked. since: when it
+    began, by a clock that only goes on.
     """
 
     key: str
@@ -40,6 +43,7 @@ class Speech:
     stop: threading.Event = field(default_factory=threading.Event)
     end: threading.Event = field(default_factory=threading.Event)
     began: bool = False
+    since: float = 0.0
     pieces: list[str] = field(default_factory=list)
     answer: Answer | None = None
     error: str = ""
@@ -132,6 +136,11 @@ class Speaker:
         """Tell whether anything is said or waits to be."""
         return bool(self._waiting)
 
+    def is_pressed(self) -> bool:
+        """Tell whether somebody waits for what was begun just now; nothing waits for a long measurement."""
+        now = time.monotonic()
+        return any(one.began and now - one.since < PRESSED_SECONDS for one in list(self._waiting))
+
     def chain(self, key: str) -> list[Speech]:
         """Return the newest speech of that key, after those that it had to wait for."""
         return self._known.get(key, [])
@@ -203,7 +212,7 @@ class Speaker:
             if speech.stop.is_set():
                 self._give_up(speech)
             else:
-                speech.began = True
+                speech.began, speech.since = True, time.monotonic()
         return speech.began
 
     def _give_up(self, speech: Speech) -> None:

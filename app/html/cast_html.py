@@ -13,7 +13,7 @@ KINDS = {"who": "Who is who", "story": "Story so far", "terms": "Terms", "dates"
 MOST_DATES = 200
 BINS = 60
 BEGUN = 2_000  # characters: a cover and a title page were looked at, the book was not begun
-_HEADINGS = {"person": "People", "place": "Places", "other": "And"}
+_HEADINGS = {"person": "People", "place": "Places", "other": "Other names"}
 _NOTHING = (
     "You have not read anything of this book yet. Press “I have read to here” as you go: "
     "what is told here goes as far as you have read, and no further."

@@ -208,7 +208,8 @@ def _shown(one: Mapping[str, Any], is_cited: bool) -> Html:
         begin, end = 0, len(words) if len(words) <= LOOKED_AT else words.rfind(" ", 0, LOOKED_AT)
     end = len(words) if end < 0 else end
     kind = "cited" if is_cited else "perhaps"
-    inside = markup.marked(words[begin:end], [(first, last)], begin, kind)
+    # one line for each paragraph, and as many characters as before
+    inside = markup.marked(words[begin:end].replace("\n\n", " \n"), [(first, last)], begin, kind)
     return ("… " if begin else "") + inside + (" …" if end < len(words) else "")
 
 

@@ -67,6 +67,7 @@ COLOURS_OF = {
     "button_primary_text_color": ("#ffffff", "#1d1b18"),
     "button_secondary_background_fill": ("#fbf9f4", "#26231f"),
     "button_secondary_background_fill_hover": ("#efe8da", "#332f29"),
+    "button_secondary_text_color": ("#23201b", "#e6e1d6"),
     "button_secondary_border_color": ("#d8d2c4", "#3b372f"),
     "color_accent": ("#7a3b12", ""),
     "slider_color": ("#7a3b12", "#e3a06f"),

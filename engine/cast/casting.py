@@ -15,6 +15,7 @@ from ingest.passages import each_sentence
 
 LEAST = 2  # mentions of a figure
 MOST = 400  # figures of a text
+FEW = 8  # mentions that make a person only where one does what persons do: Latitude is, Alice says
 _REACH = 90  # letters behind a name in which its pronoun stands
 _HE, _SHE = re.compile(r"\b(?:he|his|him|himself)\b"), re.compile(r"\b(?:she|her|hers|herself)\b")
 _DOES = (
@@ -22,7 +23,8 @@ _DOES = (
     "|whispered|shouted|murmured|repeated|inquired|smiled|laughed|looked|nodded|went|came|stood|sat|walked"
     "|turned|felt|knew"
 )
-_BEHIND = re.compile(rf"(?:,? ?(?:who|whose|whom)\b| (?:had|was|would|could|has|is|did|{_DOES})\b)")
+_BEHIND = re.compile(rf"(?:,? ?(?:who|whose|whom)\b| (?:{_DOES})\b)")
+_IS_OR_HAS = re.compile(r" (?:had|was|would|could|has|is|did)\b")  # things and places, too
 _BEFORE = re.compile(rf"\b(?:{_DOES}) $")
 _AT = re.compile(
     r"\b(?:in|at|near|into|through|towards?|reach(?:ed)?|leave|left|quitted|across|throughout|via) $"
@@ -125,14 +127,17 @@ def _kind(text: str, forms: list[Form], namings: list[Naming]) -> str:
     """Tell a person by what it does, a place by what stands before it."""
     if any(titled(form) or form[0] in TITLES for form in forms):
         return "person"
-    does = sum(
+    acts = sum(
         bool(_BEHIND.match(text, one.end) or _BEFORE.search(text[max(0, one.start - 20) : one.start]))
         for one in namings
     )
+    does = acts + sum(bool(_IS_OR_HAS.match(text, one.end)) for one in namings)
     at = sum(bool(_AT.search(text[max(0, one.start - 14) : one.start])) for one in namings)
     if at >= 2 and at > 0.25 * len(namings) and at > does:
         return "place"
-    return "person" if does > 0.12 * len(namings) and does > at else "place" if at > does else "other"
+    if does > 0.12 * len(namings) and does > at and (acts or len(namings) > FEW):
+        return "person"
+    return "place" if at > does else "other"
 
 
 def says_who(text: str, naming: Naming, end: int) -> float:

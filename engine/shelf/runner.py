@@ -16,6 +16,7 @@ from engine.shelf.jobs import Busy, Job, Jobs, Work
 POLL_SECONDS = 0.5
 RECOVER_SECONDS = 10.0
 LOOK_SECONDS = 1.0  # between two looks for a job that goes before the one under way
+HESITATES_SECONDS = 0.05  # between two looks whether the processor is wanted more elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class JobRunner:
 
     order: what the jobs are sorted by, the least first; of equal ones the oldest is first. yields: whether
     the first of two jobs, which is under way, goes back into the queue for the second, which waits.
+    hesitates: whether the job under way waits between two of its steps, as somebody waits for an answer.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class JobRunner:
         wants: Callable[[Job], bool] = lambda job: True,
         order: Callable[[Job], tuple] = lambda job: (),
         yields: Callable[[Job, Job], bool] = lambda running, waiting: False,
+        hesitates: Callable[[], bool] = lambda: False,
     ):
         self._jobs = jobs
         self._work = work
-        self._wants, self._order, self._yields = wants, order, yields
+        self._wants, self._order, self._yields, self._hesitates = wants, order, yields, hesitates
         self._looked = 0.0
         self._stopping = threading.Event()
         self._woken = threading.Event()
@@ -104,7 +107,9 @@ class JobRunner:
             log.info("job %d: %s", job.id, error)
 
     def _why_stop(self, job: Job) -> str:
-        """Say why a job that is under way goes back into the queue; '' while it goes on."""
+        """Say why a job that is under way goes back into the queue; '' when it may go on."""
+        while self._hesitates() and not self._stopping.wait(HESITATES_SECONDS):
+            pass
         if self._stopping.is_set():
             return "the program was closed; goes on at the next start"
         now = time.monotonic()

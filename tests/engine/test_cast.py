@@ -65,6 +65,15 @@ def test_nothing_is_told_from_behind_the_place_that_was_read_to(cast):
     assert cast.known(0) == [] and story_so_far(BOOK, cast, 0) == []
 
 
+def test_what_only_is_or_has_is_nobody():
+    text = (
+        "Nobody knew what Latitude was, said the keeper. Then Latitude is a fine word, they thought. "
+        "The keeper told Norah of it. “It was so,” said Norah, for that is what Norah had heard."
+    )
+    made = make_cast(Document("T", "", "en", "txt", text))
+    assert {one.name(len(text)): one.kind for one in made.figures} == {"Latitude": "other", "Norah": "person"}
+
+
 def test_a_figure_is_introduced_and_kept_company(cast):
     anne = named(cast, "Anne")
     start, end = anne.introduction(len(TEXT))
@@ -93,7 +102,7 @@ def test_a_cast_is_kept_in_its_file_and_made_again_where_it_is_not(tmp_path):
     path = tmp_path / "cast.json"
     made = kept_cast(path, BOOK)
     assert made.figures and Cast.from_json(path.read_text()) == made == kept_cast(path, BOOK)
-    for broken in (path.read_text().replace('"format": 2', '"format": 0'), "{}", "[", "\ud800"):
+    for broken in (path.read_text().replace('"format": 3', '"format": 0'), "{}", "[", "\ud800"):
         path.write_bytes(broken.encode("utf-8", "surrogatepass"))
         assert kept_cast(path, BOOK) == made
     assert kept_cast(tmp_path / "nowhere" / "cast.json", BOOK) == made

@@ -538,6 +538,25 @@ def test_a_long_job_lets_a_short_one_go_first_and_goes_on(shelf, tmp_path, monke
     assert done[-1] == long.id and len(done) == 2
 
 
+def test_a_job_waits_between_two_steps_while_somebody_waits_for_an_answer(shelf, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner_module, "HESITATES_SECONDS", 0.0)
+    wanted, seen = [True, True, False, True, False], []
+
+    def hesitates() -> bool:
+        seen.append("look")
+        return wanted.pop(0)
+
+    def work(job, report):
+        for step in range(2):
+            seen.append("step")
+            report("encode", step, 2)
+
+    job = queue(shelf, tmp_path, "a book")
+    assert JobRunner(shelf.jobs, work, hesitates=hesitates)._take_one()
+    assert seen == ["step", "look", "look", "look", "step", "look", "look"]
+    assert shelf.jobs.get(job.id).state == "done"
+
+
 # locks
 
 

@@ -72,6 +72,19 @@ def test_answers_are_spoken_one_at_a_time_in_order():
     assert first.ended and second.ended and first.answer.text == "ab"
 
 
+def test_what_was_begun_just_now_presses_and_what_takes_long_does_not(monkeypatch):
+    speaker, gate = Speaker(), Event()
+    assert not speaker.is_pressed()
+    speech = speaker.say("one", "q", events("a", gate=gate))
+    while not speech.began:
+        time.sleep(0.01)
+    assert speaker.is_pressed()
+    monkeypatch.setattr("app.desk.speaking.PRESSED_SECONDS", 0.0)
+    assert not speaker.is_pressed()
+    gate.set()
+    assert speech.end.wait(10)
+
+
 def test_stopping_reaches_the_engine_and_one_that_waits_never_begins():
     speaker, gate = Speaker(), Event()
     first = speaker.say("one", "q", events("a", "b", "c", gate=gate))

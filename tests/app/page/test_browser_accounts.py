@@ -55,7 +55,7 @@ def test_two_accounts_share_the_shelf_and_no_talk(chromium, guarded):
         open_book(page)
         ask(page, QUESTIONS[1])
         page.get_by_role("button", name="I have read to here").click()
-        read = "() => !document.querySelector('#lm-place').innerText.includes('you have read 0 %')"
+        read = "() => !document.querySelector('#lm-place').innerText.includes('read 0 %')"
         page.wait_for_function(read)
         kept = page.evaluate("JSON.stringify(localStorage)")
 
@@ -67,7 +67,7 @@ def test_two_accounts_share_the_shelf_and_no_talk(chromium, guarded):
         page.reload()
         page.wait_for_selector(".lm-card, .lm-leaf", state="attached")
         open_book(page)
-        page.wait_for_selector("#lm-place >> text=you have read 0 %")
+        page.wait_for_selector("#lm-place >> text=read 0 %")
         page.wait_for_selector("#lm-talk >> text=Ask this book anything.")
         becomes(answers(page).count, 0)
         assert QUESTIONS[1] not in page.inner_text("body")
