@@ -20,6 +20,7 @@ from typing import Unpack
 
 from engine.answering.answer import Answer, AnswerEvent
 from engine.answering.citing import citation, cite_spans, looked_at, nearest
+from engine.answering.early import awaited, is_surer
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.history import in_full, recent_turns
 from engine.answering.passages import Chosen, chosen, find_passages
@@ -195,34 +196,20 @@ class Assistant:
         utterance, talks = self._utterance(ANSWERING, stop), self.shelf.talks
         messages = talks.messages(talk)
         question, early = _exchange(messages, position)
-        scope, awaited = self._scope_then(talk, question), self.awaited(talk, position)
+        scope, before = self._scope_then(talk, question), awaited(self.shelf, talk, position)
         turns, answer = scope.known(self.library, messages[: position - 1]), Answer("", stopped=True)
         for event in self._answered(scope, question.text, turns, None, utterance, None):
             answer = event.answer or answer
             yield event
-        if answer.stopped or set(answer.early) & set(awaited):
+        if answer.stopped or set(answer.early) & set(before):
             return
         left = {"early": list(answer.early)} if answer.early else {}  # books that came since
-        if _is_surer(answer, early):
+        if is_surer(answer, early):
             told = {"bettered": True} if answer.text != early.text else {}
             talks.put(early, answer.text, **answer.kept | {"settings": answer.kept["settings"] | told})
         else:
             settings = {name: how for name, how in early.settings.items() if name != "early"}
             talks.revise(talk, position, settings | left)
-
-    def awaited(self, talk: str, position: int) -> list[str]:
-        """List the books whose memory an early answer waits for; those that are gone keep nothing waiting."""
-        about, there = self.shelf.talks.get(talk).document, {one.id for one in self.shelf.entries()}
-        kept = self.shelf.talks.messages(talk)[position].settings.get("early") or []
-        named = [about] if kept is True else kept  # an older version kept no names
-        return [one for one in named if one in there]
-
-    def can_better(self, talk: str, position: int) -> bool:
-        """Tell whether all books that an early answer waits for have their memory by now."""
-        return all(
-            self.shelf.get(one).state == "ready" and self.library.is_current(one)
-            for one in self.awaited(talk, position)
-        )
 
     def continue_(
         self,
@@ -424,11 +411,3 @@ def _exchange(messages: Sequence[Message], position: int) -> tuple[Message, Mess
     if [one.role for one in pair] != ["user", "assistant"]:
         raise BadInput("there is no such answer (any more)")
     return pair[0], pair[1]
-
-
-def _is_surer(answer: Answer, early: Message) -> bool:
-    """Tell whether an answer from memory takes the place of an early one, where anything measures that."""
-    before = early.statistics
-    if answer.confidence is None or "confidence" not in before:
-        return True
-    return (answer.answered, answer.confidence) >= (before["answered"], before["confidence"])

@@ -11,6 +11,7 @@ from app.desk.speaking import Speaker, Speech, waiting_words
 from app.desk.state import BOUNDS, View
 from app.html import markup, memory_map, talk_html
 from engine.answering.answer import AnswerEvent
+from engine.answering.early import can_better
 from engine.answering.suggestions import further, suggestions
 from engine.answering.trace import Read, Trace
 from engine.errors import Failure
@@ -242,7 +243,7 @@ class TalkDesk:
         if not early or self.speaker.is_engaged() or (tried is not None and tried.error):
             return None
         talk = view.talk
-        position = next((one for one in early if self.assistant.can_better(talk, one)), None)
+        position = next((one for one in early if can_better(self.assistant.library, talk, one)), None)
         if position is None:
             return None
         return self.speaker.say(key, "", lambda stop: self.assistant.better(talk, position, stop=stop))

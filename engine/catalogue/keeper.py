@@ -103,9 +103,8 @@ class Keeper:
         allowed = {name: self._inside(name, ready[name], *span) for name, span in there}
         propose = partial(self.proposed, question, allowed)
         found = self._mended(propose, partial(self._match, ready))
-        return {
-            name: ranges[name] for name in [*found, *[one for one in ranges if one not in ready][:UNMADE]]
-        }
+        unmade = [name for name in ranges if name not in ready][:UNMADE]
+        return {name: ranges[name] for name in [*found, *unmade]}
 
     def proposed(self, question: str, allowed: Allowed) -> list[str]:
         """Propose up to `BOOKS` books of the catalogue for a question, best first.

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engine.answering.citing import nearest
+from engine.answering.early import awaited, can_better
 from engine.answering.history import in_full
 from engine.answering.prompt import Turn
 from engine.answering.reading import Found, Reading, Span, joined, read, repeats, trimmed, widened
@@ -355,15 +356,15 @@ class TestAsking:
         shelf.update(books[1], state="encoding")
         talk = talks.create(None).id
         *_, last = assistant.ask(None, question, talk=talk)
-        assert set(last.answer.early) == set(assistant.awaited(talk, 1)) == set(books[:2])
-        assert not assistant.can_better(talk, 1)
+        assert set(last.answer.early) == set(awaited(shelf, talk, 1)) == set(books[:2])
+        assert not can_better(assistant.library, talk, 1)
         shelf.update(books[0], state="ready")
-        assert not assistant.can_better(talk, 1)
+        assert not can_better(assistant.library, talk, 1)
         assistant.remove(books[1])  # what is gone keeps nothing waiting
-        assert assistant.can_better(talk, 1)
+        assert can_better(assistant.library, talk, 1)
         shelf.update(books[2], state="encoding")  # another one is made anew meanwhile
         list(assistant.better(talk, 1))
-        assert assistant.awaited(talk, 1) == [books[2]]
+        assert awaited(shelf, talk, 1) == [books[2]]
         shelf.update(books[2], state="ready")
         list(assistant.better(talk, 1))
         assert talks.early(talk) == []
