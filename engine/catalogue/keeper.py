@@ -104,7 +104,8 @@ class Keeper:
         propose = partial(self.proposed, question, allowed)
         found = self._mended(propose, partial(self._match, ready))
         unmade = [name for name in ranges if name not in ready][:UNMADE]
-        return {name: ranges[name] for name in [*found, *unmade]}
+        asked = found + unmade
+        return {name: ranges[name] for name in asked}
 
     def proposed(self, question: str, allowed: Allowed) -> list[str]:
         """Propose up to `BOOKS` books of the catalogue for a question, best first.
