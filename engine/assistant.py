@@ -325,7 +325,7 @@ class Assistant:
             reading=reading,
         )
 
-    def _unmade(self, ranges: Ranges) -> tuple[str, ...]:
+    def _unmade(self, ranges: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
         """List the books whose memory is still being made; one that cannot be used is told of elsewhere."""
         without = [name for name in ranges if self.library.ready_bank(name) is None]
         return tuple(name for name in without if not self.library.fault(name))
