@@ -360,7 +360,7 @@ class TestAsking:
         assert not can_better(assistant.library, talk, 1)
         shelf.update(books[0], state="ready")
         assert not can_better(assistant.library, talk, 1)
-        assistant.remove(books[1])  # what is gone keeps nothing waiting
+        assistant.library.remove(books[1])  # what is gone keeps nothing waiting
         assert can_better(assistant.library, talk, 1)
         shelf.update(books[2], state="encoding")  # another one is made anew meanwhile
         list(assistant.better(talk, 1))
