@@ -46,6 +46,7 @@ from engine.sidenet.reading import Calibration
 from engine.talkmemory import recalled, remember
 from engine.utterance import Utterance
 from ingest.errors import BadInput
+from ingest.position import find_position
 from ingest.segments import plain_tokens
 
 HISTORY_TOKENS = 256
@@ -239,7 +240,7 @@ class Assistant:
         else:
             identifier = self.library.find(words).id
             document = self.library.document(identifier)
-            place = document.position(at) if at else len(document.text)
+            place = find_position(document, at) if at else len(document.text)
             if place == 0 and not prompt:
                 raise BadInput("nothing stands before that place; choose a later one")
             if prompt:

@@ -9,6 +9,7 @@ from engine.answering.prompt import Turn
 from engine.library import Library
 from engine.shelf.talks import Message
 from ingest.errors import BadInput
+from ingest.position import find_chapter, find_position
 
 READ = "read"  # the place up to which this reader has read, of one book or of each
 
@@ -54,10 +55,10 @@ class Scope:
         document = library.document(entry.id)
         start, end = 0, len(document.text)
         if within:
-            chapter = document.chapter(within)
+            chapter = find_chapter(document, within)
             start, end = chapter.start, chapter.end
         if until:
-            end = min(end, entry.position if until == READ else document.position(until))
+            end = min(end, entry.position if until == READ else find_position(document, until))
         if end <= start and until == READ:
             raise BadInput(f'you have not read so far in "{entry.title}": choose a place, or ask without one')
         if end <= start:

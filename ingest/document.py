@@ -53,7 +53,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a span stands in its source; `str(place)` is what `Document.position` reads back.
+    """Where a span stands in its source; `str(place)` is what `find_position` reads back.
 
     `chapter` is the index into `Document.chapters` (None before the first), `paragraph` counts from 1 within
     that chapter (0 = its heading), `page` is a label. `last_…` differ only where the span crosses a border.
@@ -139,27 +139,10 @@ class Document:
             last_page=self._page_label(last),
         )
 
-    def position(self, words: str) -> int:
-        """Find the character offset just after the place that a person named: all before it was read.
-
-        Reads "page 12", "p. xii", "chapter 3", "Chapter III", "Chapter III, paragraph 4", "paragraph 9",
-        "Part 2, Chapter 3", a chapter title (or an unambiguous piece of it), "45%", "char 1234", "start",
-        "end", and whatever `str(place)` gives. Raises BadInput that names what exists.
-        """
-        from ingest.position import find_position
-
-        return find_position(self, words)
-
     def heading_end(self, chapter: Chapter) -> int:
         """Where the line that heads a chapter ends."""
         end = self.text.find("\n", chapter.start, chapter.end)
         return chapter.end if end < 0 else end
-
-    def chapter(self, words: str) -> Chapter:
-        """Find the chapter that a person named by number, title or piece of a title. Raises BadInput."""
-        from ingest.position import find_chapter
-
-        return self.chapters[find_chapter(self, words)]
 
     def paragraph(self, chapter: int | None, number: int) -> tuple[int, int] | None:
         """Span of the numbered paragraph of a chapter (by index; None = before the first); None if none."""

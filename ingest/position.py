@@ -3,14 +3,11 @@
 import math
 import re
 from bisect import bisect_left
-from typing import TYPE_CHECKING
 
+from ingest.document import Chapter, Document
 from ingest.errors import BadInput
 from ingest.headings import KINDS, is_number_only, read_heading
 from ingest.numerals import numeral
-
-if TYPE_CHECKING:
-    from ingest.document import Document
 
 # what is asked has single spaces, see `_plain`
 _PERCENT = re.compile(r"(\d{1,9}(?:[.,]\d{1,9})?) ?(?:%|percent|per cent)")
@@ -28,8 +25,13 @@ _KIND_SHORT = {"ch": "chapter", "chap": "chapter", "vol": "volume"}
 _SHOWN = 6
 
 
-def find_position(document: "Document", words: str) -> int:
-    """See `Document.position`."""
+def find_position(document: Document, words: str) -> int:
+    """Find the character offset just after the place that a person named: all before it was read.
+
+    Reads "page 12", "p. xii", "chapter 3", "Chapter III", "Chapter III, paragraph 4", "paragraph 9",
+    "Part 2, Chapter 3", a chapter title (or an unambiguous piece of it), "45%", "char 1234", "start",
+    "end", and whatever `str(place)` gives. Raises BadInput that names what exists.
+    """
     asked = _plain(words)
     found = _position(document, asked)
     if found is None:
@@ -39,10 +41,10 @@ def find_position(document: "Document", words: str) -> int:
     return found
 
 
-def find_start(document: "Document", words: str) -> int:
+def find_start(document: Document, words: str) -> int:
     """Find where a place that a person named begins: a page, a chapter, a paragraph, or the point itself.
 
-    Reads what `Document.position` reads. Raises BadInput as that does.
+    Reads what `find_position` reads. Raises BadInput as that does.
     """
     end, asked = find_position(document, words), _plain(words)
     if end == 0 or _PERCENT.fullmatch(asked) or _CHARACTER.fullmatch(asked):
@@ -56,7 +58,7 @@ def find_start(document: "Document", words: str) -> int:
     return document.paragraphs[min(index, len(document.paragraphs) - 1)][0]
 
 
-def _position(document: "Document", asked: str) -> int | None:
+def _position(document: Document, asked: str) -> int | None:
     printed = _printed_position(document, asked)
     if printed is not None:
         return printed
@@ -67,7 +69,7 @@ def _position(document: "Document", asked: str) -> int | None:
     return _chapter_position(document, asked) if found is None else found
 
 
-def _printed_position(document: "Document", asked: str) -> int | None:
+def _printed_position(document: Document, asked: str) -> int | None:
     """Read what a place prints, before any chapter of that name: a page, a paragraph before the chapters."""
     match = _PAGE.fullmatch(asked)
     if match and document.pages:
@@ -79,7 +81,7 @@ def _printed_position(document: "Document", asked: str) -> int | None:
     return None
 
 
-def _span_end(document: "Document", asked: str) -> int | None:
+def _span_end(document: Document, asked: str) -> int | None:
     """Read a span over a border, named by both its ends ("A – B"): the place after the second."""
     parts = asked.split(" – ")
     for number in range(max(1, len(parts) - _DEEPEST), len(parts)):
@@ -92,12 +94,15 @@ def _span_end(document: "Document", asked: str) -> int | None:
     return None
 
 
-def find_chapter(document: "Document", words: str) -> int:
-    """Index of the chapter that was named; raises BadInput naming what exists."""
+def find_chapter(document: Document, words: str) -> Chapter:
+    """Find the chapter that a person named by number, title or piece of a title.
+
+    Raises BadInput naming what exists.
+    """
     found = _find_chapter(document, _plain(words))
     if found is None:
         raise BadInput(f"no chapter called {_quoted(words)} in this document: {_chapters_exist(document)}")
-    return found
+    return document.chapters[found]
 
 
 def _plain(words: str) -> str:
@@ -109,7 +114,7 @@ def _quoted(words: str) -> str:
     return repr(words if len(words) <= 60 else words[:59] + "…")
 
 
-def _simple_position(document: "Document", asked: str) -> int | None:
+def _simple_position(document: Document, asked: str) -> int | None:
     """Positions that need no chapter: ends, percentages, offsets, lines, pages."""
     size = len(document.text)
     if asked in ("start", "beginning", "the beginning"):
@@ -145,7 +150,7 @@ def _line_end(text: str, number: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _page_end(document: "Document", label: str) -> int | None:
+def _page_end(document: Document, label: str) -> int | None:
     if not document.pages:
         return None  # perhaps a chapter is called "Page 3"
     end = _labelled_end(document, label)
@@ -154,7 +159,7 @@ def _page_end(document: "Document", label: str) -> int | None:
     raise BadInput(f"there is no page {label}: {_pages_exist(document)}")
 
 
-def _labelled_end(document: "Document", label: str) -> int | None:
+def _labelled_end(document: Document, label: str) -> int | None:
     """Return the end of the page of this label, or of the last of "12–14"; a label goes before an alias."""
     ends = {page.alias.casefold(): page.end for page in document.pages if page.alias}
     ends |= {page.label.casefold(): page.end for page in document.pages}
@@ -166,7 +171,7 @@ def _labelled_end(document: "Document", label: str) -> int | None:
     return next((ends[last] for last in lasts if last in ends), None)
 
 
-def _chapter_position(document: "Document", asked: str) -> int | None:
+def _chapter_position(document: Document, asked: str) -> int | None:
     """End of a chapter, of a paragraph or of a heading."""
     match = _PARAGRAPH.fullmatch(asked)
     if match:
@@ -180,7 +185,7 @@ def _chapter_position(document: "Document", asked: str) -> int | None:
     return None if chapter is None else document.chapters[chapter].end
 
 
-def _paragraph_end(document: "Document", named: str | None, number: int) -> int | None:
+def _paragraph_end(document: Document, named: str | None, number: int) -> int | None:
     chapter = None
     if named is not None:
         chapter = _find_chapter(document, named)
@@ -196,7 +201,7 @@ def _paragraph_end(document: "Document", named: str | None, number: int) -> int 
     return span[1]
 
 
-def _find_chapter(document: "Document", asked: str) -> int | None:
+def _find_chapter(document: Document, asked: str) -> int | None:
     """Exact name or title, then number, then "outer, inner", then a piece of one title."""
     for find in (_exact_chapter, _numbered_chapter, _nested_chapter, _partial_chapter):
         found = find(document, asked)
@@ -205,7 +210,7 @@ def _find_chapter(document: "Document", asked: str) -> int | None:
     return None
 
 
-def _exact_chapter(document: "Document", asked: str) -> int | None:
+def _exact_chapter(document: Document, asked: str) -> int | None:
     named = {name.casefold(): index for index, name in enumerate(document.chapter_names)}
     if asked in named:
         return named[asked]
@@ -214,7 +219,7 @@ def _exact_chapter(document: "Document", asked: str) -> int | None:
     )
 
 
-def _numbered_chapter(document: "Document", asked: str) -> int | None:
+def _numbered_chapter(document: Document, asked: str) -> int | None:
     asked = re.sub(r"(?:the )?last (\w+)", r"\1 last", asked)
     match = _NUMBERED.fullmatch(asked)
     number = numeral(match["number"]) if match else None
@@ -245,11 +250,11 @@ def _numbered_chapter(document: "Document", asked: str) -> int | None:
     return None
 
 
-def _body(document: "Document") -> list[int]:
+def _body(document: Document) -> list[int]:
     return [index for index, chapter in enumerate(document.chapters) if chapter.kind == "body"]
 
 
-def _nested_chapter(document: "Document", asked: str) -> int | None:
+def _nested_chapter(document: Document, asked: str) -> int | None:
     marks = list(_INSIDE.finditer(asked))
     for mark in marks if len(marks) <= _DEEPEST else ():
         outer = _find_chapter(document, asked[: mark.start()])
@@ -261,7 +266,7 @@ def _nested_chapter(document: "Document", asked: str) -> int | None:
     return None
 
 
-def _inside(document: "Document", outer: int, asked: str) -> int | None:
+def _inside(document: Document, outer: int, asked: str) -> int | None:
     """Find a chapter below `outer`, named by its own title or number."""
     around = document.chapters[outer]
     below = [
@@ -284,7 +289,7 @@ def _inside(document: "Document", outer: int, asked: str) -> int | None:
     return None
 
 
-def _partial_chapter(document: "Document", asked: str) -> int | None:
+def _partial_chapter(document: Document, asked: str) -> int | None:
     if len(asked) < 3:
         return None
     titles = [_plain(chapter.title) for chapter in document.chapters]
@@ -301,7 +306,7 @@ def _holds_words(title: str, asked: str) -> bool:
     return bool(asked) and f" {asked} " in f" {title} "
 
 
-def _only(document: "Document", fits: list[int], asked: str) -> int | None:
+def _only(document: Document, fits: list[int], asked: str) -> int | None:
     if len(fits) > 1:
         names = ", ".join(repr(document.chapter_names[index]) for index in fits[:_SHOWN])
         more = ", …" if len(fits) > _SHOWN else ""
@@ -309,13 +314,13 @@ def _only(document: "Document", fits: list[int], asked: str) -> int | None:
     return fits[0] if fits else None
 
 
-def _what_exists(document: "Document") -> str:
+def _what_exists(document: Document) -> str:
     if document.pages:
         return f"{_pages_exist(document)}; a chapter, '45%' or 'char 1234' works too"
     return f"{_chapters_exist(document)}; '45%' or 'char 1234' works too"
 
 
-def _pages_exist(document: "Document") -> str:
+def _pages_exist(document: Document) -> str:
     labels = [page.label for page in document.pages]
     if not labels:
         return "it has no pages"
@@ -326,7 +331,7 @@ def _pages_exist(document: "Document") -> str:
     )
 
 
-def _chapters_exist(document: "Document") -> str:
+def _chapters_exist(document: Document) -> str:
     names = document.chapter_names
     if not names:
         return f"it has no chapters, only paragraphs 1 to {document.paragraph_count(None)}"

@@ -11,6 +11,7 @@ from app.tabs.frame import visit_of
 from engine.cast.person import Cast
 from engine.cast.story import story_so_far as story_told
 from ingest.document import Document
+from ingest.position import find_position
 
 
 def declare(desk: Desk) -> None:
@@ -20,7 +21,7 @@ def declare(desk: Desk) -> None:
         """Return a document, what it holds, and the character up to which that may be told."""
         entry = visit_of(desk, request).shelf.find(document)
         whole = desk.books.document(entry.id)
-        return whole, desk.books.cast(entry.id), whole.position(until) if until else entry.position
+        return whole, desk.books.cast(entry.id), find_position(whole, until) if until else entry.position
 
     def who_is_who(request: gr.Request, document: str, until: str = "") -> list[dict[str, Any]]:
         """List who and what a document names, as far as it was read: kind, name, aliases, mentions, sentence.

@@ -4,6 +4,7 @@ import re
 
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.position import find_chapter
 
 PLACE = re.compile(
     r"\b(?:in|on|of|from|during|at|within) (?:the )?"
@@ -26,7 +27,7 @@ def named_range(question: str, document: Document) -> tuple[int, int] | None:
         chapter = (body[0] if found["end"].lower() == "first" else body[-1]) if body else None
     else:
         try:
-            chapter = document.chapter(found["chapter"])
+            chapter = find_chapter(document, found["chapter"])
         except BadInput:  # "in part because", "on book shelves": no place of this document
             chapter = None
     return None if chapter is None else (chapter.start, chapter.end)

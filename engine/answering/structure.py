@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from engine.shelf.words import words
 from ingest.document import Chapter, Document
+from ingest.position import find_chapter
 
 _NUMBER = r"(?:\d+|[ivxlc]+|one|two|three|four|five|six|seven|eight|nine|ten|first|last)"
 _HOW_MANY = re.compile(r"\bhow many (chapters|pages|words|parts|sections)\b", re.I)
@@ -104,7 +105,7 @@ def _title_of(number: str, document: Document, chapters: list[Chapter], end: int
         chapter = chapters[-1] if chapters else None
     else:
         try:
-            chapter = document.chapter(f"chapter {number}")
+            chapter = find_chapter(document, f"chapter {number}")
         except ValueError:
             chapter = None
     if chapter is None:

@@ -27,6 +27,7 @@ from engine.talkmemory import remember
 from ingest.document import Chapter, Document
 from ingest.errors import BadInput
 from ingest.parse import parse
+from ingest.position import find_chapter, find_position
 
 SHORT = Sampling(max_tokens=12)
 
@@ -155,7 +156,7 @@ def test_bytes_after_the_bound_are_never_touched(assistant, tmp_path):
     before = outcome(assistant.ask(document, "What did Captain Farrow count?", **ask))
     assistant.library._banks.clear()
     bank = assistant.library.bank(document).bank
-    limit = assistant.library.document(document).position("chapter 2")
+    limit = find_position(assistant.library.document(document), "chapter 2")
     t1 = bank.token_range(0, limit)[1]
     c1 = bank.chunk_range(0, t1)[1]
     folder = assistant.library.paths.bank(document)
@@ -175,7 +176,7 @@ def test_bytes_after_the_bound_are_never_touched(assistant, tmp_path):
 
 def test_a_chapter_bounds_reads_passages_and_citations(assistant, tmp_path):
     document = put(assistant, tmp_path, FIRST_END)
-    span = assistant.library.document(document).chapter("chapter 2")
+    span = find_chapter(assistant.library.document(document), "chapter 2")
     *events, last = assistant.ask(document, "Who walked to the harbour?", within="chapter 2", sampling=SHORT)
     reads = [read for event in events for read in event.reads]
     assert reads
@@ -228,7 +229,7 @@ def test_citations_are_the_very_characters_and_lead_to_their_place(assistant, tm
     assert last.answer.citations
     for cited in last.answer.citations:
         assert cited.text == text[cited.start : cited.end]
-        assert assistant.library.document(document).position(str(cited.place)) >= cited.end
+        assert find_position(assistant.library.document(document), str(cited.place)) >= cited.end
     assert "Amberley" in last.answer.citations[0].text
 
 
@@ -250,7 +251,7 @@ def test_of_all_books_only_what_was_read_may_answer(assistant, tmp_path):
     ask = {"until": "read", "sampling": SHORT, "least": 0.2}
     with pytest.raises(BadInput, match="not read anything"):
         list(assistant.ask(None, "What did Old Mother Tansy count?", **ask))
-    end = assistant.library.document(read).position("chapter 1")
+    end = find_position(assistant.library.document(read), "chapter 1")
     assistant.shelf.read_to(read, end)
     *_, last = assistant.ask(None, "What did Tansy and Captain Farrow count?", **ask)
     assert last.answer.passages
@@ -372,7 +373,7 @@ def test_continuing_reads_what_came_before(assistant, tmp_path):
     without = list(
         assistant.continue_(document, at="chapter 2", tokens=10, memory=False, sampling=Sampling())
     )
-    limit = assistant.library.document(document).position("chapter 2")
+    limit = find_position(assistant.library.document(document), "chapter 2")
     reads = [read for event in with_memory for read in event.reads]
     assert reads
     assert max(read.end for read in reads) <= limit
@@ -591,7 +592,7 @@ def test_an_answer_keeps_its_trace_and_can_be_had_again_without_memory(assistant
     answer = talks.messages(talk)[1]
     trace = assistant.trace(talk, 1)
     assert "".join(token.text for token in trace.tokens) == answer.text
-    end = assistant.library.document(identifier).position("chapter 2")
+    end = find_position(assistant.library.document(identifier), "chapter 2")
     assert trace.reads and max(read.end for read in trace.reads) <= end
     assert [layer.layer for layer in trace.layers] == [1, 2]
     heads = assistant.library.model.sidenet.config.heads

@@ -36,6 +36,7 @@ from engine.sidenet.reading import (
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput
 from ingest.parse import parse
+from ingest.position import find_position
 
 TEXT = "Old Tansy kept a grey goose. It was called Humphrey.\n\nThe miller never saw it again. " * 20
 CERTAIN = Calibration(least=0.3)
@@ -374,7 +375,7 @@ class TestAsking:
         both = [add(assistant, tmp_path, start + end, f"{n}.md") for n, end in enumerate((TEXT[:200], "No."))]
         said = [list(assistant.ask(one, "Who saw the goose?", until="One"))[-1].answer for one in both]
         assert said[0].text == said[1].text
-        limit = assistant.library.document(both[0]).position("One")
+        limit = find_position(assistant.library.document(both[0]), "One")
         assert all(one.end <= limit for one in (*said[0].citations, *said[0].passages))
 
     def test_no_token_outside_the_range_is_read(self, assistant, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import re
 
 from ingest.document import Document, split_paragraphs
 from ingest.form import BLOCKWISE, INLINE
+from ingest.position import find_position
 
 FORBIDDEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
@@ -69,10 +70,10 @@ def _check_places(document: Document) -> None:
     for offset in range(0, len(document.text), step):
         place = document.place(offset)
         assert place.start == offset and place.end == offset + 1
-        end = document.position(str(place))
+        end = find_position(document, str(place))
         inside = any(start <= offset < stop for start, stop in document.paragraphs)
         assert end > offset or not inside, (offset, str(place), end)
         assert str(document.place(end - 1)) == str(place)
         span = document.place(offset, min(len(document.text), offset + 3 * step))
         written = len(document.text[: span.end].rstrip())
-        assert document.position(str(span)) >= written or not inside, str(span)
+        assert find_position(document, str(span)) >= written or not inside, str(span)

@@ -8,6 +8,7 @@ from ingest.headings import read_heading, short_name
 from ingest.limits import Limits
 from ingest.manuscript import Manuscript
 from ingest.numerals import numeral
+from ingest.position import find_chapter, find_position
 from tests.ingest.invariants import check_document
 
 
@@ -47,7 +48,7 @@ STORIES = book(
 
 def read_until(document: Document, words: str) -> str:
     """The last line that was read."""
-    return document.text[: document.position(words)].rstrip().rpartition("\n")[2]
+    return document.text[: find_position(document, words)].rstrip().rpartition("\n")[2]
 
 
 @pytest.mark.parametrize(
@@ -96,28 +97,28 @@ def test_position_is_after_the_named_place(words, last):
 )
 def test_unknown_places_say_what_exists(words, said):
     with pytest.raises(BadInput, match=said) as caught:
-        PARTS.position(words)
+        find_position(PARTS, words)
     assert "\n" not in str(caught.value)
 
 
 def test_until_a_percentage_never_exceeds_the_text():
-    assert PARTS.position("0%") == 0
-    assert PARTS.position("50 %") == -(-len(PARTS.text) // 2)
-    assert PARTS.position("12,5%") == -(-len(PARTS.text) // 8)
+    assert find_position(PARTS, "0%") == 0
+    assert find_position(PARTS, "50 %") == -(-len(PARTS.text) // 2)
+    assert find_position(PARTS, "12,5%") == -(-len(PARTS.text) // 8)
 
 
 def test_numbered_sections_of_stories_are_not_chapters():
-    assert STORIES.chapter("chapter 2").title == "The League"
-    assert STORIES.chapter("last chapter").title == "A Case"
+    assert find_chapter(STORIES, "chapter 2").title == "The League"
+    assert find_chapter(STORIES, "last chapter").title == "A Case"
     assert str(STORIES.place(STORIES.text.index("b\n"))) == "A Scandal, II, paragraph 1"
     assert read_until(STORIES, "A Scandal, II, paragraph 1") == "b"
 
 
 def test_chapters_hold_their_sub_chapters():
-    part = PARTS.chapter("part 1")
+    part = find_chapter(PARTS, "part 1")
     assert PARTS.text[part.start : part.end].strip().endswith("Gamma.")
     with pytest.raises(BadInput, match="no chapter called 'Chapter 44'"):
-        PARTS.chapter("Chapter 44")
+        find_chapter(PARTS, "Chapter 44")
 
 
 def test_same_titles_get_names_of_their_own():
@@ -151,7 +152,7 @@ def test_spans_over_borders_name_both_ends():
     alpha, gamma = PARTS.text.index("Alpha"), PARTS.text.index("Gamma.") + 6
     words = str(PARTS.place(alpha, gamma))
     assert words == "Part One, Chapter I, paragraph 1 – Chapter II, paragraph 1"
-    assert PARTS.position(words) == gamma
+    assert find_position(PARTS, words) == gamma
 
 
 def test_pages_name_the_place_and_gaps_belong_to_what_precedes():
@@ -170,7 +171,7 @@ def test_pages_name_the_place_and_gaps_belong_to_what_precedes():
         "page A-2",
     ]
     assert str(document.place(0, 15)) == "pages i–A-2"
-    assert document.position("pages i–A-2") == 15 and document.position("p. 1") == 10
+    assert find_position(document, "pages i–A-2") == 15 and find_position(document, "p. 1") == 10
     check_document(document)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
+from ingest.position import find_chapter, find_position
 from tests.ingest.build import archive, epub, page
 from tests.ingest.test_text import ARABIC, CZECH, POLISH
 
@@ -100,7 +101,7 @@ def test_landmarks_tell_front_matter(read):
     nav = "<ol><li><a href='one.xhtml'>For You</a></li><li><a href='two.xhtml'>Two</a></li></ol>" + landmarks
     document = read(epub({"one.xhtml": ONE, "two.xhtml": TWO}, nav=nav))
     assert [chapter.kind for chapter in document.chapters] == ["front", "body"]
-    assert document.chapter("chapter 1").title == "Two"
+    assert find_chapter(document, "chapter 1").title == "Two"
 
 
 def test_scripts_styles_hidden_text_and_comments_are_no_text(read):
@@ -238,7 +239,7 @@ def test_a_chapter_that_runs_over_two_files_is_one(read):
     nav = "".join(f"<li><a href='c{number}.xhtml'>Chapter {number}</a></li>" for number in (1, 2))
     document = read(epub(files, nav=f"<ol>{nav}</ol>"))
     assert [chapter.title for chapter in document.chapters] == ["Chapter 1", "Chapter 2"]
-    first = document.chapter("chapter 1")
+    first = find_chapter(document, "chapter 1")
     assert document.text[first.start : first.end].strip().endswith("Later\n\nMore of 1.")
 
 
@@ -257,8 +258,8 @@ def test_printed_pages_are_places(read):
     assert "A sentence that runs over to the second.\n\na | b\nc | d\n\nThe end.\n\nOn the" in document.text
     start = document.text.index("A sentence")
     assert str(document.place(start, document.text.index("second."))) == "pages 1–2"
-    assert document.text[: document.position("page 1")].endswith("A sentence that runs ")
-    assert document.text[: document.position("page 2")].endswith("a | b\n")
+    assert document.text[: find_position(document, "page 1")].endswith("A sentence that runs ")
+    assert document.text[: find_position(document, "page 2")].endswith("a | b\n")
     assert str(document.place(document.text.index("On the fourth"))) == "page 4"
     assert document.place(0).page is None  # before the first printed page
 
@@ -303,7 +304,7 @@ def test_a_label_that_comes_again_is_told_apart(read):
     again = "".join(f"<p><span epub:type='pagebreak' title='{label}'/>On {label}.</p>" for label in "121")
     document = read(epub({"one.xhtml": page(f"<body>{again}</body>")}))
     assert [page.label for page in document.pages] == ["1", "2", "1 (2)"]
-    assert document.position("page 1 (2)") == len(document.text)
+    assert find_position(document, "page 1 (2)") == len(document.text)
 
 
 def test_an_entry_that_is_not_closed_does_not_hold_all_that_follow(read):

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.errors import BadInput
 from ingest.limits import Limits
+from ingest.position import find_position
 from tests.ingest.build import printed, storybook
 
 WORDS = [
@@ -78,10 +79,10 @@ def test_places_are_printed_labels(read):
     assert str(document.place(0)) == "page i"
     second = document.chapters[1].start
     label = document.place(second).page
-    assert document.position(f"p. {label}") == document.position(f"page {label}") > second
-    assert document.position("chapter 1") == second
+    assert find_position(document, f"p. {label}") == find_position(document, f"page {label}") > second
+    assert find_position(document, "chapter 1") == second
     with pytest.raises(BadInput, match="its pages run from i to"):
-        document.position("page 400")
+        find_position(document, "page 400")
 
 
 def column(x: float, y: float, lines: list[str]) -> list[tuple[float, float, str]]:

@@ -9,6 +9,7 @@ import pytest
 from ingest.errors import BadInput
 from ingest.limits import Limits
 from ingest.pdf.line import read_line
+from ingest.position import find_position
 from tests.ingest.build import Piece, printed, typeset
 
 STORY = [
@@ -356,8 +357,8 @@ def test_a_page_label_beats_a_bookmark_of_that_name(read):
     document = read(data)
     assert len(document.chapters) == 3
     for page in document.pages:
-        assert document.position(f"page {page.label}") == page.end
-        assert document.position(str(document.place(page.start))) == page.end
+        assert find_position(document, f"page {page.label}") == page.end
+        assert find_position(document, str(document.place(page.start))) == page.end
 
 
 @pytest.mark.parametrize("dash", ["A-", "A–", "Page ", "§"])
@@ -367,7 +368,7 @@ def test_spans_of_odd_labels_read_back(read, dash):
         for last in document.pages:
             if first.start <= last.start:
                 place = document.place(first.start, last.end)
-                assert document.position(str(place)) == last.end, str(place)
+                assert find_position(document, str(place)) == last.end, str(place)
 
 
 def test_printed_numbers_beat_labels_without_sense(read):
@@ -377,14 +378,14 @@ def test_printed_numbers_beat_labels_without_sense(read):
     document = read(book.tobytes())
     assert [page.label for page in document.pages] == ["162", "163", "164"]
     assert str(document.place(0)) == "page 162"
-    assert document.position("page 163") == document.position("page 1") == document.pages[1].end
+    assert find_position(document, "page 163") == find_position(document, "page 1") == document.pages[1].end
     assert type(document).from_json(document.to_json()) == document
 
 
 def test_printed_numbers_are_found_beside_pages_that_are_counted(read):
     document = read(labelled(9, {n: Piece(200, 30, str(162 + n), 9) for n in range(9)}))
     assert (document.pages[3].label, document.pages[3].alias) == ("4", "165")
-    assert document.position("page 165") == document.position("page 4") == document.pages[3].end
+    assert find_position(document, "page 165") == find_position(document, "page 4") == document.pages[3].end
 
 
 def test_labels_that_agree_with_the_printed_numbers_stay(read):

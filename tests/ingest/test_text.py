@@ -13,6 +13,7 @@ from ingest.gutenberg import strip_gutenberg
 from ingest.limits import Limits
 from ingest.numerals import numeral
 from ingest.parse import parse
+from ingest.position import find_chapter
 from ingest.reflow import reflow
 
 FRENCH = "L’été était très chaud cette année — “voilà”, dit-elle, “ça suffit”. Un café coûte 3 €.\n" * 4
@@ -248,7 +249,7 @@ def test_chinese_chapters(read, layout, encoding):
     text = "".join(layout.format(title, STORY) for title in CHAPTERS)
     document = read(text.encode(encoding))
     assert tuple(chapter.title for chapter in document.chapters) == CHAPTERS
-    assert document.chapter("chapter 103").title == "第一百零三章 雪夜"
+    assert find_chapter(document, "chapter 103").title == "第一百零三章 雪夜"
     assert document.chapter_names[0] == "第一章"
     assert text.count(STORY) == document.text.count(STORY)
 
