@@ -5,6 +5,8 @@ What is done with them is a reader's own, as talks are: files that are labelled,
 tried.
 """
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +102,14 @@ class DemonstrationsDesk:
         if anew:
             self.encode(identifier)
         return anew
+
+    def warm(self, identifier: str) -> None:
+        """Make a library that is looked at ready for its first text, while that is being typed."""
+        threading.Thread(target=self._warmed, args=(identifier,), name="warm", daemon=True).start()
+
+    def _warmed(self, identifier: str) -> None:
+        with contextlib.suppress(Exception):  # it fails again, and is told, where it is asked for
+            self.demos.warm(identifier)
 
     # importing
 

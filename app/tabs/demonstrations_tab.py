@@ -128,6 +128,8 @@ class DemonstrationsTab:
         """Show the tab when it is chosen."""
         if self.desk.libraries.library(looked) is None:
             looked = self.desk.libraries.restored(kept)
+        if looked.library:
+            visited(self.desk, request).warm(looked.library)
         return self.scene(looked, request)
 
     def on_leave(self, event: gr.SelectData) -> gr.Timer:
@@ -141,6 +143,7 @@ class DemonstrationsTab:
         with told():
             if action == "use":
                 looked = Looked(self.desk.libraries.store.get(library).id, filled=looked.filled)
+                mine.warm(looked.library)
             elif action == "install":
                 made = mine.install(str(values.get("kind")))
                 looked, said = (

@@ -93,6 +93,7 @@ class Classifier:
         ]
         self.scorer = LabelScorer(backbone, sidenet if self.settings.memory else None, answers)
         self._answer_tokens = max(map(len, answers))
+        self._is_warm = False
         self._empty: tuple[Prefix, DemonstrationReader | None, np.ndarray] | None = None
 
     # what it is made of
@@ -151,7 +152,7 @@ class Classifier:
 
     def classify(self, texts: Sequence[str]) -> list[Classification]:
         """Label each text, and name the demonstrations behind the label."""
-        began = time.perf_counter()
+        began, self._is_warm = time.perf_counter(), True
         states = self.states(texts) if self.settings.vote or self.settings.choose == "similar" else None
         mixture = self.mixture
         likelihood, masses, windows = self._likelihood(texts, self.reader, states)
@@ -170,6 +171,11 @@ class Classifier:
             )
             for at, row in enumerate(probabilities)
         ]
+
+    def warm(self) -> None:
+        """Compute once what all texts share: the window, what its labels weigh without a text, the vote."""
+        if not self._is_warm:
+            self.classify([CONTENT_FREE[0]])
 
     def states(self, texts: Sequence[str]) -> np.ndarray:
         """Return the voting states (texts, dim) of texts, read by themselves as demonstrations are."""

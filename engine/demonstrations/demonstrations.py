@@ -241,6 +241,14 @@ class Demonstrations:
         with self._lock:
             return self.classifier(identifier, settings).classify([clean(text)])[0]
 
+    def warm(self, identifier: str) -> None:
+        """Compute ahead what all labels of a library share, so that its first one need not wait for that.
+
+        Raises BadInput when it is not encoded, or with another model.
+        """
+        with self._lock:
+            self.classifier(identifier).warm()
+
     def evaluate(
         self,
         identifier: str,

@@ -613,6 +613,24 @@ def texts_file(tmp_path, numbers=range(100, 170)) -> Path:
     return path
 
 
+def test_a_library_is_warmed_once_and_its_labels_stay_the_same(demos, films, monkeypatch):
+    text = "a splendid evening"
+    cold = demos.classify(films.id, text)
+    demos._forget(films.id)
+    made: list[int] = []
+    whole = classifier.Classifier.classify
+
+    def counted(one, texts):
+        made.append(len(texts))
+        return whole(one, texts)
+
+    monkeypatch.setattr(classifier.Classifier, "classify", counted)
+    demos.warm(films.id)
+    demos.warm(films.id)
+    assert made == [1]
+    assert demos.classify(films.id, text).probabilities == cold.probabilities
+
+
 def test_a_file_is_classified_by_the_server_and_downloaded(demos, films, tmp_path):
     run, job = demos.start_run(films.id, read_table(texts_file(tmp_path)))
     runner = JobRunner(demos.jobs, demos.work_any)
