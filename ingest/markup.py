@@ -14,6 +14,7 @@ from ingest.datatable import columns_of, is_data_table, rows_of
 from ingest.drawn import drawn_pictures, drawn_text
 from ingest.form import Block
 from ingest.formulas import Formulas
+from ingest.frames import fill_frames
 from ingest.initials import floating_initial, joined, pictured_initial
 from ingest.limits import Limits, check_letters
 from ingest.printed import MARK, letter_offsets, mark_pages, page_label, without_marks
@@ -23,6 +24,7 @@ from ingest.tree import (
     BLOCKS,
     PAGE_BREAKS,
     SKIP,
+    choose_cases,
     is_controls,
     is_hidden,
     local_name,
@@ -66,6 +68,8 @@ def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block
     BadInput for more letters than the book's limits allow.
     """
     book = book or Book()
+    choose_cases(root)
+    fill_frames(root, book.limits)
     book.formulas.look_at(root)
     mark_raised(root, book.raised)
     mark_pages(root)

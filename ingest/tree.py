@@ -30,6 +30,8 @@ _NESTING_TAG = re.compile(
 )
 _RAW = frozenset(["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"])
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_NEEDS = "required-namespace"  # of a case of `epub:switch`
+_KNOWN = frozenset(f"http://www.w3.org/{name}" for name in ("1998/Math/MathML", "2000/svg", "1999/xhtml"))
 _OPTIONS = {"no_network": True, "huge_tree": True, "remove_blank_text": False}
 _MOST_ATTRIBUTES = 1_000  # of one element: the HTML parser compares each with all others
 
@@ -175,6 +177,18 @@ def local_name(element) -> str:
     """Return the tag without its namespace, in lower case; "" for comments and instructions."""
     tag = element.tag
     return _name_of(tag) if isinstance(tag, str) else ""
+
+
+def choose_cases(root) -> None:
+    """Empty the cases of every `epub:switch` that are not read: the first of a kind that is known here is, or
+    else the default."""
+    for switch in root.iter("{*}switch", "epub:switch"):
+        offered = {case: local_name(case).rpartition(":")[2] for case in switch}
+        known = (case for case, name in offered.items() if name == "case" and case.get(_NEEDS) in _KNOWN)
+        read = next(known, None)
+        for case, name in offered.items():
+            if name == "case" and case is not read or name == "default" and read is not None:
+                case.clear(keep_tail=True)
 
 
 @lru_cache(1024)

@@ -10,6 +10,7 @@ from lxml import etree
 from ingest.charset import decode_markup
 from ingest.document import Document
 from ingest.errors import BadInput
+from ingest.frames import show_inside
 from ingest.message import PAGES, Part
 from ingest.parsers import html
 from ingest.source import Source
@@ -93,11 +94,7 @@ def _address(base: str, name: str) -> str:
 
 
 def _show(frame: etree._Element, inner: etree._Element) -> None:
-    body = next((part for part in inner.iter("{*}body", "{*}frameset")), inner)
-    tail = frame.tail
     for element in list((frame.getparent() if frame.getparent() is not None else frame).iter("{*}noframes")):
         element.text = None  # what is said where frames are not shown
         element[:] = []
-    frame.clear()
-    frame.tag, frame.text, frame.tail = "div", body.text, tail
-    frame[:] = list(body)
+    show_inside(frame, inner)

@@ -33,6 +33,16 @@ X, Y = (
 SVG = "<svg xmlns='http://www.w3.org/2000/svg'><title>no</title>{}</svg>"
 W = "<span style='float:left'>W</span>"
 
+MATH = "http://www.w3.org/1998/Math/MathML"
+
+
+def switch(space: str, inside: str) -> str:
+    """What stands in a page in one form for who knows it, and as "plain" for all others."""
+    case = f"<epub:case required-namespace='{space}'>{inside}</epub:case>"
+    other = "<epub:case required-namespace='urn:none'>none</epub:case>"
+    return f"<epub:switch>{other}{case}<epub:default>plain</epub:default></epub:switch>"
+
+
 ROWS = (
     # first letters
     ("<p><img alt='O'/>nce upon a time</p>", "Once upon a time"),
@@ -91,6 +101,13 @@ ROWS = (
     ("<object data='a.svg'><p>Instead of a drawing.</p></object>", "Instead of a drawing."),
     ("<noscript><p>Without scripts.</p></noscript>", "Without scripts."),
     ("<p>Text.</p><object data='a.svg'><p>Instead.</p></object>", "Text."),
+    ("<iframe srcdoc='&lt;p>Framed.&lt;/p>Bare.'>no frames</iframe>", "Framed.\n\nBare."),
+    (
+        "<p>Text <iframe src='x' srcdoc='&lt;b>in&lt;/b> a frame'></iframe> goes on.</p>",
+        "Text\n\nin a frame\n\ngoes on.",
+    ),
+    ("<p>So " + switch(MATH, "<math><mi>x</mi><mo>=</mo><mn>2</mn></math>") + ".</p>", "So x=2."),
+    ("<p>So " + switch("http://www.xml-cml.org/schema", "<cml>Na</cml>") + ".</p>", "So plain."),
     # tables that are none
     ("<table><tr><td>a<tr><td>b</td><td>c</td></tr></td><td>d</td></tr></table>", "a b c | d"),
 )
@@ -109,6 +126,7 @@ HOSTILE = {
     "comments": "<!---->", "doctypes": "<!DOCTYPE [", "tags": "<b>", "links": "<a href='#x'>",
     "cells": "<tr><td>", "formulas": "<math>", "signs": "<sup>", "lists": "<ol><li>", "bare": "<",
     "raised": "x<sup>2</sup>",
+    "frames": "<iframe srcdoc='<iframe srcdoc=\"", "switches": "<switch><case>",
     "forms": "<form><input>", "rest": "<object><svg>", "quotes": "<a b=\"c='", "entities": "&lt;&x;",
 }  # fmt: skip
 
