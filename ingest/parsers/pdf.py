@@ -11,7 +11,7 @@ from ingest.document import Document
 from ingest.manuscript import Manuscript
 from ingest.pdf.book import open_book
 from ingest.pdf.chapters import Chapters, find_chapters
-from ingest.pdf.columns import reading_order
+from ingest.pdf.columns import reading_order, turned_order
 from ingest.pdf.damage import TROUBLE
 from ingest.pdf.forms import find_forms
 from ingest.pdf.furniture import take_furniture
@@ -100,7 +100,7 @@ def _page(leaf: Leaf, number: int, vocabulary: Vocabulary, letters: Type) -> lis
     feet = [line for line in lines if line.aside and line.y0 >= leaf.height / 2]
     groups = [heads, *reading_order(text), feet]
     for turned in leaf.turned:
-        groups += reading_order(turned)
+        groups += turned_order(turned)
     return build_paragraphs(groups, number, vocabulary, letters)
 
 
@@ -147,7 +147,7 @@ def _title(book: pymupdf.Document, paragraphs: list[Paragraph]) -> str:
     largest = max(first, key=lambda item: item.size, default=None)
     others = [item.size for item in first if item is not largest]
     if largest and others and len(largest.text) <= 150 and largest.size >= LARGE * min(others):
-        return largest.text
+        return one_line(largest.text)
     return ""
 
 

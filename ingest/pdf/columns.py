@@ -12,6 +12,7 @@ from ingest.raised import raised
 _LEAST_LINES = 3  # in each column
 _LEAST_LETTERS = 60
 _PROSE_LINE = 40  # letters; a line as long belongs to the text itself
+_TURNED_LINE = 25  # letters in the middle line of turned text; shorter ones do not flow
 _USUAL_BANDS = 80  # on a page
 _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cells of a table
 
@@ -25,6 +26,15 @@ def reading_order(lines: list[Line]) -> list[list[Line]]:
     if sum(len(line.text) >= _LEAST_LINE for line in lines) < 2 * _LEAST_LINES or not _side_by_side(lines):
         return [_rows(lines)] if lines else []
     return [_rows(group) for group in _order(lines, 0)]
+
+
+def turned_order(lines: list[Line]) -> list[list[Line]]:
+    """Groups of turned lines in reading order; where most are short (cells, labels of an axis) each stays a
+    line, as rows of a table do."""
+    groups = reading_order(lines)
+    if sorted(len(line.text) for line in lines)[len(lines) // 2] >= _TURNED_LINE:
+        return groups
+    return [[replace(line, cells=max(2, line.cells)) for line in group] for group in groups]
 
 
 def _margin_notes(lines: list[Line]) -> tuple[list[Line], list[Line]]:

@@ -23,6 +23,9 @@ _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _LEAST_LINE = 20  # letters of a single line that a sentence may begin with
 _LONG_LINE = 40  # letters of one that is no heading, wherever it ends
 _MOST_PLATES = 2  # pages without text that may stand inside a sentence
+_LEAST_VERSE = 3  # lines
+_CAPITALS = 0.8  # of the lines of a verse begin with one
+_ROOM = 0.6  # of them had room for another word
 _MOST_BETWEEN = 8  # notes, tables and captions that may stand inside a sentence
 
 
@@ -31,7 +34,7 @@ class Paragraph:
     """Lines of text with their page (index, text): of more than one where it runs over a page break.
 
     `indented` tells of its first line, `full` that its last line runs up to the right edge; what is `aside`
-    (a note, a running head) stands beside the text and does not interrupt it.
+    (a note, a running head) stands beside the text and does not interrupt it. Lines of `verse` stay lines.
     """
 
     parts: list[tuple[int, str]]
@@ -43,6 +46,7 @@ class Paragraph:
     indented: bool = False
     full: bool = False
     aside: bool = False
+    verse: bool = False
 
     @property
     def pieces(self) -> list[tuple[int, str]]:
@@ -151,7 +155,7 @@ def build_paragraphs(
     groups: list[list[Line]], page: int, vocabulary: Vocabulary, letters: Type
 ) -> list[Paragraph]:
     """Build the paragraphs of one page from its groups of lines (columns and bands)."""
-    made = [_paragraphs_of(group, page, vocabulary) for group in groups if group]
+    made = [_paragraphs_of(group, page, vocabulary, letters) for group in groups if group]
     has_body = any(not letters.is_small(item.size) for items in made for item in items)
     for items in made:
         for item in reversed(items):  # notes stand below the text, in smaller letters
@@ -207,7 +211,14 @@ def _join_notes(found: list[Paragraph], fresh: list[Paragraph], vocabulary: Voca
 
 def continues(before: Paragraph, after: Paragraph) -> bool:
     """Tell whether two paragraphs can be one, by their letters, their edges and their words."""
-    if before.rows or after.rows or abs(before.size - after.size) > 0.6 or before.bold != after.bold:
+    if (
+        before.rows
+        or after.rows
+        or before.verse
+        or after.verse
+        or abs(before.size - after.size) > 0.6
+        or before.bold != after.bold
+    ):
         return False
     first = after.parts[0][1]
     if _ITEM.match(first):
@@ -225,12 +236,13 @@ def continues(before: Paragraph, after: Paragraph) -> bool:
     return first[0].islower() or before.ending.endswith((*_HYPHENS, ",")) or bool(_CJK.match(first))
 
 
-def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list[Paragraph]:
+def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary, letters: Type) -> list[Paragraph]:
     pitch = _pitch(lines)
     left = _common([line.x0 for line in lines])
     right = max(line.x1 for line in lines)
     hanging = _is_hanging(lines, left)
     found: list[Paragraph] = []
+    printed: list[list[Line]] = []  # the lines of each
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else None
         full = line.x1 > right - 0.03 * (right - left)
@@ -239,6 +251,7 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
             paragraph.indented = line.x0 - left > 0.7 * line.size
             paragraph.aside = line.aside
             found.append(paragraph)
+            printed.append([])
         else:
             paragraph = found[-1]
             if paragraph.rows or line.mono:
@@ -247,7 +260,29 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary) -> list
                 paragraph.add(page, line.text, vocabulary)
             paragraph.lines += 1
         paragraph.full = full
+        printed[-1].append(line)
+    for paragraph, own in zip(found, printed, strict=True):
+        if not paragraph.rows and not any(map(letters.stands_out, own)) and _is_verse(own, right):
+            paragraph.verse = True
+            paragraph.parts = [(page, f"\n{line.text}" if at else line.text) for at, line in enumerate(own)]
     return found
+
+
+def _is_verse(lines: list[Line], right: float) -> bool:
+    """Tell whether lines end where their author ended them: they begin with capitals, and most had room for
+    the first word of the next."""
+    if len(lines) < _LEAST_VERSE or any(line.mono or _broken_word(line.text) for line in lines):
+        return False
+    if all(line.text.isupper() for line in lines):
+        return False  # in capitals, none of them says where a line begins
+    capitals = sum(next(filter(str.isalnum, line.text), "").isupper() for line in lines)
+    if capitals < _CAPITALS * len(lines):
+        return False
+    had_room = 0
+    for line, below in zip(lines, lines[1:], strict=False):
+        letter = (below.x1 - below.x0) / len(below.text)
+        had_room += line.x1 + letter * (len(below.text.split()[0]) + 1) < right
+    return had_room >= _ROOM * (len(lines) - 1)
 
 
 def _begins(

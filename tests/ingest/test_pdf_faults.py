@@ -165,7 +165,7 @@ def test_a_turned_table_is_written_after_the_text(read):
     document = read(typeset([[*block(60, lines_of(18, "upright")), *rows]]))
     assert [f"oats in row {n}" in document.text for n in range(12)] == [True] * 12
     assert document.text.index("upright line 17") < document.text.index("oats in row 0")
-    assert document.text.index("oats in row 3") < document.text.index("oats in row 4")
+    assert "oats in row 3\noats in row 4\n" in document.text
     assert not document.warnings
 
 
@@ -556,3 +556,34 @@ def test_a_crop_that_shows_nothing_of_its_page_does_not_count(read, crop):
     document = read(book.tobytes())
     assert "Second line 6 tells of boats" in document.text
     assert not document.warnings
+
+
+# --- verse ---
+
+
+STANZAS = [
+    ["The bell of the tower is cracked and old,", "And rings when the wind is high,", "The sexton is deaf,",
+     "and the church is cold,", "And nobody asks him why."],
+    ["The boats go out in the morning grey,", "And home when the lamps are lit,", "And over the bay",
+     "The gulls go by, and sit."],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("between", [[], STORY], ids=["verse alone", "between prose"])
+def test_verse_stays_lines(read, between):
+    pieces = [*block(60, between), *block(180, STANZAS[0]), *block(270, STANZAS[1]), *block(350, between)]
+    document = read(typeset([pieces]))
+    prose = [" ".join(STORY)] if between else []
+    assert document.text.split("\n\n") == [*prose, *map("\n".join, STANZAS), *prose]
+
+
+def test_lines_of_prose_that_begin_with_capitals_flow(read):
+    """German nouns do; a line breaks where the next word has no room."""
+    lines = [
+        "Der Hafenmeister schlief, während die Flut kam und das",
+        "Wasser stieg. Niemand weckte ihn, und um sechs liefen die",
+        "Boote unter grauem Himmel aus, wie an jedem anderen",
+        "Morgen. Nur der Schreiber blieb mit den Schlüsseln und dem",
+        "Brief zurück, den er nicht gelesen hatte.",
+    ]
+    assert read(typeset([block(60, lines)])).text == " ".join(lines)
