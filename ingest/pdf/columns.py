@@ -14,6 +14,7 @@ _LEAST_LETTERS = 60
 _PROSE_LINE = 40  # letters; a line as long belongs to the text itself
 _TURNED_LINE = 25  # letters in the middle line of turned text; shorter ones do not flow
 _USUAL_BANDS = 80  # on a page
+_WIDEST = 0.6  # of the width of all lines, has a column that begins higher than its neighbour
 _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cells of a table
 
 
@@ -70,11 +71,12 @@ def _order(lines: list[Line], depth: int) -> list[list[Line]]:
     if depth > 6 or len(lines) < 2 * _LEAST_LINES:
         return [lines]
     bands = _bands(lines)
+    widest = _WIDEST * (max(line.x1 for line in lines) - min(line.x0 for line in lines))
     groups: list[list[Line]] = []
     at = 0
     loose: list[Line] = []
     while at < len(bands):
-        until, columns = _largest_run(bands, at)
+        until, columns = _largest_run(bands, at, widest)
         if columns is None:
             following = at + max(1, (until - at) // _USUAL_BANDS)  # not every row of an endless table
             loose += [line for band in bands[at:following] for line in band]
@@ -104,8 +106,11 @@ def _bands(lines: list[Line]) -> list[list[Line]]:
     return bands
 
 
-def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]] | None]:
-    """Find the longest run of bands from `at` on that one gutter divides: (its end, its columns or None)."""
+def _largest_run(bands: list[list[Line]], at: int, widest: float) -> tuple[int, list[list[Line]] | None]:
+    """Find the longest run of bands from `at` on that one gutter divides: (its end, its columns or None).
+
+    A column may begin higher than the others where it is at most `widest`.
+    """
     spans: list[tuple[float, float]] = []
     stages: list[tuple[int, list[tuple[float, float]]]] = []  # how far each set of gutters reaches
     for end in range(at, len(bands)):
@@ -113,7 +118,8 @@ def _largest_run(bands: list[list[Line]], at: int) -> tuple[int, list[list[Line]
             spans = _merge(spans, line.x0, line.x1)
         if len(spans) < 2:
             # one column may begin higher, beside a picture or the white above a heading
-            if not stages and end - at < _USUAL_BANDS and _goes_on(bands[end], bands[end + 1 : end + 2]):
+            narrow = spans[0][1] - spans[0][0] <= widest and end - at < _USUAL_BANDS
+            if not stages and narrow and _goes_on(bands[end], bands[end + 1 : end + 2]):
                 continue
             break  # more lines can only close gutters
         if stages and len(stages[-1][1]) == len(spans):
