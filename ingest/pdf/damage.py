@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from itertools import islice
 
 import pymupdf
 
@@ -21,6 +22,7 @@ _HARM = re.compile(
 )
 _LOST_PAGE = re.compile(r"non-page object|cannot load object|cannot find object", re.IGNORECASE)
 _OUTSIDE = 4  # times as many letters as inside
+_MOST_FIELDS, _BEGINNING = 300, 10  # of a page that are looked at; letters that a cut one shows
 _SIDE = 360  # pixels of the longer side of the picture that is looked at
 _INKED = bytes(grey < 200 for grey in range(256))  # 1 where a pixel is darker than paper
 _FULL_OF_EDGES = 2000  # from paper to ink
@@ -49,6 +51,21 @@ def has_text_outside(page: pymupdf.Page, leaf: Leaf) -> bool:
     everything = page.get_textpage(clip=pymupdf.INFINITE_RECT(), flags=flags).extractText()
     outside = sum(map(str.isalnum, everything)) - leaf.letters - leaf.left_out
     return outside >= FEW_LETTERS and outside > _OUTSIDE * leaf.letters
+
+
+def has_cut_fields(page: pymupdf.Page, leaf: Leaf) -> bool:
+    """Tell whether a field of a form holds more words than its box has room to show."""
+    if not page.parent.is_form_pdf:
+        return False
+    shown = _letters(leaf.plain)
+    fields = islice(page.widgets(types=[pymupdf.PDF_WIDGET_TYPE_TEXT]), _MOST_FIELDS)
+    held = (_letters(str(field.field_value or "")) for field in fields)
+    # what a field hides altogether (a password) is no text
+    return any(words[:_BEGINNING] in shown and words not in shown for words in held)
+
+
+def _letters(words: str) -> str:
+    return "".join(filter(str.isalnum, words))
 
 
 def ink(page: pymupdf.Page) -> str:

@@ -8,7 +8,15 @@ from ingest.errors import BadInput
 from ingest.limits import Limits, check_letters
 from ingest.manuscript import Manuscript, count_letters
 from ingest.pdf.book import check_objects, load_page
-from ingest.pdf.damage import FEW_LETTERS, TROUBLE, has_lost_pages, has_text_outside, ink, is_damaged
+from ingest.pdf.damage import (
+    FEW_LETTERS,
+    TROUBLE,
+    has_cut_fields,
+    has_lost_pages,
+    has_text_outside,
+    ink,
+    is_damaged,
+)
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
 from ingest.pdf.recognised import Recognition
@@ -33,6 +41,10 @@ _WORDS = {
     "outside": (
         "has text outside of what it shows, which was left out",
         "have text outside of what they show, which was left out",
+    ),
+    "cut": (
+        "has a form whose boxes show only the beginning of their words: print it anew with larger ones",
+        "have forms whose boxes show only the beginning of their words: print them anew with larger ones",
     ),
     "drawn": (
         "shows far more than its letters say: text recognition (OCR) can read what is drawn (add --ocr)",
@@ -104,9 +116,10 @@ def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, l
     try:
         page = load_page(book, number)
         leaf = read_leaf(page)
+        cut = has_cut_fields(page, leaf)
     except TROUBLE:
         return Leaf(), ["gone"]
-    faults = ["damaged"] * is_damaged(leaf, gaps) + ["turned"] * bool(leaf.left_out)
+    faults = ["damaged"] * is_damaged(leaf, gaps) + ["turned"] * bool(leaf.left_out) + ["cut"] * cut
     if leaf.letters >= FEW_LETTERS or count_letters(leaf.plain) >= FEW_LETTERS:
         return leaf, faults  # what is printed many times over on one spot is drawn as often, too
     try:

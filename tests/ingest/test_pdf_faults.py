@@ -558,6 +558,22 @@ def test_a_crop_that_shows_nothing_of_its_page_does_not_count(read, crop):
     assert not document.warnings
 
 
+# --- forms ---
+
+
+@pytest.mark.parametrize("words", ["Short words.", "Words that go on " * 40], ids=["whole", "cut"])
+def test_a_field_that_shows_only_the_beginning_of_its_words_is_said(read, words):
+    book = pymupdf.open("pdf", typeset([block(60)]))
+    field = pymupdf.Widget()
+    field.field_type, field.field_name = pymupdf.PDF_WIDGET_TYPE_TEXT, "remarks"
+    field.rect, field.field_value = pymupdf.Rect(60, 300, 260, 320), words
+    field.text_fontsize = 10
+    book[0].add_widget(field)
+    document = read(book.tobytes())
+    assert words[:8] in document.text
+    assert ("boxes show only the beginning" in "".join(document.warnings)) == (len(words) > 20)
+
+
 # --- verse ---
 
 
