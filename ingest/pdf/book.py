@@ -93,6 +93,8 @@ def open_page(source: Source, number: int) -> tuple[pymupdf.Document, int]:
 def load_page(book: pymupdf.Document, number: int) -> pymupdf.Page:
     """Load a page; a crop that leaves nothing of it does not count. Raises what `TROUBLE` names."""
     page = book[number]
+    if not page.xref:  # it stands in the list of pages itself
+        return page
     kind, words = book.xref_get_key(page.xref, "CropBox")
     corners = _NUMBER.findall(words) if kind == "array" else []
     if len(corners) != 4:

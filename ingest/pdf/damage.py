@@ -23,6 +23,7 @@ _HARM = re.compile(
 _LOST_PAGE = re.compile(r"non-page object|cannot load object|cannot find object", re.IGNORECASE)
 _OUTSIDE = 4  # times as many letters as inside
 _MOST_FIELDS, _BEGINNING = 300, 10  # of a page that are looked at; letters that a cut one shows
+_TEXT_FIELD = 7  # PDF_WIDGET_TYPE_TEXT
 _SIDE = 360  # pixels of the longer side of the picture that is looked at
 _INKED = bytes(grey < 200 for grey in range(256))  # 1 where a pixel is darker than paper
 _FULL_OF_EDGES = 2000  # from paper to ink
@@ -58,7 +59,7 @@ def has_cut_fields(page: pymupdf.Page, leaf: Leaf) -> bool:
     if not page.parent.is_form_pdf:
         return False
     shown = _letters(leaf.plain)
-    fields = islice(page.widgets(types=[pymupdf.PDF_WIDGET_TYPE_TEXT]), _MOST_FIELDS)
+    fields = islice(page.widgets(types=[_TEXT_FIELD]), _MOST_FIELDS)
     held = (_letters(str(field.field_value or "")) for field in fields)
     # what a field hides altogether (a password) is no text
     return any(words[:_BEGINNING] in shown and words not in shown for words in held)

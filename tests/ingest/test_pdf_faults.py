@@ -558,6 +558,13 @@ def test_a_crop_that_shows_nothing_of_its_page_does_not_count(read, crop):
     assert not document.warnings
 
 
+def test_a_page_that_stands_in_the_list_of_pages_itself_is_read(read):
+    data = typeset([block(60)])
+    kids = re.search(rb"/Kids\s*\[\s*(\d+) 0 R\s*\]", data)
+    page = re.search(rb"\n%s 0 obj\s*(<<.*?>>)\s*endobj" % kids[1], data, re.DOTALL)
+    assert STORY[0] in read(data.replace(kids[0], b"/Kids[%s]" % page[1])).text
+
+
 # --- forms ---
 
 
