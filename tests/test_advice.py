@@ -36,6 +36,7 @@ from ingest.errors import BadInput
 from ingest.gathering import gather
 from ingest.limits import Limits
 from ingest.parse import parse
+from ingest.position import find_chapter, find_position
 from ingest.recognition.sheet import Row, Sheet, keep_sheet
 from ingest.tables import pasted_table, read_table
 from ingest.unpacking import unpack
@@ -385,24 +386,24 @@ def test_a_table_is_read_where_the_advice_is_followed(tmp_path, row):
 
 BOOK = "# One\n\nFirst words.\n\n# The old bell\n\nSecond words.\n\n# An old bell again\n\nThird words.\n"
 PLACES = [
-    ("position", "120%", "percentage from 0 to 100", "100%"),
-    ("position", "char 9999", "has 79 characters", "char 79"),
-    ("position", "line 999", r"has 11 lines", "line 11"),
-    ("position", "page 4", "chapter", "chapter 2"),
-    ("position", "nowhere", "its chapters are 'One'.*'45%' or 'char 1234' works too", "char 12"),
-    ("position", "The old bell, paragraph 9", "has 1", "The old bell, paragraph 1"),
-    ("chapter", "Nine", "its chapters are 'One'", "One"),
-    ("chapter", "old bell", "could be any of.*say which", "An old bell again"),
+    (find_position, "120%", "percentage from 0 to 100", "100%"),
+    (find_position, "char 9999", "has 79 characters", "char 79"),
+    (find_position, "line 999", r"has 11 lines", "line 11"),
+    (find_position, "page 4", "chapter", "chapter 2"),
+    (find_position, "nowhere", "its chapters are 'One'.*'45%' or 'char 1234' works too", "char 12"),
+    (find_position, "The old bell, paragraph 9", "has 1", "The old bell, paragraph 1"),
+    (find_chapter, "Nine", "its chapters are 'One'", "One"),
+    (find_chapter, "old bell", "could be any of.*say which", "An old bell again"),
 ]
 
 
-@pytest.mark.parametrize(("asked", "wrong", "words", "right"), PLACES, ids=[row[1] for row in PLACES])
-def test_a_place_is_found_where_the_advice_is_followed(tmp_path, asked, wrong, words, right):
+@pytest.mark.parametrize(("find", "wrong", "words", "right"), PLACES, ids=[row[1] for row in PLACES])
+def test_a_place_is_found_where_the_advice_is_followed(tmp_path, find, wrong, words, right):
     (tmp_path / "book.md").write_text(BOOK)
     document = parse(tmp_path / "book.md")
     with pytest.raises(BadInput, match=words):
-        getattr(document, asked)(wrong)
-    found = getattr(document, asked)(right)
+        find(document, wrong)
+    found = find(document, right)
     assert found == document.chapters[-1] if right == "An old bell again" else found is not None
 
 

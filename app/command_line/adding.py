@@ -18,11 +18,13 @@ from engine.errors import Failure
 from ingest.errors import BadInput
 
 if TYPE_CHECKING:
+    from engine.assistant import Assistant
+    from engine.library import Library
     from ingest.gathering import Gathered
 
 WATCH_SECONDS = 2.0
-Opener = Callable[[argparse.Namespace], Any]
-_opened: list = []  # a worker's assistant
+Opener = Callable[[argparse.Namespace], "Assistant"]
+_opened: list = []  # the library of a worker, or what makes books for a cluster
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Outcome:
 class Adding:
     """One `add`: tells of every file as it is done, and counts for the report."""
 
-    def __init__(self, arguments: argparse.Namespace, shelf) -> None:
-        self.arguments, self.shelf = arguments, shelf
-        self.known = {entry.id for entry in shelf.shelf.entries() if entry.state == "ready"}
+    def __init__(self, arguments: argparse.Namespace, library: "Library") -> None:
+        self.arguments, self.library = arguments, library
+        self.known = {entry.id for entry in library.shelf.entries() if entry.state == "ready"}
         self.added: list[dict] = []
         self.there: list[dict] = []
         self.refused: list[dict] = []
@@ -90,9 +92,8 @@ class Adding:
         """Put a document in the place of an older edition of it, and say what that brought."""
         from engine.marks import editions
 
-        library = self.shelf.library
-        former = library.shelf.find(self.arguments.replaces).id
-        found, freed = editions.replace(library, former, edition)
+        former = self.library.shelf.find(self.arguments.replaces).id
+        found, freed = editions.replace(self.library, former, edition)
         print(f"  {found} notes were found in it; the older edition is gone, {wording.size(freed)} freed")
 
     def _named(self, outcome: Outcome):
@@ -101,8 +102,8 @@ class Adding:
         if entry.id in self.known or not (file.title or file.author):
             return entry
         if file.title and file.title != entry.title:
-            entry = self.shelf.shelf.rename(entry.id, file.title)
-        return self.shelf.shelf.update(entry.id, author=file.author) if file.author else entry
+            entry = self.library.shelf.rename(entry.id, file.title)
+        return self.library.shelf.update(entry.id, author=file.author) if file.author else entry
 
 
 def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int, bool], int]) -> int:
@@ -114,14 +115,14 @@ def add(arguments: argparse.Namespace, opener: Opener, fail: Callable[[str, int,
         raise BadInput("--replaces puts one file in the place of one document: name one file")
     if arguments.ray and (arguments.watch or arguments.ocr or arguments.password):
         raise BadInput("--ray goes with neither --watch nor --ocr nor --password: add such files without it")
-    adding = Adding(arguments, opener(arguments))
+    adding = Adding(arguments, opener(arguments).library)
     with contextlib.ExitStack() as scratch:
         if arguments.watch:
             scratch.enter_context(contextlib.suppress(KeyboardInterrupt))
         else:
-            scratch.enter_context(adding.shelf.library.keeper.gathering())
+            scratch.enter_context(adding.library.keeper.gathering())
         named = gather(arguments.files) if not arguments.watch else watched(arguments.files)
-        for outcome in outcomes(unpacked(named, scratch), arguments, adding.shelf):
+        for outcome in outcomes(unpacked(named, scratch), arguments, adding.library):
             adding.take(outcome, fail)
     if arguments.json:
         printing.print_json(adding.report(), arguments.results)
@@ -143,15 +144,17 @@ def unpacked(files: Iterable["Gathered"], scratch: contextlib.ExitStack) -> Iter
         yield from (map(Gathered, books) if books else [file])
 
 
-def outcomes(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:
+def outcomes(
+    files: Iterable["Gathered"], arguments: argparse.Namespace, library: "Library"
+) -> Iterator[Outcome]:
     """Add files by this process, by several, or by a cluster, and yield what became of each."""
     from engine.executors.executor import Executor, Here
     from engine.executors.processes import Processes
 
     if arguments.ray:
-        yield from on_cluster(files, arguments, shelf)
+        yield from on_cluster(files, arguments, library)
         return
-    executor: Executor[Gathered, Outcome] = Here(partial(in_sight, arguments, shelf), lambda: None, ())
+    executor: Executor[Gathered, Outcome] = Here(partial(in_sight, arguments, library), lambda: None, ())
     if arguments.workers > 1 and not arguments.watch:
         given = sendable(arguments)
         executor = Processes(partial(in_worker, given), open_worker, (given,), arguments.workers)
@@ -159,16 +162,18 @@ def outcomes(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) 
         yield done if isinstance(done, Outcome) else Outcome(file, None, _named_error(file, done))
 
 
-def on_cluster(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf) -> Iterator[Outcome]:
+def on_cluster(
+    files: Iterable["Gathered"], arguments: argparse.Namespace, library: "Library"
+) -> Iterator[Outcome]:
     """Have what is new made by a cluster, into the store; each is then added here, where both are found."""
     from engine.bank.store import SETTING
     from engine.executors.cluster import Cluster
     from engine.shelf.rebuilding import file_hash
 
-    store = shelf.library.store
+    store = library.store
     if store is None:
         raise BadInput(f"--ray needs a store that all machines reach: name a folder or address in {SETTING}")
-    seen = {entry.content_hash for entry in shelf.shelf.entries() if entry.state == "ready"}
+    seen = {entry.content_hash for entry in library.shelf.entries() if entry.state == "ready"}
     new: list[Gathered] = []
     others: list[Gathered] = []
     for file in files:
@@ -179,15 +184,15 @@ def on_cluster(files: Iterable["Gathered"], arguments: argparse.Namespace, shelf
     pack = partial(order_of, arguments)
     cluster = Cluster(on_node, open_node, prepared, arguments.ray, pack, arguments.threads or 1)
     for file, error in cluster.each(new):
-        yield Outcome(file, None, error) if error is not None else added(file, arguments, shelf, None)
+        yield Outcome(file, None, error) if error is not None else added(file, arguments, library, None)
     for file in others:
-        yield added(file, arguments, shelf, None)
+        yield added(file, arguments, library, None)
 
 
-def in_sight(arguments: argparse.Namespace, shelf, file: "Gathered") -> Outcome:
+def in_sight(arguments: argparse.Namespace, library: "Library", file: "Gathered") -> Outcome:
     """Add one file in this process, with its progress."""
     with contextlib.closing(printing.Progress(file.path.name, sys.stderr)) as progress:
-        return added(file, arguments, shelf, progress)
+        return added(file, arguments, library, progress)
 
 
 def sendable(arguments: argparse.Namespace) -> argparse.Namespace:
@@ -207,14 +212,14 @@ def order_of(arguments: argparse.Namespace, file: "Gathered"):
 
 
 def open_worker(arguments: argparse.Namespace) -> None:
-    """Open the assistant of a worker's process."""
+    """Open the library of a worker's process."""
     import os
 
     from app.command_line.opening import assistant, named_model, stay_local
 
     stay_local(arguments.model or named_model([]))
     threads = arguments.threads or max(1, (os.cpu_count() or 1) // arguments.workers)
-    _opened[:] = [assistant(argparse.Namespace(**{**vars(arguments), "threads": threads}))]
+    _opened[:] = [assistant(argparse.Namespace(**{**vars(arguments), "threads": threads})).library]
 
 
 def open_node(arguments: argparse.Namespace, address: str) -> None:
@@ -241,13 +246,13 @@ def in_worker(arguments: argparse.Namespace, file: "Gathered") -> Outcome:
     return added(file, arguments, _opened[0], None)
 
 
-def added(file: "Gathered", arguments: argparse.Namespace, shelf, progress) -> Outcome:
+def added(file: "Gathered", arguments: argparse.Namespace, library: "Library", progress) -> Outcome:
     """Add one file; what is wrong with it is an outcome too."""
     began = time.monotonic()
     if file.refusal:
         return Outcome(file, None, BadInput(f"{file.path.name}: {file.refusal}"))
     try:
-        entry = shelf.add(
+        entry = library.add(
             file.path,
             password=arguments.password,
             encoding=arguments.encoding,

@@ -346,7 +346,7 @@ def print_answer(said: Iterable[dict], arguments: argparse.Namespace) -> int:
 
 def remove_document(arguments: argparse.Namespace) -> int:
     """Delete a document and print what that freed."""
-    freed = assistant(arguments).remove(arguments.document, keep_marks=arguments.keep_notes)
+    freed = assistant(arguments).library.remove(arguments.document, keep_marks=arguments.keep_notes)
     if arguments.json:
         printing.print_json({"removed": arguments.document, "freed_bytes": freed}, arguments.results)
     else:

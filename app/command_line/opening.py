@@ -6,12 +6,16 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.command_line.arguments import PAGE, model_options
 from engine import preferences
 from engine.arguments import DEVICE_VARIABLE, MODEL, PRECISION_VARIABLE
 from engine.paths import Paths
 from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.assistant import Assistant
 
 # what is tried, trained or measured is as its own command line says, not as a reader likes it
 NOT_READING = {
@@ -88,7 +92,7 @@ def data_folder() -> Paths:
     return paths
 
 
-def assistant(arguments: argparse.Namespace, prefix: str = ""):
+def assistant(arguments: argparse.Namespace, prefix: str = "") -> "Assistant":
     """Return the engine's assistant over the user's data folder, with the parsers put in.
 
     prefix: see `add_model_arguments`.

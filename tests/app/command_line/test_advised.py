@@ -237,13 +237,12 @@ def stored_once(folder: Path) -> bool:
 
 def on_cluster_with(store: Store | None) -> list:
     """Have no file made by a cluster that has this store."""
-    library = SimpleNamespace(store=store)
-    shelf = SimpleNamespace(library=library, shelf=SimpleNamespace(entries=list))
+    library = SimpleNamespace(store=store, shelf=SimpleNamespace(entries=list))
     arguments = SimpleNamespace(ray="none", threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(adding, "sendable", lambda arguments: arguments)
         patch.setattr(cluster.Cluster, "each", lambda self, things: iter(()))
-        return list(adding.on_cluster([], arguments, shelf))
+        return list(adding.on_cluster([], arguments, library))
 
 
 def cache(folder: Path, gigabytes: str) -> Store:

@@ -52,7 +52,8 @@ class FakeAssistant:
     def __init__(self):
         self.calls = []
         self.shelf = SimpleNamespace(entries=lambda: [ENTRY])
-        self.library = SimpleNamespace(keeper=SimpleNamespace(gathering=contextlib.nullcontext))
+        self.library = self
+        self.keeper = SimpleNamespace(gathering=contextlib.nullcontext)
 
     def add(self, path, *, password=None, encoding=None, ocr=None, dtype=None, progress=None):
         self.calls.append(("add", path.name, password, encoding))
