@@ -206,7 +206,7 @@ def test_the_model_of_the_environment_is_taken_where_none_is_named(monkeypatch, 
         assert commands.assistant(commands.parse(argv), prefix).library.model.name == model
 
 
-MODELLESS = {"bench retrieval", "bench bank", "bench start", "bench page", "bench soak"}
+MODELLESS = {"bench retrieval", "bench bank", "bench start", "bench page", "bench soak", "bench probe"}
 MODELLESS |= {
     "make-questions",
     "train-crossreader",
