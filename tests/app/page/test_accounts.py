@@ -94,7 +94,7 @@ def test_an_unfinished_job_is_its_owners(guarded, ann, ben):
     (path,) = ben.http.post("gradio_api/upload", files={"files": ("my.md", a_book(2).encode())}).json()
     assert ben("add", given(path), "a password", "latin-1", "")["id"] == made
     kept = guarded.desk.shelf.jobs.get(job["id"])
-    assert (kept.state, kept.options["encoding"]) == ("paused", None)
+    assert (kept.state, kept.options.get("encoding")) == ("paused", None)
     assert made not in guarded.desk.assistant.library.intake.passwords
     assert ben("remove", made)["freed_bytes"] == 0
     assert ann("control_job", job["id"], "cancel")["state"] == "cancelled"
