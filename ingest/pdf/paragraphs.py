@@ -10,6 +10,7 @@ from ingest.pdf.line import SOFT_HYPHEN, Line
 from ingest.pdf.type import Type
 
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_GOES_ON_IN_PATH = re.compile(r"[\d/]|\.\w")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _HYPHENS = ("-", "\u2010", SOFT_HYPHEN)
 _LONGEST_WORD = 60  # letters; what is longer is no word that was broken at a line end
@@ -139,11 +140,9 @@ def _is_broken_path(before: str, after: str) -> bool:
 
     An ordinary word behind a slash may be the next word of the sentence ("copy /home/", "to another disk").
     """
-    if not before.endswith("/") or not after:
-        return False
-    begun, following = before.split()[-1], after.split()[0]
-    is_path = begun.startswith("/") or "://" in begun
-    return is_path and re.search(r"[\d/]|\.\w", following) is not None
+    begun, following = before.rpartition(" ")[2], after.partition(" ")[0]
+    is_path = begun.endswith("/") and (begun.startswith("/") or "://" in begun)
+    return is_path and _GOES_ON_IN_PATH.search(following) is not None
 
 
 def ends_sentence(text: str) -> bool:
