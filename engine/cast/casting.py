@@ -4,31 +4,19 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 
-from engine.cast.joining import Form, Joined, titled, without_titles
+from engine.cast.joining import Form, Joined, without_titles
+from engine.cast.kinds import kind_of, surnames
 from engine.cast.names import Mention, find_names
 from engine.cast.person import Cast, Figure, Naming
 from engine.cast.terms import LONGEST, find_terms
 from engine.cast.timeline import find_dates
-from engine.cast.titles import TITLES
 from ingest.document import Document
 from ingest.passages import each_sentence
 
 LEAST = 2  # mentions of a figure
 MOST = 400  # figures of a text
-FEW = 8  # mentions that make a person only where one does what persons do: Latitude is, Alice says
 _REACH = 90  # letters behind a name in which its pronoun stands
 _HE, _SHE = re.compile(r"\b(?:he|his|him|himself)\b"), re.compile(r"\b(?:she|her|hers|herself)\b")
-_DOES = (
-    "said|cried|replied|asked|answered|returned|exclaimed|thought|continued|added|observed|remarked|began"
-    "|whispered|shouted|murmured|repeated|inquired|smiled|laughed|looked|nodded|went|came|stood|sat|walked"
-    "|turned|felt|knew"
-)
-_BEHIND = re.compile(rf"(?:,? ?(?:who|whose|whom)\b| (?:{_DOES})\b)")
-_IS_OR_HAS = re.compile(r" (?:had|was|would|could|has|is|did)\b")  # things and places, too
-_BEFORE = re.compile(rf"\b(?:{_DOES}) $")
-_AT = re.compile(
-    r"\b(?:in|at|near|into|through|towards?|reach(?:ed)?|leave|left|quitted|across|throughout|via) $"
-)
 _ONE = r"(?:an?|the|my|his|her)"
 _IS = re.compile(
     rf"\b(?:was|is|were|had been|being) (?:{_ONE}|one|their|your|our)\b|^(?:, | \()(?:{_ONE}|who)\b"
@@ -57,7 +45,8 @@ def make_cast(document: Document) -> Cast:
     for mention in mentions:
         by_form[mention.form].append(mention)
     groups = [forms for forms in joined.groups() if sum(counts[form] for form in forms) >= LEAST]
-    figures = tuple(_figure(document, forms, by_form, counts) for forms in groups[:MOST])
+    borne = surnames(counts)
+    figures = tuple(_figure(document, forms, by_form, counts, borne) for forms in groups[:MOST])
     return Cast(
         figures, tuple(document.paragraph_starts), len(text), find_terms(document), find_dates(document)
     )
@@ -92,7 +81,11 @@ def _genders(text: str, mentions: list[Mention]) -> dict[Form, float]:
 
 
 def _figure(
-    document: Document, forms: list[Form], by_form: dict[Form, list[Mention]], counts: Counter[Form]
+    document: Document,
+    forms: list[Form],
+    by_form: dict[Form, list[Mention]],
+    counts: Counter[Form],
+    borne: set[str],
 ) -> Figure:
     text = document.text
     written = {form: Counter(_as_written(text[m.start : m.end]) for m in by_form[form]) for form in forms}
@@ -107,7 +100,9 @@ def _figure(
         ),
         key=lambda one: one.start,
     )
-    return Figure(_kind(text, forms, namings), names, tuple(namings), _introductions(document, namings))
+    return Figure(
+        kind_of(text, forms, namings, borne), names, tuple(namings), _introductions(document, namings)
+    )
 
 
 def _as_written(words: str) -> str:
@@ -121,23 +116,6 @@ def _fullness(form: Form, count: int, total: int) -> float:
     if len(plain) > 1:
         return 2 - 0.5 * (plain != form) - 3 * rare
     return float(plain != form and count > total / 5) - 3 * rare
-
-
-def _kind(text: str, forms: list[Form], namings: list[Naming]) -> str:
-    """Tell a person by what it does, a place by what stands before it."""
-    if any(titled(form) or form[0] in TITLES for form in forms):
-        return "person"
-    acts = sum(
-        bool(_BEHIND.match(text, one.end) or _BEFORE.search(text[max(0, one.start - 20) : one.start]))
-        for one in namings
-    )
-    does = acts + sum(bool(_IS_OR_HAS.match(text, one.end)) for one in namings)
-    at = sum(bool(_AT.search(text[max(0, one.start - 14) : one.start])) for one in namings)
-    if at >= 2 and at > 0.25 * len(namings) and at > does:
-        return "place"
-    if does > 0.12 * len(namings) and does > at and (acts or len(namings) > FEW):
-        return "person"
-    return "place" if at > does else "other"
 
 
 def says_who(text: str, naming: Naming, end: int) -> float:

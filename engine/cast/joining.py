@@ -7,6 +7,7 @@ family shares stays with the one who bears it with a title, and joins nobody whe
 import re
 from collections import Counter, defaultdict
 
+from engine.cast.sites import is_street
 from engine.cast.titles import FEMALE, MALE, RANKS, TITLES
 
 Form = tuple[str, ...]
@@ -20,7 +21,7 @@ _SHORTENED = """
     susan: susy sue; timothy: tim; philip: pip phil; stanley: stan; patrick: pat; daniel: dan;
     andrew: andy
 """
-_SHORT = {
+SHORT = {
     short: line.partition(":")[0].strip()
     for line in _SHORTENED.split(";")
     for short in line.partition(":")[2].split()
@@ -63,7 +64,8 @@ class Joined:
         self._head: dict[Form, Form] = {form: form for form in counts}
         # of each group, by its head: what first names and titles say of its bearers
         self._told = {form: {titled(form) or gender_of(form)} - {0} for form in counts}
-        self._ranks = {form: {rank(form)} - {""} for form in counts}
+        # a street is nobody's other name
+        self._ranks = {form: {"street"} if is_street(form) else {rank(form)} - {""} for form in counts}
         self._by_plain: dict[Form, list[Form]] = defaultdict(list)
         for form in counts:
             self._by_plain[without_titles(form)].append(form)
@@ -145,7 +147,7 @@ class Joined:
                 for end in {1, min(2, len(other))}:
                     beginning[other[:end]].append(other)
         for form in self.counts:
-            whole = _SHORT.get(form[0])
+            whole = SHORT.get(form[0])
             if whole is None or len(form) > 2:
                 continue
             options = {self._root(other) for other in beginning[(whole, *form[1:])]} - {self._root(form)}
@@ -159,7 +161,7 @@ class Joined:
         first, second = self._root(one), self._root(other)
         told = self._told[first] | self._told[second]
         ranks = self._ranks[first] | self._ranks[second]
-        if len(told) > 1 or len(ranks - {"mr"}) > 1 or len(ranks) > 1 and "mr" in ranks:
+        if len(told) > 1 or len(ranks) > 1 or told and "street" in ranks:
             return False
         if told:
             said = [self.gender.get(form, 0.0) for form in (one, other) if not titled(form)]
@@ -197,7 +199,7 @@ def titled(form: Form) -> int:
 def gender_of(form: Form) -> int:
     """Return 1 for a man's first name, -1 for a woman's, 0 for one that does not tell."""
     first = without_titles(form)[0]
-    first = _SHORT.get(first, first)
+    first = SHORT.get(first, first)
     return (first in MEN) - (first in WOMEN)
 
 
