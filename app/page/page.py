@@ -92,6 +92,10 @@ START = """() => {
   for (const [name, value] of Object.entries(JSON.parse(localStorage.getItem('longmem-look') || '{}'))) {
     document.documentElement.style.setProperty(name, value);
   }
+  // Gradio's notes fold by a button that holds the one to close them, which a screen reader cannot tell apart
+  const unnest = (one) => ['role', 'tabindex'].forEach((name) => one.removeAttribute(name));
+  new MutationObserver(() => document.querySelectorAll('.toast-header[role]').forEach(unnest))
+    .observe(document.body, { childList: true, subtree: true });
 }"""
 
 # an address that was typed, or kept from another day, counts for more than what was open last
