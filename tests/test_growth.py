@@ -82,7 +82,7 @@ def seen(document: Document) -> None:
     further(document, cast, document.text[:2_000], [])
     for write in (cast_html.who_html, cast_html.terms_html, cast_html.dates_html):
         write(document, cast, end, "b")
-    cast_html.story_html(document, told, "b")
+    cast_html.story_html(document, told, len(document.text), "b")
 
 
 READERS = {

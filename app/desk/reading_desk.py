@@ -152,7 +152,7 @@ class ReadingDesk:
         document, cast = self.books.document(entry.id), self.books.cast(entry.id)
         if kind == "story":
             told = story_so_far(document, cast, entry.position)
-            return cast_html.story_html(document, told, entry.id)
+            return cast_html.story_html(document, told, entry.position, entry.id)
         lists = {"who": cast_html.who_html, "terms": cast_html.terms_html, "dates": cast_html.dates_html}
         return lists[kind](document, cast, entry.position, entry.id)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.html import markup
+from app.html import leaves, markup
 from app.html.markup import Html
 from engine.cast.person import Cast, Figure
 from engine.cast.story import Told
@@ -30,13 +30,13 @@ def who_html(document: Document, cast: Cast, until: int, book: str) -> Html:
         if figures := [one for one in known if one.kind == kind]:
             rows = [_figure(document, cast, one, until, book) for one in figures]
             parts.append(markup.tag("h4", heading) + markup.tag("ul", *rows))
-    return _pane("who", *parts)
+    return _pane("who", _limit(document, until), *parts)
 
 
-def story_html(document: Document, told: Sequence[Told], book: str) -> Html:
-    """Tell the story so far, chapter by chapter, in the book's own sentences. book: its id."""
+def story_html(document: Document, told: Sequence[Told], until: int, book: str) -> Html:
+    """Tell the story up to a character, chapter by chapter, in the book's own sentences. book: its id."""
     if not told:
-        return _empty("story", 0, "")
+        return _empty("story", until, "There is no sentence in what you have read that could tell its story.")
     parts = []
     for one in told:
         title = "" if one.chapter is None else document.chapter_names[one.chapter]
@@ -44,7 +44,7 @@ def story_html(document: Document, told: Sequence[Told], book: str) -> Html:
         parts.append(
             markup.tag("ul", *(markup.tag("li", _sentence(document, span, book)) for span in one.sentences))
         )
-    return _pane("story", *parts)
+    return _pane("story", _limit(document, until), *parts)
 
 
 def terms_html(document: Document, cast: Cast, until: int, book: str) -> Html:
@@ -56,7 +56,7 @@ def terms_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     ]  # fmt: skip
     if not rows:
         return _empty("terms", until, "No word is explained in what you have read.")
-    return _pane("terms", markup.tag("ul", *rows))
+    return _pane("terms", _limit(document, until), markup.tag("ul", *rows))
 
 
 def dates_html(document: Document, cast: Cast, until: int, book: str) -> Html:
@@ -68,7 +68,15 @@ def dates_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     ]  # fmt: skip
     if not rows:
         return _empty("dates", until, "No date is named in what you have read.")
-    return _pane("dates", markup.tag("ul", *rows))
+    return _pane("dates", _limit(document, until), markup.tag("ul", *rows))
+
+
+def _limit(document: Document, until: int) -> Html:
+    """Say why there is no more, where not all was read: who comes later is not told of."""
+    if until >= len(document.text):
+        return markup.NOTHING
+    words = f"As far as you have read: {leaves.share(document, until)}."
+    return markup.tag("p", words, class_="lm-soft")
 
 
 def _empty(kind: str, until: int, words: str) -> Html:

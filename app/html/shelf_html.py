@@ -190,7 +190,7 @@ def _controls(entry: Entry, job: Job | None, title: str) -> list[Html]:
     buttons.append(markup.button("Rename", "rename", document=entry.id, ask="A new title", preset=title,
                                  aria_label=f"Rename: {title}"))  # fmt: skip
     size = wording.size(entry.bank_bytes + entry.source_bytes)
-    confirm = f"Delete “{title}” with its memory and all talks about it? That frees about {size}."
+    confirm = f"Delete “{title}” with its memory and all talks and notes about it? That frees about {size}."
     buttons.append(markup.button("Delete", "remove", document=entry.id, confirm=confirm, class_="lm-danger",
                                  aria_label=f"Delete: {title}"))  # fmt: skip
     return buttons

@@ -304,7 +304,7 @@ class ReadTab:
             if visit.reading.entry(view) is None:
                 raise BadInput("open a book first")
             visit.marks.bookmark(view)
-        gr.Info("The tab “Notes” lists all.", title="Bookmarked")
+        gr.Info("Bookmarked: the tab “Notes” lists it.")
         return visit.reading.leaf_html(view)
 
     def on_search(self, view: View, query: str, request: gr.Request) -> str:

@@ -15,7 +15,7 @@ TAGS = {"section", "h3", "h4", "button", "ul", "li", "strong", "span", "div", "p
 def test_every_line_leads_to_its_place_in_its_book():
     cast = make_cast(BOOK)
     shown = cast_html.who_html(BOOK, cast, HALF, "b1")
-    shown += cast_html.story_html(BOOK, story_so_far(BOOK, cast, HALF), "b1")
+    shown += cast_html.story_html(BOOK, story_so_far(BOOK, cast, HALF), HALF, "b1")
     shown += cast_html.terms_html(BOOK, cast, HALF, "b1") + cast_html.dates_html(BOOK, cast, HALF, "b1")
     assert set(re.findall(r"<(\w+)", shown)) <= TAGS
     places = re.findall(r'data-action="(?:jump|cite)" data-document="b1" data-start="(\d+)"', shown)
@@ -25,9 +25,20 @@ def test_every_line_leads_to_its_place_in_its_book():
     assert "Captain Brand" not in shown and "Robert" not in shown
 
 
+def test_a_reader_is_told_why_there_is_no_more():
+    cast, whole = make_cast(BOOK), len(TEXT)
+    for until, is_said in ((HALF, True), (whole, False)):
+        shown = cast_html.who_html(BOOK, cast, until, "b"), cast_html.story_html(
+            BOOK, story_so_far(BOOK, cast, until), until, "b"
+        )  # fmt: skip
+        assert [f"As far as you have read: {100 * until / whole:.0f} %." in one for one in shown] == [
+            is_said
+        ] * 2
+
+
 def test_what_was_not_read_is_not_told():
     cast = make_cast(BOOK)
-    for shown in (cast_html.who_html(BOOK, cast, 0, "b"), cast_html.story_html(BOOK, [], "b")):
+    for shown in (cast_html.who_html(BOOK, cast, 0, "b"), cast_html.story_html(BOOK, [], 0, "b")):
         assert "You have not read anything" in shown and "Hale" not in shown
 
 
@@ -37,7 +48,7 @@ def test_a_hostile_book_is_told_as_its_characters():
     book = Document("T", "", "en", "text", text, [Chapter("One <b>", 0, len(text))])
     cast = make_cast(book)
     told = story_so_far(book, cast, len(text))
-    shown = cast_html.who_html(book, cast, len(text), "b") + cast_html.story_html(book, told, "b")
+    shown = cast_html.who_html(book, cast, len(text), "b") + cast_html.story_html(book, told, len(text), "b")
     assert set(re.findall(r"<(\w+)", shown)) <= TAGS and "{{" not in shown
     assert "Crook" in shown and "&#60;script&#62;" in shown
 
