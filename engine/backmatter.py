@@ -18,7 +18,6 @@ from engine.paths import CAST
 from engine.shelf import fulltext
 from engine.sidenet.search import SearchMap
 from ingest.document import Document
-from ingest.passages import passages
 
 VECTORS = "vectors.npy"
 KEPT = (fulltext.FILE_NAME, fulltext.SUM_NAME, CAST)  # with a book; its vectors are the catalogue's
@@ -33,13 +32,6 @@ def name_of(document: Document, identity: BankIdentity, layout: BankLayout, sear
         fulltext.FORMAT,
     ]
     return f"index-{hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()}"
-
-
-def index(folder: Path, document: Document) -> None:
-    """Write the full-text index of a document into a folder. Raises Failure where it cannot be written."""
-    text = document.text
-    rows = ((one.index, one.start, one.end, text[one.start : one.end]) for one in passages(document))
-    fulltext.write_index(folder, rows)
 
 
 def publish(store: Store, name: str, folder: Path, vectors: np.ndarray) -> None:

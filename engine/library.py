@@ -19,7 +19,7 @@ from typing import TypeVar, Unpack
 
 import numpy as np
 
-from engine import backmatter
+from engine import aside, backmatter
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
 from engine.bank.manifest import FILE, DamagedBank, Manifest
@@ -37,6 +37,7 @@ from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.room import require_room
 from engine.shelf.entry import Entry
+from engine.shelf.fulltext import index_text
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
 from engine.shelf.shelf import DamagedText, Shelf, folder_bytes
@@ -178,7 +179,7 @@ class Library:
 
     def index(self, identifier: str) -> None:
         """Make the full-text index of a document that was parsed."""
-        backmatter.index(self.paths.document(identifier), self.document(identifier))
+        aside.done(index_text, self.paths.document(identifier), self.document(identifier))
 
     def find(self, words: str) -> Entry:
         """Find the document that a person means: an id, the start of one, a title, or a file (added)."""

@@ -26,6 +26,7 @@ from engine.locks import FileLock, document_lock
 from engine.model import Model
 from engine.paths import CAST, Paths
 from engine.retrieval.memory import SearchableBank
+from engine.shelf.fulltext import index_text
 from engine.shelf.rebuilding import TEXT, file_hash
 from engine.whole import write_whole
 from ingest.document import JSON_VERSION, Document
@@ -95,7 +96,7 @@ class Maker:
         if not self.store.has(name):
             place = bank if bank.exists() else self.store.fetched(*made_of) or bank
             source = SearchableBank(MemoryBank.open(place, *made_of), sidenet)
-            backmatter.index(folder, document)
+            index_text(folder, document)
             kept_cast(folder / CAST, document)
             backmatter.publish(self.store, name, folder, book_vectors(source, passages(document)))
 

@@ -11,6 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -18,7 +19,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
 import gradio as gr  # noqa: E402
-from gradio import processing_utils, route_utils, routes  # noqa: E402
+from gradio import processing_utils, route_utils, routes, state_holder  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 from app.desk import uploads  # noqa: E402
@@ -38,6 +39,7 @@ from app.tabs.marks_tab import MarksTab  # noqa: E402
 from app.tabs.read_tab import ReadTab  # noqa: E402
 from app.tabs.settings_tab import SettingsTab  # noqa: E402
 from app.tabs.shelf_tab import ShelfTab  # noqa: E402
+from engine import aside  # noqa: E402
 from engine.assistant import Assistant  # noqa: E402
 from engine.ending import end_like_ctrl_c  # noqa: E402
 from engine.paths import ASSETS, Paths  # noqa: E402
@@ -118,9 +120,18 @@ class OwnUpload(route_utils.GradioUploadFile):
         self.sha.update(secrets.token_bytes(16))
 
 
+class OwnSession(state_holder.SessionState):
+    """What one visitor sees. Every part of the page would be described anew for each visitor and each call,
+    which took a third of a second: for links to a state, which this page has none of."""
+
+    def __init__(self, page: gr.Blocks) -> None:
+        super().__init__(SimpleNamespace(default_config=page.default_config, blocks=()))
+
+
 processing_utils.async_ssrf_protected_get = fetch_nothing
 route_utils.GradioUploadFile = OwnUpload
 routes.CustomCORSMiddleware = OwnOrigin
+state_holder.SessionState = route_utils.SessionState = OwnSession
 
 
 def theme() -> gr.themes.Base:
@@ -233,6 +244,7 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
         desk.look()
         counter.open()
         apart.keep_spare()
+        aside.keep()
         print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
         while True:
             time.sleep(1)
@@ -243,6 +255,7 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
             counter.close()
             desk.stop(STOP_SECONDS)
             apart.close()
+            aside.close()
             if page is not None:
                 page.close(verbose=False)
         uploads.clear(folder)

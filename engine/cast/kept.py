@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+from engine import aside
 from engine.cast.casting import make_cast
 from engine.cast.person import Cast
 from engine.whole import write_whole
@@ -15,7 +16,7 @@ def kept_cast(path: Path, document: Document) -> Cast:
         cast = Cast.from_json(path.read_text(encoding="utf-8"))
         if cast is not None and cast.size == len(document.text):
             return cast
-    cast = make_cast(document)
+    cast = aside.done(make_cast, document)
     with suppress(OSError):  # it is made again when it is asked for
         write_whole(path, cast.to_json())
     return cast

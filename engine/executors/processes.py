@@ -66,12 +66,16 @@ class Processes(Executor[Thing, Done]):
 
 
 def _prepared(prepare: Callable[..., None], given: tuple) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     prepare(*given)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End with the parent: the pipe on which a worker waits for work stays open when that is killed."""
+    threading.Thread(target=_end_after_parent, daemon=True).start()
+
+
+def _end_after_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

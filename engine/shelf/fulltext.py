@@ -29,7 +29,8 @@ from engine.shelf.spelling import corrected
 from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.terms import Stem, Term, box_terms, question_terms, stems
 from engine.shelf.words import words
-from ingest.passages import Passage
+from ingest.document import Document
+from ingest.passages import Passage, passages
 
 FORMAT = 1
 FILE_NAME = "fulltext.db"
@@ -262,6 +263,14 @@ def write_index(folder: Path, passages: Iterable[tuple[int, int, int, str]]) -> 
     finally:
         temporary.unlink(missing_ok=True)
     return count
+
+
+def index_text(folder: Path, document: Document) -> None:
+    """Write the index of a whole document, see `write_index`."""
+    text = document.text
+    write_index(
+        folder, ((one.index, one.start, one.end, text[one.start : one.end]) for one in passages(document))
+    )
 
 
 def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:
