@@ -395,10 +395,10 @@ class Library:
 
     def keep(self, identifier: str, document: Document) -> None:
         """Store what was parsed."""
-        self.shelf.store(identifier, document)
+        entry = self.shelf.store(identifier, document)
         self.shelf.marks.settle(identifier, document)
-        with self._lock:
-            self._documents.pop(identifier, None)
+        with self._lock:  # to read it back would hold up the page while millions of letters are decoded
+            self._documents[identifier] = entry.created, document
         self.shelf.configure(identifier, warnings=list(document.warnings) or None, form=JSON_VERSION)
 
     def _is_damage(self, identifier: str, error: Exception) -> bool:

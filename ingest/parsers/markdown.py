@@ -29,6 +29,9 @@ _SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 # a list in a list is two; each bracket in a line is read on for as many as may stand in one another
 _DEEPEST_BLOCKS, _DEEPEST_WORDS = 60, 12
+# every sign and every line is weighed by each rule: what is little else takes the longest, and has no words
+_SIGN = re.compile(r"[!-/:-@\[-`{-~\n]")
+_MOST_SIGNS = 20_000
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _NOTE = re.compile(r" {0,3}\[\^([^\[\]\s]{1,80})\]:[ \t]*(.*)")
 _REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,80})\]")
@@ -49,8 +52,13 @@ def parse(source: Source) -> Document:
     if match:
         fields = _fields(match[1])
         text = text[match.end() :]
-    root = parse_markup(f"<html><body>{_rendered(text)}</body></html>", limits=source.limits)
+    signs = len(_SIGN.findall(text))
+    is_noise = signs > _MOST_SIGNS and 2 * signs > len(text)
+    markup = _rendered(text, "zero" if is_noise else "commonmark")
+    root = parse_markup(f"<html><body>{markup}</body></html>", limits=source.limits)
     manuscript = Manuscript(source.limits, Gallery(source.pictures))
+    if is_noise:
+        manuscript.warn("most of this file is signs, not words: it is read as plain text, without its form")
     if warning:
         manuscript.warn(warning)
     if root is not None:
@@ -66,10 +74,12 @@ def parse(source: Source) -> Document:
     )
 
 
-def _rendered(text: str) -> str:
-    """Write Markdown as HTML."""
-    options = {"html": True, "maxNesting": _DEEPEST_BLOCKS}
-    markdown = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
+def _rendered(text: str, rules: str) -> str:
+    """Write Markdown as HTML. rules: "commonmark", or "zero" for paragraphs alone."""
+    markdown = MarkdownIt(rules, {"html": True, "maxNesting": _DEEPEST_BLOCKS})
+    if rules == "zero":
+        return markdown.render(text)
+    markdown.enable(["table", "strikethrough"])
     markdown.core.ruler.before("inline", "shallow", _shallow)
     markdown.inline.ruler.before("link", "note", _reference)
     notes: dict[str, int] = {}

@@ -72,3 +72,14 @@ def test_reading_takes_time_in_step_with_what_is_repeated(tmp_path, ending, made
     while len(grown) < ROUNDS and (not grown or grown[-1] > STEEP):
         grown.append(seconds(MANY) / seconds(FEW))
     assert min(grown) <= STEEP, grown
+
+
+@pytest.mark.parametrize("sign", ["|\n", ">*\n", "[", "$\n"])
+def test_markdown_that_is_little_but_signs_is_read_as_plain_text(tmp_path, sign):
+    path = tmp_path / "hostile.md"
+    path.write_text(f"# One\n\nA ferry *came*.\n\n{sign * 30_000}")
+    document = parse(path)
+    assert "A ferry *came*." in document.text and sign.strip() * 3 in document.text.replace(" ", "")
+    assert any("read as plain text" in warning for warning in document.warnings)
+    path.write_text(f"# One\n\nA ferry *came*.\n\n{sign * 300}")
+    assert "A ferry came." in parse(path).text

@@ -1,6 +1,8 @@
 """The page while a hostile file is read: it answers, obeys and ends."""
 
+import gradio as gr
 import pytest
+from gradio import route_utils
 
 from app.command_line import classify, commands, opening
 from app.desk import desk, import_draft
@@ -85,3 +87,10 @@ def test_the_program_reads_nothing_in_its_own_process(tmp_path, monkeypatch):
     given: list[Demonstrations] = [classify.demonstrations(arguments)]
     assert given[0].read_table is desk.read_table is import_draft.read_table is apart.read_table
     assert import_draft.pasted_table is apart.pasted_table
+
+
+def test_a_visitor_costs_no_description_of_the_whole_page():
+    with gr.Blocks() as blocks:
+        box = gr.Textbox("A ferry came.")
+    session = route_utils.SessionState(blocks)
+    assert session.config_values == {} and session[box._id] is box
