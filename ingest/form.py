@@ -125,8 +125,8 @@ class Binding:
             if last <= first and one.kind not in ("cell", "header"):
                 continue
             known = self._open.get((part, one.key)) if one.key and one.kind in BLOCKWISE else None
-            if known is not None and self._spans[known].end + _BREAK == first:
-                self._spans[known] = replace(self._spans[known], end=last)
+            if known is not None and (span := self._spans[known]).end + _BREAK == first:
+                self._spans[known] = Span(span.kind, span.start, last, span.value)
                 continue
             if one.key:
                 self._open[part, one.key] = len(self._spans)

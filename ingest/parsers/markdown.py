@@ -31,6 +31,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
 _DEEPEST_BLOCKS, _DEEPEST_WORDS = 60, 12
 # every sign and every line is weighed by each rule: what is little else takes the longest, and has no words
 _SIGN = re.compile(r"[!-/:-@\[-`{-~\n]")
+_BETWEEN_SIGNS = re.compile(r"(?<=[!-/:-@\[-`{-~])\n{2,}(?=[!-/:-@\[-`{-~])")
 _MOST_SIGNS = 20_000
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _NOTE = re.compile(r" {0,3}\[\^([^\[\]\s]{1,80})\]:[ \t]*(.*)")
@@ -78,7 +79,7 @@ def _rendered(text: str, rules: str) -> str:
     """Write Markdown as HTML. rules: "commonmark", or "zero" for paragraphs alone."""
     markdown = MarkdownIt(rules, {"html": True, "maxNesting": _DEEPEST_BLOCKS})
     if rules == "zero":
-        return markdown.render(text)
+        return markdown.render(_BETWEEN_SIGNS.sub("\n", text))
     markdown.enable(["table", "strikethrough"])
     markdown.core.ruler.before("inline", "shallow", _shallow)
     markdown.inline.ruler.before("link", "note", _reference)
