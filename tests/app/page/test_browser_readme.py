@@ -1,0 +1,69 @@
+"""The pictures that the README shows: a book, a question about it, and the sentence an answer came from.
+
+They are drawn anew, with the true model, by
+
+    LONGMEM_SCREENSHOTS=assets/screenshots python launch.py test tests/app/page/test_browser_readme.py
+"""
+
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pymupdf
+import pytest
+
+from engine.paths import PROJECT, SAMPLES
+from tests.app.browser import DESKTOP, PHONE, ask, copied, drawn, open_book, running, shade, upload, visiting
+
+BOOK, TITLE = SAMPLES / "three-stories-by-o-henry.pdf", "Three Stories"
+QUESTION, ANSWER = "Where did Bob and Jimmy Wells dine twenty years ago?", "Big Joe"
+MOST_BYTES = 200_000
+
+
+def in_few_colours(path: Path) -> None:
+    """Write a picture anew in its 256 most frequent colours, each other one as the nearest of them."""
+    picture = pymupdf.Pixmap(path)
+    pixels = np.frombuffer(picture.samples, np.uint8).reshape(-1, picture.n)[:, :3]
+    colours, which, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    kept = colours[np.argsort(-counts)[:256]]
+    nearest = ((colours[:, None].astype(int) - kept[None]) ** 2).sum(2).argmin(1).astype(np.uint8)
+    rows = nearest[which.reshape(-1)].reshape(picture.height, picture.width)
+    header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 3, 0, 0, 0)
+    lines = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 9)
+    parts = ((b"IHDR", header), (b"PLTE", kept.tobytes()), (b"IDAT", lines), (b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    ))  # fmt: skip
+
+
+def test_the_pictures_are_there_and_light():
+    shown = re.findall(r"\((assets/screenshots/[^)]+)\)", (PROJECT / "README.md").read_text(encoding="utf-8"))
+    drawn_there = sorted((PROJECT / "assets" / "screenshots").glob("*.png"))
+    assert shown and {PROJECT / one for one in shown} <= set(drawn_there)
+    assert [one.name for one in drawn_there if one.stat().st_size > MOST_BYTES] == []
+
+
+@pytest.mark.skipif("LONGMEM_SCREENSHOTS" not in os.environ, reason="LONGMEM_SCREENSHOTS names no folder")
+def test_an_answer_beside_its_sentence_is_drawn(chromium, furnished, tmp_path):
+    home = copied(furnished, tmp_path / "home")
+    with running(home) as program, visiting(chromium, program.url) as page:
+        page.wait_for_selector(".lm-card")
+        upload(page, BOOK, TITLE)
+        open_book(page, TITLE)
+        answer = ask(page, QUESTION)
+        assert ANSWER in answer.inner_text()
+        answer.locator(".lm-chip").first.click()
+        page.locator(".lm-leaf mark.cited").first.wait_for()
+        page.wait_for_timeout(3000)  # what was led to is held at its line no longer
+        for name, theme, size in (
+            ("read-light", "light", DESKTOP), ("read-dark", "dark", DESKTOP), ("read-phone", "light", PHONE),
+        ):  # fmt: skip
+            page.set_viewport_size(size)
+            shade(page, theme)
+            page.locator(".lm-leaf mark.cited").first.wait_for()
+            drawn(page, name, whole=False)
+            in_few_colours(Path(os.environ["LONGMEM_SCREENSHOTS"]) / f"{name}.png")
