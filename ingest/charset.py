@@ -135,8 +135,13 @@ def _shifted(data: bytes) -> tuple[str, str | None] | None:
     """Decode UTF-7, which is all ASCII: where everything that may be a letter beyond that is one."""
     if not data.isascii():
         return None
-    runs = [_letters_of(run) for run in _SHIFT.findall(data)]
-    if "" in runs or sum(not run.isascii() for run in runs) < _SHIFTS:
+    shifts = list(_SHIFT.finditer(data))
+    runs = [_letters_of(shift[1]) for shift in shifts]
+    beyond = [run for run in runs if not run.isascii()]
+    # a sum of names may be one Chinese letter by chance; few are one with an accent
+    is_latin = all(run.isalpha() and max(run) < "\u0250" for run in beyond)
+    is_sure = is_latin and all(shift[0].endswith(b"-") for shift in shifts)
+    if "" in runs or len(beyond) < (1 if is_sure else _SHIFTS):
         return None
     try:
         return data.decode("utf-7"), _guessed("utf-7")

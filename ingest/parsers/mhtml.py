@@ -14,6 +14,7 @@ from ingest.frames import show_inside
 from ingest.message import PAGES, Part
 from ingest.parsers import html
 from ingest.source import Source
+from ingest.stylesheet import mark_raised, raised_classes
 from ingest.tree import parse_markup
 
 NAME = "mhtml"
@@ -54,6 +55,7 @@ def parse(source: Source) -> Document:
         raise BadInput("there is no page in this saved web page: save it again, or as HTML or PDF")
     root, warning = found[0].tree(source)
     if root is not None:
+        mark_raised(root, frozenset().union(*map(raised_classes, sheets_of(source.data))))
         _fill_frames(
             root, found[0], {name: page for page in reversed(found[1:]) for name in page.names}, source
         )
@@ -67,6 +69,13 @@ def pages_of(data: bytes) -> Iterator[Page]:
             address, identity = part.words("content-location"), part.words("content-id").strip("<>")
             names = tuple(name for name in (address, identity and f"cid:{identity}") if name)
             yield Page(part.body(), part.charset, address, names)
+
+
+def sheets_of(data: bytes) -> Iterator[str]:
+    """Yield the style sheets among the parts of a message."""
+    for part in Part.whole(data).walk():
+        if part.kind == "text/css":
+            yield part.body().decode("utf-8", "replace")
 
 
 def _fill_frames(root: etree._Element, page: Page, others: dict[str, Page], source: Source) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from lxml import etree
 
 from ingest.charset import decode
+from ingest.cleaning import one_line
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.markup import blocks
@@ -21,6 +22,8 @@ WHAT = "Word document"
 MAIN = "word/document.xml"
 # a drawing in a newer form is there in an older one again
 _WRITTEN = etree.XPath("//*[local-name()='t'][not(ancestor::*[local-name()='Fallback'])]/text()")
+_EMBEDDED = ("package", "oleObject")  # a workbook, a presentation, another document
+_NAMED, _LONGEST_NAME = 5, 60  # of them in a warning, and letters of each
 _DEEPEST = 3  # documents in documents in documents
 
 
@@ -48,7 +51,21 @@ def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -
             f"a part of the document ({name}) is damaged; text behind the damage may be missing: "
             "save it anew in Word"
         )
+    if embedded := _embedded(package, main):
+        some = ", ".join(embedded[:_NAMED]) + (", …" if len(embedded) > _NAMED else "")
+        warn(
+            f"files that are embedded in the document are not read ({some}): open them in it, save each "
+            "apart, and add it by itself"
+        )
     return found
+
+
+def _embedded(package: Package, main: str) -> list[str]:
+    """Name the files that a document shows as a picture, and keeps whole."""
+    kept = {
+        one.target for one in package.relations(main).values() if one.kind in _EMBEDDED and not one.external
+    }
+    return sorted(one_line(name.rpartition("/")[2])[:_LONGEST_NAME] for name in kept)
 
 
 def text_parts(package: Package) -> Iterator[str]:

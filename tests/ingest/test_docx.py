@@ -370,3 +370,11 @@ def test_references_to_one_note_cost_a_mark_each(tmp_path):
 )  # fmt: skip
 def test_numbers_are_written(form, value, written):
     assert form(value) == written
+
+
+def test_embedded_files_are_named(tmp_path):
+    rows = ("r7", "package", "embeddings/Sheet1.xlsx"), ("r8", "oleObject", "embeddings/oleObject1.bin")
+    path = tmp_path / "report.docx"
+    path.write_bytes(docx("<w:p><w:r><w:t>A ferry.</w:t></w:r></w:p>", relations("word/document.xml", *rows)))
+    (warning,) = parse(path).warnings
+    assert "(Sheet1.xlsx, oleObject1.bin)" in warning and "add it by itself" in warning

@@ -72,3 +72,12 @@ def test_a_drawing_is_read_by_its_words(read):
     drawing = "<svg xmlns='http://www.w3.org/2000/svg'><title>x</title><text>The fox</text></svg>"
     assert read(drawing, "a.svg").text == "The fox"
     assert read(drawing, "a.txt").format == "html"
+
+
+def test_a_style_sheet_beside_a_saved_page_raises_letters(read):
+    head = "From: <Saved>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=B\r\n\r\n--B\r\n"
+    words = "<html><body><p>A ferry<span class=n>2</span> came.</p></body></html>"
+    sheet = "\r\n--B\r\nContent-Type: text/css\r\n\r\n.n { vertical-align: super }\r\n--B--\r\n"
+    page = f"{head}Content-Type: text/html\r\n\r\n{words}"
+    assert read(f"{page}{sheet}", "page.mht").text == "A ferry[2] came."
+    assert read(f"{page}\r\n--B--\r\n", "page.mht").text == "A ferry2 came."

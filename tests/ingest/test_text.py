@@ -63,6 +63,8 @@ PLAIN_TALE = "It was a long line of plain text and there was nothing in it that 
         (RUSSIAN, "koi8_r", "koi8_r"),
         (FRENCH, "utf-7", "utf-7"),
         (RUSSIAN, "utf-7", "utf-7"),
+        ("Le déjeuner du port.", "utf-7", "utf-7"),
+        ("Add x+foo-bar to Ben+AMY.", "ascii", ""),
         ("Call +4917 or +4918: a+bc, +foo, +bar, c+de, f+gh and i+jk; c++.", "ascii", ""),
         (CHINESE, "gb18030", "gb18030"),
         (CHINESE.translate(str.maketrans("汉语联国", "漢語聯國")), "utf-8", ""),
