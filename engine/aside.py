@@ -49,7 +49,7 @@ def done(work: Callable[Given, Done], *given: Given.args, **named: Given.kwargs)
         if pool is _pool:
             keep()
         raise Failure(
-            "the program that worked on the text ended in the middle: see that there is memory"
+            "the system ended what works on the text, as it does when memory is short: try again"
         ) from error
 
 

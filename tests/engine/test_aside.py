@@ -46,6 +46,6 @@ def test_with_a_page_it_is_done_elsewhere_and_what_is_raised_comes_back(kept):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 def test_a_process_that_is_ended_costs_one_piece_of_work(kept):
-    with pytest.raises(Failure, match="ended in the middle"):
+    with pytest.raises(Failure, match="when memory is short: try again"):
         aside.done(end, "text")
     assert aside.done(process_of, "text") != os.getpid()
