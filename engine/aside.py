@@ -28,11 +28,11 @@ def keep() -> None:
 
 
 def close() -> None:
-    """Give up what is worked on; from now on work is done here and now. Processes end with this one."""
+    """Do work here and now from now on; a process ends with what it works on, or with this one."""
     global _pool
     pool, _pool = _pool, None
     if pool is not None:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=False)
 
 
 def done(work: Callable[Given, Done], *given: Given.args, **named: Given.kwargs) -> Done:
