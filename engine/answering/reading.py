@@ -29,7 +29,7 @@ from ingest.passages import sentences
 from ingest.segments import plain_tokens
 
 READ = 20  # passages
-READ_AGAIN = 12  # of them, by the cross-reader
+READ_AGAIN = 8  # of them, by the cross-reader
 MARGIN = 100  # characters of neighbouring sentences, on either side
 QUESTION_TOKENS = 128
 PARAGRAPH = "\n\n"
@@ -194,8 +194,8 @@ def read_windows(
 def worth_reading_again(windows: Sequence[Window], found: Sequence[Sequence[Span]]) -> list[Window]:
     """Return the windows that the cross-reader is to read, `READ_AGAIN` at most.
 
-    They are those found first and those with the likeliest answers, by turns: of 122 readers' questions the
-    best answer of twelve windows is right as often as that of all twenty.
+    They are those found first and those with the likeliest answers, by turns: of 134 questions about eight
+    books the best answer of eight windows is right for 68, of twelve for 67.
     """
     ranked_first = sorted(range(len(windows)), key=lambda at: windows[at].rank)
     likely = sorted(ranked_first, key=lambda at: -max(span.probability for span in found[at]))
