@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 
 from engine.cast.joining import Form, Joined, without_titles
-from engine.cast.kinds import kind_of, surnames
+from engine.cast.kinds import REACH, kind_of, surnames
 from engine.cast.names import Mention, find_names
 from engine.cast.person import Cast, Figure, Naming
 from engine.cast.terms import LONGEST, find_terms
@@ -15,7 +15,6 @@ from ingest.passages import each_sentence
 
 LEAST = 2  # mentions of a figure
 MOST = 400  # figures of a text
-_REACH = 90  # letters behind a name in which its pronoun stands
 _HE, _SHE = re.compile(r"\b(?:he|his|him|himself)\b"), re.compile(r"\b(?:she|her|hers|herself)\b")
 _ONE = r"(?:an?|the|my|his|her)"
 _IS = re.compile(
@@ -68,7 +67,7 @@ def _genders(text: str, mentions: list[Mention]) -> dict[Form, float]:
     she: Counter[Form] = Counter()
     for number, mention in enumerate(mentions):
         end = min(
-            mention.end + _REACH, mentions[number + 1].start if number + 1 < len(mentions) else len(text)
+            mention.end + REACH, mentions[number + 1].start if number + 1 < len(mentions) else len(text)
         )
         behind = text[mention.end : end]
         he[mention.form] += len(_HE.findall(behind))

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable
 from engine.cast.joining import MEN, SHORT, WOMEN, Form, titled
 from engine.cast.person import KINDS, Naming
 from engine.cast.sites import is_site, is_street
-from engine.cast.titles import LOOSE, TITLES
+from engine.cast.titles import FIRM
 
 FEW = 8  # mentions that make a person only where a person's sign is among them: Latitude is, Alice says
-_REACH = 90  # letters behind a name in which its pronoun stands
+REACH = 90  # letters behind a name in which its pronoun stands
 _NEAR = 30  # letters before it
 _SAYS = (  # that stand before who speaks, too
     "said|cried|replied|asked|answered|returned|exclaimed|thought|continued|added|observed|remarked|began"
@@ -73,14 +73,14 @@ _WEIGHTS = {
 
 def surnames(forms: Iterable[Form]) -> set[str]:
     """Find the words that stand behind a title: Mr. Bingley makes the Bingleys persons."""
-    return {form[-1] for form in forms if len(form) > 1 and form[0] in TITLES - LOOSE and len(form[-1]) > 3}
+    return {form[-1] for form in forms if len(form) > 1 and form[0] in FIRM and len(form[-1]) > 3}
 
 
 def kind_of(text: str, forms: list[Form], namings: list[Naming], borne: Collection[str]) -> str:
     """Tell of which kind a figure is. borne: surnames of the text."""
     if any(is_street(form) for form in forms):
         return "place"
-    if any(titled(form) or form[0] in TITLES - LOOSE for form in forms):
+    if any(titled(form) or form[0] in FIRM for form in forms):
         return "person"
     found = signs(text, forms, namings, borne)
     totals = [sum(share * _WEIGHTS[sign][at] for sign, share in found.items()) for at in range(len(KINDS))]
@@ -94,7 +94,7 @@ def signs(text: str, forms: list[Form], namings: list[Naming], borne: Collection
     shares: Counter[str] = Counter()
     for one in namings:
         before = text[max(0, one.start - _NEAR) : one.start]
-        behind = text[one.end : one.end + _REACH]
+        behind = text[one.end : one.end + REACH]
         here = {sign for sign, pattern in _BEFORE.items() if pattern.search(before)}
         told = {sign for sign, pattern in _BEHIND.items() if pattern.match(behind)}
         if here & {"the", "a"}:

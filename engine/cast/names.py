@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from engine.cast.titles import LOOSE, TITLES
+from engine.cast.titles import FIRM, TITLES
 
 # capital letters of a language's custom, not of a name
 _CUSTOM = frozenset(
@@ -74,7 +74,7 @@ def name_words(text: str, skip: Sequence[tuple[int, int]] = ()) -> set[str]:
         if token.word[0].isupper() and not token.word.isupper():
             if not _opens(text, token.start):
                 inside[word] += 1
-            if before in TITLES - LOOSE:
+            if before in FIRM:
                 titled.add(word)
         elif token.word[0].islower():
             small[word] += 1

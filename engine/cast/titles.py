@@ -17,6 +17,7 @@ TITLES = MALE | FEMALE | OTHER
 RANKS = frozenset(["mr", "mrs", "miss", "lady", "sir", "colonel", "captain", "general", "king", "queen"])
 # that are words of their own as often: no name need follow
 LOOSE = frozenset(["old", "young", "little", "m", "st"])
+FIRM = TITLES - LOOSE
 # as a pattern of what stands before a name, with a capital; the longer ones first
 PATTERN = "|".join(
     sorted((one.capitalize() for one in TITLES - {"m"} | {"master", "countess", "duke", "duchess"}),

@@ -1,7 +1,7 @@
 """Saved web pages (MHTML): the first page among the parts, with the pages in its frames, read as HTML."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin
 
@@ -50,30 +50,31 @@ class Page:
 
 def parse(source: Source) -> Document:
     """Raises BadInput where no part is a page, and as the HTML parser does."""
-    found = list(pages_of(source.data))
+    parts = list(Part.whole(source.data).walk())
+    found = list(pages_of(parts))
     if not found:
         raise BadInput("there is no page in this saved web page: save it again, or as HTML or PDF")
     root, warning = found[0].tree(source)
     if root is not None:
-        mark_raised(root, frozenset().union(*map(raised_classes, sheets_of(source.data))))
+        mark_raised(root, frozenset().union(*map(raised_classes, _sheets_of(parts))))
         _fill_frames(
             root, found[0], {name: page for page in reversed(found[1:]) for name in page.names}, source
         )
     return replace(html.read_page(root, source, warning), format=NAME)
 
 
-def pages_of(data: bytes) -> Iterator[Page]:
+def pages_of(parts: Iterable[Part]) -> Iterator[Page]:
     """Yield the HTML pages among the parts of a message."""
-    for part in Part.whole(data).walk():
+    for part in parts:
         if part.kind in PAGES:
             address, identity = part.words("content-location"), part.words("content-id").strip("<>")
             names = tuple(name for name in (address, identity and f"cid:{identity}") if name)
             yield Page(part.body(), part.charset, address, names)
 
 
-def sheets_of(data: bytes) -> Iterator[str]:
+def _sheets_of(parts: Iterable[Part]) -> Iterator[str]:
     """Yield the style sheets among the parts of a message."""
-    for part in Part.whole(data).walk():
+    for part in parts:
         if part.kind == "text/css":
             yield part.body().decode("utf-8", "replace")
 

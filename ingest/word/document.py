@@ -9,6 +9,7 @@ from ingest.cleaning import one_line
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.markup import blocks
+from ingest.message import Part
 from ingest.opc import Package
 from ingest.parsers.mhtml import Page, pages_of
 from ingest.reflow import reflow
@@ -109,6 +110,6 @@ def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[
         return Reader(source.data, source.limits).blocks()
     if source.suffix == ".txt":
         return [Block(paragraph.text) for paragraph in reflow(decode(source.data)[0])]
-    page = next(pages_of(source.data), Page(source.data))
+    page = next(pages_of(Part.whole(source.data).walk()), Page(source.data))
     root, _ = page.tree(source)
     return [] if root is None else blocks(root)
