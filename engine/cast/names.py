@@ -68,6 +68,7 @@ def name_words(text: str, skip: Sequence[tuple[int, int]] = ()) -> set[str]:
     inside: Counter[str] = Counter()
     small: Counter[str] = Counter()
     titled: set[str] = set()
+    named_after: Counter[tuple[str, str]] = Counter()  # a month and the word behind it: "March Hare"
     before = ""
     for token in _tokens(text, skip):
         word = bare(token.word)
@@ -76,13 +77,20 @@ def name_words(text: str, skip: Sequence[tuple[int, int]] = ()) -> set[str]:
                 inside[word] += 1
             if before in FIRM:
                 titled.add(word)
+            if before in _ALONE:
+                named_after[before, word] += 1
         elif token.word[0].islower():
             small[word] += 1
         before = word
     known = {word for word, count in inside.items() if count >= _LEAST and count > small[word]}
     known |= {word for word in titled if small[word] <= inside[word]}
     # common words that a book uses as names: the Queen, the Mouse
-    return {word for word in known if word not in _CUSTOM}
+    known -= _CUSTOM
+    return known | {
+        month
+        for (month, word), count in named_after.items()
+        if word in known and count > _LEAST and 2 * count > inside[month]
+    }
 
 
 def _mentions(text: str, skip: Sequence[tuple[int, int]], names: set[str]) -> Iterator[Mention]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from engine.cast.terms import Term
 from engine.cast.timeline import Dated
 
-FORMAT = 4
+FORMAT = 5
 MOST_TIES = 6
 KINDS = ("person", "place", "other")
 

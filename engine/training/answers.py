@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.answering.reading import ARTICLES
-from engine.training.questions import flowing, read_rows, sectioned
+from engine.training.questions import read_rows
 
 LONGEST_PASSAGE = 1500  # characters
 SIMILAR = 0.6  # F1 of words between an answer in other words and the words of the passage
@@ -62,16 +62,6 @@ def exercise_of(row: dict) -> Exercise | None:
     held_out = row.get("split") == "dev" or is_held_out(passage)
     beside = tuple(row.get("beside", ()))
     return Exercise(row["question"], passage, spans, answers, kind, row.get("source", ""), held_out, beside)
-
-
-def story_exercises(documents: Path, questions: Path) -> Iterator[Exercise]:
-    """Yield an exercise for every question on stories in sections whose answer stands in one section."""
-    for reading in sectioned(documents, questions):
-        for one in reading.questions:
-            passage = " ".join(flowing(reading.text[slice(*reading.spans[at])]) for at in one.gold)
-            found = similar_span(passage, one.answers)
-            if found is not None and len(passage) <= LONGEST_PASSAGE:
-                yield Exercise(one.text, passage, (found,), one.answers, document=reading.name)
 
 
 def is_held_out(passage: str, share: float = 0.01) -> bool:

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from engine import heap
 from engine.arguments import add_settings, natural, positive, settings_of, thread_count
-from engine.training.answers import Exercise, exercises, grouped, story_exercises
+from engine.training.answers import Exercise, exercises, grouped
 from engine.training.checkpoint import read_state, write_state
 from engine.training.curves import StepLog, draw_scores
+from engine.training.stories import story_exercises
 from ingest.errors import BadInput
 
 LOG_FILE = "log.csv"

@@ -9,14 +9,15 @@ import dataclasses
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.sidenet.crossreader import (
     FIRST_PLACE,
@@ -29,8 +30,14 @@ from engine.training.answers import Exercise
 from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, add_run_arguments, begin
 from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
-from engine.training.reading import SORTED
-from engine.training.readingloss import mean_scores, span_score, token_spans
+from engine.training.readingloss import (
+    SHARED_WEIGHT,
+    TOGETHER,
+    mean_scores,
+    shared_loss,
+    span_score,
+    token_spans,
+)
 from ingest.errors import BadInput
 
 THEIR_CONFIG, THEIR_WEIGHTS, THEIR_TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
@@ -49,14 +56,14 @@ OF_A_LAYER = {  # our parts, and MPNet's
 @dataclass(frozen=True)
 class CrossSettings(Descent):
     """questions: of one step. letters: of a passage, as many as an answer's window has. frozen: lowest layers
-    that stay as they are. apart: share of the questions that come beside a passage which looks like an
-    answer and is none.
+    that stay as they are. beside: passages of the same story that look like an answer and are none, beside
+    that which answers; of a question that is not about a story there is one, taken from all passages.
     """
 
-    questions: int = 16
+    questions: int = 12
     letters: int = 650
     frozen: int = 6
-    apart: float = 0.25
+    beside: int = 2
     rate: float = 2e-4
     steady: float = 0.3
     average: float = 0.995
@@ -64,11 +71,14 @@ class CrossSettings(Descent):
 
 @dataclass(frozen=True)
 class Row:
-    """A question beside a passage. spans: characters that answer; none where it does not tell."""
+    """A question beside a passage. spans: characters that answer; none where it does not tell. number: of the
+    question in its step.
+    """
 
     question: str
     passage: str
     spans: tuple[tuple[int, int], ...]
+    number: int = 0
 
     def cut(self, rng: random.Random, letters: int) -> "Row":
         """Return the row with about so many letters of its passage around the first answer."""
@@ -79,25 +89,41 @@ class Row:
         start = self.passage.rfind(" ", 0, rng.randint(min(low, high), high)) + 1
         end = max(last, start + letters)
         spans = tuple((a - start, b - start) for a, b in self.spans if start <= a and b <= end)
-        return Row(self.question, self.passage[start:end], spans)
+        return replace(self, passage=self.passage[start:end], spans=spans)
 
 
 def rows_loss(reader: CrossReader, rows: Sequence[Row]) -> Tensor:
-    """Return −log P(start) − log P(end) of the rows, a mean; where an answer stands twice, both places count.
+    """Return the loss of the rows of a step, a mean, as that of the reading layers.
 
-    What does not tell, or was cut off with the end of its row, is answered by <s>.
+    own    = −log P(start) − log P(end) of each row; what does not tell, or was cut off with the end of its
+             row, is answered by <s>, and where an answer stands twice, both places count
+    shared = the same over all passages of a question together, without <s>
     """
     encodings = reader.rows([row.question for row in rows], [row.passage for row in rows])
-    logits = reader(encodings)
+    logits = read_by_length(reader, encodings)
     gold = torch.zeros(logits.shape, dtype=torch.bool)
-    for number, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
-        places = [at for at, side in enumerate(encoding.sequence_ids) if side == 1]
-        spans = token_spans([encoding.offsets[at] for at in places], row.spans)
+    for at, (row, encoding) in enumerate(zip(rows, encodings, strict=True)):
+        places = [place for place, side in enumerate(encoding.sequence_ids) if side == 1]
+        spans = token_spans([encoding.offsets[place] for place in places], row.spans)
         for first, last in spans:
-            gold[number, places[first], 0] = gold[number, places[last], 1] = True
+            gold[at, places[first], 0] = gold[at, places[last], 1] = True
         if not spans:
-            gold[number, 0] = True
-    return (logits.logsumexp(1) - logits.masked_fill(~gold, float("-inf")).logsumexp(1)).mean()
+            gold[at, 0] = True
+    own = (logits.logsumexp(1) - logits.masked_fill(~gold, float("-inf")).logsumexp(1)).mean()
+    numbers = [row.number for row in rows]
+    shared = [shared_loss(logits[:, 1:, side], gold[:, 1:, side], numbers) for side in (0, 1)]
+    return own + SHARED_WEIGHT * (shared[0] + shared[1]) / 2
+
+
+def read_by_length(reader: CrossReader, encodings: Sequence[Encoding]) -> Tensor:
+    """Return logits (rows, time, 2), read `TOGETHER` rows of similar length at a time: little is padding."""
+    order = sorted(range(len(encodings)), key=lambda at: len(encodings[at]))
+    parts = [
+        reader([encodings[at] for at in order[first : first + TOGETHER]])
+        for first in range(0, len(order), TOGETHER)
+    ]
+    rows = pad_sequence([row for part in parts for row in part], True, float("-inf"))
+    return rows[torch.tensor(order).argsort()]
 
 
 def batches(
@@ -105,26 +131,23 @@ def batches(
 ) -> Iterator[list[Row]]:
     """Yield the rows of one step after another, endlessly; the same settings give the same rows."""
     everything = [one for group in groups for one in group if one.kind == "span"]
-    size = settings.questions * SORTED
     for turn in range(2**30):
         rng = random.Random(f"{settings.seed} {turn}")
         order = rng.sample(everything, len(everything))
-        for first in range(0, len(order), size):
-            rows = [
-                row_of(one, near, rng, settings.apart).cut(rng, settings.letters)
-                for one in order[first : first + size]
-            ]
-            rows.sort(key=lambda row: len(row.passage))
-            steps = [rows[at : at + settings.questions] for at in range(0, len(rows), settings.questions)]
-            rng.shuffle(steps)
-            yield from steps
+        for first in range(0, len(order), settings.questions):
+            step = enumerate(order[first : first + settings.questions])
+            rows = [row for number, one in step for row in rows_of(one, number, near, rng, settings.beside)]
+            yield [row.cut(rng, settings.letters) for row in rows]
 
 
-def row_of(exercise: Exercise, near: Neighbours, rng: random.Random, apart: float) -> Row:
-    """Return an exercise beside its own passage, or, with chance `apart`, beside one that does not tell."""
-    if rng.random() < apart and (others := exercise.beside or near.of(exercise, 3)):
-        return Row(exercise.question, rng.choice(others), ())
-    return Row(exercise.question, exercise.passage, exercise.spans)
+def rows_of(
+    exercise: Exercise, number: int, near: Neighbours, rng: random.Random, beside: int
+) -> Iterator[Row]:
+    """Yield an exercise beside its own passage, and beside some that do not tell."""
+    yield Row(exercise.question, exercise.passage, exercise.spans, number)
+    own = rng.sample(exercise.beside, min(beside, len(exercise.beside)))
+    for other in own or near.of(exercise, min(beside, 1)):
+        yield Row(exercise.question, other, (), number)
 
 
 @torch.inference_mode()

@@ -107,13 +107,16 @@ def batch_loss(scores: ReadingScores, rows: Sequence[Reading]) -> Tensor:
         right = torch.cat((gold, ~gold.any(1, keepdim=True)), 1)
         own = whole.logsumexp(1) - whole.masked_fill(~right, float("-inf")).logsumexp(1)
         loss = loss + own[asked].mean() / 2
-        loss = loss + SHARED_WEIGHT * shared_loss(logits, gold, rows) / 2
+        loss = loss + SHARED_WEIGHT * shared_loss(logits, gold, [row.question for row in rows]) / 2
     return loss
 
 
-def shared_loss(logits: Tensor, gold: Tensor, rows: Sequence[Reading]) -> Tensor:
-    """Return −log of the gold tokens' share (rows, tokens) among all passages of a question, a mean."""
-    of_question = torch.tensor([row.question for row in rows])
+def shared_loss(logits: Tensor, gold: Tensor, questions: Sequence[int]) -> Tensor:
+    """Return −log of the gold tokens' share (rows, tokens) among all passages of a question, a mean.
+
+    questions: the number of each row's question.
+    """
+    of_question = torch.tensor(questions)
     total = logits.new_zeros(())
     count = 0
     for question in of_question.unique():

@@ -8,6 +8,7 @@ import pytest
 
 from engine.cast.casting import make_cast
 from engine.cast.kept import kept_cast
+from engine.cast.names import find_names
 from engine.cast.person import Cast
 from engine.cast.story import story_so_far
 from engine.paths import ASSETS
@@ -106,6 +107,13 @@ def test_the_story_is_made_of_sentences_of_its_chapters(cast):
         assert all(TEXT[end - 1] in ".”" for _, end in one.sentences)
 
 
+def test_a_month_is_part_of_a_name_where_it_stands_before_one_again_and_again():
+    text = " ".join(["Then the March Hare spoke.", "In March they left.", "So the March Hare wept."] * 2)
+    assert [" ".join(one.form) for one in find_names(text)] == ["march hare"] * 4
+    rain = " ".join(["It was in March Anne came.", "So said Anne in March, and in March it rained."] * 4)
+    assert {one.form for one in find_names(rain)} == {("anne",)}
+
+
 @pytest.mark.parametrize(
     "text", ["", "no names at all in here.", "THE END\n\nTHE END", "第一章 渡口\n\n他来了。"]
 )
@@ -118,7 +126,7 @@ def test_a_cast_is_kept_in_its_file_and_made_again_where_it_is_not(tmp_path):
     path = tmp_path / "cast.json"
     made = kept_cast(path, BOOK)
     assert made.figures and Cast.from_json(path.read_text()) == made == kept_cast(path, BOOK)
-    for broken in (path.read_text().replace('"format": 4', '"format": 0'), "{}", "[", "\ud800"):
+    for broken in (path.read_text().replace('"format": 5', '"format": 0'), "{}", "[", "\ud800"):
         path.write_bytes(broken.encode("utf-8", "surrogatepass"))
         assert kept_cast(path, BOOK) == made
     assert kept_cast(tmp_path / "nowhere" / "cast.json", BOOK) == made

@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from engine.answering.reading import Found, Span, Window, agreed, worth_reading_
 from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
 from engine.sidenet.packed import InFour, packed_in_four, unpacked
 from engine.training import crossreading
+from engine.training.answers import Exercise
+from engine.training.neighbours import Neighbours
 from ingest.errors import BadInput
 from tests.engine.commands import parsed
 from tests.engine.killing import killed_after
@@ -189,8 +192,8 @@ def test_train_crossreader_learns_and_goes_on_with_the_same_losses(answers, mpne
         crossreading.run(command(answers, mpnet, cut))
     assert crossreading.run(command(answers, mpnet, cut)) == 0
     assert losses(cut) == losses(whole)
-    with pytest.raises(BadInput, match="--apart"):
-        crossreading.run(command(answers, mpnet, cut, "--apart", "0.5"))
+    with pytest.raises(BadInput, match="--beside"):
+        crossreading.run(command(answers, mpnet, cut, "--beside", "1"))
 
 
 @pytest.mark.parametrize("answer", ["one", "goose", "last."])
@@ -205,6 +208,26 @@ def test_a_passage_is_cut_around_its_answer(answer):
         assert passage[passage.index(cut.passage) - 1] in " ."
     apart = crossreading.Row("Who?", passage, ()).cut(random.Random(1), 60)
     assert apart.spans == () and apart.passage in passage
+
+
+def test_a_question_comes_beside_passages_that_do_not_tell():
+    near = Neighbours(["Tansy kept a goose.", "The goose was grey."])
+    told = Exercise("Who kept the goose?", "Tansy kept a goose.", ((0, 5),), ("Tansy",))
+    own, other = crossreading.rows_of(told, 3, near, random.Random(1), beside=2)
+    assert (own.passage, own.spans, own.number) == ("Tansy kept a goose.", ((0, 5),), 3)
+    assert (other.passage, other.spans, other.number) == ("The goose was grey.", (), 3)
+    of_a_story = replace(told, beside=("A hen.", "A cock.", "A duck."))
+    _, *others = crossreading.rows_of(of_a_story, 0, near, random.Random(1), beside=2)
+    assert len(others) == 2 and {one.passage for one in others} < set(of_a_story.beside)
+    assert len(list(crossreading.rows_of(told, 0, near, random.Random(1), beside=0))) == 1
+
+
+def test_passages_of_a_question_are_scored_together(reader):
+    """An answer in the wrong passage costs more where both belong to one question."""
+    rows = [crossreading.Row("Who?", "Tansy.", ((0, 5),)), crossreading.Row("Who?", "Quill.", (), 0)]
+    apart = [rows[0], replace(rows[1], number=1)]
+    with torch.inference_mode():
+        assert crossreading.rows_loss(reader, rows) > crossreading.rows_loss(reader, apart)
 
 
 def test_an_encoder_of_others_starts_with_its_own_weights(mpnet, reader, shorter):

@@ -14,11 +14,12 @@ from engine.evaluation.readers import Asked
 from engine.paths import Paths
 from engine.sidenet.reading import Calibration, ReadingLayers, load_reader, save_reader
 from engine.training import reading
-from engine.training.answers import Exercise, exercise_of, exercises, similar_span, story_exercises
+from engine.training.answers import Exercise, exercise_of, exercises, similar_span
 from engine.training.madeanswers import made_rows
 from engine.training.neighbours import Neighbours
 from engine.training.readingloss import Reading, batch_loss, reading_of, scores_of, token_spans
 from engine.training.states import StateStore
+from engine.training.stories import story_exercises
 from ingest.document import Document
 from ingest.errors import BadInput
 from tests.engine.commands import parsed
@@ -108,12 +109,20 @@ class TestExercises:
 
     def test_stories_give_the_sections_that_answer(self, tmp_path):
         documents, questions = tmp_path / "documents.jsonl", tmp_path / "questions.jsonl"
-        sections = [{"id": "1", "text": "A goose came."}, {"id": "2", "text": "Tansy sold it."}]
+        told = (
+            "A goose came.",
+            "Tansy sold it.",
+            "Nobody sold the mill.",
+            "Old Tansy sold eggs.",
+            "Rain fell.",
+        )
+        sections = [{"id": str(number), "text": text} for number, text in enumerate(told, 1)]
         documents.write_text(json.dumps({"document": "geese", "sections": sections}))
         row = {"document": "geese", "sections": ["2"], "question": "Who sold it?", "answers": ["Tansy"]}
         questions.write_text(json.dumps(row))
         (one,) = story_exercises(documents, questions)
         assert (one.passage, one.spans, one.document) == ("Tansy sold it.", ((0, 5),), "geese")
+        assert one.beside == ("Nobody sold the mill.",)
 
     def test_what_is_no_file_of_rows_is_refused(self, tmp_path):
         (tmp_path / "answers.jsonl").write_text("no rows")
