@@ -6,7 +6,8 @@ way back from a note) has no text there.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from types import MappingProxyType
 
 from app.html import markup
 from app.html.markup import Html
@@ -23,20 +24,22 @@ _CLASSES = ("verse", "item", "code", "note", "caption")
 _SET = frozenset([*_CLASSES, "quote"])  # what no heading is set as
 _LONGEST_NOTE = 1_500
 _DEEPEST = 6
+NO_TURNS: Mapping[int, Html] = MappingProxyType({})
 Marked = tuple[int, int, str]  # start, end and kind of what is marked in the text
 
 
 def block(document: Document, start: int, end: int, level: int | None, marked: Iterable[Marked] = (),
-          pictures: str = "", **values: object) -> Html:  # fmt: skip
+          pictures: str = "", turns: Mapping[int, Html] = NO_TURNS, **values: object) -> Html:  # fmt: skip
     """Write a paragraph, or a piece of one, with what belongs beside it.
 
     `marked` are in order and do not overlap: see `spans.flat`.
-    `level` is that of the chapter it heads; `pictures` the address of the folder with the pictures.
+    `level` is that of the chapter it heads; `pictures` the address of the folder with the pictures; `turns`
+    what marks the beginning of a page inside of it, without a letter of its own.
     """
     spans = document.spans_in(start, end)
     before = [one for one in document.pictures_in(start, end) if one.at == start]
     behind = [one for one in document.pictures_in(start, end) if one.at == end]
-    words = _Words(document, _SHOWN, list(marked), pictures)
+    words = _Words(document, _SHOWN, list(marked), pictures, turns)
     parts = [_figure(one.name, one.words, pictures) for one in before]
     parts.append(_body(words, start, end, level, spans, values))
     parts += [_figure(one.name, one.words, pictures) for one in behind]
@@ -69,9 +72,11 @@ class _Words:
     """The letters of a stretch with all that changes inside a paragraph: spans of `kinds`, and marks."""
 
     def __init__(
-        self, document: Document, kinds: Container[str], marked: list[Marked], pictures: str
-    ) -> None:
+        self, document: Document, kinds: Container[str], marked: list[Marked], pictures: str,
+        turns: Mapping[int, Html] = NO_TURNS,
+    ) -> None:  # fmt: skip
         self.document, self.kinds, self.marked, self.pictures = document, kinds, marked, pictures
+        self.turns = turns
 
     def html(self, start: int, end: int) -> Html:
         """Write the characters [start, end), cut wherever something begins or ends."""
@@ -80,7 +85,7 @@ class _Words:
         marked = self.marked[
             bisect_right(self.marked, start, key=lambda one: one[1]) : bisect_left(self.marked, (end,))
         ]
-        cuts = {start, end, *inline}
+        cuts = {start, end, *inline, *self.turns}
         cuts.update(edge for one in spans for edge in (one.start, one.end))
         cuts.update(edge for one in marked for edge in one[:2])
         edges = sorted(cut for cut in cuts if start <= cut <= end)
@@ -88,6 +93,8 @@ class _Words:
         laid += [(first, last, "marked", Span(kind, first, last)) for first, last, kind in marked]
         parts = []
         for first, last, over in covered(laid, edges):
+            if first in self.turns:
+                parts.append(self.turns[first])
             if first in inline:
                 parts.append(_image(inline[first].name, inline[first].words, self.pictures))
             parts.append(self._piece(first, last, over))

@@ -5,6 +5,7 @@ levels begins a leaf of its own. Only a paragraph that is longer than a leaf is 
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -102,10 +103,12 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
         crossed = pages[bisect_left(pages, begin) : bisect_left(pages, end)]
         if reached < read_to <= begin:
             parts.append(here)
-        if crossed:
-            parts.append(_page_mark(document, crossed[0], shown))
+        marks = {at: _page_mark(document, at, shown, is_inside=at > begin) for at in crossed}
+        if begin in marks:
+            parts.append(markup.tag("div", marks.pop(begin), class_="lm-page"))
         chapter = next((headings[at] for at in range(start, min(end, start + 3)) if at in headings), None)
-        parts.append(_block(document, begin, end, chapter.level if chapter else None, shown))
+        parts.append(_block(document, begin, end, chapter.level if chapter else None, shown, marks))
+        parts += [_printed_page(document, at, shown) for at in crossed]
         if begin < read_to <= end:
             parts.append(here)
         reached = end
@@ -114,30 +117,49 @@ def sheet_html(document: Document, leaf: Leaf, shown: Shown | None = None, *belo
     return markup.tag("section", *parts, *below, class_="lm-sheet", data_leaf=leaf.index)
 
 
-def _page_mark(document: Document, start: int, shown: Shown) -> Html:
-    """Tell that a page begins; of a PDF it opens the printed page, with what is cited marked on it."""
-    number = document.page_index(start)
-    page = document.pages[number]
-    label = f"page {page.label}"
-    if page.sure is not None:
-        label += f" · recognised text, {page.sure} % sure"
-    if document.format != "pdf" or not shown.printed:
-        return markup.tag("div", label, class_="lm-page")
-    cited = shown.cited if shown.cited and shown.cited[0] < page.end else None
-    address = f"{shown.printed}{number}" + (f"?marked={cited[0]}-{cited[1]}" if cited else "")
-    button = markup.tag(
-        "button", label, type="button", class_="lm-link", title="as it is printed",
-        popovertarget=f"lm-print-{number}",
+def _page_mark(document: Document, start: int, shown: Shown, is_inside: bool) -> Html:
+    """Tell that a page begins; of a PDF it opens the printed page.
+
+    is_inside: whether it stands between words of a paragraph, where only the style sheet may add letters.
+    """
+    label = _page_label(document, start)
+    told = {"class_": "lm-turn", "data_label": label, "aria_label": label} if is_inside else {}
+    words = "" if is_inside else label
+    if not _is_printed(document, shown):
+        return markup.tag("span", words, role="note", **told) if is_inside else markup.text(label)
+    return markup.tag(
+        "button", words, type="button", title="as it is printed",
+        popovertarget=f"lm-print-{document.page_index(start)}", **({"class_": "lm-link"} | told),
     )  # fmt: skip
-    image = markup.tag("img", src=address, alt=f"{label}, as it is printed", loading="lazy")
+
+
+def _page_label(document: Document, start: int) -> str:
+    page = document.pages[document.page_index(start)]
+    sure = f" · recognised text, {page.sure} % sure" if page.sure is not None else ""
+    return f"page {page.label}{sure}"
+
+
+def _is_printed(document: Document, shown: Shown) -> bool:
+    return document.format == "pdf" and shown.printed != ""
+
+
+def _printed_page(document: Document, start: int, shown: Shown) -> Html:
+    """Write the view of a printed page, closed, with what is cited marked on it, where pages are drawn."""
+    if not _is_printed(document, shown):
+        return markup.NOTHING
+    number = document.page_index(start)
+    cited = shown.cited if shown.cited and shown.cited[0] < document.pages[number].end else None
+    address = f"{shown.printed}{number}" + (f"?marked={cited[0]}-{cited[1]}" if cited else "")
+    image = markup.tag(
+        "img", src=address, alt=f"{_page_label(document, start)}, as it is printed", loading="lazy"
+    )
     close = markup.tag(
         "button", "Close", type="button", class_="lm-button", popovertarget=f"lm-print-{number}",
         popovertargetaction="hide",
     )  # fmt: skip
-    view = markup.tag(
+    return markup.tag(
         "aside", close, image, popover="auto", id=f"lm-print-{number}", class_="lm-pop lm-print"
     )
-    return markup.tag("div", button, class_="lm-page") + view
 
 
 def page_html(document: Document, start: int, end: int, pictures: str) -> Html:
@@ -153,12 +175,16 @@ def page_html(document: Document, start: int, end: int, pictures: str) -> Html:
     return markup.Html("<!DOCTYPE html>\n") + markup.tag("html", *page, lang=document.language or None)
 
 
-def _block(document: Document, begin: int, end: int, level: int | None, shown: Shown) -> Html:
+def _block(
+    document: Document, begin: int, end: int, level: int | None, shown: Shown, turns: Mapping[int, Html]
+) -> Html:
     # what is cited lies over what was found, and both over what the reader marked
     spans = [*shown.marks, *((*span, "found") for span in shown.found)]
     spans += [(*shown.cited, "cited")] if shown.cited else []
     chosen = "lm-cursor" if shown.cursor is not None and begin <= shown.cursor < end else None
-    return form.block(document, begin, end, level, flat(spans, begin, end), shown.pictures, class_=chosen)
+    return form.block(
+        document, begin, end, level, flat(spans, begin, end), shown.pictures, turns, class_=chosen
+    )
 
 
 def contents(document: Document) -> list[tuple[str, int]]:

@@ -145,6 +145,19 @@ def test_a_page_of_a_pdf_opens_as_it_is_printed_with_what_is_cited():
     assert "<img" not in shown(book) and "lm-page" in shown(book)
 
 
+def test_pages_that_begin_inside_a_paragraph_are_marked_there_without_a_letter():
+    text = "One two three four."
+    pages = [Page("14", 0, 4), Page(HOSTILE, 4, 8), Page("16", 8, len(text))]
+    for kind, tag in (("text", "span"), ("pdf", "button")):
+        made = shown(Document("T", "", "en", kind, text, pages=pages), printed="lm/pages/b/", cited=(4, 8))
+        marks = re.findall(rf"<{tag} [^>]*lm-turn[^>]*></{tag}>", made)
+        assert len(marks) == 2 and 'aria-label="page 16"' in marks[1] and "<script" not in made
+        assert made.index(">page 14") < made.index("One ") < made.index(marks[0]) < made.index("two ")
+        assert made.index("two ") < made.index(marks[1]) < made.index("three")
+        assert made.count("</aside>") == (3 if kind == "pdf" else 0)
+        assert characters(re.search(r"<p .*</p>", made)[0]) == text
+
+
 def test_recognised_text_is_marked_where_it_is_read():
     book = Document(
         "T", "", "en", "pdf", "First\n\nSecond.", pages=[Page("i", 0, 7, "", 87), Page("ii", 7, 14)]
