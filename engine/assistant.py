@@ -29,7 +29,7 @@ from engine.answering.reading import READ, read
 from engine.answering.structure import structure_answer
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
-from engine.answering.wording import worded
+from engine.answering.wording import quoted, worded
 from engine.cast.kept import kept_cast
 from engine.errors import Failure
 from engine.intake import How
@@ -387,7 +387,7 @@ class Assistant:
         if not spans:
             return None
         cited = tuple(citation(document, name, *span, 1.0) for span in spans)
-        text = " ".join(f"“{' '.join(one.text.split())}”" for one in cited)
+        text = " ".join(quoted(one.text) for one in cited)
         return Answer(text, citations=cited, span=cited[0].text if len(cited) == 1 else None)
 
     def _text_before(self, text: str, place: int) -> tuple[list[int], int]:

@@ -19,6 +19,7 @@ YES_NO = re.compile(
     r"might)(?:n['’]t)?\b",
     re.I,
 )
+INNER = str.maketrans('“”"', "‘’'")
 OR = re.compile(r"\bor\b", re.I)
 LEAST_LISTED = 0.15  # of the best answer's score
 MOST_LISTED = 12
@@ -52,6 +53,22 @@ def worded(question: str, reading: Reading, calibration: Calibration) -> Wording
     if LISTED.match(question):
         return _list(reading, confidence)
     return Wording(f"“{best.text}”", places(best), confidence)
+
+
+def quoted(sentence: str) -> str:
+    """Return a sentence of a book between quotation marks: its own become single ones, a lone one goes.
+
+    quoted("He pleases.”") = "“He pleases.”", quoted("“Come,” said Anne.") = "“‘Come,’ said Anne.”"
+    """
+    words = " ".join(sentence.split())
+    opens, closes = (words.count(one) + words.count('"') / 2 for one in "“”")
+    if opens > closes or opens % 1:
+        words = words.removeprefix("“") if opens > closes else words.removeprefix('"').removesuffix('"')
+    elif closes > opens:
+        words = words.removesuffix("”")
+    elif opens == 1 and (words[0], words[-1]) in (("“", "”"), ('"', '"')):
+        words = words[1:-1]
+    return f"“{words.translate(INNER)}”"
 
 
 def places(found: Found) -> tuple[Span, ...]:

@@ -12,7 +12,7 @@ from engine.answering.early import awaited, can_better
 from engine.answering.history import in_full
 from engine.answering.prompt import Turn
 from engine.answering.reading import Found, Reading, Span, joined, read, repeats, trimmed, widened
-from engine.answering.wording import NOT_SURE, asks_yes_or_no, worded
+from engine.answering.wording import NOT_SURE, asks_yes_or_no, quoted, worded
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
@@ -398,3 +398,22 @@ class TestAsking:
         *_, last = assistant.ask(document, question)
         assert last.answer.answered == bool(last.answer.citations)
         assert last.answer.text == NOT_SURE or last.answer.span in TEXT or last.answer.text in ("Yes.", "No.")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("It rained.", "“It rained.”"),
+        ("It\nrained.", "“It rained.”"),
+        ("He may as soon as he pleases.”", "“He may as soon as he pleases.”"),
+        ("“Come in, Anne.", "“Come in, Anne.”"),
+        ("“Come in, Anne.”", "“Come in, Anne.”"),
+        ('"Come in, Anne."', "“Come in, Anne.”"),
+        ('He may."', "“He may.”"),
+        ("“Come in,” said Anne.", "“‘Come in,’ said Anne.”"),
+        ('"Come in," said Anne.', "“'Come in,' said Anne.”"),
+        ("“Come in,” she said, “now.”", "“‘Come in,’ she said, ‘now.’”"),
+    ],
+)
+def test_a_sentence_of_a_book_is_quoted_once(sentence, shown):
+    assert quoted(sentence) == shown
