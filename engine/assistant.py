@@ -375,7 +375,7 @@ class Assistant:
         return Answer(found.text, citations=(citation(document, scope.single, *heading, 1.0),))
 
     def _told(self, scope: Scope, question: str) -> Answer | None:
-        """Tell who somebody is or what happens, in the only document's own sentences; None for the rest."""
+        """Tell who somebody is or what happens, as the only document's own sentences do; else None."""
         name = scope.single
         if name is None:
             return None
@@ -383,11 +383,11 @@ class Assistant:
         low, high = scope.ranges[name]
         bounded = (low, high) != (0, len(document.text))
         cast = partial(kept_cast, self.shelf.paths.cast(name), document)
-        spans = telling(question, document, cast, low, high, bounded)
-        if not spans:
+        told = telling(question, document, cast, low, high, bounded)
+        if told is None:
             return None
-        cited = tuple(citation(document, name, *span, 1.0) for span in spans)
-        text = " ".join(quoted(one.text) for one in cited)
+        cited = tuple(citation(document, name, *span, 1.0) for span in told.sentences)
+        text = told.words or " ".join(quoted(one.text) for one in cited)
         return Answer(text, citations=cited, span=cited[0].text if len(cited) == 1 else None)
 
     def _text_before(self, text: str, place: int) -> tuple[list[int], int]:

@@ -7,7 +7,7 @@ from ingest.errors import BadInput
 from ingest.position import find_chapter
 
 PLACE = re.compile(
-    r"\b(?:in|on|of|from|during|at|within) (?:the )?"
+    r"(?:\b(?:in|on|of|from|during|at|within|summari[sz]e|outline|recap) (?:the )?|^\W*)"
     r"(?:(?P<chapter>(?:chapter|part|book|volume|letter|act|canto|section) [\w-]+)|"
     r"(?P<end>first|last) chapter|(?:page|p\.) ?(?P<page>\w+))",
     re.I,
@@ -31,3 +31,12 @@ def named_range(question: str, document: Document) -> tuple[int, int] | None:
         except BadInput:  # "in part because", "on book shelves": no place of this document
             chapter = None
     return None if chapter is None else (chapter.start, chapter.end)
+
+
+def without_place(question: str) -> str:
+    """Return a question without the chapter or page that it names: "What happens?"."""
+    found = PLACE.search(question)
+    if found is None:
+        return question
+    verb = re.match(r"(?:summari[sz]e|outline|recap)", found[0], re.I)
+    return f"{question[: found.start()]}{verb[0] if verb else ''}{question[found.end() :]}"

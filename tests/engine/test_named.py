@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.answering.named import named_range
+from engine.answering.named import named_range, without_place
 from engine.answering.passages import is_matter
 from engine.shelf.fulltext import Hit
 from ingest.document import Chapter, Document, Page
@@ -26,6 +26,8 @@ DOCUMENT = Document(
         ("What happens in Chapter II?", (TWO, INDEX)),
         ("Who sits in the first chapter?", (ONE, TWO)),
         ("Who sits in the last chapter?", (TWO, INDEX)),
+        ("Summarize chapter 2", (TWO, INDEX)),
+        ("Chapter II summary", (TWO, INDEX)),
         ("What is said on page 12?", (TWO, len(TEXT))),
         ("What is said on page xi?", (0, TWO)),
         ("What is said on page 99?", None),
@@ -36,6 +38,19 @@ DOCUMENT = Document(
 )
 def test_the_place_that_a_question_names(question, found):
     assert named_range(question, DOCUMENT) == found
+
+
+@pytest.mark.parametrize(
+    ("question", "rest"),
+    [
+        ("What happens in chapter 2?", "What happens ?"),
+        ("Summarise the last chapter, please", "Summarise, please"),
+        ("Page 12: who sits?", ": who sits?"),
+        ("Who sits?", "Who sits?"),
+    ],
+)
+def test_what_is_asked_of_the_place_that_was_named(question, rest):
+    assert without_place(question) == rest
 
 
 @pytest.mark.parametrize(("start", "matter"), [(0, True), (ONE + 12, False), (INDEX + 6, True)])
