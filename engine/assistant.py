@@ -19,6 +19,7 @@ from threading import Event
 from typing import Unpack
 
 from engine.answering.answer import Answer, AnswerEvent
+from engine.answering.capitals import with_capitals
 from engine.answering.citing import citation, cite_spans, looked_at, nearest
 from engine.answering.early import awaited, is_surer
 from engine.answering.evidence import LEAST_TOLD
@@ -302,7 +303,7 @@ class Assistant:
 
     def _read(self, asked: Asked, calibration: Calibration) -> Answer:
         """Answer with what the reading layers find in the best passages."""
-        question, ranges = in_full(asked.question, asked.turns), asked.ranges
+        question, ranges = in_full(self._spelled(asked), asked.turns), asked.ranges
         early = self._unmade(ranges)
         hits = find_passages(question, self.library, ranges)[:READ]
         reading = read(question, self.library, hits, ranges)
@@ -325,6 +326,14 @@ class Assistant:
             trace=Trace((TokenReads(said.text, reads),), (), read_from) if hits else None,
             reading=reading,
         )
+
+    def _spelled(self, asked: Asked) -> str:
+        """Return a question to one book with the capitals of the names in it, where it was typed without."""
+        name = asked.scope.single
+        if name is None:
+            return asked.question
+        cast = partial(kept_cast, self.shelf.paths.cast(name), self.library.document(name))
+        return with_capitals(asked.question, cast, asked.scope.ranges[name][1])
 
     def _unmade(self, ranges: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
         """List the books whose memory is still being made; one that cannot be used is told of elsewhere."""

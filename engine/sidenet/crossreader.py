@@ -13,7 +13,7 @@ found anew, both ways, and errs elsewhere. An answer that both find is worth mor
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,12 +151,15 @@ def joint(one: float, other: float, share: float, least: float = math.exp(-9)) -
     return max(one, least) ** (1 - share) * max(other, least) ** share
 
 
-def save_crossreader(reader: CrossReader, folder: Path) -> None:
-    """Write weights (matrices in four bits), configuration and tokenizer into a checkpoint's folder."""
+def save_crossreader(reader: CrossReader, folder: Path, scales: Mapping[str, Tensor] | None = None) -> None:
+    """Write weights (matrices in four bits), configuration and tokenizer into a checkpoint's folder.
+
+    scales: of matrices that were rounded already, by name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, value in reader.state_dict().items():
-        tensors |= packed_in_four(name, value)
+        tensors |= packed_in_four(name, value, (scales or {}).get(name))
     with whole(folder / WEIGHTS_FILE) as file:
         save_file(tensors, file)
         reader.tokenizer.save(str(folder / TOKENIZER_FILE))

@@ -25,13 +25,26 @@ def packed(name: str, value: Tensor) -> dict[str, Tensor]:
     return {name: numbers, name + SCALE: scales}
 
 
-def packed_in_four(name: str, value: Tensor) -> dict[str, Tensor]:
+def packed_in_four(name: str, value: Tensor, scale: Tensor | None = None) -> dict[str, Tensor]:
     """Return a matrix (rows, columns) as uint8 (rows, columns / 2) with fp16 scales (rows, columns / 64).
 
-    A tensor that does not divide so is kept in bfloat16.
+    A tensor that does not divide so is kept in bfloat16. scale: the scales, where they are known already.
     """
-    if value.dim() < 2 or value.shape[1] % GROUP:
+    if not divides(value):
         return {name: value.bfloat16()}
+    scale = scale_in_four(value) if scale is None else scale
+    grouped = value.detach().float().unflatten(1, (-1, GROUP))
+    numbers = (numbers_of(grouped, scale[..., None]) + 8).to(torch.uint8).flatten(1)
+    return {name: numbers[:, ::2] | numbers[:, 1::2] << 4, name + SCALE: scale.half()}
+
+
+def divides(value: Tensor) -> bool:
+    """Tell whether a tensor is a matrix whose rows fall into whole groups."""
+    return value.dim() == 2 and value.shape[1] % GROUP == 0
+
+
+def scale_in_four(value: Tensor) -> Tensor:
+    """Return the scales (rows, columns / 64) at which a matrix in four bits has the least error."""
     grouped = value.detach().float().unflatten(1, (-1, GROUP))
     largest = grouped.gather(-1, grouped.abs().argmax(-1, keepdim=True))
     best, least = torch.ones_like(largest), torch.full_like(largest, float("inf"))
@@ -40,8 +53,7 @@ def packed_in_four(name: str, value: Tensor) -> dict[str, Tensor]:
         scale = torch.where(scale == 0, 1.0, scale)
         error = (numbers_of(grouped, scale).mul(scale) - grouped).square().sum(-1, keepdim=True)
         best, least = torch.where(error < least, scale, best), torch.minimum(error, least)
-    numbers = (numbers_of(grouped, best) + 8).to(torch.uint8).flatten(1)
-    return {name: numbers[:, ::2] | numbers[:, 1::2] << 4, name + SCALE: best[..., 0].half()}
+    return best[..., 0]
 
 
 def numbers_of(grouped: Tensor, scale: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Exercise:
 
     spans: (start, end) characters of the passage that answer; empty where it does not tell, or where kind is
     "yes" or "no". answers: accepted words. document: what the passage was taken from. beside: passages of the
-    same document that do not tell.
+    same document that do not tell. among: passages with spans of accepted words, one or more of which answer.
     """
 
     question: str
@@ -39,6 +39,7 @@ class Exercise:
     document: str = ""
     held_out: bool = False
     beside: tuple[str, ...] = ()
+    among: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = ()
 
 
 def exercises(file: Path) -> Iterator[Exercise]:

@@ -38,9 +38,12 @@ from engine.training.readingloss import (
     span_score,
     token_spans,
 )
+from engine.training.rounding import round_reader
 from ingest.errors import BadInput
 
 THEIR_CONFIG, THEIR_WEIGHTS, THEIR_TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+MAY_TELL = 3
+ROUNDED_BY = 192  # held-out questions
 OF_A_LAYER = {  # our parts, and MPNet's
     "query": "attention.attn.q",
     "key": "attention.attn.k",
@@ -56,14 +59,16 @@ OF_A_LAYER = {  # our parts, and MPNet's
 @dataclass(frozen=True)
 class CrossSettings(Descent):
     """questions: of one step. letters: of a passage, as many as an answer's window has. frozen: lowest layers
-    that stay as they are. beside: passages of the same story that look like an answer and are none, beside
-    that which answers; of a question that is not about a story there is one, taken from all passages.
+    that stay as they are. beside: passages of the same book that look like an answer and are none, beside
+    that which answers; of a question that is not about a book there is one, taken from all passages. often:
+    how often a question as readers put it is asked while each other one is asked once.
     """
 
     questions: int = 12
     letters: int = 650
     frozen: int = 6
-    beside: int = 2
+    beside: int = 3
+    often: int = 1
     rate: float = 2e-4
     steady: float = 0.3
     average: float = 0.995
@@ -96,7 +101,8 @@ def rows_loss(reader: CrossReader, rows: Sequence[Row]) -> Tensor:
     """Return the loss of the rows of a step, a mean, as that of the reading layers.
 
     own    = −log P(start) − log P(end) of each row; what does not tell, or was cut off with the end of its
-             row, is answered by <s>, and where an answer stands twice, both places count
+             row, is answered by <s>, and where an answer stands twice, both places count. Of several
+             passages of a question that hold an accepted word, the likeliest alone counts, for two others
     shared = the same over all passages of a question together, without <s>
     """
     encodings = reader.rows([row.question for row in rows], [row.passage for row in rows])
@@ -109,10 +115,20 @@ def rows_loss(reader: CrossReader, rows: Sequence[Row]) -> Tensor:
             gold[at, places[first], 0] = gold[at, places[last], 1] = True
         if not spans:
             gold[at, 0] = True
-    own = (logits.logsumexp(1) - logits.masked_fill(~gold, float("-inf")).logsumexp(1)).mean()
     numbers = [row.number for row in rows]
+    own = (logits.logsumexp(1) - logits.masked_fill(~gold, float("-inf")).logsumexp(1)).sum(1) / 2
+    weights = weights_of(own.detach(), ~gold[:, 0, 0], torch.tensor(numbers))
     shared = [shared_loss(logits[:, 1:, side], gold[:, 1:, side], numbers) for side in (0, 1)]
-    return own + SHARED_WEIGHT * (shared[0] + shared[1]) / 2
+    return 2 * (own * weights).sum() / weights.sum() + SHARED_WEIGHT * (shared[0] + shared[1]) / 2
+
+
+def weights_of(losses: Tensor, told: Tensor, numbers: Tensor) -> Tensor:
+    """Return how much each row counts: of the passages that tell, for each question the likeliest, twice."""
+    weights = torch.where(told, 0.0, 1.0)
+    for number in numbers[told].unique():
+        mine = ((numbers == number) & told).nonzero().flatten()
+        weights[mine[losses[mine].argmin()]] = 2.0
+    return weights
 
 
 def read_by_length(reader: CrossReader, encodings: Sequence[Encoding]) -> Tensor:
@@ -131,6 +147,7 @@ def batches(
 ) -> Iterator[list[Row]]:
     """Yield the rows of one step after another, endlessly; the same settings give the same rows."""
     everything = [one for group in groups for one in group if one.kind == "span"]
+    everything += [one for one in everything if one.among] * (settings.often - 1)
     for turn in range(2**30):
         rng = random.Random(f"{settings.seed} {turn}")
         order = rng.sample(everything, len(everything))
@@ -143,8 +160,10 @@ def batches(
 def rows_of(
     exercise: Exercise, number: int, near: Neighbours, rng: random.Random, beside: int
 ) -> Iterator[Row]:
-    """Yield an exercise beside its own passage, and beside some that do not tell."""
-    yield Row(exercise.question, exercise.passage, exercise.spans, number)
+    """Yield an exercise beside passages that may tell, `MAY_TELL` at most, and beside some that do not."""
+    first, *more = exercise.among or ((exercise.passage, exercise.spans),)
+    for passage, spans in (first, *rng.sample(more, min(MAY_TELL - 1, len(more)))):
+        yield Row(exercise.question, passage, spans, number)
     own = rng.sample(exercise.beside, min(beside, len(exercise.beside)))
     for other in own or near.of(exercise, min(beside, 1)):
         yield Row(exercise.question, other, (), number)
@@ -178,7 +197,13 @@ class CrossRun(AveragedRun[CrossReader, list[Row]]):
         return passage_scores(self.trained, self.held_out)
 
     def ship(self, folder: Path) -> None:
-        save_crossreader(self.trained, folder)
+        some = sorted(self.held_out[:ROUNDED_BY], key=lambda one: len(one.passage))
+        rows = (
+            self.trained.rows([one.question for one in some], [one.passage for one in some]) if some else []
+        )
+        with self.multiplying():
+            scales = round_reader(self.trained, rows)
+        save_crossreader(self.trained, folder, scales)
 
 
 def starting_reader(folder: Path) -> CrossReader:

@@ -15,11 +15,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from engine.answering import reading
 from engine.answering.reading import Found, Span, Window, agreed, worth_reading_again
 from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
-from engine.sidenet.packed import InFour, packed_in_four, unpacked
+from engine.sidenet.packed import InFour, packed_in_four, scale_in_four, unpacked
 from engine.training import crossreading
 from engine.training.answers import Exercise
 from engine.training.neighbours import Neighbours
+from engine.training.readerquestions import reader_exercises
+from engine.training.rounding import round_reader, rounded
 from ingest.errors import BadInput
+from ingest.parse import parse
 from tests.engine.commands import parsed
 from tests.engine.killing import killed_after
 
@@ -239,3 +242,59 @@ def test_an_encoder_of_others_starts_with_its_own_weights(mpnet, reader, shorter
 def test_what_is_no_encoder_is_refused(tmp_path):
     with pytest.raises(BadInput, match="holds no MPNet"):
         crossreading.starting_reader(tmp_path)
+
+
+def test_of_passages_that_may_tell_the_likeliest_counts():
+    told = torch.tensor([True, True, False, True, False])
+    numbers = torch.tensor([0, 0, 0, 1, 1])
+    losses = torch.tensor([3.0, 1.0, 9.0, 5.0, 0.1])
+    assert crossreading.weights_of(losses, told, numbers).tolist() == [0, 2, 1, 2, 1]
+
+
+class TestRounding:
+    def matrices(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A matrix of four bits, what a run made of it, and inputs of few kinds."""
+        torch.manual_seed(0)
+        start = unpacked(packed_in_four("w", torch.randn(96, 256) / 25))["w"]
+        inputs = torch.randn(2000, 12) @ torch.randn(12, 256) + 0.1 * torch.randn(2000, 256)
+        return start, start + 2e-3 * torch.randn(96, 256), inputs
+
+    def test_a_matrix_does_what_it_did_where_the_nearest_numbers_forget(self):
+        start, learned, inputs = self.matrices()
+        scale = scale_in_four(learned)
+        kept = rounded(learned, scale, inputs.T @ inputs / len(inputs))
+        nearest = unpacked(packed_in_four("w", learned))["w"]
+        wanted = inputs @ learned.T
+        assert (inputs @ kept.T - wanted).norm() < 0.8 * (inputs @ nearest.T - wanted).norm()
+        torch.testing.assert_close(unpacked(packed_in_four("w", kept, scale))["w"], kept)
+        same = rounded(start, scale_in_four(start), inputs.T @ inputs)
+        torch.testing.assert_close(same, start)
+
+    def test_a_reader_is_rounded_where_it_learns(self, reader):
+        reader.layers[0].requires_grad_(False)
+        before = {name: value.clone() for name, value in reader.state_dict().items()}
+        scales = round_reader(reader, reader.rows(["Who?"] * 3, ["Tansy kept it.", "A hen.", "Quill."]))
+        assert scales and all(name.startswith("layers.1.") for name in scales)
+        for name, value in reader.state_dict().items():
+            assert torch.equal(value, before[name]) is (name not in scales), name
+
+
+def test_questions_about_whole_books_come_with_the_passages_found(tmp_path):
+    told = "Old Tansy kept the goose of the mill. " + "It rained on the mill and on the goose. " * 30
+    other = "The goose was grey, and the mill was old. " + "Nobody saw the goose that day. " * 30
+    (tmp_path / "mill.txt").write_text(f"{told}\n\n{other}\n\nTansy's goose. " + "The mill stood. " * 40)
+    file = tmp_path / "questions.jsonl"
+    rows = [
+        {"book": "mill.txt", "question": "Who kept the goose?", "accept": ["Tansy"]},
+        {"book": "mill.txt", "question": "Who kept the goose?", "accept": ["Quill"]},
+        {"book": "mill.txt", "question": "Who sold it?", "accept": ["Tansy"], "answerable": False},
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    (one,) = reader_exercises(file, tmp_path, parse)
+    assert one.question == "Who kept the goose?" and one.document == "mill.txt"
+    assert all("Tansy" in passage[slice(*spans[0])] for passage, spans in one.among)
+    assert one.beside and not any("Tansy" in passage for passage in one.beside)
+    rows_made = list(crossreading.rows_of(one, 0, Neighbours([]), random.Random(1), 2))
+    assert [bool(row.spans) for row in rows_made].count(True) == min(3, len(one.among))
+    with pytest.raises(BadInput, match="there is no"):
+        list(reader_exercises(file, tmp_path / "elsewhere", parse))
