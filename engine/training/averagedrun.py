@@ -203,7 +203,8 @@ def begin(
     heap.keep()
     rows = [one for file in arguments.answers for one in exercises(file)]
     rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
-    rows += [one for pair in arguments.readers for one in reader_exercises(*pair, arguments.parse_file)]
+    for questions, books in arguments.readers:
+        rows += reader_exercises(questions, books, arguments.parse_file)
     everything = grouped(rows, settings.seed)
     groups = [group for group in everything if not group[0].held_out]
     if not groups:
