@@ -10,7 +10,8 @@ from engine.cast.person import Cast
 from engine.shelf.words import STOP_WORDS
 
 WORD = re.compile(r"[^\W\d_]+")
-MARKED = re.compile(r"[?!.…？。؟]\W*$")
+ENDS = "?!.…？。؟"  # a question that has one of them at its end needs no other
+CLOSERS = " \t\n\"'”’»)"
 
 
 def with_capitals(question: str, cast: Callable[[], Cast], until: int) -> str:
@@ -28,4 +29,4 @@ def with_capitals(question: str, cast: Callable[[], Cast], until: int) -> str:
         if word[0].isupper() and word.lower() not in STOP_WORDS
     }
     asked = WORD.sub(lambda match: written.get(match[0], match[0]), question).strip()
-    return asked[0].upper() + asked[1:] + ("" if MARKED.search(asked) else "?")
+    return asked[0].upper() + asked[1:] + ("" if asked.rstrip(CLOSERS).endswith(tuple(ENDS)) else "?")

@@ -311,6 +311,18 @@ def card_of(page, title: str):
     return page.locator(".lm-card", has_text=title).first
 
 
+def choose(page, label: str) -> None:
+    """Click a radio button until it is chosen: what was done before may draw it anew under the pointer."""
+    radio = page.get_by_label(label)
+
+    def is_chosen() -> bool:
+        if not radio.is_checked():
+            radio.click()
+        return radio.is_checked()
+
+    until(is_chosen)
+
+
 def to_tab(page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.browser import ANSWERED, becomes, until, visiting
+from tests.app.browser import ANSWERED, becomes, choose, until, visiting
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -225,7 +225,7 @@ def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(page, nove
     page.get_by_label("Go to", exact=True).fill("Chapter 1")  # "This chapter" needs one that begins before
     page.keyboard.press("Enter")
     sync_api.expect(page.locator("#lm-place")).to_contain_text("Chapter 1")
-    page.get_by_label("Only what I have read").check()
+    choose(page, "Only what I have read")
     page.get_by_role("button", name="New talk").click()
     identifier = served.desk.shelf.entries()[0].id
     served.desk.shelf.read_to(identifier, 0)
@@ -243,7 +243,7 @@ def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(page, nove
     page.wait_for_selector("text=It was stopped.")
     assert position > 0 and slow_answers[-1] == {"until": f"char {position}"}
 
-    page.get_by_label("This chapter").check()
+    choose(page, "This chapter")
     page.get_by_label("Your question").fill("And here?")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_selector(".lm-live >> text=word1")
@@ -437,7 +437,7 @@ def test_writing_on_with_memory_beside_without(page, novel):
     upload(page, novel)
     open_book(page)
     page.get_by_role("tab", name="Write on").click()
-    page.get_by_label("At its end").check()
+    choose(page, "At its end")
     page.get_by_role("button", name="Write on").click()
     notes = page.locator(".lm-footnote", has_text="tokens of memory")
     sync_api.expect(notes).to_have_count(2)

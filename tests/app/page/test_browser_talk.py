@@ -12,6 +12,7 @@ from tests.app.browser import (
     becomes,
     begin_to_ask,
     card_of,
+    choose,
     compact,
     download,
     fresh_talk,
@@ -96,13 +97,13 @@ def test_a_bound_keeps_the_rest_of_the_book_out(reader):
     reader.wait_for_selector(".lm-leaf .lm-cursor")
     reader.get_by_role("button", name="I have read to here").click()
     reader.wait_for_selector(".lm-readto")
-    reader.get_by_label("Only what I have read").check()
+    choose(reader, "Only what I have read")
     told = ask(reader, QUESTIONS[3])
     assert 0 < memory_tokens(told) < whole / 2
     assert "Gareth" not in told.inner_text()
     assert not any(re.search("Chapter [23]", chip.inner_text()) for chip in told.locator(".lm-chip").all())
 
-    reader.get_by_label("This chapter").check()
+    choose(reader, "This chapter")
     told = ask(reader, QUESTIONS[2])
     assert 0 < memory_tokens(told) < whole / 2
     assert not any(re.search("Chapter [23]", chip.inner_text()) for chip in told.locator(".lm-chip").all())
@@ -111,7 +112,7 @@ def test_a_bound_keeps_the_rest_of_the_book_out(reader):
 def test_two_readers_share_one_voice_and_wait_for_nothing_else(reader, chromium, program, tmp_path):
     open_book(reader)
     to_tab(reader, "Write on")
-    reader.get_by_label("At its end").check()
+    choose(reader, "At its end")
     reader.get_by_label("Length in words").first.fill("300")
     visible(reader, "Write on").click()
     written = reader.locator(".lm-footnote", has_text="words so far")
