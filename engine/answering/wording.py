@@ -97,6 +97,6 @@ def _list(reading: Reading, confidence: float) -> Wording:
     least = LEAST_LISTED * reading.answers[0].score
     named = [found.spans[0] for found in reading.answers if found.score >= least][:MOST_LISTED]
     named.sort(key=lambda one: (one.document, one.start))
-    quoted = [f"“{one.text}”" for one in named]
-    text = quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
+    *others, last = (f"“{one.text}”" for one in named)
+    text = f"{', '.join(others)} and {last}" if others else last
     return Wording(text, tuple(named), confidence)
