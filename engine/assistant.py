@@ -10,7 +10,7 @@ within a token.
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +32,7 @@ from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.wording import quoted, worded
 from engine.cast.kept import kept_cast
+from engine.cast.person import Cast
 from engine.errors import Failure
 from engine.intake import How
 from engine.library import Library
@@ -332,8 +333,11 @@ class Assistant:
         name = asked.scope.single
         if name is None:
             return asked.question
-        cast = partial(kept_cast, self.shelf.paths.cast(name), self.library.document(name))
-        return with_capitals(asked.question, cast, asked.scope.ranges[name][1])
+        return with_capitals(asked.question, self._cast(name), asked.scope.ranges[name][1])
+
+    def _cast(self, name: str) -> Callable[[], Cast]:
+        """Return what gives who is who in a document, when it is called."""
+        return partial(kept_cast, self.shelf.paths.cast(name), self.library.document(name))
 
     def _unmade(self, ranges: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
         """List the books whose memory is still being made; one that cannot be used is told of elsewhere."""
@@ -391,8 +395,7 @@ class Assistant:
         document = self.library.document(name)
         low, high = scope.ranges[name]
         bounded = (low, high) != (0, len(document.text))
-        cast = partial(kept_cast, self.shelf.paths.cast(name), document)
-        told = telling(question, document, cast, low, high, bounded)
+        told = telling(question, document, self._cast(name), low, high, bounded)
         if told is None:
             return None
         cited = tuple(citation(document, name, *span, 1.0) for span in told.sentences)

@@ -55,6 +55,7 @@ MOST_NAMED = 8  # characters
 MINOR = 0.1  # of the mentions of who is named most often
 
 Span = tuple[int, int]
+Chapters = list[tuple[Span, ...]]  # sentences that are told of each
 WHICH = "Which one? Name it, as in “chapter 3”, or let answers come from this chapter alone."
 BEYOND = "The end lies beyond the place up to which I may read."
 
@@ -88,12 +89,9 @@ def telling(
         return Telling(sentences) if sentences else None
     if (who := WHO.fullmatch(asked)) is not None:
         figure = figure_called(who["name"], cast(), high)
-        spans = introductions(figure, document.text) if figure is not None else ()
-        return next((Telling((one,)) for one in spans if low <= one[0] and one[1] <= high), None)
+        span = introduced(figure, document.text, low, high) if figure is not None else None
+        return Telling((span,)) if span is not None else None
     return None
-
-
-Chapters = list[tuple[Span, ...]]
 
 
 def _part_told(asked: str, so_far: bool, bounded: bool) -> Callable[[Chapters], Chapters] | None:
@@ -143,21 +141,23 @@ def _characters(document: Document, cast: Cast, low: int, high: int, most: int) 
         return None
     names = [figure.name(high) for figure in named]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    introduced = [
-        next((one for one in introductions(figure, document.text) if low <= one[0] and one[1] <= high), None)
-        for figure in named
-    ]
-    sentences = tuple(dict.fromkeys(one for one in introduced if one is not None))
+    spans = [introduced(figure, document.text, low, high) for figure in named]
+    sentences = tuple(dict.fromkeys(one for one in spans if one is not None))
     return Telling(sentences, f"Named most often: {listed}.")
 
 
-def introductions(figure: Figure, text: str) -> list[Span]:
-    """Return the sentences that plainly say who a figure is, the best first."""
-    return [
-        (start, end)
-        for start, end in figure.introductions
-        if any(start <= one.start < end and says_who(text, one, end) for one in figure.namings)
-    ]
+def introduced(figure: Figure, text: str, low: int, high: int) -> Span | None:
+    """Return the best sentence within [low, high) that plainly says who a figure is, None where none does."""
+    return next(
+        (
+            (start, end)
+            for start, end in figure.introductions
+            if low <= start
+            and end <= high
+            and any(start <= one.start < end and says_who(text, one, end) for one in figure.namings)
+        ),
+        None,
+    )
 
 
 def figure_called(name: str, cast: Cast, until: int) -> Figure | None:

@@ -18,7 +18,6 @@ from engine.arguments import add_settings, natural, positive, settings_of, threa
 from engine.training.answers import Exercise, exercises, grouped
 from engine.training.checkpoint import read_state, write_state
 from engine.training.curves import StepLog, draw_scores
-from engine.training.readerquestions import reader_exercises
 from engine.training.stories import story_exercises
 from ingest.errors import BadInput
 
@@ -173,10 +172,6 @@ def add_run_arguments(parser: argparse.ArgumentParser, settings: Descent) -> Non
         "--stories", nargs=2, type=Path, action="append", default=[], metavar=("DOCUMENTS", "QUESTIONS"),
         help="documents in sections, and questions that name them",
     )  # fmt: skip
-    parser.add_argument(
-        "--readers", nargs=2, type=Path, action="append", default=[], metavar=("QUESTIONS", "BOOKS"),
-        help="questions as readers put them, as for evaluate readers, and the folder of their books",
-    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--every", type=positive, default=100, metavar="N", help="steps between checkpoints")
     parser.add_argument(
@@ -188,9 +183,11 @@ def add_run_arguments(parser: argparse.ArgumentParser, settings: Descent) -> Non
 
 
 def begin(
-    arguments: argparse.Namespace, kind: type[Settings]
+    arguments: argparse.Namespace, kind: type[Settings], more: Iterable[Exercise] = ()
 ) -> tuple[Settings, list[list[Exercise]], list[Exercise]]:
     """Return the settings of a run, the exercises to learn from by passage, and those that are scored.
+
+    more: exercises that this kind of run learns from beside the others.
 
     Raises
     ------
@@ -203,13 +200,10 @@ def begin(
     heap.keep()
     rows = [one for file in arguments.answers for one in exercises(file)]
     rows += [one for pair in arguments.stories for one in story_exercises(*pair)]
-    for questions, books in arguments.readers:
-        rows += reader_exercises(questions, books, arguments.parse_file)
+    rows += more
     everything = grouped(rows, settings.seed)
     groups = [group for group in everything if not group[0].held_out]
     if not groups:
-        raise BadInput(
-            "there are no questions to learn from; name files with --answers, --stories or --readers"
-        )
+        raise BadInput("there are no questions to learn from; name files with --answers or --stories")
     kept = [one for group in everything if group[0].held_out for one in group if one.spans]
     return settings, groups, kept[: arguments.held_out]

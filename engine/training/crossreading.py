@@ -30,6 +30,7 @@ from engine.training.answers import Exercise
 from engine.training.averagedrun import PRECISIONS, AveragedRun, Descent, add_run_arguments, begin
 from engine.training.checkpoint import keep_options
 from engine.training.neighbours import Neighbours
+from engine.training.readerquestions import reader_exercises
 from engine.training.readingloss import (
     SHARED_WEIGHT,
     TOGETHER,
@@ -198,11 +199,11 @@ class CrossRun(AveragedRun[CrossReader, list[Row]]):
 
     def ship(self, folder: Path) -> None:
         some = sorted(self.held_out[:ROUNDED_BY], key=lambda one: len(one.passage))
-        rows = (
-            self.trained.rows([one.question for one in some], [one.passage for one in some]) if some else []
-        )
-        with self.multiplying():
-            scales = round_reader(self.trained, rows)
+        scales = {}
+        if some:
+            rows = self.trained.rows([one.question for one in some], [one.passage for one in some])
+            with self.multiplying():
+                scales = round_reader(self.trained, rows)
         save_crossreader(self.trained, folder, scales)
 
 
@@ -254,13 +255,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_run_arguments(parser, CrossSettings())
     parser.add_argument(
+        "--readers", nargs=2, type=Path, action="append", default=[], metavar=("QUESTIONS", "BOOKS"),
+        help="questions as readers put them, as for evaluate readers, and the folder of their books",
+    )  # fmt: skip
+    parser.add_argument(
         "--start", type=Path, required=True, metavar="DIR", help="an MPNet, or an earlier run"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, save; return the exit code 0."""
-    settings, groups, held_out = begin(arguments, CrossSettings)
+    asked = (
+        one
+        for questions, books in arguments.readers
+        for one in reader_exercises(questions, books, arguments.parse_file)
+    )
+    settings, groups, held_out = begin(arguments, CrossSettings, asked)
     torch.manual_seed(settings.seed)
     reader = starting_reader(arguments.start)
     keep_options(arguments.out, dataclasses.asdict(settings))

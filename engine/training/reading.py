@@ -46,17 +46,17 @@ class ReadingSettings(Descent):
     window: int = 256
 
 
-def texts_of(lesson: Sequence[Exercise]) -> list[str]:
-    """Return the passages of exercises, and those that do not tell."""
-    return [text for one in lesson for text in (one.passage, *one.beside)]
+def texts_of(lesson: Sequence[Exercise], passages: int) -> list[str]:
+    """Return what is read of exercises: their passages, and those that do not tell, `passages` for each."""
+    return [text for one in lesson for text in (one.passage, *one.beside[: passages - 1])]
 
 
-def lessons(groups: Sequence[list[Exercise]], store: StateStore) -> Iterator[list[Exercise]]:
+def lessons(groups: Sequence[list[Exercise]], store: StateStore, passages: int) -> Iterator[list[Exercise]]:
     """Yield the exercises on some passages after the others, again and again, once their states are there."""
     while True:
         for first in range(0, len(groups), LESSON):
             lesson = [one for group in groups[first : first + LESSON] for one in group]
-            store.add([one.question for one in lesson], texts_of(lesson))
+            store.add([one.question for one in lesson], texts_of(lesson, passages))
             yield lesson
 
 
@@ -65,7 +65,7 @@ def batches(
 ) -> Iterator[list[Reading]]:
     """Yield the rows of one step after another; the same settings give the same rows."""
     near = Neighbours(group[0].passage for group in groups) if settings.passages > 1 else None
-    for number, lesson in enumerate(lessons(groups, store)):
+    for number, lesson in enumerate(lessons(groups, store, settings.passages)):
         rng = random.Random(f"{settings.seed} {number}")
         rng.shuffle(lesson)
         size = settings.questions * SORTED
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.only_states:
         for first in range(0, len(groups), LESSON):
             part = [one for group in groups[first : first + LESSON] for one in group]
-            store.add([one.question for one in part], texts_of(part))
+            store.add([one.question for one in part], texts_of(part, settings.passages))
             print(f"{first + LESSON} of {len(groups)} passages", flush=True)
         return 0
     keep_options(arguments.out, dataclasses.asdict(settings))

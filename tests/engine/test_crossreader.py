@@ -298,3 +298,9 @@ def test_questions_about_whole_books_come_with_the_passages_found(tmp_path):
     assert [bool(row.spans) for row in rows_made].count(True) == min(3, len(one.among))
     with pytest.raises(BadInput, match="there is no"):
         list(reader_exercises(file, tmp_path / "elsewhere", parse))
+
+
+def test_a_run_of_which_nothing_is_held_out_is_kept_too(answers, mpnet, tmp_path, shorter):
+    out = tmp_path / "alone"
+    assert crossreading.run(command(answers, mpnet, out, "--held-out", 0)) == 0
+    assert load_crossreader(out) is not None
