@@ -167,6 +167,14 @@ def inside(node) -> list:
     return [argument] if name == "ATOMIC_GROUP" else []
 
 
+def repeats(tree) -> bool:
+    """Whether any part may stand more than once: without one, each place takes a look of bounded length."""
+    return any(
+        (str(name).endswith("REPEAT") and argument[1] > 1) or any(map(repeats, inside((name, argument))))
+        for name, argument in tree
+    )
+
+
 def literals(tree) -> set[int]:
     found = set()
     for node in tree:
@@ -230,6 +238,8 @@ def impatient():
 def steep_input(found: Found) -> str | None:
     """What makes a pattern slow, in words; None where nothing does."""
     parts = Parts(found.pattern)
+    if not repeats(parts.tree):
+        return None
     for (lead, run), tail, method in product(parts.hostile(), ("", "\0", "a\n"), sorted(found.methods)):
         try:
             steep = is_steep(getattr(found.pattern, method), partial(parts.text, lead, run, tail))

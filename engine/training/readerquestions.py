@@ -1,7 +1,8 @@
 """Questions as readers put them about whole books, beside the passages that full text finds for them.
 
-Which of the passages that hold an accepted word answers is not known: the run takes the one that it finds
-likeliest. The others show what looks like an answer and is none.
+Some tell where in the book their answer stands. Of the others it is not known which of the passages that hold
+an accepted word answers: the run takes the one that it finds likeliest. The passages without one show what
+looks like an answer and is none.
 """
 
 import re
@@ -29,7 +30,9 @@ Span = tuple[int, int]
 def reader_exercises(questions: Path, books: Path, parse: Callable[[Path], Document]) -> Iterator[Exercise]:
     """Yield an exercise for every question whose accepted words stand in a few of the passages found.
 
-    questions: JSON lines of book, question, accept. books: the folder of the files that they name.
+    questions: JSON lines of book, question, accept; `before` and `after`, where they are given, are the words
+    of the book around the first accepted words, at the place that answers. books: the folder of the files
+    that they name.
 
     Raises
     ------
@@ -63,6 +66,8 @@ def _of_book(document: Document, book: str, rows: Sequence[dict]) -> Iterator[Ex
                 held.append((passage, spans))
             elif rank < FIRST:
                 beside.append(passage)
+        if "before" in row:
+            held = list(_told(text, windows, row))
         if beside and 0 < len(held) <= EVERYWHERE:
             (passage, spans), accept = held[0], tuple(row["accept"])
             yield Exercise(
@@ -85,3 +90,15 @@ def _accepted(text: str, window: Span, accept: Sequence[str], names: Sequence[Sp
                     first, last = whole
             found.add((first - start, last - start))
     return tuple(sorted(found))
+
+
+def _told(text: str, windows: Sequence[Span], row: dict) -> Iterator[tuple[str, tuple[Span, ...]]]:
+    """Yield the windows that hold the place of an answer, with the place in each."""
+    parts = [r"\s+".join(map(re.escape, row[key].split())) for key in ("before", "after")]
+    answer = r"\s+".join(map(re.escape, row["accept"][0].split()))
+    found = re.search(rf"{parts[0]}\s*({answer})\s*{parts[1]}", text)
+    if found is not None:
+        first, last = found.span(1)
+        for start, end in windows:
+            if start <= first and last <= end:
+                yield text[start:end], ((first - start, last - start),)

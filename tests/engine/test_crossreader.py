@@ -300,6 +300,22 @@ def test_questions_about_whole_books_come_with_the_passages_found(tmp_path):
         list(reader_exercises(file, tmp_path / "elsewhere", parse))
 
 
+def test_a_question_may_tell_where_its_answer_stands(tmp_path):
+    filler = "It rained on the mill and on the goose. " * 30
+    (tmp_path / "mill.txt").write_text(
+        f"Tansy saw the goose. {filler}\n\nThat day Tansy\nkept it. {filler}\n\nThe goose. {filler * 2}"
+    )
+    row = {"book": "mill.txt", "question": "Who kept the goose?", "accept": ["Tansy"]}
+    file = tmp_path / "questions.jsonl"
+    file.write_text(json.dumps(row | {"before": "That day", "after": "kept"}))
+    (one,) = reader_exercises(file, tmp_path, parse)
+    assert one.among
+    for passage, ((start, end),) in one.among:
+        assert passage[start:end] == "Tansy" and passage[end:].split()[:1] == ["kept"]
+    file.write_text(json.dumps(row | {"before": "That night", "after": "kept"}))
+    assert not list(reader_exercises(file, tmp_path, parse))
+
+
 def test_a_run_of_which_nothing_is_held_out_is_kept_too(answers, mpnet, tmp_path, shorter):
     out = tmp_path / "alone"
     assert crossreading.run(command(answers, mpnet, out, "--held-out", 0)) == 0
