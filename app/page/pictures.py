@@ -41,7 +41,7 @@ def routes(books: Books) -> list[Route]:
     async def cover(request: Request) -> Response:
         path = await asyncio.to_thread(_cover, books, **request.path_params)
         if path is None:
-            return Response(status_code=204, headers=HEADERS)  # a 404 stands as a fault in the browser's log
+            return PlainTextResponse("It has no cover.", 404, headers=HEADERS)
         return FileResponse(path, media_type=TYPES[path.suffix], headers=HEADERS)
 
     async def printed(request: Request) -> Response:
