@@ -1,7 +1,7 @@
 """The heap: what was freed goes back to the system, and so do mapped pages that nobody looks at now.
 
-The C library would keep the one for later. Weights and banks lie on the disk anyway; who wants them again has
-them back at once, out of the system's own memory of files.
+The C library would keep the one for later. Weights and banks lie on the disk anyway; who wants them again
+reads them from there.
 """
 
 import ctypes
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 READ_IN_PLACE = (".safetensors", ".bin")  # weights, banks
-_DONT_NEED = 4  # MADV_DONTNEED
+# MADV_PAGEOUT. MADV_DONTNEED empties whatever lies there: where another thread lets go of a mapping meanwhile
+# and gets memory of its own in its place, that is lost, and the process with it
+_PAGE_OUT = 21
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt
 _MOST_KEPT = 2**31 - 1  # bytes
 _REGION = re.compile(r"([0-9a-f]+)-([0-9a-f]+) .* (/.*)")
-_OWN = ("Anonymous", "Swap")  # pages that no longer are the file's
 
 
 @cache
@@ -36,8 +37,8 @@ def give_back() -> bool:
     if library is None:
         return False
     with suppress(OSError):  # a system that does not tell what it has mapped
-        for start, size in _unchanged(Path("/proc/self/smaps").read_text()):
-            library.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _DONT_NEED)
+        for start, size in _mapped(Path("/proc/self/maps").read_text()):
+            library.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _PAGE_OUT)
     return bool(library.malloc_trim(0))
 
 
@@ -52,15 +53,10 @@ def keep() -> None:
         library.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
 
 
-def _unchanged(regions: str) -> Iterator[tuple[int, int]]:
-    """Yield (address, bytes) of the files that are read where they lie and were never written to."""
-    place: tuple[int, int] | None = None
+def _mapped(regions: str) -> Iterator[tuple[int, int]]:
+    """Yield (address, bytes) of the files that are read where they lie."""
     for line in regions.splitlines():
-        name, _, value = line.partition(":")
-        if name in _OWN and place and value.split()[0] != "0":
-            place = None
-        elif name == "VmFlags" and place:
-            yield place
-        elif (found := _REGION.fullmatch(line)) is not None:
+        found = _REGION.fullmatch(line)
+        if found is not None and found[3].endswith(READ_IN_PLACE):
             start, end = int(found[1], 16), int(found[2], 16)
-            place = (start, end - start) if found[3].endswith(READ_IN_PLACE) else None
+            yield start, end - start

@@ -1,5 +1,7 @@
 """What is given back of memory: never anything that was written."""
 
+import ctypes
+import mmap
 import subprocess
 import sys
 
@@ -43,12 +45,22 @@ def test_what_was_written_over_a_file_stays(tmp_path):
     assert changed[500_000] == 7 and not file.read_bytes().strip(b"\0")
 
 
-def test_only_unchanged_weights_and_banks_are_named():
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what is mapped is asked of Linux")
+def test_memory_that_took_the_place_of_a_file_meanwhile_stays(monkeypatch):
+    place = mmap.mmap(-1, 1 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    place[:] = b"x" * len(place)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(place))
+    monkeypatch.setattr(heap, "_mapped", lambda regions: [(address, len(place))])
+    heap.give_back()
+    assert place[:] == b"x" * len(place)
+
+
+def test_only_weights_and_banks_are_named():
     regions = "".join(
-        f"{start}000-{end}000 rw-p 00000000 fe:00 22 {path}\nAnonymous: {dirty} kB\nVmFlags: rd\n"
-        for start, end, path, dirty in [
-            ("10", "12", "/home/a/my model.safetensors", 0), ("20", "22", "/home/a/b.safetensors", 4),
-            ("30", "31", "/lib/libc.so", 0), ("40", "44", "/home/a/states.7.bin", 0),
+        f"{start}000-{end}000 rw-p 00000000 fe:00 22                         {path}\n"
+        for start, end, path in [
+            ("10", "12", "/home/a/my model.safetensors"), ("30", "31", "/lib/libc.so"),
+            ("40", "44", "/home/a/states.7.bin"), ("50", "51", "[heap]"),
         ]
     )  # fmt: skip
-    assert list(heap._unchanged(regions)) == [(0x10000, 0x2000), (0x40000, 0x4000)]
+    assert list(heap._mapped(regions)) == [(0x10000, 0x2000), (0x40000, 0x4000)]
