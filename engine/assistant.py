@@ -30,7 +30,7 @@ from engine.answering.reading import READ, read
 from engine.answering.structure import structure_answer
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
-from engine.answering.wording import quoted, worded
+from engine.answering.wording import asks_yes_or_no, quoted, worded
 from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
 from engine.errors import Failure
@@ -45,6 +45,7 @@ from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
 from engine.shelf.talks import Message
 from engine.sidenet.reading import Calibration
+from engine.sidenet.reranker import Reranker
 from engine.talkmemory import recalled, remember
 from engine.utterance import Utterance
 from ingest.errors import BadInput
@@ -274,10 +275,8 @@ class Assistant:
             yield from utterance.told(known)
             return
         asked = self._asked(scope, question, turns)
-        reader = self.library.model.reader
-        if reader is not None and not is_small_talk(question):
-            calibration = reader.calibration if least is None else replace(reader.calibration, least=least)
-            yield from utterance.read(lambda: self._read(asked, calibration))
+        if self.library.model.reader is not None and not is_small_talk(question):
+            yield from utterance.read(lambda: self._read(asked, least))
             return
         early = tuple(name for name in asked.ranges if self.shelf.get(name).state != "ready")
         stretches = [
@@ -302,13 +301,14 @@ class Assistant:
         for event in utterance.generated(self.reader, self._prompt(asked, found), stretches, found):
             yield replace(event, answer=replace(event.answer, early=early)) if event.answer else event
 
-    def _read(self, asked: Asked, calibration: Calibration) -> Answer:
+    def _read(self, asked: Asked, least: float | None) -> Answer:
         """Answer with what the reading layers find in the best passages."""
         question, ranges = in_full(self._spelled(asked), asked.turns), asked.ranges
         early = self._unmade(ranges)
         hits = find_passages(question, self.library, ranges)[:READ]
-        reading = read(question, self.library, hits, ranges)
-        said = worded(asked.question, reading, calibration)
+        reranker = None if asks_yes_or_no(asked.question) else self.library.model.reranker
+        reading = read(question, self.library, hits, ranges, reranker)
+        said = worded(asked.question, reading, self._calibration(reranker, least))
         score = round(said.confidence, 3)
         read_from = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in hits)
         reads = tuple(Read(one.document, one.start, one.end, one.probability) for one in said.spans)
@@ -327,6 +327,13 @@ class Assistant:
             trace=Trace((TokenReads(said.text, reads),), (), read_from) if hits else None,
             reading=reading,
         )
+
+    def _calibration(self, reranker: Reranker | None, least: float | None) -> Calibration:
+        """Return how scores become confidences. least: below which nothing is answered, if it is told."""
+        layers = self.library.model.reader
+        assert layers is not None
+        fitted = layers.calibration if reranker is None else reranker.config.calibration
+        return fitted if least is None else replace(fitted, least=least)
 
     def _spelled(self, asked: Asked) -> str:
         """Return a question to one book with the capitals of the names in it, where it was typed without."""

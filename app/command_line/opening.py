@@ -27,6 +27,7 @@ NOT_READING = {
     "make-questions",
     "train-reader",
     "train-crossreader",
+    "train-reranker",
     "evaluate",
     "bench",
 }

@@ -11,8 +11,9 @@ from itertools import zip_longest
 
 from engine.answering.answer import Citation
 from engine.answering.evidence import content_stems, stems_of
+from engine.answering.found import Found, Span
 from engine.answering.passages import Chosen
-from engine.answering.reading import Found, Reading, Span
+from engine.answering.reading import Reading
 from engine.shelf.fulltext import Hit
 from ingest.document import Document
 from ingest.passages import sentences

@@ -115,7 +115,9 @@ def chat_ids(tokenizer: Any, instruction: str, turns: Sequence[Turn], message: s
 
 
 def without_marks(tokenizer: Any, text: str) -> str:
-    """Text in which no special token of the tokenizer stands any more."""
-    for mark in getattr(tokenizer, "all_special_tokens", ()):
+    """Break up what the tokenizer takes for a special token, whether it has a name for it or not."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    marks = {one.content for one in added if one.special} | set(getattr(tokenizer, "all_special_tokens", ()))
+    for mark in sorted(marks):
         text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
     return text

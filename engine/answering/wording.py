@@ -7,7 +7,8 @@ answered. Both are data of the checkpoint (`Calibration`), fitted by `evaluate r
 import re
 from dataclasses import dataclass
 
-from engine.answering.reading import Found, Reading, Span
+from engine.answering.found import Found, Span
+from engine.answering.reading import Reading
 from engine.sidenet.reading import Calibration
 
 NOT_SURE = "I did not find a sure answer."

@@ -1,10 +1,11 @@
-"""A Llama model by itself: what `transformers` computes, without the seconds and the memory it takes to load.
+"""A Llama or Qwen2 model by itself: what `transformers` computes, without its seconds and memory to load.
 
     x += W_o Attn(rope(W_q n), rope(W_k n), W_v n)        n = norm(x)
     x += W_down (silu(W_gate m) ⊙ W_up m)                 m = norm(x)
 
-The copies that this program keeps of GGUF files, of the one that comes along too, are run by it; its parts
-have the names that `transformers` gives them. Whatever else a model may be is left to `transformers`.
+Qwen2's queries, keys and values have a bias. The copies that this program keeps of GGUF files, of the one
+that comes along too, are run by it; its parts have the names that `transformers` gives them. Whatever else a
+model may be is left to `transformers`.
 """
 
 import json
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 NO_WEIGHTS = {"device": "meta"}
+HAS_BIAS = {"llama": False, "qwen2": True}  # of queries, keys and values
 NAMED_DTYPES = ("float32", "float16", "bfloat16")
 Turn = tuple[Tensor, Tensor]
 
@@ -37,12 +39,12 @@ def own_config(folder: Path) -> OwnConfig | None:
     config = OwnConfig(**json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
     rotary = getattr(config, "rope_parameters", None) or {}
     is_own = (
-        config.model_type == "llama"
+        config.model_type in HAS_BIAS
         and is_plain(config)
         and set(rotary) == {"rope_theta", "rope_type"}
         and rotary["rope_type"] == "default"
-        and not config.attention_bias
-        and not config.mlp_bias
+        and not getattr(config, "attention_bias", False)
+        and not getattr(config, "mlp_bias", False)
         and config.dtype in NAMED_DTYPES
         and not hasattr(config, "quantization_config")
     )
@@ -85,11 +87,11 @@ class Llama(nn.Module):
 
     def in_transformers(self) -> "PreTrainedModel":
         """Return the same model as `transformers` runs it, on the same weights."""
-        from transformers import LlamaConfig, LlamaForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM
 
-        config = LlamaConfig(**vars(self.config))
+        config = AutoConfig.for_model(**vars(self.config))
         with torch.device("meta"):
-            twin = LlamaForCausalLM(config).eval()
+            twin = AutoModelForCausalLM.from_config(config).eval()
         for name, module in self.named_modules():
             if name and not any(module.children()) and not isinstance(module, Rotary):
                 twin.set_submodule(name, module)
@@ -151,7 +153,7 @@ class Attention(nn.Module):
         )
         self.head_dim = getattr(config, "head_dim", None) or width // self.heads
         self.q_proj, self.k_proj, self.v_proj = (
-            nn.Linear(width, heads * self.head_dim, bias=False, **NO_WEIGHTS)
+            nn.Linear(width, heads * self.head_dim, bias=HAS_BIAS[config.model_type], **NO_WEIGHTS)
             for heads in (self.heads, self.kv_heads, self.kv_heads)
         )
         self.o_proj = nn.Linear(self.heads * self.head_dim, width, bias=False, **NO_WEIGHTS)

@@ -178,7 +178,7 @@ def _packed(source: Source, paths: Paths, placement: Placement) -> Backbone:
         file = next(iter(sorted(folder.glob("model*.safetensors"))), folder / "config.json")
         source = replace(source, folder=folder)
     name = source.name.replace("/", "--")
-    copy = kept_copy(paths, f"{name}-{_sampled(file)}-{kind}", partial(_pack, source, placement))
+    copy = kept_copy(paths, f"{name}-{_sampled(file)}-{kind}", partial(pack_source, source, placement))
     config = _config(source, copy)
     return Backbone(load_packed(copy, config), _tokenizer(source, copy), source.name, placement)
 
@@ -212,7 +212,7 @@ def _weights(folder: Path | str, config: "OwnConfig | PreTrainedConfig", dtype: 
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
 
 
-def _pack(source: Source, placement: Placement, scratch: Path) -> None:
+def pack_source(source: Source, placement: Placement, scratch: Path) -> None:
     """Write the packed copy of a model to a folder."""
     from transformers import AutoConfig, AutoTokenizer
 

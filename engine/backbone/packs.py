@@ -6,6 +6,7 @@ float32. PyTorch's kernels take bfloat16 rows, and are quick where the processor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -13,11 +14,18 @@ from torch import Tensor
 
 GROUP = 32
 ROWS = 16  # the kernel's unit
+MANY = 32  # rows from which a matrix of eight bits is unpacked first: of 600 in a quarter of the time
 
 
 def is_quick() -> bool:
     """Tell whether this processor has a quick kernel for packed matrices."""
     return torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 by itself, four times as fast as float32."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def layout() -> str:
@@ -106,6 +114,10 @@ class EightBits:
 
     def times(self, rows: Tensor) -> Tensor:
         """Return rows (n, in) times the matrix, (n, out), in the dtype that the rows have."""
+        if len(rows) >= MANY:
+            dtype = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+            whole = F.linear(rows.to(dtype), self.packed.to(dtype))
+            return (whole * self.scales).to(rows.dtype)
         product = torch.ops.aten._weight_int8pack_mm
         return product(rows.to(torch.bfloat16), self.packed, self.scales).to(rows.dtype)
 

@@ -8,7 +8,6 @@ it has them (`rows.py`); a large model of few bits stays in few bits: float32 wo
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
 
 import psutil
 import torch
@@ -145,9 +144,3 @@ def require_memory(weights: int, placement: Placement) -> None:
         f"the model needs {needed / 1e9:,.1f} GB of memory in {placement.precision}, and"
         f" {free / 1e9:,.1f} GB are free on {placement.device}; {way}"
     )
-
-
-@cache
-def multiplies_bfloat16() -> bool:
-    """Tell whether the processor multiplies bfloat16 by itself, four times as fast as float32."""
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

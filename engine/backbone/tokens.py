@@ -1,6 +1,6 @@
 """A tokenizer by itself: what `transformers` gives, without the seconds that loading it takes.
 
-For the model that comes along. Those of other files, and their chat templates, are `transformers`' to read:
+For the models that come along. Those of other files, and their chat templates, are `transformers`' to read:
 it knows their kinds, and shuts hostile ones in more tightly.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 
 CONFIG_FILE, TOKENIZER_FILE, TEMPLATE_FILE = (
     "tokenizer_config.json",
@@ -19,7 +19,10 @@ CONFIG_FILE, TOKENIZER_FILE, TEMPLATE_FILE = (
     "chat_template.jinja",
 )
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
-KNOWN = {*NAMED, "backend", "is_local", "local_files_only", "model_max_length", "tokenizer_class"}
+# of `transformers`, those that add nothing to what the file says
+CLASSES = ("TokenizersBackend", "Qwen2Tokenizer")
+KNOWN = {*NAMED, "backend", "is_local", "local_files_only", "model_max_length", "tokenizer_class",
+         "add_prefix_space"}  # fmt: skip
 
 
 class OwnTokenizer:
@@ -38,6 +41,11 @@ class OwnTokenizer:
     def all_special_tokens(self) -> list[str]:
         """The marks that begin, end, fill and stand for the unknown, each once."""
         return list(dict.fromkeys(self._named.values()))
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """The tokens that are no part of the vocabulary proper, by their ids."""
+        return self._tokenizer.get_added_tokens_decoder()
 
     @property
     def bos_token_id(self) -> int | None:
@@ -109,7 +117,8 @@ def own_tokenizer(folder: Path) -> OwnTokenizer | None:
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     named = {name: config[name] for name in NAMED if config.get(name) is not None}
     is_own = (
-        config.get("tokenizer_class") == "TokenizersBackend"
+        config.get("tokenizer_class") in CLASSES
+        and not config.get("add_prefix_space")
         and set(config) <= KNOWN
         and all(isinstance(token, str) for token in named.values())
         and (folder / TOKENIZER_FILE).is_file()

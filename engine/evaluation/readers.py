@@ -7,11 +7,10 @@ words to `accept` (LiteraryQA, NarrativeQA) are right from half of the words on,
 """
 
 import argparse
-import dataclasses
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,6 +27,7 @@ from engine.library import Library
 from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for
 from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
+from engine.sidenet.reranker import keep_config
 from engine.training.questions import read_rows
 from ingest.errors import BadInput
 
@@ -144,7 +144,7 @@ def fitted(asked: Sequence[Asked]) -> Calibration:
     optimiser.step(loss)
     offset, slope, margin = (round(value, 4) for value in weights.tolist())
     calibration = Calibration(offset, slope, margin)  # scores hold the weight of ranks already
-    return dataclasses.replace(calibration, least=threshold(asked, calibration))
+    return replace(calibration, least=threshold(asked, calibration))
 
 
 def threshold(asked: Sequence[Asked], calibration: Calibration) -> float:
@@ -210,7 +210,10 @@ def run(arguments: argparse.Namespace) -> int:
             folder = arguments.sidenet or checkpoint_for(backbone)
             if folder is None or library.model.reader is None:
                 raise Failure("there are no reading layers to calibrate; train some with train-reader")
-            keep_calibration(folder, fitted(asked))
+            if (reranker := library.model.reranker) is None:
+                keep_calibration(folder, fitted(asked))
+            else:
+                keep_config(folder, replace(reranker.config, calibration=fitted(asked)))
             print(f"calibration kept in {folder}: {fitted(asked)}")
     values = summary(asked)
     results = {"summary": values, "questions": [asdict(one) for one in asked]}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.answering.reading import ARTICLES
+from engine.answering.found import ARTICLES
 from engine.training.questions import read_rows
 
 LONGEST_PASSAGE = 1500  # characters

@@ -4,7 +4,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from engine.answering.reading import ARTICLES
+from engine.answering.found import ARTICLES
 from engine.training.answers import WORD, Exercise
 
 

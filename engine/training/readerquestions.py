@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from engine.answering.reading import widened
+from engine.answering.windows import widened
 from engine.cast.names import find_names
 from engine.training.answers import Exercise
 from engine.training.neighbours import FoundPassages

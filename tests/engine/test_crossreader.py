@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from engine.answering import reading
-from engine.answering.reading import Found, Span, Window, agreed, worth_reading_again
+from engine.answering.found import Found, Span, agreed
+from engine.answering.reading import worth_reading_again
+from engine.answering.windows import Window
 from engine.sidenet.crossreader import CrossConfig, CrossReader, joint, load_crossreader, save_crossreader
 from engine.sidenet.packed import InFour, packed_in_four, scale_in_four, unpacked
 from engine.training import crossreading

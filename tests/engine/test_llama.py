@@ -38,7 +38,7 @@ print("transformers" in sys.modules)
 """
 
 
-@pytest.fixture(params=["llama", "llama-untied-wide-heads"])
+@pytest.fixture(params=["llama", "llama-untied-wide-heads", "qwen2"])
 def pair(request, tmp_path, tiny_tokenizer):
     """Our model of a folder, and the one of `transformers` that wrote it."""
     theirs = tiny_model(request.param)
@@ -88,7 +88,7 @@ def test_transformers_can_run_the_same_weights(pair):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"model_type": "qwen2"},
+        {"model_type": "qwen3"},
         {"attention_bias": True},
         {"mlp_bias": True},
         {"rope_parameters": {"rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0}},

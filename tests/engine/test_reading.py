@@ -9,9 +9,11 @@ import torch
 
 from engine.answering.citing import nearest
 from engine.answering.early import awaited, can_better
+from engine.answering.found import Found, Span, joined, repeats, trimmed
 from engine.answering.history import in_full
 from engine.answering.prompt import Turn
-from engine.answering.reading import Found, Reading, Span, joined, read, repeats, trimmed, widened
+from engine.answering.reading import Reading, read
+from engine.answering.windows import widened
 from engine.answering.wording import NOT_SURE, asks_yes_or_no, quoted, worded
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone

@@ -210,6 +210,7 @@ MODELLESS = {"bench retrieval", "bench bank", "bench start", "bench page", "benc
 MODELLESS |= {
     "make-questions",
     "train-crossreader",
+    "train-reranker",
     "bench adding",
     "bench fuzz",
     "bench kills",

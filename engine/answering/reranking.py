@@ -1,0 +1,79 @@
+"""Weighing the answers found by a language model that reads the passages they stand in side by side."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from engine.answering.found import Found
+from engine.answering.prompt import chat_ids
+from engine.answering.windows import Window
+from engine.sidenet.crossreader import joint
+from engine.sidenet.reranker import Reranker
+
+WEIGHED = 8  # answers
+TOLD_NOT = "not told."
+INSTRUCTION = (
+    "You answer questions about a book. Use only the passages. Answer with as few words as possible, copied "
+    f"from the passages. If the passages do not tell, answer: {TOLD_NOT}"
+)
+
+
+def reranked(
+    reranker: Reranker,
+    question: str,
+    answers: Sequence[Found],
+    windows: Sequence[Window],
+    texts: Mapping[str, str],
+) -> tuple[Found, ...]:
+    """Return the best answers, best first, with their joint scores: score(both)^(1−τ) · P(answer | read)^τ.
+
+    windows: those found, of which the reranker reads the ones that the answers stand in.
+    """
+    best = answers[:WEIGHED]
+    if not best:
+        return ()
+    tokenizer, share = reranker.backbone.tokenizer, reranker.config.share
+    passages = [passage(one, texts) for one in together(best, windows, reranker.config.passages)]
+    prompt = prompt_ids(tokenizer, question, passages)
+    chances = reranker.log_likelihoods(prompt, [answer_ids(tokenizer, one.text) for one in best])
+    weighed = [
+        replace(one, score=joint(one.score, math.exp(chance), share))
+        for one, chance in zip(best, chances, strict=True)
+    ]
+    return tuple(sorted(weighed, key=lambda one: -one.score))
+
+
+def together(answers: Sequence[Found], windows: Sequence[Window], most: int) -> list[Window]:
+    """Return the windows that hold the answers' best places, then those found first, in the book's order."""
+    by_rank = sorted(windows, key=lambda one: one.rank)
+    held = [one for found in answers for one in by_rank if holds(one, found)]
+    chosen = {id(one): one for one in (*held, *by_rank)}
+    return sorted(list(chosen.values())[:most], key=lambda one: (one.document, int(one.spans[0][0])))
+
+
+def holds(window: Window, found: Found) -> bool:
+    """Tell whether the best place of an answer lies in a window."""
+    place = found.spans[0]
+    return (
+        place.document == window.document
+        and window.spans[0][0] <= place.start
+        and place.end <= window.spans[-1][1]
+    )
+
+
+def passage(window: Window, texts: Mapping[str, str]) -> str:
+    """Return the text of a window."""
+    return texts[window.document][int(window.spans[0][0]) : int(window.spans[-1][1])]
+
+
+def prompt_ids(tokenizer: Any, question: str, passages: Sequence[str]) -> list[int]:
+    """Return the tokens that come before an answer."""
+    numbered = "\n\n".join(f"[{number}] {text}" for number, text in enumerate(passages, 1))
+    message = f"Passages:\n{numbered}\n\nQuestion: {question}\nAnswer in a few words:"
+    return chat_ids(tokenizer, INSTRUCTION, (), message)
+
+
+def answer_ids(tokenizer: Any, answer: str) -> list[int]:
+    """Return the tokens of an answer and of its end."""
+    return [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
