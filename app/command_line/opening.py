@@ -27,7 +27,6 @@ NOT_READING = {
     "make-questions",
     "train-reader",
     "train-crossreader",
-    "train-reranker",
     "evaluate",
     "bench",
 }

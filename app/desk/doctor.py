@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import Failure
 from engine.paths import IS_INSTALLED, PROGRAM, PROJECT, SIDENETS, Paths
-from engine.preferences import MODEL_VARIABLE
+from engine.preferences import MODEL_VARIABLE, RERANKER_VARIABLE
 from ingest.errors import BadInput
 from ingest.recognition.engines import installed as installed_engines
 
@@ -51,6 +51,7 @@ def examine(paths: Paths) -> Iterator[Check]:
     yield from installed()
     yield converted_copy(paths)
     yield device()
+    yield reranker()
     yield sidenet(SIDENETS, paths.sidenets)
     yield data_folder(paths)
     yield shelf(paths)
@@ -237,6 +238,24 @@ def disk(paths: Paths) -> Check:
 def existing(folder: Path) -> Path:
     """Return the folder or its nearest parent that exists."""
     return next(one for one in (folder, *folder.parents) if one.exists())
+
+
+def reranker() -> Check:
+    """Tell whether a larger model weighs the answers that are found."""
+    try:
+        from engine.backbone.load import DEFAULT_NAME
+        from engine.backbone.parts import installed_parts
+        from engine.sidenet.reranker import rerank_config
+
+        config = rerank_config(SIDENETS / DEFAULT_NAME)
+    except (ImportError, BadInput) as error:
+        return Check("reranker", "note", f"cannot be looked for: {error}")
+    if config is None or installed_parts(config.wheels, config.part) is None:
+        way = f"{PROGRAM} add-reranker (1.1 GB) has more questions answered, and later"
+        return Check("reranker", "note", "none: the readers alone choose answers", way)
+    if os.environ.get(RERANKER_VARIABLE) == "off":
+        return Check("reranker", "note", f"installed, and {RERANKER_VARIABLE} is off")
+    return Check("reranker", "ok", "a larger model weighs the answers that the readers find")
 
 
 def recognition() -> Check:

@@ -1,4 +1,7 @@
-"""Weighing the answers found by a language model that reads the passages they stand in side by side."""
+"""Weighing the answers found by a language model that reads the passages they stand in side by side.
+
+score(answer) = score(both)^(1−τ) · P(answer | read)^τ
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,7 +29,7 @@ def reranked(
     windows: Sequence[Window],
     texts: Mapping[str, str],
 ) -> tuple[Found, ...]:
-    """Return the best answers, best first, with their joint scores: score(both)^(1−τ) · P(answer | read)^τ.
+    """Return the best answers with their joint scores, best first.
 
     windows: those found, of which the reranker reads the ones that the answers stand in.
     """
@@ -34,8 +37,8 @@ def reranked(
     if not best:
         return ()
     tokenizer, share = reranker.backbone.tokenizer, reranker.config.share
-    passages = [passage(one, texts) for one in together(best, windows, reranker.config.passages)]
-    prompt = prompt_ids(tokenizer, question, passages)
+    side_by_side = together(best, windows, reranker.config.passages)
+    prompt = prompt_ids(tokenizer, question, [passage(one, texts) for one in side_by_side])
     chances = reranker.log_likelihoods(prompt, [answer_ids(tokenizer, one.text) for one in best])
     weighed = [
         replace(one, score=joint(one.score, math.exp(chance), share))

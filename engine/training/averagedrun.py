@@ -133,8 +133,10 @@ class AveragedRun(ABC, Generic[Trained, Batch]):
         """Take one optimiser step; return its loss."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.descent.factor(self.step)
+        with self.multiplying():
+            loss = self.loss(batch)
         self.optimiser.zero_grad()
-        loss = self.descend(batch)
+        loss.backward()
         nn.utils.clip_grad_norm_(self.trained.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
@@ -142,13 +144,6 @@ class AveragedRun(ABC, Generic[Trained, Batch]):
         with torch.no_grad():
             for name, value in self.trained.named_parameters():
                 self.average[name].lerp_(value, 1 - keep)
-        return loss
-
-    def descend(self, batch: Batch) -> float:
-        """Add the gradients of a batch; return its loss."""
-        with self.multiplying():
-            loss = self.loss(batch)
-        loss.backward()
         return loss.item()
 
     def save(self, folder: Path) -> None:

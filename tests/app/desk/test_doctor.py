@@ -137,6 +137,7 @@ def test_every_check_of_this_machine_can_be_printed(tmp_path):
         "packages",
         "backbone",
         "device",
+        "reranker",
         "SideNet",
         "data folder",
         "disk",
