@@ -215,10 +215,12 @@ def _weights(folder: Path | str, config: "OwnConfig | PreTrainedConfig", dtype: 
 def pack_source(source: Source, placement: Placement, scratch: Path) -> None:
     """Write the packed copy of a model to a folder."""
     from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import logging
 
     from engine.backbone.ggufs import GgufFile
     from engine.backbone.packing import FolderTensors, pack
 
+    logging.disable_progress_bar()
     config = AutoConfig.from_pretrained(**source.options)
     family_of(config.model_type)
     require_memory(_counted(config), placement)
