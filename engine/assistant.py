@@ -30,7 +30,7 @@ from engine.answering.reading import READ, read
 from engine.answering.structure import structure_answer
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
-from engine.answering.wording import asks_yes_or_no, quoted, worded
+from engine.answering.wording import quoted, wants_one, worded
 from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
 from engine.errors import Failure
@@ -306,7 +306,7 @@ class Assistant:
         question, ranges = in_full(self._spelled(asked), asked.turns), asked.ranges
         early = self._unmade(ranges)
         hits = find_passages(question, self.library, ranges)[:READ]
-        reranker = None if asks_yes_or_no(asked.question) else self.library.model.reranker
+        reranker = self.library.model.reranker if wants_one(asked.question) else None
         reading = read(question, self.library, hits, ranges, reranker)
         said = worded(asked.question, reading, self._calibration(reranker, least))
         score = round(said.confidence, 3)

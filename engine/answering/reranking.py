@@ -15,10 +15,9 @@ from engine.sidenet.crossreader import joint
 from engine.sidenet.reranker import Reranker
 
 WEIGHED = 8  # answers
-TOLD_NOT = "not told."
 INSTRUCTION = (
     "You answer questions about a book. Use only the passages. Answer with as few words as possible, copied "
-    f"from the passages. If the passages do not tell, answer: {TOLD_NOT}"
+    "from the passages. If the passages do not tell, answer: not told."
 )
 
 

@@ -83,6 +83,11 @@ def asks_yes_or_no(question: str) -> bool:
     return YES_NO.match(question) is not None and OR.search(question) is None
 
 
+def wants_one(question: str) -> bool:
+    """Tell whether a question wants one answer: neither yes or no, nor a list."""
+    return not asks_yes_or_no(question) and LISTED.match(question) is None
+
+
 def _yes_or_no(reading: Reading, best: Found, calibration: Calibration) -> Wording:
     """Say yes or no, with the place that tells; the share of the two is what the layers give them."""
     _, yes, no = reading.kind

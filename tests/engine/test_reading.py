@@ -35,6 +35,7 @@ from engine.sidenet.reading import (
     question_tokens,
     save_reader,
 )
+from engine.sidenet.reranker import RerankConfig
 from engine.sidenet.sidenet import SideNet
 from ingest.errors import BadInput
 from ingest.parse import parse
@@ -291,6 +292,29 @@ class TestAsking:
 
         assistant.library.model.take(crossreader=Sure())
         assert looked(assistant, question, ranges).answers[0].text == "miller" != alone.answers[0].text
+
+    def test_a_reranker_weighs_the_answers_where_one_is_wanted(self, assistant, tmp_path):
+        document = add(assistant, tmp_path, TEXT)
+        question = "What was the grey goose called?"
+        *_, alone = assistant.ask(document, question)
+
+        class Contrary:
+            config = RerankConfig((), "", "", share=1.0, calibration=Calibration(offset=9.0, least=0.99))
+            backbone = assistant.library.model.backbone
+            asked = 0
+
+            def log_likelihoods(self, _prompt, answers):
+                """Find the readers' last answer the likeliest."""
+                self.asked += 1
+                return [-9.0] * (len(answers) - 1) + [0.0]
+
+        assistant.library.model.take(reranker=(contrary := Contrary()))
+        *_, weighed = assistant.ask(document, question)
+        assert weighed.answer.answered and weighed.answer.span != alone.answer.span
+        assert weighed.answer.confidence > 0.99 and contrary.asked == 1
+        for other in ("Was the goose grey?", "List all the geese"):
+            list(assistant.ask(document, other))
+        assert contrary.asked == 1
 
     def test_below_the_threshold_the_closest_places_are_shown(self, assistant, tmp_path):
         document = add(assistant, tmp_path, TEXT)
