@@ -42,6 +42,7 @@ UNTRIED = {
     ),
     "another program, machine or disk has to be seen to": (
         "run them in the project's own folder", "the backbone is not installed; run", "start without --mcp",
+        "the parts of a model are damaged; install … again",
         "the model is kept there in another form; free some space", "free some space and start again",
         "cannot be put into …: see to its rights", "install the program again", "there is no Ray cluster at",
         "the shelf cannot be looked at (…): check the rights", "close the page, then repair it",
