@@ -87,16 +87,6 @@ class PackedLinear(nn.Module):
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
     @property
-    def out_features(self) -> int:
-        """Rows of the matrix."""
-        return self.matrix.packed.shape[0]
-
-    @property
-    def in_features(self) -> int:
-        """Columns of the matrix; four bits have two of them in a byte."""
-        return self.matrix.packed.shape[1] * (2 if isinstance(self.matrix, FourBits) else 1)
-
-    @property
     def weight(self) -> Tensor:
         """The matrix (out, in) in float32."""
         return dense_of(self.matrix)
