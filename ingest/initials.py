@@ -27,7 +27,7 @@ def pictured_initial(alternative: str) -> str:
     """Read the letter that a picture shows: "O" for "O", "“O" or "Illuminated letter O"; else ""."""
     words = alternative.split()
     plain = [word for word in words if word.casefold().strip(":,()") not in _ORNAMENT or len(words) == 1]
-    return plain[0] if len(plain) == 1 and _is_initial(plain[0]) else ""
+    return plain[0] if len(plain) == 1 and is_initial(plain[0]) else ""
 
 
 def floating_initial(element) -> str:
@@ -38,7 +38,7 @@ def floating_initial(element) -> str:
     if not (any(word in named for word in _CLASSES) or _FLOAT.search(element.get("style") or "")):
         return ""
     letter = "".join(element.itertext()).strip()
-    return letter if _is_initial(letter) else ""
+    return letter if is_initial(letter) else ""
 
 
 def joined(letter: str, text: str) -> str | None:
@@ -53,6 +53,7 @@ def joined(letter: str, text: str) -> str | None:
     return letter + rest if goes_on else None
 
 
-def _is_initial(letter: str) -> bool:
+def is_initial(letter: str) -> bool:
+    """Tell a capital alone, or behind a quotation mark, from other words."""
     bare = letter.strip(_QUOTES)
     return len(bare) == 1 and bare.isupper() and len(letter) <= 3

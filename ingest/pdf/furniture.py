@@ -28,6 +28,9 @@ _PROSE_LINE = 40  # letters
 _LINE_STEP = 1.6  # of the letters' size, from a line of text to the next
 _MOST_ROWS = 4
 _NEIGHBOURS = 12  # lines around a head that are looked at
+_ROW_STEP = 1.3  # of the step between two rows of a table, at most to the next one
+_ALIGNED = 2.5  # points
+_MOST_CELLS = 50  # of a row that are looked at
 _NEAR = 4  # pages before its first copy where the words of a head are looked for
 
 _Key = tuple[str, int]  # what a line says but for its number, and how far from the edge of the page it stands
@@ -35,17 +38,21 @@ _Key = tuple[str, int]  # what a line says but for its number, and how far from 
 
 def take_furniture(leaves: list[Leaf], letters: Type) -> None:
     """Take off what is only printed around the text; what went stands in `Leaf.removed`."""
-    repeated = _repeated(leaves, letters)
-    numbered = _numbered_edges(leaves)
+    tables = {identity for leaf in leaves for identity in _table_edges(leaf)}
+    repeated = _repeated(leaves, letters, tables)
+    numbered = _numbered_edges(leaves, tables)
     slots = _header_slots(leaves, repeated)
     gone: list[list[Line]] = []
     for number, leaf in enumerate(leaves):
         out = [
             line
             for line in leaf.lines
-            if (_in_band(line, leaf.height) and _key(line, leaf.height) in repeated)
-            or (number, id(line)) in numbered
-            or _fills_slot(line, leaf, slots, letters)
+            if id(line) not in tables
+            and (
+                (_in_band(line, leaf.height) and _key(line, leaf.height) in repeated)
+                or (number, id(line)) in numbered
+                or _fills_slot(line, leaf, slots, letters)
+            )
         ]
         out = _without_text(out, leaf)
         # a page of nothing but repeated lines holds them as its text
@@ -55,6 +62,32 @@ def take_furniture(leaves: list[Leaf], letters: Type) -> None:
         leaf.removed = [line.text for line in out]
         away = {id(line) for line in out} - first_copies
         leaf.lines = [line for line in leaf.lines if id(line) not in away]
+
+
+def _table_edges(leaf: Leaf) -> set[int]:
+    """Return ids of the cells at the edge of a page: they stand in a row that goes on the rows of a table."""
+    rows: list[list[Line]] = []
+    for line in sorted(leaf.lines, key=lambda line: line.y1):
+        if rows and line.y1 - rows[-1][0].y1 < 0.3 * line.size:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    found = set()
+    for order in (rows, rows[::-1]):
+        for row, inner, following in zip(order, order[1:], order[2:], strict=False):
+            if not _in_band(row[0], leaf.height):
+                break
+            step, usual = (abs(other[0].y1 - one[0].y1) for one, other in ((row, inner), (inner, following)))
+            if len(row) > 1 and step <= _ROW_STEP * usual and all(_is_below(cell, inner) for cell in row):
+                found |= {id(cell) for cell in row}
+    return found
+
+
+def _is_below(cell: Line, row: list[Line]) -> bool:
+    """Tell whether a cell begins or ends where one of a row does."""
+    return any(
+        min(abs(cell.x0 - other.x0), abs(cell.x1 - other.x1)) < _ALIGNED for other in row[:_MOST_CELLS]
+    )
 
 
 def _without_text(out: list[Line], leaf: Leaf) -> list[Line]:
@@ -159,7 +192,7 @@ def _number_sign(match: re.Match) -> str:
     return "#" if match[0].isdigit() or roman(match[0]) is not None else match[0]  # "did" is no number
 
 
-def _repeated(leaves: list[Leaf], letters: Type) -> set[_Key]:
+def _repeated(leaves: list[Leaf], letters: Type, tables: set[int]) -> set[_Key]:
     """Texts that stand at the same height on enough pages (left and right pages may differ)."""
     seen: dict[_Key, set[int]] = defaultdict(set)
     large: dict[_Key, set[str]] = defaultdict(set)
@@ -169,7 +202,7 @@ def _repeated(leaves: list[Leaf], letters: Type) -> set[_Key]:
     )
     for number, leaf in enumerate(leaves):
         for line in leaf.lines:
-            if not _in_band(line, leaf.height):
+            if not _in_band(line, leaf.height) or id(line) in tables:
                 continue
             # "Chapter 1", "Chapter 2" at the head of pages differ by a number too, but each comes once
             heads = inside[line.text] == 1 and read_heading(line.text) and not _NUMBER.fullmatch(line.text)
@@ -199,7 +232,7 @@ def _look(line: Line) -> tuple[str, int, bool]:
     return line.text, round(line.size), line.bold
 
 
-def _numbered_edges(leaves: list[Leaf]) -> set[tuple[int, int]]:
+def _numbered_edges(leaves: list[Leaf], tables: set[int]) -> set[tuple[int, int]]:
     """Find the outermost line of a page where it is a number, if most pages have one there."""
     found = set()
     for pick in (min, max):
@@ -210,6 +243,8 @@ def _numbered_edges(leaves: list[Leaf]) -> set[tuple[int, int]]:
                 continue
             with_text += 1
             edge = pick(leaf.lines, key=lambda line: line.y0)
+            if id(edge) in tables:
+                continue
             own = edge.text.strip("-–— ") == str(number + 1) and len(leaf.lines) > 1
             # below a deep margin it may stand higher; a chapter's number never ends a page
             if own and pick is max and _stands_apart(edge, leaf.lines):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ingest.cleaning import clean, typeset
+from ingest.initials import is_initial, joined
 from ingest.pdf.pieces import UPRIGHT, is_raised, without_gaps
 from ingest.raised import raised
 
@@ -17,6 +18,7 @@ _UNREAD_LEADERS = re.compile(
     rf"(?<!{UNREAD})(?<!{UNREAD} )(?: ?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)"
 )
 _READ_WORD = re.compile(r"[^\W\d_]{3}")
+_INITIAL = 1.5  # of the letters behind it, at least, has a large first one
 _MONO = 1 << 3
 _ITALIC = 1 << 1
 _BOLD = 1 << 4
@@ -60,7 +62,7 @@ def read_line(line: dict) -> Line | None:
         return None
     largest = max(spans, key=lambda span: len(span["text"].strip()))
     spans = without_gaps(spans, largest) if line["dir"][0] > UPRIGHT else spans
-    raw = _together(spans, largest, upright=line["dir"][0] > UPRIGHT)
+    raw = _with_initial(spans, largest, _together(spans, largest, upright=line["dir"][0] > UPRIGHT))
     text = re.sub(r"[ \n]+", " ", typeset(clean(raw))).strip()
     if text and raw.rstrip().endswith(SOFT_HYPHEN):
         text += SOFT_HYPHEN
@@ -82,6 +84,15 @@ def read_line(line: dict) -> Line | None:
 def letters_of(text: str) -> str:
     """Return the letters of a line as its paragraph has them: without blanks, and the hyphen at its end."""
     return "".join(typeset(clean(text)).split()).rstrip(f"-\u2010{SOFT_HYPHEN}")
+
+
+def _with_initial(spans: list[dict], main: dict, text: str) -> str:
+    """Put a large first letter before the rest of its word: the white beside it is none between words."""
+    first = spans[0]
+    letter = first["text"].strip()
+    if first["size"] < _INITIAL * main["size"] or not is_initial(letter):
+        return text
+    return joined(letter, text.lstrip()[len(letter) :]) or text
 
 
 def _forms(spans: list[dict], text: str) -> tuple[tuple[str, int, int], ...]:

@@ -241,6 +241,41 @@ def test_a_table_of_numbers_stays(read):
     assert "5 | 68 | 136 | 204\n6 | 85 | 170 | 255" in text
 
 
+def rows_at(page: int, x: list[float], words: str) -> list[Piece]:
+    """Rows from the upper edge of a page down to the lower one, of cells at some places."""
+    cells = [words.format(n=7 * page + n, m=31 * page + 17 * n % 29).split("|") for n in range(26)]
+    return [
+        Piece(at, 40 + 20 * n, cell) for n, row in enumerate(cells) for at, cell in zip(x, row, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("x", "words", "head", "count"),
+    [
+        ([60, 140, 220], "{n}|{m}|3", [], 26),
+        ([60, 220], "rye|{m}", [], 26),
+        ([60, 140, 220], "{n}|{m}|3", [Piece(60, 560, "Carried"), Piece(220, 560, "91")], 27),
+        ([60, 140, 220], "{n}|{m}|3", [Piece(60, 14, "14"), Piece(340, 14, "THE MILL")], 26),
+    ],
+    ids=["numbers", "words", "sums below", "under a running head"],
+)
+def test_rows_of_a_table_over_many_pages_stay(read, x, words, head, count):
+    document = read(typeset([[*rows_at(page, x, words), *head] for page in range(6)]))
+    assert len(re.findall(r"(?m)^.+ \| .+$", document.text)) == 6 * count
+
+
+@pytest.mark.parametrize("gap", [0, 2, 4])
+@pytest.mark.parametrize(
+    ("initial", "rest", "read_as"),
+    [("T", "he boats", "The boats"), ("'W", "HEN all", "'WHEN all"), ("A", "   boat", "A boat"),
+     ("B", "   Results", "B Results")],
+)  # fmt: skip
+def test_a_large_initial_that_stands_on_the_line_belongs_to_its_word(read, initial, rest, read_as, gap):
+    x = 60 + pymupdf.get_text_length(initial, "helv", 33) + gap
+    document = read(typeset([[Piece(60, 60, initial, 33), Piece(x, 60, rest), *block(74), *block(200)]]))
+    assert document.text.startswith(f"{read_as} The harbour")
+
+
 @pytest.mark.parametrize("y", [94, 88], ids=["hanging", "raised"])
 @pytest.mark.parametrize(
     ("initial", "rest", "word"), [("T", "he", "The"), ("'T", "he", "'The"), ("A", "ll that", "All that")]
