@@ -59,17 +59,17 @@ def formula(element) -> str:
 def _written(name: str, parts: list[str]) -> str:
     first, second, third = (*parts, "", "", "")[:3]
     if name == "mfrac" and second:
-        return f"{_closed(first)}/{_closed(second)}"
+        return f"{closed(first)}/{closed(second)}"
     if name == "msup" and second:
-        return f"{_closed(first)}^{_closed(second)}"
+        return f"{closed(first)}^{closed(second)}"
     if name in ("msub", "munder") and second:
-        return f"{first}_{_closed(second)}"
+        return f"{first}_{closed(second)}"
     if name in ("msubsup", "munderover") and third:
-        return f"{first}_{_closed(second)}^{_closed(third)}"
+        return f"{first}_{closed(second)}^{closed(third)}"
     if name == "msqrt":
-        return f"√{_closed(''.join(parts))}"
+        return f"√{closed(''.join(parts))}"
     if name == "mroot" and second:
-        return f"{_closed(first)}^(1/{second})"
+        return f"{closed(first)}^(1/{second})"
     if name == "mfenced":
         return f"({', '.join(parts)})"
     if name == "mtr":
@@ -77,5 +77,6 @@ def _written(name: str, parts: list[str]) -> str:
     return "; ".join(parts) if name == "mtable" else "".join(parts)
 
 
-def _closed(part: str) -> str:
+def closed(part: str) -> str:
+    """Put brackets around what is more than one sign or word."""
     return part if part.isalnum() or len(part) == 1 else f"({part})"

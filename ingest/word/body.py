@@ -17,6 +17,7 @@ from ingest.raised import raised_behind
 from ingest.shaping import Shaping
 from ingest.symbols import symbol
 from ingest.tree import local_name
+from ingest.word.formulas import formula
 from ingest.word.numbering import BULLET, Numbering
 from ingest.word.styles import Styles
 from ingest.xmlparts import value
@@ -186,6 +187,8 @@ class Body:
                 parts.append(" ")
             elif name in ("br", "cr"):
                 parts.append(" " if value(item, "type") in _BREAKS_ON else "\n")
+            elif name == "omath":
+                parts.append(formula(item))
             elif name == "textpath":  # words drawn along a line (WordArt of old programs)
                 parts.append(f"\n{value(item, 'string')}\n")
             elif name == "nobreakhyphen":

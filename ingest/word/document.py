@@ -33,7 +33,8 @@ def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -
     main = package.main(MAIN)
     root = package.xml(main)
     if root is None:
-        raise _unreadable(main, "cannot be read" if main in package.archive else "is missing")
+        named = package.related("", "officeDocument") or main
+        raise _unreadable(*((main, "cannot be read") if main in package.archive else (named, "is missing")))
     styles = Styles(package.xml(beside(package, "styles")))
     parts = {kind: package.xml(beside(package, f"{kind}s")) for kind in ("footnote", "endnote")}
     body = Body(

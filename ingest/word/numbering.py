@@ -59,8 +59,12 @@ class Numbering:
             identity = value(element, "abstractNumId")
             self._definitions[identity] = _read_levels(element)
             self._links[identity] = value(element.find("{*}numStyleLink"))
-        for element in () if root is None else root.iter("{*}num"):
+        lists = [] if root is None else list(root.iter("{*}num"))
+        for element in sorted(lists, key=self._is_linked):  # the list of a style may stand behind its users
             self._read_list(element)
+
+    def _is_linked(self, element) -> bool:
+        return bool(self._links.get(value(element.find("{*}abstractNumId"))))
 
     def _read_list(self, element) -> None:
         """Resolve one list: its definition, perhaps through a numbering style, and what it overrides."""

@@ -113,6 +113,37 @@ RESTARTED = numbering(
 )
 
 
+def math(inner: str) -> str:
+    """A paragraph "So … ." around a formula whose elements are named without their prefix."""
+    space = 'xmlns="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+    formula = f"<oMathPara {space}><oMath>{inner}</oMath></oMathPara>"
+    return p(f"<w:r><w:t>So </w:t></w:r>{formula}<w:r><w:t>.</w:t></w:r>")
+
+
+def signs(words: str) -> str:
+    return f"<r><rPr><sty val='i'/></rPr><w:rPr/><t>{words}</t></r>"
+
+
+X, N = f"<e>{signs('x')}</e>", f"<sub>{signs('n+1')}</sub>"
+FORMULAS = (
+    (f"<sSup><sSupPr/>{X}<sup>{signs('2')}</sup></sSup>{signs('=4')}", "x^2=4"),
+    (f"<sSub>{X}{N}</sSub>", "x_(n+1)"),
+    (f"<sSubSup>{X}<sub>{signs('1')}</sub><sup>{signs('2')}</sup></sSubSup>", "x_1^2"),
+    (f"<f><num>{signs('a+b')}</num><den>{signs('2')}</den></f>", "(a+b)/2"),
+    (f"<rad><deg/>{X}</rad><rad><deg>{signs('3')}</deg>{X}</rad>", "√xx^(1/3)"),
+    (
+        f"<nary><naryPr><chr val='∑'/></naryPr><sub>{signs('k')}</sub><sup>{signs('n')}</sup>{X}</nary>",
+        "∑_k^n x",
+    ),
+    (f"<nary><sub/><sup/>{X}</nary>", "∫ x"),
+    (f"<d>{X}{X}</d><d><dPr><begChr val='['/><endChr val=''/></dPr>{X}</d>", "(x, x)[x"),
+    (f"<m><mr>{X}{X}</mr><mr>{X}{X}</mr></m>", "x, x; x, x"),
+    (f"<func><fName>{signs('sin')}</fName>{X}</func>", "sin x"),
+    (f"<limLow><e>{signs('lim')}</e><lim>{signs('n→∞')}</lim></limLow>", "lim_(n→∞)"),
+    (f"<w:del>{signs('y')}</w:del><acc><accPr><chr val='^'/></accPr>{X}</acc>", "x"),
+)
+
+
 @dataclass(frozen=True)
 class Case:
     """`text` is the whole text; `chapters` are (title, level)."""
@@ -148,6 +179,20 @@ CASES = (
         listed("a", 0, 1) + listed("b", 0, 2) + listed("c", 0, 3) + listed("d", 0, 3) + listed("e", 0, 9),
         "1) a\n\n2) b\n\n7) c\n\n8) d\n\n• e",
         extra=RESTARTED,
+    ),
+    Case(
+        "the list of a style, which stands behind a list that uses it",
+        listed("a", 0) + listed("b", 0),
+        "§ 1 a\n\n§ 2 b",
+        extra=styles(
+            '<w:style w:type="numbering" w:styleId="Ours"><w:pPr><w:numPr><w:numId w:val="2"/></w:numPr>'
+            "</w:pPr></w:style>"
+        )
+        | {"word/numbering.xml": f'<w:numbering {W}><w:abstractNum w:abstractNumId="0">'
+           '<w:numStyleLink w:val="Ours"/></w:abstractNum>'
+           f'<w:abstractNum w:abstractNumId="1">{level(0, "§ %1")}</w:abstractNum>'
+           '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num>'
+           '<w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num></w:numbering>'},
     ),
     Case(
         "bullets, letters and Chinese numbers",
@@ -269,6 +314,7 @@ CASES = (
           '<w:sym w:font="Symbol" w:char="F0FE"/><w:sym w:font="Wingdings" w:char="F0FE"/></w:r>'),
         "Here α≥⎭",
     ),
+    *(Case(f"a formula: {text}", math(inner), f"So {text}.") for inner, text in FORMULAS),
     Case(
         "raised numbers, references and endings",
         lifted(UP),
@@ -333,6 +379,7 @@ ALTERNATIVES = f"<w:r {MC}>{'<mc:AlternateContent><mc:Choice>' * 40}<w:t>x</w:t>
 ALTERNATIVES += "</mc:Choice></mc:AlternateContent>" * 40 + "</w:r>"
 REFUSED = [
     (archive({"word/styles.xml": "<x/>"}), Limits(), "its text part, word/document.xml, is missing"),
+    (archive(relations("", ("r1", "officeDocument", "doc/text.xml"))), Limits(), "doc/text.xml, is missing"),
     (archive({"word/document.xml": "no mark-up"}), Limits(), "its text part, word/document.xml, cannot"),
     (docx(DEEP), Limits(), "more than 50 deep"),
     (docx(p(ALTERNATIVES)), Limits(), "more than 20 deep"),
