@@ -244,13 +244,13 @@ class _Walk:
         ):
             return False
         mark = one_line("".join(element.itertext()))
-        picture = element.find(".//{*}img")
-        if not mark and picture is not None:
+        picture = None if mark else element.find(".//{*}img")
+        if picture is not None:
             mark = one_line(picture.get("alt") or "")
             mark = mark if _NOTE_MARK.fullmatch(mark) or not declared else "note"
         parent = element.getparent()
         raised = element.find(".//{*}sup") is not None or (parent is not None and local_name(parent) == "sup")
-        if not (declared or (raised and _NOTE_MARK.fullmatch(mark))):
+        if not (declared or ((raised or picture is not None) and _NOTE_MARK.fullmatch(mark))):
             return False
         self._anchor(element)
         mark = mark.strip("[]()") or "note"

@@ -97,6 +97,8 @@ ROWS = (
     ("<p>Word<a href='#n1'><sup>1</sup></a> and<sup><a href='#n2'>2</a></sup>.</p>", "Word[1] and[2]."),
     ("<p>Word<a epub:type='noteref' href='#n1'><img alt='note icon' src='n.png'/></a>.</p>", "Word[note]."),
     ("<p>Word<sup><a href='#n1'><img alt='1'/></a></sup>.</p>", "Word[1]."),
+    ("<p>Word<a href='#n1'><img alt='1'/></a> or <a href='#m'><img alt='mill'/></a>.</p>", "Word[1] or ."),
+    ("<p>Page <a href='#p2'><img alt='page'/>2</a> of it.</p>", "Page 2 of it."),
     # what stands in for something else
     ("<object data='a.svg'><p>Instead of a drawing.</p></object>", "Instead of a drawing."),
     ("<noscript><p>Without scripts.</p></noscript>", "Without scripts."),
