@@ -16,6 +16,7 @@ from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import Sampling
 from engine.sidenet.sidenet import SideNet
+from engine.stopping import Stopped, stopped_by
 from engine.talkmemory import TALK, Overflow
 
 
@@ -40,8 +41,11 @@ class Utterance:
 
     def read(self, make: Callable[[], Answer]) -> Iterator[AnswerEvent]:
         """Say what reading layers find: `make` computes the answer, while nothing else computes one."""
-        with self._speaking:
-            answer = Answer("", stopped=True) if self.stop.is_set() else make()
+        try:
+            with self._speaking, stopped_by(self.stop):
+                answer = make()
+        except Stopped:
+            answer = Answer("", stopped=True)
         yield from self.told(answer)
 
     def generated(

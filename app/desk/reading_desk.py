@@ -2,11 +2,12 @@
 
 import contextlib
 import threading
+import time
 from dataclasses import replace
 
 from app.desk.books import Books
 from app.desk.state import Line, View
-from app.html import cast_html, leaves, marks_html, markup, search_hits, wording
+from app.html import cast_html, leaves, marks_html, markup, search_hits, shelf_html, wording
 from engine.assistant import Assistant
 from engine.cast.story import story_so_far
 from engine.form import lacks_form, renew_form
@@ -16,6 +17,7 @@ from ingest.errors import BadInput
 from ingest.position import find_start
 
 HITS = 60
+PAUSE = 12 * 3600.0  # seconds; who was away for longer may want to hear what happened before
 
 
 class ReadingDesk:
@@ -33,13 +35,20 @@ class ReadingDesk:
 
     def open(self, identifier: str, view: View | None = None) -> View:
         """Show a document where its reader left it, with the talk that was last used."""
-        entry = self.shelf.opened(identifier)
+        last = self.away_since(identifier)
+        entry = self.shelf.get(identifier)
         self.books.document(identifier)
         threading.Thread(target=self._warm, args=(entry,), name="warm", daemon=True).start()
         talks = self.shelf.talks.about(identifier)
         bound = "book" if view is None or view.is_shelf else view.bound
         return View(identifier, Line(self.left(entry)), talk=talks[0].id if talks else "", bound=bound,
-                    led=view.led + 1 if view else 1)  # fmt: skip
+                    led=view.led + 1 if view else 1, last=last)  # fmt: skip
+
+    def away_since(self, identifier: str) -> float | None:
+        """Remember that a document is open now; return when it was opened before, if that is long ago."""
+        last = self.shelf.get(identifier).opened
+        self.shelf.opened(identifier)
+        return last if last is not None and time.time() - last >= PAUSE else None
 
     def left(self, entry: Entry) -> int:
         """Return where a document was left by its reader; of one never read, where its body begins."""
@@ -124,8 +133,10 @@ class ReadingDesk:
         document = self.books.document(view.document)
         article = markup.tag("article", self.sheet_html(view), class_="lm-leaf",
                              lang=document.language or None, tabindex="0")  # fmt: skip
+        # a swipe to the right turns back in the book; the browser would leave the page for the one before
         return markup.tag(
-            "div", article, class_="lm-frame", data_document=entry.id, data_at=view.at, data_led=view.led,
+            "div", article, class_="lm-frame", style="touch-action: pan-y pinch-zoom",
+            data_document=entry.id, data_at=view.at, data_led=view.led,
             data_read=max(entry.position, min(view.at, document.body_start)), data_size=len(document.text),
             data_leaves=len(self.books.starts(entry.id)),
         )  # fmt: skip
@@ -143,6 +154,13 @@ class ReadingDesk:
         position = entry.position or None
         shown = leaves.Shown(view.cited, view.found, position, view.cursor, pictures, spans, printed)
         return leaves.sheet_html(document, leaf, shown, marks_html.on_leaf(marks))
+
+    def offered(self, view: View) -> str:
+        """Offer the story so far to who comes back to a begun book after a pause."""
+        entry = self.entry(view)
+        if entry is None or view.last is None or entry.position < cast_html.BEGUN:
+            return ""
+        return cast_html.offer_html(shelf_html.ago(view.last))
 
     def about_html(self, view: View, kind: str) -> str:
         """Tell what the open book holds, as far as it was read; kind: one of `cast_html.KINDS`."""

@@ -25,6 +25,7 @@ class View:
     `back` is the document and the place in it from which the reader was led away.
     `editing` and `answer` are positions in the talk: the question that is being put otherwise, and the
     answer whose memory map is shown (None: the last one that has one).
+    `last` is when the reader had opened the document before, where that is long ago.
     """
 
     document: str = ""
@@ -39,6 +40,7 @@ class View:
     draft: str = ""
     answer: int | None = None
     led: int = 0
+    last: float | None = None
 
     @property
     def at(self) -> int:

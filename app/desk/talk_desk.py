@@ -12,7 +12,7 @@ from app.desk.state import BOUNDS, View
 from app.html import markup, memory_map, talk_html
 from engine.answering.answer import AnswerEvent
 from engine.answering.early import can_better
-from engine.answering.suggestions import further, suggestions
+from engine.answering.suggestions import FURTHER, further, suggestions
 from engine.answering.trace import Read, Trace
 from engine.errors import Failure
 from engine.shelf.talks import Message
@@ -95,7 +95,9 @@ class TalkDesk:
             return []
         asked = [one.text for one in messages if one.role == "user"]
         said = " ".join([messages[-1].text, *(str(one["text"]) for one in messages[-1].citations)])
-        return further(document, cast, said, asked, end)
+        more = further(document, cast, said, asked, end)
+        # where an answer names nobody new, what was not asked of the first questions
+        return more or [one for one in suggestions(document, cast, end) if one not in asked][:FURTHER]
 
     def _with_passages(self, message: Message) -> Message:
         """Return a message whose citations have the passage that they stand in beside them."""

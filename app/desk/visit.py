@@ -232,4 +232,6 @@ class Visit:
         if entry is None or not self.shelf.is_stored(identifier):
             # a talk about all books needs none that is open
             view = replace(view, document="", line=Line()) if view.is_shelf else View()
+        else:
+            view = replace(view, last=self.reading.away_since(identifier))
         return self.talking.present(view)

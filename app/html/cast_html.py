@@ -71,6 +71,14 @@ def dates_html(document: Document, cast: Cast, until: int, book: str) -> Html:
     return _pane("dates", _limit(document, until), markup.tag("ul", *rows))
 
 
+def offer_html(ago: str) -> Html:
+    """Offer the story so far to who comes back. ago: when the book was open before, in words."""
+    button = markup.button("Story so far", "about", kind="story", class_="lm-primary")
+    row = markup.tag("div", markup.tag("span", f"Last opened {ago}."), button, class_="lm-row")
+    head = markup.tag("div", row, markup.button("Close", "close"), class_="lm-about-head")
+    return markup.tag("section", head, class_="lm-about", aria_label="Welcome back")
+
+
 def _limit(document: Document, until: int) -> Html:
     """Say why there is no more, where not all was read: who comes later is not told of."""
     if until >= len(document.text):

@@ -22,7 +22,10 @@ class AboutPane:
         self.pane = gr.HTML(**PANE, elem_id="lm-about")
 
     def wire(self, lead: Callable[[View, gr.EventData, gr.Request], dict], outputs: list) -> None:
-        """Connect the buttons, and what leads into the book. lead: what a click on a place does."""
+        """Connect the buttons, and what leads into the book.
+
+        lead: what a click on a place does. outputs: what it may change, the pane among them.
+        """
         for button, kind in ((self.who, "who"), (self.story, "story")):
             button.click(self._shows(kind), [self.frame.view], [self.pane], **QUICK)
 
@@ -34,7 +37,7 @@ class AboutPane:
                 return {self.pane: self._shown(view, str(values.get("kind")), request)}
             return lead(view, event, request)
 
-        self.pane.click(clicked, [self.frame.view], [self.pane, *outputs], **QUICK)
+        self.pane.click(clicked, [self.frame.view], outputs, **QUICK)
 
     def _shows(self, kind: str) -> Callable[[View, gr.Request], str]:
         """Make the event that shows one kind of what a book holds."""

@@ -11,6 +11,15 @@ from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
 from app.tabs.read_tab import LEADS, ReadTab
 
 FORMS = [("Markdown", "markdown"), ("To bring back (JSON)", "json"), ("EPUB", "epub")]
+# the browser saves what was made at once; below, it can be had again
+SAVE = """(file) => {
+  const made = [file].flat()[0];
+  if (!made?.url) return;
+  const link = document.createElement('a');
+  link.href = made.url;
+  link.download = made.orig_name || '';
+  link.click();
+}"""
 
 
 class MarksTab:
@@ -53,7 +62,8 @@ class MarksTab:
         scene = read.scene_outputs
         opened = self.list.click(self.on_click, chosen, [self.list, frame.tabs, *scene], **QUICK)
         read.show_answer(opened)
-        self.export.click(self.on_export, [*chosen, self.form], [self.file], **QUICK)
+        made = self.export.click(self.on_export, [*chosen, self.form], [self.file], **QUICK)
+        made.success(None, [self.file], None, js=SAVE, api_visibility="private")
         self.upload.upload(self.on_import, [self.upload, *chosen], [self.notice, self.list], **QUICK)
 
     def on_list(self, view: View, query: str, one: bool, request: gr.Request) -> dict:

@@ -62,7 +62,7 @@ class ReadTab:
         self.scene_outputs = [
             frame.view, frame.kept, self.title, self.contents, self.query, self.hits, self.leaf, self.place,
             self.back, self.talks, self.history, self.live, self.edited, self.question, self.bound, self.map,
-            self.early, self.timer,
+            self.early, self.timer, self.about.pane,
         ]  # fmt: skip
         # by session, a mark of the newest `follow`, which the ones before it give way to
         self._following: dict[str | None, object] = {}
@@ -134,8 +134,9 @@ class ReadTab:
             title += markup.tag("p", entry.author)
         contents = contents_html.drawer(self.desk.books.document(view.document)) if entry else ""
         shown = self.page(view, visit) | self.talk(view, visit)
-        # words found belong to the book they were looked for in
+        # words found belong to the book they were looked for in, as what is told of it does
         shown |= {self.title: title, self.contents: contents, self.query: "", self.hits: ""}
+        shown |= {self.about.pane: visit.reading.offered(view)}
         return shown if before is None else shown | self.left(before, view)
 
     def left(self, before: View, view: View) -> dict:

@@ -65,7 +65,7 @@ def test_words_are_marked_listed_opened_and_taken_away(reader):
     row.wait_for()
     with reader.expect_download() as begun:
         reader.get_by_role("button", name="Export", exact=True).click()
-        reader.locator("a[download]:visible", has_text=re.compile("KB|B")).first.click()
+    reader.locator("a[download]:visible", has_text=re.compile("KB|B")).first.wait_for()
     exported = Path(begun.value.path()).read_text(encoding="utf-8")
     assert f"> {WORDS}" in exported and "#book=" in exported
     row.locator("[data-action=hit]").click()
@@ -133,11 +133,27 @@ SMALL = """() => [...document.querySelectorAll('#lm-desk :is(button, summary), #
     .map(one => one.outerHTML.slice(0, 90))"""
 
 
+def swipe(page, right: int) -> None:
+    """Draw a finger over the text, so many pixels to the right."""
+    touch, start = page.context.new_cdp_session(page), 195 - right // 2
+    for step in range(6):
+        point = {"x": start + right * step // 5, "y": 500}
+        kind = "touchMove" if step else "touchStart"
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
 def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(phone):
     open_book(phone)
     phone.locator("#lm-question").wait_for(state="hidden")
     phone.locator("#lm-reader").wait_for()
     becomes(lambda: phone.evaluate(SMALL), [])
+    # a swipe turns on and back, and never leaves the page for the one before
+    swipe(phone, -260)
+    until(lambda: phone.evaluate("scrollY") > 300)
+    swipe(phone, 260)
+    until(lambda: phone.evaluate("scrollY") < 300)
+    phone.locator("#lm-reader").wait_for()
     phone.locator("#lm-panes [data-pane=talk]").click()
     phone.locator("#lm-question").wait_for()
     phone.locator("#lm-reader").wait_for(state="hidden")

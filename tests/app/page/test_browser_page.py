@@ -316,6 +316,29 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     sync_api.expect(page.locator(".lm-leaf mark.found")).to_be_in_viewport()
 
 
+def test_who_comes_back_after_a_pause_is_offered_the_story_so_far(page, novel, served, monkeypatch):
+    upload(page, novel)
+    open_book(page)
+    served.desk.shelf.read_to(served.desk.shelf.entries()[0].id, 5_000)
+    open_book(page)
+    told = page.locator("#lm-about .lm-about")
+    sync_api.expect(told).to_have_count(0)
+    monkeypatch.setattr("app.desk.reading_desk.PAUSE", 0.0)
+    open_book(page)
+    sync_api.expect(told).to_contain_text("Last opened just now")
+    told.get_by_role("button", name="Story so far").click()
+    page.wait_for_selector(".lm-about[aria-label='Story so far'] li")
+    page.reload()
+    sync_api.expect(told).to_contain_text("Last opened")
+
+    # what is told of a book goes when one is opened
+    page.get_by_role("button", name="Who is who").click()
+    page.wait_for_selector(".lm-about[aria-label='Who is who']")
+    monkeypatch.undo()
+    open_book(page)
+    sync_api.expect(told).to_have_count(0)
+
+
 @pytest.fixture
 def traced_answers(served, monkeypatch):
     """Answers of three words at once, each read from another third of the book and kept with its trace."""

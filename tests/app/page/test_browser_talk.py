@@ -44,6 +44,7 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
 
     fresh_talk(reader)
     told = ask(reader, QUESTIONS[1])
+    expect(reader.locator("#lm-talk .lm-suggested")).to_contain_text("How many chapters are there?")
     chip = told.get_by_role("button", name=FACTS[1]).first
     expect(chip).to_contain_text("Chapter 1")
     expect(chip).to_contain_text("paragraph 4")
