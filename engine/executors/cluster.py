@@ -59,7 +59,7 @@ class Cluster(Executor[Thing, Done]):
             import ray
         except ImportError:
             raise BadInput('a cluster needs Ray: pip install "longmem-reader[cluster]"') from None
-        started = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        started: dict[str, Any] = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:
             ray.init(
                 self.address,
