@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, takewhile
 
 from ingest.pdf.line import SOFT_HYPHEN, Line
@@ -27,6 +27,10 @@ _MOST_PLATES = 2  # pages without text that may stand inside a sentence
 _LEAST_VERSE = 3  # lines
 _CAPITALS = 0.8  # of the lines of a verse begin with one
 _ROOM = 0.6  # of them had room for another word
+_MOST_MARGINS = 3  # at which the lines of a stanza begin
+_OPEN = 0.5  # of its lines, at least, end inside a sentence
+_LONGEST_VERSE = 64  # letters of such a line
+_FIGURES = 0.2  # of them, at most, hold figures
 _MOST_BETWEEN = 8  # notes, tables and captions that may stand inside a sentence
 
 
@@ -239,13 +243,17 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary, letters
     pitch = _pitch(lines)
     left = _common([line.x0 for line in lines])
     right = max(line.x1 for line in lines)
-    hanging = _is_hanging(lines, left)
+    stanzas = _stanzas(lines, pitch, right)
+    hanging = _is_hanging([line for line in lines if id(line) not in stanzas], left)
     found: list[Paragraph] = []
     printed: list[list[Line]] = []  # the lines of each
     for number, line in enumerate(lines):
         before = lines[number - 1] if number else None
         full = line.x1 > right - 0.03 * (right - left)
-        if before is None or _begins(before, line, found[-1], pitch, left, right, hanging):
+        begins = stanzas.get(id(line))
+        if begins is None:
+            begins = before is None or _begins(before, line, found[-1], pitch, left, right, hanging)
+        if begins:
             paragraph = Paragraph([(page, line.text)], line.size, line.bold, line.y0, line.cells > 1)
             paragraph.indented = line.x0 - left > 0.7 * line.size
             paragraph.aside = line.aside
@@ -261,10 +269,54 @@ def _paragraphs_of(lines: list[Line], page: int, vocabulary: Vocabulary, letters
         paragraph.full = full
         printed[-1].append(line)
     for paragraph, own in zip(found, printed, strict=True):
-        if not paragraph.rows and not any(map(letters.stands_out, own)) and _is_verse(own, right):
+        verse = not paragraph.rows and (id(own[-1]) in stanzas or _is_verse(own, right))
+        if verse and not any(map(letters.stands_out, own)):
             paragraph.verse = True
             paragraph.parts = [(page, f"\n{line.text}" if at else line.text) for at, line in enumerate(own)]
     return found
+
+
+def _stanzas(lines: list[Line], pitch: float, right: float) -> dict[int, bool]:
+    """Map ids of the lines of stanzas, of which some are set in and yet begin nothing, to whether they do."""
+    found: dict[int, bool] = {}
+    run: list[Line] = []
+    for line in [*lines, None]:
+        if line is not None and run and _is_next(run[-1], line, pitch) and _is_alike(run[-1], line):
+            run.append(line)
+            continue
+        margins = {round(one.x0) for one in run}
+        set_in = 2 <= len(margins) <= min(_MOST_MARGINS, len(run) - 1) and not _is_listed(run)
+        if set_in and _is_verse(_at_one_edge(run), right):
+            ended = sum(ends_sentence(one.text) for one in run[:-1])
+            if ended <= _OPEN * (len(run) - 1):
+                found |= {id(one): one is run[0] for one in run}
+        run = [] if line is None else [line]
+    return found
+
+
+def _is_listed(lines: list[Line]) -> bool:
+    """Tell items and references, whose lines are set in as well, by marks, figures and length."""
+    figures = sum(any(map(str.isdigit, line.text)) for line in lines)
+    long = any(len(line.text) > _LONGEST_VERSE for line in lines)
+    return long or figures > _FIGURES * len(lines) or any(_ITEM.match(line.text) for line in lines)
+
+
+def _at_one_edge(lines: list[Line]) -> list[Line]:
+    left = min(line.x0 for line in lines)
+    return [replace(line, x0=left, x1=line.x1 - line.x0 + left) for line in lines]
+
+
+def _is_next(before: Line, line: Line, pitch: float) -> bool:
+    """Tell whether a line stands one step below another."""
+    return -1 <= line.y0 - before.y0 <= max(1.45 * pitch, 1.35 * line.size)
+
+
+def _is_alike(before: Line, line: Line) -> bool:
+    return (
+        abs(line.size - before.size) < 0.8
+        and (line.bold, line.aside) == (before.bold, before.aside)
+        and line.cells == before.cells == 1
+    )
 
 
 def _is_verse(lines: list[Line], right: float) -> bool:
@@ -292,8 +344,7 @@ def _begins(
         return True
     if _broken_word(before.text) and line.text[0].islower() and abs(line.size - before.size) < 0.8:
         return False  # in the middle of a word, whatever the lines look like
-    step = line.y0 - before.y0
-    if step > max(1.45 * pitch, 1.35 * line.size) or step < -1:
+    if not _is_next(before, line, pitch):
         return True
     if paragraph.rows:
         return False

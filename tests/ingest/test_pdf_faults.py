@@ -635,6 +635,35 @@ def test_verse_stays_lines(read, between):
     assert document.text.split("\n\n") == [*prose, *map("\n".join, STANZAS), *prose]
 
 
+@pytest.mark.parametrize("margins", [(0, 14), (0, 0, 14), (14, 0), (0, 14, 28, 14)], ids=str)
+@pytest.mark.parametrize("between", [[], STORY], ids=["verse alone", "between prose"])
+def test_verse_whose_lines_are_set_in_stays_lines(read, between, margins):
+    stanzas = [
+        Piece(60 + margins[n % len(margins)], y + 14 * n, line)
+        for y, stanza in zip((180, 270), STANZAS, strict=True)
+        for n, line in enumerate(stanza)
+    ]
+    document = read(typeset([[*block(60, between), *stanzas, *block(350, between)]]))
+    prose = [" ".join(STORY)] if between else []
+    assert document.text.split("\n\n") == [*prose, *map("\n".join, STANZAS), *prose]
+
+
+def test_short_turns_of_a_conversation_stay_paragraphs(read):
+    turns = ["“Who is it?”", "“Only Tobias.”", "“At this hour?”", "Nobody answered him.", "“So be it.”"]
+    plain = [turn.translate({8220: '"', 8221: '"'}) for turn in turns]
+    lines = [*block(60), *(Piece(74, 172 + 14 * n, turn) for n, turn in enumerate(plain)), *block(256)]
+    assert read(typeset([lines])).text.split("\n\n")[1:-1] == plain
+
+
+def test_references_whose_second_lines_are_set_in_are_no_verse(read):
+    listed = [
+        ("Baltes, B. (2003), -Use of selection-,", 60), ("Journal of Rye, Vol. 88, pp. 5-18.", 74),
+        ("Barling, J. (1990), Mills and Families,", 60), ("Wiley, Chichester and", 74), ("New York.", 74),
+    ]  # fmt: skip
+    pieces = [Piece(x, 60 + 14 * n, text) for n, (text, x) in enumerate(listed)]
+    assert "(2003), -Use of selection-, Journal of Rye, Vol. 88" in read(typeset([pieces])).text
+
+
 def test_lines_of_prose_that_begin_with_capitals_flow(read):
     """German nouns do; a line breaks where the next word has no room."""
     lines = [
