@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
+_MOST_SURE = 99  # percent; whoever reads a picture is never quite sure
 LEAST_SURE = 30  # percent: below it a line is a smudge or the edge of a picture, not words
 _NAME = re.compile(r"(\d{1,7})\.json")
 
@@ -39,7 +40,8 @@ class Sheet:
     def sure(self) -> int:
         """How sure the page is, in percent: the mean over its letters."""
         letters = sum(len(row.text) for row in self.read)
-        return round(sum(row.sure * len(row.text) for row in self.read) / letters) if letters else 0
+        sure = round(sum(row.sure * len(row.text) for row in self.read) / letters) if letters else 0
+        return min(sure, _MOST_SURE)
 
     def to_json(self) -> str:
         """Write it as one line; `from_json` gives an equal sheet back."""
