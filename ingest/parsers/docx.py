@@ -44,7 +44,8 @@ def parse(source: Source) -> Document:
     for part in text_parts(package):
         manuscript.expect(part, _LEFT_OUT)
     if not found:
-        raise BadInput("there is no text in this Word document (pictures only?): choose another copy")
+        why = "the parts that hold it cannot be read" if manuscript.warnings else "pictures only?"
+        raise BadInput(f"there is no text in this Word document ({why}): choose another copy")
     title = write_blocks(found, manuscript)
     properties = package.xml(package.related("", "core-properties") or "docProps/core.xml")
     return manuscript.document(

@@ -25,6 +25,7 @@ _TEX = re.compile(r"\\(?:documentclass|documentstyle|input |begin\{|[a-zA-Z]{3,2
 _JSON = re.compile(r"""[\[{\s]{1,20}"(?:[^"\\\n]|\\.){0,200}"\s{0,20}:\s{0,20}["\[{\dtfn-]""")
 _XML = re.compile(r"<\?xml\b|<([a-zA-Z][\w:.-]{0,60})(?:\s[^<>]{0,2000})?>")
 _HTML = re.compile(r"(?i:article|body|blockquote|center|div|font|h[1-6r]|head|[abip]|pre|span|table|[ou]l)")
+_TICKET = "<fulfillmentToken "  # of Adobe's shops and lenders
 _SOURCE_REACH = 20_000
 # of letters and figures as mails and programs write them; a chemist's or a biologist's have no such mixture
 _BASE64 = re.compile(r"(?:^[A-Za-z0-9+/]{60,76}\n){3,}", re.MULTILINE)
@@ -100,6 +101,10 @@ def _source_of(text: str, suffix: str) -> str:
     opened = _XML.match(start)
     if opened and opened[1] and _HTML.fullmatch(opened[1]) and "</" in start:
         return "a piece of HTML: give its name the ending .html"
+    if _TICKET in start:
+        return (
+            "a ticket that fetches a protected book (ACSM, DRM), not the book: get a copy without protection"
+        )
     if opened and (not opened[1] or text.rstrip().endswith(f"</{opened[1]}>")):
         return "XML of a kind that is not known: convert it to EPUB, HTML or plain text"
     return ""

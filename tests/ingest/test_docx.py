@@ -381,6 +381,7 @@ REFUSED = [
     (archive({"word/styles.xml": "<x/>"}), Limits(), "its text part, word/document.xml, is missing"),
     (archive(relations("", ("r1", "officeDocument", "doc/text.xml"))), Limits(), "doc/text.xml, is missing"),
     (archive({"word/document.xml": "no mark-up"}), Limits(), "its text part, word/document.xml, cannot"),
+    (docx(f'<w:altChunk {R} r:id="r6"/>'), Limits(), "the parts that hold it cannot be read"),
     (docx(DEEP), Limits(), "more than 50 deep"),
     (docx(p(ALTERNATIVES)), Limits(), "more than 20 deep"),
     (docx(p("x") * 100), Limits(nodes=200), "more than 200 marks"),

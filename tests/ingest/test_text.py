@@ -328,6 +328,7 @@ def test_numerals_of_other_letters(words, value):
         ('{"text": "It began."}\n{"text": "It ended."}\n', "JSON data"),
         ("% a comment\n\\documentclass{book}\n\\begin{document}\nIt began.\n", "TeX source"),
         ("<?xml version='1.0'?><TEI><text>It began.</text></TEI>", "XML of a kind"),
+        ("<fulfillmentToken xmlns='http://ns.adobe.com/adept'>\n</fulfillmentToken>\n", "protected book"),
         ("<TEI n='1'><text>It began.</text></TEI>\n", "XML of a kind"),
         ("<p>It began.</p>\n<p>It went on.</p>\n", "a piece of HTML"),
         ('{"a": 1', "JSON data"),
