@@ -20,10 +20,13 @@ def panes() -> Html:
 
 
 def listen() -> Html:
-    """Write the button for reading aloud; a script of the page (assets/aloud.js) does it."""
+    """Write the button for reading aloud, which assets/aloud.js does, and a phone's way to the talk."""
     title = "Read aloud by a voice of this machine, from the chosen paragraph or the top"
-    return markup.tag("button", "Listen", type="button", class_="lm-button", data_aloud="1", title=title,
-                      aria_pressed="false")  # fmt: skip
+    # a phone shows the book or the talk, and what turns to it stands above the first line
+    talk = markup.button("Talk", "pane", pane="talk", class_="lm-find-button")
+    button = markup.tag("button", "Listen", type="button", class_="lm-button", data_aloud="1", title=title,
+                        aria_pressed="false")  # fmt: skip
+    return markup.joined([talk, markup.Html(" "), button])
 
 
 def rows() -> Html:

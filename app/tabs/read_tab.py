@@ -21,7 +21,7 @@ from ingest.errors import BadInput
 
 # the panes' own script, and what moves the book through the window
 SCRIPT = PANE_SCRIPT + (ASSETS / "reader.js").read_text(encoding="utf-8")
-ALOUD = (ASSETS / "aloud.js").read_text(encoding="utf-8")
+ALOUD = PANE_SCRIPT + (ASSETS / "aloud.js").read_text(encoding="utf-8")
 CONFIRM_DELETE = "(...a) => { if (!window.confirm('Delete this talk?')) throw new Error('kept'); return a; }"
 # what leads into a book: where the span stands in the click's values, and how it is marked there
 LEADS = {
