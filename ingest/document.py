@@ -75,6 +75,8 @@ class Place:
                 return f"page {self.page}"
             return f"pages {self.page}–{self.last_page}"
         first = _within(self.chapter_name, self.paragraph)
+        if self.last_page is not None:  # it goes over from before the first page
+            return f"{first} – page {self.last_page}"
         if self.chapter_name != self.last_chapter_name:
             return f"{first} – {_within(self.last_chapter_name, self.last_paragraph)}"
         if self.paragraph == self.last_paragraph:

@@ -75,10 +75,18 @@ def _printed_position(document: Document, asked: str) -> int | None:
     if match and document.pages:
         return _labelled_end(document, match[1] or match[2])
     match = _PARAGRAPH.fullmatch(asked)
-    if match and not match["chapter"] and not document.pages:
+    if match and not match["chapter"]:
         span = document.paragraph(None, int(match["number"]))
-        return span and span[1]
+        if span and (not document.pages or span[0] < document.pages[0].start):
+            return _block_end(document, span)
     return None
+
+
+def _block_end(document: Document, span: tuple[int, int]) -> int:
+    """Return the end of a block: what of it stands on the first page is called by that page."""
+    start, end = span
+    first = document.pages[0].start if document.pages else end
+    return first if start < first < end else end
 
 
 def _span_end(document: Document, asked: str) -> int | None:
@@ -180,7 +188,7 @@ def _chapter_position(document: Document, asked: str) -> int | None:
     if match:
         chapter = _find_chapter(document, match["chapter"])
         span = None if chapter is None else document.paragraph(chapter, 0)
-        return span and span[1]
+        return span and _block_end(document, span)
     chapter = _find_chapter(document, asked)
     return None if chapter is None else document.chapters[chapter].end
 
@@ -198,7 +206,7 @@ def _paragraph_end(document: Document, named: str | None, number: int) -> int | 
         if not document.chapters:
             where = "in this document"
         raise BadInput(f"there is no paragraph {number} {where}: it has {count}")
-    return span[1]
+    return _block_end(document, span)
 
 
 def _find_chapter(document: Document, asked: str) -> int | None:

@@ -264,6 +264,38 @@ def test_printed_pages_are_places(read):
     assert document.place(0).page is None  # before the first printed page
 
 
+MARK = "<span epub:type='pagebreak' title='{}'/>"
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (f"<h2>One</h2><p>Before it {MARK.format(2)}behind it.</p>", "One, paragraph 1"),
+        (
+            f"<h2>One</h2><p>More.</p><p>Before it {MARK.format(2)}behind it.</p><p>End.</p>",
+            "One, paragraph 2",
+        ),
+        (f"<p>Before it {MARK.format('xi')}behind it.</p><p>Then.</p>", "paragraph 1"),
+        (f"<h2>Before it {MARK.format(2)}behind it</h2><p>So.</p>", "Before it behind it, heading"),
+    ],
+)
+def test_what_stands_before_the_first_printed_page_ends_where_that_begins(read, body, place):
+    document = read(epub({"one.xhtml": page(f"<body>{body}</body>")}))
+    start = document.text.index("Before it")
+    assert str(document.place(start)) == place
+    assert document.text[start : find_position(document, place)] == "Before it "
+    first = document.pages[0].label
+    assert str(document.place(start, document.text.index("behind"))) == place
+    assert str(document.place(start, document.text.index("behind") + 3)) == f"{place} – page {first}"
+    assert find_position(document, f"{place} – page {first}") == document.pages[0].end
+
+
+def test_a_paragraph_before_the_first_printed_page_goes_before_a_chapter_of_its_name(read):
+    body = f"<p>Before.</p>{MARK.format(2)}<h2>Paragraph 1</h2><p>On the second.</p>"
+    document = read(epub({"one.xhtml": page(f"<body>{body}</body>")}))
+    assert document.text[: find_position(document, str(document.place(0)))] == "Before."
+
+
 def test_printed_pages_are_found_by_the_list_of_pages(read):
     body = page("<body><p id='a'>First.</p><p>Second <a id='b'/>goes on.</p></body>")
     nav = (
