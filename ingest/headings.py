@@ -21,11 +21,13 @@ _KINDED = re.compile(rf"({'|'.join(KINDS)})\s+(the\s+)?({_NUMBER})(?=$|[\s.:,;�
 _BARE = re.compile(r"(\d{1,3}|[IVXLCDM]+|[ivxlcdm]+)(?:\.?$|\s*[:.—–]\s*\D|\s+[—–-]\s)")
 _INITIAL = re.compile(r"[LCDMlcdm]\.\s*\S")  # "C. Dickens" is a name, not chapter 100
 # "第六回合" is the sixth round and "第一集团" the first group: no headings
+_EASTERN_NUMBER = "[0-9０-９零〇○一二两兩三四五六七八九十百千]{1,9}"
 EASTERN = re.compile(
-    r"第 ?([0-9０-９零〇○一二两兩三四五六七八九十百千]{1,9}) ?"
+    rf"第 ?({_EASTERN_NUMBER}) ?"
     r"(部分|[章回节節卷巻部篇集幕折話话編编讲講课課])(?![合团團队隊门門])"
     r"|제 ?(\d{1,4}) ?([장부편막절화])(?=\s|$)"
     r"|(פרק|חלק|שער|כרך|מערכה) +(\d{1,4}|[א-ת]{1,3}[׳'״\"]?[א-ת]?|[א-ת]{4,8})(?= *(?:[:.–—-]|$))"
+    rf"|([卷巻])之?({_EASTERN_NUMBER})(?=[\s:：、.·—-]|$)"  # 卷一 风
 )
 EASTERN_KINDS = dict.fromkeys("章回話话讲講课課折장화", "chapter") | dict.fromkeys("节節절", "section")
 EASTERN_KINDS |= dict.fromkeys(["部", "部分", "篇", "集", "編", "编", "부", "편"], "part")
@@ -59,8 +61,8 @@ def read_heading(title: str) -> Heading | None:
         return None
     match = EASTERN.match(title)
     if match:
-        number = numeral(match[1] or match[3] or match[6])
-        kind = EASTERN_KINDS[match[2] or match[4] or match[5]]
+        number = numeral(match[1] or match[3] or match[6] or match[8])
+        kind = EASTERN_KINDS[match[2] or match[4] or match[5] or match[7]]
         return None if number is None else Heading(kind, number, match[0])
     match = _BARE.match(title)
     if match and not _INITIAL.match(title):

@@ -39,6 +39,7 @@ _EASTERN_LINE = re.compile(
     rf"(?P<lead>[^\W\d_]{{1,6}}[ \u3000]{{1,2}})?(?:{EASTERN.pattern})"
     r"(?:[ \u3000:：、.·—-]{1,3}.{1,40}|[^。！？；，：、“”‘’\s,.!?;:]{1,16})?"
 )
+_VOLUME = "卷巻"  # before its number without 第: a heading where others count on
 _SENTENCE_SIGNS = frozenset("。！？；，：、“”…")
 _LONGEST_EASTERN = 20  # letters of a title below its number
 _LONGEST = 120
@@ -66,6 +67,7 @@ def find_outline(paragraphs: list[Paragraph]) -> list[Mark]:
         mark = None if inside else _read(paragraphs, index)
         if mark:
             marks.append(mark)
+    marks = _without_lone_volumes(marks)
     offsets = _offsets(paragraphs)
     marks = _without_contents(_without_title_lines(marks), offsets)
     marks = _without_page_numbers(marks, offsets)
@@ -101,7 +103,8 @@ def _form(lines: list[str], paragraph: Paragraph, first_of_all: bool) -> tuple[s
     numbered = read_heading(first.removeprefix(eastern["lead"] or "")) if eastern else None
     if eastern and numbered:
         form = {"section": "bare", "part": "outer", "volume": "outer", "act": "outer"}.get(numbered.kind)
-        return form or "kinded", ((eastern["lead"] or "") + numbered.kind, numbered.number)
+        kind = _VOLUME if numbered.name[0] in _VOLUME else numbered.kind
+        return form or "kinded", ((eastern["lead"] or "") + kind, numbered.number)
     heading = read_heading(first)
     plain = first.rstrip(".:").casefold()
     if heading and _BARE_NUMERAL.fullmatch(first):
@@ -187,6 +190,13 @@ def _without_title_lines(marks: list[Mark]) -> list[Mark]:
         return [mark for mark in marks if mark.form != "title"]
     skip = {"contents", "the end", "finis", "end", "by", "illustrations", "list of illustrations"}
     return [mark for mark in marks if mark.form != "title" or mark.key[1] not in skip]
+
+
+def _without_lone_volumes(marks: list[Mark]) -> list[Mark]:
+    """Leave out lines like "卷一 风" that neither go on from another nor are gone on from."""
+    counted = {mark.key[1] for mark in marks if mark.key[0].endswith(_VOLUME)}
+    beside = {number + step for number in counted if isinstance(number, int) for step in (-1, 1)}
+    return [mark for mark in marks if not mark.key[0].endswith(_VOLUME) or mark.key[1] in beside]
 
 
 def _without_contents(marks: list[Mark], offsets: list[int]) -> list[Mark]:

@@ -273,6 +273,23 @@ def test_parts_before_and_behind_the_numbered_ones_are_chapters(read, titles):
     ]
 
 
+@pytest.mark.parametrize(
+    ("titles", "seen"),
+    [
+        (("卷一 风", "卷二 雨", "卷三 雪"), 3), (("卷一", "卷二"), 2), (("卷之一　風", "卷之二　雨"), 2),
+        (("序章", "卷十 风", "卷十一 雨"), 3), (("巻1：船", "巻2：海"), 2),
+        (("卷一 风",), 0), (("卷一 风", "卷九 雨"), 0), (("卷一起来", "卷二话不说"), 0),
+        (("卷一 风来了。", "卷二 雨来了。"), 0), (("卷一 风", "卷九 雨", "第一章 雪"), 1),
+    ],
+)  # fmt: skip
+def test_volumes_without_the_sign_of_a_number_are_chapters_where_they_count_on(read, titles, seen):
+    document = read("\n\n".join(f"{title}\n\n{STORY}{STORY}{STORY}" for title in titles))
+    assert len(document.chapters) == seen
+    if titles[0].startswith("卷一") and seen > 1:
+        assert document.chapter_names[0] == "卷一"
+        assert find_chapter(document, "volume 2") == document.chapters[1]
+
+
 @pytest.mark.parametrize("line", ["前言不搭后语，他说。", "序章里写的事", "尾声渐渐远去"])
 def test_a_sentence_that_begins_like_such_a_part_is_none(read, line):
     assert not read(f"{STORY}\n\n{line}\n\n{STORY}\n").chapters
