@@ -44,7 +44,7 @@ _FOREIGN = (
     (0, b"MZ\x90", "a program", "give a document with text"),
 )  # fmt: skip
 _OUTLOOK = "__substg1.0_".encode("utf-16-le")  # in the names of what such a message keeps
-_ZIP = b"PK\x03\x04"
+_ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _JUNK = re.compile(r"(?:^|/)(?:__MACOSX/|\.|desktop\.ini$|Thumbs\.db$)")  # what systems leave in archives
 _ZIP_KINDS = (
     ("xl/", "an Excel workbook", "save it as PDF or text first"),
@@ -142,8 +142,10 @@ def is_plain_archive(source: Source) -> bool:
 def _out_of_zip(source: Source) -> Source:
     """Take the one file out of a ZIP archive that is no document itself; else return what was given.
 
-    Raises BadInput for archives of several files, and for those of another program.
+    Raises BadInput for archives of several files or of none, and for those of another program.
     """
+    if source.data.startswith(_EMPTY_ZIP) and choose_parser(source) is text:
+        raise _empty_archive()
     if not is_plain_archive(source):
         return source
     archive = Archive(source.data, source.limits, "ZIP archive")
@@ -151,10 +153,16 @@ def _out_of_zip(source: Source) -> Source:
     for beginning, what, advice in _ZIP_KINDS:
         if any(name.startswith(beginning) for name in names):
             raise BadInput(f"this is {what}: {advice}")
+    if not names:
+        raise _empty_archive()
     data = archive.read(names[0]) if len(names) == 1 else None
     if data is None or is_plain_archive(replace(source, data=data)):
         raise BadInput(f"this is a ZIP archive of {len(names):,} files: unpack it and add the files inside")
     return replace(source, name=posixpath.basename(names[0]), data=data)
+
+
+def _empty_archive() -> BadInput:
+    return BadInput("this ZIP archive is empty: get another copy, or add the files themselves")
 
 
 def _with_name_warning(document: Document, source: Source) -> Document:

@@ -38,6 +38,8 @@ def test_content_decides_and_a_wrong_name_warns(read, data, form, name):
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "PNG picture"),
         (b"PK\x03\x04 and then nothing", "damaged"),
         (archive({"a.txt": "x", "b.txt": "y"}), "ZIP archive of 2 files: unpack it"),
+        (archive({}), "ZIP archive is empty: get another copy"),
+        (archive({"__MACOSX/a": "x", ".DS_Store": "y"}), "ZIP archive is empty"),
         (archive({"xl/workbook.xml": "x"}), "Excel workbook"),
         (archive({"ppt/slides.xml": "x"}), "no slide can be found"),
         (archive({"word/document.xml": "<w:document"}), "damaged"),
