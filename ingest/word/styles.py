@@ -5,35 +5,31 @@ style it is based on; a paragraph may overrule its style.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.xmlparts import value
 
+# "heading" in the languages of Word and of programs that write its files
 _HEADING_WORDS = (
-    "heading", "überschrift", "titre", "título", "titolo", "encabezado", "cabeçalho", "títol", "kop",
-    "rubrik", "overskrift", "otsikko", "nagłówek", "nadpis", "címsor", "başlık", "titlu", "naslov",
-    "antraštė", "pealkiri", "virsraksts", "заголовок", "заглавие", "επικεφαλίδα", "כותרת", "标题", "標題",
-    "見出し", "제목",
+    "heading", "überschrift", "titre", "título", "titolo", "encabezado", "cabeçalho", "títol", "títulu",
+    "kop", "opskrif", "rubrik", "overskrift", "fyrirsögn", "yvirskrift", "otsikko", "nagłówek", "nadpis",
+    "címsor", "başlık", "başlıq", "titlu", "titull", "naslov", "antraštė", "pealkiri", "virsraksts",
+    "izenburua", "pennawd", "ceannteideal", "ceannsgrìobhadh", "judul", "tajuk", "sarlavha",
+    "kichwa", "đầu đề", "tiêu đề", "заголовок", "загаловак", "заглавие", "наслов", "тақырып", "гарчиг",
+    "επικεφαλίδα", "վերնագիր", "სათაური", "כותרת", "عنوان", "العنوان", "سرخی",
+    "शीर्षक", "मथळा", "শিরোনাম", "শীর্ষক", "ਸਿਰਲੇਖ", "શીર્ષક", "મથાળું", "தலைப்பு", "శీర్షిక", "ಶೀರ್ಷಿಕೆ",
+    "തലക്കെട്ട്", "ശീർഷകം", "หัวเรื่อง", "ຫົວຂໍ້", "ចំណងជើង", "ခေါင်းစဉ်", "标题", "標題", "見出し", "제목",
 )  # fmt: skip
-_HEADING = re.compile(rf"(?:{'|'.join(_HEADING_WORDS)})\s*([1-9])")
+_WORD = unicodedata.normalize("NFC", "|".join(_HEADING_WORDS))
+# Basque and Kazakh have the number first; figures may be those of any script
+_HEADING = re.compile(rf"(?:{_WORD})\s*(?P<after>\d)|(?P<before>\d)[.-]?\s?(?:{_WORD})")
 _TITLES = frozenset(
-    [
-        "title",
-        "titel",
-        "titre",
-        "título",
-        "titolo",
-        "títol",
-        "rubrik",
-        "otsikko",
-        "tytuł",
-        "název",
-        "cím",
-        "titlu",
-    ]
-    + ["naslov", "название", "标题", "標題", "表題", "제목"]
-)
+    ["title", "titel", "titre", "título", "titolo", "títol", "rubrik", "otsikko", "tytuł", "název", "cím",
+     "titlu", "naslov", "название", "назва", "заглавие", "наслов", "τίτλος".casefold(), "başlık", "judul",
+     "العنوان", "عنوان", "ชื่อเรื่อง", "标题", "標題", "表題", "제목"]
+)  # fmt: skip
 TITLE_LEVEL = 1  # "Title" stands above "heading 1"
 _DEEPEST = 6
 _LONGEST_CHAIN = 50  # styles, each based on the next
@@ -122,10 +118,11 @@ def list_of(properties) -> tuple[str, str]:
 
 def named_level(name: str) -> int | None:
     """Return the level that the name of a style says, 1 to 6; None for other names."""
-    name = " ".join(name.casefold().split())
+    name = " ".join(unicodedata.normalize("NFC", name).casefold().split())
     match = _HEADING.fullmatch(name)
-    if match:
-        return min(TITLE_LEVEL + int(match[1]), _DEEPEST)
+    number = int(match["after"] or match["before"]) if match else 0
+    if number:
+        return min(TITLE_LEVEL + number, _DEEPEST)
     return TITLE_LEVEL if name in _TITLES else None
 
 

@@ -225,6 +225,19 @@ CASES = (
             style("T", "Überschrift 1"), style("Lower", "Titre 2"),
         ),
     ),
+    *(
+        Case(
+            f"a heading by the name {name}",
+            styled("One", "T") + p("Words.") + styled("Two", "T") + p("More."),
+            "One\n\nWords.\n\nTwo\n\nMore.", (("One", 1), ("Two", 1)), styles(style("T", name)),
+        )
+        for name in ("عنوان 1", "العنوان ١", "Fyrirsögn 1", "หัวเรื่อง 1", "1. izenburua", "1-тақырып",
+                     "Đầu đề 1", "見出し１", "U\u0308berschrift 1", "Τίτλος", "शीर्षक 1")
+    ),
+    *(
+        Case(f"no heading by the name {name}", styled("One", "T"), "One", extra=styles(style("T", name)))
+        for name in ("عنوان 0", "عنوان 1 فرعي", "Rubrik 12", "12 Kop", "Kopie 1", "List 1")
+    ),
     Case(
         "styles based on each other in a ring",
         styled("One", "A"), "One", extra=styles(style("A", "a", based="B"), style("B", "b", based="A")),
