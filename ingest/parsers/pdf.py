@@ -32,7 +32,9 @@ _HEAD = b"%PDF-"
 _LATE_HEAD = re.compile(rb"[\r\n]%PDF-\d")  # behind what a server or a mailer put before it
 _HEAD_REACH = 1024  # bytes in which readers look for it
 _OBJECT = re.compile(rb"(?<!\d)\d{1,8}\s{1,4}\d{1,5}\s{1,4}obj\b")
-_MARKS = (b"endobj", b"endstream", b"startxref", b"trailer")  # inside every PDF, one or the other
+_OBJECT_END = b"endobj"
+_OBJECTS_SHARE = 0.5  # of the bytes; a text about PDF has words around those that it shows
+_MARKS = (_OBJECT_END, b"endstream", b"startxref", b"trailer")  # inside every PDF, one or the other
 _TEXT_SUFFIXES = (".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml")
 _JUNK_TITLE = re.compile(
     r"^(?:Microsoft Word - |Microsoft PowerPoint - )|\.(?:docx?|tex|dvi|indd|pdf|odt|rtf|pptx?)$",
@@ -49,12 +51,29 @@ def accepts(source: Source) -> bool:
     at_start = data[:64].lstrip(b"\xef\xbb\xbf\0\t\r\n ").startswith(_HEAD)
     if at_start and source.suffix not in _TEXT_SUFFIXES:
         return True
-    if not _OBJECT.search(data) or source.suffix in _TEXT_SUFFIXES and not at_start:
-        return False  # a text may well speak of "%PDF-1.4"
-    if at_start:
+    if not _OBJECT.search(data):
+        return False
+    if at_start or _is_made_of_objects(data):
         return True
+    if source.suffix in _TEXT_SUFFIXES:
+        return False  # a text may well speak of "%PDF-1.4"
     named = source.suffix == ".pdf" or _LATE_HEAD.search(data, 0, _HEAD_REACH)
     return bool(named) and any(mark in data for mark in _MARKS)
+
+
+def _is_made_of_objects(data: bytes) -> bool:
+    """Tell a PDF whose head is broken: most of it are objects, and it ends as a PDF or is no text at all."""
+    if data.startswith(b"PK") or not _OBJECT.search(data, 0, _HEAD_REACH):  # an archive may hold one as it is
+        return False
+    inside, at = 0, 0
+    while begun := _OBJECT.search(data, at):
+        at = data.find(_OBJECT_END, begun.end())
+        if at < 0:
+            break
+        inside += at - begun.start()
+    return inside > _OBJECTS_SHARE * len(data) and (
+        data.rstrip().endswith(b"%%EOF") or "\ufffd" in data.decode("utf-8", "replace")
+    )
 
 
 def parse(source: Source) -> Document:

@@ -1,6 +1,8 @@
 """The front door: content decides, names only warn; HTML, Markdown and DOCX; what is refused and how."""
 
 import ast
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.ingest.invariants import check_document
 EPUB = epub({"one.xhtml": page("<body><h1>One</h1><p>In an EPUB.</p></body>")})
 PDF = printed([[(40, 100, "In a PDF there is this line.")]])
 DOCX = docx("<w:p><w:r><w:t>In a Word file.</w:t></w:r></w:p>")
+STORY = "The harbour master slept while the tide came in. "
 HTML = b"<!DOCTYPE html><title>A Page</title><body><p>In a page.</p></body>"
 
 
@@ -29,6 +32,38 @@ def test_content_decides_and_a_wrong_name_warns(read, data, form, name):
     honest = name == "right" or name.endswith(f".{form}")
     assert honest == (not document.warnings)
     assert honest or f"the name ends in .{name.partition('.')[2]}" in document.warnings[0]
+
+
+HEADLESS = {"bytes of it": b"\0\xff", "all of it": b"", "more than it": b"x" * 60}
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a", "a.pdf"])
+@pytest.mark.parametrize("broken", HEADLESS.values(), ids=HEADLESS)
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_pdf_is_known_without_its_head(read, broken, name, packed):
+    whole = printed([[(40, 100, "In a PDF there is this line.")]], deflate=packed)
+    document = read(broken + whole[whole.index(b"\n") :], name)
+    assert (document.format, document.text) == ("pdf", "In a PDF there is this line.")
+
+
+def test_a_pdf_without_head_and_pages_is_refused(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"%PXF-1.7\n" + b"1 0 obj <</Length 9>> stream \xff\xfe\0 endstream endobj\n" * 9)
+    with pytest.raises(BadInput, match="a.txt: this PDF (is damaged|has no pages).*: get another copy"):
+        parse(path)
+
+
+def test_a_text_that_shows_a_pdf_is_a_text(read):
+    shown = "1 0 obj\n<</Type /Catalog /Pages 2 0 R>>\nendobj\n" * 3
+    for text in (f"A PDF has objects:\n\n{shown}\nThat is one of them.", f"{STORY * 9}\n\n{shown}\n%%EOF\n"):
+        assert read(text, "a.txt").format == "text"
+
+
+def test_an_archive_that_holds_a_pdf_as_it_is_stays_one(read):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:  # nothing in it is packed
+        made.writestr("a.pdf", PDF)
+    assert read(stream.getvalue(), "a.zip").warnings == ()
 
 
 @pytest.mark.parametrize(
