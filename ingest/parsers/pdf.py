@@ -105,7 +105,8 @@ def _paragraphs(leaves: list[Leaf]) -> list[Paragraph]:
     vocabulary = Vocabulary()
     for leaf in leaves:
         for line in leaf.every_line:
-            vocabulary.add(line.text)
+            # what a large initial may have parted is no word yet
+            vocabulary.add(line.text.split(" ", 2)[-1] if line.apart else line.text)
     letters = body_type(line for leaf in leaves for line in leaf.lines)
     take_furniture(leaves, letters)
     pages = (_page(leaf, number, vocabulary, letters) for number, leaf in enumerate(leaves))

@@ -28,7 +28,8 @@ _BOLD = 1 << 4
 class Line:
     """Text in one direction on one baseline; `cells` > 1 when it is a row of separate pieces.
 
-    `aside` is what stands beside the text (a running head) and does not interrupt it.
+    `aside` is what stands beside the text (a running head) and does not interrupt it. `apart` are the letters
+    of a large first one that is a word itself ("A", "“I") and may be the beginning of the word behind it.
     """
 
     x0: float
@@ -41,6 +42,7 @@ class Line:
     mono: bool = False
     cells: int = 1
     aside: bool = False
+    apart: int = 0
     letters: str = ""  # as it was read, without blanks and the hyphen at its end
     forms: tuple[tuple[str, int, int], ...] = ()  # kind and range of these letters, where not all are plain
 
@@ -77,7 +79,7 @@ def read_line(line: dict) -> Line | None:
     return Line(
         x0, y0, x1, y1, text, largest["size"],
         bold=bool(largest["flags"] & _BOLD), mono=bool(largest["flags"] & _MONO), cells=2 if leaders else 1,
-        letters=letters_of(text), forms=_forms(spans, text),
+        letters=letters_of(text), forms=_forms(spans, text), apart=_apart(spans, largest, text),
     )  # fmt: skip
 
 
@@ -88,11 +90,21 @@ def letters_of(text: str) -> str:
 
 def _with_initial(spans: list[dict], main: dict, text: str) -> str:
     """Put a large first letter before the rest of its word: the white beside it is none between words."""
-    first = spans[0]
-    letter = first["text"].strip()
-    if first["size"] < _INITIAL * main["size"] or not is_initial(letter):
-        return text
-    return joined(letter, text.lstrip()[len(letter) :]) or text
+    letter = _initial(spans, main)
+    return (joined(letter, text.lstrip()[len(letter) :]) if letter else None) or text
+
+
+def _initial(spans: list[dict], main: dict) -> str:
+    """Return the first letter of a line where it is far larger than what follows; else ""."""
+    letter = spans[0]["text"].strip()
+    return letter if spans[0]["size"] >= _INITIAL * main["size"] and is_initial(letter) else ""
+
+
+def _apart(spans: list[dict], main: dict, text: str) -> int:
+    """Count the letters of a large first one that a blank parts from small letters."""
+    first, _, rest = text.partition(" ")
+    large = len(typeset(clean(_initial(spans, main))))
+    return large if large and large == len(first) and rest[:1].islower() else 0
 
 
 def _forms(spans: list[dict], text: str) -> tuple[tuple[str, int, int], ...]:

@@ -21,6 +21,9 @@ def join_initials(lines: list[Line], letters: Type, words: Counter[str]) -> list
 
     `words` counts the words of the document: it tells "A long way" from "Along the way".
     """
+    for line in lines:
+        if line.apart and _is_parted(line, words):
+            line.text = line.text[: line.apart] + line.text[line.apart + 1 :]
     initials = [line for line in lines if _is_initial(line, letters)]
     if len(initials) > _MOST_INITIALS:
         return lines
@@ -49,9 +52,19 @@ def _is_beside(line: Line, initial: Line, letters: Type) -> bool:
     )
 
 
+def _is_parted(line: Line, words: Counter[str]) -> bool:
+    """Tell "A ll that" from "A lone man": the document has the whole word elsewhere, and not its rest."""
+    rest = _first_word(line.text[line.apart + 1 :])
+    return bool(words[line.text[line.apart - 1].casefold() + rest]) and not words[rest]
+
+
+def _first_word(text: str) -> str:
+    return text.split(" ", 1)[0].strip('.,;:!?”"’').casefold()
+
+
 def _space(initial: str, following: str, words: Counter[str]) -> str:
     letter = initial[-1].casefold()
-    rest = following.split(" ", 1)[0].strip('.,;:!?”"’').casefold()
+    rest = _first_word(following)
     own = letter in _WORDS and not words[letter + rest] and words[rest] > 1
     return " " if own or not following[0].isalpha() else ""
 

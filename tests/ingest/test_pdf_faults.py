@@ -276,6 +276,21 @@ def test_a_large_initial_that_stands_on_the_line_belongs_to_its_word(read, initi
     assert document.text.startswith(f"{read_as} The harbour")
 
 
+@pytest.mark.parametrize(
+    ("initial", "rest", "known", "read_as"),
+    [("A", "ll that", "we saw all of it", "All that"), ("'I", "t was late", "so it was", "'It was late"),
+     ("O", "nce more", "at once", "Once more"), ("A", "ll that", "we saw some of it", "A ll that"),
+     ("A", "long time", "all along and a long way", "A long time"),
+     ("A", "lone man", "we met alone a lone man", "A lone man"),
+     ("A", "LL that", "all of it", "A LL that"), ("A", "boat", "no word of it", "A boat")],
+)  # fmt: skip
+def test_an_initial_that_is_a_word_belongs_to_one_that_the_document_has(read, initial, rest, known, read_as):
+    x = 60 + pymupdf.get_text_length(initial, "helv", 33) + 5
+    pages = [[Piece(60, y, initial, 33), Piece(x, y, rest), *block(y + 14)] for y in (60, 200)]
+    document = read(typeset([*pages, [Piece(60, 60, f"On that day {known} and went home.")]]))
+    assert document.text.startswith(f"{read_as} The harbour") and document.text.count(read_as) == 2
+
+
 @pytest.mark.parametrize("y", [94, 88], ids=["hanging", "raised"])
 @pytest.mark.parametrize(
     ("initial", "rest", "word"), [("T", "he", "The"), ("'T", "he", "'The"), ("A", "ll that", "All that")]
