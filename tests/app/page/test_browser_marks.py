@@ -127,7 +127,7 @@ def phone(chromium, program):
         yield page
 
 
-SMALL = """() => [...document.querySelectorAll('#lm-desk :is(button, summary), #lm-panes button, [role=tab]')]
+SMALL = """() => [...document.querySelectorAll('button, summary, [role=tab]')]
     .filter(one => one.checkVisibility() && one.getBoundingClientRect().height)
     .filter(one => one.getBoundingClientRect().height < 43.5)
     .map(one => one.outerHTML.slice(0, 90))"""
@@ -173,6 +173,17 @@ def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(p
     assert phone.evaluate(SIDEWAYS) <= 0
     question = phone.locator("#lm-question textarea").bounding_box()
     assert question["y"] + question["height"] <= PHONE["height"]
+
+
+def test_no_tab_has_anything_too_small_for_a_finger(phone):
+    for name in ("Shelf", "Write on", "Classify", "Notes", "Settings"):
+        to_tab(phone, name)
+        becomes(lambda: phone.evaluate(SMALL), [])
+        assert phone.evaluate(SIDEWAYS) <= 0, name
+    open_book(phone)
+    phone.get_by_role("button", name="Who is who").click()
+    phone.wait_for_selector(".lm-about")
+    becomes(lambda: phone.evaluate(SMALL), [])
 
 
 def test_a_search_forgives_a_letter_and_goes_from_place_to_place(reader):
