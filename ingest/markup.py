@@ -19,7 +19,7 @@ from ingest.initials import floating_initial, joined, pictured_initial
 from ingest.limits import Limits, check_letters
 from ingest.printed import MARK, letter_offsets, mark_pages, page_label, without_marks
 from ingest.shaping import Shaping, forms_of
-from ingest.stylesheet import mark_raised
+from ingest.stylesheet import Classes, mark_styled
 from ingest.tree import (
     BLOCKS,
     PAGE_BREAKS,
@@ -58,7 +58,7 @@ class Book:
     labels: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)  # pages that begin with the next block
     pictures: list[tuple[int, str, str]] = field(default_factory=list)  # that stand before the next block
-    raised: frozenset[str] = frozenset()  # classes whose letters stand above the line
+    classes: Classes = Classes()  # of its style sheets
 
 
 def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block]:
@@ -71,7 +71,7 @@ def blocks(root, web_page: bool = False, book: Book | None = None) -> list[Block
     choose_cases(root)
     fill_frames(root, book.limits)
     book.formulas.look_at(root)
-    mark_raised(root, book.raised)
+    mark_styled(root, book.classes)
     mark_pages(root)
     before = list(book.pictures)
     found = _Walk(web_page, book).run(root)

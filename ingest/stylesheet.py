@@ -1,8 +1,14 @@
-"""Raised letters that a page marks by style, in the element or by a rule for its class, become <sup>."""
+"""Style sheets: the letters that a page raises, or floats beside its text, by a rule for their class.
+
+Raised ones, which the element itself may say too, become <sup>; a floating first letter says so itself.
+"""
 
 import re
 from collections.abc import Iterable
+from functools import reduce
+from typing import NamedTuple
 
+from ingest.initials import mark_initials
 from ingest.tree import local_name
 
 _RULE = re.compile(r"([^{}]{1,1000})\{([^{}]{0,2000})\}")
@@ -15,19 +21,40 @@ _RAISED = re.compile(
     r"|position\s*:\s*relative\s*;[^{}]{0,200}\btop\s*:\s*-\.?\d",
     re.IGNORECASE,
 )
+_FLOATING = re.compile(r"float\s*:\s*left", re.IGNORECASE)
+_LARGE = re.compile(
+    r"font-size\s*:\s*(?:x{1,3}-large|larger|(?:1[5-9]\d|[2-9]\d\d)[\d.]{0,9}\s*%"
+    r"|(?:1\.[5-9]|[2-9])[\d.]{0,9}\s*r?em|[2-9]\d[\d.]{0,9}\s*p[tx])",
+    re.IGNORECASE,
+)
 _INLINE = ("{*}span", "{*}small", "{*}font", "{*}b", "{*}i", "{*}em", "{*}strong", "{*}a")
 _SIGN = 12  # letters; what is longer is no sign
 
 
-def raised_classes(sheet: str) -> frozenset[str]:
-    """Return the classes whose letters a style sheet raises."""
-    return frozenset(
-        match[1]
-        for rule in _RULE.finditer(_without_comments(sheet[:_LONGEST]))
-        if _RAISED.search(rule[2])
-        for selector in rule[1].split(",", _SELECTORS)
-        if (match := _CLASS.search(selector.strip()))
-    )
+class Classes(NamedTuple):
+    """Classes whose letters style sheets raise, float beside the text, and float there in a large size."""
+
+    raised: frozenset[str] = frozenset()
+    floating: frozenset[str] = frozenset()
+    large: frozenset[str] = frozenset()
+
+    def union(self, other: "Classes") -> "Classes":
+        return Classes(*(mine | its for mine, its in zip(self, other, strict=True)))
+
+
+def read_classes(sheet: str) -> Classes:
+    """Return the classes that a style sheet sets so."""
+    raised, floating, large = set[str](), set[str](), set[str]()
+    for rule in _RULE.finditer(_without_comments(sheet[:_LONGEST])):
+        high, floats = _RAISED.search(rule[2]), _FLOATING.search(rule[2])
+        if not (high or floats):
+            continue
+        matches = (_CLASS.search(selector.strip()) for selector in rule[1].split(",", _SELECTORS))
+        named = [match[1] for match in matches if match]
+        raised.update(named if high else ())
+        floating.update(named if floats else ())
+        large.update(named if floats and _LARGE.search(rule[2]) else ())
+    return Classes(frozenset(raised), frozenset(floating), frozenset(large))
 
 
 def _without_comments(sheet: str) -> str:
@@ -35,14 +62,16 @@ def _without_comments(sheet: str) -> str:
     return " ".join([first, *(part.partition("*/")[2] for part in others)])
 
 
-def own_classes(root) -> frozenset[str]:
-    """Return those of a page's own style rules."""
-    return frozenset().union(*(raised_classes(style.text or "") for style in root.iter("{*}style")))
+def all_classes(sheets: Iterable[str]) -> Classes:
+    """Return those of several style sheets."""
+    return reduce(Classes.union, map(read_classes, sheets), Classes())
 
 
-def mark_raised(root, classes: Iterable[str] = ()) -> None:
-    """Make <sup> of the elements of a page whose style, or one of whose classes, raises few letters."""
-    known = own_classes(root).union(classes)
+def mark_styled(root, classes: Classes) -> None:
+    """Make <sup> of the elements of a page whose style or class raises few letters, and mark its initials."""
+    classes = classes.union(all_classes(style.text or "" for style in root.iter("{*}style")))
+    mark_initials(root, classes.floating, classes.large)
+    known = classes.raised
     for element in list(root.iter(*_INLINE)):
         if not element.attrib:
             continue

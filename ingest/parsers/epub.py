@@ -28,7 +28,7 @@ from ingest.publication import (
     resolve,
 )
 from ingest.source import Source
-from ingest.stylesheet import raised_classes
+from ingest.stylesheet import Classes, read_classes
 from ingest.tree import every_word, local_name, parse_markup, semantic_types
 
 NAME = "epub"
@@ -112,7 +112,7 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
     kinds = {archive.find(path) or path: kind for path, kind in publication.kinds.items()}
     book = Book(archive.limits)
     missing = []
-    sheets: dict[str, frozenset[str]] = {}
+    sheets: dict[str, Classes] = {}
     depth, deepest = 1, 0  # of the last chapter in the contents; of the headings that they name
     for name in dict.fromkeys(publication.spine):
         path = archive.find(name) or name
@@ -131,7 +131,7 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
             book.waiting.append(book.labels[""])  # a page that begins with the file
         if root is not None:
             manuscript.expect(every_word(root), _LEFT_OUT)
-            book.raised = _raised_by(root, name, archive, sheets)
+            book.classes = _styled_by(root, name, archive, sheets)
         found = [] if root is None else merge_headings(attach_footnotes(blocks(root, book=book)))
         if warning:
             manuscript.warn(warning)
@@ -155,15 +155,15 @@ def _write_spine(archive: Archive, publication: Publication, manuscript: Manuscr
     return missing
 
 
-def _raised_by(root, name: str, archive: Archive, known: dict[str, frozenset[str]]) -> frozenset[str]:
-    """Return the classes whose letters the style sheets of a page raise; `known`: those read before."""
-    found: frozenset[str] = frozenset()
+def _styled_by(root, name: str, archive: Archive, known: dict[str, Classes]) -> Classes:
+    """Return the classes that the style sheets of a page set apart; `known`: those read before."""
+    found = Classes()
     for link in root.iter("{*}link"):
         if "stylesheet" in (link.get("rel") or "").lower() and link.get("href"):
             path = resolve(posixpath.dirname(name), link.get("href"))[0]
             if path not in known:
-                known[path] = raised_classes((archive.read(path) or b"").decode("utf-8", "replace"))
-            found |= known[path]
+                known[path] = read_classes((archive.read(path) or b"").decode("utf-8", "replace"))
+            found = found.union(known[path])
     return found
 
 

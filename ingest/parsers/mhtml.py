@@ -14,7 +14,7 @@ from ingest.frames import show_inside
 from ingest.message import PAGES, Part
 from ingest.parsers import html
 from ingest.source import Source
-from ingest.stylesheet import mark_raised, raised_classes
+from ingest.stylesheet import all_classes, mark_styled
 from ingest.tree import parse_markup
 
 NAME = "mhtml"
@@ -56,7 +56,7 @@ def parse(source: Source) -> Document:
         raise BadInput("there is no page in this saved web page: save it again, or as HTML or PDF")
     root, warning = found[0].tree(source)
     if root is not None:
-        mark_raised(root, frozenset().union(*map(raised_classes, _sheets_of(parts))))
+        mark_styled(root, all_classes(_sheets_of(parts)))
         _fill_frames(
             root, found[0], {name: page for page in reversed(found[1:]) for name in page.names}, source
         )

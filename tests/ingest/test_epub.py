@@ -123,6 +123,14 @@ def test_letters_are_raised_by_the_style_sheets_of_a_page(read):
     assert document.text == "10^5 grains\n\n105 grains"
 
 
+def test_a_first_letter_that_a_style_sheet_floats_belongs_to_its_word(read):
+    link = '<link rel="stylesheet" href="a.css"/>'
+    body = "<body><h2>One</h2><div class='calibre7'>S</div><p>ummer came.</p></body>"
+    files = {"one.xhtml": page(body, link), "two.xhtml": page(body)}
+    document = read(epub(files, extra={"OPS/a.css": b".calibre7 {float: left; font-size: 3em}"}))
+    assert document.text == "One\n\nSummer came.\n\nOne\n\nS\n\nummer came."
+
+
 def test_no_entity_of_a_doctype_is_resolved(read, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("the secret", "utf-8")

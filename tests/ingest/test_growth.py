@@ -40,6 +40,10 @@ REPEATED = {
     ),
     "pictures before the first word": (".html", lambda count: b'<p><img src="a.png" alt="p">' * count + b"x"),
     "forms between empty lines": (".html", lambda count: b"<p>" + b"<i>x</i><br><br>" * count),
+    "first letters that a style floats": (
+        ".html",
+        lambda count: b"<style>.q{float:left}</style>" + b"<div><p class=q>S</p>" * (count // 2) + b"ummer",
+    ),
     "boundaries of a mail": (
         ".eml",
         lambda count: (

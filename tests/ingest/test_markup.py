@@ -43,6 +43,22 @@ def switch(space: str, inside: str) -> str:
     return f"<epub:switch>{other}{case}<epub:default>plain</epub:default></epub:switch>"
 
 
+FLOATS, LARGE = "<style>.q {{float: left}}</style>", "<style>p.q {{float: left; font-size: 3em}}</style>"
+SHEETED = (  # what a style sheet floats
+    (LARGE, "<p class='q'>S</p>\n<p>ummer came.</p>", "Summer came."),
+    (FLOATS, "<div class='q'><b>S</b></div><p>ummer came.</p>", "Summer came."),
+    (FLOATS, "<p><span class='q'>S</span></p><p>ummer came.</p>", "Summer came."),
+    ("<style>.q{{font-size:250%;margin:0;float:left}}</style>", "<p class='q'>S</p><p>ummer</p>", "Summer"),
+    (LARGE, "<p class='q'>S</p><!-- no word --><p>Ummer came.</p>", "S\n\nUmmer came."),
+    (LARGE, "<p class='q'>S</p><p>some words in S</p>", "S\n\nsome words in S"),
+    (LARGE, "<p class='r'>S</p><p>ummer came.</p>", "S\n\nummer came."),
+    (LARGE, "<p class='q'>A</p><p>fter that, after all.</p>", "After that, after all."),
+    (LARGE, "<p class='q'>A</p><p>boat was there.</p>", "A\n\nboat was there."),
+    (LARGE, "<p class='q'>S</p><p>ummer.</p><p class='q'>W</p><p>inter.</p>", "Summer.\n\nWinter."),
+    (FLOATS, "<p class='q'>B</p><p>none.</p><p class='q'>C</p><p>all.</p>", "B\n\nnone.\n\nC\n\nall."),
+    (FLOATS, "<p class='q'>B</p><h2>none</h2>", "B\n\nnone"),
+    ("<style>.q{{font-size:3em}}</style>", "<p class='q'>S</p><p>ummer came.</p>", "S\n\nummer came."),
+)
 ROWS = (
     # first letters
     ("<p><img alt='O'/>nce upon a time</p>", "Once upon a time"),
@@ -62,6 +78,7 @@ ROWS = (
     ("<p>A star <img alt='X'/>marks it</p>", "A star marks it"),
     ("<h2>A</h2><p>aardvark</p>", "A\n\naardvark"),
     (f"<p>{SVG.format('<text>T</text>')}he mill</p>", "The mill"),
+    *((sheet.format() + body, read) for sheet, body, read in SHEETED),
     # drawn words
     (SVG.format("<text>The fox<tspan x='0'>ran</tspan></text><text>home.</text>"), "The fox ran\nhome."),
     (f"<p>Key <b>{SVG.format('<text>F1</text>')}</b> helps</p>", "Key F1 helps"),
