@@ -24,7 +24,7 @@ from engine.shelf.entry import Entry
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.leaving import leave
 from engine.shelf.rebuilding import file_hash
-from engine.shelf.titles import folded
+from engine.shelf.words import words
 from ingest.errors import BadInput
 from ingest.recognition.engines import AUTO
 
@@ -194,12 +194,12 @@ class Visit:
         mine = [entry for entry in entries if entry.id not in fixed and len(entry.holders) < 2]
         named: dict[tuple[str, str], list[Entry]] = {}
         for entry in mine:
-            named.setdefault((folded(entry.title), folded(entry.author)), []).append(entry)
+            named.setdefault(_named(entry), []).append(entry)
         more = {entry.id: [] if self.desk.read_only else [shelf_html.tagging(entry)] for entry in entries}
         for entry in mine:
             older = [
                 one
-                for one in named[folded(entry.title), folded(entry.author)]
+                for one in named[_named(entry)]
                 if one.created < entry.created and entry.characters
             ]
             more[entry.id] += [shelf_html.replacing(entry, older[0].id)] if older else []
@@ -235,3 +235,9 @@ class Visit:
         else:
             view = replace(view, last=self.reading.away_since(identifier))
         return self.talking.present(view)
+
+
+def _named(entry: Entry) -> tuple[str, str]:
+    """Return the words of a book's title and author: one edition has curly quotes, another straight ones."""
+    title, author = (" ".join(one.word for one in words(text)) for text in (entry.title, entry.author))
+    return title or entry.title, author

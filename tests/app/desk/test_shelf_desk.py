@@ -82,6 +82,8 @@ def test_a_newer_edition_is_offered_and_takes_the_notes_over(desk, tmp_path):
     )
     newer = added(desk, tmp_path, 3)
     read(desk)
+    Visit(desk, "").rename(older, "Marigold's Lamp")
+    Visit(desk, "").rename(newer, "Marigold’s lamp")
     assert Visit(desk, "").cards().count("Replace the older edition") == 1
     assert Visit(desk, "").replace(older, newer)[1] == 1
     assert [entry.id for entry in desk.shelf.entries()] == [newer]
