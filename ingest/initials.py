@@ -85,7 +85,8 @@ def _following(element) -> str:
         if after is None:
             element = element.getparent()
             continue
-        if text := next((piece for piece in after.itertext("*") if piece.strip()), ""):
+        pieces = after.itertext() if isinstance(after.tag, str) else ()  # a comment has none
+        if text := next((piece for piece in pieces if piece.strip()), ""):
             return text.lstrip()
         element = after
     return ""
