@@ -275,7 +275,8 @@ class _Walk:
             self.gathered.append(MARK)
 
     def _picture(self, element) -> None:
-        letter = pictured_initial(element.get("alt") or "")
+        told = self.book.formulas.pictured(element)
+        letter = "" if told else pictured_initial(element.get("alt") or "")
         parent = element.getparent()
         if letter and self._begins() and (parent is None or local_name(parent) != "figure"):
             self.initial, self.real = letter, False
@@ -283,7 +284,8 @@ class _Walk:
             address = next(
                 (element.get(name) for name in element.attrib if name.endswith(("src", "href"))), ""
             )
-            self.shaping.picture(address, element.get("alt") or "", len(self.gathered))
+            self.shaping.picture(address, "" if told else element.get("alt") or "", len(self.gathered))
+            self._text(told)
 
     def _last_pictures(self) -> None:
         """Leave pictures behind the last block with it, or for the first one of what comes next."""

@@ -59,6 +59,17 @@ SHEETED = (  # what a style sheet floats
     (FLOATS, "<p class='q'>B</p><h2>none</h2>", "B\n\nnone"),
     ("<style>.q{{font-size:3em}}</style>", "<p class='q'>S</p><p>ummer came.</p>", "S\n\nummer came."),
 )
+PICTURED = (
+    ("<img alt='$x^2$' src='a.gif'/>", "$x^2$"), ("<img alt='{\\displaystyle x}'/>", "{\\displaystyle x}"),
+    ("<img class='a tex' alt='x+1'/>", "x+1"), ("<img role='math' alt='x squared'/>", "x squared"),
+    ("<img class='mwe-math-fallback-image-inline' aria-hidden='true' alt='x'/>", "x"),
+    ("<span class='inlineequation'><span><img alt='a/b'/></span></span>", "a/b"),
+    ("<img src='https://latex.codecogs.com/png.latex?x' alt='y'/>", "y"),
+)  # fmt: skip
+NO_FORMULA = (
+    "alt='A ship'", "class='tex' alt='formula'", "class='math' alt='Equation (12)'", "alt='$5'",
+    "class='tex' alt='eq1.gif'", "class='mathematician' alt='Gauss'", "class='tex'",
+)  # fmt: skip
 ROWS = (
     # first letters
     ("<p><img alt='O'/>nce upon a time</p>", "Once upon a time"),
@@ -89,6 +100,17 @@ ROWS = (
     (f"<p>{math(X, 'x^{2}')}</p>", "x^{2}"),
     (f"<p>{math('', 'A square')}</p>", "A square"),
     (f"<p>{math(f'<semantics>{X}<annotation>x^2 no</annotation></semantics>')}</p>", "x^2"),
+    # pictures of formulas
+    *((f"<p>Here {picture} is.</p>", f"Here {words} is.") for picture, words in PICTURED),
+    ("<p><img class='math' alt='X'/> is one.</p>", "X is one."),
+    (f"<p>So <span>{math(X)}</span><img class='tex' alt='x^2'/> is.</p>", "So x^2 is."),
+    (f"<p>So <b style='display:none'>{math(X)}</b><img class='tex' alt='x^2'/> is.</p>", "So x^2 is."),
+    ("<div class='equation'><img alt='E = mc^2'/></div><p>So.</p>", "E = mc^2\n\nSo."),
+    *(
+        (f"<p>a <img class='tex' alt='{one}' src='1'/> b <img class='tex' alt='{one}' src='2'/></p>", read)
+        for one, read in (("an eq", "a b"), ("x", "a x b x"), ("x + 1", "a x + 1 b x + 1"))
+    ),
+    *((f"<p>Here <img {said}/> is.</p>", "Here is.") for said in NO_FORMULA),
     # raised signs
     ("<p>10<sup>5</sup> of them</p>", "10^5 of them"),
     (
