@@ -30,11 +30,11 @@ class MachineForm:
         with gr.Row(visible=may_change):
             models = [COMES_ALONG, *((one.name, one.name) for one in KNOWN)]
             self.model = gr.Dropdown(
-                models, value="auto", label="Model: one of these, a hub name, a folder or a GGUF file",
-                allow_custom_value=True, min_width=260,
+                models, value="auto", allow_custom_value=True, min_width=260,
+                label="Model: one of these, a folder, a GGUF file or a name at Hugging Face",
             )  # fmt: skip
             self.device = gr.Dropdown(["auto"], value="auto", label="Device", min_width=230)
-            self.precision = gr.Dropdown(["auto"], value="auto", label="Precision", min_width=230)
+            self.precision = gr.Dropdown(["auto"], value="auto", label="Exactness of numbers", min_width=230)
             self.threads = gr.Textbox(label="Processor threads (empty: all)", max_lines=1, min_width=160)
         self.inputs = [self.model, self.device, self.precision, self.threads]
         with gr.Row(elem_classes="lm-tools", visible=may_change):
