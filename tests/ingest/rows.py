@@ -184,7 +184,7 @@ ROWS = (
         "docx/unstructured--docx-tables.docx",
         include=("Header Col 1 | Header Col 2\nLorem ipsum | A link example",),
     ),
-    Row("docx/markitdown--equations.docx", include=("sinθ=mλa",)),
+    Row("docx/markitdown--equations.docx", include=("sinθ=mλ/a",)),
     Row(
         "md/markitdown--REPAIR-2022-INV-001_multipage.md",
         include=("Odometer | 9,800",),
