@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.answering.evidence import Weights, content_stems, stems_of
 from engine.library import Library
-from engine.retrieval.votes import bank_scores, question_states
+from engine.retrieval.votes import ballot, bank_scores, question_states
 from engine.shelf.fulltext import Hit
 from ingest.document import Document
 
@@ -69,7 +69,7 @@ def memory_ranking(question: str, library: Library, ranges: Ranges) -> list[Hit]
     search, block = library.model.sidenet.search, library.model.sidenet.config.search_block
     if search is None or block is None:
         return []
-    states = question_states(library.model.backbone, question, block)
+    asked = ballot(search, question_states(library.model.backbone, question, block))
     hits: list[Hit] = []
     for document, (start, end) in ranges.items():
         source = library.ready_bank(document)
@@ -79,7 +79,7 @@ def memory_ranking(question: str, library: Library, ranges: Ranges) -> list[Hit]
         inside = every[first:last]
         if not inside or source is None:
             continue
-        scores = bank_scores(search, states, source, inside)
+        scores = bank_scores(asked, source, inside)
         text = library.document(document).text
         for number in scores.argsort()[::-1][:CANDIDATES].tolist():
             if scores[number] == -np.inf:

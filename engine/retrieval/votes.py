@@ -83,10 +83,12 @@ def passage_scores(
     keys: (chunks, dim) unit search keys, fp16 or fp32, mapped or not. owner: (chunks,) from `owners`.
     """
     best = np.full((passages, len(asked.weights)), lowest, dtype=np.float32)
-    queries = asked.queries.numpy().T
+    queries = asked.queries.T
     for lo in range(0, len(keys), ROWS_AT_ONCE):
         block = owner[lo : lo + ROWS_AT_ONCE]
-        likeness = keys[lo : lo + ROWS_AT_ONCE].astype(np.float32) @ queries
+        # PyTorch widens halves many times as fast as NumPy
+        rows = torch.from_numpy(np.asarray(keys[lo : lo + ROWS_AT_ONCE])).float()
+        likeness = (rows @ queries).numpy()
         runs = np.flatnonzero(np.diff(block, prepend=block[0] - 1))
         highest = np.maximum.reduceat(likeness, runs, axis=0)
         held = block[runs] >= 0
@@ -96,10 +98,8 @@ def passage_scores(
     return best @ weights / total if total > 0 else best.mean(axis=1)
 
 
-def bank_scores(
-    search: SearchMap, states: Tensor, source: SearchableBank, passages: Sequence[Passage]
-) -> np.ndarray:
-    """Scores (passages,) of consecutive passages of one bank for a question's states (tokens, width).
+def bank_scores(asked: Ballot, source: SearchableBank, passages: Sequence[Passage]) -> np.ndarray:
+    """Scores (passages,) of consecutive passages of one bank for a question.
 
     Only chunks that lie wholly between the first passage's start and the last one's end are read; a passage
     without any scores −inf.
@@ -112,4 +112,4 @@ def bank_scores(
     starts = bank.chunk_starts[lo:hi].astype(np.int64) - first
     owner = owners(bank.spans[first:end], starts, np.array([[one.start, one.end] for one in passages]))
     keys = source.learned_keys()[lo:hi]
-    return passage_scores(keys, owner, len(passages), ballot(search, states), lowest=-np.inf)
+    return passage_scores(keys, owner, len(passages), asked, lowest=-np.inf)

@@ -8,7 +8,7 @@ from engine.backbone.backbone import Backbone
 from engine.bank.bank import MemoryBank
 from engine.filling import bank_layout, encode_text
 from engine.retrieval.memory import SearchableBank
-from engine.retrieval.votes import bank_scores, question_states
+from engine.retrieval.votes import ballot, bank_scores, question_states
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from ingest.passages import Passage
@@ -33,7 +33,7 @@ def test_scores_are_the_equation(setting):
     states = question_states(backbone, "Which sentence tells of item 7?", 2)
     cuts = [100, 221, 222, 640, 1500]
     passages = [Passage(n, a, b) for n, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]
-    scores = bank_scores(search, states, source, passages)
+    scores = bank_scores(ballot(search, states), source, passages)
     keys = torch.from_numpy(np.array(source.learned_keys(), np.float32))
     begins = source.bank.spans[:, 0][source.bank.chunk_starts].astype(int)
     middles, within = begins + 2, (begins >= 100) & (begins + 4 <= 1500)  # four bytes a chunk
@@ -61,9 +61,9 @@ def test_rows_outside_the_passages_are_not_read(setting, monkeypatch):
     backbone, search, source = setting
     states = question_states(backbone, "item", 2)
     passages = [Passage(0, 401, 800), Passage(1, 800, 1203)]  # chunks straddle both ends
-    before = bank_scores(search, states, source, passages)
+    before = bank_scores(ballot(search, states), source, passages)
     keys = np.array(source.learned_keys())
     begins = source.bank.spans[:, 0][source.bank.chunk_starts].astype(int)
     keys[(begins < 401) | (begins + 4 > 1203)] = np.nan
     monkeypatch.setattr(source, "learned_keys", lambda: keys)
-    assert np.array_equal(before, bank_scores(search, states, source, passages))
+    assert np.array_equal(before, bank_scores(ballot(search, states), source, passages))
