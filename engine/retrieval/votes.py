@@ -110,6 +110,7 @@ def bank_scores(asked: Ballot, source: SearchableBank, passages: Sequence[Passag
         return np.full(len(passages), -np.inf, np.float32)
     first, end = bank.chunk_tokens(lo)[0], bank.chunk_tokens(hi - 1)[1]
     starts = bank.chunk_starts[lo:hi].astype(np.int64) - first
-    owner = owners(bank.spans[first:end], starts, np.array([[one.start, one.end] for one in passages]))
+    edges = (edge for one in passages for edge in (one.start, one.end))
+    owner = owners(bank.spans[first:end], starts, np.fromiter(edges, np.int64).reshape(-1, 2))
     keys = source.learned_keys()[lo:hi]
     return passage_scores(keys, owner, len(passages), asked, lowest=-np.inf)
