@@ -24,7 +24,7 @@ from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
 from engine.bank.manifest import FILE, DamagedBank, Manifest
 from engine.bank.store import Store
-from engine.cast.kept import kept_cast
+from engine.cast.kept import keep_cast
 from engine.catalogue.keeper import Keeper
 from engine.catalogue.vectors import book_vectors
 from engine.errors import Failure
@@ -37,7 +37,7 @@ from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.room import require_room
 from engine.shelf.entry import Entry
-from engine.shelf.fulltext import index_text
+from engine.shelf.fulltext import index_folder
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
 from engine.shelf.shelf import DamagedText, Shelf, folder_bytes
@@ -155,7 +155,7 @@ class Library:
         vectors = self._taken_over(identifier, document)
         if not self.shelf.fulltext.has(identifier):
             self.index(identifier)
-        kept_cast(self.paths.cast(identifier), document)
+        aside.done(keep_cast, self.paths.document(identifier))
         tokens, size = self._encode(identifier, document, report)
         report("publish", 0, 1)
         if vectors is None:
@@ -179,7 +179,7 @@ class Library:
 
     def index(self, identifier: str) -> None:
         """Make the full-text index of a document that was parsed."""
-        aside.done(index_text, self.paths.document(identifier), self.document(identifier))
+        aside.done(index_folder, self.paths.document(identifier))
 
     def find(self, words: str) -> Entry:
         """Find the document that a person means: an id, the start of one, a title, or a file (added)."""

@@ -24,10 +24,11 @@ from engine.filling import bank_identity, bank_layout, encode_text
 from engine.intake import Parser
 from engine.locks import FileLock, document_lock
 from engine.model import Model
-from engine.paths import CAST, Paths
+from engine.parsed import read_document
+from engine.paths import CAST, TEXT, Paths
 from engine.retrieval.memory import SearchableBank
 from engine.shelf.fulltext import index_text
-from engine.shelf.rebuilding import TEXT, file_hash
+from engine.shelf.rebuilding import file_hash
 from engine.whole import write_whole
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
@@ -121,7 +122,7 @@ def shared(parse: Parser, store: Store) -> Parser:
         waiting()
         pictures.mkdir(parents=True, exist_ok=True)
         store.get(known, pictures)
-        document = Document.from_json((pictures / TEXT).read_text("utf-8", "surrogatepass"))
+        document = read_document(pictures)
         (pictures / TEXT).unlink()
         return document
 

@@ -18,6 +18,7 @@ SIDENETS = ASSETS / "sidenet"
 SAMPLES = ASSETS / "samples"
 DEMONSTRATIONS = ASSETS / "demonstrations"
 CAST = "cast.json"
+TEXT = "document.json"
 CONVERTING = ".converting-"  # how the folder of a model begins that is being converted
 
 
@@ -168,7 +169,7 @@ class Paths:
 
     def parsed(self, identifier: str) -> Path:
         """Return the file with text and places of one document, as it was parsed."""
-        return self.document(identifier) / "document.json"
+        return self.document(identifier) / TEXT
 
     def pictures(self, identifier: str) -> Path:
         """Folder of the pictures of one document, which only its own text shows."""

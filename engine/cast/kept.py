@@ -6,6 +6,8 @@ from pathlib import Path
 from engine import aside
 from engine.cast.casting import make_cast
 from engine.cast.person import Cast
+from engine.parsed import read_document
+from engine.paths import CAST
 from engine.whole import write_whole
 from ingest.document import Document
 
@@ -20,3 +22,11 @@ def kept_cast(path: Path, document: Document) -> Cast:
     with suppress(OSError):  # it is made again when it is asked for
         write_whole(path, cast.to_json())
     return cast
+
+
+def keep_cast(folder: Path) -> None:
+    """Have who is who kept beside the document that was parsed into a folder, see `kept_cast`.
+
+    Nothing is handed over but the folder: neither document nor cast, each of which would hold up the page.
+    """
+    kept_cast(folder / CAST, read_document(folder))

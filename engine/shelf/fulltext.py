@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.errors import Failure
+from engine.parsed import read_document
 from engine.paths import PROGRAM, Paths
 from engine.shelf.identifiers import SHAPE, checked
 from engine.shelf.rebuilding import file_hash
@@ -271,6 +272,14 @@ def index_text(folder: Path, document: Document) -> None:
     write_index(
         folder, ((one.index, one.start, one.end, text[one.start : one.end]) for one in passages(document))
     )
+
+
+def index_folder(folder: Path) -> None:
+    """Write the index of the document that was parsed into a folder, see `index_text`.
+
+    It is read where the work is done: handed over, a document of millions of letters would hold up the page.
+    """
+    index_text(folder, read_document(folder))
 
 
 def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Failure
+from engine.parsed import read_document
 from engine.shelf.titles import one_line
 from engine.whole import write_whole
 from ingest.document import Document
 from ingest.errors import BadInput
 
 NOTE = "entry.json"
-TEXT = "document.json"
 SOURCE = re.compile(r"source(\.[a-z0-9]{1,8})?")
 NOTED = {"content_hash": str, "title": str, "renamed": int, "source_name": str, "source_file": str,
          "created": float, "settings": str}  # fmt: skip
@@ -52,8 +52,7 @@ def rebuilt_row(folder: Path) -> dict[str, Any] | None:
 def read_text(folder: Path) -> Document | None:
     """Read document.json; None where it is not there or not what a parser makes."""
     try:
-        text = (folder / TEXT).read_text(encoding="utf-8", errors="surrogatepass")
-        document = Document.from_json(text)
+        document = read_document(folder)
         lines = (document.title, document.author, document.language, document.format, document.text)
         spans = [(one.start, one.end) for one in document.chapters]
         spans += [(one.start, one.end) for one in document.pages]

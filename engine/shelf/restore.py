@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import Failure
-from engine.paths import Paths
+from engine.paths import TEXT, Paths
 from engine.room import require_room
 from engine.shelf.backup import ABOUT, DATABASE, FILES, FOLDERS, FORMAT, MEMORY
 from engine.shelf.leftovers import RESTORING
 from engine.shelf.migrations import MIGRATIONS, migrate, version
-from engine.shelf.rebuilding import TEXT, file_hash, read_text, rebuilt_row
+from engine.shelf.rebuilding import file_hash, read_text, rebuilt_row
 from engine.shelf.repair import fault
 from engine.shelf.rows import TABLES, Columns, Row
 from engine.shelf.shelf import Shelf
