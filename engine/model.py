@@ -109,4 +109,5 @@ class Model:
             if name not in self._parts:
                 self._parts[name] = load()
                 heap.give_back()  # loading looks at more than answering does
+                heap.settle()
             return self._parts[name]

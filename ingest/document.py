@@ -10,7 +10,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from operator import attrgetter
 
@@ -227,7 +227,8 @@ class Document:
     def to_json(self) -> str:
         """Everything as one line of JSON; `from_json` gives an equal document back."""
         record = {"version": JSON_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
-        record["chapters"] = [asdict(chapter) for chapter in self.chapters]
+        names = [item.name for item in fields(Chapter)]
+        record["chapters"] = [{name: getattr(one, name) for name in names} for one in self.chapters]
         for name, kind in (("pages", Page), ("spans", Span), ("pictures", Picture)):
             values = attrgetter(*(item.name for item in fields(kind)))  # `astuple` would copy each of them
             record[name] = [values(one) for one in record[name]]

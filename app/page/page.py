@@ -39,7 +39,7 @@ from app.tabs.marks_tab import MarksTab  # noqa: E402
 from app.tabs.read_tab import ReadTab  # noqa: E402
 from app.tabs.settings_tab import SettingsTab  # noqa: E402
 from app.tabs.shelf_tab import ShelfTab  # noqa: E402
-from engine import aside  # noqa: E402
+from engine import aside, heap  # noqa: E402
 from engine.assistant import Assistant  # noqa: E402
 from engine.ending import end_like_ctrl_c  # noqa: E402
 from engine.paths import ASSETS, Paths  # noqa: E402
@@ -245,6 +245,7 @@ def run(arguments: argparse.Namespace, opened: Callable[[], Assistant]) -> int:
         counter.open()
         apart.keep_spare()
         aside.keep()
+        heap.settle()
         print(f"{TITLE} is open at {page.local_url}  (Ctrl-C ends it)", file=sys.stderr, flush=True)
         while True:
             time.sleep(1)
