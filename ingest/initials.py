@@ -63,8 +63,11 @@ def mark_initials(root, floating: frozenset[str], large: frozenset[str]) -> None
         if not match or not match[0].islower() or not (len(found) == 1 or named & large):
             continue
         capital, rest = letter[-1].casefold(), match[0]
-        known = words[capital + rest] and words[rest] == 1
-        if known if letter[-1] in _WORDS else rest[0] != capital:  # which may head a list of its words
+        if letter[-1] in _WORDS:
+            is_sure = words[capital + rest] > 0 and words[rest] == 1
+        else:
+            is_sure = rest[0] != capital  # it may head a list of its words
+        if is_sure:
             element.set("style", f"{element.get('style') or ''};float:left")
 
 
