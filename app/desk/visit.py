@@ -197,11 +197,7 @@ class Visit:
             named.setdefault(_named(entry), []).append(entry)
         more = {entry.id: [] if self.desk.read_only else [shelf_html.tagging(entry)] for entry in entries}
         for entry in mine:
-            older = [
-                one
-                for one in named[_named(entry)]
-                if one.created < entry.created and entry.characters
-            ]
+            older = [one for one in named[_named(entry)] if one.created < entry.created and entry.characters]
             more[entry.id] += [shelf_html.replacing(entry, older[0].id)] if older else []
         for entry in entries:
             is_shared = self.owner in entry.holders and len(entry.holders) > 1 and not self.desk.read_only
