@@ -143,19 +143,31 @@ def swipe(page, right: int) -> None:
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+def settled(page) -> float:
+    """Return where the page stands once it scrolls no more."""
+    places = [-1.0]
+    until(lambda: places.append(page.evaluate("scrollY")) or places[-1] == places[-2], every=0.5)
+    return places[-1]
+
+
 def test_a_phone_shows_the_book_or_the_talk_and_nothing_too_small_for_a_finger(phone):
     open_book(phone)
     phone.locator("#lm-question").wait_for(state="hidden")
     phone.locator("#lm-reader").wait_for()
     becomes(lambda: phone.evaluate(SMALL), [])
-    # a swipe turns on and back, and never leaves the page for the one before
+    # the book opened where it was left; a swipe turns on and back, and never leaves the page for the last one
+    to_chapter(phone, 1)
+    begun = settled(phone)
     swipe(phone, -260)
-    until(lambda: phone.evaluate("scrollY") > 300)
+    until(lambda: phone.evaluate("scrollY") > begun + 300)
+    settled(phone)
     swipe(phone, 260)
-    until(lambda: phone.evaluate("scrollY") < 300)
+    until(lambda: phone.evaluate("scrollY") < begun + 300)
     # from the middle of the book to the talk, and back to the same line
+    settled(phone)
     swipe(phone, -260)
-    line = until(lambda: (at := phone.evaluate("scrollY")) > 300 and at)
+    until(lambda: phone.evaluate("scrollY") > begun + 300)
+    line = settled(phone)
     phone.locator("#lm-listen [data-pane=talk]").click()
     phone.locator("#lm-question").wait_for()
     phone.locator("#lm-panes [data-pane=book]").click()
