@@ -157,6 +157,21 @@ def test_a_running_head_is_no_heading_and_no_title(read):
     assert document.text.count("ANNALS OF THE HARBOUR BOARD") <= 1
 
 
+def test_a_page_whose_letters_are_drawn_is_told_of(read):
+    book = pymupdf.open()
+    page = book.new_page()
+    page.insert_text((72, 72), "The one heading that has letters stands above many lines of drawn ones.")
+    strokes = page.new_shape()
+    for row in range(50):
+        for column in range(60):
+            strokes.draw_line((60 + 8 * column, 100 + 13 * row), (63 + 8 * column, 107 + 13 * row))
+    strokes.finish(width=1.5)
+    strokes.commit()
+    document = read(book.tobytes())
+    assert document.text.startswith("The one heading")
+    assert "page 1 of the PDF shows far more than its letters say" in document.warnings[0]
+
+
 # --- directions ---
 
 
