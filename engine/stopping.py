@@ -11,19 +11,19 @@ from threading import Event, get_ident
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 
-class Stopped(Exception):
+class GivenUp(Exception):
     """A computation was given up, as nobody waits for it."""
 
 
 @contextmanager
 def stopped_by(stop: Event) -> Iterator[None]:
-    """Raise `Stopped` in this thread at the next module that is run after `stop` was set, or at once."""
+    """Raise `GivenUp` in this thread at the next module that is run after `stop` was set, or at once."""
     thread = get_ident()
 
     def look(*_: object) -> None:
         # the hook is asked in every thread: others compute something else
         if stop.is_set() and get_ident() == thread:
-            raise Stopped
+            raise GivenUp
 
     look()
     hook = register_module_forward_pre_hook(look)

@@ -16,7 +16,7 @@ from engine.reader import Reader, Token
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import Sampling
 from engine.sidenet.sidenet import SideNet
-from engine.stopping import Stopped, stopped_by
+from engine.stopping import GivenUp, stopped_by
 from engine.talkmemory import TALK, Overflow
 
 
@@ -44,7 +44,7 @@ class Utterance:
         try:
             with self._speaking, stopped_by(self.stop):
                 answer = make()
-        except Stopped:
+        except GivenUp:
             answer = Answer("", stopped=True)
         yield from self.told(answer)
 

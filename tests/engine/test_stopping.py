@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from engine.answering.answer import Answer
 from engine.sampling import Sampling
-from engine.stopping import Stopped, stopped_by
+from engine.stopping import GivenUp, stopped_by
 from engine.utterance import Utterance
 
 
@@ -38,7 +38,7 @@ class Counting(nn.Module):
 def test_what_comes_after_stop_is_not_computed():
     stop, after = Event(), Counting()
     network = nn.Sequential(after, Setting(stop), after)
-    with pytest.raises(Stopped), stopped_by(stop):
+    with pytest.raises(GivenUp), stopped_by(stop):
         network(torch.ones(1))
     assert after.runs == 1
     network(torch.ones(1))  # afterwards nothing asks any more
@@ -48,7 +48,7 @@ def test_what_comes_after_stop_is_not_computed():
 def test_what_is_stopped_already_does_not_begin():
     stop = Event()
     stop.set()
-    with pytest.raises(Stopped), stopped_by(stop):
+    with pytest.raises(GivenUp), stopped_by(stop):
         pytest.fail("it began")
 
 
