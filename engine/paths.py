@@ -1,4 +1,4 @@
-"""Where everything lives: one data folder, chosen by LONGMEM_HOME or the platform's custom.
+"""Where everything lives: the places inside one data folder, see `engine.datafolder`.
 
 Standard library only, so that set-up can ask before the environment stands.
 """
@@ -6,9 +6,10 @@ Standard library only, so that set-up can ask before the environment stands.
 import contextlib
 import os
 import stat
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from engine.datafolder import CHOSEN, SHELF, data_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 IS_INSTALLED = not (PROJECT / "launch.py").is_file()  # by pip, without set-up
@@ -20,15 +21,6 @@ DEMONSTRATIONS = ASSETS / "demonstrations"
 CAST = "cast.json"
 TEXT = "document.json"
 CONVERTING = ".converting-"  # how the folder of a model begins that is being converted
-
-
-def user_data_folder() -> Path:
-    """Return the platform's user data folder for this program."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "LongMemReader"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "LongMemReader"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "longmem-reader"
 
 
 def _close(place: Path) -> None:
@@ -51,9 +43,8 @@ class Paths:
 
     @classmethod
     def default(cls) -> "Paths":
-        """Return LONGMEM_HOME, or the platform's user data folder."""
-        named = os.environ.get("LONGMEM_HOME")
-        return cls(Path(named).expanduser().resolve() if named else user_data_folder())
+        """Return those of the data folder of this process. Raises BadInput, see `engine.datafolder`."""
+        return cls(data_folder())
 
     def keep_private(self) -> None:
         """Let nobody but its user read the data folder: what is there, and what this process will write.
@@ -76,7 +67,7 @@ class Paths:
             self.locks,
         )
         files = (self.accounts, self.card, self.settings, self.socket, self.reserve)
-        ours = [*(place.name for place in (*folders, *files)), *database]
+        ours = [*(place.name for place in (*folders, *files)), *database, CHOSEN]
         with contextlib.suppress(OSError):  # there is none yet, or nothing can be changed in it
             names = os.listdir(self.home)
             for name in filter(names.__contains__, ours):
@@ -86,7 +77,7 @@ class Paths:
 
     @property
     def database(self) -> Path:
-        return self.home / "shelf.db"
+        return self.home / SHELF
 
     @property
     def documents(self) -> Path:

@@ -45,7 +45,11 @@ def choose_kept(argv: list[str]) -> None:
     if next((word for word in argv if not word.startswith("-")), "") in NOT_READING:
         return
     try:
-        preferences.apply(Paths.default().settings, os.environ)
+        settings = Paths.default().settings
+    except BadInput:  # the data folder is not there: the command says so, where it needs it
+        return
+    try:
+        preferences.apply(settings, os.environ)
     except BadInput as error:
         print(f"going on without what was chosen in the settings: {error}", file=sys.stderr)
 

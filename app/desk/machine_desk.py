@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from app.desk.desk import Desk
-from engine import preferences
+from engine import datafolder, preferences
 from engine.arguments import PRECISIONS
 from engine.backbone.known import KNOWN, KnownModel, fetched_bytes, reading_rate, size_of
 from engine.backbone.placement import chosen_device, placed, precisions_of
@@ -76,6 +76,23 @@ class MachineDesk:
         before = self.chosen().get("model")
         preferences.keep(self.path, wanted)
         return wanted.get("model") != before
+
+    @property
+    def folder(self) -> str:
+        """The data folder that was chosen for the next start, "" for the usual one."""
+        return str(datafolder.chosen() or "")
+
+    def choose_folder(self, words: str) -> Path | None:
+        """Keep where books are from the next start on; returns it where it is another than today.
+
+        Raises BadInput, see `datafolder.choose`.
+        """
+        self.changeable()
+        if words.strip() == self.folder:
+            return None
+        present = self.desk.shelf.paths.home
+        folder = datafolder.choose(words, present)
+        return None if folder == present.resolve() else folder
 
     def devices(self) -> list[str]:
         """List the devices that are here."""

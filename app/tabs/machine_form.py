@@ -1,4 +1,6 @@
-"""Machine form: model, device, precision and threads, chosen for the next start and kept."""
+"""Machine form: model, device, precision, threads and data folder, chosen for the next start and kept."""
+
+import os
 
 import gradio as gr
 
@@ -7,6 +9,8 @@ from app.desk.machine_desk import MachineDesk
 from app.html import markup, wording
 from app.tabs.frame import HIDDEN, told
 from engine.backbone.known import KNOWN
+from engine.datafolder import HOME_VARIABLE
+from engine.paths import PROGRAM
 
 COMES_ALONG = ("The one that comes along", "auto")
 DEVICE_WORDS = {"auto": "The quickest there is", "cpu": "The processor", "cuda": "The graphics card",
@@ -15,6 +19,11 @@ PRECISION_WORDS = {"auto": "Full: nothing is lost", "float32": "32 bits", "bfloa
                    "float16": "16 bits (float16)", "int8": "8 bits", "int4": "4 bits"}  # fmt: skip
 KEPT = "Kept. It takes effect at the next start of the program."
 ANEW = " Another model makes the memory of every book anew; meanwhile books are read and searched as before."
+MOVED = (
+    " From then on books are kept in {folder}. Those of today stay where they are; to take them along: "
+    f"{PROGRAM} backup FILE now, {PROGRAM} restore FILE after the start."
+)
+NAMED = f" This start was given its data folder by {HOME_VARIABLE}: that goes before it."
 BY_OTHERS = "On this page they are chosen by the command line alone."
 
 
@@ -36,7 +45,10 @@ class MachineForm:
             self.device = gr.Dropdown(["auto"], value="auto", label="Device", min_width=230)
             self.precision = gr.Dropdown(["auto"], value="auto", label="Exactness of numbers", min_width=230)
             self.threads = gr.Textbox(label="Processor threads (empty: all)", max_lines=1, min_width=160)
-        self.inputs = [self.model, self.device, self.precision, self.threads]
+            self.folder = gr.Textbox(
+                label="Folder in which books are kept (empty: the usual one)", max_lines=1, min_width=260
+            )
+        self.inputs = [self.model, self.device, self.precision, self.threads, self.folder]
         with gr.Row(elem_classes="lm-tools", visible=may_change):
             self.save = gr.Button("Keep these", variant="primary", size="md", min_width=120, scale=0)
         words = "" if may_change else markup.tag("p", BY_OTHERS, class_="lm-facts")
@@ -60,15 +72,19 @@ class MachineForm:
             self.device: gr.Dropdown(choices=devices, value=chosen.get("device", "auto")),
             self.precision: gr.Dropdown(choices=precisions, value=chosen.get("precision", "auto")),
             self.threads: chosen.get("threads", ""),
+            self.folder: self.desk.folder,
             self.known: known,
         }
 
-    def on_save(self, model: str, device: str, precision: str, threads: str) -> str:
+    def on_save(self, model: str, device: str, precision: str, threads: str, folder: str) -> str:
         """Keep what was chosen."""
         values = {"model": model, "device": device, "precision": precision, "threads": threads}
         with told():
             is_other = self.desk.choose({name: str(words or "") for name, words in values.items()})
+            moved = self.desk.choose_folder(str(folder or ""))
         words = KEPT + (ANEW if is_other else "")
+        if moved is not None:
+            words += MOVED.format(folder=moved) + (NAMED if os.environ.get(HOME_VARIABLE) else "")
         if self.desk.overruled:
             others = " and ".join(self.desk.overruled)
             words += (

@@ -21,8 +21,8 @@ PRIVACY = (
 )
 ELSEWHERE = (
     "For one start: --model, --device, --precision and --threads, or LONGMEM_MODEL, LONGMEM_DEVICE, "
-    "LONGMEM_PRECISION and LONGMEM_THREADS; they go before what is chosen here. LONGMEM_HOME names another "
-    "data folder."
+    "LONGMEM_PRECISION and LONGMEM_THREADS; for the data folder LONGMEM_HOME. They go before what is chosen "
+    "here."
 )
 LOOKING = "Looking …"
 FETCHING_SECONDS = 2.0

@@ -59,7 +59,7 @@ def _slides(package: Package, main: str) -> list[str]:
     identities = [] if root is None else [_relation(item) for item in root.iterfind("{*}sldIdLst/{*}sldId")]
     named = [name for name in (package.target(main, identity) for identity in identities) if name]
     if named:
-        return named
+        return list(dict.fromkeys(named))  # a list of thousands of the same slide is no show
     numbered = [
         (int(match[1]), name) for name in package.archive.names() if (match := _SLIDE.fullmatch(name))
     ]

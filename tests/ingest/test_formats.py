@@ -349,6 +349,13 @@ CASES = (
         places=(("page 1", "a | b"), ("Second", "Speak up.")),
     ),
     Case(
+        "listed-often.pptx",
+        pptx([shape("One."), shape("Two.")], [2, 1, 2, 2]),
+        "Two.\n\nOne.",
+        title="listed-often",
+        places=(("page 2", "One."),),
+    ),
+    Case(
         "page.mht",
         mhtml(PAGE.encode().replace(b"\xc3", b"=C3"), "quoted-printable"),
         "Grüße\n\nRye = black.",

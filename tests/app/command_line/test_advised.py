@@ -16,7 +16,7 @@ import pytest
 
 from app.command_line import adding, commands
 from app.page import access
-from engine import preferences
+from engine import datafolder, preferences
 from engine.backbone import packs
 from engine.backbone.load import load_backbone
 from engine.bank.store import CACHE_SETTING, SETTING, Store
@@ -209,6 +209,23 @@ def settings(folder: Path, content: str | None) -> object:
     return preferences.kept(file)
 
 
+def kept_in(folder: Path, words: str, *, lost: bool = False, without: str = "") -> bool:
+    """Choose a data folder, lose it, delete a file, as told; tell whether it is used."""
+    with pytest.MonkeyPatch.context() as changed:
+        for name in ("XDG_DATA_HOME", "LOCALAPPDATA", "HOME"):
+            changed.setenv(name, str(folder / "usual"))
+        changed.delenv(datafolder.HOME_VARIABLE, raising=False)
+        (folder / "full").mkdir(exist_ok=True)
+        (folder / "full" / "letters.txt").write_text("others")
+        wanted = datafolder.choose(words, folder / "usual" / "books")
+        if lost:
+            wanted.rmdir()
+        if without:
+            (datafolder.user_data_folder() / without).unlink()
+            wanted = datafolder.user_data_folder()
+        return datafolder.data_folder() == wanted
+
+
 def stored(folder: Path, is_damaged: bool) -> bool:
     """Take from a store what was put there, and damaged then; or deleted, and put there again."""
     store, bank, there = (
@@ -339,6 +356,36 @@ DONE: dict[str, tuple[Deed, str, Deed]] = {
         lambda folder, model: preferences.keep(folder / "kept.json", {"model": "./none here"}),
         "a folder or a GGUF",
         lambda folder, model: preferences.keep(folder / "kept.json", {"model": str(model)}),
+    ),
+    "a data folder that is no whole path": (
+        lambda folder, model: kept_in(folder, "books"),
+        "give one that begins at the top",
+        lambda folder, model: kept_in(folder, str(folder / "books")),
+    ),
+    "a data folder inside another": (
+        lambda folder, model: kept_in(folder, str(folder / "usual" / "books" / "more")),
+        "choose one outside of it",
+        lambda folder, model: kept_in(folder, str(folder / "more")),
+    ),
+    "a data folder of other things": (
+        lambda folder, model: kept_in(folder, str(folder / "full")),
+        "choose an empty folder, or",
+        lambda folder, model: kept_in(folder, str(folder / "empty")),
+    ),
+    "a data folder that is a file": (
+        lambda folder, model: kept_in(folder, str(half_gguf(folder))),
+        "cannot be the data folder .*: choose another",
+        lambda folder, model: kept_in(folder, str(folder / "folder")),
+    ),
+    "a data folder on a disk that is gone": (
+        lambda folder, model: kept_in(folder, str(folder / "disk"), lost=True),
+        "attach its disk, or delete",
+        lambda folder, model: kept_in(folder, str(folder / "disk")),
+    ),
+    "a data folder that is gone for good": (
+        lambda folder, model: kept_in(folder, str(folder / "disk"), lost=True),
+        "attach its disk, or delete",
+        lambda folder, model: kept_in(folder, str(folder / "disk"), lost=True, without=datafolder.CHOSEN),
     ),
     "damage in the store": (
         lambda folder, model: stored(folder, is_damaged=True),

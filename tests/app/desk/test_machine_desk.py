@@ -43,9 +43,9 @@ def nothing_named(monkeypatch):
 def test_what_the_form_keeps_the_next_start_takes(tmp_path, monkeypatch, capsys):
     with gr.Blocks():
         form = MachineForm(desk(tmp_path))
-    assert "next start" in form.on_save("auto", "cpu", "bfloat16", "2")
-    assert "anew" not in form.on_save("auto", "cpu", "bfloat16", " 3 ")
-    assert "anew" in form.on_save(KNOWN[0].name, "cpu", "bfloat16", "3")
+    assert "next start" in form.on_save("auto", "cpu", "bfloat16", "2", "")
+    assert "anew" not in form.on_save("auto", "cpu", "bfloat16", " 3 ", "")
+    assert "anew" in form.on_save(KNOWN[0].name, "cpu", "bfloat16", "3", "")
     shown = form.on_open()
     assert (shown[form.threads], shown[form.model]) == ("3", KNOWN[0].name)
     monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))
@@ -221,3 +221,37 @@ class TestAdapting:
         parser = argparse.ArgumentParser()
         adapt.add_arguments(parser)
         assert parser.parse_args(["--model", "m", "--books", "b", "--hours", "2.5"]).hours == 2.5
+
+
+def test_another_data_folder_is_chosen_for_the_next_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "platform"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "platform"))
+    monkeypatch.setenv("HOME", str(tmp_path / "platform"))
+    monkeypatch.delenv("LONGMEM_HOME", raising=False)
+    usual = Paths.default().home
+    with gr.Blocks():
+        form = MachineForm(desk(usual))
+    chosen = ("auto", "auto", "auto", "")
+    assert "From then on" not in form.on_save(*chosen, "")
+    told = form.on_save(*chosen, str(tmp_path / "disk" / "books"))
+    assert "backup FILE" in told and "goes before" not in told
+    assert Paths.default().home == tmp_path / "disk" / "books"
+    assert form.on_open()[form.folder] == str(tmp_path / "disk" / "books")
+    assert "From then on" not in form.on_save(*chosen, str(tmp_path / "disk" / "books"))
+    monkeypatch.setenv("LONGMEM_HOME", str(tmp_path / "named"))
+    assert Paths.default().home == tmp_path / "named"
+    assert "LONGMEM_HOME" in form.on_save(*chosen, str(tmp_path / "other"))
+    monkeypatch.delenv("LONGMEM_HOME")
+    (tmp_path / "other").rmdir()
+    with pytest.raises(BadInput, match="is not there: attach its disk, or delete"):
+        Paths.default()
+    form.on_save(*chosen, "")
+    assert Paths.default().home == usual
+    for folder, words in (
+        ("books", "whole path"),
+        (str(usual / "x"), "inside"),
+        (str(tmp_path), "other things"),
+    ):
+        with pytest.raises(gr.Error, match=words):
+            form.on_save(*chosen, folder)
+    assert Paths.default().home == usual
