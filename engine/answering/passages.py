@@ -19,7 +19,7 @@ from ingest.document import Document
 
 CANDIDATES = 40
 FUSION_CONSTANT = 10.0
-BOOK_WEIGHT = 0.1  # of the book whose words fit best: as much as the first place in one ranking
+BOOK_WEIGHT = 0.4  # of the book whose words fit best: as much as twice the first place in both rankings
 REREAD = 6  # passages that the local window holds again for a model that answers in its own words, at most
 Ranges = Mapping[str, tuple[int, int | None]]
 

@@ -28,7 +28,7 @@ from engine.shelf.identifiers import SHAPE, checked
 from engine.shelf.rebuilding import file_hash
 from engine.shelf.spelling import corrected
 from engine.shelf.sqlite import sqlite_utils
-from engine.shelf.terms import Stem, Term, box_terms, question_terms, stems
+from engine.shelf.terms import Stem, Term, box_terms, question_names, question_terms, stems
 from engine.shelf.words import words
 from ingest.document import Document
 from ingest.passages import Passage, passages
@@ -132,13 +132,21 @@ class FullText:
     def rank_both(
         self, question: str, documents: Documents = None, *, limit: int = 10
     ) -> tuple[list[Hit], dict[str, float]]:
-        """Rank passages as `rank` does, and score what may be read of each document as if it were one."""
-        query = question_terms(question)
+        """Rank passages as `rank` does, and score what may be read of each document as if it were one.
+
+        A name counts for a document only where it is written as one: of "Who is Grace's father?" grace said
+        over a meal is none. Where no document has it so, it counts as any word.
+        """
+        query, names = question_terms(question), question_names(question)
         found: dict[tuple[str, int], Counts] = {}
         lengths: dict[tuple[str, int], int] = {}
         parts = []
+        named: dict[Stem, dict[str, int]] = defaultdict(dict)
         for part, db in self._parts(documents):
             parts.append(part)
+            for stem, name in names.items():
+                if count := _count_named(db, stem, name, part):
+                    named[stem][part.document] = count
             for row, counts in _counts(db, query, part).items():
                 found[part.document, row] = counts
                 lengths[part.document, row] = _one(db, "SELECT words FROM passages WHERE id = ?", row)
@@ -154,7 +162,7 @@ class FullText:
         for (document, _), counts in found.items():
             for stem, count in counts.items():
                 held[stem][document] += count
-        books = score_books(held.values(), {part.document: part.words for part in parts})
+        books = score_books((held | named).values(), {part.document: part.words for part in parts})
         return [hits[key] for key in best], books
 
     def search(self, query: str, documents: Documents = None, *, limit: int = 50) -> list[Hit]:
@@ -368,6 +376,15 @@ def _counts(db: sqlite3.Connection, query: list[Stem], part: _Part) -> dict[int,
         for row, count in db.execute(sql, (stem.text, stem.last, part.first, part.last)):
             rows.setdefault(row, {})[stem] = count
     return rows
+
+
+def _count_named(db: sqlite3.Connection, stem: Stem, name: str, part: _Part) -> int:
+    """Count a stem in those rows of a part that hold the name as it is written, or in capitals."""
+    sql = (
+        "SELECT count(*) FROM occurrences JOIN texts ON texts.id = doc WHERE term = ? AND doc BETWEEN ? AND ?"
+        " AND (instr(text, ?) OR instr(text, ?))"
+    )
+    return _one(db, sql, stem.text, part.first, part.last, name, name.upper())
 
 
 def _weigher(parts: list[_Part], found: Iterable[Counts]):

@@ -10,12 +10,14 @@ import sqlite3
 from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.shelf.words import Run, Word, content_words, runs
+from engine.shelf.words import Run, Word, content_words, runs, words
 
 # a pasted chapter is no query
 MOST_TERMS = 64
 # sorts after every character that a word may go on with
 LAST = "\U0010ffff"
+# words with a capital that do not begin a sentence
+NAME = re.compile(r"(?<=[\w,;’'] )[^\W\d_a-z][^\W\d_]+")
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
@@ -72,6 +74,14 @@ def question_terms(question: str) -> list[Stem]:
             alone += [character for word in kept for character in word.word if HAN.match(character)]
     stemmed = [Stem(word) for word in stems(tuple(content_words(found)[:MOST_TERMS]))]
     return list(dict.fromkeys(stemmed + [Stem(character, open=True) for character in alone[:MOST_TERMS]]))
+
+
+def question_names(question: str) -> dict[Stem, str]:
+    """Return the names in a question, as they are written, by their stems."""
+    names = [name for name in NAME.findall(question)[:MOST_TERMS] if name[0].isupper()]
+    asked = dict.fromkeys(question_terms(question))
+    found = ((Stem(stem), name) for name in names for stem in stems(tuple(one.word for one in words(name))))
+    return {stem: name for stem, name in found if stem in asked}
 
 
 @lru_cache(maxsize=256)

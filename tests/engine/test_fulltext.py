@@ -223,6 +223,25 @@ def test_a_search_up_to_a_place_is_a_search_of_a_book_that_ends_there(fulltext, 
         assert bounded_books.get(BOOK) == short_books.get(OTHER)
 
 
+GRACES = ["Grace said grace before she ate.", "The grace of his bow was seen by all.", "GRACE came home."]
+
+
+@pytest.mark.parametrize(
+    ("question", "speak"),
+    [
+        ("Who is the father of Grace?", {BOOK}),
+        ("Who is the father of grace?", {BOOK, OTHER}),
+        ("Grace is whose daughter?", {BOOK, OTHER}),  # at the head of a question any word has a capital
+        ("Who saw the Bow?", {OTHER}),  # nowhere a name: it counts as any word
+    ],
+)
+def test_a_name_speaks_for_the_books_where_it_is_one(fulltext, question, speak):
+    fulltext.index(BOOK, lay_out(GRACES[::2]))
+    fulltext.index(OTHER, lay_out(GRACES[1:2]))
+    _, books = fulltext.rank_both(question, [BOOK, OTHER])
+    assert set(books) == speak
+
+
 def test_ranges_hold_whole_passages_only(book):
     rows = lay_out(SENTENCES)
     _, start, end, _ = rows[1]
