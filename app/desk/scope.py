@@ -4,7 +4,7 @@ from typing import Any
 
 from app.desk.reading_desk import ReadingDesk
 from app.desk.state import View
-from engine.scope import READ
+from engine.answering.scope import READ
 from engine.shelf.entry import Entry
 from ingest.errors import BadInput
 

@@ -1,9 +1,17 @@
 """Early answers: given while the memory of a book was still being made, and given anew once it is there."""
 
+from collections.abc import Iterable
+
 from engine.answering.answer import Answer
 from engine.library import Library
 from engine.shelf.shelf import Shelf
 from engine.shelf.talks import Message
+
+
+def unmade(library: Library, books: Iterable[str]) -> tuple[str, ...]:
+    """List the books whose memory is still being made; one that cannot be used is told of elsewhere."""
+    without = [name for name in books if library.ready_bank(name) is None]
+    return tuple(name for name in without if not library.fault(name))
 
 
 def awaited(shelf: Shelf, talk: str, position: int) -> list[str]:

@@ -11,6 +11,7 @@ import torch
 
 from engine import talkmemory
 from engine.answering.prompt import NOT_TOLD, Turn
+from engine.answering.scope import Scope
 from engine.answering.structure import structure_answer
 from engine.assistant import Assistant
 from engine.errors import Failure
@@ -20,7 +21,6 @@ from engine.paths import Paths
 from engine.reader import Reader
 from engine.retrieval.memory import Memory
 from engine.sampling import Sampling
-from engine.scope import Scope
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
 from engine.talkmemory import remember
@@ -320,7 +320,8 @@ def test_a_bound_holds_for_what_was_said_before(assistant, tmp_path, monkeypatch
     talks.append(talk, "user", "A question that was closed before its answer.")
     told = []
     monkeypatch.setattr(
-        "engine.assistant.recent_turns", lambda _, turns, budget: told.append(turns) or (list(turns), 0)
+        "engine.answering.pipeline.recent_turns",
+        lambda _, turns, budget: told.append(turns) or (list(turns), 0),
     )
 
     def known(**bounds: str) -> list[str]:
@@ -554,7 +555,7 @@ def test_another_checkpoint_encodes_again_instead_of_misreading(assistant, tmp_p
 
 
 def test_a_long_text_remembers_what_left_its_window(assistant, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.assistant.Reader", lambda b, s: Reader(b, s, window=128))
+    monkeypatch.setattr("engine.answering.pipeline.Reader", lambda b, s: Reader(b, s, window=128))
     document = put(assistant, tmp_path, START)
     taken = []
     monkeypatch.setattr(

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from engine.answering.passages import find_passages
+from engine.answering.scope import Scope
 from engine.catalogue import catalogue as catalogues
 from engine.catalogue import keeper, nearest
 from engine.catalogue.catalogue import Catalogue
 from engine.catalogue.vectors import passage_vectors
 from engine.library import Library
 from engine.paths import Paths
-from engine.scope import Scope
 from engine.shelf.terms import Stem
 from ingest.errors import BadInput
 from ingest.parse import parse

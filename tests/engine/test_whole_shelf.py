@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from engine.answering.passages import fused
+from engine.answering.passages import book_weights, fused
 from engine.backbone.load import load_backbone
 from engine.bench import shelf as bench
 from engine.catalogue import keeper
@@ -90,5 +90,7 @@ def test_bench_shelf_measures_each_size_and_leaves_the_shelf_as_it_was(home, cap
 def test_of_passages_alike_those_come_first_whose_book_holds_the_words():
     hits = [Hit(name, 0, 0, 9, 1.0, "", ()) for name in ("atlas", "bible", "comedy")]
     assert fused(hits) == hits
-    books = {"bible": 6.0, "comedy": 9.0}
-    assert [hit.document for hit in fused(hits, books=books)] == ["comedy", "bible", "atlas"]
+    by_words = {"bible": 6.0, "comedy": 9.0}
+    for remembered, order in (([], ["comedy", "bible", "atlas"]), (hits[1:2], ["bible", "comedy", "atlas"])):
+        found = fused(hits, books=book_weights(by_words, remembered))
+        assert [hit.document for hit in found] == order

@@ -81,6 +81,16 @@ class Scope:
         """The only document, if it is one."""
         return next(iter(self.ranges)) if len(self.ranges) == 1 else None
 
+    def tokens(self, library: Library) -> int:
+        """Count the tokens that may be read; of parts of many books about, opening no bank."""
+        if self.single is None:
+            ready = library.shelf.ready()
+            shares = ((end - start, ready[one]) for one, (start, end) in self.ranges.items() if one in ready)
+            return sum(round(part * of.tokens / max(1, of.characters)) for part, of in shares)
+        if library.ready_bank(self.single) is None:
+            return 0
+        return library.stretch(self.single, *self.ranges[self.single]).tokens
+
     def known(self, library: Library, messages: Sequence[Message]) -> list[Turn]:
         """Return the exchanges of a talk whose answers could not read beyond what may be read now."""
         if self.read_only:
