@@ -49,12 +49,12 @@ class Setup:
 
     @property
     def venv(self) -> Path:
-        """The environment's folder."""
+        """Return the environment's folder."""
         return self.project / ".venv"
 
     @property
     def python(self) -> Path:
-        """The environment's Python."""
+        """Return the environment's Python."""
         return self.venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def pins(self) -> dict:
@@ -65,7 +65,7 @@ class Setup:
         return {**content["project"], **content["tool"]["longmem"]}
 
     def packages(self, group: str) -> list[str]:
-        """Pinned requirements of a group, the backbone's wheel not among them."""
+        """Return the pinned requirements of a group, the backbone's wheel not among them."""
         pins = self.pins()
         return pins["dependencies"] + (pins["optional-dependencies"]["dev"] if group == "test" else [])
 

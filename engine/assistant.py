@@ -55,7 +55,7 @@ class Assistant:
 
     @property
     def reader(self) -> Reader:
-        """The generation loop over the loaded model."""
+        """Return the generation loop over the loaded model."""
         return reader_of(self.library)
 
     def enqueue(self, path: Path, name: str | None = None, **how: Unpack[How]) -> tuple[Entry, Job | None]:

@@ -46,7 +46,7 @@ class Intake:
         self._parse, self._recognise = parse, recognise
 
     def check(self, entry: Entry, how: How) -> None:
-        """Raises BadInput where a text was read otherwise: places in it would lie elsewhere then."""
+        """Raise BadInput where a text was read otherwise: places in it would lie elsewhere then."""
         if not self._shelf.is_stored(entry.id):
             return
         for option, value in options_of(how).items():

@@ -49,7 +49,7 @@ class FileLock:
 
     @property
     def held(self) -> bool:
-        """Whether this very object holds the lock."""
+        """Tell whether this very object holds the lock."""
         return self._handle is not None
 
     def acquire(self, timeout: float | None = None, waiting: Callable[[], None] | None = None) -> bool:
@@ -79,7 +79,7 @@ class FileLock:
         self._handle = None
 
     def holder(self) -> int | None:
-        """Process number that the present or last holder wrote; None when unknown. For messages only."""
+        """Return the process number that the last holder wrote; None when unknown. For messages only."""
         try:
             return int(self.path.read_bytes()[:20])
         except (OSError, ValueError):

@@ -56,42 +56,42 @@ class Model:
 
     @property
     def backbone(self) -> Backbone:
-        """The frozen language model."""
+        """Return the frozen language model."""
         return self._part("backbone", lambda: load_backbone(self._paths, self.name))
 
     @property
     def sidenet(self) -> SideNet:
-        """The trained SideNet, or the identity start."""
+        """Return the trained SideNet, or the identity start."""
         return self._part("sidenet", lambda: sidenet_for(self.backbone, self._checkpoint))
 
     @property
     def reader(self) -> ReadingLayers | None:
-        """The reading layers of the checkpoint; None where it has none."""
+        """Return the reading layers of the checkpoint; None where it has none."""
         return self._part("reader", lambda: reader_for(self.backbone, self._checkpoint))
 
     @property
     def crossreader(self) -> CrossReader | None:
-        """The cross-reader of the checkpoint; None where it has none."""
+        """Return the cross-reader of the checkpoint; None where it has none."""
         return self._part("crossreader", self._load_crossreader)
 
     @property
     def reranker(self) -> Reranker | None:
-        """The reranker of the checkpoint; None where it has none, or where its model is not installed."""
+        """Return the reranker of the checkpoint; None where it has none, or its model is not installed."""
         return self._part("reranker", self._load_reranker)
 
     @property
     def checkpoint(self) -> Path | None:
-        """The folder of its checkpoint; None where none was made beside its backbone."""
+        """Return the folder of its checkpoint; None where none was made beside its backbone."""
         return self._part("checkpoint", lambda: self._checkpoint or checkpoint_for(self.backbone))
 
     @property
     def is_loaded(self) -> bool:
-        """Whether its backbone is there, so that asking of it takes no time."""
+        """Tell whether its backbone is there, so that asking of it takes no time."""
         return "backbone" in self._parts
 
     @property
     def threads(self) -> int:
-        """How many processor threads it may use."""
+        """Return how many processor threads it may use."""
         return torch.get_num_threads()
 
     def _load_crossreader(self) -> CrossReader | None:

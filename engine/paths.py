@@ -89,12 +89,12 @@ class Paths:
 
     @property
     def sidenets(self) -> Path:
-        """Checkpoints that `adapt` made for other backbones, a folder for each."""
+        """Return the folder of checkpoints that `adapt` made for other backbones, a folder for each."""
         return self.home / "sidenet"
 
     @property
     def adapting(self) -> Path:
-        """What `adapt` has in hand, a folder for each backbone."""
+        """Return the folder of what `adapt` has in hand, a folder for each backbone."""
         return self.home / "adapting"
 
     @property
@@ -107,37 +107,37 @@ class Paths:
 
     @property
     def catalogue(self) -> Path:
-        """What all books are asked by; made of them, and made again where it is lost."""
+        """Return the folder of what all books are asked by; made of them, and made again where it is lost."""
         return self.home / "catalogue"
 
     @property
     def fetched(self) -> Path:
-        """Memory banks that were fetched from a store which several machines share."""
+        """Return the folder of memory banks that were fetched from a store which several machines share."""
         return self.home / "fetched"
 
     @property
     def making(self) -> Path:
-        """What a worker of a cluster has in hand; it goes to the store when it is whole."""
+        """Return the folder of what a worker of a cluster has in hand; it goes to the store when whole."""
         return self.home / "making"
 
     @property
     def found(self) -> Path:
-        """What lay in the data folder and could not be placed."""
+        """Return the folder of what lay in the data folder and could not be placed."""
         return self.home / "found"
 
     @property
     def accounts(self) -> Path:
-        """Who may sign in to the page, where it asks for that (`engine.shelf.accounts`)."""
+        """Return the file of who may sign in to a page that asks for it (`engine.shelf.accounts`)."""
         return self.home / "accounts.json"
 
     @property
     def settings(self) -> Path:
-        """The model, device, precision and threads that were chosen (`engine.preferences`)."""
+        """Return the file of the chosen model, device, precision and threads (`engine.preferences`)."""
         return self.home / "settings.json"
 
     @property
     def reserve(self) -> Path:
-        """Room that is given up on a full disk, for the rows of what is removed (`engine.room`)."""
+        """Return the file given up on a full disk, to make room for the rows of removals (`engine.room`)."""
         return self.home / "reserve"
 
     @property
@@ -146,12 +146,12 @@ class Paths:
 
     @property
     def card(self) -> Path:
-        """Where a page says how commands of its own account reach it (`app.desk.wire`)."""
+        """Return the file in which a page says how commands of its own account reach it (`app.desk.wire`)."""
         return self.home / "page.json"
 
     @property
     def socket(self) -> Path:
-        """Where such a page listens."""
+        """Return the socket where such a page listens."""
         return self.home / "page.socket"
 
     def document(self, identifier: str) -> Path:
@@ -163,11 +163,11 @@ class Paths:
         return self.document(identifier) / TEXT
 
     def pictures(self, identifier: str) -> Path:
-        """Folder of the pictures of one document, which only its own text shows."""
+        """Return the folder of the pictures of one document, which only its own text shows."""
         return self.document(identifier) / "pictures"
 
     def sheets(self, identifier: str) -> Path:
-        """Folder with what was recognised on scanned pages of one document (OCR), a file for each."""
+        """Return the folder of what was recognised on one document's scanned pages (OCR), a file for each."""
         return self.document(identifier) / "sheets"
 
     def cast(self, identifier: str) -> Path:
@@ -175,11 +175,11 @@ class Paths:
         return self.document(identifier) / CAST
 
     def bank(self, identifier: str) -> Path:
-        """Memory bank of one document."""
+        """Return the folder of the memory bank of one document."""
         return self.document(identifier) / "bank"
 
     def talk_bank(self, identifier: str) -> Path:
-        """Memory bank of what was said earlier in one talk."""
+        """Return the folder of the memory bank of what was said earlier in one talk."""
         return self.talks / identifier / "bank"
 
     def demonstration(self, identifier: str) -> Path:

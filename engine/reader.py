@@ -160,7 +160,7 @@ class WindowState:
         self.output = sidenet(hidden, self.memory, self.side_cache)
 
     def logits(self) -> Tensor:
-        """Logits (vocabulary,) after the newest token."""
+        """Compute the logits (vocabulary,) after the newest token."""
         return self.output.logits(self.reader.backbone, at=slice(-1, None))[0]
 
     def trace(self) -> tuple[LayerRead, ...]:

@@ -80,7 +80,7 @@ def _faults_of_book(library: Library, entry: Entry) -> Iterator[Fault]:
 
 
 def _faults_of_bank(folder: Path, text: str | None = None) -> Iterator[str]:
-    """Whatever is wrong, and only that with a bank which is written anew: its keys are derived."""
+    """Yield what is wrong with a bank that only writing it anew mends; its derived keys are not looked at."""
     try:
         bank = MemoryBank.open(folder)
         bank.verify()

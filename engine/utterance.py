@@ -109,7 +109,7 @@ class Utterance:
         return round((self._times[0] if self._times else time.perf_counter()) - self._began, 3)
 
     def _speed(self) -> float:
-        """Tokens a second after the first."""
+        """Return the tokens a second after the first."""
         count = len(self._times)
         return round((count - 1) / (self._times[-1] - self._times[0]), 2) if count > 1 else 0.0
 

@@ -293,7 +293,7 @@ class _Children:
 
 
 def _used_by(child: subprocess.Popen) -> tuple[int, float]:
-    """Bytes of memory that a process has, and seconds of a processor that it took; 0 where it has ended."""
+    """Return a process's bytes of memory and the processor seconds it took; zeros where it has ended."""
     try:
         process = psutil.Process(child.pid)
         times = process.cpu_times()
@@ -321,7 +321,7 @@ def _one_of_few() -> Iterator[None]:
 
 
 def _size(path: str | os.PathLike) -> int:
-    """Bytes of a file; 0 where there is none, which the reader will say."""
+    """Return the bytes of a file; 0 where there is none, which the reader will say."""
     try:
         return os.path.getsize(os.path.expanduser(path))
     except (OSError, ValueError):

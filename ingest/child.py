@@ -102,7 +102,7 @@ def _end_when_closed() -> None:
 
 
 def clock_of(seconds: float) -> float:
-    """Seconds by the clock in which a busy machine has given so many of a processor."""
+    """Turn processor seconds into the seconds by the clock in which a busy machine has given so many."""
     return 4 * seconds + 10
 
 

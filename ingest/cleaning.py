@@ -25,7 +25,7 @@ _PRIVATE_BULLET = re.compile("^[\ue000-\uf8ff](?= )|[\uf0a7\uf0b7\uf0d8\uf0fc\uf
 
 
 def clean(text: str) -> str:
-    """Plain characters only; spaces are U+0020, line ends "\\n"; indentation and blank lines stay."""
+    """Keep plain characters only: spaces are U+0020, line ends "\\n"; indentation and blank lines stay."""
     if not _SUSPECT.search(text):
         return text  # most text is clean, and one look is cheaper than four substitutions
     text = _LINE_END.sub("\n", text)
@@ -55,6 +55,6 @@ def layout(text: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """Letters that a typesetter made: ligatures taken apart, symbol-font bullets named."""
+    """Replace letters that a typesetter made: ligatures are taken apart, symbol-font bullets named."""
     text = _LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     return _PRIVATE_BULLET.sub("•", text)

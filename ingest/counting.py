@@ -11,7 +11,7 @@ _CHINESE_UNITS = ((1000, "千"), (100, "百"), (10, "十"))
 
 
 def roman_numeral(value: int) -> str:
-    """ "xiv" for 14; digits where Romans had none."""
+    """Write a Roman numeral: "xiv" for 14; digits where Romans had none."""
     if not 0 < value <= _MOST_ROMAN:
         return str(value)
     written = ""
@@ -22,7 +22,7 @@ def roman_numeral(value: int) -> str:
 
 
 def letter_numeral(value: int) -> str:
-    """ "c" for 3, "aa" for 27, "bb" for 28, as Word counts."""
+    """Write a number in letters as Word counts: "c" for 3, "aa" for 27, "bb" for 28."""
     if not 0 < value <= _MOST_LETTERS:
         return str(value)
     rounds, letter = divmod(value - 1, 26)
@@ -30,13 +30,13 @@ def letter_numeral(value: int) -> str:
 
 
 def ordinal_numeral(value: int) -> str:
-    """ "1st", "12th", "23rd"."""
+    """Write an ordinal number: "1st", "12th", "23rd"."""
     ending = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
     return f"{value}{ending}"
 
 
 def chinese_numeral(value: int) -> str:
-    """ "十二" for 12, "一百零三" for 103; digits from 10,000 on."""
+    """Write a Chinese numeral: "十二" for 12, "一百零三" for 103; digits from 10,000 on."""
     if not 0 < value < 10_000:
         return str(value)
     written, rest, gap = "", value, False

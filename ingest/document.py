@@ -142,19 +142,19 @@ class Document:
         )
 
     def heading_end(self, chapter: Chapter) -> int:
-        """Where the line that heads a chapter ends."""
+        """Find where the line that heads a chapter ends."""
         end = self.text.find("\n", chapter.start, chapter.end)
         return chapter.end if end < 0 else end
 
     def paragraph(self, chapter: int | None, number: int) -> tuple[int, int] | None:
-        """Span of the numbered paragraph of a chapter (by index; None = before the first); None if none."""
+        """Find the span of a numbered paragraph, or None; chapter: its index, None before the first."""
         first, stop = self._paragraph_range(chapter)
         # before the first chapter there is no heading to be number 0
         index = first + number - (1 if chapter is None else 0)
         return self.paragraphs[index] if first <= index < stop else None
 
     def paragraph_count(self, chapter: int | None) -> int:
-        """How many numbered paragraphs stand directly in a chapter, heading and sub-chapters excluded."""
+        """Count the numbered paragraphs directly in a chapter, heading and sub-chapters excluded."""
         first, stop = self._paragraph_range(chapter)
         return max(0, stop - first - (0 if chapter is None else 1))
 
@@ -187,7 +187,7 @@ class Document:
 
     @cached_property
     def body_start(self) -> int:
-        """Where reading begins: behind title page, imprint and their like, where there are any."""
+        """Return where reading begins: behind title page, imprint and their like, where there are any."""
         kinds = [chapter.kind for chapter in self.chapters]
         if "body" not in kinds or kinds[0] != "front":
             return 0
@@ -195,12 +195,12 @@ class Document:
 
     @cached_property
     def references(self) -> dict[int, int]:
-        """Where notes begin -> where each is first referred to."""
+        """Return for the beginning of each note where it is first referred to."""
         return {one.value: one.start for one in reversed(self.spans) if one.kind == "reference"}
 
     @cached_property
     def chapter_names(self) -> tuple[str, ...]:
-        """One unambiguous name per chapter: "Chapter III", "1660, January", "Notes (2)"."""
+        """Return one unambiguous name per chapter: "Chapter III", "1660, January", "Notes (2)"."""
         names = [short_name(chapter.title) for chapter in self.chapters]
         taken = Counter(name.casefold() for name in names)
         parents = self._parents
@@ -225,7 +225,7 @@ class Document:
         return tuple(names)
 
     def to_json(self) -> str:
-        """Everything as one line of JSON; `from_json` gives an equal document back."""
+        """Write everything as one line of JSON; `from_json` gives an equal document back."""
         record = {"version": JSON_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
         names = [item.name for item in fields(Chapter)]
         record["chapters"] = [{name: getattr(one, name) for name in names} for one in self.chapters]
@@ -253,7 +253,7 @@ class Document:
 
     @cached_property
     def section_numbers(self) -> frozenset[int]:
-        """Indexes of chapters that are only numbered sections of a titled one."""
+        """Return the indexes of chapters that are only numbered sections of a titled one."""
         return frozenset(
             index
             for index, parent in enumerate(self._parents)
@@ -273,7 +273,7 @@ class Document:
 
     @cached_property
     def _spans_by_size(self) -> dict[int, tuple[list[int], list[int]]]:
-        """Where spans begin, and which they are, by a power of two that none is longer than.
+        """Return where spans begin, and which they are, by a power of two that none is longer than.
 
         One span over a whole book must not have every other one looked at for each paragraph.
         """
@@ -298,7 +298,7 @@ class Document:
 
     @cached_property
     def paragraph_starts(self) -> list[int]:
-        """Where the paragraphs begin."""
+        """Return where the paragraphs begin."""
         return [start for start, _ in self.paragraphs]
 
     def _address(self, offset: int) -> tuple[int | None, int]:

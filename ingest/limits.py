@@ -29,11 +29,11 @@ class Limits:
     seconds_per_megabyte: float = 5.0
 
     def memory(self, size: int) -> int:
-        """Bytes of memory that reading a file of `size` bytes may take."""
+        """Return the bytes of memory that reading a file of `size` bytes may take."""
         return min(self.memory_bytes + self.memory_factor * size, self.most_memory)
 
     def time(self, size: int) -> float:
-        """Seconds of a processor that reading a file of `size` bytes may take."""
+        """Return the processor seconds that reading a file of `size` bytes may take."""
         return self.seconds + self.seconds_per_megabyte * size / 1e6
 
 

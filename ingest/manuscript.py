@@ -36,12 +36,12 @@ class Manuscript:
 
     @property
     def next_start(self) -> int:
-        """Offset at which the next paragraph will begin."""
+        """Return the offset at which the next paragraph will begin."""
         return self._size + len(BREAK) if self._parts else 0
 
     @property
     def letters(self) -> int:
-        """Characters written so far."""
+        """Return the number of characters written so far."""
         return self._size
 
     def paragraph(self, text: str, keep_layout: bool = False, breaks: Sequence[tuple[int, str]] = ()) -> None:
@@ -184,7 +184,10 @@ def _close_chapters(opened: list[tuple[str, int, str, int]], size: int) -> list[
 
 
 def _close_pages(opened: list[tuple[str, int, str]], size: int) -> list[Page]:
-    """Pages without text hold nothing; labels that repeat are replaced by plain page numbers."""
+    """Close each page where the next begins; one without text holds nothing.
+
+    Labels that repeat are replaced by plain page numbers.
+    """
     starts = [min(start, size) for _, start, _ in opened] + [size]
     labels = [label.strip() for label, _, _ in opened]
     if len({label.casefold() for label in labels}) < len(labels) or "" in labels:

@@ -30,7 +30,7 @@ class Part:
     """A message or one of its parts: the header, and the body as it was sent."""
 
     def __init__(self, data: bytes, message: "Part | None" = None):
-        """message: the outermost one, which counts its parts."""
+        """Read the header of a part. message: the outermost one, which counts its parts."""
         match = _HEADER.match(data)
         end = match.end() if match else 0
         self.header = BytesHeaderParser().parsebytes(data[:end])

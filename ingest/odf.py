@@ -118,7 +118,7 @@ def _read_level(item) -> tuple[int, Level]:
 
 
 def read_titles(roots: Sequence) -> frozenset[str]:
-    """Names of the paragraph styles that are "Title" or made from it."""
+    """List the names of the paragraph styles that are "Title" or made from it."""
     parents = {
         value(style, "name"): value(style, "parent-style-name")
         for root in roots
@@ -128,7 +128,7 @@ def read_titles(roots: Sequence) -> frozenset[str]:
 
 
 def read_raised(roots: Sequence) -> frozenset[str]:
-    """Names of the styles whose letters stand above the line."""
+    """List the names of the styles whose letters stand above the line."""
     return frozenset(
         value(style, "name")
         for root in roots
@@ -288,7 +288,7 @@ class Text:
         return f"[{self._notes}]"
 
     def _table(self, table) -> list[Block]:
-        """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
+        """Read rows as lines; a table of one column, or with long cells, lays out paragraphs."""
         rows = [list(_within(row, "table-cell")) for row in _within(table, "table-row")]
         nested = next(table.iterdescendants("{*}table"), None) is not None
         long = not nested and any(len("".join(cell.itertext())) > LAYOUT_CELL for row in rows for cell in row)
@@ -321,7 +321,7 @@ def _content(container) -> Iterator:
 
 
 def _within(container, name: str) -> Iterator:
-    """Rows or cells, out of the groups they stand in."""
+    """Yield rows or cells, out of the groups they stand in."""
     stack = list(reversed(container))
     while stack:
         item = stack.pop()

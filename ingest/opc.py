@@ -55,7 +55,7 @@ class Package:
         return root
 
     def relations(self, part: str) -> dict[str, Relation]:
-        """Relationship id -> what it refers to; of the package itself for ""."""
+        """Return what a part refers to, by relationship ids; the package itself for ""."""
         if part not in self._relations:
             self._relations[part] = self._read_relations(part)
         return self._relations[part]

@@ -137,7 +137,7 @@ def _is_eastern(lines: list[str]) -> bool:
 
 
 def _ends_like_heading(first: str, name: str, others: list[str]) -> bool:
-    """Not the beginning of a sentence that happens to say "Part one of …"."""
+    """Tell a heading from the beginning of a sentence that happens to say "Part one of …"."""
     tail = " ".join([first, *others])[len(name) :].strip(" .:;,—–-")
     return not tail or tail[0].isupper() or tail[0] in "\"“'‘(" or tail[0].isdigit() or len(tail) < 40
 
@@ -176,7 +176,7 @@ def _join_title(lines: list[str]) -> str:
 
 
 def _offsets(paragraphs: list[Paragraph]) -> list[int]:
-    """Characters before each paragraph; one more for the end."""
+    """Count the characters before each paragraph; one more count for the end."""
     offsets = [0]
     for paragraph in paragraphs:
         offsets.append(offsets[-1] + sum(map(len, paragraph.lines)))
@@ -184,7 +184,7 @@ def _offsets(paragraphs: list[Paragraph]) -> list[int]:
 
 
 def _without_title_lines(marks: list[Mark]) -> list[Mark]:
-    """Lines in capitals are headings only where no chapter is called a chapter, and never alone."""
+    """Keep lines in capitals as headings only where no chapter is called a chapter, and never alone."""
     forms = [mark.form for mark in marks]
     if forms.count("kinded") > 1 or forms.count("title") < 3:
         return [mark for mark in marks if mark.form != "title"]
@@ -222,7 +222,7 @@ def _without_contents(marks: list[Mark], offsets: list[int]) -> list[Mark]:
 
 
 def _without_page_numbers(marks: list[Mark], offsets: list[int]) -> list[Mark]:
-    """Bare figures close together are page numbers or a list."""
+    """Leave out bare figures that stand close together: they are page numbers or a list."""
     digits = [mark for mark in marks if mark.form == "bare" and mark.title[:1].isdigit()]
     if len(digits) < 2:
         return [mark for mark in marks if mark not in digits]

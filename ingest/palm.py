@@ -34,7 +34,7 @@ def is_palm(data: bytes) -> bool:
 
 
 def read_palm(data: bytes, limits: Limits) -> PalmBook:
-    """Raises BadInput for a protected or damaged book, and above the limit on unpacked bytes."""
+    """Read a book. Raises BadInput for a protected or damaged one, and above the limit on unpacked bytes."""
     records = _records(data)
     head = records[0]
     try:
@@ -143,7 +143,7 @@ def _backward(record: bytes) -> int:
 
 
 def _first_flow(records: list[bytes], head: bytes) -> int:
-    """Where the text ends and style sheets begin, in the newer form; 0 where nothing says so."""
+    """Find where the text ends and style sheets begin, in the newer form; 0 where nothing says so."""
     at = _number(head, 0xC0)
     table = records[at] if 0 < at < len(records) else b""
     return _number(table, 16) if table[:4] == b"FDST" else 0
@@ -155,7 +155,7 @@ def _full_name(head: bytes) -> bytes:
 
 
 def _about(head: bytes) -> dict[int, bytes]:
-    """Kind -> value of the records about the book; the first of each kind."""
+    """Read the records about the book as kind -> value; the first of each kind."""
     at = 16 + _number(head, 20)
     if head[at : at + 4] != b"EXTH":
         return {}

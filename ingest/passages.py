@@ -93,12 +93,12 @@ def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def word_count(text: str, start: int = 0, end: int | None = None) -> float:
-    """Words in `text[start:end]`; scripts without spaces count by their characters."""
+    """Count the words in `text[start:end]`; scripts without spaces count by their characters."""
     return sum(map(_weight, _WORD.finditer(text, start, len(text) if end is None else end)), 0.0)
 
 
 def _weight(word: re.Match[str]) -> float:
-    """Words that one match stands for."""
+    """Return the number of words that one match stands for."""
     length = word.end() - word.start()
     if word["han"]:
         return 0.6 * length

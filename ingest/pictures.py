@@ -139,7 +139,7 @@ def _drawing(data: bytes) -> tuple[str, bytes] | None:
 
 
 def _shapes(root) -> etree._Element:
-    """Copy of a drawing made of known elements and harmless values."""
+    """Copy a drawing as far as it is made of known elements and harmless values."""
     made = etree.Element(f"{{{_SVG}}}svg", nsmap={None: _SVG})
     rules, left = _rules(root), _STYLES
     stack = [(root, made)]

@@ -123,7 +123,7 @@ def _quoted(words: str) -> str:
 
 
 def _simple_position(document: Document, asked: str) -> int | None:
-    """Positions that need no chapter: ends, percentages, offsets, lines, pages."""
+    """Find positions that need no chapter: ends, percentages, offsets, lines, pages."""
     size = len(document.text)
     if asked in ("start", "beginning", "the beginning"):
         return 0
@@ -180,7 +180,7 @@ def _labelled_end(document: Document, label: str) -> int | None:
 
 
 def _chapter_position(document: Document, asked: str) -> int | None:
-    """End of a chapter, of a paragraph or of a heading."""
+    """Find the end of a chapter, of a paragraph or of a heading."""
     match = _PARAGRAPH.fullmatch(asked)
     if match:
         return _paragraph_end(document, match["chapter"], int(match["number"]))
@@ -210,7 +210,7 @@ def _paragraph_end(document: Document, named: str | None, number: int) -> int | 
 
 
 def _find_chapter(document: Document, asked: str) -> int | None:
-    """Exact name or title, then number, then "outer, inner", then a piece of one title."""
+    """Find a chapter by exact name or title, then number, then "outer, inner", then a piece of one title."""
     for find in (_exact_chapter, _numbered_chapter, _nested_chapter, _partial_chapter):
         found = find(document, asked)
         if found is not None:

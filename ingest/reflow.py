@@ -30,7 +30,7 @@ class Paragraph:
 
 
 def reflow(text: str) -> list[Paragraph]:
-    """Paragraphs of a plain text with "\\n" line ends; prose comes as one line each."""
+    """Read the paragraphs of a plain text with "\\n" line ends; prose comes as one line each."""
     raw = _split(text)
     lengths = sorted(len(line) for paragraph in raw for line in paragraph.lines)
     if not lengths:
@@ -79,7 +79,7 @@ def _split(text: str) -> list[Paragraph]:
 
 
 def _each_line(paragraph: Paragraph) -> list[Paragraph]:
-    """In a text whose lines are paragraphs: split, unless all of them are short (verse, an address)."""
+    """Split a paragraph of a text whose lines are paragraphs, unless all are short (verse, an address)."""
     short = 16 if is_spaceless(paragraph.text) else 60
     if all(len(line) < short for line in paragraph.lines) and len(paragraph.lines) > 1:
         return [Paragraph(_dedent(paragraph.lines), paragraph.blanks)]
@@ -120,7 +120,7 @@ def _is_prose(lines: list[str], width: int) -> bool:
 
 
 def _indented_starts(lines: list[str]) -> list[tuple[bool, list[str]]]:
-    """Paragraphs that only an indented first line tells apart."""
+    """Divide lines into the paragraphs that only an indented first line tells apart."""
     groups: list[tuple[bool, list[str]]] = [(True, [lines[0]])]
     indents = [len(line) - len(line.lstrip()) for line in lines]
     base = min(indents)
@@ -152,7 +152,7 @@ def _dedent(lines: list[str]) -> list[str]:
 
 
 def _without_marks(lines: list[str]) -> list[str]:
-    """Underscores around emphasis, and "[Illustration]", are mark-up."""
+    """Take out mark-up: underscores around emphasis, and "[Illustration]"."""
     text = "\n".join(lines)
     if "_" in text:
         text = _MARKED.sub(r"\1", text)

@@ -132,11 +132,11 @@ class Reader:
 
     @property
     def plain(self) -> str:
-        """All words in the order of the file, with those that were deleted or hidden."""
+        """Return all words in the order of the file, with those that were deleted or hidden."""
         return "".join(self._plain)
 
     def blocks(self) -> list[Block]:
-        """All text of the file."""
+        """Return all text of the file."""
         return self._sink.found
 
     def _run(self, data: bytes) -> None:
@@ -371,7 +371,7 @@ class Reader:
             sink.row = []
 
     def _end_table(self) -> None:
-        """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
+        """Turn rows into lines; a table of one column, or with long cells, lays out paragraphs."""
         sink = self._sink
         if sink.row or sink.cell:
             self._end_cell(is_row=True)
@@ -390,7 +390,7 @@ class Reader:
 
 
 def _joined(words: list[str]) -> str:
-    """Words put together; halves of a letter beyond the first plane become one."""
+    """Put words together; halves of a letter beyond the first plane become one."""
     done: list[str] = []
     for word, behind in zip(words, [*words[1:], ""], strict=False):
         done.append(raised_behind(done, word, behind) if isinstance(word, _High) else word)

@@ -52,12 +52,12 @@ def segments(text: str, tokenizer, size: int = 1024, start: int = 0) -> Iterator
 
 
 def plain_ids(tokenizer, text: str) -> list[int]:
-    """Token ids of a text as it stands; see `plain_tokens`."""
+    """Return the token ids of a text as it stands; see `plain_tokens`."""
     return plain_tokens(tokenizer, text)[0]
 
 
 def plain_tokens(tokenizer, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Token ids of a text as it stands, and the characters that each came from.
+    """Return the token ids of a text as it stands, and the characters that each came from.
 
     Marks of a chat format are characters like any others: a book that prints "<|im_end|>" ends no turn.
     """
@@ -68,7 +68,9 @@ def plain_tokens(tokenizer, text: str) -> tuple[list[int], list[tuple[int, int]]
 
 
 def pieces(text: str, size: int = PIECE) -> Iterator[tuple[int, int]]:
-    """Spans of up to `size` characters that cover the text, cut at the best border in their last half."""
+    """Yield spans of up to `size` characters that cover a text; each ends at the best border of its last
+    half.
+    """
     begin = 0
     while begin < len(text):
         end = _cut(text, begin, begin + size) if len(text) - begin > size else len(text)

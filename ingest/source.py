@@ -33,7 +33,7 @@ class Source:
 
     @cached_property
     def stem(self) -> str:
-        """The file name as a makeshift title."""
+        """Return the file name as a makeshift title."""
         return " ".join(Path(self.name).stem.replace("_", " ").split()) or "Untitled"
 
     @cached_property
@@ -42,7 +42,7 @@ class Source:
 
     @cached_property
     def entries(self) -> tuple[str, ...]:
-        """Names in a ZIP archive, in its order; empty for other files and for damaged archives."""
+        """Return the names in a ZIP archive, in its order; none for other files and for damaged archives."""
         if not self.data.startswith(b"PK") or self.data.count(_ENTRY) > _MOST_ENTRIES:
             return ()
         try:

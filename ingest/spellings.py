@@ -15,7 +15,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{1,30})?")
 
 
 def spelling_groups(counts: Mapping[str, int]) -> tuple[tuple[str, ...], ...]:
-    """Labels that differ by capitals, blanks or the form of their letters and numbers only.
+    """Group labels that differ by capitals, blanks or the form of their letters and numbers only.
 
     counts: label -> rows that have it. Each group begins with the label of the most rows; of equal ones, the
     first in `counts`. A label without others like it is in no group.

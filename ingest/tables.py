@@ -42,7 +42,7 @@ class Table:
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """Everything as JSON; `from_json` gives an equal table back."""
+        """Write everything as JSON; `from_json` gives an equal table back."""
         return json.dumps(vars(self))
 
     @classmethod
@@ -168,7 +168,7 @@ def _delimited(text: str, header: bool | None, suffix: str) -> Table:
 
 
 def _bounded(numbered: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
-    """Records that hold something, up to the limits on rows and cells."""
+    """List the records that hold something, up to the limits on rows and cells."""
     found: list[tuple[int, list[str]]] = []
     cells = 0
     for number, record in numbered:
@@ -180,7 +180,7 @@ def _bounded(numbered: Iterable[tuple[int, list[str]]]) -> list[tuple[int, list[
 
 
 def _rows(made: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Rows as tuples, up to the limits on rows, cells and letters."""
+    """Turn rows into tuples, up to the limits on rows, cells and letters."""
     found: list[tuple[str, ...]] = []
     cells = letters = 0
     for row in made:
@@ -220,7 +220,7 @@ def _check_columns(names: Collection[str]) -> None:
 
 
 def _records(text: str, delimiter: str, quoting: Literal[0, 3], line: int) -> Iterator[tuple[int, list[str]]]:
-    """Cells of every record with the number of its first line; `line` is that of the first record."""
+    """Yield the cells of every record and the number of its first line; `line` is the first record's."""
     before = line - 1
     csv.field_size_limit(max(csv.field_size_limit(), 1 << 24))
     strict = quoting != csv.QUOTE_NONE
@@ -247,7 +247,7 @@ def _delimiter(text: str) -> str:
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """False where a cell of the first row comes again below it, as a label does."""
+    """Tell whether the first row is a header: none of its cells comes again below it, as a label does."""
     first, rest = rows[0], rows[1:]
     return not any(
         cell.strip() and any(at < len(row) and row[at].strip() == cell.strip() for row in rest)
@@ -256,7 +256,7 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Column names, each once: an empty one is numbered, a second "text" becomes "text (2)"."""
+    """Make column names unique: an empty one is numbered, a second "text" becomes "text (2)"."""
     found: list[str] = []
     for at, name in enumerate(names, 1):
         name = " ".join(name.replace("\ufeff", "").split()) or f"column {at}"

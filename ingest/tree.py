@@ -180,8 +180,10 @@ def local_name(element) -> str:
 
 
 def choose_cases(root) -> None:
-    """Empty the cases of every `epub:switch` that are not read: the first of a kind that is known here is, or
-    else the default."""
+    """Empty the cases of every `epub:switch` that are not read.
+
+    Read is the first of a kind that is known here, or else the default.
+    """
     for switch in root.iter("{*}switch", "epub:switch"):
         offered = {case: local_name(case).rpartition(":")[2] for case in switch}
         known = (case for case, name in offered.items() if name == "case" and case.get(_NEEDS) in _KNOWN)

@@ -36,7 +36,10 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_arguments(group: argparse._ArgumentGroup, prefix: str = "") -> None:
-    """Which model works, and with how many threads; prefix: of the names in what was parsed."""
+    """Add the arguments that say which model works, and with how many threads.
+
+    prefix: begins their names in what is parsed.
+    """
     group.add_argument(
         "--model",
         dest=f"{prefix}model",

@@ -25,7 +25,7 @@ from engine.paths import PROJECT, SAMPLES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     parser.add_argument(
         "--workers", type=positive, nargs="+", default=(1, 2), metavar="N", help="processes (default: 1 2)"
     )

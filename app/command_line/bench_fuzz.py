@@ -50,7 +50,7 @@ class Outcome:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     parser.add_argument("--formats", default=",".join(FORMS), help=f"which (default: {','.join(FORMS)})")
     parser.add_argument("--inputs", type=positive, default=500, help="of each format (default: 500)")
     parser.add_argument("--first", type=natural, default=0, metavar="N", help="number of the first one")

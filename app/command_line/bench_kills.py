@@ -35,7 +35,7 @@ NOT_COMPARED = ("writer.lock",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     parser.add_argument("--kills", type=natural, default=50, help="at random moments (default: 50)")
     parser.add_argument("--books", type=positive, default=8, help="of a shelf (default: 8)")
     parser.add_argument("--segments", type=positive, default=60, help="of a book, about (default: 60)")

@@ -42,7 +42,7 @@ PARTS = ("start", "book", "writing")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     parser.add_argument("--parts", default=",".join(PARTS), help=f"which (default: {','.join(PARTS)})")
     parser.add_argument(
         "--book", type=Path, metavar="FILE", help="the long book (default: a sample, over and over)"
@@ -171,7 +171,7 @@ def served(home: Path, threads: int) -> Iterator[Server]:
 
 
 def started(home: Path, chromium: Any, threads: int) -> tuple[float, float, float]:
-    """Seconds until a new process shows its shelf, its processor seconds, and the browser's kilobytes."""
+    """Measure a start: seconds until the shelf is shown, processor seconds, kilobytes sent to the browser."""
     began = time.perf_counter()
     with served(home, threads) as server:
         page, received = chromium.new_context().new_page(), []
@@ -219,7 +219,7 @@ def open_book(page: Any, title: str) -> None:
 
 
 def first_words(page: Any, server: Server) -> tuple[float, float]:
-    """Seconds (clock, processor) from the click on the long book to its text, another being open before."""
+    """Measure the seconds (clock, processor) from a click on the long book to its text; another was open."""
     open_book(page, SHORT)
     page.wait_for_timeout(2000)
     page.get_by_role("tab", name="Shelf").click()
@@ -229,7 +229,7 @@ def first_words(page: Any, server: Server) -> tuple[float, float]:
 
 
 def continued(page: Any, assistant: Any, arguments: argparse.Namespace) -> dict[str, float]:
-    """Tokens a second of the same work through the page and by the bare engine, in turns."""
+    """Measure the tokens a second of the same work through the page and by the bare engine, in turns."""
     open_book(page, SHORT)
     page.get_by_role("tab", name="Write on").click()
     page.get_by_label("At its end").check()
@@ -253,14 +253,14 @@ def continued(page: Any, assistant: Any, arguments: argparse.Namespace) -> dict[
 
 
 def bare_rate(assistant: Any, tokens: int) -> float:
-    """Tokens a second of the same continuation without a page."""
+    """Measure the tokens a second of the same continuation without a page."""
     sampling = replace(CONTINUING, seed=1)
     *_, last = assistant.continue_(SHORT, tokens=tokens, sampling=sampling)
     return last.answer.tokens_per_second
 
 
 def stopped(page: Any) -> float:
-    """Seconds from the click on Stop until the page says that it has stopped."""
+    """Measure the seconds from the click on Stop until the page says that it has stopped."""
     page.get_by_label("number input for Length in words").fill("300")
     page.get_by_role("button", name="Write on").click()
     page.wait_for_selector(".lm-footnote >> text=words so far")

@@ -30,7 +30,7 @@ CALM = {"ask": 80, "add": 16, "remove": 4}  # per cent of the requests that foll
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     parser.add_argument("--questions", type=positive, default=1000, help="default: 1000")
     parser.add_argument("--uploads", type=positive, default=200, help="default: 200")
     parser.add_argument("--removals", type=positive, default=50, help="default: 50")

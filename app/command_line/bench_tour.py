@@ -53,7 +53,7 @@ ANSWERED = "document.querySelectorAll('#lm-talk .lm-assistant:not(.lm-live)').le
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     parser.add_argument("--novel", type=Path, default=NOVEL, metavar="FILE", help="default: the sample novel")
     parser.add_argument("--question", default=QUESTION, help=f"default: {QUESTION}")
     parser.add_argument("--threads", type=thread_count, default=2, help="CPU threads (default: 2)")
@@ -69,7 +69,7 @@ class Tour:
 
     @contextmanager
     def step(self, name: str, goal: float | None = None) -> Iterator[None]:
-        """Time what is done inside."""
+        """Measure and print how long the work inside takes."""
         began = time.perf_counter()
         yield
         self.told(name, time.perf_counter() - began, goal)

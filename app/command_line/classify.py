@@ -23,7 +23,7 @@ GOES_ON = "the same command goes on"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     parser.add_argument(
         "--demos",
         required=True,

@@ -31,7 +31,7 @@ class Original:
     """The process that is copied; it ends with the one that made it."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        """environment, log: of the copies."""
+        """Start the process that is copied. environment, log: of the copies."""
         with log.open("a") as said:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", WAITING], cwd=PROJECT, env=dict(environment), text=True,

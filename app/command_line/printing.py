@@ -62,7 +62,7 @@ def quote(text: str, first: int, last: int) -> str:
 
 
 def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
-    """Probabilities as bars, the likeliest first, then demonstrations that were read."""
+    """Draw the probabilities as bars, the likeliest first, then list the demonstrations that were read."""
     ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])[:most]
     width = max(len(plain(label)) for label, _ in ranked)
     lines = [f"{plain(label):<{width}}  {p:6.1%}  {'█' * round(30 * p)}".rstrip() for label, p in ranked]
@@ -72,7 +72,7 @@ def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
 
 
 def footnote(answer: dict) -> str:
-    """Tokens and time under an answer."""
+    """Tell the tokens and the time of an answer, to stand under it."""
     return (
         f"{answer['tokens']} tokens, the first after {answer['seconds_to_first_token']:.2f} s, "
         f"{answer['tokens_per_second']:.1f} a second, over {answer['memory_tokens']:,} tokens of memory"

@@ -67,7 +67,7 @@ class Ledger:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do, and nothing to come."""
+        """Tell whether nothing is left to do, and nothing to come."""
         return not any(self.left.values()) and not self.strikes.total()
 
     def fill(self, is_filling: bool, is_full: bool) -> None:

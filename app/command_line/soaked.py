@@ -33,7 +33,11 @@ class Soaked:
     def __init__(
         self, home: Path, temporary: Path, threads: int, settings: dict[str, str], lives: int = 1
     ) -> None:
-        """settings: of its environment. lives: how often it will start; many of them are copies of one."""
+        """Prepare to start the program.
+
+        settings: added to its environment. lives: how often it will start; many starts are copies of one
+        process.
+        """
         self.home, self.temporary = home, temporary
         temporary.mkdir(exist_ok=True)
         self._environment = os.environ | settings | {"LONGMEM_HOME": str(home), "TMPDIR": str(temporary)}

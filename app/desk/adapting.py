@@ -38,23 +38,23 @@ class Adapting:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the model in use has no checkpoint that it could have."""
+        """Tell whether the model in use has no checkpoint that it could have."""
         model = self.desk.assistant.library.model
         return model.is_loaded and model.checkpoint is None
 
     @property
     def is_running(self) -> bool:
-        """Whether it is under way."""
+        """Tell whether the adaptation is under way."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def is_begun(self) -> bool:
-        """Whether a run of this model was begun and not ended."""
+        """Tell whether a run of this model was begun and not ended."""
         return self._begun().get("model") == self._model
 
     @property
     def is_done(self) -> bool:
-        """Whether the run that this page began has come to its end."""
+        """Tell whether the run that this page began has come to its end."""
         return self._process is not None and self._process.poll() == 0
 
     def said(self) -> str:

@@ -100,7 +100,7 @@ class Desk:
         return not unread and 2 * length < left
 
     def changeable(self) -> None:
-        """Raises BadInput where the page is for reading only."""
+        """Raise BadInput where the page is for reading only."""
         if self.read_only:
             raise BadInput("this page was opened with --read-only: the shelf cannot be changed here")
 

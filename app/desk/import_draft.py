@@ -52,7 +52,7 @@ def table_of(name: str, data: bytes | str, encoding: str = "", header: str = "")
 
 
 def uploaded(path: Path, encoding: str = "", header: str = "") -> tuple[bytes, Table]:
-    """Bytes and table of an uploaded file, whose copy is deleted. Raises BadInput."""
+    """Return the bytes and the table of an uploaded file, and delete the uploaded copy. Raises BadInput."""
     uploads.inside(path)
     try:
         table = read_table(path, encoding=(encoding or "").strip() or None, header=_HEADER.get(header))

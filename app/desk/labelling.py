@@ -23,7 +23,7 @@ class Labelling(Generic[Found]):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Tell whether nothing more comes of it."""
         return self.speech.ended
 
 

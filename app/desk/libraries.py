@@ -34,8 +34,10 @@ class Looked:
 
     @property
     def in_hand(self) -> tuple[str, int]:
-        """The library and example whose text and template can be typed over. Another one fills the fields
-        anew; with the same one, what was typed and not saved yet stays."""
+        """Return the library and example whose text and template can be typed over.
+
+        Another one fills the fields anew; with the same one, what was typed and not saved yet stays.
+        """
         return self.library, self.editing
 
     def kept(self) -> dict[str, str]:

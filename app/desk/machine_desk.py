@@ -50,11 +50,11 @@ class MachineDesk:
 
     @property
     def may_change(self) -> bool:
-        """Whether the page may choose: where it is its user's alone. A model's folder is a path."""
+        """Tell whether the page may choose: where it is its user's alone. A model's folder is a path."""
         return not self.desk.read_only and self.desk.accounts is None
 
     def changeable(self) -> None:
-        """Raises BadInput where the page may not choose: events can be called without their form."""
+        """Raise BadInput where the page may not choose: events can be called without their form."""
         if not self.may_change:
             raise BadInput("the settings of this page are chosen by the command line alone")
 
@@ -79,7 +79,7 @@ class MachineDesk:
 
     @property
     def folder(self) -> str:
-        """The data folder that was chosen for the next start, "" for the usual one."""
+        """Return the data folder that was chosen for the next start, "" for the usual one."""
         return str(datafolder.chosen() or "")
 
     def choose_folder(self, words: str) -> Path | None:

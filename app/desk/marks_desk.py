@@ -66,7 +66,7 @@ class MarksDesk:
         self.shelf, self.books = reading.shelf, reading.books
 
     def changeable(self) -> None:
-        """Raises BadInput where the page is for reading only."""
+        """Raise BadInput where the page is for reading only."""
         if self.read_only:
             raise BadInput("this page was opened with --read-only: nothing can be marked here")
 

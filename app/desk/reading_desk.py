@@ -116,7 +116,7 @@ class ReadingDesk:
         return replace(view, line=Line(at), back=None, cursor=None, cited=None, found=(), led=view.led + 1)
 
     def _beside(self, view: View, identifier: str) -> View:
-        """That document in view; a talk about all books goes on beside whichever is open."""
+        """Put that document in view; a talk about all books goes on beside whichever is open."""
         if identifier == view.document:
             return view
         opened = self.open(identifier, view)

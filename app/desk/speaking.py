@@ -50,12 +50,12 @@ class Speech:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will come."""
+        """Tell whether nothing more will come."""
         return self.end.is_set()
 
     @property
     def text(self) -> str:
-        """What was said so far; the finished answer where there is one."""
+        """Return what was said so far; the finished answer where there is one."""
         return self.answer.text if self.answer is not None else "".join(self.pieces).lstrip()
 
     def run(self) -> None:
@@ -124,7 +124,7 @@ class Speaker:
         return speech
 
     def free(self, key: str) -> None:
-        """Raises BadInput while a speech of that key is under way."""
+        """Raise BadInput while a speech of that key is under way."""
         if self.is_busy(key):
             raise BadInput("an answer is on its way here already; wait for it or stop it")
 

@@ -44,16 +44,16 @@ class View:
 
     @property
     def at(self) -> int:
-        """The character at the top of the window."""
+        """Return the character at the top of the window."""
         return self.line.at
 
     @property
     def is_shelf(self) -> bool:
-        """Whether answers come from all books."""
+        """Tell whether answers come from all books."""
         return self.bound in ("shelf", "shelf-read")
 
     def with_talk(self, talk: str) -> "View":
-        """Another talk in view, of which nothing is chosen."""
+        """Return the view with another talk in it, of which nothing is chosen."""
         return replace(self, talk=talk, editing=None, draft="", answer=None)
 
     def kept(self) -> dict:

@@ -172,7 +172,7 @@ class TalkDesk:
         return memory_map.strip_html(document, book, here, passages, hint, at)
 
     def titles(self, view: View) -> dict[str, str]:
-        """Titles of the documents a talk may cite."""
+        """Return the titles of the documents that a talk may cite, by their ids."""
         if view.is_shelf:
             titles = {entry.id: entry.title for entry in self.shelf.entries()}
             return titles if len(titles) > 1 else titles | {"": ""}

@@ -49,13 +49,13 @@ class Visit:
         return self.desk.accounts.limits(self.owner) if self.desk.accounts else None
 
     def check_tokens(self, tokens: int) -> None:
-        """Raises BadInput where that is more than the account may ask for at a time."""
+        """Raise BadInput for more tokens than the account may ask for at a time."""
         limits = self.limits()
         if limits and tokens > limits.tokens:
             raise BadInput(f"an account gets up to {limits.tokens} tokens at a time: ask for fewer")
 
     def _check_room(self, path: Path) -> None:
-        """Raises BadInput where the file is a further book, and more than the account may have."""
+        """Raise BadInput where the file is a further book, and more than the account may have."""
         if not (limits := self.limits()):
             return
         size = path.stat().st_size

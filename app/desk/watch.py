@@ -33,7 +33,7 @@ class Watch:
     """The thread of a page that reads its shelf once a day."""
 
     def __init__(self, library: Library, wake: Callable[[], None]) -> None:
-        """wake: called where mending has queued a job."""
+        """Prepare to watch a library. wake: called where mending has queued a job."""
         self._library, self._wake = library, wake
         self._mark = library.paths.locks / "verified"
         self._stopping = threading.Event()

@@ -157,7 +157,7 @@ def _controls(one: Facts) -> list[Html]:
 
 
 def facts_words(one: Facts) -> str:
-    """Labels, examples by part, size on disk."""
+    """Tell a library's labels, its examples by part, and its size on disk."""
     library = one.library
     labels = library.task.labels
     named = ", ".join(labels[:SHOWN_LABELS]) + (" …" if len(labels) > SHOWN_LABELS else "")

@@ -48,7 +48,7 @@ def progress(job: Job, counted: str = "", waiting: Waiting | None = None) -> Htm
 
 
 def words(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
-    """Stage, percentage and time left of a job; for one that stands still, why.
+    """Tell the stage, percentage and time left of a job; for one that stands still, why.
 
     counted: what its stages count, where it is not tokens. waiting: its place among those that wait.
     """
@@ -77,7 +77,7 @@ def words(job: Job, counted: str = "", waiting: Waiting | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people."""
+    """Put seconds into words: 5400 -> '1.5 hours'."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:

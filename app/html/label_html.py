@@ -83,7 +83,7 @@ def measuring(done: int, total: int, words: str) -> Html:
 
 
 def held_out(found: HeldOut) -> Html:
-    """Accuracy with its interval, the confusion matrix, and the texts that went wrong."""
+    """Show the accuracy with its interval, the confusion matrix, and the texts that went wrong."""
     low, high = found.interval
     scale = markup.tag(
         "div", markup.tag("span", class_="lm-range", style=f"--a:{low:.4f};--b:{high:.4f}"),

@@ -33,7 +33,7 @@ def bin_of(read: Read, size: int, bins: int = BINS) -> int:
 
 
 def bins_of(reads: Sequence[Read], size: int, bins: int = BINS) -> list[float]:
-    """Mass of reads over equal stretches of `size` characters, the most being 1."""
+    """Sum the mass of reads over equal stretches of `size` characters, and scale the most to 1."""
     heights = [0.0] * bins
     for read in reads:
         if 0 <= read.start < size:
@@ -80,7 +80,7 @@ def tokens_html(tokens: Sequence[TokenReads], book: str, size: int, place_of: Pl
 def strip_html(
     document: Document, name: str, reads: Sequence[Read], passages: Sequence[Read], hint: str, at: int | None
 ) -> Html:
-    """Bars of the whole book, each leading there; below them chapters, passages read again, the view."""
+    """Draw the whole book as bars that lead there; below them chapters, passages read again, and the view."""
     size = max(1, len(document.text))
     heights, bars = bins_of(reads, size), []
     for number, height in enumerate(heights):

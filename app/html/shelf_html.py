@@ -216,7 +216,7 @@ def on_disk(entry: Entry) -> str:
 
 
 def facts(entry: Entry, now: float | None = None) -> str:
-    """Kind, time to read, how far it was read and when it was opened, in words."""
+    """Tell a document's kind, time to read, how far it was read and when it was opened, in words."""
     parts = [SHORT.get(entry.format, entry.format) or "file"]
     if entry.characters:
         parts.append(f"{wording.reading_time(entry.characters)} to read")

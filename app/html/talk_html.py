@@ -147,14 +147,14 @@ def _column(label: str, words: str) -> Html:
 
 
 def gate_words(layer: LayerShare) -> str:
-    """How much a layer's reading counts: '35 % memory (10 to 80)', or as a factor '× 0.42 (-0.1 to 1.2)'."""
+    """Tell how much a layer's reading counts: '35 % memory (10 to 80)', or as '× 0.42 (-0.1 to 1.2)'."""
     if layer.is_share:
         return f"{spread_words(layer.gate, percent=True)} memory"
     return f"× {spread_words(layer.gate)}"
 
 
 def spread_words(values: Sequence[float], percent: bool = False) -> str:
-    """Mean over the heads, and from least to most where they differ."""
+    """Tell the mean over the heads, and the least and the most where they differ."""
     scale, form = (100, "{:.0f}") if percent else (1, "{:.2f}")
     mean, low, high = (
         form.format(scale * one) for one in (sum(values) / len(values), min(values), max(values))
@@ -219,7 +219,7 @@ def _space(words: str, at: int) -> int:
 
 
 def footnote(statistics: Mapping[str, Any], is_quoted: bool = False) -> Html:
-    """Tokens, seconds and memory under an answer; is_quoted: whether it is made of the book's sentences."""
+    """Tell an answer's tokens, seconds and memory. is_quoted: whether it is made of the book's sentences."""
     if not statistics:
         return markup.NOTHING
     return markup.tag("p", footnote_words(statistics, is_quoted), class_="lm-footnote")
@@ -258,7 +258,7 @@ def over(asked: str, words: str, heading: str = "") -> Html:
 
 
 def failed(words: str) -> Html:
-    """Why there is no answer."""
+    """Tell why there is no answer."""
     return markup.tag("p", words, class_="lm-failed", role="alert")
 
 

@@ -28,7 +28,7 @@ def plain(text: str) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for people: 1234567 -> '1.2 MB'."""
+    """Put a number of bytes into words: 1234567 -> '1.2 MB'."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
             return f"{count / factor:.1f} {unit}"

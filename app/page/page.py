@@ -135,7 +135,7 @@ state_holder.SessionState = route_utils.SessionState = OwnSession
 
 
 def theme() -> gr.themes.Base:
-    """Fonts of the reader's own machine, so that none is fetched."""
+    """Make a theme with the fonts of the reader's own machine, so that none is fetched."""
     sans = ["system-ui", "-apple-system", "Segoe UI", "sans-serif"]
     return gr.themes.Base(
         primary_hue="orange", neutral_hue="stone", font=sans, font_mono=["ui-monospace", "monospace"]

@@ -89,7 +89,7 @@ class DemonstrationsTab:
     # what is shown
 
     def scene(self, looked: Looked, request: gr.Request, said: str = "") -> dict:
-        """Everything on the tab; `said` is told above the list."""
+        """Show everything on the tab; `said` is told above the list."""
         looked, mine = self.desk.libraries.present(looked), visited(self.desk, request)
         library = self.desk.libraries.library(looked)
         may_change = mine.may_change(library)
@@ -133,7 +133,7 @@ class DemonstrationsTab:
         return self.scene(looked, request)
 
     def on_leave(self, event: gr.SelectData) -> gr.Timer:
-        """Nobody looks while another tab is shown."""
+        """Stop the timer while another tab is shown: nobody looks."""
         return gr.Timer(active=event.value == self.NAME)
 
     def on_card(self, looked: Looked, event: gr.EventData, request: gr.Request) -> dict:

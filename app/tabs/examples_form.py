@@ -70,7 +70,7 @@ class ExamplesForm:
         tab.downloaded(self.export.click(self.on_export, [tab.looked, self.format], [tab.download], **QUICK))
 
     def scene(self, looked: Looked, library: DemonstrationLibrary | None, mine: DemonstrationsDesk) -> dict:
-        """Everything of the form; what is being typed stays as long as the same example is in hand."""
+        """Show everything of the form; what is being typed stays as long as the same example is in hand."""
         if library is None:
             return {self.shown: ""}
         is_edited, may_change = bool(looked.editing), mine.may_change(library)

@@ -212,7 +212,7 @@ class ImportForm:
         return demonstrations_html.written(template or "", words or "", labels, first.text, first.label)
 
     def empty(self) -> dict:
-        """Empty the table: no rows."""
+        """Empty the form: no file, no rows."""
         return {
             self.draft: None, self.preview: "", self.chosen: gr.Column(visible=False), self.name: "",
             self.template: "", self.words: "", self.written: "", self.skip: False, self.kept: {},
@@ -288,7 +288,7 @@ class ImportForm:
         return {self.kept: {"draft": mark} | dict(zip(TYPED, values, strict=True))}
 
     def kept_text(self, pasted: str | None) -> str:
-        """Pasted rows as far as a browser has room for them."""
+        """Return the pasted rows, or "" where they are more than a browser has room for."""
         return (pasted or "") if len(pasted or "") <= KEPT_PASTED else ""
 
     def on_written(self, draft: Draft | None, template: str, words: str) -> str:

@@ -39,7 +39,7 @@ class TextForm:
         self.go.click(self.on_go, inputs, [self.shown], **HIDDEN, concurrency_limit=None)
 
     def hint(self) -> str:
-        """Before there is anything to show."""
+        """Tell what to do, before there is anything to show."""
         return label_html.note(HINT)
 
     def on_go(

@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def statistics(self) -> dict[str, int | float | bool | str]:
-        """Its numbers, as a talk keeps them."""
+        """Return the answer's numbers, as a talk keeps them."""
         names = ("tokens", "seconds_to_first_token", "tokens_per_second", "memory_tokens", "stopped")
         numbers = {name: getattr(self, name) for name in names}
         known = {"answered": self.answered, "span": self.span, "confidence": self.confidence}
@@ -73,7 +73,7 @@ class Answer:
 
     @property
     def kept(self) -> dict[str, Any]:
-        """All of it but its text, as `Talks.append` and `Talks.put` take it."""
+        """Return all of the answer but its text, as `Talks.append` and `Talks.put` take it."""
         looked = {"looked": [one.as_dict() for one in self.looked]} if self.looked else {}
         return {
             "citations": [one.as_dict() for one in self.citations],

@@ -100,7 +100,7 @@ def question_with_passages(question: str, passages: Sequence[Hit], recalled: Seq
 
 
 def chat_ids(tokenizer: Any, instruction: str, turns: Sequence[Turn], message: str) -> list[int]:
-    """Token ids of a chat that asks for the assistant's next words.
+    """Encode a chat that asks for the assistant's next words as token ids.
 
     A tokenizer without a chat template gets plain text with the same content. Marks of the chat format that
     stand in a book or a message are broken up, so that no text can end a turn or begin another.

@@ -78,7 +78,7 @@ class Scope:
 
     @property
     def single(self) -> str | None:
-        """The only document, if it is one."""
+        """Return the only document; None unless there is exactly one."""
         return next(iter(self.ranges)) if len(self.ranges) == 1 else None
 
     def tokens(self, library: Library) -> int:

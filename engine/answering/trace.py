@@ -59,11 +59,11 @@ class Trace:
 
     @property
     def reads(self) -> list[Read]:
-        """What all tokens read."""
+        """Return what all tokens read."""
         return [read for token in self.tokens for read in token.reads]
 
     def packed(self) -> bytes:
-        """Compressed JSON."""
+        """Pack the trace as compressed JSON."""
         documents = sorted({read.document for read in (*self.reads, *self.passages)})
         number = {name: at for at, name in enumerate(documents)}
 

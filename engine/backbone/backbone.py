@@ -98,12 +98,12 @@ class Backbone:
 
     @cached_property
     def in_transformers(self) -> "PreTrainedModel":
-        """The model as `transformers` runs it, on the same weights: what only it can do, and comparisons."""
+        """Return the model as `transformers` runs it, on the same weights: for what only that can do."""
         return self.model.in_transformers() if isinstance(self.model, Llama) else self.model
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the weights: up to 4,096 evenly spaced values of every tensor, rounded to bfloat16.
+        """Hash the weights: up to 4,096 evenly spaced values of every tensor, rounded to bfloat16.
 
         Rounding makes one fingerprint serve the fp32 and the bf16 copy of a checkpoint.
         """
@@ -117,7 +117,7 @@ class Backbone:
 
     @cached_property
     def tokenizer_hash(self) -> str:
-        """Hash of the vocabulary and of how it cuts a probe text."""
+        """Hash the vocabulary and how it cuts a probe text."""
         probe = self.tokenizer(TOKENIZER_PROBE, add_special_tokens=False)["input_ids"]
         content = json.dumps([sorted(self.tokenizer.get_vocab().items()), probe])
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
@@ -132,16 +132,16 @@ class Backbone:
 
     @property
     def final_norm(self) -> nn.Module:
-        """The norm between `H_n` and the language-model head."""
+        """Return the norm between `H_n` and the language-model head."""
         return part(self.model, self.family.final_norm)
 
     @property
     def head_weight(self) -> Tensor:
-        """The language-model head (vocabulary, width): row y is the direction that raises y's logit."""
+        """Return the language-model head (vocabulary, width): row y is the direction that raises logit y."""
         return self.model.get_output_embeddings().weight.detach()
 
     def head(self, normed: Tensor) -> Tensor:
-        """Logits (…, vocabulary) of normed last states (…, width)."""
+        """Compute the logits (…, vocabulary) of normed last states (…, width)."""
         rows = normed.numel() // self.width
         if self._packs is not None and rows <= MOST_ROWS and torch.is_inference_mode_enabled():
             return self._small_head.times(normed)
@@ -153,7 +153,7 @@ class Backbone:
 
     @cached_property
     def _few_rows(self) -> FewRows | None:
-        """What writes token by token; None where the model is built otherwise."""
+        """Return what writes token by token; None where the model is built otherwise."""
         if not is_plain(self.model.config):
             return None
         with self._once:  # packing takes seconds: not for two threads at once

@@ -36,7 +36,7 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
 
 
 def separate_projections(attention: nn.Module, heads: int) -> Projections:
-    """Llama and its like: q_proj, k_proj, v_proj, o_proj; Qwen3 norms queries and keys per head."""
+    """Find q_proj, k_proj, v_proj and o_proj of Llama and its like; Qwen3 norms queries and keys per head."""
     return Projections(
         attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj,
         getattr(attention, "q_norm", None), getattr(attention, "k_norm", None),

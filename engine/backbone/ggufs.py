@@ -81,7 +81,7 @@ class GgufFile:
 
     @cached_property
     def tensors(self) -> dict[str, ReaderTensor]:
-        """{name in `transformers`: tensor as stored}."""
+        """Return the tensors as they are stored, by their names in `transformers`."""
         named = {}
         for tensor in self._reader.tensors:
             found = re.fullmatch(r"(?:blk\.(\d+)\.)?(\w+)\.(weight|bias)", tensor.name)

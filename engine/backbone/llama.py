@@ -70,7 +70,7 @@ class Llama(nn.Module):
 
     @property
     def base_model(self) -> nn.Module:
-        """The blocks, without the head."""
+        """Return the blocks, without the head."""
         return self.model
 
     @property
@@ -208,7 +208,7 @@ class Norm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        """Norm states (…, width)."""
+        """Normalise states (…, width)."""
         wide = x.to(torch.float32)
         wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)
         return self.weight * wide.to(x.dtype)

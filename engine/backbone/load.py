@@ -116,12 +116,12 @@ class Source:
 
     @property
     def is_default(self) -> bool:
-        """Whether it is the model that comes along."""
+        """Tell whether it is the model that comes along."""
         return self.name == DEFAULT_NAME and self.gguf is not None
 
     @property
     def few_bits(self) -> str | None:
-        """The packed precision nearest to a large GGUF file, see `placed`."""
+        """Return the packed precision nearest to a large GGUF file, see `placed`; None for other sources."""
         if self.gguf is None or self.gguf.stat().st_size < LARGE:
             return None
         from engine.backbone.ggufs import few_bits
@@ -130,7 +130,7 @@ class Source:
 
     @property
     def options(self) -> dict[str, str]:
-        """How `transformers` is told to read it."""
+        """Return the arguments that tell `transformers` what to read."""
         if self.gguf is not None:
             return {"pretrained_model_name_or_path": str(self.gguf.parent), "gguf_file": self.gguf.name}
         return {"pretrained_model_name_or_path": str(self.folder or self.name)}
@@ -262,7 +262,7 @@ def _counted(config: "OwnConfig | PreTrainedConfig") -> int:
 
 
 def converted(gguf: Path, paths: Paths, name: str | None = None) -> Path:
-    """Folder with the safetensors copy of a GGUF file, made at the first call."""
+    """Return the folder with the safetensors copy of a GGUF file; the first call makes the copy."""
     return kept_copy(paths, f"{name or gguf.stem}-{_sampled(gguf)}", partial(_convert, Source("", gguf=gguf)))
 
 

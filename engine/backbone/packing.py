@@ -88,7 +88,7 @@ class PackedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The matrix (out, in) in float32."""
+        """Return the matrix (out, in) in float32."""
         return dense_of(self.matrix)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class PackedEmbedding(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The table (vocabulary, width) in float32."""
+        """Return the table (vocabulary, width) in float32."""
         return dense_of(self.matrix)
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -35,12 +35,12 @@ class Placement:
 
     @property
     def is_packed(self) -> bool:
-        """Whether the weights are held in few bits only."""
+        """Tell whether the weights are held in few bits only."""
         return self.precision in ("int8", "int4")
 
     @property
     def dtype(self) -> torch.dtype:
-        """The dtype of states, and of weights that are not packed."""
+        """Return the dtype of states, and of weights that are not packed."""
         return torch.float32 if self.is_packed else getattr(torch, self.precision)
 
     def __str__(self) -> str:

@@ -78,7 +78,7 @@ class Block:
         return x + self.mlp_out(F.silu(gate) * up)
 
     def _attend(self, normed: Tensor, turn: Turn, mask: Tensor | None, cache: Cache) -> Tensor:
-        """Attention of new rows over what the cache holds and themselves: (rows, heads · head_dim)."""
+        """Let new rows attend to what the cache holds and to themselves: (rows, heads · head_dim)."""
         rows = len(normed)
         parts = self.attend_in(normed).unflatten(-1, (self.heads + 2 * self.kv_heads, -1)).transpose(0, 1)
         turned, value = parts.split((self.heads + self.kv_heads, self.kv_heads))

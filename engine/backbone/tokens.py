@@ -39,22 +39,22 @@ class OwnTokenizer:
 
     @property
     def all_special_tokens(self) -> list[str]:
-        """The marks that begin, end, fill and stand for the unknown, each once."""
+        """Return the marks that begin, end, fill and stand for the unknown, each once."""
         return list(dict.fromkeys(self._named.values()))
 
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:
-        """The tokens that are no part of the vocabulary proper, by their ids."""
+        """Return the tokens that are no part of the vocabulary proper, by their ids."""
         return self._tokenizer.get_added_tokens_decoder()
 
     @property
     def bos_token_id(self) -> int | None:
-        """The mark before a text, None where there is none."""
+        """Return the mark before a text, None where there is none."""
         return self._id("bos_token")
 
     @property
     def eos_token_id(self) -> int | None:
-        """The mark after a text, None where there is none."""
+        """Return the mark after a text, None where there is none."""
         return self._id("eos_token")
 
     def __call__(
@@ -95,7 +95,7 @@ class OwnTokenizer:
 
     @cached_property
     def _template(self) -> Any:
-        """The compiled chat template, in a sandbox, with what `transformers` lets it use."""
+        """Return the compiled chat template, in a sandbox, with what `transformers` lets it use."""
         from jinja2 import TemplateError
         from jinja2.ext import loopcontrols
         from jinja2.sandbox import ImmutableSandboxedEnvironment

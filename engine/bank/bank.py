@@ -70,7 +70,7 @@ class MemoryBank:
     def open(
         cls, folder: Path | str, identity: BankIdentity | None = None, layout: BankLayout | None = None
     ) -> Self:
-        """Opens the complete segments of the bank in `folder`.
+        """Open the complete segments of the bank in `folder`.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class MemoryBank:
 
     @property
     def published(self) -> bool:
-        """Whether encoding has finished."""
+        """Tell whether encoding has finished."""
         return self.manifest.published
 
     @property
@@ -132,12 +132,12 @@ class MemoryBank:
 
     @property
     def nbytes(self) -> int:
-        """Disk bytes of the arrays, learned search keys included."""
+        """Return the disk bytes of the arrays, learned search keys included."""
         return self.manifest.nbytes + sum(keys.data.stat().st_size for keys in stored_keys(self.folder))
 
     @property
     def bytes_per_token(self) -> float:
-        """`nbytes` over tokens; 0 for an empty bank."""
+        """Return `nbytes` over tokens; 0 for an empty bank."""
         return self.nbytes / self.tokens if self.tokens else 0.0
 
     def chunk_keys(self, block: int) -> np.ndarray:
@@ -146,7 +146,7 @@ class MemoryBank:
 
     @property
     def pooled(self) -> "np.ndarray | QuantisedRows":
-        """Mean hidden state entering the search block, (chunks, width)."""
+        """Return the mean hidden states that enter the search block, (chunks, width)."""
         if self.layout.search_block is None:
             raise BadInput("this memory bank stores no hidden states to search by")
         name = f"pooled.{self.layout.search_block}"
@@ -226,7 +226,7 @@ class MemoryBank:
         return keys, tokens.clamp(min=0), mask & (tokens >= 0)
 
     def _per_head(self, slots: Tensor) -> Tensor:
-        """Slots (…, heads, n) as rows where tokens and kv heads share an axis: r · kv_heads + h."""
+        """Turn slots (…, heads, n) into rows where tokens and kv heads share an axis: r · kv_heads + h."""
         kv_heads, heads = self.layout.kv_heads, slots.shape[-2]
         if heads % kv_heads:
             raise BadInput(f"{heads} query heads cannot share the {kv_heads} key/value heads of this bank")
@@ -251,7 +251,7 @@ class MemoryBank:
         return int(self.chunk_starts[chunk]), self.tokens if last else int(self.chunk_starts[chunk + 1])
 
     def verify(self) -> None:
-        """Reads everything against the checksums. Raises Failure naming the array that does not match."""
+        """Read everything against the checksums. Raises Failure naming the array that does not match."""
         for spec in self.layout.arrays:
             array, crc32 = self._arrays[spec.name], 0
             step = max(1, CHECKSUM_BYTES // spec.row_bytes)
@@ -263,7 +263,7 @@ class MemoryBank:
             keys.verify()
 
     def close(self) -> None:
-        """Lets go of the files; needed before deletion on Windows."""
+        """Let go of the files; needed before deletion on Windows."""
         self._arrays.clear()
 
     def _stored(self, block: int) -> int:
@@ -272,7 +272,7 @@ class MemoryBank:
         return block
 
     def _slots(self, chunk_ids: Tensor) -> tuple[np.ndarray, Tensor, Tensor]:
-        """Token ids to fetch (n,), where in them each slot (…, k · chunk_size) finds its row, and the mask.
+        """Return token ids to fetch (n,), the row among them of each slot (…, k · chunk_size), and the mask.
 
         Many tokens and heads find the same chunks: each is fetched once. Row 0 of what is fetched is zeros.
         """
@@ -315,7 +315,7 @@ class MemoryBank:
 
 
 def delete_bank(folder: Path | str) -> int:
-    """Removes a bank with all that was derived from it; returns the bytes freed, 0 where there was none.
+    """Delete a bank with all that was derived from it; returns the bytes freed, 0 where there was none.
 
     The manifest goes first: a deletion cut short leaves no bank, and the next writer clears the rest.
     Raises Failure while a writer is at work, or when a file is held open (Windows).

@@ -71,7 +71,7 @@ class DerivedKeys:
         return map_array(self.data, "<f2", (len(pooled), committed.dim))
 
     def verify(self) -> None:
-        """Raises Failure where the stored keys are not those that were written."""
+        """Raise Failure where the stored keys are not those that were written."""
         committed = self._committed()
         if committed is None:
             return

@@ -15,7 +15,7 @@ REPLACE_ATTEMPTS = 50
 
 
 def write_at(file: BinaryIO, offset: int, data: bytes | memoryview) -> None:
-    """Writes `data` at `offset` of an unbuffered file, cuts whatever lay behind, and syncs it to disk."""
+    """Write `data` at `offset` of an unbuffered file, cut whatever lay behind, and sync it to disk."""
     file.seek(offset)
     view = memoryview(data).cast("B")
     while view:
@@ -25,7 +25,7 @@ def write_at(file: BinaryIO, offset: int, data: bytes | memoryview) -> None:
 
 
 def publish_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path` in one step: a reader, or a crash, finds the old file or the new one."""
+    """Put `data` at `path` in one step: a reader, or a crash, finds the old file or the new one."""
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "wb") as file:
         file.write(data)
@@ -36,7 +36,7 @@ def publish_file(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes new names in `folder` survive a power cut (Windows does so by itself)."""
+    """Make new names in `folder` survive a power cut (Windows does so by itself)."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -48,7 +48,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def clear_disk_errors(folder: Path) -> Iterator[None]:
-    """Turns what the operating system says while writing into one line that says what to do."""
+    """Turn what the operating system says while writing into one line that says what to do."""
     try:
         yield
     except OSError as error:

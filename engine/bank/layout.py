@@ -52,7 +52,7 @@ class BankIdentity:
     tokenizer: str
 
     def require(self, wanted: "BankIdentity") -> None:
-        """Raises BankMismatch for the first field that is not as wanted."""
+        """Raise BankMismatch for the first field that is not as wanted."""
         _require(self, wanted, "was made with another")
 
 
@@ -90,12 +90,12 @@ class BankLayout:
             raise BadInput("a bank needs at least one memory block or a search block")
 
     def require(self, wanted: "BankLayout") -> None:
-        """Raises BankMismatch for the first field that is not as wanted."""
+        """Raise BankMismatch for the first field that is not as wanted."""
         _require(self, wanted, "is laid out with another")
 
     @cached_property
     def arrays(self) -> tuple[ArraySpec, ...]:
-        """Every array file of the bank, in the order they are written."""
+        """Return every array file of the bank, in the order they are written."""
         head = (self.kv_heads, self.head_dim)
         specs = [ArraySpec("tokens", "<i4", "tokens"), ArraySpec("spans", "<u4", "tokens", (2,))]
         for block in self.memory_blocks:
@@ -135,13 +135,13 @@ class BankLayout:
 
     @property
     def search_arrays(self) -> tuple[ArraySpec, ...]:
-        """The arrays that retrieval searches: chunk keys and pooled hidden states."""
+        """Return the arrays that retrieval searches: chunk keys and pooled hidden states."""
         names = {f"chunk_keys.{block}" for block in self.memory_blocks} | {f"pooled.{self.search_block}"}
         return tuple(spec for spec in self.arrays if spec.name in names)
 
     @property
     def bytes_per_token(self) -> float:
-        """Disk bytes a token takes, learned search keys aside."""
+        """Return the disk bytes that a token takes, learned search keys aside."""
         tokens = {"tokens": 1, "chunks": self.chunk_size, "segments": SEGMENT}
         return sum(spec.row_bytes / tokens[spec.rows] for spec in self.arrays)
 

@@ -49,13 +49,13 @@ class Manifest:
     probes: tuple[dict, ...] = ()
 
     def size(self, name: str) -> int:
-        """Bytes of the array `name` that count."""
+        """Count the bytes of the array `name` that are valid."""
         spec = next(spec for spec in self.layout.arrays if spec.name == name)
         return getattr(self.counts, spec.rows) * spec.row_bytes
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays that count."""
+        """Return the bytes of all arrays that are valid."""
         return sum(self.size(spec.name) for spec in self.layout.arrays)
 
     def write(self, folder: Path) -> None:

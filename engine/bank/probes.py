@@ -26,7 +26,7 @@ def make_probes(folder: Path, manifest: Manifest) -> tuple[dict, ...]:
 
 
 def check_probes(folder: Path, manifest: Manifest, arrays: dict[str, np.ndarray]) -> None:
-    """Repeats every probe. Raises Failure naming the array whose answer is another one."""
+    """Repeat every probe. Raises Failure naming the array whose answer is another one."""
     for known in manifest.probes:
         try:
             found = _probe(arrays, manifest, known["chunk"])
@@ -52,7 +52,7 @@ def _probe(arrays: dict[str, np.ndarray], manifest: Manifest, chunk: int) -> dic
 
 
 def _best(keys: np.ndarray, query: int, lo: int) -> list[list]:
-    """Per head [id, score] of the best inner product of keys (n, heads, dim) or (n, dim) with one of them."""
+    """Find per head [id, score] of the best inner product of keys (n, heads, dim) or (n, dim) with one."""
     grouped = keys.reshape(len(keys), -1, keys.shape[-1]).astype(np.float64)
     scores = np.einsum("nhd,hd->hn", grouped, grouped[query])
     # Five digits: rounding of the last bits differs between processors.

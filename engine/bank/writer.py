@@ -53,7 +53,7 @@ class BankWriter:
 
     @classmethod
     def open(cls, folder: Path | str, layout: BankLayout, identity: BankIdentity) -> Self:
-        """Starts the bank in `folder`, or goes on where it stopped.
+        """Start the bank in `folder`, or go on where it stopped.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class BankWriter:
         breaks: Sequence[int] = (),
         states: Tensor | None = None,
     ) -> None:
-        """Adds one segment: all of it, or, whatever happens, nothing of it.
+        """Add one segment: all of it, or, whatever happens, nothing of it.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class BankWriter:
         self._last_span = _pair(rows["spans"][-1])
 
     def publish(self) -> None:
-        """Adds probes, queries with known answers that every opening repeats, and marks the bank as finished.
+        """Add probes, queries with known answers that every opening repeats, and mark the bank as finished.
 
         A later `append` takes the mark away until the next `publish`.
         """
@@ -143,7 +143,7 @@ class BankWriter:
         self._write_manifest(dataclasses.replace(self._manifest, published=True, probes=probes))
 
     def close(self) -> None:
-        """Lets others write. The bank stays as it is."""
+        """Let others write. The bank stays as it is."""
         for file in self._files.values():
             file.close()
         self._files.clear()
@@ -185,7 +185,7 @@ class BankWriter:
         self._manifest = after
 
     def _give_back_space(self) -> None:
-        """After a failed write. Only tidiness: the next append writes over the leftovers."""
+        """Cut off what a failed write left. This is only tidiness: the next append writes over it."""
         for name, file in self._files.items():
             with suppress(OSError):
                 file.truncate(self._manifest.size(name))
@@ -193,7 +193,7 @@ class BankWriter:
             (self.folder / f"{manifests.FILE}.tmp").unlink(missing_ok=True)
 
     def _restore(self) -> None:
-        """Opens the arrays and cuts them to what the manifest counts."""
+        """Open the arrays and cut them to what the manifest counts."""
         for spec in self.layout.arrays:
             path = self.folder / spec.file
             wanted, found = self._manifest.size(spec.name), path.stat().st_size if path.exists() else -1
@@ -270,7 +270,7 @@ def _pair(span: np.ndarray) -> tuple[int, int]:
 
 
 def _chunk_starts(time: int, size: int, breaks: Sequence[int]) -> np.ndarray:
-    """Where chunks begin: _chunk_starts(10, 4, [6]) = [0, 4, 6]."""
+    """List where chunks begin: _chunk_starts(10, 4, [6]) = [0, 4, 6]."""
     edges = [0, *breaks, time]
     if any(later <= earlier for earlier, later in pairwise(edges)):
         raise BadInput(f"breaks of a segment must rise and lie between 1 and {time - 1}")

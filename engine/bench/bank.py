@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints a table; returns 0."""
+    """Measure, and print a table; return 0."""
     rows = []
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for tokens in arguments.tokens:
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure(folder: Path, tokens: int, arguments: argparse.Namespace) -> Measured:
-    """Writes and reads one bank, each in a fresh process; removes it."""
+    """Write and read one bank, each in a fresh process; delete it."""
     layout = BankLayout((20,), kv_heads=3, head_dim=64, search_block=8, width=576, dtype=arguments.dtype)
     written = _in_a_process(write, folder, layout, tokens, arguments.threads)
     read = _in_a_process(read_back, folder, layout, arguments.threads)
@@ -89,7 +89,7 @@ def measure(folder: Path, tokens: int, arguments: argparse.Namespace) -> Measure
 
 
 def write(folder: Path, layout: BankLayout, tokens: int, threads: int) -> dict[str, float]:
-    """Fills a bank with random segments."""
+    """Fill a bank with random segments, and measure it."""
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
     start = time.perf_counter()
@@ -109,7 +109,7 @@ def write(folder: Path, layout: BankLayout, tokens: int, threads: int) -> dict[s
 
 
 def read_back(folder: Path, layout: BankLayout, threads: int) -> dict[str, float]:
-    """Opens, searches with learned keys, gathers, and verifies."""
+    """Open a bank, search it by learned keys, gather and verify; measure each."""
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(1)
     matrix = torch.randn(layout.width, SEARCH_DIM, generator=generator).numpy()
@@ -146,7 +146,7 @@ def read_back(folder: Path, layout: BankLayout, threads: int) -> dict[str, float
 
 
 def resident() -> dict[str, float]:
-    """Megabytes of this process in memory: peak of all, own pages, and mapped pages of files.
+    """Measure the megabytes of this process in memory: peak of all, own pages, and mapped pages of files.
 
     Only Linux tells them apart; elsewhere all three are the peak, and on Windows 0.
     """

@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints a table; returns 0."""
+    """Measure, and print a table; return 0."""
     if unknown := set(arguments.index) - set(KINDS):
         raise BadInput(f"there is no index '{unknown.pop()}'; choose of {', '.join(KINDS)}")
     before = torch.get_num_threads()
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure(shape: Shape, chunks: int, arguments: argparse.Namespace) -> list[Row]:
-    """Time every index and number of queries over the same keys, in a file as those of a bank are."""
+    """Measure every index and number of queries over the same keys, in a file as those of a bank are."""
     generator = torch.Generator().manual_seed(0)
     given = [torch.randn(count, shape.heads, shape.dim, generator=generator) for count in arguments.queries]
     known = [None] * len(given)

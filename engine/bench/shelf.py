@@ -62,7 +62,7 @@ class Real:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the benchmark."""
+    """Add the arguments of the benchmark to its parser."""
     add_common_arguments(parser)
     parser.add_argument("--sizes", type=positive, nargs="+", default=SIZES, metavar="N", help="books")
     parser.add_argument("--passages", type=positive, default=1000, metavar="N", help="of a made-up book")

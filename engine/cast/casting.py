@@ -109,7 +109,7 @@ def _as_written(words: str) -> str:
 
 
 def _fullness(form: Form, count: int, total: int) -> float:
-    """Value a name for the head of the list: full, and not a rarity."""
+    """Rate a name for the head of the list: the better the fuller it is, the worse where it is rare."""
     rare = count < 2 or count < total / 200
     plain = without_titles(form)
     if len(plain) > 1:

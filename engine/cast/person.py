@@ -100,7 +100,7 @@ class Cast:
 
     @cached_property
     def _at(self) -> list[set[int]]:
-        """In which paragraphs each figure is mentioned."""
+        """Return for each figure the paragraphs in which it is mentioned."""
         return [
             {bisect_left(self.scenes, one.start + 1) - 1 for one in figure.namings} for figure in self.figures
         ]

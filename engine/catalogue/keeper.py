@@ -55,7 +55,7 @@ class Keeper:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The catalogue by the search map in use; words alone where there is none."""
+        """Return the catalogue by the search map in use; words alone where there is none."""
         paths, search = self._shelf.paths, self._model().sidenet.search
         if search is None:
             return Catalogue(paths.catalogue, paths.locks, "words", NO_DIMENSIONS)

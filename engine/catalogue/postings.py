@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS postings (
 
 
 def number_of(stem: str) -> int:
-    """Number a stem."""
+    """Return the number that stands for a stem."""
     return zlib.crc32(stem.encode("utf-8", "surrogatepass"))
 
 

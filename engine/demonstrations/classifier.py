@@ -77,7 +77,7 @@ class Classifier:
         settings: Settings | None = None,
         rows: np.ndarray | None = None,
     ) -> None:
-        """Raises BadInput when there is no demonstration to learn from."""
+        """Prepare to label texts. Raises BadInput when there is no demonstration to learn from."""
         self.memory, self.task, self.backbone, self.sidenet = memory, task, backbone, sidenet
         self.settings = settings or Settings()
         self.rows = memory.rows() if rows is None else rows
@@ -100,34 +100,37 @@ class Classifier:
 
     @cached_property
     def vote(self) -> Vote:
-        """Fitted on every demonstration in memory."""
+        """Return the vote, fitted on every demonstration in memory."""
         return Vote.fit(self.memory.states[self.rows], self.labels[self.rows], len(self.task.labels))
 
     @cached_property
     def directions(self) -> np.ndarray:
-        """Where the demonstrations in memory lie among the states that vote, (examples, dim)."""
+        """Return where the demonstrations in memory lie among the states that vote, (examples, dim)."""
         return self.vote.directions(self.memory.states[self.rows])
 
     @cached_property
     def reader(self) -> DemonstrationReader | None:
-        """What the SideNet may read: all demonstrations in memory."""
+        """Return the reader of what the SideNet may read: all demonstrations in memory."""
         return self._reader(self.rows)
 
     @cached_property
     def window_rows(self) -> np.ndarray:
-        """The demonstrations of the shared window: at random, each label in turn; what it has room for."""
+        """Return the demonstrations of the shared window: at random, each label in turn, as many as fit."""
         chosen = random_rows(self.rows, self.labels, self.settings.shots, self.settings.seed)
         return self._fitting(chosen)
 
     @cached_property
     def mixture(self) -> Mixture:
-        """Weights of vote and likelihood, from demonstrations left out of window and memory; kept on disk."""
+        """Return the weights of vote and likelihood, kept on disk.
+
+        They come from demonstrations left out of window and memory.
+        """
         if not self.settings.vote:
             return LIKELIHOOD_ALONE
         return kept_mixture(self.memory.folder / MIXTURES_FILE, self._of_all(), self._fit_mixture)
 
     def _of_all(self) -> str:
-        """Digest what the mixture depends on: settings, models, task, examples."""
+        """Hash what the mixture depends on: settings, models, task, examples."""
         content = hashlib.blake2b(digest_size=16)
         examples = [(one.id, one.label) for one in self.memory.examples]
         models = self.backbone.fingerprint, self.sidenet.config, self.sidenet.gates
@@ -190,7 +193,7 @@ class Classifier:
 
     @cached_property
     def prefix(self) -> Prefix:
-        """The shared window, read once."""
+        """Return the shared window, read once."""
         return self._prefix(self.window_rows)
 
     # inside
@@ -223,8 +226,10 @@ class Classifier:
 
     @cached_property
     def _text_room(self) -> int:
-        """The least that a window leaves for a text: content-free inputs have to fit, however long the
-        template is."""
+        """Return the least room that a window leaves for a text.
+
+        Content-free inputs have to fit, however long the template is.
+        """
         return max(TEXT_ROOM, *(len(self._prompt(text)) for text in CONTENT_FREE))
 
     def _likelihood(
@@ -234,7 +239,7 @@ class Classifier:
         states: np.ndarray | None,
         without: Sequence[int] | np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[dict[int, float]], list[np.ndarray]]:
-        """Calibrated label scores (texts, labels), what memory read of each, and the rows of each window.
+        """Return calibrated label scores (texts, labels), what memory read for each text, each window's rows.
 
         without: of each text, the demonstration that it is itself.
         """

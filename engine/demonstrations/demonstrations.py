@@ -257,7 +257,7 @@ class Demonstrations:
         stop: Event | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> HeldOut:
-        """Accuracy on at most `limit` examples of the held-out part (see `store.split`), evenly spread.
+        """Measure accuracy on at most `limit` examples of the held-out part (`store.split`), evenly spread.
 
         Where none is held out, a fifth is, by this measurement alone: the library stays as it is.
         """
@@ -364,7 +364,7 @@ class Demonstrations:
 
     @property
     def _dim(self) -> int:
-        """Of the states that vote."""
+        """Return the width of the states that vote."""
         backbone = self.library.model.backbone
         return len(voting_blocks(backbone)) * backbone.width
 

@@ -63,7 +63,7 @@ def bank_identity(library: str, task: Task, backbone: Backbone) -> BankIdentity:
 
 
 def encoded_ids(folder: Path) -> np.ndarray:
-    """Ids of the examples that a library's bank holds, in its order; empty without a bank."""
+    """List the ids of the examples that a library's bank holds, in its order; none without a bank."""
     try:
         bank = MemoryBank.open(folder / "bank")
     except (BadInput, DamagedBank):  # what is damaged is encoded anew
@@ -146,7 +146,7 @@ def packed(group: Sequence[Written]) -> Iterator[list[Written]]:
 
 
 def _blocks(examples: Sequence[Example], task: Task, backbone: Backbone) -> Iterator[list[Written]]:
-    """Demonstrations as tokens, some thousands at a time. Raises BadInput for one that no pass can hold."""
+    """Yield demonstrations as tokens, some thousands at a time. Raises BadInput for one no pass can hold."""
     group: list[Written] = []
     size = 0
     for example in examples:
@@ -215,7 +215,7 @@ class Encoder:
 
 
 def batches(sequences: Sequence[Sequence[int]], tokens: int = BATCH_TOKENS) -> Iterator[list[int]]:
-    """Positions of sequences of similar length, together below `tokens` with padding (or one alone)."""
+    """Yield positions of sequences of similar length, together below `tokens` with padding (or one alone)."""
     order = sorted(range(len(sequences)), key=lambda at: len(sequences[at]))
     batch: list[int] = []
     for at in order:
@@ -236,7 +236,7 @@ def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
 
 
 def voting_state(hidden: Sequence[Tensor], prompt: int) -> np.ndarray:
-    """Means over a prompt's tokens of several blocks' states (time, width), side by side, fp16.
+    """Average several blocks' states (time, width) over a prompt's tokens; the means side by side, fp16.
 
     The first token is left out where there are others: its state is huge in many models and says nothing.
     """

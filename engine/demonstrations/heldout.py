@@ -35,7 +35,7 @@ class HeldOut:
 
 
 def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share: wilson(8, 10) = (0.49, 0.94)."""
+    """Return the interval of a share: wilson(8, 10) = (0.49, 0.94)."""
     share, square = right / count, z * z
     middle = (share + square / (2 * count)) / (1 + square / count)
     half = z * math.sqrt(share * (1 - share) / count + square / (4 * count * count)) / (1 + square / count)

@@ -56,13 +56,13 @@ class Preview:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Examples of each label."""
+        """Return the number of examples of each label."""
         found = Counter(row.label for row in self.rows)
         return {label: found[label] for label in self.words}
 
     @property
     def read_columns(self) -> tuple[str, str]:
-        """Names of the columns of text and label."""
+        """Return the names of the columns of text and label."""
         return self.text_column, self.label_column
 
     def task(
@@ -77,7 +77,7 @@ class Preview:
         return Task(template or self.template, chosen, description)
 
     def require_whole(self) -> None:
-        """Raises BadInput that names the first problems, when there are any."""
+        """Raise BadInput that names the first problems, when there are any."""
         if self.problems:
             shown = "; ".join(map(str, self.problems[:SHOWN_PROBLEMS]))
             more = len(self.problems) - SHOWN_PROBLEMS

@@ -79,7 +79,7 @@ class DemonstrationReader:
         """Say that examples are no text to go on with."""
 
     def _within_examples(self, gathered: Gathered, chunks: Tensor) -> Gathered:
-        """Without the last token of each demonstration: what follows it is another one's."""
+        """Leave out the last token of each demonstration: what follows it is another one's."""
         bank = self.memory.bank
         starts = bank.chunk_starts[np.maximum(chunks.numpy(), 0)].astype(np.int64)
         places = torch.from_numpy(starts)[..., None] + torch.arange(self.config.chunk_size)
@@ -88,7 +88,7 @@ class DemonstrationReader:
         return replace(gathered, mask=gathered.mask & ~ends.flatten(-2))
 
     def masses(self, trace: LayerTrace, row: int) -> dict[int, float]:
-        """Attention mass on each demonstration (row of the memory) from the last token, summed over heads."""
+        """Sum over heads the attention mass of the last token on each demonstration (row of the memory)."""
         assert trace.chunks is not None
         per_chunk = trace.mass[row, -1, :, :-1].unflatten(-1, (-1, self.config.chunk_size)).sum(-1)
         chunks = trace.chunks[row, -1].expand(len(per_chunk), -1)

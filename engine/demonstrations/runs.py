@@ -94,7 +94,7 @@ class Runs:
         return all(json.loads(line) == list(pair) for line, pair in zip(kept, texts, strict=True))
 
     def all(self) -> list[Run]:
-        """Newest first."""
+        """List all runs, newest first."""
         found = []
         for place in self.folder.glob("*/run.json"):
             with contextlib.suppress(BadInput):
@@ -102,7 +102,7 @@ class Runs:
         return sorted(found, key=lambda run: -run.created)
 
     def get(self, identifier: str) -> Run:
-        """Raises BadInput when there is no such run."""
+        """Return a run. Raises BadInput when there is no such run."""
         try:
             values = json.loads((self.folder / checked(identifier) / "run.json").read_text())
         except (OSError, ValueError):

@@ -28,7 +28,7 @@ def random_rows(
 
 
 def fitting(shots: Sequence[Sequence[int]], room: int) -> list[int]:
-    """Places of the last demonstrations that `room` tokens hold: one that does not fit whole is left out."""
+    """List the places of the last demonstrations that `room` tokens hold, each whole or not at all."""
     kept: list[int] = []
     for place in reversed(range(len(shots))):
         if len(shots[place]) <= room:

@@ -62,11 +62,11 @@ class DemonstrationLibrary:
 
     @property
     def size(self) -> int:
-        """All examples."""
+        """Return the number of all examples."""
         return sum(sum(parts.values()) for parts in self.counts.values())
 
     def held(self, part: str) -> int:
-        """Examples of one part."""
+        """Count the examples of one part."""
         return sum(parts.get(part, 0) for parts in self.counts.values())
 
 
@@ -215,7 +215,7 @@ class Store:
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Example]:
-        """Examples in the order of their ids, chosen by part, label and a piece of their text."""
+        """List examples in the order of their ids, chosen by part, label and a piece of their text."""
         wheres, values = ["library = ?"], [identifier]
         for column, wanted in (("part", part), ("label", label)):
             if wanted is not None:
@@ -232,7 +232,7 @@ class Store:
         return [Example(*row) for row in found.fetchall()]
 
     def digests(self, identifier: str) -> set[str]:
-        """Digests of all texts, to find duplicates by."""
+        """Return the digests of all texts, to find duplicates by."""
         found = self.connections.db.execute("SELECT digest FROM examples WHERE library = ?", [identifier])
         return {one for (one,) in found.fetchall()}
 

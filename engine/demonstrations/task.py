@@ -30,7 +30,7 @@ class Task:
     description: str = ""
 
     def __post_init__(self) -> None:
-        """Raises BadInput for a template without two slots, or labels that cannot be told apart."""
+        """Raise BadInput for a template without two slots, or labels that cannot be told apart."""
         object.__setattr__(self, "words", dict(self.words))
         if self.template.count(SLOT) != 2:
             raise BadInput('a template needs two places, as in "Review: {} Sentiment: {}": text, then label')
@@ -63,12 +63,12 @@ class Task:
 
     @property
     def tail(self) -> str:
-        """What ends a demonstration."""
+        """Return what ends a demonstration."""
         return self.template.split(SLOT)[2].rstrip() + "\n"
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that an encoded demonstration depends on besides its text and label."""
+        """Hash all that an encoded demonstration depends on besides its text and label."""
         content = json.dumps([self.template, sorted(self.words.items())])
         return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 

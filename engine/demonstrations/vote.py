@@ -64,17 +64,17 @@ class Vote:
 
     @property
     def left_out_scores(self) -> np.ndarray:
-        """As `scores`, of every demonstration that was fitted, without itself."""
+        """Return the scores, as `scores` gives them, of every fitted demonstration, each without itself."""
         return log_softmax(self.sharpness * self.left_out)
 
     def directions(self, states: np.ndarray) -> np.ndarray:
-        """Standardised states (n, dim) of unit length: their inner products say how alike two are."""
+        """Standardise states (n, dim) to unit length: their inner products say how alike two are."""
         standard = ((states - self.mean) / self.scale).astype(np.float32)
         return standard / np.maximum(np.linalg.norm(standard, axis=1, keepdims=True), 1e-6)
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
+    """Compute the logarithm of the softmax over the last axis."""
     shifted = scores - scores.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 

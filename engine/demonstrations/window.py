@@ -62,7 +62,7 @@ class LabelScorer:
     """Backbone (and a network beside it, where given) over windows of one task."""
 
     def __init__(self, backbone: Backbone, sidenet: Beside | None, answers: Sequence[Sequence[int]]) -> None:
-        """answers: token ids of each label's word, none empty."""
+        """Prepare to score labels. answers: token ids of each label's word, none empty."""
         self.backbone, self.sidenet = backbone, sidenet
         self.answers = [tuple(answer) for answer in answers]
         # of each label that has more than one token, all but the last: what has to be read to score it
@@ -95,7 +95,7 @@ class LabelScorer:
         texts: Sequence[Sequence[int]],
         memories: Sequence[MemoryReader | str | None] = (None,),
     ) -> list[Scores]:
-        """Scores of texts (token ids of prompts) for each memory; the backbone runs once for all memories."""
+        """Score texts (token ids of prompts) for each memory; the backbone runs once for all memories."""
         found = [_Collected(len(texts), len(self.answers)) for _ in memories]
         at_once = max(1, CACHED_TOKENS // max(1, len(prefix.ids)))
         for group in _equal_lengths(texts, BATCH_TOKENS, at_once):
@@ -149,7 +149,7 @@ class LabelScorer:
 
     @property
     def _read_above(self) -> bool:
-        """Whether an active side layer stands above a memory layer."""
+        """Tell whether an active side layer stands above a memory layer."""
         assert self.sidenet is not None
         active = [layer for layer in self.sidenet.layers if layer.active]
         reading = [at for at, layer in enumerate(active) if layer.memory is not None]
@@ -201,7 +201,7 @@ def _starts(long: tuple[int, ...], start: tuple[int, ...]) -> bool:
 
 
 def _equal_lengths(texts: Sequence[Sequence[int]], tokens: int, rows: int) -> list[list[int]]:
-    """Positions of texts of one length each, up to `tokens` and `rows` together."""
+    """Group the positions of texts by length, up to `tokens` and `rows` together."""
     groups: dict[int, list[int]] = {}
     for at, text in enumerate(texts):
         groups.setdefault(len(text), []).append(at)

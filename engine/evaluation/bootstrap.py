@@ -17,7 +17,7 @@ class Total:
 
 
 def mean_loss(books: Sequence[Total]) -> float:
-    """Nats per token over all books: mean_loss([Total(2, 1), Total(10, 3)]) = 3.0."""
+    """Return the nats per token over all books: mean_loss([Total(2, 1), Total(10, 3)]) = 3.0."""
     return sum(book.loss for book in books) / sum(book.tokens for book in books)
 
 

@@ -202,7 +202,7 @@ def score_book(
     document: Document, backbone: Backbone, rows: list[Reader], sidenet: SideNet, count: int, seed: int,
     kept: Kept | None = None, cache: Path | None = None, dense_count: int = 0,
 ) -> list[Score]:  # fmt: skip
-    """Right answers and questions of every row; costly rows answer the first `dense_count` (0: all)."""
+    """Count right answers and questions of every row; costly rows answer the first `dense_count` (0: all)."""
     asked = instances(document, count, seed)
     kept = kept or Kept(None, "")
     answered: list[list[Any]] = [[] for _ in rows]

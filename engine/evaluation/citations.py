@@ -144,7 +144,7 @@ def markdown(name: str, points: Sequence[Point], told: dict[str, list[float]], l
 
 
 def draw(curves: dict[str, list[Point]], picture: Path, least: float) -> None:
-    """Precision over coverage, a line for each set of questions; the dot is the threshold in use."""
+    """Draw precision over coverage, a line for each set of questions; the dot is the threshold in use."""
     with drawing(picture, (6, 4)) as axis:
         for name, points in curves.items():
             (line,) = axis.plot(

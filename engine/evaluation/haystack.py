@@ -112,7 +112,7 @@ def _borders(readings: Sequence[Reading]) -> tuple[int, ...]:
 
 
 def ranges(hay: Haystack, token_ends: np.ndarray, tokens: int) -> list[Range]:
-    """Documents of about `tokens` tokens: groups of readings, or all of them with padding.
+    """Choose documents of about `tokens` tokens: groups of readings, or all of them with padding.
 
     token_ends: (tokens,) where each token of the haystack ends, in characters.
     """

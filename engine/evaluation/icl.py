@@ -224,7 +224,7 @@ def measure_memtrm(
 
 
 def _right(truth: np.ndarray, scorer: LabelScorer, found: Scores, empty: Scores) -> dict[str, np.ndarray]:
-    """Which texts are right, by scoring: over the whole vocabulary, and among the labels, calibrated."""
+    """Tell which texts are right, by scoring: over the whole vocabulary, and among the labels, calibrated."""
     first = np.array([answer[0] for answer in scorer.answers])
     return {
         "full": found.top.numpy() == first[truth],
@@ -233,8 +233,10 @@ def _right(truth: np.ndarray, scorer: LabelScorer, found: Scores, empty: Scores)
 
 
 def nearest(vote: Vote, states: np.ndarray, labels: np.ndarray, texts: np.ndarray, count: int) -> np.ndarray:
-    """Labels (texts,) by k nearest neighbours, cosine of standardised pooled states; the k that does best on
-    the demonstrations themselves, each without itself."""
+    """Label texts (texts,) by k nearest neighbours, cosine of standardised pooled states.
+
+    k is the one that does best on the demonstrations themselves, each without itself.
+    """
     truth = np.eye(count)[labels]
     known = vote.directions(states)
     inside = known @ known.T
@@ -246,7 +248,10 @@ def nearest(vote: Vote, states: np.ndarray, labels: np.ndarray, texts: np.ndarra
 
 
 def one_text(subject: Subject, sidenet: SideNet, shots: int, size: int) -> dict[str, float]:
-    """Median seconds for one text, window already read: the backbone, and `classify` with memory and vote."""
+    """Measure the median seconds for one text behind a window already read.
+
+    It measures the backbone alone, and `classify` with memory and vote.
+    """
     rows = np.arange(min(size or len(subject.labels), len(subject.labels)))
     settings = Settings(shots=shots)
     classifier = Classifier(subject.memory, subject.task, subject.backbone, sidenet, settings, rows)

@@ -29,12 +29,12 @@ class Score:
 
     @property
     def row(self) -> str:
-        """Its name in the table."""
+        """Return its name in the table."""
         return f"{self.kind} {self.memory}" if self.memory else self.kind
 
     @property
     def window(self) -> str:
-        """Which part of the table it stands in: shots in the window, or "full"."""
+        """Return the part of the table that it stands in: shots in the window, or "full"."""
         return "full" if self.full else str(self.shots)
 
 
@@ -116,7 +116,7 @@ def write_report(folder: Path, scores: Sequence[Score], times: dict, setup: dict
 
 
 def draw(scores: Sequence[Score], picture: Path) -> None:
-    """Accuracy over the number of demonstrations in memory, at the largest number of shots in the window."""
+    """Draw accuracy over the number of demonstrations in memory, at the most shots in the window."""
     shots = max(one.shots for one in scores if not one.full)
     part = [one for one in scores if one.scoring == "labels" and (one.shots == shots or one.full)]
     with drawing(picture, (8, 5)) as axis:

@@ -42,7 +42,7 @@ class Solved:
 
 
 def read_solved(questions: Path) -> list[Solved]:
-    """Questions that name their paragraph, with the paragraphs of the documents file beside them.
+    """Read questions that name their paragraph, with the paragraphs of the documents file beside them.
 
     Raises BadInput where either is missing.
     """
@@ -69,7 +69,10 @@ def read_solved(questions: Path) -> list[Solved]:
 
 
 def squad(file: Path, count: int, cache: Path, backbone: Backbone, sidenet: SideNet) -> dict[str, float]:
-    """Exact match in percent of every row over `count` questions of articles that hold no demonstration."""
+    """Measure exact match in percent of every row, over `count` questions.
+
+    No demonstration is of the articles that they ask about.
+    """
     solved = read_solved(file)
     pick = random.Random(0)
     articles = pick.sample(sorted({one.article for one in solved}), len({one.article for one in solved}))

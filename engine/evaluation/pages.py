@@ -44,7 +44,7 @@ def spaced(first: int, last: int, count: int) -> tuple[int, ...]:
 
 
 def chosen_pages(segments: int, count: int) -> tuple[int, ...]:
-    """Pages of a book that has so many whole segments; count 0 takes all but the first (it has no past)."""
+    """Choose pages of a book that has so many whole segments; count 0 takes all but the first (no past)."""
     if segments < 2:
         return ()
     if count == 0:
@@ -55,7 +55,7 @@ def chosen_pages(segments: int, count: int) -> tuple[int, ...]:
 def choose_books(
     lengths: dict[str, int], segments: dict[str, int], books: int, pages: int
 ) -> list[ChosenBook]:
-    """Books and pages to score.
+    """Choose the books and pages to score.
 
     lengths: tokens of every book, for its split. segments: whole segments that are read of it. books: how
     many of a split, 0 for all. pages: how many of a book, 0 for all.

@@ -37,7 +37,7 @@ def score_book(
     book: ChosenBook, source: TextBooks, backbone: Backbone, compared: Compared, kept: Kept,
     protocol: str = "sliding", every: int = 1, dense_pages: int = 0,
 ) -> Scored:  # fmt: skip
-    """Losses of every row over the chosen pages of one book; costly rows on its last `dense_pages`."""
+    """Compute the losses of every row over one book's chosen pages; costly rows on its last `dense_pages`."""
     last = max(book.pages)
     ids = torch.tensor([token for page in range(last + 1) for token in source.ids(book.index, page)])
     parts = [source.segment(book.index, number) for number in range(last)]

@@ -34,7 +34,7 @@ class Scored:
     losses: list[list[float | None]]
 
     def totals(self, row: int, like: int, where: int | None = None) -> tuple[Total, Total] | None:
-        """Totals of two rows over the pages that both scored; where: a third that has to have scored them."""
+        """Sum two rows over the pages that both scored. where: a third row that has to have scored them."""
         third = self.losses[row if where is None else where]
         pairs = [
             (a, b) for a, b, c in zip(self.losses[row], self.losses[like], third, strict=True)
@@ -99,7 +99,7 @@ def table(rows: Sequence[tuple[str, str]], results: Sequence[Scored]) -> list[Ro
 
 
 def _difference(pairs: Sequence[tuple[Total, Total]]) -> float:
-    """Mean loss of the first of each pair less that of the second; NaN of nothing."""
+    """Return the mean loss of the first of each pair less that of the second; NaN of nothing."""
     if not pairs:
         return math.nan
     first, second = zip(*pairs, strict=True)
@@ -158,7 +158,7 @@ def write_report(folder: Path, name: str, setup: dict, rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row], picture: Path) -> None:
-    """Total and memory alone of every row, over all books, with intervals."""
+    """Draw the total and the memory alone of every row, over all books, with intervals."""
     part = [row for row in rows if row.split == "all"]
     with report.drawing(picture, (12, 0.4 * len(part) + 1.2), ncols=2, sharey=True) as axes:
         panels = (

@@ -37,7 +37,7 @@ class Window:
 
     @property
     def places(self) -> Tensor:
-        """Positions within the window whose next token is a target."""
+        """Return the positions within the window whose next token is a target."""
         return torch.tensor(self.targets) - 1 - self.start
 
 
@@ -90,11 +90,11 @@ class Reading:
         return self._banks[config]
 
     def loss(self, normed: Tensor, window: Window) -> float:
-        """Summed loss of a window's targets; normed (targets, width) at their places."""
+        """Sum the loss over a window's targets; normed (targets, width) at their places."""
         return self.loss_of(self.backbone.head(normed.to(self.backbone.dtype)).float(), window)
 
     def loss_of(self, logits: Tensor, window: Window) -> float:
-        """Summed loss of a window's targets; logits (targets, vocabulary) at their places."""
+        """Sum the loss over a window's targets; logits (targets, vocabulary) at their places."""
         targets = self.ids[torch.tensor(window.targets)].to(logits.device)
         return F.cross_entropy(logits, targets, reduction="sum").item()
 

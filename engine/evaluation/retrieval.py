@@ -71,7 +71,7 @@ def row(name: str, tokens: int, method: str, passages: int, ranks: Sequence[floa
 
 
 def standardised(scores: np.ndarray) -> np.ndarray:
-    """Scale to zero mean and unit variance over the passages; those that do not match count as 0 before."""
+    """Scale scores to zero mean and unit variance over the passages; one that does not match is 0 before."""
     finite = np.where(np.isneginf(scores), 0.0, scores)
     spread = finite.std()
     return (finite - finite.mean()) / spread if spread > 0 else finite - finite.mean()

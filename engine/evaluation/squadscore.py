@@ -20,7 +20,7 @@ def exact(answer: str, accepted: Sequence[str]) -> float:
 
 
 def f1(answer: str, accepted: Sequence[str]) -> float:
-    """Harmonic mean of precision and recall of words, against the accepted answer that is nearest.
+    """Compute the harmonic mean of the words' precision and recall, against the nearest accepted answer.
 
     f1("the red fox", ["a fox"]) = 2/3.
     """

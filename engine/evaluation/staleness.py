@@ -78,7 +78,7 @@ def refrozen(backbone: Backbone, part: Frozen) -> Frozen:
 
 
 def written(learner: Learner, segments: list[Frozen]) -> list[Frozen]:
-    """Segments with the keys and values that the model of now would put into the bank."""
+    """Return segments with the keys and values that the model of now would put into the bank."""
     stored = ((part, *learner.store(part)) for part in segments)
     return [dataclasses.replace(part, keys=keys, values=values) for part, keys, values in stored]
 

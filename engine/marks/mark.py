@@ -49,7 +49,7 @@ class Mark:
 
     @property
     def address(self) -> str:
-        """Where it stands, as the page's address says it."""
+        """Return where the mark stands, as the page's address says it."""
         return f"#book={self.book}&at={self.start}"
 
     def record(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Marks:
         return mark
 
     def get(self, identifier: str) -> Mark:
-        """Raises BadInput where there is no such mark, or it is another reader's."""
+        """Return a mark. Raises BadInput where there is no such mark, or it is another reader's."""
         for mark in self._rows("SELECT * FROM marks WHERE id = ? AND owner = ?", [identifier, self.owner]):
             return mark
         raise BadInput("there is no such mark (any more)")

@@ -33,8 +33,10 @@ class Gathered:
         end: int,
         keys_of: KeysOf | None = None,
     ) -> "Gathered":
-        """Chunks (n, heads or 1, k) of a bank, −1 for none, as a memory layer reads them; no follower from
-        token `end` on is looked at."""
+        """Gather chunks (n, heads or 1, k) of a bank, −1 for none, as a memory layer reads them.
+
+        No follower from token `end` on is looked at.
+        """
         block = config.read_block(layer)
         if not config.gives_values(layer):
             spread = chunks.expand(-1, config.heads, -1)

@@ -43,7 +43,7 @@ def per_head(keys: np.ndarray) -> np.ndarray:
 
 
 def by_key_head(index: SearchIndex, queries: Tensor, k: int) -> Tensor:
-    """Queries (q, heads, dim) as (kv_heads, q · group, dim), those of one key head together."""
+    """Group queries (q, heads, dim) by their key heads: (kv_heads, q · group, dim)."""
     if queries.ndim != 3 or queries.shape[2] != index.dim or queries.shape[1] % index.heads or k < 1:
         raise BadInput(
             f"queries are (q, a multiple of {index.heads}, {index.dim}) and k at least 1, "
@@ -80,11 +80,11 @@ class Held:
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
-        """What is held, as ranges [lo, hi)."""
+        """Return what is held, as ranges [lo, hi)."""
         return runs(self._flags)
 
     def need(self, lo: int, hi: int) -> None:
-        """Copies what of [lo, hi) is not held yet."""
+        """Copy what of [lo, hi) is not held yet."""
         if self._flags[lo:hi].all():
             return
         with self._lock:
@@ -130,7 +130,7 @@ class Best:
             self._merge(rows, block[:, whole:], torch.arange(first + whole, first + n).expand(len(block), -1))
 
     def _merge(self, rows: Tensor, scores: Tensor, ids: Tensor) -> None:
-        """rows (r, 1): which rows the scores and ids (r, n) belong to."""
+        """Merge scores and ids (r, n) into those kept. rows (r, 1): which rows they belong to."""
         rows = rows[:, 0]
         scores = torch.cat((self.scores[rows], scores), dim=1)
         ids = torch.cat((self.ids[rows], ids), dim=1)

@@ -34,14 +34,14 @@ class SearchableBank:
         self._indices: dict[int | None, SearchIndex] = {}
 
     def index(self, block: int | None) -> SearchIndex:
-        """Attention keys of a memory block, or (block None) the keys of the learned map."""
+        """Return the index of a memory block's attention keys or (block None) of the learned map's keys."""
         if block not in self._indices:
             keys = self.learned_keys() if block is None else self.bank.chunk_keys(block)
             self._indices[block] = make_index(keys)
         return self._indices[block]
 
     def learned_keys(self) -> np.ndarray:
-        """Return the search keys of the SideNet's map, see the function of this name."""
+        """Return a learned map's search keys (chunks, search_dim), computed once and kept beside the bank."""
         return learned_keys(self.bank, self.search)
 
 
@@ -123,7 +123,7 @@ class Memory:
 
     @property
     def tokens(self) -> int:
-        """How many tokens can be read."""
+        """Return how many tokens can be read."""
         return sum(stretch.tokens for stretch in self.stretches)
 
     @property

@@ -37,14 +37,14 @@ class Rounding:
 
     @classmethod
     def fitted(cls, blocks: Iterable[Tensor]) -> "Rounding":
-        """Fits the keys of blocks (chunks, kv_heads, dim); others are cut off: `cuts_off`."""
+        """Fit a rounding to keys of blocks (chunks, kv_heads, dim); other keys are cut off: `cuts_off`."""
         lows, highs = zip(*(block.aminmax(dim=0) for block in blocks), strict=True)
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         none = torch.zeros(len(low))
         return cls((low + high) / 2, ((high - low) / (2 * LARGEST)).clamp(min=TINY), none, none.clone())
 
     def rounded(self, keys: Tensor) -> Tensor:
-        """Bytes (chunks, kv_heads, dim) of float32 keys; `error` and `norm` take note of them."""
+        """Round float32 keys to bytes (chunks, kv_heads, dim); `error` and `norm` take note of them."""
         exact = (keys - self.centre) / self.scale
         made = exact.round().clamp(-LARGEST, LARGEST)
         self.error = torch.maximum(self.error, (exact - made).norm(dim=-1).amax(0))
@@ -53,7 +53,7 @@ class Rounding:
 
     @property
     def cuts_off(self) -> bool:
-        """Whether some key lies so far outside what was fitted that the bound rules out little."""
+        """Tell whether some key lies so far outside what was fitted that the bound rules out little."""
         return bool((self.error > CUT_OFF * self.centre.shape[1] ** 0.5).any())
 
 
@@ -81,7 +81,7 @@ class RoundedIndex:
         return by_query(ids, queries, self.heads), by_query(scores, queries, self.heads)
 
     def _best(self, queries: Tensor, k: int, lo: int, hi: int) -> tuple[Tensor, Tensor]:
-        """Ids and scores (kv_heads, rows, k) for queries (kv_heads, rows, dim)."""
+        """Find ids and scores (kv_heads, rows, k) for queries (kv_heads, rows, dim)."""
         heads, rows, _ = queries.shape
         if lo == hi:
             nothing = Best(heads * rows, k)
@@ -103,7 +103,7 @@ class RoundedIndex:
             count = min(4 * count, hi - lo)
 
     def _exact(self, queries: Tensor, ids: Tensor, lo: int) -> Tensor:
-        """Scores (kv_heads, rows, candidates) by the keys themselves, −inf where there is no candidate."""
+        """Score by the keys themselves (kv_heads, rows, candidates), −inf where there is no candidate."""
         heads = np.arange(self.heads)[:, None, None]
         keys = torch.from_numpy(self._source[ids.clamp(min=lo).numpy(), heads]).float()
         return (keys @ queries[..., None])[..., 0].masked_fill(ids < 0, float("-inf"))

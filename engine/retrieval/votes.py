@@ -56,7 +56,7 @@ def question_states(backbone: Backbone, question: str, block: int) -> Tensor:
 
 @torch.inference_mode()
 def ballot(search: SearchMap, states: Tensor) -> Ballot:
-    """Queries and weights of the states (tokens, width) of a question."""
+    """Compute queries and weights of the states (tokens, width) of a question."""
     states = states.to(search.mean)
     return Ballot(search.queries(states).float().cpu(), search.weights(states).float().cpu())
 
@@ -78,7 +78,7 @@ def owners(spans: np.ndarray, chunk_starts: np.ndarray, passages: np.ndarray) ->
 def passage_scores(
     keys: np.ndarray, owner: np.ndarray, passages: int, asked: Ballot, lowest: float = -1.0
 ) -> np.ndarray:
-    """Scores (passages,) float32 in −1 … 1; `lowest` for a passage without a chunk.
+    """Score passages for a question: (passages,) float32 in −1 … 1; `lowest` for one without a chunk.
 
     keys: (chunks, dim) unit search keys, fp16 or fp32, mapped or not. owner: (chunks,) from `owners`.
     """
@@ -99,7 +99,7 @@ def passage_scores(
 
 
 def bank_scores(asked: Ballot, source: SearchableBank, passages: Sequence[Passage]) -> np.ndarray:
-    """Scores (passages,) of consecutive passages of one bank for a question.
+    """Score consecutive passages (passages,) of one bank for a question.
 
     Only chunks that lie wholly between the first passage's start and the last one's end are read; a passage
     without any scores −inf.

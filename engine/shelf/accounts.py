@@ -86,7 +86,7 @@ class Accounts:
         return self._kept() | self._named
 
     def get(self, name: str) -> Account:
-        """Raises BadInput where there is no such account in the data folder."""
+        """Return an account. Raises BadInput where there is no such account in the data folder."""
         try:
             return self._kept()[name]
         except KeyError:

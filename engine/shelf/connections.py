@@ -45,7 +45,7 @@ class Connections:
 
     @property
     def db(self) -> sqlite_utils.Database:
-        """This thread's connection. A write outside `writing()` commits by itself."""
+        """Return this thread's connection. A write outside `writing()` commits by itself."""
         # a connection must not be carried over a fork
         if getattr(self._local, "process", None) != os.getpid() or self._is_stale():
             self._local.copied, self._local.seen = None, self._written()

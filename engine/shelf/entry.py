@@ -36,12 +36,12 @@ class Entry:
 
     @property
     def holders(self) -> list[str]:
-        """The accounts that it is kept for, see `engine.shelf.holders`."""
+        """Return the accounts that it is kept for, see `engine.shelf.holders`."""
         return holders(self.settings)
 
     @property
     def warnings(self) -> list[str]:
-        """What its parser could not be sure of."""
+        """Return what its parser could not be sure of."""
         return self.settings.get("warnings", [])
 
 

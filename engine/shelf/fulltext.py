@@ -291,7 +291,7 @@ def index_folder(folder: Path) -> None:
 
 
 def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:
-    """Weight of one term in one passage.
+    """Weigh one term in one passage.
 
     idf · f (k1 + 1) / (f + k1 (1 - b + b · length / mean length)), idf = ln(1 + (N - n + ½) / (n + ½)), which
     stays positive for words in more than half of all passages. 2 of 100 passages, once, mean length: 3.70.
@@ -388,7 +388,7 @@ def _count_named(db: sqlite3.Connection, stem: Stem, name: str, part: _Part) -> 
 
 
 def _weigher(parts: list[_Part], found: Iterable[Counts]):
-    """Scoring function of one search: its statistics are those of the searched rows, of all documents."""
+    """Make the scoring function of one search; its statistics are of the searched rows of all documents."""
     rows = sum(part.rows for part in parts)
     mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0
     rows_with: dict[Stem, int] = defaultdict(int)
@@ -421,7 +421,7 @@ def _passage(db: sqlite3.Connection, row: int) -> tuple[int, int, int, str]:
 
 
 def _joined(spans: list[tuple[int, int]], start: int) -> tuple[tuple[int, int], ...]:
-    """Spans of a passage as spans of the document; those that overlap become one."""
+    """Turn spans of a passage into spans of the document; those that overlap become one."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(spans):
         if joined and first < joined[-1][1]:

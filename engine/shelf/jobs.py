@@ -73,12 +73,12 @@ class Job:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it is queued, running or paused."""
+        """Tell whether it is queued, running or paused."""
         return self.state in UNFINISHED
 
     @property
     def percentage(self) -> float:
-        """How much of the whole job is done, 0 to 100; only a finished job shows 100."""
+        """Return how much of the whole job is done, 0 to 100; only a finished job shows 100."""
         if self.state == "done":
             return 100.0
         share_before, share = 0.0, 1.0
@@ -92,14 +92,14 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate for the stage in hand; None when unknown."""
+        """Estimate the seconds that the stage in hand still takes; None when unknown."""
         if self.state != "running" or not self.rate or self.total <= 0:
             return None
         return max(0.0, (self.total - self.done) / self.rate)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Speed of encoding; None in other stages."""
+        """Return the speed of encoding; None in other stages."""
         return self.rate if self.stage == "encode" else None
 
 
@@ -128,7 +128,7 @@ class Jobs:
         return self.get(identifier)
 
     def get(self, identifier: int) -> Job:
-        """Raises BadInput when there is no such job (any more)."""
+        """Return a job. Raises BadInput when there is no such job (any more)."""
         for row in self.connections.db.execute("SELECT * FROM jobs WHERE id = ?", [identifier]).fetchall():
             return _job(row)
         raise BadInput(f"there is no job {identifier}: its document was removed")
@@ -136,7 +136,7 @@ class Jobs:
     def all(
         self, document: str | None = None, *, kind: str | None = None, unfinished: bool = False
     ) -> list[Job]:
-        """Jobs in the order they were added."""
+        """List jobs in the order they were added."""
         wheres, values = ["1"], []
         if document is not None:
             wheres.append("document = ?")

@@ -9,7 +9,7 @@ from engine.shelf.sqlite import sqlite_utils
 
 
 def create_documents(db: sqlite_utils.Database) -> None:
-    """Documents, and how far each reader has read in them."""
+    """Create the tables of documents and of how far each reader has read in them."""
     db.execute(
         """
         CREATE TABLE documents (
@@ -46,7 +46,7 @@ def create_documents(db: sqlite_utils.Database) -> None:
 
 
 def create_jobs(db: sqlite_utils.Database) -> None:
-    """Jobs; at most one unfinished job of a kind per document."""
+    """Create the table of jobs; at most one unfinished job of a kind per document."""
     db.execute(
         """
         CREATE TABLE jobs (
@@ -80,7 +80,7 @@ def create_jobs(db: sqlite_utils.Database) -> None:
 
 
 def create_talks(db: sqlite_utils.Database) -> None:
-    """Talks (document NULL: about the whole shelf) and their messages."""
+    """Create the tables of talks (document NULL: about the whole shelf) and of their messages."""
     db.execute(
         """
         CREATE TABLE talks (
@@ -114,7 +114,7 @@ def create_talks(db: sqlite_utils.Database) -> None:
 
 
 def create_demonstrations(db: sqlite_utils.Database) -> None:
-    """Demonstration libraries and their examples; jobs may now work on a library as on a document."""
+    """Create the tables of demonstration libraries and their examples; jobs may now work on libraries too."""
     db.execute(
         """
         CREATE TABLE libraries (
@@ -188,7 +188,7 @@ def add_text_sums(db: sqlite_utils.Database) -> None:
 
 
 def create_marks(db: sqlite_utils.Database) -> None:
-    """Marks of readers, and tags of theirs for books.
+    """Create the tables of readers' marks, and of tags of theirs for books.
 
     `book` is the id of the document that a mark was made in; `document` the same while that is on the shelf.
     """
@@ -251,7 +251,7 @@ def is_current(db: sqlite_utils.Database) -> bool:
 
 
 def check_version(db: sqlite_utils.Database) -> None:
-    """Raises Failure when a newer program made this file: its tables may mean what we cannot know."""
+    """Raise Failure when a newer program made this file: its tables may mean what we cannot know."""
     found = version(db)
     if found > len(MIGRATIONS):
         raise Failure(

@@ -45,8 +45,9 @@ class Report:
         stopping: Callable[[], str] | None = None,
         show: Callable[[], None] | None = None,
     ):
-        """`mark` is the stage and count that earlier attempts reached, `show` is called after each write.
+        """Begin to report on a job.
 
+        `mark` is the stage and count that earlier attempts reached, `show` is called after each write.
         `stopping` says why the job is to go back into the queue, '' while it is to go on.
         """
         self.worker = worker
@@ -62,7 +63,7 @@ class Report:
         self._history: deque[tuple[float, int]] = deque()
 
     def __call__(self, stage: str, done: int = 0, total: int = 0, message: str = "") -> None:
-        """Progress within a stage ("recognise", "parse", "encode", "publish"): `done` of `total` units.
+        """Report progress in a stage ("recognise", "parse", "encode", "publish"): `done` of `total` units.
 
         Raises Stopped (pause, cancel, the program closes, the document was removed).
         """
@@ -82,7 +83,7 @@ class Report:
 
     @property
     def rate(self) -> float | None:
-        """Units per second over the last 20 seconds of this stage (at least two reports)."""
+        """Return the units per second over the last 20 seconds of this stage (at least two reports)."""
         first_time, first_done = self._history[0] if self._history else (0.0, 0)
         last_time, last_done = self._history[-1] if self._history else (0.0, 0)
         if last_time <= first_time or last_done <= first_done:

@@ -112,7 +112,7 @@ def _unpack(archive: zipfile.ZipFile, staging: Path) -> None:
 
 
 def _rows(staging: Path) -> dict[str, list[Row]]:
-    """All rows of a backup by table, in this program's form; each is sound, its files as they were."""
+    """Read all rows of a backup by table, in this program's form; each is sound, its files as they were."""
     path = staging / DATABASE
     if wrong := fault(path):
         raise Unsound(f"{DATABASE} is damaged ({wrong})")

@@ -395,7 +395,7 @@ class Shelf:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of all files below `folder`; what vanishes meanwhile counts nothing."""
+    """Count the bytes of all files below `folder`; what vanishes meanwhile counts nothing."""
     total = 0
     for base, _, names in os.walk(folder):
         for name in names:

@@ -73,7 +73,7 @@ class Talks:
         return self.get(identifier)
 
     def get(self, talk: str) -> Talk:
-        """Raises BadInput when there is no such talk, or it is another reader's."""
+        """Return a talk. Raises BadInput when there is no such talk, or it is another reader's."""
         rows = self._rows("SELECT * FROM talks WHERE id = ? AND owner = ?", [talk, self.owner])
         if not rows:
             raise BadInput("there is no such talk (any more)")

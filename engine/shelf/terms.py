@@ -30,11 +30,14 @@ class Term:
 
     @property
     def expression(self) -> str:
-        """FTS5 syntax. Words hold letters and digits only, so nothing in them can be an operator."""
+        """Return the term in FTS5's syntax.
+
+        Words hold letters and digits only, so nothing in them can be an operator.
+        """
         return f'"{" ".join(self.words)}"' + (" *" if self.prefix else "")
 
     def matches(self, found: list[Word]) -> list[tuple[int, int]]:
-        """Character spans of all occurrences in a passage's words."""
+        """Find the character spans of all occurrences in a passage's words."""
         size = len(self.words)
         return [
             (found[at].start, found[at + size - 1].end)
@@ -59,7 +62,7 @@ class Stem:
 
     @property
     def last(self) -> str:
-        """The greatest word that matches."""
+        """Return the greatest word that matches."""
         return self.text + LAST if self.open else self.text
 
 
@@ -86,7 +89,7 @@ def question_names(question: str) -> dict[Stem, str]:
 
 @lru_cache(maxsize=256)
 def stems(found: tuple[str, ...]) -> tuple[str, ...]:
-    """Stem words as FTS5's Porter stemmer does: "running" and "runs" are "run"."""
+    """Reduce words to stems as FTS5's Porter stemmer does: "running" and "runs" are "run"."""
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.execute("CREATE VIRTUAL TABLE given USING fts5(word, tokenize='porter ascii')")
         db.execute("CREATE VIRTUAL TABLE terms USING fts5vocab('given', 'instance')")
@@ -110,7 +113,7 @@ def box_terms(query: str) -> list[Term]:
 
 
 def _phrase(pieces: list[Run]) -> Term:
-    """Runs that follow one another. Of a stretch without blanks the last single character is left open."""
+    """Join runs that follow one another. Of a stretch without blanks, the last lone character stays open."""
     found = [word.word for run in pieces for word in run.words]
     if not pieces[-1].continuous:
         return Term(tuple(found))

@@ -18,7 +18,7 @@ SPEAKERS = {"user": "Question", "assistant": "Answer", "system": "Note"}
 
 
 def transcript(talk: Talk, messages: Sequence[Message], title: str = "", author: str = "") -> str:
-    """Markdown of a talk about the document `title` (empty: about the whole shelf)."""
+    """Write a talk about the document `title` (empty: about the whole shelf) as Markdown."""
     about = f"about *{literal(title)}*" if title else "about all books"
     if title and author:
         about += f" by {literal(author)}"

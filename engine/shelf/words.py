@@ -105,7 +105,7 @@ def _pairs(text: str, start: int, end: int) -> list[Word]:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Patterns of a stretch of letters, of its parts (group 1: no blanks), of a letter with its marks."""
+    """Compile patterns of a stretch of letters, its parts (group 1: no blanks), a letter with its marks."""
     marks = _marks()
     return (
         re.compile(f"[^\\W_]+(?:[{marks}]+[^\\W_]*)*"),
@@ -115,7 +115,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
 
 def _marks() -> str:
-    """Character class of what may follow a letter inside a word, as ranges."""
+    """Write a character class of what may follow a letter inside a word, as ranges."""
     members = [code for code in range(0x300, 0x1F000) if unicodedata.category(chr(code))[0] == "M"]
     members += [0xAD, 0x200C, 0x200D, *range(0xE0100, 0xE01F0)]
     members.sort()

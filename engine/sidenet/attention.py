@@ -46,7 +46,7 @@ class Retrieved:
 
 
 def rotate(x: Tensor, cos_sin: tuple[Tensor, Tensor] | None) -> Tensor:
-    """Rotary position on x (batch, heads, time, head_dim); leaves dimensions beyond the rotary ones alone."""
+    """Apply rotary position to x (batch, heads, time, head_dim); dimensions beyond the rotary ones stay."""
     if cos_sin is None:
         return x
     cos, sin = (table.unsqueeze(1) for table in cos_sin)
@@ -57,7 +57,7 @@ def rotate(x: Tensor, cos_sin: tuple[Tensor, Tensor] | None) -> Tensor:
 
 
 def local_attention(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Causal attention of the last `time` positions over the window.
+    """Let the last `time` positions attend causally over the window.
 
     query (batch, heads, time, head_dim); keys, values (batch, kv_heads, window ≥ time, head_dim), with
     positions applied. Returns (batch, heads, time, head_dim).
@@ -84,9 +84,9 @@ class SlotAttention(nn.Module):
             self.null_bias = nn.Parameter(torch.zeros(heads))
 
     def mass(self, query: Tensor, memory: Retrieved) -> Tensor:
-        """Mass (batch, time, heads, slots + 1) for queries (batch, time, heads, head_dim) without position.
+        """Compute mass (batch, time, heads, slots + 1) for queries (batch, time, heads, head_dim).
 
-        The last column is the null slot, zero where the configuration has none.
+        The queries have no position. The last column is the null slot, zero where the configuration has none.
         """
         scores = self._scores(query, memory)
         if not self.null_slot:

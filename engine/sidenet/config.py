@@ -85,7 +85,7 @@ class SideNetConfig:
 
     @property
     def reads_by_map(self) -> bool:
-        """Whether memory attention finds its chunks by the learned map, not by attention keys."""
+        """Tell whether memory attention finds its chunks by the learned map, not by attention keys."""
         return (self.reading or self.search) == "pooled"
 
     def gives_values(self, layer: int) -> bool:
@@ -100,17 +100,17 @@ class SideNetConfig:
 
     @property
     def keeps_values(self) -> bool:
-        """Whether any memory layer reads value vectors, so that a bank has to hold them."""
+        """Tell whether any memory layer reads value vectors, so that a bank has to hold them."""
         return any(map(self.gives_values, self.memory_layers))
 
     @property
     def side_layers(self) -> int:
-        """Number of side layers; a last short span of blocks gets a layer of its own."""
+        """Return the number of side layers; a last short span of blocks gets a layer of its own."""
         return -(-self.blocks // self.reduction)
 
     @property
     def boundaries(self) -> tuple[int, ...]:
-        """Indices j of the `H_j` between side layers: side layer i spans boundaries[i] … boundaries[i+1]."""
+        """Return the j of the `H_j` between side layers: layer i spans boundaries[i] … boundaries[i+1]."""
         return (*range(0, self.blocks, self.reduction), self.blocks)
 
     def states(self, layer: int) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ class SideNetConfig:
 
     @property
     def memory_blocks(self) -> tuple[int, ...]:
-        """The backbone blocks whose keys and values go into the bank."""
+        """Return the backbone blocks whose keys and values go into the bank."""
         return tuple(dict.fromkeys(self.read_block(layer) for layer in self.memory_layers))
 
     @classmethod
@@ -165,7 +165,7 @@ class SideNetConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "SideNetConfig":
-        """Raises BadInput for a field that this version does not know."""
+        """Read a configuration. Raises BadInput for a field that this version does not know."""
         values = json.loads(text)
         known = {field.name for field in dataclasses.fields(cls)}
         if unknown := sorted(set(values) - known):

@@ -39,7 +39,7 @@ class FollowingMemory(SlotAttention):
 
     @property
     def is_open(self) -> bool:
-        """Whether the branch gives anything but zero."""
+        """Tell whether the branch gives anything but zero."""
         return bool(self.gate.any()) or bool(self.null_value.any())
 
     def openness(self) -> Tensor:

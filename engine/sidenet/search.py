@@ -28,19 +28,19 @@ class SearchMap(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
 
     def keys(self, pooled: Tensor) -> Tensor:
-        """Unit search keys (…, dim) of pooled chunk states (…, width)."""
+        """Compute unit search keys (…, dim) of pooled chunk states (…, width)."""
         return F.normalize(self.key(pooled - self.mean), dim=-1)
 
     def queries(self, hidden: Tensor) -> Tensor:
-        """Unit search queries (…, dim) of token states (…, width)."""
+        """Compute unit search queries (…, dim) of token states (…, width)."""
         return F.normalize(self.query(hidden - self.mean), dim=-1)
 
     def weights(self, hidden: Tensor) -> Tensor:
-        """Weight ≥ 0 of each token's vote, (…)."""
+        """Compute the weight ≥ 0 of each token's vote, (…)."""
         return F.softplus(self.weight(hidden - self.mean)).squeeze(-1)
 
     def fingerprint(self) -> str:
-        """Hash of what search keys depend on, to name their copy beside a bank."""
+        """Hash what search keys depend on, to name their copy beside a bank."""
         digest = hashlib.blake2b(digest_size=8)
         for tensor in (self.key.weight, self.mean):
             digest.update(tensor.detach().float().cpu().numpy().tobytes())

@@ -129,12 +129,12 @@ class SideLayer(CopiedBlock):
 
     @property
     def votes(self) -> bool:
-        """Whether it adds votes for what followed."""
+        """Tell whether it adds votes for what followed."""
         return self.reads and isinstance(self.memory, FollowingMemory)
 
     @property
     def votes_apart(self) -> bool:
-        """Whether its votes are added at the end, and not to its other branches."""
+        """Tell whether its votes are added at the end, and not to its other branches."""
         return self.votes and self.carried_form
 
     @property
@@ -150,7 +150,7 @@ class SideLayer(CopiedBlock):
         cache: SideCache | None,
         chunks: Tensor | None = None,
     ) -> tuple[Tensor, LayerTrace | None]:
-        """Sum of the branches (batch, time, width) for `X_i` (batch, time, width), and what memory gave.
+        """Add up the branches (batch, time, width) for `X_i` (batch, time, width); give what memory gave too.
 
         Where branches are carried `X_i` is what enters the copied block, `H_{b(i+1)−1} + D_i`.
         """
@@ -260,7 +260,7 @@ class SideNet(nn.Module):
 
     @property
     def states(self) -> tuple[int, ...]:
-        """The `H_j` that `forward` needs."""
+        """Return the `H_j` that `forward` needs."""
         needed = {j for layer in self.layers if layer.active for j in self.config.states(layer.index)}
         needed.add(self.config.blocks)
         if self.config.search_block is not None and self.search is not None and self.reads_memory:
@@ -269,12 +269,15 @@ class SideNet(nn.Module):
 
     @property
     def reads_memory(self) -> bool:
-        """Whether any memory layer is more than the backbone's own computation."""
+        """Tell whether any memory layer is more than the backbone's own computation."""
         return any(layer.reads for layer in self.layers)
 
     @property
     def gates(self) -> dict[int, tuple[tuple[float, ...], bool]]:
-        """{memory layer: (how much each head's reading counts, whether as a share of window and memory)}."""
+        """Return {memory layer: (how much each head's reading counts, whether as a share of the whole)}.
+
+        The whole is window and memory together.
+        """
         return {
             layer.index: (tuple(layer.memory.openness().tolist()), isinstance(layer.memory, MemoryAttention))
             for layer in self.layers
@@ -283,7 +286,7 @@ class SideNet(nn.Module):
 
     @property
     def pointwise(self) -> bool:
-        """Whether no active branch attends to the local window: each position then stands alone."""
+        """Tell whether no active branch attends to the local window: each position then stands alone."""
         return not any(layer.attends for layer in self.layers)
 
     def forward(

@@ -33,7 +33,7 @@ class Wanted:
 
     @classmethod
     def of(cls, config: SideNetConfig, states: Iterable[int]) -> "Wanted":
-        """Those of a SideNet whose active layers read `states`."""
+        """Choose the activations of a SideNet whose active layers read `states`."""
         extra = {config.search_block} if config.search == "pooled" and config.search_block is not None else ()
         return cls(tuple(sorted({*states, *extra})), config.memory_blocks)
 
@@ -62,13 +62,13 @@ class Source(Protocol):
     names: list[str]
 
     def length(self, book: int) -> int:
-        """Segments of one book."""
+        """Count the segments of one book."""
 
     def segment(self, book: int, index: int) -> Frozen:
         """Return one segment."""
 
     def segments(self, places: Sequence[Place]) -> list[Frozen]:
-        """Segments of some books, computed together."""
+        """Return segments of some books, computed together."""
 
 
 def freeze(backbone: Backbone, ids: Tensor, wanted: Wanted) -> Frozen:
@@ -138,7 +138,7 @@ class TextBooks:
         return len(self._tokens(book))
 
     def ids(self, book: int, index: int) -> list[int]:
-        """Token ids of one segment."""
+        """Return the token ids of one segment."""
         return self._tokens(book)[index].tolist()
 
     def forget(self, book: int) -> None:
@@ -175,7 +175,7 @@ class TextBooks:
         return [recall(file, self.backbone.device) for file in files]
 
     def _key(self, book: int, index: int) -> str:
-        """File name of one segment: what its activations depend on, hashed."""
+        """Name the file of one segment: a hash of what its activations depend on."""
         # fp32 goes without saying, so that what earlier versions kept is still found
         precision = "" if self.backbone.dtype == torch.float32 else f" {self.backbone.dtype}"
         precision += " bf16 products" if torch.is_autocast_enabled(self.backbone.device.type) else ""

@@ -58,7 +58,7 @@ class Adaptation:
 
     @property
     def memory_layers(self) -> str:
-        """The side layers that read memory, as the command line lists them."""
+        """Return the side layers that read memory, as the command line lists them."""
         layers = -(-self.depth // 2)
         return ",".join(
             str(one) for one in sorted({self.scaled(n, SIDE_LAYERS, layers) for n in MEMORY_LAYERS})

@@ -10,7 +10,7 @@ Parse = Callable[[Path], Document]
 
 
 def book_files(folder: Path) -> list[Path]:
-    """Every file below a folder, in a fixed order; a single file is a folder of one.
+    """List every file below a folder, in a fixed order; a single file is a folder of one.
 
     Raises
     ------

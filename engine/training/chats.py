@@ -48,7 +48,7 @@ SUBJECTS = (
 
 
 def prompts(count: int, seed: int, half: int | None = None) -> list[str]:
-    """Up to `count` different prompts; half 0 or 1 keeps to one half of the subjects."""
+    """Make up to `count` different prompts; half 0 or 1 keeps to one half of the subjects."""
     subjects = SUBJECTS if half is None else SUBJECTS[half::2]
     choose = random.Random(seed)
     made: dict[str, None] = {}

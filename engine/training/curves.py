@@ -44,7 +44,7 @@ def read_log(file: Path) -> list[dict[str, str]]:
 
 
 def smoothed(values: list[float], over: int) -> list[float]:
-    """Running mean of up to `over` values: smoothed([1, 3, 5], 2) = [1, 2, 4]."""
+    """Return the running mean of up to `over` values: smoothed([1, 3, 5], 2) = [1, 2, 4]."""
     return [
         sum(part) / len(part) for part in (values[max(0, i + 1 - over) : i + 1] for i in range(len(values)))
     ]

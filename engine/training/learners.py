@@ -33,7 +33,7 @@ class Learner(Protocol):
         """Name the frozen activations of a segment in training; `H_n` comes on top where chats pull."""
 
     def store(self, frozen: Frozen) -> Stored:
-        """Keys and values of one segment for the bank, {block: (time, kv_heads, head_dim)}."""
+        """Compute keys and values of one segment for the bank, {block: (time, kv_heads, head_dim)}."""
 
     def memories(self, settings: TrainingSettings) -> list[SlotAttention]:
         """List the memory attentions in training, for the log."""
@@ -167,5 +167,5 @@ def optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW
 
 
 def trained(model: nn.Module) -> Iterable[tuple[str, nn.Parameter]]:
-    """Names and parameters that learn."""
+    """Yield the names and parameters that learn."""
     return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

@@ -42,7 +42,7 @@ class Lesson:
     scored: list[bool]
 
     def segments(self, size: int) -> list["Lesson"]:
-        """Consecutive parts of `size` tokens; what is left at the end is dropped, as of a book."""
+        """Cut the lesson into consecutive parts of `size` tokens; the rest is dropped, as of a book."""
         return [
             Lesson(self.ids[at : at + size], self.scored[at : at + size])
             for at in range(0, len(self.ids) - size + 1, size)
@@ -54,7 +54,7 @@ ReadTable = Callable[[Path], Table]
 
 
 def demonstration_lessons(folder: Path, read_table: ReadTable, tokenizer: Any, seed: int = 0) -> Lessons:
-    """Two lessons of every table in a folder, one with the task's own words, one with arbitrary ones.
+    """Make two lessons of every table in a folder, one with the task's own words, one with arbitrary ones.
 
     Raises
     ------
@@ -99,7 +99,10 @@ def demonstration_lesson(
 
 
 def question_lessons(readings: Sequence[Reading], tokenizer: Any, seed: int = 0) -> Lessons:
-    """Lessons of a few stories each, in random order. BadInput without any or without chat format."""
+    """Make lessons of a few stories each, in random order.
+
+    Raises BadInput without any story with questions, or without a chat format.
+    """
     if not getattr(tokenizer, "chat_template", None):
         raise BadInput("questions need a model with a chat format; leave --questions out")
     order = [reading for reading in readings if reading.questions]
@@ -146,7 +149,7 @@ def _hit(reading: Reading, index: int) -> Hit:
 def _exchange(
     tokenizer: Any, question: str, passages: Sequence[Hit], answer: str
 ) -> tuple[list[int], list[int]]:
-    """Token ids of what `ask` has the model read, and of the answer up to the end of the turn."""
+    """Return the token ids of what `ask` has the model read, and of the answer up to the end of the turn."""
     said = question_with_passages(question, passages) if passages else question
     prompt = chat_ids(tokenizer, INSTRUCTION if passages else TALKING, (), said)
     return prompt, [*plain_ids(tokenizer, answer), tokenizer.eos_token_id]

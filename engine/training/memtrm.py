@@ -54,7 +54,7 @@ class MemTRM(nn.Module):
 
     @property
     def states(self) -> tuple[int, ...]:
-        """The `H_j` that `forward` needs."""
+        """Return the `H_j` that `forward` needs."""
         return (self.block,)
 
     def forward(
@@ -75,7 +75,7 @@ class MemTRM(nn.Module):
 
     @torch.no_grad()
     def store(self, entering: Tensor) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
-        """Keys and values that go into the bank, by the weights of now, {m: (time, kv_heads, head_dim)} each.
+        """Compute keys and values for the bank by the weights of now, {m: (time, kv_heads, head_dim)} each.
 
         entering: `H_m` (time, width).
         """

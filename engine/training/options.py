@@ -25,7 +25,7 @@ DECISIVE = ("skip", "limit", "max_books", "lessons", "chats", "bf16", "model", "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command; every training setting has one of its own."""
+    """Add the arguments of the command; every training setting has one of its own."""
     parser.add_argument("--books", type=Path, required=True, metavar="DIR", help="the books to train on")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--start", type=Path, metavar="DIR", help="begin with this SideNet's weights")
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that name what is learned from besides books."""
+    """Add the arguments that name what is learned from besides books."""
     two: dict[str, Any] = {"nargs": 2, "type": Path, "metavar": ("DOCUMENTS", "QUESTIONS")}
     parser.add_argument(
         "--demonstrations", type=Path, metavar="DIR", help="tables of labelled examples to learn from"
@@ -76,7 +76,7 @@ def add_lesson_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that say what a model in training starts as."""
+    """Add the arguments that say what a model in training starts as."""
     parser.add_argument(
         "--search-map", type=Path, metavar="DIR", help="take over the search map of this checkpoint"
     )
@@ -167,7 +167,7 @@ def with_first_layer(
 
 
 def check_lengths(settings: TrainingSettings, model: nn.Module) -> None:
-    """Raises BadInput where segments or the bank do not hold whole chunks."""
+    """Raise BadInput where segments or the bank do not hold whole chunks."""
     size = model.config.chunk_size
     for name in ("segment", "capacity"):
         if (tokens := getattr(settings, name)) % size:

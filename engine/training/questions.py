@@ -44,12 +44,12 @@ class Reading:
 
 
 def flowing(text: str) -> str:
-    """Paragraphs on one line each, a blank line between them."""
+    """Put each paragraph on one line, a blank line between them."""
     return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip())
 
 
 def laid_out(parts: Iterable[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """Texts one after the other, and the span of each."""
+    """Put texts one after the other, and return the whole with the span of each."""
     text, spans = "", []
     for part in map(flowing, parts):
         text += "\n\n" if text else ""
@@ -59,7 +59,7 @@ def laid_out(parts: Iterable[str]) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 
 def joined(readings: Sequence[Reading], name: str = "joined") -> Reading:
-    """Readings as one long document with the questions of all."""
+    """Join readings to one long document with the questions of all."""
     text = ""
     spans: list[tuple[int, int]] = []
     questions: list[Question] = []
@@ -76,7 +76,7 @@ def joined(readings: Sequence[Reading], name: str = "joined") -> Reading:
 
 
 def sectioned(documents: Path, questions: Path) -> list[Reading]:
-    """Documents with sections, and questions that name document and sections.
+    """Read documents with sections, and questions that name document and sections.
 
     Questions marked as of summary scope are left out: no passage answers them.
     """
@@ -102,7 +102,7 @@ def sectioned(documents: Path, questions: Path) -> list[Reading]:
 
 
 def paired(file: Path) -> list[Reading]:
-    """Rows of a passage and a question, shuffled and laid out as documents of `TOGETHER` passages."""
+    """Read rows of a passage and a question, shuffled and laid out as documents of `TOGETHER` passages."""
     asked: dict[str, list[dict]] = {}
     for row in read_rows(file):
         asked.setdefault(row["passage"], []).append(row)
@@ -145,7 +145,7 @@ def read_rows(file: Path) -> list[dict]:
 
 
 def runs(text: str, length: int = RUN) -> set[tuple[str, ...]]:
-    """Every run of `length` words of a text."""
+    """Return every run of `length` words of a text."""
     words = re.findall(r"\w+", text.casefold())
     return {tuple(words[first : first + length]) for first in range(len(words) - length + 1)}
 

@@ -45,7 +45,7 @@ class Ring:
         self.written[row] = 0
 
     def tokens(self, row: int) -> int:
-        """Tokens a row holds."""
+        """Return how many tokens a row holds."""
         return min(self.written[row], self.capacity)
 
     def append(
@@ -93,7 +93,7 @@ class Ring:
         }
 
     def restore(self, state: dict) -> None:
-        """Back to a state made by `state()`."""
+        """Go back to a state made by `state()`."""
         self.written = list(state["written"])
         for row, part in enumerate(state["ids"]):
             self.ids[row, : part.shape[0]] = part
@@ -113,7 +113,7 @@ class Ring:
         top_k: int | None = None,
         beside: int | None = None,
     ) -> "TensorReader":
-        """Serves memory attention from what a row holds now and, after it, what the row `beside` holds."""
+        """Serve memory attention from what a row holds now and, after it, what the row `beside` holds."""
         rows = [row] if beside is None else [row, beside]
 
         def held(stored: Tensor, size: int = 1) -> Tensor:
@@ -161,14 +161,14 @@ class TensorReader:
 
     @property
     def chunks_read(self) -> int:
-        """Chunks that a token reads when sparse."""
+        """Return how many chunks a token reads when sparse."""
         tokens = self.following.shape[0]
         return min(self.top_k or self.config.top_k, tokens // self.config.chunk_size)
 
     def read(
         self, layer: int, query: Tensor, search: Tensor | None, chunks: Tensor | None = None
     ) -> Retrieved:
-        """Keys and values for a memory layer; query (1, time, heads, head_dim). See `MemoryReader`."""
+        """Return keys and values for a memory layer; query (1, time, heads, head_dim). See `MemoryReader`."""
         block = self.config.read_block(layer)
         keys, values = self.keys[block], self.values[block]
         if self.reading == "dense" or keys.shape[1] == 0:

@@ -56,7 +56,7 @@ class RowReaders:
 
 
 def _joined(parts: Sequence[Tensor | None], like: Tensor | None, absent: float) -> Tensor | None:
-    """Parts of shape (1, …) as one batch in the shape of the fullest, `like`."""
+    """Join parts of shape (1, …) to one batch in the shape of the fullest, `like`."""
     if like is None:
         return None
     whole = like.new_full((len(parts), *like.shape[1:]), absent)

@@ -75,7 +75,7 @@ class FrozenReading:
 
 
 def freeze_text(backbone: Backbone, text: str, block: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Pooled states (chunks, width) fp16, chunk starts (chunks,), spans (tokens, 2): as in a bank."""
+    """Compute pooled states (chunks, width) fp16, chunk starts (chunks,), spans (tokens, 2): as in a bank."""
     pooled: list[Tensor] = []
     starts: list[int] = []
     spans: list[tuple[int, int]] = []
@@ -122,7 +122,10 @@ def freeze_reading(
 
 
 def whitening(states: Tensor, shrink: float) -> tuple[Tensor, Tensor]:
-    """Mean (width,) and matrix (width, width) after which states (n, width) vary alike in every direction."""
+    """Compute the mean (width,) and matrix (width, width) that whiten states (n, width).
+
+    Afterwards they vary alike in every direction.
+    """
     mean = states.mean(0)
     centred = states - mean
     variance, directions = torch.linalg.eigh((centred.T @ centred / len(states)).double())
@@ -154,13 +157,13 @@ class MapInTraining(torch.nn.Module):
         return F.normalize(white @ self.key, dim=-1)
 
     def ask(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries (tokens, dim) and weights (tokens,)."""
+        """Compute queries (tokens, dim) and weights (tokens,)."""
         white = F.dropout((states - self.asked_mean) @ self.white, self.drop, self.training)
         return F.normalize(white @ self.query, dim=-1), F.softplus(white @ self.weight + self.bias)
 
     @torch.no_grad()
     def folded(self) -> SearchMap:
-        """Whitening and means multiplied into the weights."""
+        """Multiply whitening and means into the weights, and return the search map."""
         search = SearchMap(*self.key.shape)
         shift = self.mean - self.asked_mean
         query, weight = self.white @ self.query, self.white @ self.weight
@@ -183,7 +186,7 @@ def votes(keys: Tensor, owner: Tensor, passages: int, queries: Tensor) -> Tensor
 def step_loss(
     model: MapInTraining, texts: Sequence[FrozenReading], asked: Sequence[tuple[int, int]]
 ) -> Tensor:
-    """Mean loss of the questions `asked` (text, question) against all passages of the texts side by side."""
+    """Average the loss of the questions `asked` (text, question) against the passages of all the texts."""
     first = [0]
     for text in texts:
         first.append(first[-1] + text.passages)
@@ -273,7 +276,7 @@ def load_map(folder: Path, backbone: Backbone) -> tuple[SearchMap, int]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
+    """Add the arguments of the command to its parser."""
     two: dict[str, Any] = {"nargs": 2, "type": Path, "action": "append", "default": []}
     two["metavar"] = ("DOCUMENTS", "QUESTIONS")
     parser.add_argument("--sections", **two, help="documents in sections, and questions that name them")
@@ -314,7 +317,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def training_readings(arguments: argparse.Namespace) -> list[Reading]:
-    """All texts that the command names, less those that share text with what is held out."""
+    """Read all texts that the command names, less those that share text with what is held out."""
     readings = [one for pair in arguments.sections for one in sectioned(*pair)]
     readings += [one for file in arguments.pairs for one in paired(file)]
     if arguments.books is not None:

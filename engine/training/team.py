@@ -32,12 +32,12 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and shows progress."""
+        """Tell whether this process writes files and shows progress."""
         return self.rank == 0
 
     @property
     def device(self) -> str:
-        """The device of this process."""
+        """Return the device of this process."""
         here = chosen_device()
         if here.type != "cuda":
             return "cpu"
@@ -67,6 +67,6 @@ class Team:
         return found
 
     def interleave(self, value: list[Any]) -> list[Any]:
-        """Lists over each process's rows as one list over all rows."""
+        """Join lists over each process's rows to one list over all rows."""
         parts = self.gather(value)
         return [parts[row % self.size][row // self.size] for row in range(sum(map(len, parts)))]

@@ -101,7 +101,7 @@ def other_run(folder: Path | None, model: nn.Module, backbone: Backbone) -> Side
 
 
 def lessons(backbone: Backbone, settings: TrainingSettings, arguments: argparse.Namespace) -> Lessons:
-    """Demonstrations and questions that the command names."""
+    """Make lessons of the demonstrations and questions that the command names."""
     found: list[Lessons] = []
     if arguments.demonstrations is not None:
         found.append(
@@ -157,7 +157,7 @@ def start_config(backbone: Backbone, arguments: argparse.Namespace) -> SideNetCo
 
 
 def first_segments(source: Source, count: int) -> Iterator[Frozen]:
-    """Up to `count` segments: the first of every book, then the second of every book, and so on."""
+    """Yield up to `count` segments: the first of every book, then the second of every book, and so on."""
     for index in itertools.count():
         deep = (book for book in range(len(source.names)) if index < source.length(book))
         found = list(itertools.islice(deep, count))  # a book is parsed when its turn comes
@@ -168,7 +168,7 @@ def first_segments(source: Source, count: int) -> Iterator[Frozen]:
 
 
 def frozen_chats(backbone: Backbone, wanted: Wanted, seed: int, count: int = CHATS) -> list[Frozen]:
-    """Activations of chat prompts with the backbone's own greedy answers, up to 24 tokens each."""
+    """Compute activations of chat prompts with the backbone's own greedy answers, up to 24 tokens each."""
     if backbone.tokenizer.chat_template is None or not count:
         return []
     asked = prompts(count, seed, half=0)

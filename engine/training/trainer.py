@@ -195,8 +195,7 @@ class Trainer:
         return divergence.item()
 
     def _precision(self) -> torch.autocast:
-        """Weights in training stay fp32; beside a bf16 backbone, or where the caller has products taken in
-        bf16, these are."""
+        """Take products in bf16 where the backbone or the caller does; weights in training stay fp32."""
         kind = self.backbone.device.type
         half = self.backbone.dtype == torch.bfloat16 or torch.is_autocast_enabled(kind)
         kept = torch.is_autocast_cache_enabled()
@@ -212,7 +211,7 @@ class Trainer:
         return Frozen(ids, hidden, placed(frozen.keys), placed(frozen.values), frozen.scored)
 
     def state(self) -> dict:
-        """Everything a resumed run needs to go on with identical losses, by any number of processes."""
+        """Return all that a resumed run needs to go on with identical losses, by any number of processes."""
         return {
             "done": self.done,
             "trained": {name: p.detach().clone() for name, p in trained(self.model)},
@@ -223,7 +222,7 @@ class Trainer:
         }
 
     def restore(self, state: dict) -> None:
-        """Back to a state made by `state()` under the same settings."""
+        """Go back to a state made by `state()` under the same settings."""
         self.done = state["done"]
         self.model.load_state_dict(state["trained"], strict=False)
         self.optimiser.load_state_dict(state["optimiser"])
@@ -234,7 +233,7 @@ class Trainer:
 
 
 def positions(order: Tensor, scored: Tensor | None, share: float) -> Tensor:
-    """Where the loss is taken: all that a lesson asks for or, where it asks for nothing, a share of all.
+    """Choose where the loss is taken: all that a lesson asks for or, where it asks for nothing, a share.
 
     order: a permutation of the positions that have a next token; scored: (time,) or None.
     """
@@ -260,7 +259,7 @@ class Drawn:
 
     @property
     def targets(self) -> Tensor:
-        """The tokens that are scored."""
+        """Return the tokens that are scored."""
         return self.frozen.ids[self.chosen + 1]
 
 

@@ -60,7 +60,7 @@ class _Setter:
 
     @property
     def page(self) -> pymupdf.Page:
-        """The page that is set now."""
+        """Return the page that is set now."""
         return self.book[-1]
 
     def room(self, height: float) -> None:
@@ -111,7 +111,7 @@ class _Setter:
 
     @property
     def is_full(self) -> bool:
-        """Whether another paragraph may need another page."""
+        """Tell whether another paragraph may need another page."""
         last = self.book.page_count == PAGES and self._column == self._columns - 1
         return last and self.y > self._bottom - _ROOM * self._columns
 
@@ -162,7 +162,7 @@ def _body(setter: _Setter, made: Specimen, words: str) -> None:
 
 
 def _chapters(name: str, columns: int, head: str = "") -> Specimen:
-    """Chapters with a heading every few paragraphs, as many as five pages hold."""
+    """Make chapters with a heading every few paragraphs, as many as five pages hold."""
     made, setter, writer = Specimen(name), _Setter(columns, head), _Writer(len(name))
     while not setter.is_full:
         if len(made.text) % 7 == 0:
@@ -172,7 +172,7 @@ def _chapters(name: str, columns: int, head: str = "") -> Specimen:
 
 
 def _notes() -> Specimen:
-    """Pages whose last paragraph runs on over a note at the foot of each."""
+    """Make pages whose last paragraph runs on over a note at the foot of each."""
     made, setter, writer = Specimen("notes"), _Setter(reserve=60), _Writer(3)
     while not setter.is_full:
         if len(made.text) % 10 == 0:

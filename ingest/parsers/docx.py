@@ -31,7 +31,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for a damaged file and for one without text."""
+    """Parse a Word document. Raises BadInput for a damaged file and for one without text."""
     package = Package(source, WHAT)
     pictures = Archive(source.data, replace(source.limits, entry_bytes=LARGEST), WHAT)
 

@@ -51,7 +51,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for what is damaged, protected or without text."""
+    """Parse an EPUB. Raises BadInput for what is damaged, protected or without text."""
     archive = Archive(source.data, source.limits, "EPUB")
     publication = read_publication(archive)
     manuscript = _manuscript(archive, source)
@@ -186,7 +186,7 @@ def _body_kind(root) -> str:
 
 
 def _own_headings(found: list[Block], path: str, depth: int, whole: bool, title: str) -> list[Entry]:
-    """Chapters of a document that no table of contents names: its first heading, or all without any table."""
+    """Find chapters that no table of contents names: a document's first heading, or, `whole`, all of them."""
     headings = [(index, block) for index, block in enumerate(found) if block.level]
     if not whole:
         headings = [(index, block) for index, block in headings[:1] if index < 3 and block.text != title]

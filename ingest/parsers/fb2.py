@@ -28,7 +28,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for what is not XML at all and for a book without text."""
+    """Parse a FictionBook. Raises BadInput for what is not XML at all and for a book without text."""
     root, sound = read_xml(_without_pictures(source.data), source.limits)
     if root is None:
         raise BadInput("this FictionBook is damaged (it is no XML): get another copy")
@@ -109,7 +109,7 @@ class _Reader:
         return identity in self.used and self.notes[identity] is element
 
     def rest(self) -> list[Block]:
-        """Notes that nothing refers to, and what else their bodies hold."""
+        """Read the notes that nothing refers to, and what else their bodies hold."""
         found: list[Block] = []
         for body in self.bodies:
             left = self.section(body, 1)

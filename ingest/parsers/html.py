@@ -38,7 +38,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput when no text is left without menus and scripts."""
+    """Parse a web page. Raises BadInput when no text is left without menus and scripts."""
     text, warning = decode_markup(source.data, source.encoding)
     return read_page(parse_markup(text, limits=source.limits), source, warning)
 
@@ -91,7 +91,7 @@ def write_blocks(found: list[Block], manuscript: Manuscript) -> str:
 
 
 def _lines(found: list[Block]) -> list[Paragraph]:
-    """Blocks as a plain text has them, to look for headings that are not marked as such."""
+    """Turn blocks into paragraphs of plain text, to look for headings that are not marked as such."""
     return [Paragraph(block.text.split("\n"), 1) for block in found]
 
 

@@ -73,7 +73,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput where no message has text."""
+    """Parse a mail or a mailbox. Raises BadInput where no message has text."""
     messages = [Part.whole(data) for data in _messages(source)]
     alone = messages[0] if len(messages) == 1 else None
     manuscript = Manuscript(source.limits)

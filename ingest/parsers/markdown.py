@@ -44,7 +44,10 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Title, author and language come from the front matter if there is one. Raises BadInput without text."""
+    """Parse Markdown. Raises BadInput without text.
+
+    Title, author and language come from the front matter if there is one.
+    """
     text, warning = decode(source.data, source.encoding)
     refuse_binary(text)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

@@ -49,7 +49,7 @@ class Page:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput where no part is a page, and as the HTML parser does."""
+    """Parse a saved web page. Raises BadInput where no part is a page, and as the HTML parser does."""
     parts = list(Part.whole(source.data).walk())
     found = list(pages_of(parts))
     if not found:

@@ -30,7 +30,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for what is protected, damaged or without text."""
+    """Parse a Kindle book. Raises BadInput for what is protected, damaged or without text."""
     book = read_palm(source.data, source.limits)
     contents = _contents(book.markup)
     markup = _with_anchors(book.markup, [place for place, _ in contents])
@@ -85,7 +85,7 @@ def _with_anchors(markup: bytes, places: list[int]) -> bytes:
 
 
 def _headed(found: list[Block], titles: dict[str, str]) -> list[Block]:
-    """Blocks with the titles of the table of contents as headings, where they are none yet."""
+    """Return the blocks with the titles of the table of contents as headings, where they are none yet."""
     made: list[Block] = []
     for block in found:
         title = next((titles[anchor] for anchor in block.anchors if anchor in titles), "")

@@ -31,7 +31,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for what is damaged, protected or without text."""
+    """Parse an OpenDocument text. Raises BadInput for what is damaged, protected or without text."""
     manuscript = Manuscript(source.limits)
     content, styles, meta = _parts(source, manuscript)
     body = content.find("{*}body/{*}text")
@@ -67,7 +67,7 @@ def _formulas(source: Source) -> Callable[[etree._Element], str]:
 
 
 def _parts(source: Source, manuscript: Manuscript) -> tuple:
-    """Trees of content, styles and metadata; in a flat file the same for all three."""
+    """Read the trees of content, styles and metadata; a flat file is one tree, which holds them all."""
     if not source.data.startswith(b"PK"):
         root = _tree(source.data, "the file", source, manuscript)
         if root is None:

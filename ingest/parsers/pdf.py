@@ -77,7 +77,7 @@ def _is_made_of_objects(data: bytes) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for what is damaged, locked, scanned or in fonts without letters."""
+    """Parse a PDF. Raises BadInput for what is damaged, locked, scanned or in fonts without letters."""
     book = open_book(source)
     try:
         manuscript = Manuscript(source.limits)

@@ -28,7 +28,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for a damaged file and for slides without text."""
+    """Parse a presentation. Raises BadInput for a damaged file and for slides without text."""
     package = Package(source, "presentation")
     manuscript = Manuscript(source.limits)
     main = package.main(_MAIN)
@@ -54,7 +54,7 @@ def parse(source: Source) -> Document:
 
 
 def _slides(package: Package, main: str) -> list[str]:
-    """Parts of the slides in the order of the show; by their numbers where nothing tells it."""
+    """List the parts of the slides in the order of the show; by their numbers where nothing tells it."""
     root = package.xml(main)
     identities = [] if root is None else [_relation(item) for item in root.iterfind("{*}sldIdLst/{*}sldId")]
     named = [name for name in (package.target(main, identity) for identity in identities) if name]

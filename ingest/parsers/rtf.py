@@ -17,7 +17,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for a file without text."""
+    """Parse a rich text file. Raises BadInput for a file without text."""
     reader = Reader(source.data, source.limits)
     found = reader.blocks()
     if not found:

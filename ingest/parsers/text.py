@@ -41,7 +41,7 @@ def accepts(source: Source) -> bool:
 
 
 def parse(source: Source) -> Document:
-    """Raises BadInput for binary data, and when an encoding was named that does not fit."""
+    """Parse plain text. Raises BadInput for binary data, and when a named encoding does not fit."""
     text, warning = decode(source.data, source.encoding)
     refuse_binary(text)
     marks = _source_of(text, source.suffix)

@@ -28,7 +28,7 @@ def check_objects(count: int, limits: Limits) -> None:
 
 
 def _refuse_protected(source: Source) -> None:
-    """Raises BadInput for a PDF that no password opens; it names the scheme."""
+    """Raise BadInput for a PDF that no password opens; it names the scheme."""
     for mark, name in _SCHEMES:
         if b"/" + mark in source.data:
             raise BadInput(

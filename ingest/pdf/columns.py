@@ -19,7 +19,7 @@ _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cel
 
 
 def reading_order(lines: list[Line]) -> list[list[Line]]:
-    """Groups of lines in reading order; each group is one column or one band of the page."""
+    """Group lines in reading order; each group is one column or one band of the page."""
     lines, margin = _margin_notes(sorted(lines, key=lambda line: (line.y0, line.x0)))
     if margin:
         return [*reading_order(lines), _rows(margin)]
@@ -30,8 +30,10 @@ def reading_order(lines: list[Line]) -> list[list[Line]]:
 
 
 def turned_order(lines: list[Line]) -> list[list[Line]]:
-    """Groups of turned lines in reading order; where most are short (cells, labels of an axis) each stays a
-    line, as rows of a table do."""
+    """Group turned lines in reading order.
+
+    Where most are short (cells, labels of an axis) each stays a line, as rows of a table do.
+    """
     groups = reading_order(lines)
     if sorted(len(line.text) for line in lines)[len(lines) // 2] >= _TURNED_LINE:
         return groups
@@ -62,7 +64,7 @@ def _side_by_side(lines: list[Line]) -> bool:
 
 
 def _overlap(one: Line, other: Line) -> float:
-    """Share of the lower height in which two lines stand beside each other."""
+    """Return the share of the lower height in which two lines stand beside each other."""
     shared = min(one.y1, other.y1) - max(one.y0, other.y0)
     return shared / max(0.1, min(one.height, other.height))
 
@@ -94,7 +96,7 @@ def _order(lines: list[Line], depth: int) -> list[list[Line]]:
 
 
 def _bands(lines: list[Line]) -> list[list[Line]]:
-    """Lines that no white line across the page tells apart, top to bottom."""
+    """Group the lines that no white line across the page tells apart, top to bottom."""
     bands: list[list[Line]] = []
     bottom = float("-inf")
     for line in sorted(lines, key=lambda line: line.y0):
@@ -133,7 +135,7 @@ def _largest_run(bands: list[list[Line]], at: int, widest: float) -> tuple[int, 
 
 
 def _goes_on(band: list[Line], following: list[list[Line]]) -> bool:
-    """Whether a line of the band has its next one right below it, in the same column."""
+    """Tell whether a line of the band has its next one right below it, in the same column."""
     return any(
         abs(line.x0 - below.x0) < 2 * line.size and below.y0 - line.y0 < 1.7 * line.height
         for line in band
@@ -153,7 +155,7 @@ def _merge(spans: list[tuple[float, float]], x0: float, x1: float) -> list[tuple
 
 
 def _divide(lines: list[Line], spans: list[tuple[float, float]]) -> list[list[Line]] | None:
-    """Columns of text left and right of gutters; None where the pieces are cells or just indented."""
+    """Divide lines into columns of text at gutters; None where the pieces are cells or just indented."""
     columns: list[list[Line]] = []
     edges: list[tuple[float, float]] = []
     for left, right in spans:

@@ -156,7 +156,7 @@ def _plain(text: str) -> str:
 
 
 def _header_slots(leaves: list[Leaf], repeated: set[_Key]) -> set[int]:
-    """Heights at which most pages bear a repeated line: a short chapter's title there is a header as well."""
+    """Find heights where most pages bear a repeated line: there a short chapter's title is a header, too."""
     used: dict[int, set[int]] = defaultdict(set)
     for number, leaf in enumerate(leaves):
         for line in leaf.lines:
@@ -193,7 +193,7 @@ def _number_sign(match: re.Match) -> str:
 
 
 def _repeated(leaves: list[Leaf], letters: Type, tables: set[int]) -> set[_Key]:
-    """Texts that stand at the same height on enough pages (left and right pages may differ)."""
+    """Find texts that stand at the same height on enough pages (left and right pages may differ)."""
     seen: dict[_Key, set[int]] = defaultdict(set)
     large: dict[_Key, set[str]] = defaultdict(set)
     inside = Counter(line.text for leaf in leaves for line in leaf.lines if _in_band(line, leaf.height))

@@ -36,7 +36,7 @@ class Leaf:
 
     @cached_property
     def letters(self) -> int:
-        """Letters and figures of the page as it was read."""
+        """Return the number of letters and figures of the page as it was read."""
         return _letters(self.every_line)
 
 
@@ -85,7 +85,7 @@ def _turn(line: Line, direction: tuple[int, int], width: float, height: float) -
 
 
 def _without_doubles(lines: list[Line]) -> list[Line]:
-    """Shadows and poor man's bold print the same line twice on one spot."""
+    """Leave out lines printed twice on one spot, as for shadows and poor man's bold."""
     seen = set()
     kept = []
     for line in lines:

@@ -52,7 +52,7 @@ class Line:
 
     @property
     def is_unread(self) -> bool:
-        """Whether the font names too few of the letters for a single word."""
+        """Tell whether the font names too few of the letters for a single word."""
         unread = self.text.count(UNREAD)
         return unread > len(self.text) / 2 and not _READ_WORD.search(self.text)
 

@@ -55,7 +55,7 @@ class Paragraph:
 
     @property
     def pieces(self) -> list[tuple[int, str]]:
-        """(page, all of its text there), in order."""
+        """Return (page, all of its text there), in order."""
         return [
             (page, "".join(text for _, text in parts))
             for page, parts in groupby(self.parts, lambda part: part[0])
@@ -71,12 +71,12 @@ class Paragraph:
 
     @property
     def ending(self) -> str:
-        """Its last line."""
+        """Return its last line."""
         return self.parts[-1][1]
 
     @property
     def is_float(self) -> bool:
-        """Whether it may stand inside a sentence of the text: a table or what is written below a figure."""
+        """Tell whether it may stand inside a sentence of the text: a table or the words below a figure."""
         return self.aside or self.rows or bool(_CAPTION.match(self.parts[0][1]))
 
     def add(self, page: int, text: str, vocabulary: "Vocabulary") -> None:

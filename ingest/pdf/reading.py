@@ -137,7 +137,7 @@ def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, l
 
 
 def _name(pages: list[int]) -> str:
-    """ "page 3", "pages 3, 4 and 9", "pages 1, 2, 3 … and 12 more"."""
+    """Name pages: "page 3", "pages 3, 4 and 9", "pages 1, 2, 3 … and 12 more"."""
     if len(pages) == 1:
         return f"page {pages[0]}"
     if len(pages) > _NAMED:

@@ -33,12 +33,12 @@ class Sheet:
 
     @cached_property
     def read(self) -> tuple[Row, ...]:
-        """The lines that are sure enough to be text."""
+        """Return the lines that are sure enough to be text."""
         return tuple(row for row in self.rows if row.sure >= LEAST_SURE and row.text.strip())
 
     @property
     def sure(self) -> int:
-        """How sure the page is, in percent: the mean over its letters."""
+        """Return how sure the page is, in percent: the mean over its letters."""
         letters = sum(len(row.text) for row in self.read)
         sure = round(sum(row.sure * len(row.text) for row in self.read) / letters) if letters else 0
         return min(sure, _MOST_SURE)
@@ -49,7 +49,7 @@ class Sheet:
 
     @classmethod
     def from_json(cls, line: str) -> "Sheet":
-        """Raises ValueError, KeyError or TypeError for something else."""
+        """Read a sheet back. Raises ValueError, KeyError or TypeError for something else."""
         record = json.loads(line)
         return cls(tuple(Row(*row) for row in record["rows"]), record["trouble"])
 

@@ -242,7 +242,7 @@ class Body:
         return f"[{self._marks[key]}]"
 
     def _table(self, table) -> list[Block]:
-        """Rows as lines; a table of one column, or with long cells, lays out paragraphs."""
+        """Read rows as lines; a table of one column, or with long cells, lays out paragraphs."""
         rows = [list(_within(row, "tc")) for row in _within(table, "tr")]
         nested = next(table.iterdescendants("{*}tbl"), None) is not None
         long = not nested and any(len(raw_text(cell)) > LAYOUT_CELL for row in rows for cell in row)
@@ -320,7 +320,7 @@ def _text_behind(run) -> str:
 
 
 def raw_text(element) -> str:
-    """All letters below an element, whatever they belong to."""
+    """Return all letters below an element, whatever they belong to."""
     return "".join(part.text or "" for part in element.iter("{*}t"))
 
 
@@ -336,7 +336,7 @@ def read_notes(roots: dict[str, Any]) -> dict[tuple[str, str], object]:
 
 
 def _content(container) -> Iterator:
-    """Paragraphs, tables and chunks of a container, in order, out of their wrappers."""
+    """Yield paragraphs, tables and chunks of a container, in order, out of their wrappers."""
     stack = list(reversed(container))
     while stack:
         item = stack.pop()
@@ -350,7 +350,7 @@ def _content(container) -> Iterator:
 
 
 def _within(container, name: str) -> Iterator:
-    """Rows of a table or cells of a row, out of their wrappers; deleted ones left out."""
+    """Yield rows of a table or cells of a row, out of their wrappers; deleted ones left out."""
     stack = list(reversed(container))
     while stack:
         item = stack.pop()

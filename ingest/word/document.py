@@ -29,7 +29,7 @@ _DEEPEST = 3  # documents in documents in documents
 
 
 def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -> list[Block]:
-    """All text of a Word document. Raises BadInput where its text part is missing or above a limit."""
+    """Read all text of a Word document. Raises BadInput where its text part is missing or above a limit."""
     main = package.main(MAIN)
     root = package.xml(main)
     if root is None:

@@ -68,7 +68,7 @@ class Styles:
                 self._default = identity
 
     def level(self, properties) -> int:
-        """Heading level (1 to 6) of a paragraph with these properties (`pPr` or None), 0 for body text."""
+        """Return the heading level (1 to 6) of a paragraph's properties (`pPr` or None), 0 for body text."""
         level = _outline_level(properties)
         if level is None:
             level = next((style.level for _, style in self._chain(properties) if style.level is not None), 0)
