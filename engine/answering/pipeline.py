@@ -7,7 +7,7 @@ models. A checkpoint without reading layers answers in the model's own words.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from engine.answering.citing import citation, cite_spans, looked_at, nearest
 from engine.answering.early import unmade
 from engine.answering.evidence import LEAST_TOLD
 from engine.answering.history import in_full, recent_turns
-from engine.answering.passages import Chosen, Ranges, chosen, find_passages
+from engine.answering.passages import Chosen, chosen, find_passages
 from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, prompted
 from engine.answering.question import Question
 from engine.answering.reading import READ, read
@@ -37,6 +37,7 @@ from engine.talkmemory import recalled, remember
 from engine.utterance import Utterance
 
 HISTORY_TOKENS = 256
+Bounds = Mapping[str, tuple[int, int]]  # characters [start, end) of each document
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def from_cast(question: Question, library: Library) -> Answer | None:
     return Answer(text, citations=cited, span=cited[0].text if len(cited) == 1 else None)
 
 
-def from_reading(question: Question, ranges: Ranges, library: Library) -> Answer:
+def from_reading(question: Question, ranges: Bounds, library: Library) -> Answer:
     """Answer with what the reading layers find in the best passages of `ranges`."""
     asked = in_full(spelled(question, library), question.turns)
     hits = find_passages(asked, library, ranges)[:READ]
@@ -121,7 +122,7 @@ def from_reading(question: Question, ranges: Ranges, library: Library) -> Answer
 
 
 def in_own_words(
-    question: Question, ranges: Ranges, library: Library, utterance: Utterance
+    question: Question, ranges: Bounds, library: Library, utterance: Utterance
 ) -> Iterator[AnswerEvent]:
     """Let the model answer, from memory and the passages that its window holds again."""
     early = tuple(name for name in ranges if library.shelf.get(name).state != "ready")
@@ -172,7 +173,7 @@ def reader_of(library: Library) -> Reader:
     return Reader(library.model.backbone, library.model.sidenet)
 
 
-def passages_again(question: Question, ranges: Ranges, library: Library) -> Chosen | None:
+def passages_again(question: Question, ranges: Bounds, library: Library) -> Chosen | None:
     """Choose the passages that the window holds again; None where nothing in a book answers the question."""
     if is_small_talk(question.words):
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from engine.shelf.fulltext import score_books
+from engine.shelf.bm25 import score_books
 from engine.shelf.terms import HAN, Stem
 
 SCHEMA = """

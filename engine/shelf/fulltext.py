@@ -11,7 +11,6 @@ last bit what it would return if the book ended there.
 """
 
 import contextlib
-import math
 import os
 import secrets
 import sqlite3
@@ -19,11 +18,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from engine.errors import Failure
 from engine.parsed import read_document
 from engine.paths import PROGRAM, Paths
+from engine.shelf.bm25 import bm25, score_books
 from engine.shelf.identifiers import SHAPE, checked
 from engine.shelf.rebuilding import file_hash
 from engine.shelf.spelling import corrected
@@ -36,7 +35,6 @@ from ingest.passages import Passage, passages
 FORMAT = 1
 FILE_NAME = "fulltext.db"
 SUM_NAME = "fulltext.sum"
-K1, B = 1.2, 0.75
 
 SCHEMA = """
 CREATE TABLE passages (id INTEGER PRIMARY KEY, number INTEGER, start INTEGER, end INTEGER, words INTEGER);
@@ -50,7 +48,6 @@ CREATE VIRTUAL TABLE occurrences USING fts5vocab('stems', 'instance');
 Documents = str | Iterable[str] | Mapping[str, tuple[int, int | None]] | None
 
 
-Book = TypeVar("Book", str, int)
 # how often stems stand in one passage
 Counts = dict[Stem, int]
 
@@ -288,30 +285,6 @@ def index_folder(folder: Path) -> None:
     It is read where the work is done: handed over, a document of millions of letters would hold up the page.
     """
     index_text(folder, read_document(folder))
-
-
-def bm25(frequency: int, length: int, mean_length: float, rows: int, rows_with: int) -> float:
-    """Weigh one term in one passage.
-
-    idf · f (k1 + 1) / (f + k1 (1 - b + b · length / mean length)), idf = ln(1 + (N - n + ½) / (n + ½)), which
-    stays positive for words in more than half of all passages. 2 of 100 passages, once, mean length: 3.70.
-    """
-    idf = math.log(1 + (rows - rows_with + 0.5) / (rows_with + 0.5))
-    return idf * frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * length / mean_length))
-
-
-def score_books(counts: Iterable[Mapping[Book, int]], lengths: Mapping[Book, int]) -> dict[Book, float]:
-    """Score books by BM25 as if each were one passage; those without any of the stems are left out.
-
-    counts: of each stem, how often it stands in which book. lengths: words of every book.
-    """
-    mean = sum(lengths.values()) / max(1, len(lengths)) or 1.0
-    scores: dict[Book, float] = {}
-    for held in counts:
-        for book, count in held.items():
-            score = bm25(count, lengths[book], mean, len(lengths), len(held))
-            scores[book] = scores.get(book, 0.0) + score
-    return scores
 
 
 def _build(path: Path, passages: Iterable[tuple[int, int, int, str]]) -> int:

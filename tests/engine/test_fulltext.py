@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from engine.errors import Failure
 from engine.paths import Paths
 from engine.shelf import fulltext as module
-from engine.shelf.fulltext import FullText, bm25
+from engine.shelf.bm25 import bm25
+from engine.shelf.fulltext import FullText
 from engine.shelf.terms import box_terms, question_terms, stems
 from engine.shelf.words import content_words, words
 from ingest.errors import BadInput
