@@ -17,9 +17,77 @@ class Row:
     error: tuple[str, ...] = ()
     warning: str = ""
     password: str | None = None
+    words: int | None = None
+    places: tuple[tuple[str, str], ...] = ()  # words of the text, and where they stand
 
 
-ROWS = (
+def ferry(file: str, words: int, *, language: str = "en", **other) -> Row:
+    """One short story, written in most formats: what its row must say in each is the same."""
+    told = {
+        "chapters": ("The Landing", "The Timetable", "Low Water"),
+        "include": ("called Patience.", "Tide | Hour | Fare\nHigh | 6:10 | 4 pence\n", "• the rope,"),
+        "places": (
+            ("eight people", "The Landing, paragraph 2"),
+            ("painted it", "The Timetable, paragraph 3"),
+            ("want its river back", "Low Water, paragraph 6"),
+        ),
+    }
+    return Row(file, "The Ferry at Low Water", "Ida Holm", language, words=words, **(told | other))
+
+
+# files of tests/data, which anyone has; its README says what each is
+OWN_ROWS = (
+    Row(
+        "alice.epub",
+        "Alice’s Adventures in Wonderland",
+        "Lewis Carroll",
+        "en-GB",
+        ("Titlepage", "I: Down the Rabbit-Hole", "II: The Pool of Tears"),
+        ("By Lewis Carroll.\n\nI: Down the Rabbit-Hole\n\nAlice was",),
+        ("\u2060", "<em>"),
+        words=4248,
+        places=(("White Rabbit with pink eyes", "Chapter I, paragraph 2"),),
+    ),
+    ferry(
+        "ferry.docx",
+        220,
+        include=("three people and a cow.[1] On Sundays", "\n\n[1] The cow paid as two.\n\n"),
+    ),
+    ferry("ferry.odt", 220),
+    ferry("ferry.rtf", 220, language=""),
+    ferry("ferry.md", 220, exclude=("*", "|---", "[^1]")),
+    ferry("ferry.fb2", 225, include=("\n\n[1] The cow paid as two.\n\n",)),
+    ferry("ferry.html", 225, exclude=("All stories", "document.title")),
+    ferry(
+        "ferry.txt",
+        226,
+        language="",
+        chapters=("CHAPTER I. THE LANDING", "CHAPTER II. THE TIMETABLE", "CHAPTER III. LOW WATER"),
+        include=("the mill for thirty-one years. She kept it", "\n- the rope,\n"),
+        places=(
+            ("eight people", "Chapter I, paragraph 2"),
+            ("want its river back", "Chapter III, paragraph 4"),
+        ),
+    ),
+    ferry(
+        "ferry.pdf",
+        229,
+        include=("the mill for thirty-one years. She kept it", "• the rope,"),
+        exclude=("1\n", "Ida Holm\n\nThe"),
+        places=(("eight people", "page 1"), ("want its river back", "page 3")),
+    ),
+    ferry(
+        "ferry.pptx",
+        44,
+        chapters=("The Ferry at Low Water", "Who may cross", "What was taken out of the boat"),
+        include=("Notes: The cow paid as two.",),
+        places=(("The rope", "page 3"),),
+    ),
+    Row("crossings.csv", words=21, include=('1911-06-04,,0,"Sunday: nobody crossed"',)),
+)
+
+# the shared sample documents, which not every machine has
+SHARED_ROWS = (
     # --- EPUB ---
     Row(
         "epub/epubcheck--minimal.epub",
