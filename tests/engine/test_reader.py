@@ -77,16 +77,27 @@ def test_characters_are_held_back_until_they_are_whole(tiny_tokenizer):
     assert not any("\ufffd" in piece for piece in pieces)
 
 
-def test_no_space_is_lost_where_a_tokenizer_leaves_out_the_first():
-    """The decoder of Llama 2 and Mistral 7B strips the space that a text begins with."""
-    words = ["<unk>", "▁the", "▁old", "▁man", "."]
-    model = models.BPE(vocab={word: n for n, word in enumerate(words)}, merges=[], unk_token="<unk>")
+def llama_2(words: list[str]) -> PreTrainedTokenizerFast:
+    """Bytes and words, joined as Llama 2 and Mistral 7B do, which strip the space that a text begins with."""
+    vocabulary = ["<unk>", *words, *(f"<0x{byte:02X}>" for byte in range(256))]
+    model = models.BPE({word: n for n, word in enumerate(vocabulary)}, [], unk_token="<unk>")
     tokenizer = tokenizers.Tokenizer(model)
     tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    decoder = StreamDecoder(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>"))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+
+
+def test_no_space_is_lost_where_a_tokenizer_leaves_out_the_first():
+    decoder = StreamDecoder(llama_2(["▁the", "▁old", "▁man", "."]))
     assert [decoder.push(token) for token in (1, 2, 3, 4)] == ["the", " old", " man", "."]
+
+
+def test_half_a_character_behind_a_line_break_ends_no_answer():
+    tokenizer = llama_2(["▁the"])
+    decoder = StreamDecoder(tokenizer)
+    ids = tokenizer.convert_tokens_to_ids(["▁the", "<0x0A>", "<0xE6>", "<0xBC>", "▁the"])
+    assert [decoder.push(token) for token in ids] == ["the", "\n", "", "", "\ufffd\ufffd the"]
 
 
 def test_sampling_functions_by_hand():
