@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from engine.backbone.families import Projections, family_of, part
+from engine.backbone.families import Projections, family_of, part, per_head
 from engine.backbone.fingerprint import fingerprint_of, sampled_positions
 from engine.backbone.growing import Cache, GrowingCache
 from engine.backbone.llama import Llama
@@ -221,17 +221,15 @@ class Backbone:
     def keys_of(self, block: int, entering: Tensor) -> Tensor:
         """Return the position-free keys (…, kv_heads, head_dim) of a block for `H_block` (…, width)."""
         normed = self.block_part(block, "attention_norm")(entering.to(self.device, self.dtype))
-        return self._keys(self.projections(block), normed).to(entering)
-
-    def _keys(self, maps: Projections, normed: Tensor) -> Tensor:
-        keys = maps.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        return keys if maps.key_norm is None else maps.key_norm(keys)
+        maps = self.projections(block)
+        return per_head(normed, maps.key, maps.key_norm, self.head_dim).to(entering)
 
     def _keys_and_values(self, block: int, entering: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `K_b = W_k LN(H_b)`, `V_b = W_v LN(H_b)`, each (batch, time, kv_heads, head_dim)."""
         normed = self.block_part(block, "attention_norm")(entering)
         maps = self.projections(block)
-        return self._keys(maps, normed), maps.value(normed).unflatten(-1, (self.kv_heads, self.head_dim))
+        keys = per_head(normed, maps.key, maps.key_norm, self.head_dim)
+        return keys, per_head(normed, maps.value, None, self.head_dim)
 
     def _stem(self, depth: int) -> nn.Module:
         """Cut the base model after `depth` blocks, sharing every weight."""

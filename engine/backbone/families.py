@@ -26,6 +26,12 @@ class Projections:
     key_norm: nn.Module | None = None
 
 
+def per_head(normed: torch.Tensor, maps: nn.Module, norm: nn.Module | None, head_dim: int) -> torch.Tensor:
+    """Return queries, keys or values (…, heads, head_dim) of normed states (…, width), before position."""
+    projected = maps(normed).unflatten(-1, (-1, head_dim))
+    return projected if norm is None else norm(projected)
+
+
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Linear:
     """Wrap existing rows, `weight` (out, in), as a frozen `nn.Linear`."""
     linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")

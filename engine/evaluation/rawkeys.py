@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from engine.backbone.backbone import Backbone
+from engine.backbone.families import per_head
 from engine.bank.layout import SEGMENT
 from engine.evaluation.haystack import Haystack
 from engine.retrieval.votes import Ballot, passage_scores, question_ids
@@ -52,7 +53,5 @@ def _queries(backbone: Backbone, question: str, block: int) -> torch.Tensor:
     ids, lead = question_ids(backbone.tokenizer, question)
     hidden = backbone.encode(torch.tensor([ids]), hidden=(block,)).hidden[block][0, lead:]
     maps = backbone.projections(block)
-    queries = maps.query(backbone.block_part(block, "attention_norm")(hidden)).view(
-        len(hidden), backbone.heads, backbone.head_dim
-    )
-    return (maps.query_norm(queries) if maps.query_norm is not None else queries).float().cpu()
+    normed = backbone.block_part(block, "attention_norm")(hidden)
+    return per_head(normed, maps.query, maps.query_norm, backbone.head_dim).float().cpu()

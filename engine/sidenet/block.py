@@ -5,6 +5,7 @@ import copy
 from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
+from engine.backbone.families import per_head
 
 
 class CopiedBlock(nn.Module):
@@ -41,9 +42,8 @@ class CopiedBlock(nn.Module):
 
     def project(self, normed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values (batch, time, heads or kv_heads, head_dim), before any position."""
-        query = self.query(normed).unflatten(-1, (self.heads, self.head_dim))
-        key = self.key(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        value = self.value(normed).unflatten(-1, (self.kv_heads, self.head_dim))
-        if self.query_norm is not None and self.key_norm is not None:
-            query, key = self.query_norm(query), self.key_norm(key)
-        return query, key, value
+        return (
+            per_head(normed, self.query, self.query_norm, self.head_dim),
+            per_head(normed, self.key, self.key_norm, self.head_dim),
+            per_head(normed, self.value, None, self.head_dim),
+        )

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
+from engine.backbone.families import per_head
 from engine.sidenet.attention import MemoryAttention, Retrieved, local_attention, rotate
 from engine.sidenet.block import CopiedBlock
 from engine.sidenet.config import SideNetConfig
@@ -182,8 +183,7 @@ class SideLayer(CopiedBlock):
         attended = local_attention(rotate(query.transpose(1, 2), cos_sin), keys, values).transpose(1, 2)
         if isinstance(self.memory, MemoryAttention):
             if self.memory.query is not None:
-                query = self.memory.query(normed).unflatten(-1, (self.heads, self.head_dim))
-                query = query if self.query_norm is None else self.query_norm(query)
+                query = per_head(normed, self.memory.query, self.query_norm, self.head_dim)
             found = self._found(query, memory, search, chunks)
             read, mass = self.memory(query, found)
             trace = LayerTrace(self.index, found.chunks, mass.detach())

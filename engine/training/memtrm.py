@@ -80,11 +80,7 @@ class MemTRM(nn.Module):
         entering: `H_m` (time, width).
         """
         layer = self.layers[0]
-        normed = layer.attention_norm(entering)
-        shape = (layer.kv_heads, layer.head_dim)
-        keys, values = layer.key(normed).unflatten(-1, shape), layer.value(normed).unflatten(-1, shape)
-        if layer.key_norm is not None:
-            keys = layer.key_norm(keys)
+        _, keys, values = layer.project(layer.attention_norm(entering))
         return {self.block: keys}, {self.block: values}
 
 
