@@ -74,6 +74,7 @@ class Backbone:
         self.placement = placement
         self._packs = packs
         self._once = threading.Lock()
+        self._writing: FewRows | None = None
         self.family = family_of(model.config.model_type)
         config = model.config
         self.blocks: int = config.num_hidden_layers
@@ -151,16 +152,13 @@ class Backbone:
     def _small_head(self) -> SixteenBits:
         return SixteenBits(self.head_weight.to(torch.float16))
 
-    @cached_property
     def _few_rows(self) -> FewRows | None:
-        """Return what writes token by token; None where the model is built otherwise."""
-        if not is_plain(self.model.config):
-            return None
+        """Return what writes token by token, made once; None where the model is built otherwise."""
         with self._once:  # packing takes seconds: not for two threads at once
-            if "_few_rows" in self.__dict__:
-                return self.__dict__["_few_rows"]
-            packs = self._packs() if self._packs is not None else {}
-            return FewRows(self.model, packs, partial(self.rotary, 0))
+            if self._writing is None and is_plain(self.model.config):
+                packs = self._packs() if self._packs is not None else {}
+                self._writing = FewRows(self.model, packs, partial(self.rotary, 0))
+            return self._writing
 
     def rotary(
         self, start: int, length: int, device: torch.device | None = None
@@ -195,7 +193,7 @@ class Backbone:
         """
         wanted = set(range(self.blocks + 1) if hidden is None else hidden) | set(memory_blocks)
         depth = self.blocks if cache is not None else max(wanted, default=0)
-        few = self._few_rows if cache is not None and self._are_few(ids, cache) else None
+        few = self._few_rows() if cache is not None and self._are_few(ids, cache) else None
         if few is not None:
             states = few(ids.to(self.device), cache, wanted)
         else:

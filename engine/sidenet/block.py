@@ -32,7 +32,8 @@ class CopiedBlock(nn.Module):
         names = ("attention_norm", "mlp_norm", "mlp")
         parts = {name: backbone.block_part(block, name) for name in names} | vars(backbone.projections(block))
         if shared:
-            self.__dict__.update(parts)
+            for name, part in parts.items():
+                object.__setattr__(self, name, part)  # behind the back of `nn.Module`, which would own it
             return
         for name, part in copy.deepcopy(parts).items():
             setattr(self, name, part)
