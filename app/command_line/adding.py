@@ -20,6 +20,9 @@ from ingest.errors import BadInput
 if TYPE_CHECKING:
     from engine.assistant import Assistant
     from engine.library import Library
+    from engine.making import Order
+    from engine.shelf.entry import Entry
+    from engine.shelf.jobs import Listener
     from ingest.gathering import Gathered
 
 WATCH_SECONDS = 2.0
@@ -96,7 +99,7 @@ class Adding:
         found, freed = editions.replace(self.library, former, edition)
         print(f"  {found} notes were found in it; the older edition is gone, {wording.size(freed)} freed")
 
-    def _named(self, outcome: Outcome):
+    def _named(self, outcome: Outcome) -> "Entry":
         """Give a new book the title and author that its collection tells; returns its entry."""
         file, entry = outcome.file, outcome.entry
         if entry.id in self.known or not (file.title or file.author):
@@ -203,7 +206,7 @@ def sendable(arguments: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(arguments), "model": model, "results": None, "function": None})
 
 
-def order_of(arguments: argparse.Namespace, file: "Gathered"):
+def order_of(arguments: argparse.Namespace, file: "Gathered") -> "Order":
     """Make of a file what travels to a machine that may not see it."""
     from engine.making import Order
 
@@ -236,8 +239,8 @@ def open_node(arguments: argparse.Namespace, address: str) -> None:
     _opened[:] = [opening.maker(arguments)]
 
 
-def on_node(order) -> None:
-    """Make the text and the bank of one file in a worker of a cluster."""
+def on_node(order: Any) -> None:
+    """Make the text and the bank of one file, an `Order`, in a worker of a cluster."""
     _opened[0].make(order)
 
 
@@ -246,7 +249,9 @@ def in_worker(arguments: argparse.Namespace, file: "Gathered") -> Outcome:
     return added(file, arguments, _opened[0], None)
 
 
-def added(file: "Gathered", arguments: argparse.Namespace, library: "Library", progress) -> Outcome:
+def added(
+    file: "Gathered", arguments: argparse.Namespace, library: "Library", progress: "Listener | None"
+) -> Outcome:
     """Add one file; what is wrong with it is an outcome too."""
     began = time.monotonic()
     if file.refusal:

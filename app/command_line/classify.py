@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.command_line import printing
 from app.command_line.arguments import add_json, add_model_arguments
@@ -17,6 +18,11 @@ from engine.demonstrations.files import writable
 from engine.demonstrations.settings import CHOICES, Settings
 from engine.errors import Failure
 from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from engine.demonstrations.demonstrations import Demonstrations
+    from engine.shelf.jobs import Job
+    from ingest.tables import Table
 
 OF_INPUT = ("column", "encoding")
 GOES_ON = "the same command goes on"
@@ -75,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.close()
 
 
-def demonstrations(arguments: argparse.Namespace):
+def demonstrations(arguments: argparse.Namespace) -> "Demonstrations":
     """Return the demonstration libraries over the user's data folder, with the table reader put in."""
     from engine.demonstrations.demonstrations import Demonstrations
     from ingest.apart import read_table
@@ -124,7 +130,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(memory=not arguments.no_memory, vote=not arguments.no_vote, **given)
 
 
-def _table(arguments: argparse.Namespace):
+def _table(arguments: argparse.Namespace) -> "Table | None":
     """Read the rows to classify first, None for one text: what is wrong there must not wait for a bank."""
     from ingest.apart import read_table
 
@@ -136,7 +142,7 @@ def _table(arguments: argparse.Namespace):
     return table
 
 
-def _one(demos, identifier: str, settings, arguments: argparse.Namespace) -> int:
+def _one(demos: "Demonstrations", identifier: str, settings: Settings, arguments: argparse.Namespace) -> int:
     found = demos.classify(identifier, arguments.text, settings)
     if arguments.json:
         printing.print_json(records.classification(found), arguments.results)
@@ -147,7 +153,14 @@ def _one(demos, identifier: str, settings, arguments: argparse.Namespace) -> int
     return 0
 
 
-def _file(demos, identifier: str, table, settings, arguments: argparse.Namespace, progress) -> int:
+def _file(
+    demos: "Demonstrations",
+    identifier: str,
+    table: "Table",
+    settings: Settings,
+    arguments: argparse.Namespace,
+    progress: printing.Progress,
+) -> int:
     began = time.monotonic()
     run, job = demos.start_run(identifier, table, arguments.column, settings)
     if run.done:
@@ -166,7 +179,7 @@ def _file(demos, identifier: str, table, settings, arguments: argparse.Namespace
     return 0
 
 
-def _require_done(job, name: str) -> None:
+def _require_done(job: "Job", name: str) -> None:
     """Raise Failure where another program ended the job: what there is of its labels is no result."""
     if job.state == "failed":
         raise Failure(f"{name}: {job.message}")

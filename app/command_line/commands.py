@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.command_line import adding, printing, reading, run_tests
 from app.command_line.arguments import (
@@ -45,6 +46,10 @@ from engine.arguments import MODEL, add_device_arguments, positive
 from engine.errors import Failure
 from engine.paths import PROGRAM
 from ingest.errors import BadInput
+
+if TYPE_CHECKING:
+    from ingest.document import Document
+    from ingest.tables import Table
 
 DESCRIPTION = "Read, ask and continue documents longer than any context window, on your own machine."
 DOCUMENT_HELP = "an id, an unambiguous start of one, a title, or a file (added first)"
@@ -192,14 +197,14 @@ def build_parser(chosen: str | None = None) -> Parser:
     return parser
 
 
-def parse_book(file: Path):
+def parse_book(file: Path) -> "Document":
     """Parse a book for a delegate: the engine knows no file format."""
     from ingest.apart import parse
 
     return parse(file)
 
 
-def parse_table(file: Path):
+def parse_table(file: Path) -> "Table":
     """Read a table of labelled examples for a delegate: the engine knows no file format."""
     from ingest.apart import read_table
 

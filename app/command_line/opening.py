@@ -16,6 +16,7 @@ from ingest.errors import BadInput
 
 if TYPE_CHECKING:
     from engine.assistant import Assistant
+    from engine.making import Maker
 
 # what is tried, trained or measured is as its own command line says, not as a reader likes it
 NOT_READING = {
@@ -112,7 +113,7 @@ def assistant(arguments: argparse.Namespace, prefix: str = "") -> "Assistant":
     return Assistant(Library(data_folder(), parse_file, recognise=recognise, **options))
 
 
-def maker(arguments: argparse.Namespace):
+def maker(arguments: argparse.Namespace) -> "Maker":
     """Return what makes texts and banks for the store, in a worker that has no shelf."""
     from engine.bank.store import Store
     from engine.making import Maker

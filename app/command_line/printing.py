@@ -6,9 +6,14 @@ Text of a document or of the model may hold control characters that would steer 
 
 import json
 import time
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from app.html.wording import plain, size
+
+if TYPE_CHECKING:
+    from engine.demonstrations.classifier import Classification
+    from engine.shelf.entry import Entry
+    from engine.shelf.jobs import Job
 
 QUOTE_LENGTH, BEFORE = 200, 60  # characters of a quote, and of what stands before the words meant
 REDRAW_SECONDS = 0.2
@@ -21,7 +26,7 @@ def print_json(result: dict, out: TextIO) -> None:
     out.flush()
 
 
-def added(entry, seconds: float) -> str:
+def added(entry: "Entry", seconds: float) -> str:
     """Write the line of a document just added: id, title, tokens, bank size, seconds."""
     return (
         f"{entry.id}  {plain(entry.title or 'untitled')}: {entry.tokens:,} tokens, "
@@ -61,7 +66,7 @@ def quote(text: str, first: int, last: int) -> str:
     return ("… " if begin else "") + kept
 
 
-def label_lines(found, most: int = 10, shown: int = 5) -> list[str]:
+def label_lines(found: "Classification", most: int = 10, shown: int = 5) -> list[str]:
     """Draw the probabilities as bars, the likeliest first, then list the demonstrations that were read."""
     ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])[:most]
     width = max(len(plain(label)) for label, _ in ranked)
@@ -88,7 +93,7 @@ class Progress:
         self.drawn = ("", -10.0)
         self.drawn_at = 0.0
 
-    def __call__(self, job) -> None:
+    def __call__(self, job: "Job") -> None:
         """Show a job (`.stage`, `.percentage` 0 to 100, `.seconds_left` or None)."""
         stage, percentage = self.drawn
         changed = job.stage != stage

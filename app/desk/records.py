@@ -1,13 +1,24 @@
 """Records: what the command line and the public events tell of a thing, as plain dictionaries for JSON."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-def entry(entry) -> dict:
+if TYPE_CHECKING:
+    from engine.answering.answer import Answer
+    from engine.cast.person import Cast
+    from engine.cast.story import Told
+    from engine.demonstrations.classifier import Classification
+    from engine.shelf.entry import Entry
+    from ingest.document import Document
+
+
+def entry(entry: "Entry") -> dict:
     """Describe a document of the shelf, for JSON."""
     names = ("id", "title", "author", "tokens", "bank_bytes", "state")
     return {name: getattr(entry, name) for name in names} | {"warnings": entry.warnings}
 
 
-def answer(answer) -> dict:
+def answer(answer: "Answer") -> dict:
     """Describe an answer, for JSON."""
     return {
         "answer": answer.text,
@@ -23,7 +34,7 @@ def answer(answer) -> dict:
     }
 
 
-def classification(found) -> dict:
+def classification(found: "Classification") -> dict:
     """Describe a label with its probabilities and the demonstrations behind it, for JSON."""
     return {
         "label": found.label,
@@ -37,7 +48,7 @@ def classification(found) -> dict:
     }
 
 
-def cast(document, cast, until: int) -> list[dict]:
+def cast(document: "Document", cast: "Cast", until: int) -> list[dict]:
     """Describe the figures of a document that were met before a character, for JSON."""
     return [
         {
@@ -56,7 +67,7 @@ def cast(document, cast, until: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def story(document, told) -> list[dict]:
+def story(document: "Document", told: "Iterable[Told]") -> list[dict]:
     """Describe the story so far, for JSON: chapters with their sentences."""
     names = document.chapter_names
     return [
@@ -66,7 +77,7 @@ def story(document, told) -> list[dict]:
     ]  # fmt: skip
 
 
-def terms(document, cast, until: int) -> list[dict]:
+def terms(document: "Document", cast: "Cast", until: int) -> list[dict]:
     """Describe the terms that were explained before a character, for JSON."""
     return [
         {"term": one.word, "explained": sentence(document, (one.start, one.end))}
@@ -74,7 +85,7 @@ def terms(document, cast, until: int) -> list[dict]:
     ]
 
 
-def dates(document, cast, until: int) -> list[dict]:
+def dates(document: "Document", cast: "Cast", until: int) -> list[dict]:
     """Describe the dates that were named before a character, for JSON."""
     return [
         {"date": one.words} | dict(zip(("year", "month", "day"), one.when, strict=True))
@@ -83,7 +94,7 @@ def dates(document, cast, until: int) -> list[dict]:
     ]  # fmt: skip
 
 
-def sentence(document, span: tuple[int, int] | None) -> dict | None:
+def sentence(document: "Document", span: tuple[int, int] | None) -> dict | None:
     """Describe a stretch of a document with its text and place, for JSON; None for none."""
     if span is None:
         return None

@@ -22,6 +22,7 @@ from app.desk.uploads import discard, inside
 from app.desk.visit import Visit
 from app.html import wording
 from app.tabs.frame import visit_of
+from engine.answering.answer import AnswerEvent
 from engine.errors import Failure
 from ingest.errors import BadInput
 
@@ -130,7 +131,7 @@ def declare(desk: Desk) -> None:
         visit = visit_of(desk, request)
         identifier = named(document, visit)
 
-        def start(stop: Event):
+        def start(stop: Event) -> Iterator[AnswerEvent]:
             return visit.assistant.ask(
                 identifier, question, until=until or None, within=within or None, stop=stop
             )
@@ -159,7 +160,7 @@ def declare(desk: Desk) -> None:
             visit.check_tokens(tokens)
         identifier = named(document, visit)
 
-        def start(stop: Event):
+        def start(stop: Event) -> Iterator[AnswerEvent]:
             return visit.assistant.continue_(
                 identifier,
                 at=at or None,

@@ -6,6 +6,7 @@ as encoding, files and measurements go on at the server.
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
@@ -78,7 +79,7 @@ class DemonstrationsTab:
         for form in (self.importing, self.text, self.file, self.measure, self.examples, self.task):
             form.wire(self)
 
-    def downloaded(self, event) -> None:
+    def downloaded(self, event: Any) -> None:
         """Begin the download that an event prepared."""
         event.success(None, js=CLICK_DOWNLOAD, api_visibility="private")
 

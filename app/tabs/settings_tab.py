@@ -1,5 +1,8 @@
 """Settings tab: which model, what lies where, how much room is left; in words."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import gradio as gr
 
 from app.desk import doctor, uploads
@@ -10,6 +13,9 @@ from app.tabs.frame import HIDDEN, PANE
 from app.tabs.machine_form import MachineForm
 from engine.paths import PROGRAM
 from engine.shelf.shelf import folder_bytes
+
+if TYPE_CHECKING:
+    from engine.sidenet.sidenet import SideNet
 
 KEYS = (
     "While reading: → or n a window on, ← or p back, / search. Click a paragraph to choose it. In an "
@@ -107,7 +113,7 @@ def state(desk: Desk) -> list[tuple[str, str]]:
     return rows
 
 
-def memory_words(is_adapted: bool, sidenet) -> str:
+def memory_words(is_adapted: bool, sidenet: "SideNet") -> str:
     """Say whether a model has learned to use its memory; `doctor` tells of checkpoints and layers."""
     if not is_adapted:
         return (
@@ -128,7 +134,7 @@ def _named(check: doctor.Check) -> str:
     return " -> ".join(filter(None, (check.detail, check.advice)))
 
 
-def _size(path) -> int:
+def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 

@@ -208,7 +208,16 @@ class BankWriter:
             self._files["spans"].seek(self._manifest.size("spans") - 8)
             self._last_span = _pair(np.frombuffer(self._files["spans"].read(8), "<u4"))
 
-    def _rows(self, token_ids, spans, keys, values, hidden, breaks=(), states=None) -> dict[str, np.ndarray]:
+    def _rows(
+        self,
+        token_ids: Sequence[int] | np.ndarray | Tensor,
+        spans: Sequence[tuple[int, int]] | np.ndarray,
+        keys: Mapping[int, Tensor],
+        values: Mapping[int, Tensor],
+        hidden: Tensor | None,
+        breaks: Sequence[int] = (),
+        states: Tensor | None = None,
+    ) -> dict[str, np.ndarray]:
         """Return the new rows of every array, in the dtype of its file."""
         layout, head = self.layout, (self.layout.kv_heads, self.layout.head_dim)
         ids = np.asarray(token_ids)
@@ -253,7 +262,7 @@ class BankWriter:
             rows["segment_starts"] = np.array([self.tokens], "<u4")
         return {spec.name: np.ascontiguousarray(rows[spec.name]) for spec in layout.arrays}
 
-    def _checked_spans(self, spans, time: int) -> np.ndarray:
+    def _checked_spans(self, spans: Sequence[tuple[int, int]] | np.ndarray, time: int) -> np.ndarray:
         array = np.asarray(spans, dtype=np.int64)
         if array.shape != (time, 2):
             raise BadInput(f"spans have shape {array.shape}, not ({time}, 2)")

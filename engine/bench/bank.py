@@ -8,6 +8,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -164,6 +165,6 @@ def resident() -> dict[str, float]:
     return dict.fromkeys(("peak", "own", "mapped"), peak)
 
 
-def _in_a_process(call, *arguments: object) -> dict[str, float]:
+def _in_a_process(call: Callable[..., dict[str, float]], *arguments: object) -> dict[str, float]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(call, *arguments).result()

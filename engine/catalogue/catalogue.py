@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -284,7 +285,7 @@ class Catalogue:
                     path.unlink()
 
     @staticmethod
-    def _about(db: sqlite3.Connection, name: str, default):
+    def _about(db: sqlite3.Connection, name: str, default: Any) -> Any:
         row = db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         return default if row is None else json.loads(row[0])
 

@@ -11,7 +11,7 @@ import csv
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -269,7 +269,7 @@ def one_text(subject: Subject, sidenet: SideNet, shots: int, size: int) -> dict[
     return {name: float(np.median(part)) for name, part in times.items()}
 
 
-def _telling(name: str, began: float):
+def _telling(name: str, began: float) -> Callable[[int, int], None]:
     told = [0]
 
     def tell(done: int, total: int) -> None:

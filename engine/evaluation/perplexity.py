@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -199,7 +200,7 @@ def book_lengths(arguments: argparse.Namespace, backbone: Backbone) -> dict[str,
     for file, (name, text) in zip(files, texts.items(), strict=True):
         content = hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
 
-        def count(text=text) -> int:
+        def count(text: Callable[[], str] = text) -> int:
             return sum(len(piece) for piece in segments(text(), backbone.tokenizer, PAGE))
 
         lengths[name] = kept.get(f"{backbone.tokenizer_hash} {content}", count)

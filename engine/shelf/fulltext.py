@@ -360,7 +360,7 @@ def _count_named(db: sqlite3.Connection, stem: Stem, name: str, part: _Part) -> 
     return _one(db, sql, stem.text, part.first, part.last, name, name.upper())
 
 
-def _weigher(parts: list[_Part], found: Iterable[Counts]):
+def _weigher(parts: list[_Part], found: Iterable[Counts]) -> Callable[[Counts, int], float]:
     """Make the scoring function of one search; its statistics are of the searched rows of all documents."""
     rows = sum(part.rows for part in parts)
     mean_length = sum(part.words for part in parts) / max(1, rows) or 1.0

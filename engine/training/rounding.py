@@ -7,7 +7,7 @@ It is GPTQ (arXiv 2210.17323). A run that begins with numbers of four bits moves
 the nearest, all but a few go back to where they were, and what was learned is lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from tokenizers import Encoding
@@ -47,7 +47,7 @@ def second_moments(
     """Return X Xᵀ (columns, columns) of what enters each matrix while rows are read, a mean over tokens."""
     sums = {name: torch.zeros(part.in_features, part.in_features) for name, part in matrices.items()}
 
-    def adding(name: str):
+    def adding(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def add(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             x = inputs[0].flatten(0, 1).float()
             with torch.autocast("cpu", enabled=False):  # a sum in bfloat16 has no inverse

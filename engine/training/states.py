@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -110,7 +111,7 @@ class StateStore:
         if ids:
             yield ids, pieces
 
-    def _write(self, data, log, rows: list[list[int]], pieces: list[list]) -> None:
+    def _write(self, data: BinaryIO, log: BinaryIO, rows: list[list[int]], pieces: list[list]) -> None:
         longest = max(map(len, rows))
         padded = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
         with torch.autocast("cpu", self.precision, enabled=self.precision != torch.float32):
