@@ -69,12 +69,20 @@ def imports(source: str, package: str) -> set[str]:
             module = ".".join([*above, *([node.module] if node.module else [])])
             found.add(module)
             found.update(f"{module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            found.update(one.value for one in node.args[:1] if isinstance(one, ast.Constant))
     return found
+
+
+def dotted(source: str) -> set[str]:
+    """Strings of a source that look like modules: what it may import later."""
+    strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    return {one for one in strings if isinstance(one, str) and re.fullmatch(r"[a-z_]+(\.\w+)+\.?", one)}
 
 
 def wrong_imports(package: str, source: str, inside: str) -> set[str]:
     """Imports that go against app -> engine -> ingest, of a source in the sub-package `inside`."""
-    found = imports(source, inside)
+    found = imports(source, inside) | dotted(source)
     wrong = {name for name in found if name.partition(".")[0] in FORBIDDEN[package]}
     if package == "engine":
         from_ingest = {name for name in found if name.partition(".")[0] == "ingest" and name != "ingest"}
@@ -104,6 +112,14 @@ DIRECTIONS = [
     ("engine", "from ..errors import Failure", set()),
     ("app", "from engine.paths import Paths\nfrom ingest.parse import parse", set()),
     ("app", "import torch", {"torch"}),
+    ("app", "from torch import *", {"torch", "torch.*"}),
+    ("app", "importlib.import_module('torch')", {"torch"}),
+    ("app", "LATER = 'torch.nn'", {"torch.nn"}),
+    ("engine", "import_module('app')", {"app"}),
+    ("engine", "ROWS = {'parse': 'ingest.parse'}", {"ingest.parse"}),
+    ("engine", "import_module(f'app.desk.{name}')", {"app.desk."}),
+    ("ingest", "PLACE = 'engine.paths'", {"engine.paths"}),
+    ("ingest", "'engine of a train', 'readme.txt'", set()),
 ]
 
 
@@ -130,10 +146,13 @@ APP = {name: path for name, path in MODULES.items() if name.startswith("app.")}
 
 
 def named_modules(source: str, package: str) -> set[str]:
-    """The project's modules that a source imports, or names in a string to import them later."""
-    names = imports(source, package)
-    names.update(node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant))
-    return names & MODULES.keys()
+    """The project's modules that a source imports, or a whole package of them, or names in a string."""
+    names = imports(source, package) | dotted(source)
+    whole = {name.rstrip("*") for name in names if name.endswith((".*", "."))}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            whole.update(f"{alias.name}." for alias in node.names)
+    return {name for name in MODULES if name in names or name.startswith(tuple(whole))}
 
 
 def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
@@ -167,6 +186,26 @@ def test_a_room_imports_from_the_rooms_below_it_only(module):
     assert room in WITH_GRADIO or not gradio
 
 
+OUTSIDE = {"open", "read_text", "read_bytes", "write_text", "iterdir", "glob", "stat", "exists", "is_file",
+           "time", "monotonic", "perf_counter", "now", "today", "sleep", "getenv", "random"}  # fmt: skip
+CLOCKS = {("app.html.shelf_html", "time")}  # where it is not told what time it is
+
+
+def outside(source: str) -> set[str]:
+    """Calls of a source that may look at a file, the clock or chance, by the last word of their names."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return {ast.unparse(call.func).rpartition(".")[2] for call in calls} & OUTSIDE
+
+
+def test_what_writes_html_looks_at_nothing_else():
+    sources = {name: path for name, path in APP.items() if name.startswith("app.html.")}
+    found = {(name, call) for name, path in sources.items() for call in outside(path.read_text("utf-8"))}
+    assert found == CLOCKS
+    assert outside("(ASSETS / 'a.css').read_text(); time.time(); words.title(); open('a')") == {
+        "read_text", "time", "open"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_modules_import_each_other_in_a_circle(package):
     """Wherever in a module it is imported: at its top, in a function, or for types only."""
@@ -180,6 +219,10 @@ def test_a_circle_would_be_seen():
     assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
     assert named_modules("def f():\n    from app.html import markup", "app.desk") == {"app.html.markup"}
     assert named_modules("PAGE = 'app.page.page'", "app.html") == {"app.page.page"}
+    desk = {name for name in APP if name.startswith("app.desk.")}
+    for whole in ("from app.desk import *", "import app.desk", "import_module(f'app.desk.{name}')"):
+        assert named_modules(whole, "app.html") == desk
+    assert named_modules("import app.desk.desk", "app.html") == {"app.desk.desk"}
 
 
 @pytest.mark.parametrize("package", [*PACKAGES, *(f"app/{room}" for room in ROOMS)])

@@ -78,6 +78,7 @@ def search(
 def read(assistant: Any, stop: Event | None, *, document: str, at: str | None, html: bool) -> Iterator[dict]:
     """Yield the text of a document, or of the leaf that a place stands on; or that as a page of HTML."""
     from app.html import leaves
+    from engine.paths import ASSETS
     from ingest.position import find_start
 
     library = assistant.library
@@ -89,7 +90,8 @@ def read(assistant: Any, stop: Event | None, *, document: str, at: str | None, h
         start, end = leaf.start, leaf.end
     if html:
         pictures = library.paths.pictures(entry.id).as_uri() + "/"
-        yield {"html": leaves.page_html(text, start, end, pictures)}
+        style = (ASSETS / "style.css").read_text(encoding="utf-8")
+        yield {"html": leaves.page_html(text, start, end, pictures, style)}
         return
     words = text.text[start:end].strip("\n")
     yield {"place": str(text.place(start)), "start": start, "end": end, "text": words}

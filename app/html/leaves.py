@@ -12,7 +12,6 @@ from itertools import islice
 from app.html import form, markup
 from app.html.markup import Html
 from app.html.spans import Span, flat
-from engine.paths import ASSETS
 from ingest.document import Document
 
 LEAF = 8_000
@@ -162,9 +161,8 @@ def _printed_page(document: Document, start: int, shown: Shown) -> Html:
     )
 
 
-def page_html(document: Document, start: int, end: int, pictures: str) -> Html:
-    """Write the leaves that begin in [start, end) as a page that stands alone, with our style sheet in it."""
-    style = (ASSETS / "style.css").read_text(encoding="utf-8")
+def page_html(document: Document, start: int, end: int, pictures: str, style: str) -> Html:
+    """Write the leaves that begin in [start, end) as a page that stands alone, with a style sheet in it."""
     starts = leaf_starts(document)
     shown = Shown(pictures=pictures)
     numbers = [number for number, at in enumerate(starts) if start <= at < max(end, start + 1)]
