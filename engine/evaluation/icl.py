@@ -8,7 +8,6 @@ one seed share shots and test texts, and the backbone reads each text once for a
 
 import argparse
 import csv
-import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -37,6 +36,7 @@ from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.evaluation.icl_squad import squad
 from engine.evaluation.kept import bank_folder
+from engine.evaluation.report import table, tell
 from engine.filling import bank_layout
 from engine.paths import Paths
 from engine.sidenet.checkpoint import sidenet_for
@@ -362,6 +362,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(text)
     if arguments.squad is not None:
         found = squad(arguments.squad, arguments.squad_questions, cache, backbone, sidenet)
-        (arguments.out / "icl-squad.json").write_text(json.dumps(found, indent=2) + "\n")
-        print(json.dumps(found))
+        rows = [(name, f"{value:.3g}") for name, value in found.items()]
+        tell(arguments.out, "icl-squad", table(("SQuAD", "value:"), rows), found)
     return 0

@@ -125,9 +125,12 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
     }
 
 
-def fitted(asked: Sequence[Asked]) -> Calibration:
+def fitted(asked: Sequence[Asked], before: Calibration) -> Calibration:
     """Fit the calibration to questions asked: logistic regression over those that were read for, then the
-    threshold that keeps both wrong answers and invented ones within bounds, and right ones ahead."""
+    threshold that keeps both wrong answers and invented ones within bounds, and right ones ahead.
+
+    before: the one they were asked with; its weight of ranks is in the scores, and stays as it is.
+    """
     read = [one for one in asked if one.score > 0]
     features = torch.tensor([[1.0, logit(one.score), logit(ahead(one.score, one.second))] for one in read])
     right = torch.tensor([float(one.best_right and one.answerable) for one in read])
@@ -143,7 +146,7 @@ def fitted(asked: Sequence[Asked]) -> Calibration:
 
     optimiser.step(loss)
     offset, slope, margin = (round(value, 4) for value in weights.tolist())
-    calibration = Calibration(offset, slope, margin)  # scores hold the weight of ranks already
+    calibration = replace(before, offset=offset, slope=slope, margin=margin)
     return replace(calibration, least=threshold(asked, calibration))
 
 
@@ -211,10 +214,12 @@ def run(arguments: argparse.Namespace) -> int:
             if folder is None or library.model.reader is None:
                 raise Failure("there are no reading layers to calibrate; train some with train-reader")
             if (reranker := library.model.reranker) is None:
-                keep_calibration(folder, fitted(asked))
+                made = fitted(asked, library.model.reader.calibration)
+                keep_calibration(folder, made)
             else:
-                keep_config(folder, replace(reranker.config, calibration=fitted(asked)))
-            print(f"calibration kept in {folder}: {fitted(asked)}")
+                made = fitted(asked, reranker.config.calibration)
+                keep_config(folder, replace(reranker.config, calibration=made))
+            print(f"calibration kept in {folder}: {made}")
     values = summary(asked)
     results = {"summary": values, "questions": [asdict(one) for one in asked]}
     tell(arguments.out, "readers", markdown(arguments.questions.stem, values, asked), results)

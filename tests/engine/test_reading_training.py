@@ -278,7 +278,9 @@ class TestReaders:
             asked(0.02 + n / 90, False) for n in range(20)
         ]
         found += [asked(0.03 + n / 90, False, answerable=False) for n in range(10)]
-        calibration = readers.fitted(found)
+        before = Calibration(offset=9.0, rank=0.7, least=0.99, least_told=0.2)
+        calibration = readers.fitted(found, before)
+        assert (calibration.rank, calibration.least_told) == (0.7, 0.2)  # of which nothing was asked
         sure = [calibration.confidence(one.score, one.second) for one in found]
         assert min(sure[:20]) > max(sure[20:])
         said = [one for one, chance in zip(found, sure, strict=True) if chance >= calibration.least]
