@@ -1,6 +1,7 @@
 """Visit: one reader at the page: what they see of the shelf, may change on it, and where they read and talk.
 
-Who it is stands here once, so that no check can be forgotten: a shelf without its reader cannot be asked.
+Who it is stands here once: what shows or changes the shelf for a reader at the page goes through their visit,
+which knows what is theirs. The shelf itself, which the desk holds, asks nobody who they are.
 """
 
 import re
