@@ -12,6 +12,7 @@ from app.command_line import (
     bench_tour,
 )
 from engine.bench import command
+from engine.subcommands import run_subcommand
 
 SOAK = "questions, uploads and removals by several visitors, the program killed at random moments"
 ADDING = "many files added by one process, by several, by a cluster: tokens a second"
@@ -40,6 +41,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         made.set_defaults(run_chosen=module.run)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the chosen benchmark; returns its exit code."""
-    return command.run(arguments)
+run = run_subcommand

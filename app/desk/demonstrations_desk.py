@@ -23,6 +23,7 @@ from engine.demonstrations.classifier import Classification
 from engine.demonstrations.demonstrations import ENCODE
 from engine.demonstrations.heldout import HeldOut
 from engine.demonstrations.importing import Row
+from engine.demonstrations.ready import ReadyLibrary, ready_libraries
 from engine.demonstrations.runs import Run, RunResult
 from engine.demonstrations.settings import Settings
 from engine.demonstrations.store import DemonstrationLibrary
@@ -56,17 +57,17 @@ class DemonstrationsDesk:
         """Tell state, encoded examples and size on disk of a library."""
         return replace(self.libraries.facts(library), is_fixed=not self.may_change(library))
 
-    def ready(self) -> list:
+    def ready(self) -> list[ReadyLibrary]:
         """List the libraries that come with the program and are not in the list yet."""
         if self.desk.read_only:
             return []
         there = {folded(one.name) for one in self.store.libraries()}
-        return [one for one in self.demos.ready_libraries() if folded(one.name) not in there]
+        return [one for one in ready_libraries() if folded(one.name) not in there]
 
     def install(self, name: str) -> DemonstrationLibrary:
         """Import a library that comes with the program, by its file's name, and begin to encode it."""
         self.desk.changeable()
-        for one in self.demos.ready_libraries():
+        for one in ready_libraries():
             if one.path.name == name:
                 library = self.demos.install(one)
                 self.encode(library.id)

@@ -24,6 +24,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> Rows:
     return add_subcommands(parser, "engine.bench", BENCHES)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the chosen benchmark; returns its exit code."""
-    return run_subcommand(arguments)
+run = run_subcommand

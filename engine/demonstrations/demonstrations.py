@@ -103,10 +103,6 @@ class Demonstrations:
             previewed.require_whole()
         return self.store.add(identifier, previewed.rows)
 
-    def ready_libraries(self) -> list[ReadyLibrary]:
-        """List the libraries that come with the program."""
-        return ready_libraries()
-
     def install(self, ready: ReadyLibrary) -> DemonstrationLibrary:
         """Import a library that comes with the program, or return the one that is there."""
         for one in self.store.libraries():
@@ -129,7 +125,7 @@ class Demonstrations:
             return library_of_file(self.store, self.read_table, path, say, encoding)
         if encoding is not None:
             raise BadInput(f"{words} is no file: an encoding is of a file of examples; leave it out")
-        ready_made = self.ready_libraries()
+        ready_made = ready_libraries()
         try:
             return self.store.find(words, [one.name for one in ready_made])
         except BadInput:

@@ -160,9 +160,7 @@ def draw(curves: dict[str, list[Point]], picture: Path, least: float) -> None:
         axis.legend()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    add_haystack_arguments(parser)
+add_arguments = add_haystack_arguments
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -29,6 +29,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_subcommands(parser, "engine.evaluation", EVALUATIONS)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the chosen evaluation; returns its exit code."""
-    return run_subcommand(arguments)
+run = run_subcommand
