@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from ingest.cleaning import one_line
+from ingest.cleaning import layout, one_line
 from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.form import Block
+from ingest.form import Block, Piece
 from ingest.limits import Limits, check_nesting
 from ingest.manuscript import Manuscript
 from ingest.parsers.html import write_blocks
@@ -17,7 +17,10 @@ NAME = "fb2"
 
 _DEEPEST_LEVEL = 6
 _LINES = frozenset(["p", "v", "subtitle", "text-author", "date"])
+_INLINE = frozenset(["a", "code", "emphasis", "strikethrough", "strong", "style", "sub", "sup"])
 _SKIP = frozenset(["image", "binary", "empty-line", "description", "stylesheet"])
+_APART = _LINES | {"empty-line"}  # whose words are never those of their neighbour
+_PART, _WORDS, _CODE = "part", "words", "code"
 _NOTE_BODIES = frozenset(["notes", "comments", "footnotes"])
 _OPENING, _CLOSING = b"<binary", b"</binary>"
 
@@ -89,8 +92,11 @@ class _Reader:
         """Read the blocks of a body, a section or a part of one. Raises BadInput where it nests too deep."""
         check_nesting("sections", level, self.limits)
         found: list[Block] = []
-        for child in element:
-            name = local_name(child)
+        for kind, run in _runs(element):
+            if kind != _PART:
+                found += self._with_notes(self._code(run) if kind == _CODE else Block(self._words(run)))
+                continue
+            child, name = run[0], local_name(run[0])
             if name == "title":
                 depth = 0 if local_name(element) == "poem" else min(level, _DEEPEST_LEVEL)
                 found += self._with_notes(Block(self._title(child), depth))
@@ -98,11 +104,19 @@ class _Reader:
                 found += self._with_notes(Block(self._line(child)))
             elif name == "stanza":
                 found += self._with_notes(Block("\n".join(map(self._line, _lines(child)))))
-            elif name == "table":
+            elif name == "table" and any(len(_cells(row)) > 1 for row in child.iter("{*}tr")):
                 found += self._with_notes(Block("\n".join(map(self._row, child.iter("{*}tr")))))
-            elif name and name not in _SKIP and not self._is_written(child):
+            elif name not in _SKIP and not self._is_written(child):
                 found += self.section(child, level + 1)
         return found
+
+    def _code(self, run: list) -> Block:
+        """Make one block of lines of code, of which each is a paragraph."""
+        lines = ["".join(line.itertext()).strip("\n") for line in run if not isinstance(line, str)]
+        if len(lines) == 1:
+            return Block(self._words(run))
+        text = layout("\n".join(lines))
+        return Block(text, keep_layout=True, form=[Piece("code", 0, len(text))])
 
     def _is_written(self, element) -> bool:
         identity = element.get("id")
@@ -123,22 +137,23 @@ class _Reader:
         return joined
 
     def _row(self, row) -> str:
-        return " | ".join(
-            filter(None, (self._line(cell) for cell in row if local_name(cell) in ("td", "th")))
-        )
+        return " | ".join(filter(None, map(self._line, _cells(row))))
 
     def _line(self, element) -> str:
-        """Read the words of a paragraph on one line, references to notes as "[1]"."""
+        """Read the words of a paragraph on one line."""
+        return self._words(_pieces(element))
+
+    def _words(self, run: list) -> str:
+        """Read texts and elements on one line, references to notes as "[1]"."""
         parts: list[str] = []
-        stack: list = [element]
+        stack = list(reversed(run))
         while stack:
             item = stack.pop()
             if isinstance(item, str):
                 parts.append(item)
                 continue
             name = local_name(item)
-            if item is not element and item.tail:
-                stack.append(item.tail)
+            parts.append(apart := " " if name in _APART else "")
             if name == "" or name in _SKIP:
                 continue
             target = value(item, "href").removeprefix("#") if name == "a" else ""
@@ -150,9 +165,7 @@ class _Reader:
             if sign is not None:
                 parts.append(sign)
                 continue
-            for child in reversed(item):
-                stack.append(child)
-            stack.append(item.text or "")
+            stack += [apart, *reversed(_pieces(item))]
         return one_line("".join(parts))
 
     def _mark(self, element, target: str) -> str:
@@ -169,6 +182,58 @@ class _Reader:
             lines = [line for line in map(self._line, _note_lines(self.notes[identity])) if line]
             found += [Block(f"[{mark}] {line}" if at == 0 else line) for at, line in enumerate(lines)]
         return found
+
+
+def _runs(element) -> Iterator[tuple[str, list]]:
+    """Split what an element holds into runs: loose words, lines of code; each other part is one by itself."""
+    run: list = []
+    before = ""
+    for piece in _pieces(element):
+        kind = _kind(piece)
+        if run and kind and (kind != before or _is_link(piece) and _is_link(run[-1])):
+            yield before, run
+            run = []
+        if kind == _PART:
+            yield kind, [piece]
+        elif kind or run:
+            run.append(piece)
+        before = kind or before
+    if run:
+        yield before, run
+
+
+def _pieces(element) -> list:
+    """List the texts and the elements right inside an element, in order."""
+    found = [element.text]
+    for child in element:
+        found += [child, child.tail]
+    return [piece for piece in found if piece is not None and len(piece) + (not isinstance(piece, str))]
+
+
+def _kind(piece) -> str:
+    """Name the kind of run that a piece belongs to; "" for what belongs to any."""
+    if isinstance(piece, str):
+        return _WORDS if piece.strip() else ""
+    name = local_name(piece)
+    if name in ("", "image"):
+        return ""
+    return _CODE if _is_code(piece) else _WORDS if name in _INLINE else _PART
+
+
+def _is_link(piece) -> bool:
+    return not isinstance(piece, str) and local_name(piece) == "a"
+
+
+def _is_code(element) -> bool:
+    """Tell a paragraph that holds code and nothing else."""
+    inside = element[0] if local_name(element) == "p" and len(element) == 1 else None
+    if inside is None or local_name(inside) != "code":
+        return False
+    return not ((element.text or "") + (inside.tail or "")).strip()
+
+
+def _cells(row) -> list:
+    return [cell for cell in row if local_name(cell) in ("td", "th")]
 
 
 def _lines(element) -> Iterator:

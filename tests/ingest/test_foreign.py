@@ -1,0 +1,39 @@
+"""What other programs write in their own way: a small file each, and the text that must come of it."""
+
+import pytest
+
+from tests.ingest.test_formats import fb2, read
+
+LOOSE = fb2(
+    "<body><section><a l:href='x'>One</a><a l:href='y'>Two</a><p>Rye.</p>The <code>mill</code> turns"
+    "<p>and</p>stands.<code>E = mc^2</code></section><section>Alone.</section></body>"
+)
+CODE = "<p><code>if rye:</code></p>\n<p><code>    grind()</code></p><p><code/></p><p><code>stop()</code></p>"
+CODE_TEXT = "if rye:\n    grind()\nstop()"
+READ = [
+    ("loose.fb2", LOOSE, "One\n\nTwo\n\nRye.\n\nThe mill turns\n\nand\n\nstands.E = mc^2\n\nAlone."),
+    ("code.fb2", fb2(f"<body><p>So:</p>{CODE}<p>Rye.</p></body>"), f"So:\n\n{CODE_TEXT}\n\nRye."),
+    (
+        "boxed.fb2",
+        fb2(f"<body><table><tr><td><empty-line/>{CODE}<empty-line/></td></tr></table></body>"),
+        CODE_TEXT,
+    ),
+    (
+        "cells.fb2",
+        fb2("<body><table><tr><td>a</td><td><p>One.</p><p>Two.</p></td></tr></table></body>"),
+        "a | One. Two.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "text"), READ, ids=[row[0] for row in READ])
+def test_all_of_it_is_read(tmp_path, name, data, text):
+    document = read(tmp_path, name, data)
+    assert (document.text, document.warnings) == (text, ())
+
+
+@pytest.mark.parametrize("name", ["code.fb2", "boxed.fb2"])
+def test_code_is_told_from_prose(tmp_path, name):
+    document = read(tmp_path, name, next(data for file, data, _ in READ if file == name))
+    code = [document.text[one.start : one.end] for one in document.spans if one.kind == "code"]
+    assert code == [CODE_TEXT]
