@@ -27,6 +27,7 @@ from ingest.tree import (
     choose_cases,
     is_controls,
     is_hidden,
+    is_permalink,
     local_name,
     plain_text,
     raised_sign,
@@ -146,7 +147,7 @@ class _Walk:
             return True
         if types & PAGE_BREAKS:
             self._page(page_label(element) or self.book.labels.get(element.get("id") or "", ""))
-        elif not types & _BACK_LINKS:
+        elif not types & _BACK_LINKS and not is_permalink(element):
             return False
         self._anchor(element)
         return True

@@ -9,6 +9,7 @@ import html.entities
 import re
 from collections.abc import Collection
 from functools import lru_cache
+from itertools import islice
 
 from lxml import etree
 
@@ -63,6 +64,13 @@ PAGE_BREAKS = frozenset(["pagebreak", "doc-pagebreak"])
 _CONTROLS = frozenset(["button", "input", "select", "textarea"])
 _FORM_LETTERS = 200  # more of them are not labels
 _SIGN_PARTS = 4  # elements in a raised sign; pieces of text before it that are looked at
+# what makers of manuals set behind a heading, for its address to be copied; Font Awesome has a chain at F0C1
+_PERMALINK_SIGNS = frozenset(["¶", "#", "§", "🔗", "⚓", "∞", "\uf0c1", "\uf0c6"])
+_PERMALINK = re.compile(
+    r"(?:^|\s)(?:(?:header|heading|hash|anchorjs|perma|self|direct|anchor)-?link|(?:header-|doc-)?anchor)(?=\s|$)",
+    re.IGNORECASE,
+)
+_HEADING_NAMES = frozenset(f"h{level}" for level in range(1, 7))
 _NO_TYPES: frozenset[str] = frozenset()
 
 
@@ -216,6 +224,19 @@ def is_hidden(element) -> bool:
     return element.get("hidden") is not None or _HIDDEN.search(element.get("style", "")) is not None
 
 
+def is_permalink(element) -> bool:
+    """Tell a link that is only a sign, for the address of the heading or the paragraph that it stands in."""
+    if local_name(element) != "a" or "#" not in element.get("href", ""):
+        return False
+    parts = list(islice(element.iter(), _SIGN_PARTS))
+    if len(parts) == _SIGN_PARTS or "".join(element.itertext()).strip() not in _PERMALINK_SIGNS:
+        return False
+    around = islice(element.iterancestors(), _SIGN_PARTS)
+    return _PERMALINK.search(element.get("class", "")) is not None or (
+        element.get("href", "").startswith("#") and any(local_name(item) in _HEADING_NAMES for item in around)
+    )
+
+
 def raised_sign(element, before: list[str]) -> str | None:
     """Return what a <sup> adds to the text before it; None for other elements, or one that holds more."""
     if local_name(element) != "sup" or len(element) > _SIGN_PARTS or element.find(".//{*}sup") is not None:
@@ -244,7 +265,8 @@ def plain_text(element, without: Collection[str] = ()) -> str:
         if event == "start":
             name = local_name(item)
             is_left_out = name in without and item is not element
-            if is_left_out or name in SKIP or is_hidden(item) or semantic_types(item) & PAGE_BREAKS:
+            is_mark = is_permalink(item) or semantic_types(item) & PAGE_BREAKS
+            if is_left_out or name in SKIP or is_hidden(item) or is_mark:
                 walk.skip_subtree()
                 continue
             if name in BLOCKS or name == "br":

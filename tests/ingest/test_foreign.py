@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.ingest.build import page
 from tests.ingest.test_formats import fb2, read
 
 LOOSE = fb2(
@@ -24,6 +25,21 @@ READ = [
         "a | One. Two.",
     ),
 ]
+
+SIGNED = page(
+    "<body><section id='b'><h1>Tutorial<a class='headerlink' href='#b' title='Permalink'>¶</a></h1>"
+    "<h2>Mills <span><a class='mark' href='#mills' id='mills'>#</a></span></h2><h2>Rye<a href='#'>🔗</a></h2>"
+    "<dl><dt>f(x)<a class='headerlink' href='#f'>\uf0c1</a></dt><dd>See <a href='#mills'>it</a>, "
+    "<a href='#b'>§</a> 2.</dd></dl><table><tr><th>a</th><th>b<a class='hash-link' href='#t'>#</a></th></tr>"
+    "<tr><td>c</td><td>d</td></tr></table></section></body>"
+)
+
+
+def test_a_sign_for_the_address_of_a_heading_is_no_word_of_it(tmp_path):
+    document = read(tmp_path, "a.html", SIGNED.encode())
+    assert document.text == "Tutorial\n\nMills\n\nRye\n\nf(x)\n\nSee it, § 2.\n\na | b\nc | d"
+    assert document.title == "Tutorial"
+    assert [one.value for one in document.spans if one.kind == "link"][0] == document.text.index("Mills")
 
 
 @pytest.mark.parametrize(("name", "data", "text"), READ, ids=[row[0] for row in READ])
