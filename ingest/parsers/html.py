@@ -23,7 +23,12 @@ LEFT_OUT = "menus, forms, footers, licences and what the page hides"
 
 _SUFFIXES = (".html", ".htm", ".xhtml", ".svg")
 _OPENING = re.compile(r"<(?:!doctype\s{1,9}html|html|head|body|svg)\b", re.IGNORECASE)
-_TAG = re.compile(r"<(?:p|div|body|h[1-6]|br|table|span|a|ul)[\s/>]", re.IGNORECASE)
+# what a piece of a page has, where its name says that it is one
+_TAG = re.compile(
+    r"<(?:p|div|body|h[1-6r]|br|table|span|[abisu]|[duo]l|d[dt]|li|pre|su[bp]|em|strong|tt|code|font|img|center|"
+    r"blockquote|section|article|main|header|footer|nav|small|script|style|link|meta|base)[\s/>]",
+    re.IGNORECASE,
+)
 _TAG_REACH = 100_000
 _MAIN_SHARE = 0.5  # of a page's text, for <main> or <article> to stand for the page
 _CHAPTER_LEVELS = 3

@@ -24,6 +24,9 @@ READ = [
         fb2("<body><table><tr><td>a</td><td><p>One.</p><p>Two.</p></td></tr></table></body>"),
         "a | One. Two.",
     ),
+    ("list.html", b"<ol>\n<li value='100'>Rye</li><li>Oats</li></ol>", "100. Rye\n\n101. Oats"),
+    ("lines.htm", b"<pre>Rye\n  Oats</pre>\n", "Rye\n  Oats"),
+    ("high.html", b"2<sup>x</sup> = 4\n", "2^x = 4"),
 ]
 
 SIGNED = page(
