@@ -5,10 +5,11 @@ it, each once: of alternatives for old and new programs the first that has words
 referred to again is not written again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
-from ingest.cleaning import clean, flow
+from ingest.cleaning import clean, flow, layout
 from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
 from ingest.form import Block, Piece
@@ -90,7 +91,22 @@ class Body:
         self._depth += 1
         check_nesting("tables or boxes", self._depth, self.limits)
         found: list[Block] = []
-        for element in _content(container):
+        for is_code, elements in groupby(_content(container), self._is_code):
+            read = self._code if is_code else self._texts
+            found += read(elements)
+        if self._carried:
+            found += self._counted([Block(self._carried)])
+            self._carried = ""
+        self._depth -= 1
+        if not self._depth and found:
+            end = len(found[-1].text)
+            found[-1].pictures += [(end, address, words) for _, address, words in self._pictures]
+        return found
+
+    def _texts(self, elements: Iterable) -> list[Block]:
+        """Read paragraphs, tables and what else holds words."""
+        found: list[Block] = []
+        for element in elements:
             name = local_name(element)
             if name == "p":
                 found += self._paragraph(element)
@@ -101,14 +117,23 @@ class Body:
                 found += [] if root is None else self.blocks(root)
             elif name == "altchunk":
                 found += self._counted(self.chunk(value(element, "id")))
-        if self._carried:
-            found += self._counted([Block(self._carried)])
-            self._carried = ""
-        self._depth -= 1
-        if not self._depth and found:
-            end = len(found[-1].text)
-            found[-1].pictures += [(end, address, words) for _, address, words in self._pictures]
         return found
+
+    def _is_code(self, element) -> bool:
+        return (
+            local_name(element) == "p" and not self._carried and self.styles.is_code(element.find("{*}pPr"))
+        )
+
+    def _code(self, paragraphs: Iterable) -> list[Block]:
+        """Make one block of lines of code that stand one under another, with their indentation."""
+        parts: list[str] = []
+        for element in paragraphs:
+            self._parts_of(element, parts).append("\n")
+        block = Block(layout("".join(parts)), keep_layout=True)
+        if block.text:
+            self._shape(block, parts, "")
+            block.form.append(Piece("code", 0, len(block.text)))
+        return self._counted([block] if block.text else []) + self._hung()
 
     def _counted(self, found: list[Block]) -> list[Block]:
         self._letters += sum(len(block.text) for block in found)
@@ -169,9 +194,12 @@ class Body:
             found += inside
         return found
 
-    def _parts_of(self, element) -> list[str]:
-        """Gather the text of a paragraph: runs, tabs, line ends and note marks; boxes are put aside."""
-        parts: list[str] = []
+    def _parts_of(self, element, before: list[str] | None = None) -> list[str]:
+        """Gather the text of a paragraph: runs, tabs, line ends and note marks; boxes are put aside.
+
+        `before` are the parts of other paragraphs, behind which it is put.
+        """
+        parts: list[str] = [] if before is None else before
         stack = list(reversed(element))
         while stack:
             item = stack.pop()
@@ -184,7 +212,7 @@ class Body:
             if name == "t":
                 parts.append(item.text or "")
             elif name in ("tab", "ptab"):
-                parts.append(" ")
+                parts.append("\t")
             elif name in ("br", "cr"):
                 parts.append(" " if value(item, "type") in _BREAKS_ON else "\n")
             elif name == "omath":

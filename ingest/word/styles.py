@@ -30,6 +30,11 @@ _TITLES = frozenset(
      "titlu", "naslov", "название", "назва", "заглавие", "наслов", "τίτλος".casefold(), "başlık", "judul",
      "العنوان", "عنوان", "ชื่อเรื่อง", "标题", "標題", "表題", "제목"]
 )  # fmt: skip
+_CODE = re.compile(
+    r"(?:source|program)? ?code(?: block| listing)?|(?:html )?preformatted(?: text)?|html vorformatiert|"
+    r"préformaté html|html con formato previo|preformattato html|стандартный html|macro|verbatim|"
+    r"(?:program ?)?listing"
+)
 TITLE_LEVEL = 1  # "Title" stands above "heading 1"
 _DEEPEST = 6
 _LONGEST_CHAIN = 50  # styles, each based on the next
@@ -38,11 +43,13 @@ _BODY_TEXT = 9  # the outline level of what is no heading
 
 @dataclass(frozen=True)
 class Style:
-    """`level`: 1 to 6, 0 for body text, None where the style does not say; `number`: its list and depth."""
+    """`level`: 1 to 6, 0 for body text, None where the style does not say; `number`: its list and depth;
+    `is_code`: whether its name says that its paragraphs are lines of a program."""
 
     based_on: str
     level: int | None
     number: tuple[str, str]
+    is_code: bool = False
 
 
 class Styles:
@@ -60,10 +67,15 @@ class Styles:
                 continue
             identity = value(element, "styleId")
             properties = element.find("{*}pPr")
-            level = named_level(value(element.find("{*}name")))
+            name = value(element.find("{*}name"))
+            level = named_level(name)
             if level is None:
                 level = _outline_level(properties)
-            self._styles[identity] = Style(value(element.find("{*}basedOn")), level, list_of(properties))
+            based_on, is_code = (
+                value(element.find("{*}basedOn")),
+                _CODE.fullmatch(name.casefold()) is not None,
+            )
+            self._styles[identity] = Style(based_on, level, list_of(properties), is_code)
             if value(element, "default") in ("1", "true") and value(element, "type") == "paragraph":
                 self._default = identity
 
@@ -73,6 +85,12 @@ class Styles:
         if level is None:
             level = next((style.level for _, style in self._chain(properties) if style.level is not None), 0)
         return level
+
+    def is_code(self, properties) -> bool:
+        """Tell whether a paragraph with these properties is a line of a program, without a number of ours."""
+        return any(style.is_code for _, style in self._chain(properties)) and not (
+            self.level(properties) or self.number(properties)[0].strip("0")
+        )
 
     def is_raised(self, properties) -> bool:
         """Tell whether letters with these properties (`rPr`) stand above the line."""

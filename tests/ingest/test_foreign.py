@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.ingest.build import page
+from tests.ingest.build import docx, page
+from tests.ingest.test_docx import style, styles
 from tests.ingest.test_formats import fb2, read
 
 LOOSE = fb2(
@@ -54,5 +55,26 @@ def test_all_of_it_is_read(tmp_path, name, data, text):
 @pytest.mark.parametrize("name", ["code.fb2", "boxed.fb2"])
 def test_code_is_told_from_prose(tmp_path, name):
     document = read(tmp_path, name, next(data for file, data, _ in READ if file == name))
+    code = [document.text[one.start : one.end] for one in document.spans if one.kind == "code"]
+    assert code == [CODE_TEXT]
+
+
+def line(words: str, kind: str = "SourceCode") -> str:
+    """A paragraph of a Word document, a line end for "|"."""
+    runs = "<w:r><w:br/></w:r>".join(
+        f'<w:r><w:t xml:space="preserve">{part}</w:t></w:r>' for part in words.split("|")
+    )
+    return f'<w:p><w:pPr><w:pStyle w:val="{kind}"/></w:pPr>{runs}</w:p>'
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [line("if rye:|    grind()||stop()"), line("if rye:") + line("    grind()") + line("") + line("stop()")],
+    ids=["one paragraph", "a paragraph a line"],
+)
+def test_code_in_a_word_document_keeps_its_indentation(tmp_path, lines):
+    body = line("  So:", "Normal") + lines + line("Rye.", "Normal")
+    document = read(tmp_path, "a.docx", docx(body, styles(style("SourceCode", "Source Code"))))
+    assert document.text == f"So:\n\n{CODE_TEXT}\n\nRye."
     code = [document.text[one.start : one.end] for one in document.spans if one.kind == "code"]
     assert code == [CODE_TEXT]
