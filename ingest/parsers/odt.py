@@ -26,7 +26,8 @@ _SUFFIXES = (".odt", ".ott")
 def accepts(source: Source) -> bool:
     if source.data.startswith(b"PK"):
         others = b"mimetypeapplication/vnd.oasis.opendocument." in source.head
-        return _MIME in source.head or ("content.xml" in source.entries and not others)
+        named = source.suffix in _SUFFIXES and "styles.xml" in source.entries
+        return _MIME in source.head or named or ("content.xml" in source.entries and not others)
     return b"<office:document" in source.head and _FLAT in source.head
 
 
@@ -80,6 +81,10 @@ def _parts(source: Source, manuscript: Manuscript) -> tuple:
     for name in ("content.xml", "styles.xml", "meta.xml"):
         data = archive.read(name)
         roots.append(None if data is None else _tree(data, name, source, manuscript))
+    if "content.xml" not in archive and roots[1] is not None:
+        raise BadInput(
+            "there are only styles in this OpenDocument file, no text (a template): choose another file"
+        )
     if roots[0] is None:
         raise BadInput("this OpenDocument text is damaged (content.xml cannot be read): save it again as ODT")
     return tuple(roots)

@@ -8,6 +8,7 @@ from ingest.form import Block
 from ingest.manuscript import Manuscript
 from ingest.opc import Package
 from ingest.source import Source
+from ingest.tree import local_name
 from ingest.word.body import Body
 from ingest.word.numbering import Numbering
 from ingest.word.styles import Styles
@@ -33,6 +34,8 @@ def parse(source: Source) -> Document:
     manuscript = Manuscript(source.limits)
     main = package.main(_MAIN)
     slides = _slides(package, main)
+    if not slides and _is_empty(package, main):
+        raise BadInput("there are no slides in this presentation (a template?): choose another file")
     if not slides:
         raise BadInput("this presentation is damaged (no slide can be found): save it again as PPTX or PDF")
     for number, name in enumerate(slides, 1):
@@ -64,6 +67,17 @@ def _slides(package: Package, main: str) -> list[str]:
         (int(match[1]), name) for name in package.archive.names() if (match := _SLIDE.fullmatch(name))
     ]
     return [name for _, name in sorted(numbered)]
+
+
+def _is_empty(package: Package, main: str) -> bool:
+    """Tell a sound presentation that names no slide."""
+    root = package.xml(main)
+    return (
+        root is not None
+        and not package.damaged
+        and local_name(root) == "presentation"
+        and root.find("{*}sldIdLst/{*}sldId") is None
+    )
 
 
 def _relation(item) -> str:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.ingest.build import docx, page
+from ingest.errors import BadInput
+from tests.ingest.build import archive, docx, page
 from tests.ingest.test_docx import style, styles
-from tests.ingest.test_formats import fb2, read
+from tests.ingest.test_formats import fb2, pptx, read
 
 LOOSE = fb2(
     "<body><section><a l:href='x'>One</a><a l:href='y'>Two</a><p>Rye.</p>The <code>mill</code> turns"
@@ -78,3 +79,18 @@ def test_code_in_a_word_document_keeps_its_indentation(tmp_path, lines):
     assert document.text == f"So:\n\n{CODE_TEXT}\n\nRye."
     code = [document.text[one.start : one.end] for one in document.spans if one.kind == "code"]
     assert code == [CODE_TEXT]
+
+
+ODT_KIND = {"mimetype": "application/vnd.oasis.opendocument.text"}
+EMPTY = [
+    ("a.pptx", pptx([], []), "no slides in this presentation"),
+    ("b.pptx", archive({"ppt/presentation.xml": "<p:presentation"}), "damaged"),
+    ("a.ott", archive(ODT_KIND | {"styles.xml": "<styles/>"}), "only styles in this OpenDocument file"),
+    ("b.ott", archive(ODT_KIND | {"content.xml": "", "styles.xml": "<styles/>"}), "damaged"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "words"), EMPTY, ids=[row[0] for row in EMPTY])
+def test_a_template_is_not_called_damaged(tmp_path, name, data, words):
+    with pytest.raises(BadInput, match=words):
+        read(tmp_path, name, data)
