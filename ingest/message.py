@@ -17,7 +17,10 @@ DEEPEST = 6  # parts in parts
 _MOST_PARTS = 2_000  # of a whole message
 _LONGEST_FIELD = 2_000  # letters of one that names kinds and files: `email` takes the square of it
 LINE_END = re.compile(rb"\r\n?")
-_HEADER = re.compile(rb"(?:(?:From |[!-9;-~]{1,200}:|[ \t]).*+\n)*+")
+# a line of blanks goes on with a field only where another one follows; else it is the end of the header
+FOLDED = rb"(?:[ \t]++[^ \t\n].*+\n|[ \t]++\n(?=[!-9;-~]{1,200}:))"
+HEADER_END = re.compile(rb"[ \t]*+\n")
+_HEADER = re.compile(rb"(?:(?:From |[!-9;-~]{1,200}:).*+\n|" + FOLDED + rb")*+")
 _CODING = "Content-Transfer-Encoding"
 _NAMING = ("Content-Type", "Content-Disposition")
 _WORD = r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\n]{0,1000}\?="
@@ -38,7 +41,8 @@ class Part:
             if len(value := str(self.header.get(name, ""))) > _LONGEST_FIELD:
                 self.header.replace_header(name, value[:_LONGEST_FIELD])
         self._message, self._count = message or self, 0
-        self.raw = data[end:].removeprefix(b"\n")
+        closing = HEADER_END.match(data, end)
+        self.raw = data[closing.end() if closing else end :]
         self.kind = self.header.get_content_type()
         charset = self.header.get_content_charset("") or ""
         # "us-ascii" says nothing of letters beyond it

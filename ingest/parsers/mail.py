@@ -15,7 +15,7 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.manuscript import Manuscript, count_letters, few_of
 from ingest.markup import Book, blocks
-from ingest.message import DEEPEST, LINE_END, PAGES, Part
+from ingest.message import DEEPEST, FOLDED, HEADER_END, LINE_END, PAGES, Part
 from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.parsers.text import write_paragraphs
 from ingest.reflow import Paragraph, reflow
@@ -27,7 +27,7 @@ NAME = "mail"
 _SUFFIXES = (".eml", ".emlx", ".mbox")
 _REACH = 60_000  # bytes in which the header of the first message ends
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,20}(?:From .{3,80}\d\d:\d\d.{0,80}\n)?")
-_FIELD = re.compile(rb"([!-9;-~]{1,80}):.*+\n(?:[ \t].*+\n)*+")
+_FIELD = re.compile(rb"([!-9;-~]{1,80}):.*+\n" + FOLDED + rb"*+")
 _CODED = frozenset([b"mime-version", b"content-transfer-encoding", b"message-id", b"received"])
 _SENT = frozenset([b"to", b"message-id", b"received", b"return-path", b"delivered-to"])
 _USUAL = _CODED | {b"from", b"date", b"subject", b"to"}
@@ -64,7 +64,7 @@ def accepts(source: Source) -> bool:
         at = field.end()
         names.add(field[1].lower())
         kinds += field[0].lower() if field[1].lower() == b"content-type" else b""
-    if at < len(head) < _REACH and head[at : at + 1] != b"\n":
+    if at < len(head) < _REACH and not HEADER_END.match(head, at):
         return False  # a text that only begins so
     if len(names & _USUAL) < 2 or source.suffix in _SUFFIXES:
         return len(names & _USUAL) > 1

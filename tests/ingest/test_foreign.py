@@ -1,5 +1,7 @@
 """What other programs write in their own way: a small file each, and the text that must come of it."""
 
+import base64
+
 import pytest
 
 from ingest.errors import BadInput
@@ -94,3 +96,14 @@ EMPTY = [
 def test_a_template_is_not_called_damaged(tmp_path, name, data, words):
     with pytest.raises(BadInput, match=words):
         read(tmp_path, name, data)
+
+
+@pytest.mark.parametrize("body", ["Rye.\n", "  Rye.\n"])
+@pytest.mark.parametrize("header", ["To: b@x\nSubject: \n", "Subject: Of\n \nTo: b@x\n"])
+def test_a_line_of_blanks_ends_the_header_of_a_mail(tmp_path, header, body):
+    coded = base64.encodebytes(body.encode()).decode()
+    inside = f"--B\nContent-Transfer-Encoding: base64\n\n{coded}--B--\n"
+    start = f"From: a@x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=B\n{header} \n"
+    assert read(tmp_path, "a.eml", (start + inside).encode()).text.endswith("To: b@x\n\nRye.")
+    start = f"From: a@x\n{header} \n"
+    assert read(tmp_path, "b.eml", (start + body).encode()).text.endswith("To: b@x\n\nRye.")
