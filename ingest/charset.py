@@ -9,6 +9,7 @@ from charset_normalizer.utils import is_multi_byte_encoding
 
 from ingest.errors import BadInput
 from ingest.latin import latin_encoding
+from ingest.unmarked import unmarked_encoding, wide_encoding
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -69,17 +70,17 @@ def decode_markup(data: bytes, encoding: str | None = None, label: str = "") -> 
 def first_letters(data: bytes, size: int = 4096) -> str:
     """Decode the beginning of a file, to tell what it is: ASCII comes out right in any encoding."""
     head = data[:size]
-    wide = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _wide_encoding(head)
+    wide = next((name for mark, name in _MARKS if data.startswith(mark)), None) or wide_encoding(head)
     return head.decode(wide or "latin-1", errors="ignore").lstrip("\ufeff").removeprefix("ï»¿")
 
 
 def _marked(data: bytes) -> tuple[str, str | None] | None:
-    """Decode what says by its first bytes, or by its zeros, how it is written."""
-    for mark, name in _MARKS:
+    """Decode what says by its first bytes, or by all of them, how it is written."""
+    for mark, marked in _MARKS:
         if data.startswith(mark):
-            return data.decode(name, errors="replace"), None
-    wide = _wide_encoding(data)
-    return (data.decode(wide, errors="replace"), _guessed(wide)) if wide else None
+            return data.decode(marked, errors="replace"), None
+    name = unmarked_encoding(data)
+    return (data.decode(name, errors="replace"), _guessed(name)) if name else None
 
 
 def _declared(data: bytes, name: str | None) -> tuple[str, str | None] | None:
@@ -175,20 +176,6 @@ def _decode_as(data: bytes, encoding: str) -> str:
         raise BadInput(f"there is no encoding called {encoding!r}: try utf-8, cp1252, gb18030 …") from error
     except UnicodeError as error:
         raise BadInput(f"the file is not valid {encoding}: leave the encoding out or name another") from error
-
-
-def _wide_encoding(data: bytes) -> str | None:
-    """Find UTF-16 without a mark: every other byte is mostly zero."""
-    sample = data[: _SAMPLE // 2 * 2]
-    if len(sample) < 4:
-        return None
-    half = len(sample) / 2
-    even, odd = sample[0::2].count(0) / half, sample[1::2].count(0) / half
-    if odd > 0.4 and even < 0.1:
-        return "utf-16-le"
-    if even > 0.4 and odd < 0.1:
-        return "utf-16-be"
-    return None
 
 
 def _few(bad: int, text: str) -> bool:

@@ -28,6 +28,7 @@ HUNGARIAN = (
 GERMAN = "Es war einmal ein König, der hatte drei Töchter. Sie lebten in einem großen Schloß über dem Fluß. "
 ARABIC = "كان يا ما كان في قديم الزمان، رجل فقير يعيش في قرية صغيرة على ضفاف النهر. وكان له ثلاثة أبناء. "
 JAPANESE = "昔々、ある所におじいさんとおばあさんが住んでいました。おじいさんは山へ柴刈りに行きました。"
+KOREAN = "옛날 옛적에 어느 마을에 가난한 나무꾼이 살았습니다. 그는 날마다 산에서 나무를 했습니다. "
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. " * 6
 CHINESE = "汉语是世界上使用人数最多的语言之一，也是联合国的工作语言。" * 6
 
@@ -45,6 +46,19 @@ PLAIN_TALE = "It was a long line of plain text and there was nothing in it that 
         (FRENCH, "utf-32", ""),
         (FRENCH, "utf-16-le", "utf-16-le"),
         (FRENCH, "utf-16-be", "utf-16-be"),
+        (RUSSIAN, "utf-16-le", "utf-16-le"),
+        (RUSSIAN, "utf-16-be", "utf-16-be"),
+        (CHINESE, "utf-16-le", "utf-16-le"),
+        (JAPANESE, "utf-16-be", "utf-16-be"),
+        (KOREAN, "utf-16-be", "utf-16-be"),
+        (ARABIC, "utf-16-le", "utf-16-le"),
+        (FRENCH, "utf-32-be", "utf-32-be"),
+        (CHINESE, "utf-32-le", "utf-32-le"),
+        (JAPANESE, "iso2022_jp", "iso2022_jp_2"),
+        (KOREAN, "iso2022_kr", "iso2022_kr"),
+        (CHINESE, "hz", "hz"),
+        ("Was ~{hz} a ~{} in a ~{pattern~} of ~{} signs?", "ascii", ""),
+        ("A bell \a rings, an escape \x1b[31m is red.\n" * 9, "ascii", ""),
         (FRENCH, "cp1252", "cp1252"),
         ("The boy’s café cost £3.", "cp1252", "cp1252"),
         (CZECH, "cp1250", "cp1250"),
