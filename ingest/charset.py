@@ -7,6 +7,7 @@ import re
 from charset_normalizer import from_bytes
 from charset_normalizer.utils import is_multi_byte_encoding
 
+from ingest.cyrillic import cyrillic_encoding
 from ingest.errors import BadInput
 from ingest.latin import latin_encoding
 from ingest.unmarked import unmarked_encoding, wide_encoding
@@ -194,9 +195,9 @@ def _is_plainly_utf8(data: bytes) -> bool:
 
 def _detect(sample: bytes) -> str | None:
     """Detect the encoding of a sample where it can be told; None means cp1252, the likeliest by far."""
-    latin = latin_encoding(sample)
-    if latin:
-        return latin
+    known = latin_encoding(sample) or cyrillic_encoding(sample)
+    if known:
+        return known
     best = from_bytes(sample).best()
     if best is None or best.encoding in ("ascii", "utf_8") or best.chaos > _SURE_CHAOS:
         return None

@@ -5,6 +5,7 @@ import re
 import string
 
 from ingest.charset import decode
+from ingest.cyrillic import misread, reread
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.gutenberg import Gutenberg, strip_gutenberg
@@ -47,6 +48,8 @@ def parse(source: Source) -> Document:
     marks = _source_of(text, source.suffix)
     if marks and source.suffix not in _SUFFIXES:
         raise BadInput(f"this is {marks}")
+    cyrillic = misread(text)
+    text = reread(text, cyrillic) if cyrillic else text
     text = re.sub("\r\n?|[\x0b\x85\u2028\u2029]", "\n", text.replace("\0", ""))
     stripped = strip_gutenberg(text)
     book = stripped or Gutenberg(text)
@@ -54,6 +57,11 @@ def parse(source: Source) -> Document:
     manuscript = Manuscript(source.limits)
     if warning:
         manuscript.warn(warning)
+    if cyrillic:
+        manuscript.warn(
+            f"its letters were Western ones that stand for Cyrillic ({cyrillic}) and were set right; "
+            "get another copy if words look wrong"
+        )
     if stripped:
         manuscript.expect(text, "the header and the licence of Project Gutenberg")
     if _is_coded(text):

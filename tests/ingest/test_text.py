@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.charset import decode
+from ingest.cyrillic import misread
 from ingest.errors import BadInput
 from ingest.gutenberg import strip_gutenberg
 from ingest.limits import Limits
@@ -75,6 +76,9 @@ PLAIN_TALE = "It was a long line of plain text and there was nothing in it that 
         (JAPANESE, "euc_jp", "euc_jp"),
         (RUSSIAN, "cp1251", "cp1251"),
         (RUSSIAN, "koi8_r", "koi8_r"),
+        (PLAIN_TALE * 3 + RUSSIAN[:90], "cp1251", "cp1251"),
+        (PLAIN_TALE * 3 + RUSSIAN[:90], "mac_cyrillic", "mac_cyrillic"),
+        (PLAIN_TALE * 3 + RUSSIAN[:90], "cp866", "cp866"),
         (FRENCH, "utf-7", "utf-7"),
         (RUSSIAN, "utf-7", "utf-7"),
         ("Le déjeuner du port.", "utf-7", "utf-7"),
@@ -409,3 +413,19 @@ def test_rows_of_a_table_stay_rows(read):
     assert read("name,keeps\nTobias,a lamp\n\nPepper,still\n", "cats.csv").text.split("\n\n") == [
         "name,keeps", "Tobias,a lamp", "Pepper,still",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["cp1251", "koi8_r"])
+def test_cyrillic_that_was_read_as_western_letters_is_set_right(tmp_path, name):
+    text = f"{RUSSIAN.strip()} Jürgen Müller, 19 ¹ 3."
+    wrong = RUSSIAN.strip().encode(name).decode("latin-1") + " Jürgen Müller, 19 ¹ 3."
+    (tmp_path / NAME).write_text(wrong, encoding="utf-8")
+    document = parse(tmp_path / NAME)
+    assert document.text == text and f"stand for Cyrillic ({name})" in document.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "text", [FRENCH, CZECH, HUNGARIAN, GERMAN, "Ååå! Ööö! Ààà! Éé, îîî, ôôô, ûûû, ééé. " * 9]
+)
+def test_western_letters_are_not_cyrillic(text):
+    assert misread(text * 9) is None
