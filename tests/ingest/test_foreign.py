@@ -7,7 +7,7 @@ import pytest
 from ingest.errors import BadInput
 from tests.ingest.build import archive, docx, page
 from tests.ingest.test_docx import style, styles
-from tests.ingest.test_formats import fb2, pptx, read
+from tests.ingest.test_formats import fb2, odt, pptx, read
 
 LOOSE = fb2(
     "<body><section><a l:href='x'>One</a><a l:href='y'>Two</a><p>Rye.</p>The <code>mill</code> turns"
@@ -107,3 +107,21 @@ def test_a_line_of_blanks_ends_the_header_of_a_mail(tmp_path, header, body):
     assert read(tmp_path, "a.eml", (start + inside).encode()).text.endswith("To: b@x\n\nRye.")
     start = f"From: a@x\n{header} \n"
     assert read(tmp_path, "b.eml", (start + body).encode()).text.endswith("To: b@x\n\nRye.")
+
+
+UNSEEN = (
+    "<text:tracked-changes><text:changed-region><text:deletion><office:change-info><dc:creator>Ann Miller"
+    "</dc:creator></office:change-info>{}</text:deletion></text:changed-region></text:tracked-changes>"
+    "<text:p>Rye and oats.<draw:frame><draw:image><office:binary-data>iVBORw0KGgoAAAANSU</office:binary-data>"
+    "</draw:image></draw:frame></text:p><text:illustration-index><text:illustration-index-source>"
+    "<text:index-title-template>All the pictures</text:index-title-template></text:illustration-index-source>"
+    "</text:illustration-index>"
+)
+
+
+@pytest.mark.parametrize("gone", ["", "<text:p>And some barley.</text:p>"], ids=["nothing", "deleted"])
+def test_what_is_no_text_is_not_missed(tmp_path, gone):
+    document = read(tmp_path, "a.odt", odt(UNSEEN.format(gone)))
+    assert document.text == "Rye and oats."
+    assert bool(gone) == any("13 of 23 letters" in one for one in document.warnings)
+    assert bool(gone) == bool(document.warnings)
