@@ -36,7 +36,8 @@ _MOST_SIGNS = 20_000
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _NOTE = re.compile(r" {0,3}\[\^([^\[\]\s]{1,80})\]:[ \t]*(.*)")
 _REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,80})\]")
-_FIELDS = frozenset(["title", "author", "lang", "language"])
+_FIELDS = frozenset(["title", "author", "authors", "lang", "language"])
+_ITEM = re.compile(r"[ \t]{0,20}- (?!\s{0,20}\S{1,40}:\s)(.*)")  # of a list, and no field of an item
 
 
 def accepts(source: Source) -> bool:
@@ -72,7 +73,7 @@ def parse(source: Source) -> Document:
         raise BadInput("there is no text in this Markdown file: choose another copy")
     return manuscript.document(
         title=fields.get("title") or title or source.stem,
-        author=fields.get("author", ""),
+        author=fields.get("author") or fields.get("authors", ""),
         language=fields.get("lang") or fields.get("language", ""),
         format=NAME,
     )
@@ -130,6 +131,21 @@ def _shallow(state: StateCore) -> None:
 
 
 def _fields(front_matter: str) -> dict[str, str]:
-    lines = (line.partition(":") for line in front_matter.split("\n"))
-    named = {name.strip().lower(): value.strip().strip("\"'") for name, _, value in lines}
-    return {name: value for name, value in named.items() if name in _FIELDS and value}
+    """Read the fields that are known; what is indented belongs to another one, and lists are joined."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in front_matter.split("\n"):
+        if item := _ITEM.match(line):
+            found.setdefault(name, []).append(item[1])
+        elif line[:1].strip():
+            name, _, given = line.partition(":")
+            name = name.strip().lower()
+            given = given.strip()
+            is_list = given.startswith("[") and given.endswith("]")
+            found[name] = given[1:-1].split(",") if is_list else [given]
+    words = {name: ", ".join(filter(None, map(_plain, parts))) for name, parts in found.items()}
+    return {name: said for name, said in words.items() if name in _FIELDS and said}
+
+
+def _plain(part: str) -> str:
+    return part.strip().strip("\"'")

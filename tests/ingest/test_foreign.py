@@ -125,3 +125,17 @@ def test_what_is_no_text_is_not_missed(tmp_path, gone):
     assert document.text == "Rye and oats."
     assert bool(gone) == any("13 of 23 letters" in one for one in document.warnings)
     assert bool(gone) == bool(document.warnings)
+
+
+FRONT = [
+    ("title: 'Of: Mills'\nauthor: Ann\nseries:\n  title: Others\n  author: Ben", "Of: Mills", "Ann"),
+    ("title: Of Mills\nauthors:\n- Ann\n- \"Ben\"\nparts:\n- Rye", "Of Mills", "Ann, Ben"),
+    ("author: [Ann, 'Ben']\nlabels: x", "Rye", "Ann, Ben"),
+    ("author:\n  - name: Ann\n    place: Mill\ntitle: ''", "Rye", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("front", "title", "author"), FRONT)
+def test_front_matter_names_title_and_authors(tmp_path, front, title, author):
+    document = read(tmp_path, "a.md", f"---\n{front}\n---\n\n# Rye\n\nOats.\n".encode())
+    assert (document.title, document.author, document.text) == (title, author, "Rye\n\nOats.")
