@@ -7,9 +7,9 @@ language has. Each letter stands for one other, so a text that is set right keep
 import re
 from collections.abc import Callable
 
-_ENCODINGS = ("cp1251", "koi8_r", "cp866", "iso8859_5", "mac_cyrillic")
-_COMMON = frozenset("оеаинтсрвл")
-_COMMON_SHARE = 0.5  # of the letters; they are two thirds of a Russian text
+_ENCODINGS = ("cp1251", "koi8_r", "koi8_u", "cp866", "cp1125", "iso8859_5", "mac_cyrillic")
+_COMMON = frozenset("оеаинтсрвлі")
+_COMMON_SHARE = 0.5  # of the letters; they are two thirds of a Russian or Ukrainian text
 _LEAST_WORDS, _LEAST_LETTERS = 10, 15  # that differ
 _MOST_MIXED = 0.1  # words with Latin letters too, for each that is made of such letters
 _HIGH_WORD = re.compile(rb"[A-Za-z\x80-\xff]{3,}")

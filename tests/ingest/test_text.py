@@ -31,6 +31,7 @@ ARABIC = "كان يا ما كان في قديم الزمان، رجل فقير �
 JAPANESE = "昔々、ある所におじいさんとおばあさんが住んでいました。おじいさんは山へ柴刈りに行きました。"
 KOREAN = "옛날 옛적에 어느 마을에 가난한 나무꾼이 살았습니다. 그는 날마다 산에서 나무를 했습니다. "
 RUSSIAN = "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива по-своему. " * 6
+UKRAINIAN = "Усі люди народжуються вільними і рівними у своїй гідності та правах, без різниці. " * 6
 CHINESE = "汉语是世界上使用人数最多的语言之一，也是联合国的工作语言。" * 6
 
 
@@ -76,6 +77,8 @@ PLAIN_TALE = "It was a long line of plain text and there was nothing in it that 
         (JAPANESE, "euc_jp", "euc_jp"),
         (RUSSIAN, "cp1251", "cp1251"),
         (RUSSIAN, "koi8_r", "koi8_r"),
+        (UKRAINIAN, "koi8_u", "koi8_u"),
+        (UKRAINIAN, "cp1251", "cp1251"),
         (PLAIN_TALE * 3 + RUSSIAN[:90], "cp1251", "cp1251"),
         (PLAIN_TALE * 3 + RUSSIAN[:90], "mac_cyrillic", "mac_cyrillic"),
         (PLAIN_TALE * 3 + RUSSIAN[:90], "cp866", "cp866"),
