@@ -35,7 +35,7 @@ def turned_order(lines: list[Line]) -> list[list[Line]]:
     Where most are short (cells, labels of an axis) each stays a line, as rows of a table do.
     """
     groups = reading_order(lines)
-    if sorted(len(line.text) for line in lines)[len(lines) // 2] >= _TURNED_LINE:
+    if not lines or sorted(len(line.text) for line in lines)[len(lines) // 2] >= _TURNED_LINE:
         return groups
     return [[replace(line, cells=max(2, line.cells)) for line in group] for group in groups]
 
