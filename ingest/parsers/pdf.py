@@ -12,7 +12,6 @@ from ingest.manuscript import Manuscript
 from ingest.pdf.book import open_book
 from ingest.pdf.chapters import Chapters, find_chapters
 from ingest.pdf.columns import reading_order, turned_order
-from ingest.pdf.damage import TROUBLE
 from ingest.pdf.forms import find_forms
 from ingest.pdf.furniture import take_furniture
 from ingest.pdf.labels import page_labels
@@ -21,6 +20,7 @@ from ingest.pdf.line import SOFT_HYPHEN
 from ingest.pdf.margin import join_initials, without_line_numbers
 from ingest.pdf.paragraphs import Paragraph, Vocabulary, build_paragraphs, stitch
 from ingest.pdf.reading import read_leaves
+from ingest.pdf.trouble import TROUBLE
 from ingest.pdf.type import LARGE, Type, body_type
 from ingest.recognition.sheet import read_sheets
 from ingest.source import Source

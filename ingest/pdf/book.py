@@ -7,7 +7,7 @@ import pymupdf
 from ingest.album import find_album
 from ingest.errors import BadInput
 from ingest.limits import Limits
-from ingest.pdf.damage import TROUBLE
+from ingest.pdf.trouble import TROUBLE
 from ingest.source import Source
 
 # what a protection calls itself in the file -> its name

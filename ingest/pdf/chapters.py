@@ -6,8 +6,8 @@ import pymupdf
 
 from ingest.cleaning import one_line, typeset
 from ingest.outline import find_outline
-from ingest.pdf.damage import TROUBLE
 from ingest.pdf.paragraphs import Paragraph
+from ingest.pdf.trouble import TROUBLE
 from ingest.pdf.type import LARGE
 from ingest.reflow import Paragraph as PlainParagraph
 

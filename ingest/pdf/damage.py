@@ -7,9 +7,8 @@ from itertools import islice
 import pymupdf
 
 from ingest.pdf.leaf import Leaf
+from ingest.pdf.trouble import TROUBLE
 
-# what a damaged file makes pymupdf raise, depending on how deep the damage lies
-TROUBLE = (RuntimeError, ValueError, IndexError, pymupdf.mupdf.FzErrorBase)
 FEW_LETTERS = 100  # of a page that is worth a second look
 
 # what costs text; fonts, colours, links and checksums do not

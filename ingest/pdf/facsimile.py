@@ -13,7 +13,7 @@ import pymupdf
 
 from ingest.errors import BadInput
 from ingest.pdf.book import load_page, open_page
-from ingest.pdf.damage import TROUBLE
+from ingest.pdf.trouble import TROUBLE
 from ingest.recognition.sheet import Sheet, read_sheets
 from ingest.source import read_source
 

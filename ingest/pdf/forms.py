@@ -14,10 +14,10 @@ import pymupdf
 
 from ingest.document import Document, Page
 from ingest.form import Span
-from ingest.pdf.damage import TROUBLE
 from ingest.pdf.leaf import Leaf
 from ingest.pdf.line import letters_of
 from ingest.pdf.pieces import UPRIGHT
+from ingest.pdf.trouble import TROUBLE
 
 _MOST_SHARE = 0.5  # of a text's letters: a form that more have is the form of the text itself
 _MOST_LINKS = 300  # of a page

@@ -6,8 +6,8 @@ from collections import Counter
 import pymupdf
 
 from ingest.cleaning import one_line
-from ingest.pdf.damage import TROUBLE
 from ingest.pdf.leaf import Leaf
+from ingest.pdf.trouble import TROUBLE
 
 _FIRST_NUMBER = re.compile(r"^\W*(\d{1,5})\b")
 _LAST_NUMBER = re.compile(r"\b(\d{1,5})\W*$")

@@ -10,6 +10,7 @@ import pymupdf
 from ingest.pdf.line import UNREAD, Line, read_line
 from ingest.pdf.minus import name_minus_signs
 from ingest.pdf.pieces import whole_lines
+from ingest.pdf.spelled import spell
 
 _FLAGS = (pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP) & ~pymupdf.TEXT_PRESERVE_LIGATURES
 # of another direction: fewer are a stamp in the margin or the label of an axis
@@ -47,7 +48,7 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
     blocks = page.get_text("dict", flags=_FLAGS)["blocks"]
     spans = (span for block in blocks for line in block.get("lines", ()) for span in line["spans"])
     if any(UNREAD in span["text"] for span in spans):
-        name_minus_signs(page, blocks, _FLAGS)
+        name_minus_signs(page, spell(page, blocks, _FLAGS))
     for line in whole_lines([line for block in blocks for line in block.get("lines", ())]):
         plain += [span["text"] for span in line["spans"]]
         made = read_line(line)

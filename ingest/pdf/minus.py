@@ -3,6 +3,7 @@
 import pymupdf
 
 from ingest.pdf.line import UNREAD
+from ingest.pdf.spelled import Spelled
 
 _MOST_SIGNS = 200  # of a page
 _SCALE = 6.0  # pixels for a point
@@ -12,26 +13,23 @@ _THICK, _WIDE, _HIGHEST, _LOWEST = 0.16, 0.3, 0.25, 0.85
 _MINUS = "\u2212"
 
 
-def name_minus_signs(page: pymupdf.Page, blocks: list[dict], flags: int) -> None:
+def name_minus_signs(page: pymupdf.Page, spelled: list[Spelled]) -> None:
     """Put a minus sign into the spans of a page for each unread sign before a figure that looks like one."""
     looked = 0
-    letters = page.get_text("rawdict", flags=flags)["blocks"]
-    for block, spelled in zip(blocks, letters, strict=False):
-        for line, signs in zip(block.get("lines", ()), spelled.get("lines", ()), strict=False):
-            figures = [char for span in signs["spans"] for char in span["chars"]]
-            minus = set()
-            for at, (char, after) in enumerate(zip(figures, figures[1:], strict=False)):
-                if char["c"] == UNREAD and after["c"].isdigit() and looked < _MOST_SIGNS:
-                    looked += 1
-                    if _is_bar(page, pymupdf.Rect(char["bbox"])):
-                        minus.add(at)
-            at = 0
-            for span in line["spans"] if minus else ():
-                size = len(span["text"])
-                span["text"] = "".join(
-                    _MINUS if at + index in minus else letter for index, letter in enumerate(span["text"])
-                )
-                at += size
+    for line, signs in spelled:
+        minus = set()
+        for at, (char, after) in enumerate(zip(signs, signs[1:], strict=False)):
+            if char["c"] == UNREAD and after["c"].isdigit() and looked < _MOST_SIGNS:
+                looked += 1
+                if _is_bar(page, pymupdf.Rect(char["bbox"])):
+                    minus.add(at)
+        at = 0
+        for span in line["spans"] if minus else ():
+            size = len(span["text"])
+            span["text"] = "".join(
+                _MINUS if at + index in minus else letter for index, letter in enumerate(span["text"])
+            )
+            at += size
 
 
 def _is_bar(page: pymupdf.Page, box: pymupdf.Rect) -> bool:
@@ -39,9 +37,11 @@ def _is_bar(page: pymupdf.Page, box: pymupdf.Rect) -> bool:
     picture = page.get_pixmap(
         matrix=pymupdf.Matrix(_SCALE, _SCALE), clip=box, colorspace=pymupdf.csGRAY, alpha=False
     )
+    if not picture.width or not picture.height:  # a box without room, or outside of the page
+        return False
     rows = [picture.samples[at : at + picture.width] for at in range(0, len(picture.samples), picture.stride)]
     inked = [number for number, row in enumerate(rows) if min(row, default=255) < _DARK]
-    if not inked or not picture.height:
+    if not inked:
         return False
     widest = max(sum(dot < _DARK for dot in rows[number]) for number in inked)
     thick = (inked[-1] - inked[0] + 1) / picture.height

@@ -10,7 +10,6 @@ from ingest.manuscript import Manuscript, count_letters
 from ingest.pdf.book import check_objects, load_page
 from ingest.pdf.damage import (
     FEW_LETTERS,
-    TROUBLE,
     has_cut_fields,
     has_lost_pages,
     has_text_outside,
@@ -20,6 +19,7 @@ from ingest.pdf.damage import (
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
 from ingest.pdf.recognised import Recognition
+from ingest.pdf.trouble import TROUBLE
 from ingest.recognition.sheet import Sheet
 
 _LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text

@@ -1,0 +1,25 @@
+"""Spelled: the lines of MuPDF's dictionary of a page beside their letters, each with its own box."""
+
+import pymupdf
+
+from ingest.pdf.trouble import TROUBLE
+
+Spelled = tuple[dict, list[dict]]  # a line, and its letters
+
+
+def spell(page: pymupdf.Page, blocks: list[dict], flags: int) -> list[Spelled]:
+    """Pair each line with its letters; nothing where MuPDF cannot name them one by one."""
+    try:
+        same = page.get_text("rawdict", flags=flags)["blocks"]
+    except TROUBLE:
+        return []
+    pairs = (
+        (line, [char for span in letters["spans"] for char in span["chars"]])
+        for block, spelled in zip(blocks, same, strict=False)
+        for line, letters in zip(block.get("lines", ()), spelled.get("lines", ()), strict=False)
+    )
+    return [
+        (line, letters)
+        for line, letters in pairs
+        if sum(len(span["text"]) for span in line["spans"]) == len(letters)
+    ]
