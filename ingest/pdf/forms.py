@@ -16,6 +16,7 @@ from ingest.document import Document, Page
 from ingest.form import Span
 from ingest.pdf.leaf import Leaf
 from ingest.pdf.line import letters_of
+from ingest.pdf.mending import accented
 from ingest.pdf.pieces import UPRIGHT
 from ingest.pdf.trouble import TROUBLE
 
@@ -99,8 +100,10 @@ class _Print:
         self._lines: list[tuple[float, list[tuple[float, str]]]] = []  # height; place and letter of each
         for block in page.get_text("rawdict", flags=pymupdf.TEXT_PRESERVE_WHITESPACE)["blocks"]:
             for line in block.get("lines", ()):
+                printed = [one for span in line["spans"] for one in span["chars"]]
+                changed = accented(printed)
                 letters = [
-                    (_middle(one["bbox"]), one["c"]) for span in line["spans"] for one in span["chars"]
+                    (_middle(one["bbox"]), changed.get(at, one["c"])) for at, one in enumerate(printed)
                 ]
                 if letters and line["dir"][0] > UPRIGHT:
                     x = [(x, letter) for (x, _), letter in letters]

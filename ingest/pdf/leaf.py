@@ -8,6 +8,7 @@ from itertools import chain
 import pymupdf
 
 from ingest.pdf.line import UNREAD, Line, read_line
+from ingest.pdf.mending import is_to_mend, mend
 from ingest.pdf.minus import name_minus_signs
 from ingest.pdf.pieces import whole_lines
 from ingest.pdf.spelled import spell
@@ -46,9 +47,7 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
     found: dict[tuple[int, int], list[Line]] = {}
     plain = []
     blocks = page.get_text("dict", flags=_FLAGS)["blocks"]
-    spans = (span for block in blocks for line in block.get("lines", ()) for span in line["spans"])
-    if any(UNREAD in span["text"] for span in spans):
-        name_minus_signs(page, spell(page, blocks, _FLAGS))
+    _mend(page, blocks)
     for line in whole_lines([line for block in blocks for line in block.get("lines", ())]):
         plain += [span["text"] for span in line["spans"]]
         made = read_line(line)
@@ -68,6 +67,19 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
         else:
             leaf.left_out += _letters(lines)
     return leaf
+
+
+def _mend(page: pymupdf.Page, blocks: list[dict]) -> None:
+    """Mend what letters one by one tell better than their lines, where a page has such."""
+    lines = (line for block in blocks for line in block.get("lines", ()))
+    text = "".join(span["text"] for line in lines for span in line["spans"])
+    unread = UNREAD in text
+    if not unread and not is_to_mend(text):
+        return
+    spelled = spell(page, blocks, _FLAGS)
+    if unread:
+        name_minus_signs(page, spelled)
+    mend(spelled)
 
 
 def _letters(lines: Iterable[Line]) -> int:

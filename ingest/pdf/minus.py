@@ -1,9 +1,11 @@
 """Minus signs of fonts that do not name them: a bar before a number, seen by its ink."""
 
+from itertools import pairwise
+
 import pymupdf
 
 from ingest.pdf.line import UNREAD
-from ingest.pdf.spelled import Spelled
+from ingest.pdf.spelled import Spelled, respell
 
 _MOST_SIGNS = 200  # of a page
 _SCALE = 6.0  # pixels for a point
@@ -17,19 +19,13 @@ def name_minus_signs(page: pymupdf.Page, spelled: list[Spelled]) -> None:
     """Put a minus sign into the spans of a page for each unread sign before a figure that looks like one."""
     looked = 0
     for line, signs in spelled:
-        minus = set()
-        for at, (char, after) in enumerate(zip(signs, signs[1:], strict=False)):
+        minus: dict[int, str] = {}
+        for at, (char, after) in enumerate(pairwise(signs)):
             if char["c"] == UNREAD and after["c"].isdigit() and looked < _MOST_SIGNS:
                 looked += 1
                 if _is_bar(page, pymupdf.Rect(char["bbox"])):
-                    minus.add(at)
-        at = 0
-        for span in line["spans"] if minus else ():
-            size = len(span["text"])
-            span["text"] = "".join(
-                _MINUS if at + index in minus else letter for index, letter in enumerate(span["text"])
-            )
-            at += size
+                    minus[at] = _MINUS
+        respell(line, minus)
 
 
 def _is_bar(page: pymupdf.Page, box: pymupdf.Rect) -> bool:

@@ -23,3 +23,12 @@ def spell(page: pymupdf.Page, blocks: list[dict], flags: int) -> list[Spelled]:
         for line, letters in pairs
         if sum(len(span["text"]) for span in line["spans"]) == len(letters)
     ]
+
+
+def respell(line: dict, changed: dict[int, str]) -> None:
+    """Put other text in the places of letters of a line, counted from its beginning."""
+    at = 0
+    for span in line["spans"] if changed else ():
+        size = len(span["text"])
+        span["text"] = "".join(changed.get(at + index, letter) for index, letter in enumerate(span["text"]))
+        at += size

@@ -1,5 +1,7 @@
 """Letters of PDFs that fonts name badly, set apart from their accents or without the blanks between words."""
 
+import pytest
+
 from ingest.pdf.columns import turned_order
 
 NAME = "a.pdf"
@@ -27,3 +29,23 @@ def letters(content: str, names: dict[int, str], widths: dict[int, int] | None =
 
 def test_turned_lines_of_which_none_is_left_have_no_order():
     assert turned_order([]) == []
+
+
+# places in thousandths of the size: each letter is 500 wide
+@pytest.mark.parametrize(
+    ("shown", "begins"),
+    [
+        ("[(preparaci)(\\001)500(on de)]", "preparación de"),
+        ("[(preparaci)(o)500(\\001)(n de)]", "preparación de"),  # the accent behind its letter
+        ("[(Mar)(\\001)500(\\002a)]", "María"),  # a letter without a dot
+        ("[(stosowan)-200(\\003)500(a teoria)]", "stosowaną teoria"),  # white before a narrow accent
+        ("[(the key )(\\001)(o is)]", "the key ´o is"),
+        ("[(it)(\\001)(s syntax)]", "it´s syntax"),
+        ("[(the accent )(\\001)( alone)]", "the accent ´ alone"),
+    ],
+    ids=["before", "behind", "dotless", "ogonek", "beside", "apostrophe", "alone"],
+)
+def test_an_accent_and_the_letter_that_it_is_printed_on_are_one(read, shown, begins):
+    content = f"BT /F 12 Tf 20 700 Td {shown} TJ ET"
+    data = letters(content, {1: "00b4", 2: "0131", 3: "02db"}, {1: 500, 3: 300})
+    assert read(data).text.startswith(begins)
