@@ -16,7 +16,7 @@ from ingest.document import Document, Page
 from ingest.form import Span
 from ingest.pdf.leaf import Leaf
 from ingest.pdf.line import letters_of
-from ingest.pdf.mending import accented
+from ingest.pdf.mending import mended
 from ingest.pdf.pieces import UPRIGHT
 from ingest.pdf.trouble import TROUBLE
 
@@ -101,7 +101,7 @@ class _Print:
         for block in page.get_text("rawdict", flags=pymupdf.TEXT_PRESERVE_WHITESPACE)["blocks"]:
             for line in block.get("lines", ()):
                 printed = [one for span in line["spans"] for one in span["chars"]]
-                changed = accented(printed)
+                changed = mended(line, printed)
                 letters = [
                     (_middle(one["bbox"]), changed.get(at, one["c"])) for at, one in enumerate(printed)
                 ]

@@ -1,7 +1,14 @@
-"""Mending: accents that a page prints on a letter and a PDF sets apart, put together by their boxes."""
+"""Mending: what the boxes of letters tell better than their order.
 
+Accents that a page prints on a letter and a PDF sets apart; the two letters of an Arabic ligature, which
+MuPDF takes apart in the order of the eye; the white between the words of scripts in which it sees none.
+"""
+
+import re
 import unicodedata
+from itertools import pairwise
 
+from ingest.pdf.pieces import UPRIGHT
 from ingest.pdf.spelled import Spelled, respell
 
 # an accent with a place of its own -> the one that belongs to the letter before it
@@ -13,21 +20,39 @@ _ACCENTS = {
 _DOTLESS = {"\u0131": "i", "\u0237": "j"}
 _ON_LETTER = 0.5  # of the narrower box, at least, an accent shares with its letter
 _BLANK = 0.12  # of the height of letters: less white is none between words
-_SIGNS = frozenset(_ACCENTS)
+_ALEFS = "\u0622\u0623\u0625\u0627\u0671"
+_LAM = "\u0644"
+_NO_WIDTH = 0.1  # points
+_HANGUL = "\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3"
+_SPACED = re.compile(f"[{_HANGUL}\u1f00-\u1fff]")  # and Greek of many accents
+_OPENING, _CLOSING = (
+    "([{<\u2018\u201c\u3008\u300a\u300c\u300e\u3010",
+    ")]}>\u2019\u201d.,;:!?%\u3001\u3002\u3009\u300b\u300d\u300f\u3011",
+)
+_WORD_GAP = 0.15  # of the size, beyond the gap that most letters of a line have
+_TO_MEND = re.compile(f"[{''.join(_ACCENTS)}{_HANGUL}\u1f00-\u1fff]|[{_ALEFS}]{_LAM}")
 
 
 def is_to_mend(text: str) -> bool:
     """Tell whether letters of a page have to be looked at one by one."""
-    return not _SIGNS.isdisjoint(text)
+    return _TO_MEND.search(text) is not None
 
 
 def mend(spelled: list[Spelled]) -> None:
     """Mend the text of the lines of a page by the boxes of their letters."""
     for line, letters in spelled:
-        respell(line, accented(letters))
+        respell(line, mended(line, letters))
 
 
-def accented(letters: list[dict]) -> dict[int, str]:
+def mended(line: dict, letters: list[dict]) -> dict[int, str]:
+    """Map places in a line to the text that is to stand there."""
+    changed = _accented(letters)
+    if line["dir"][0] > UPRIGHT:
+        changed |= _ligatures(letters) | _blanks(letters)
+    return changed
+
+
+def _accented(letters: list[dict]) -> dict[int, str]:
     """Map the places of accents, and of their letters, in a line to what stands there when they are one."""
     changed: dict[int, str] = {}
     for at, letter in enumerate(letters):
@@ -66,3 +91,39 @@ def _is_wide_accent(letters: list[dict], at: int, base: int) -> bool:
         return False
     box = letters[base]["bbox"]
     return box[0] - letters[at - 2]["bbox"][2] < _BLANK * (box[3] - box[1])
+
+
+def _ligatures(letters: list[dict]) -> dict[int, str]:
+    """Map the places of an alef without width and the lam that it is one letter with to their right order."""
+    changed: dict[int, str] = {}
+    for at, (alef, lam) in enumerate(pairwise(letters)):
+        if alef["c"] not in _ALEFS or lam["c"] != _LAM:
+            continue
+        left, right = alef["bbox"][0], alef["bbox"][2]
+        if right - left < _NO_WIDTH and abs(lam["bbox"][2] - right) < _NO_WIDTH:
+            changed |= {at: lam["c"], at + 1: alef["c"]}
+    return changed
+
+
+def _blanks(letters: list[dict]) -> dict[int, str]:
+    """Map the places of letters that begin a word, where MuPDF sees no blank, to a blank and the letter."""
+    gaps = {
+        at: after["bbox"][0] - before["bbox"][2]
+        for at, (before, after) in enumerate(pairwise(letters), 1)
+        if _is_spaced(before["c"], after["c"])
+    }
+    if not gaps:
+        return {}
+    usual = sorted(gaps.values())[len(gaps) // 4]  # fewer than one in four letters end a word
+    return {
+        at: f" {letters[at]['c']}"
+        for at, gap in gaps.items()
+        if gap - min(usual, 0) > _WORD_GAP * (letters[at]["bbox"][3] - letters[at]["bbox"][1])
+    }
+
+
+def _is_spaced(before: str, after: str) -> bool:
+    """Tell whether white between two letters is a blank between words: one of them is of such a script."""
+    if before.isspace() or after.isspace() or before in _OPENING or after in _CLOSING:
+        return False
+    return bool(_SPACED.match(before) or _SPACED.match(after))
