@@ -71,12 +71,16 @@ def _accented(letters: list[dict]) -> dict[int, str]:
 
 def _base(letters: list[dict], at: int) -> int | None:
     """Return the letter that an accent is printed on, of the two beside it; None where it stands alone."""
-    beside = [
-        index for index in (at + 1, at - 1) if 0 <= index < len(letters) and letters[index]["c"].isalpha()
-    ]
+    beside = [index for index in (at + 1, at - 1) if 0 <= index < len(letters)]
+    beside = [index for index in beside if _takes_accents(letters[index]["c"])]
     shares = {index: _shared(letters[at]["bbox"], letters[index]["bbox"]) for index in beside}
     best = max(shares, key=shares.__getitem__, default=None)
     return best if best is not None and shares[best] >= _ON_LETTER else None
+
+
+def _takes_accents(letter: str) -> bool:
+    """Tell letters of scripts with accents by their two cases: over a Chinese letter a dot is emphasis."""
+    return letter.lower() != letter.upper() or letter in _DOTLESS
 
 
 def _shared(one: tuple, other: tuple) -> float:

@@ -44,12 +44,13 @@ def test_turned_lines_of_which_none_is_left_have_no_order():
         ("[(the key )(\\001)(o is)]", "the key ´o is"),
         ("[(it)(\\001)(s syntax)]", "it´s syntax"),
         ("[(the accent )(\\001)( alone)]", "the accent ´ alone"),
+        ("[(\\001)500(\\004)]", "´美"),
     ],
-    ids=["before", "behind", "dotless", "ogonek", "beside", "apostrophe", "alone"],
+    ids=["before", "behind", "dotless", "ogonek", "beside", "apostrophe", "alone", "Chinese"],
 )
 def test_an_accent_and_the_letter_that_it_is_printed_on_are_one(read, shown, begins):
     content = f"BT /F 12 Tf 20 700 Td {shown} TJ ET"
-    data = letters(content, {1: "00b4", 2: "0131", 3: "02db"}, {1: 500, 3: 300})
+    data = letters(content, {1: "00b4", 2: "0131", 3: "02db", 4: "7f8e"}, {1: 500, 3: 300})
     assert read(data).text.startswith(begins)
 
 
