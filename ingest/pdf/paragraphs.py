@@ -22,6 +22,8 @@ _CAPTION = re.compile(
 )
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
 _LEAST_LINE = 20  # letters of a single line that a sentence may begin with
+_NEARLY_FULL = 0.12  # of the column may be free behind a line that a sentence runs on from
+_NEARLY_AS_LARGE = 0.75  # of each other are the sizes of its lines
 _LONG_LINE = 40  # letters of one that is no heading, wherever it ends
 _MOST_PLATES = 2  # pages without text that may stand inside a sentence
 _LEAST_VERSE = 3  # lines
@@ -346,7 +348,7 @@ def _begins(
         return False  # in the middle of a word, whatever the lines look like
     if not _is_next(before, line, pitch):
         return True
-    if paragraph.rows:
+    if paragraph.rows or _runs_into(before, line, left, right):
         return False
     if abs(line.size - before.size) > max(0.8, 0.08 * before.size) or line.bold != before.bold:
         return (
@@ -357,13 +359,26 @@ def _begins(
     indent = line.x0 - left
     if hanging and (indent > 0.7 * line.size or indent < -1):
         return False
-    if hanging and indent < 0.3 * line.size:
+    if hanging and indent < 0.3 * line.size and not _is_open(before, left, right):
         return True
     if indent > 0.7 * line.size and line.x0 - before.x0 > 0.7 * line.size and not _ITEM.match(before.text):
         return True  # first line of an indented paragraph
     if indent > 0.7 * line.size and abs(line.x0 - before.x0) < 1 and ends_sentence(before.text):
         return True  # one indented paragraph of a single line after another
     return before.x1 < right - 0.18 * (right - left) and ends_sentence(before.text)
+
+
+def _runs_into(before: Line, line: Line, left: float, right: float) -> bool:
+    """Tell whether a sentence runs from a full line into one that begins small, wherever that stands."""
+    alike = min(before.size, line.size) >= _NEARLY_AS_LARGE * max(before.size, line.size)
+    prose = not before.mono and not line.mono and not _ITEM.match(line.text)
+    return alike and prose and line.text[0].islower() and _is_open(before, left, right)
+
+
+def _is_open(line: Line, left: float, right: float) -> bool:
+    """Tell whether a line runs up to the right edge inside a sentence."""
+    full = line.x1 > right - _NEARLY_FULL * (right - left) and len(line.text) >= _LEAST_LINE
+    return full and not line.text[-1].isdigit() and not ends_sentence(line.text)  # figures end an index entry
 
 
 def _splits_at_bold(before: Line, line: Line) -> bool:
