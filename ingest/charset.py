@@ -10,7 +10,7 @@ from charset_normalizer.utils import is_multi_byte_encoding
 from ingest.cyrillic import cyrillic_encoding
 from ingest.errors import BadInput
 from ingest.latin import latin_encoding
-from ingest.unmarked import unmarked_encoding, wide_encoding
+from ingest.unmarked import escaped_encoding, wide_encoding
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -53,7 +53,13 @@ def decode(data: bytes, encoding: str | None = None, label: str = "") -> tuple[s
     """
     if encoding:
         return _decode_as(data, encoding), None
-    return _declared(data, _known(label.lower())) or _marked(data) or _shifted(data) or _unnamed(data, data)
+    return (
+        _declared(data, _known(label.lower()))
+        or _marked(data)
+        or _escaped(data)
+        or _shifted(data)
+        or _unnamed(data, data)
+    )
 
 
 def decode_markup(data: bytes, encoding: str | None = None, label: str = "") -> tuple[str, str | None]:
@@ -64,6 +70,7 @@ def decode_markup(data: bytes, encoding: str | None = None, label: str = "") -> 
         _declared(data, _known(label.lower()))
         or _marked(data)
         or _declared(data, declared_encoding(data))
+        or _escaped(data)
         or _unnamed(data, _TAG.sub(b" ", data[: 8 * _SAMPLE]))
     )
 
@@ -76,11 +83,17 @@ def first_letters(data: bytes, size: int = 4096) -> str:
 
 
 def _marked(data: bytes) -> tuple[str, str | None] | None:
-    """Decode what says by its first bytes, or by all of them, how it is written."""
+    """Decode what says by its first bytes, or by every other one, how it is written."""
     for mark, marked in _MARKS:
         if data.startswith(mark):
             return data.decode(marked, errors="replace"), None
-    name = unmarked_encoding(data)
+    wide = wide_encoding(data)
+    return (data.decode(wide, errors="replace"), _guessed(wide)) if wide else None
+
+
+def _escaped(data: bytes) -> tuple[str, str | None] | None:
+    """Decode what changes to another alphabet and back."""
+    name = escaped_encoding(data)
     return (data.decode(name, errors="replace"), _guessed(name)) if name else None
 
 

@@ -67,7 +67,8 @@ _SIGN_PARTS = 4  # elements in a raised sign; pieces of text before it that are 
 # what makers of manuals set behind a heading, for its address to be copied; Font Awesome has a chain at F0C1
 _PERMALINK_SIGNS = frozenset(["¶", "#", "§", "🔗", "⚓", "∞", "\uf0c1", "\uf0c6"])
 _PERMALINK = re.compile(
-    r"(?:^|\s)(?:(?:header|heading|hash|anchorjs|perma|self|direct|anchor|copiable)-?link|(?:header-|doc-)?anchor)(?=\s|$)",
+    r"(?:^|\s)(?:(?:header|heading|hash|anchorjs|perma|self|direct|anchor|copiable)-?link|"
+    r"(?:header-|doc-|copiable-)?anchor)(?=\s|$)",
     re.IGNORECASE,
 )
 _HEADING_NAMES = frozenset(f"h{level}" for level in range(1, 7))

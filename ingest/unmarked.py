@@ -25,11 +25,6 @@ _HZ_LEAST = 4  # letters
 _HZ_USUAL = b"!#" + bytes(range(0x30, 0x58))  # first bytes of punctuation and of the commoner letters
 
 
-def unmarked_encoding(data: bytes) -> str | None:
-    """Find the encoding of which the bytes leave no doubt."""
-    return _escaped(data) or wide_encoding(data)
-
-
 def wide_encoding(data: bytes) -> str | None:
     """Find UTF-16 or UTF-32 without a mark."""
     if not _CONTROL.search(data[:_SAMPLE]):
@@ -77,7 +72,7 @@ def _half_zero(sample: bytes) -> str | None:
     return "utf-16-be" if even > 0.4 and odd < 0.1 else None
 
 
-def _escaped(data: bytes) -> str | None:
+def escaped_encoding(data: bytes) -> str | None:
     """Find ISO-2022 (Japanese or Korean) or HZ (Chinese)."""
     if not data.isascii():
         return None

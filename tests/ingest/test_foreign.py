@@ -30,13 +30,18 @@ READ = [
     ),
     ("list.html", b"<ol>\n<li value='100'>Rye</li><li>Oats</li></ol>", "100. Rye\n\n101. Oats"),
     ("lines.htm", b"<pre>Rye\n  Oats</pre>\n", "Rye\n  Oats"),
+    (
+        "named.html",
+        "<html><meta charset='iso-2022-jp'><p>水車の話</p></html>".encode("iso2022_jp"),
+        "水車の話",
+    ),
     ("high.html", b"2<sup>x</sup> = 4\n", "2^x = 4"),
 ]
 
 SIGNED = page(
     "<body><section id='b'><h1>Tutorial<a class='headerlink' href='#b' title='Permalink'>¶</a></h1>"
     "<h2>Mills <span><a class='mark' href='#mills' id='mills'>#</a></span></h2><h2>Rye<a href='#'>🔗</a></h2>"
-    "<dl><dt>f(x)<a class='headerlink' href='#f'>\uf0c1</a></dt><dd>See <a href='#mills'>it</a>, "
+    "<dl><dt>f(x)<a class='copiable-anchor' href='#f'> ¶</a></dt><dd>See <a href='#mills'>it</a>, "
     "<a href='#b'>§</a> 2.</dd></dl><table><tr><th>a</th><th>b<a class='hash-link' href='#t'>#</a></th></tr>"
     "<tr><td>c</td><td>d</td></tr></table></section></body>"
 )
