@@ -40,7 +40,8 @@ from engine.shelf.entry import Entry
 from engine.shelf.fulltext import index_folder
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
-from engine.shelf.shelf import DamagedText, Shelf, folder_bytes
+from engine.shelf.shelf import DamagedText, Shelf
+from engine.sums import folder_bytes
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput
 from ingest.passages import Passage, passages

@@ -28,7 +28,7 @@ from engine.parsed import read_document
 from engine.paths import CAST, TEXT, Paths
 from engine.retrieval.memory import SearchableBank
 from engine.shelf.fulltext import index_text
-from engine.shelf.rebuilding import file_hash
+from engine.sums import file_hash
 from engine.whole import write_whole
 from ingest.document import JSON_VERSION, Document
 from ingest.errors import BadInput

@@ -93,7 +93,7 @@ class Adding:
 
     def _replace_edition(self, edition: str) -> None:
         """Put a document in the place of an older edition of it, and say what that brought."""
-        from engine.marks import editions
+        from engine import editions
 
         former = self.library.shelf.find(self.arguments.replaces).id
         found, freed = editions.replace(self.library, former, edition)
@@ -171,7 +171,7 @@ def on_cluster(
     """Have what is new made by a cluster, into the store; each is then added here, where both are found."""
     from engine.bank.store import SETTING
     from engine.executors.cluster import Cluster
-    from engine.shelf.rebuilding import file_hash
+    from engine.sums import file_hash
 
     store = library.store
     if store is None:

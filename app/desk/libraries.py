@@ -10,7 +10,7 @@ from app.html.demonstrations_html import Facts
 from engine.demonstrations.demonstrations import ENCODE, Demonstrations
 from engine.demonstrations.files import SUFFIXES
 from engine.demonstrations.store import DemonstrationLibrary, Example
-from engine.shelf.shelf import folder_bytes
+from engine.sums import folder_bytes
 from ingest.errors import BadInput
 from ingest.tables import Table
 

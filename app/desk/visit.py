@@ -15,17 +15,17 @@ from app.desk.state import BOUNDS, Line, View
 from app.desk.talk_desk import TalkDesk
 from app.html import shelf_html
 from app.html.markup import Html
+from engine import editions
 from engine.demonstrations.demonstrations import CLASSIFY, ENCODE
 from engine.demonstrations.store import DemonstrationLibrary
 from engine.errors import Failure
-from engine.marks import editions
 from engine.paths import SAMPLES
 from engine.shelf.accounts import Limits
 from engine.shelf.entry import Entry
 from engine.shelf.jobs import ADD, Job
 from engine.shelf.leaving import leave
-from engine.shelf.rebuilding import file_hash
 from engine.shelf.words import words
+from engine.sums import file_hash
 from ingest.errors import BadInput
 from ingest.recognition.engines import AUTO
 

@@ -12,7 +12,7 @@ from app.tabs.adapt_form import AdaptForm
 from app.tabs.frame import HIDDEN, PANE
 from app.tabs.machine_form import MachineForm
 from engine.paths import PROGRAM
-from engine.shelf.shelf import folder_bytes
+from engine.sums import folder_bytes
 
 if TYPE_CHECKING:
     from engine.sidenet.sidenet import SideNet

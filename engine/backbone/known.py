@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from engine.backbone.placement import BYTES, SPARE_BYTES
-from engine.shelf.shelf import folder_bytes
+from engine.sums import folder_bytes
 
 TOKENS_OF_100_WORDS = 130
 PROBE = 4096  # rows and columns of the matrix that is read to learn how quickly this machine reads weights

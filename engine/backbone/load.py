@@ -29,7 +29,7 @@ from engine.backbone.packs import layout
 from engine.backbone.placement import Placement, placed, require_memory
 from engine.backbone.rowpacks import row_packs
 from engine.backbone.tokens import own_tokenizer
-from engine.bank.durable import sync_folder
+from engine.durable import sync_folder
 from engine.errors import Failure
 from engine.paths import CONVERTING, IS_INSTALLED, PROGRAM, Paths
 from engine.whole import write_whole

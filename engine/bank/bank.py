@@ -16,13 +16,13 @@ from torch import Tensor
 from engine.bank import manifest as manifests
 from engine.bank.arrays import checksum, open_array
 from engine.bank.derived import DerivedKeys, stored_keys
-from engine.bank.durable import clear_disk_errors
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.manifest import DamagedBank, Manifest
 from engine.bank.probes import check_probes
-from engine.bank.quantise import dequantise, dequantise_states
 from engine.bank.writer import BUSY, LOCK
+from engine.durable import clear_disk_errors
 from engine.locks import FileLock, holding
+from engine.quantise import dequantise, dequantise_states
 from ingest.errors import BadInput
 
 CHECKSUM_BYTES = 1 << 24

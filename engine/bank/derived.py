@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from engine.bank.arrays import checksum, map_array
-from engine.bank.durable import publish_file, write_at
+from engine.durable import publish_file, write_at
 from engine.errors import Failure
 from engine.locks import FileLock, holding
 from ingest.errors import BadInput

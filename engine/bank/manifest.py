@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.bank.durable import publish_file
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
+from engine.durable import publish_file
 from engine.errors import Failure
 from engine.paths import PROGRAM
 

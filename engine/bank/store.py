@@ -20,7 +20,7 @@ from typing import Any
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.manifest import FILE, Manifest
 from engine.errors import Failure
-from engine.shelf.rebuilding import file_hash
+from engine.sums import file_hash
 
 LIST = "files.json"
 FETCHING = ".fetching-"

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from engine.bank import manifest as manifests
 from engine.bank.arrays import checksum
-from engine.bank.durable import clear_disk_errors, sync_folder, write_at
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.manifest import Counts, DamagedBank, Manifest
 from engine.bank.probes import make_probes
-from engine.bank.quantise import FP16_LARGEST, quantise, quantise_states
+from engine.durable import clear_disk_errors, sync_folder, write_at
 from engine.errors import Failure
 from engine.locks import FileLock
+from engine.quantise import FP16_LARGEST, quantise, quantise_states
 from ingest.errors import BadInput
 
 LOCK = "writer.lock"

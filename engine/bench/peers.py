@@ -20,8 +20,8 @@ from typing import Any
 from engine.arguments import lengths, positive
 from engine.backbone.load import default_gguf, load_backbone
 from engine.bench.subject import add_common_arguments, print_object
-from engine.evaluation.report import table
 from engine.paths import PROJECT, SAMPLES, Paths
+from engine.report import table
 
 PACKAGE = "llama-cpp-python"
 PROMPT_TOKENS, QUESTION_TOKENS, TEXT_TOKENS = 256, 600, 4096

@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.bank.durable import publish_file
 from engine.demonstrations.classifier import Classification, Classifier
 from engine.demonstrations.files import write_rows
 from engine.demonstrations.settings import Settings
+from engine.durable import publish_file
 from engine.shelf.identifiers import checked
 from engine.shelf.leftovers import LEFTOVER_SECONDS
 from ingest.errors import BadInput

@@ -20,8 +20,9 @@ from engine.locks import holding
 from engine.shelf.entry import may_change
 from engine.shelf.identifiers import checked
 from engine.shelf.leftovers import moving
-from engine.shelf.shelf import Shelf, folder_bytes
+from engine.shelf.shelf import Shelf
 from engine.shelf.titles import folded, one_line
+from engine.sums import folder_bytes
 from ingest.errors import BadInput
 
 PARTS = ("memory", "held-out", "aside")

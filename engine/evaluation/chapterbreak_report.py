@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.evaluation.bootstrap import Total, interval, mean_loss
-from engine.evaluation.report import keep, table
+from engine.report import keep, table
 
 LEGEND = (
     "right: the likeliest beginning is the true one; by gain: the one whose likelihood the context raised "

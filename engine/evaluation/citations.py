@@ -27,8 +27,8 @@ from engine.evaluation.haystackshelf import (
     shelf_folder,
     shelved,
 )
-from engine.evaluation.report import drawing, keep, table
 from engine.paths import Paths
+from engine.report import drawing, keep, table
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.reading import Calibration
 from ingest.errors import BadInput

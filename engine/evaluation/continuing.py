@@ -21,10 +21,10 @@ from engine.bank.layout import SEGMENT
 from engine.cast.names import bare, name_words
 from engine.evaluation.pages import spaced
 from engine.evaluation.readings import LayersAlone
-from engine.evaluation.report import table, tell
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
 from engine.reader import Reader
+from engine.report import table, tell
 from engine.sampling import CONTINUING, Sampling
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import MemoryReader, SideNet

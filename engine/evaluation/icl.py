@@ -36,9 +36,9 @@ from engine.evaluation.icl_memtrm import demonstration_reader
 from engine.evaluation.icl_report import Score, write_report
 from engine.evaluation.icl_squad import squad
 from engine.evaluation.kept import bank_folder
-from engine.evaluation.report import table, tell
 from engine.filling import bank_layout
 from engine.paths import Paths
+from engine.report import table, tell
 from engine.sidenet.checkpoint import sidenet_for
 from engine.sidenet.sidenet import MemoryReader, SideNet
 from engine.training.memtrm import MemTRM, load_memtrm

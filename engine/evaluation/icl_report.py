@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.evaluation.report import drawing, keep, table
+from engine.report import drawing, keep, table
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.evaluation.report import table
+from engine.report import table
 from ingest.document import Document
 from ingest.errors import BadInput
 

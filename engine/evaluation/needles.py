@@ -17,9 +17,9 @@ import numpy as np
 from engine.arguments import lengths
 from engine.backbone.load import load_backbone
 from engine.evaluation.haystack import Haystack, Needle, Range, overlapping
-from engine.evaluation.report import drawing, table, tell
 from engine.evaluation.retrieval import Evaluation, Words, search_of
 from engine.paths import Paths
+from engine.report import drawing, table, tell
 from engine.training.books import book_texts
 from engine.training.questions import flowing
 from ingest.document import Document

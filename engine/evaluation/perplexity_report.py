@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.evaluation import report
+from engine import report
 from engine.evaluation.bootstrap import Total, interval, mean_loss
 
 GOAL = (

@@ -26,10 +26,10 @@ from engine.evaluation.haystackshelf import (
     shelf_folder,
     shelved,
 )
-from engine.evaluation.report import parts, table, tell
 from engine.evaluation.squadscore import exact, f1
 from engine.paths import Paths
 from engine.reader import Reader
+from engine.report import parts, table, tell
 from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import ANSWERING
 from engine.shelf.fulltext import Hit

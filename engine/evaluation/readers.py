@@ -21,10 +21,10 @@ from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.errors import Failure
 from engine.evaluation.haystackshelf import shelf_folder
-from engine.evaluation.report import table, tell
 from engine.evaluation.squadscore import f1
 from engine.library import Library
 from engine.paths import Paths
+from engine.report import table, tell
 from engine.sidenet.checkpoint import checkpoint_for
 from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
 from engine.sidenet.reranker import keep_config

@@ -22,8 +22,8 @@ from engine.backbone.load import load_backbone
 from engine.evaluation.embedder import Embedder, Embeddings
 from engine.evaluation.haystack import Haystack, Range, haystack, ranges
 from engine.evaluation.rawkeys import RawKeys
-from engine.evaluation.report import parts, table, tell
 from engine.paths import Paths
+from engine.report import parts, table, tell
 from engine.retrieval.votes import Ballot, ballot, owners, passage_scores, question_states
 from engine.shelf.fulltext import FullText
 from engine.sidenet.checkpoint import sidenet_for

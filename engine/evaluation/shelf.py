@@ -18,9 +18,9 @@ from engine.arguments import natural, positive
 from engine.assistant import Assistant
 from engine.evaluation.haystackshelf import HALVES, answered
 from engine.evaluation.readers import is_right
-from engine.evaluation.report import table, tell
 from engine.library import Library
 from engine.paths import Paths
+from engine.report import table, tell
 from engine.training.questions import read_rows
 from ingest.errors import BadInput
 

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from engine.arguments import natural, numbers, positive
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
-from engine.evaluation.report import keep, table
 from engine.evaluation.textbank import TextBank
 from engine.paths import Paths
+from engine.report import keep, table
 from engine.sidenet.sidenet import SideOutput
 from engine.training.activations import Frozen, TextBooks, Wanted, freeze
 from engine.training.books import book_texts

@@ -24,11 +24,11 @@ from engine.parsed import read_document
 from engine.paths import PROGRAM, Paths
 from engine.shelf.bm25 import bm25, score_books
 from engine.shelf.identifiers import SHAPE, checked
-from engine.shelf.rebuilding import file_hash
 from engine.shelf.spelling import corrected
 from engine.shelf.sqlite import sqlite_utils
 from engine.shelf.terms import Stem, Term, box_terms, question_names, question_terms, stems
 from engine.shelf.words import words
+from engine.sums import file_hash
 from ingest.document import Document
 from ingest.passages import Passage, passages
 

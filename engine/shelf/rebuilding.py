@@ -4,7 +4,6 @@ The note says what no other file does: the name and title that people gave, and 
 """
 
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 from engine.errors import Failure
 from engine.parsed import read_document
 from engine.shelf.titles import one_line
+from engine.sums import file_hash
 from engine.whole import write_whole
 from ingest.document import Document
 from ingest.errors import BadInput
@@ -65,12 +65,6 @@ def read_text(folder: Path) -> Document | None:
         return document if inside and all(isinstance(one, str) for one in (*lines, *names)) else None
     except (OSError, ValueError, TypeError, RecursionError, BadInput):
         return None
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _content_hash(folder: Path, source: Path | None) -> str:

@@ -22,11 +22,12 @@ from engine.room import require_room
 from engine.shelf.backup import ABOUT, DATABASE, FILES, FOLDERS, FORMAT, MEMORY
 from engine.shelf.leftovers import RESTORING
 from engine.shelf.migrations import MIGRATIONS, migrate, version
-from engine.shelf.rebuilding import file_hash, read_text, rebuilt_row
+from engine.shelf.rebuilding import read_text, rebuilt_row
 from engine.shelf.repair import fault
 from engine.shelf.rows import TABLES, Columns, Row
 from engine.shelf.shelf import Shelf
 from engine.shelf.sqlite import sqlite_utils
+from engine.sums import file_hash
 from ingest.errors import BadInput
 
 

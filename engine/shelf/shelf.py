@@ -30,9 +30,10 @@ from engine.shelf.holders import joined
 from engine.shelf.identifiers import LENGTH, checked, short_id
 from engine.shelf.jobs import Jobs
 from engine.shelf.leftovers import INCOMING, Leftovers, Moves, keep_graves, moving, set_aside
-from engine.shelf.rebuilding import file_hash, write_note
+from engine.shelf.rebuilding import write_note
 from engine.shelf.talks import Talks
 from engine.shelf.titles import folded, one_line, tag_names
+from engine.sums import file_hash, folder_bytes
 from engine.whole import write_whole
 from ingest.document import Document
 from ingest.errors import BadInput
@@ -392,16 +393,6 @@ class Shelf:
                     f"the files of document {identifier} are in use ({error.strerror}): close them"
                 ) from error
         return gone
-
-
-def folder_bytes(folder: Path) -> int:
-    """Count the bytes of all files below `folder`; what vanishes meanwhile counts nothing."""
-    total = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(base, name)).st_size
-    return total
 
 
 def _names(entries: list[Entry]) -> str:

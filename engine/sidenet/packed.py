@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.bank.quantise import quantise
+from engine.quantise import quantise
 
 SCALE = ".scale"
 GROUP = 64

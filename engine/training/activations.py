@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from engine.backbone.backbone import Backbone
-from engine.bank.quantise import FP16_LARGEST
+from engine.quantise import FP16_LARGEST
 from engine.sidenet.config import SideNetConfig
 from engine.training.lessons import Lesson
 from engine.whole import whole

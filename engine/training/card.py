@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from engine.evaluation.report import table
+from engine.report import table
 
 TOO_SHORT = "Not measured: no book held out is long enough."
 TOLD = {

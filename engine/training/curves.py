@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.evaluation.report import drawing
+from engine.report import drawing
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -27,8 +27,8 @@ from engine.arguments import add_settings, natural, positive, settings_of
 from engine.backbone.backbone import Backbone
 from engine.backbone.load import load_backbone
 from engine.bank.layout import SEGMENT
-from engine.bank.quantise import FP16_LARGEST
 from engine.paths import Paths
+from engine.quantise import FP16_LARGEST
 from engine.retrieval.votes import owners, question_states
 from engine.sidenet.search import SearchMap
 from engine.training.books import book_texts

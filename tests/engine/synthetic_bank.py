@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from engine.bank import durable, manifest, writer
+from engine import durable
+from engine.bank import manifest, writer
 from engine.bank.layout import BankIdentity, BankLayout
 from engine.bank.writer import BankWriter
 

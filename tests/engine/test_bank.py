@@ -10,9 +10,9 @@ import torch
 from engine.bank import writer as writers
 from engine.bank.bank import MemoryBank, delete_bank
 from engine.bank.layout import BankIdentity, BankLayout, BankMismatch
-from engine.bank.quantise import dequantise, quantise
 from engine.bank.writer import BankWriter
 from engine.errors import Failure
+from engine.quantise import dequantise, quantise
 from ingest.errors import BadInput
 from tests.engine.synthetic_bank import IDENTITY, INT8, LAYOUT, fill, segment, size, tokens_of
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 
-from engine.marks import editions, export
+from engine import editions
+from engine.marks import export
 from engine.marks.mark import COLOURS, Mark
 from ingest.document import Document
 from ingest.editions import Edition, Quote

@@ -18,11 +18,11 @@ from engine.answering.wording import NOT_SURE, asks_yes_or_no, quoted, worded
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.bank.bank import MemoryBank
-from engine.bank.quantise import dequantise_states, quantise_states
 from engine.evaluation.haystackshelf import looked
 from engine.filling import bank_layout, encode_text
 from engine.library import Library
 from engine.paths import Paths
+from engine.quantise import dequantise_states, quantise_states
 from engine.shelf.fulltext import Hit
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.crossreader import CrossConfig, TextScores

@@ -18,8 +18,9 @@ from engine.errors import Failure
 from engine.paths import Paths
 from engine.shelf import migrations
 from engine.shelf.identifiers import short_id
-from engine.shelf.shelf import Shelf, folder_bytes
+from engine.shelf.shelf import Shelf
 from engine.shelf.titles import one_line
+from engine.sums import folder_bytes
 from ingest.document import Chapter, Document
 from ingest.errors import BadInput
 
