@@ -1,6 +1,7 @@
 """Line: what one printed line of a PDF page says and where it stands (points, y grows downwards)."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,6 +21,9 @@ _UNREAD_LEADERS = re.compile(
 _READ_WORD = re.compile(r"[^\W\d_]{3}")
 _INITIAL = 1.5  # of the letters behind it, at least, has a large first one
 _MONO = 1 << 3
+_TYPEWRITER = re.compile(r"Mono(?!type)|Courier|Typewriter|Consol|^(?:CM|EC|LA|SF|VN)[A-Z]{0,3}TT\d")
+_RECOGNISED = "GlyphLessFont"  # of the letters that recognition puts behind a picture, of whatever kind
+_CODE = 0.8  # of the letters of a line of code
 _ITALIC = 1 << 1
 _BOLD = 1 << 4
 
@@ -62,7 +66,7 @@ def read_line(line: dict) -> Line | None:
     spans = [span for span in line["spans"] if span["text"]]
     if not spans:
         return None
-    largest = max(spans, key=lambda span: len(span["text"].strip()))
+    largest = _main(spans)
     spans = without_gaps(spans, largest) if line["dir"][0] > UPRIGHT else spans
     raw = _with_initial(spans, largest, _together(spans, largest, upright=line["dir"][0] > UPRIGHT))
     text = re.sub(r"[ \n]+", " ", typeset(clean(raw))).strip()
@@ -78,9 +82,39 @@ def read_line(line: dict) -> Line | None:
         _, y0, _, y1 = largest["bbox"]  # the line is as high as most of its letters, not as its initial
     return Line(
         x0, y0, x1, y1, text, largest["size"],
-        bold=bool(largest["flags"] & _BOLD), mono=bool(largest["flags"] & _MONO), cells=2 if leaders else 1,
+        bold=bool(largest["flags"] & _BOLD), mono=_is_mono(spans), cells=2 if leaders else 1,
         letters=letters_of(text), forms=_forms(spans, text), apart=_apart(spans, largest, text),
     )  # fmt: skip
+
+
+def _main(spans: list[dict]) -> dict:
+    """Return the longest span in letters of the size that most have."""
+    sizes: Counter[int] = Counter()
+    for span in spans:
+        sizes[round(4 * span["size"])] += len(span["text"].strip())
+    size = sizes.most_common(1)[0][0]
+    return max(
+        (span for span in spans if round(4 * span["size"]) == size),
+        key=lambda span: len(span["text"].strip()),
+    )
+
+
+def _is_mono(spans: list[dict]) -> bool:
+    """Tell a line of code from prose that names a command or an address, however long that is."""
+    of_code, letters = 0, 0
+    worded = any(any(map(str.isalpha, span["text"])) for span in spans)
+    for span in spans:
+        # numbers of lines and pages beside code are in other letters
+        size = sum(letter.isalpha() or not worded and not letter.isspace() for letter in span["text"])
+        letters += size
+        if "://" not in span["text"] and _is_typewriter(span):
+            of_code += size
+    return of_code > _CODE * letters
+
+
+def _is_typewriter(span: dict) -> bool:
+    name = span["font"]
+    return bool(span["flags"] & _MONO and name != _RECOGNISED or _TYPEWRITER.search(name))
 
 
 def letters_of(text: str) -> str:

@@ -1,7 +1,9 @@
 """Prose of PDFs: lines that one sentence runs through stay one paragraph, whatever they look like."""
 
+import pymupdf
 import pytest
 
+from ingest.pdf.line import read_line
 from tests.ingest.build import Piece, typeset
 
 NAME = "book.pdf"
@@ -58,3 +60,48 @@ def test_a_line_at_the_edge_goes_on_with_an_open_one_beside_lines_set_in(read):
     ]
     text = read(page([*lines, (40.0, "Senate sat.")] * 3)).text
     assert f"{FULL} Senate sat." in text
+
+
+CODE, TEXT = "cour", "helv"
+
+
+@pytest.mark.parametrize(
+    ("lines", "whole"),
+    [
+        ([[(CODE, "\\newwatermark{one}"), (TEXT, " is named by ships")], [(TEXT, "that pass by.")]], True),
+        ([[(TEXT, "See")], [(CODE, "http://example.org/boats"), (TEXT, " there.")]], True),
+        ([[(CODE, "for boat in boats:")], [(CODE, "    sail(boat)")]], False),
+        ([[(TEXT, "10 "), (CODE, "for boat in boats:")], [(TEXT, "20 "), (CODE, "sail(boat)")]], False),
+    ],
+    ids=["command", "address", "code", "numbered code"],
+)
+def test_lines_of_code_are_those_whose_letters_are(read, lines, whole):
+    book = pymupdf.open()
+    leaf = book.new_page(width=420, height=595)
+    for number, pieces in enumerate(lines):
+        x = 40
+        for font, words in pieces:
+            leaf.insert_text((x, 80 + 13 * number), words, fontname=font, fontsize=10)
+            x += pymupdf.get_text_length(words, font, 10)
+    leaf.insert_text((40, 80 + 13 * len(lines)), "And nobody who passed his window had the heart to go in.")
+    first = "".join(words for _, words in lines[0])
+    following = "".join(words for _, words in lines[1]).strip()
+    assert (f"{first} {following}" in read(book.tobytes()).text) == whole
+
+
+@pytest.mark.parametrize(
+    ("font", "flags", "mono"),
+    [
+        ("CMTT10", 4, True),
+        ("LMMono10-Regular", 4, True),
+        ("Courier-Bold", 16, True),
+        ("Anything", 8, True),
+        ("GlyphLessFont", 8, False),  # behind a picture whose text was recognised
+        ("MonotypeCorsiva", 4, False),
+        ("AdvTT16f3b945.B", 4, False),
+    ],
+)
+def test_letters_of_a_typewriter_are_known_by_flag_or_name(font, flags, mono):
+    origin, box = (40.0, 80.0), (40.0, 70.0, 200.0, 82.0)
+    span = {"text": "boats", "font": font, "flags": flags, "size": 10.0, "origin": origin, "bbox": box}
+    assert read_line({"spans": [span], "dir": (1.0, 0.0), "bbox": box}).mono == mono
