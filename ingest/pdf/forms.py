@@ -15,7 +15,7 @@ import pymupdf
 from ingest.document import Document, Page
 from ingest.form import Span
 from ingest.pdf.leaf import Leaf
-from ingest.pdf.line import letters_of
+from ingest.pdf.line import LEADERS, letters_of
 from ingest.pdf.mending import mended
 from ingest.pdf.pieces import UPRIGHT
 from ingest.pdf.trouble import TROUBLE
@@ -85,7 +85,7 @@ def _links(words: _Letters, book: pymupdf.Document, number: int, pages: Sequence
     except (*TROUBLE, TypeError, ValueError):
         return
     for shown, target in said:
-        letters = letters_of(shown)
+        letters = letters_of(LEADERS.sub("…", shown))
         at = words.find(letters)
         span = None if at is None else words.span("link", at, at + len(letters), pages[target].start)
         if span is not None:

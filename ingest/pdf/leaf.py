@@ -7,6 +7,7 @@ from itertools import chain
 
 import pymupdf
 
+from ingest.pdf.contents import join_entries
 from ingest.pdf.line import UNREAD, Line, read_line
 from ingest.pdf.mending import is_to_mend, mend
 from ingest.pdf.minus import name_minus_signs
@@ -61,7 +62,7 @@ def read_leaf(page: pymupdf.Page) -> Leaf:
     for direction, lines in found.items():
         lines = _without_doubles([_turn(line, direction, width, height) for line in lines])
         if direction == upright:
-            leaf.lines = lines
+            leaf.lines = join_entries(lines)
         elif len(lines) >= _LEAST_LINES or _letters(lines) >= _LEAST_LETTERS:
             leaf.turned.append(lines)
         else:

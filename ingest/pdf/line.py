@@ -13,7 +13,7 @@ from ingest.raised import raised
 SOFT_HYPHEN = "\u00ad"  # at the end of a line it says that the word goes on
 UNREAD = "\ufffd"  # a sign that the font does not name
 
-_LEADERS = re.compile(r"(?:\s?[.·…_]){6,}\s*")  # from a title to its page number in a table of contents
+LEADERS = re.compile(r"(?:\s?[.·…_]){6,}\s*")  # from a title to its page number in a table of contents
 # the dots may have no letters: then a number must close the line
 _UNREAD_LEADERS = re.compile(
     rf"(?<!{UNREAD})(?<!{UNREAD} )(?: ?{UNREAD}){{6,}}\s*(?=(?:\d{{1,4}}|[ivxlc]{{1,7}})$)"
@@ -72,9 +72,9 @@ def read_line(line: dict) -> Line | None:
     text = re.sub(r"[ \n]+", " ", typeset(clean(raw))).strip()
     if text and raw.rstrip().endswith(SOFT_HYPHEN):
         text += SOFT_HYPHEN
-    leaders = _LEADERS.search(text) or _UNREAD_LEADERS.search(text)
+    leaders = LEADERS.search(text) or _UNREAD_LEADERS.search(text)
     if leaders and any(map(str.isalnum, text[: leaders.start()])):
-        text = _UNREAD_LEADERS.sub(" … ", _LEADERS.sub(" … ", text)).strip()
+        text = _UNREAD_LEADERS.sub(" … ", LEADERS.sub(" … ", text)).strip()
     if not text:
         return None
     x0, y0, x1, y1 = line["bbox"]

@@ -105,3 +105,23 @@ def test_letters_of_a_typewriter_are_known_by_flag_or_name(font, flags, mono):
     origin, box = (40.0, 80.0), (40.0, 70.0, 200.0, 82.0)
     span = {"text": "boats", "font": font, "flags": flags, "size": 10.0, "origin": origin, "bbox": box}
     assert read_line({"spans": [span], "dir": (1.0, 0.0), "bbox": box}).mono == mono
+
+
+DOTS = ". " * 30
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ([(40, "2.1 Of boats"), (120, DOTS), (300, "17")], "2.1 Of boats … 17"),
+        ([(40, "2.1 Of boats"), (120, f"{DOTS} 17")], "2.1 Of boats … 17"),
+        ([(40, "2.1 Of boats"), (120, DOTS), (300, "xvii")], "2.1 Of boats … xvii"),
+        ([(40, DOTS)], ". . . . . ."),  # a line to write on
+    ],
+    ids=["apart", "number with dots", "roman", "no title"],
+)
+def test_leader_dots_that_stand_apart_lead_from_a_title_to_its_page(read, entry, shown):
+    rows = [[Piece(x, 80 + 14 * number, text, 10) for x, text in entry] for number in range(4)]
+    last = Piece(40, 200, "Sign above this line.", 10)
+    text = read(typeset([[*(piece for row in rows for piece in row), last]])).text
+    assert text.count(shown) >= 4 and ("… ." in text or ". ." in text) == (". ." in shown)
