@@ -114,7 +114,7 @@ def _looks_like_heading(item: Paragraph) -> bool:
         len(text) <= 120
         and sum(map(str.isalpha, text)) >= 3
         and text[-1] not in ".,;，。；、"
-        and text[0] not in "•●▪◦‣∙·■□➢–—*-"
+        and text[0] not in "•●▪◦‣∙·■□➢▶►▸➤–—*-"
         and not text[0].islower()
         and "@" not in text
     )

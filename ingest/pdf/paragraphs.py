@@ -16,7 +16,7 @@ _HYPHENS = ("-", "\u2010", SOFT_HYPHEN)
 _LONGEST_WORD = 60  # letters; what is longer is no word that was broken at a line end
 _TERMINAL = re.compile(r"[.!?…:;。！？؟۔।][\"'”’»)\]』」]*(?:\s?\[?\d{0,3}\]?)$")
 _TAIL = 40  # letters at the end of a text in which a sentence's end is looked for
-_ITEM = re.compile(r"(?:[•●▪◦‣∙·■□➢–—*-]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])\s+\S")
+_ITEM = re.compile(r"(?:[•●▪◦‣∙·■□➢–—*-]|\(?\d{1,3}[.)]|\(?[^\W\d_][.)])\s+\S|[▶►▸➤]\s*\S")
 _CAPTION = re.compile(
     r"(?:fig(?:ure|\.)|table|tab\.|abb(?:ildung|\.)|tabelle|plate|chart|box)\s*[\dIVX]", re.I
 )

@@ -3,7 +3,9 @@
 import pymupdf
 import pytest
 
-from ingest.pdf.line import read_line
+from ingest.pdf.line import Line, read_line
+from ingest.pdf.paragraphs import Vocabulary, build_paragraphs
+from ingest.pdf.type import Type
 from tests.ingest.build import Piece, typeset
 
 NAME = "book.pdf"
@@ -125,3 +127,11 @@ def test_leader_dots_that_stand_apart_lead_from_a_title_to_its_page(read, entry,
     last = Piece(40, 200, "Sign above this line.", 10)
     text = read(typeset([[*(piece for row in rows for piece in row), last]])).text
     assert text.count(shown) >= 4 and ("… ." in text or ". ." in text) == (". ." in shown)
+
+
+@pytest.mark.parametrize("mark", ["б) ", "γ. ", "▶", "▸ ", "a) "])
+def test_an_item_is_known_by_its_mark_in_any_script(mark):
+    lines = [
+        Line(40, 80 + 14 * at, 300, 92 + 14 * at, f"{mark}boats that lie at the quay", 11) for at in range(3)
+    ]
+    assert len(build_paragraphs([lines], 0, Vocabulary(), Type(11, False))) == 3
