@@ -21,6 +21,9 @@ _SUSPECT = re.compile(
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES_RUN = re.compile(" {2,}")
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
+# what Adobe's fonts have in places of their own: small capitals, old figures and pieces of high brackets
+_PRIVATE = re.compile("[\uf726\uf730-\uf739\uf761-\uf77a\uf7e0-\uf7f6\uf7f8-\uf7fe\uf8e6\uf8e7\uf8eb-\uf8fe]")
+_BRACKETS = dict(zip("\uf8eb\uf8ee\uf8f1\uf8f6\uf8f9\uf8fc", "([{)]}", strict=True))  # the upper ends
 _PRIVATE_BULLET = re.compile("^[\ue000-\uf8ff](?= )|[\uf0a7\uf0b7\uf0d8\uf0fc\uf06e\uf076]")
 
 
@@ -55,6 +58,13 @@ def layout(text: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """Replace letters that a typesetter made: ligatures are taken apart, symbol-font bullets named."""
+    """Replace letters that a typesetter made: ligatures are taken apart, private places get what is meant."""
     text = _LIGATURE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    text = _PRIVATE.sub(_public, text).replace("c\u20dd", "©")
     return _PRIVATE_BULLET.sub("•", text)
+
+
+def _public(match: re.Match) -> str:
+    """Return the letter or figure of a private place, the bracket of an upper end, "" for other pieces."""
+    place = ord(match[0])
+    return chr(place & 0xFF) if place < 0xF800 else _BRACKETS.get(match[0], "")

@@ -13,6 +13,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _GOES_ON_IN_PATH = re.compile(r"[\d/]|\.\w")
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 _HYPHENS = ("-", "\u2010", SOFT_HYPHEN)
+_BETWEEN_FIGURES = ("-", "\u2010", "\u2013")
 _LONGEST_WORD = 60  # letters; what is longer is no word that was broken at a line end
 _TERMINAL = re.compile(r"[.!?…:;。！？؟۔।][\"'”’»)\]』」]*(?:\s?\[?\d{0,3}\]?)$")
 _TAIL = 40  # letters at the end of a text in which a sentence's end is looked for
@@ -116,7 +117,7 @@ class Vocabulary:
 
         "well-" + "known" keep their hyphen where the document writes it elsewhere, or both parts as words.
         """
-        if _CJK.match(before[-1:]) and _CJK.match(after[:1]):
+        if _CJK.match(before[-1:]) and _CJK.match(after[:1]) or _is_broken_range(before, after):
             return before, after
         broken = _broken_word(before)
         following = _FIRST_WORD.match(after[:_LONGEST_WORD])
@@ -129,7 +130,8 @@ class Vocabulary:
         whole = (broken + following[0]).casefold()
         pair = self.words[broken.casefold()] and self.words[following[0].casefold()]
         own_hyphen = self.words[compound] > self.words[whole] or (pair and not self.words[whole])
-        if not after[0].islower() or own_hyphen:
+        capitals = len(broken) > 1 and (broken + following[0]).isupper() and self.words[whole] > 0
+        if not (after[0].islower() or capitals) or own_hyphen:
             return before, after
         return before[:-1], after
 
@@ -139,6 +141,11 @@ def _broken_word(text: str) -> str:
     if not text.endswith(_HYPHENS):
         return ""
     return "".join(takewhile(str.isalpha, text[-2 : -_LONGEST_WORD - 2 : -1]))[::-1]
+
+
+def _is_broken_range(before: str, after: str) -> bool:
+    """Tell whether a date or a range is broken behind its hyphen: "2020-", "02-28" or "983–", "987"."""
+    return before[-1:] in _BETWEEN_FIGURES and before[-2:-1].isdigit() and after[:1].isdigit()
 
 
 def _is_broken_path(before: str, after: str) -> bool:

@@ -3,6 +3,7 @@
 import pymupdf
 import pytest
 
+from ingest.cleaning import typeset as named
 from ingest.pdf.line import Line, read_line
 from ingest.pdf.paragraphs import Vocabulary, build_paragraphs
 from ingest.pdf.type import Type
@@ -135,3 +136,32 @@ def test_an_item_is_known_by_its_mark_in_any_script(mark):
         Line(40, 80 + 14 * at, 300, 92 + 14 * at, f"{mark}boats that lie at the quay", 11) for at in range(3)
     ]
     assert len(build_paragraphs([lines], 0, Vocabulary(), Type(11, False))) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "joined"),
+    [
+        ("written on 2020-", "02-28 in", "written on 2020-02-28 in"),
+        ("on pages 983\u2013", "987 of", "on pages 983\u2013987 of"),
+        ("in the year 1990 -", "02 or so", "in the year 1990 - 02 or so"),
+        ("ΠΑ-", "ΡΑΡΤΗΜΑ", "ΠΑΡΑΡΤΗΜΑ"),
+        ("XML-", "RPC", "XML-RPC"),
+    ],
+)
+def test_what_is_broken_at_a_hyphen_is_put_together(before, after, joined):
+    vocabulary = Vocabulary()
+    vocabulary.add("παράρτημα, ΠΑΡΑΡΤΗΜΑ, XML and RPC")
+    assert "".join(vocabulary.join(before, after)) == joined
+
+
+@pytest.mark.parametrize(
+    ("private", "public"),
+    [
+        ("T\uf765\uf778\uf774 \uf731\uf739\uf735\uf734", "Text 1954"),
+        ("\uf8eb\uf8ed\uf8ec a \uf8f6\uf8f8", "( a )"),
+        ("c\u20dd 1999", "© 1999"),
+        ("\uf7e9t\uf7e9", "été"),
+    ],
+)
+def test_private_places_get_the_letters_that_are_meant(private, public):
+    assert named(private) == public
