@@ -6,7 +6,14 @@ language has. Each letter stands for one other, so a text that is set right keep
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
+from ingest.document import Document
+
+SET_RIGHT = (
+    "its letters were Western ones that stand for Cyrillic ({}) and were set right; "
+    "get another copy if words look wrong"
+)
 _ENCODINGS = ("cp1251", "koi8_r", "koi8_u", "cp866", "cp1125", "iso8859_5", "mac_cyrillic")
 _COMMON = frozenset("оеаинтсрвлі")
 _COMMON_SHARE = 0.5  # of the letters; they are two thirds of a Russian or Ukrainian text
@@ -66,3 +73,18 @@ def reread(text: str, encoding: str) -> str:
         return word if is_other else word.translate(table)
 
     return _WORD.sub(right, text)
+
+
+def set_right(document: Document) -> Document:
+    """Set right a document whose fonts give Western letters for Cyrillic ones, and say so; else as it is."""
+    encoding = misread(document.text)
+    if encoding is None:
+        return document
+    return replace(
+        document,
+        text=reread(document.text, encoding),
+        title=reread(document.title, encoding),
+        author=reread(document.author, encoding),
+        chapters=[replace(one, title=reread(one.title, encoding)) for one in document.chapters],
+        warnings=[*document.warnings, SET_RIGHT.format(encoding)],
+    )

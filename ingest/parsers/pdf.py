@@ -7,6 +7,7 @@ from dataclasses import replace
 import pymupdf
 
 from ingest.cleaning import one_line, typeset
+from ingest.cyrillic import set_right
 from ingest.document import Document
 from ingest.manuscript import Manuscript
 from ingest.pdf.book import open_book
@@ -95,7 +96,7 @@ def parse(source: Source) -> Document:
             format=NAME,
         )
         pages = [replace(page, sure=leaf.sure) for page, leaf in zip(document.pages, leaves, strict=True)]
-        return replace(document, pages=pages, spans=find_forms(document, leaves, book))
+        return set_right(replace(document, pages=pages, spans=find_forms(document, leaves, book)))
     finally:
         book.close()
 

@@ -5,7 +5,7 @@ import re
 import string
 
 from ingest.charset import decode
-from ingest.cyrillic import misread, reread
+from ingest.cyrillic import SET_RIGHT, misread, reread
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.gutenberg import Gutenberg, strip_gutenberg
@@ -58,10 +58,7 @@ def parse(source: Source) -> Document:
     if warning:
         manuscript.warn(warning)
     if cyrillic:
-        manuscript.warn(
-            f"its letters were Western ones that stand for Cyrillic ({cyrillic}) and were set right; "
-            "get another copy if words look wrong"
-        )
+        manuscript.warn(SET_RIGHT.format(cyrillic))
     if stripped:
         manuscript.expect(text, "the header and the licence of Project Gutenberg")
     if _is_coded(text):

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 
 from ingest.pdf.columns import turned_order
+from tests.ingest.build import printed
 
 NAME = "a.pdf"
 
@@ -82,3 +83,14 @@ def test_the_two_letters_of_an_arabic_ligature_come_in_their_order(read, ligatur
 def test_latin_ligatures_are_letters(read):
     names = {1: "fb01", 2: "fb04"}
     assert read(letters("BT /F 12 Tf 20 700 Td (\\001ne a\\002uent) Tj ET", names)).text == "fine affluent"
+
+
+def test_cyrillic_whose_fonts_give_western_letters_is_set_right(read):
+    russian = (
+        "предисловие к этой книге о том как корабль пришёл домой из тумана и кошка ждала его у маяка на скале"
+    )
+    western = russian.encode("cp1251").decode("latin-1")
+    lines = [western[at : at + 35] for at in range(0, len(western), 35)]
+    document = read(printed([[(40, 40 + 12 * row, line) for row, line in enumerate(lines)]]), NAME)
+    assert "корабль пришёл домой" in document.text.replace("\n", "")
+    assert any("stand for Cyrillic (cp1251)" in warning for warning in document.warnings)
