@@ -1,4 +1,4 @@
-"""Folders of the engine, and modules beside them, that import each other in a circle: no more than are."""
+"""Folders of the engine, and modules beside them, that import each other in a circle: the ones known."""
 
 from tests.test_house import MODULES, named_modules
 
