@@ -21,6 +21,7 @@ from engine.answering.prompt import Prompt
 from engine.answering.question import Question
 from engine.answering.scope import Scope
 from engine.answering.trace import Trace
+from engine.answering.utterance import Utterance
 from engine.errors import Failure
 from engine.intake import How
 from engine.library import Library
@@ -31,7 +32,6 @@ from engine.shelf.connections import Unwritable
 from engine.shelf.entry import Entry
 from engine.shelf.jobs import Job
 from engine.shelf.talks import Message
-from engine.utterance import Utterance
 from ingest.errors import BadInput
 from ingest.position import find_position
 from ingest.segments import plain_tokens

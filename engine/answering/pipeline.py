@@ -22,8 +22,10 @@ from engine.answering.prompt import NOT_TOLD, Prompt, Turn, is_small_talk, promp
 from engine.answering.question import Question
 from engine.answering.reading import READ, read
 from engine.answering.structure import structure_answer
+from engine.answering.talkmemory import recalled, remember
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
+from engine.answering.utterance import Utterance
 from engine.answering.wording import quoted, wants_one, worded
 from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
@@ -33,8 +35,6 @@ from engine.reader import Reader
 from engine.retrieval.memory import Stretch
 from engine.sidenet.reading import Calibration
 from engine.sidenet.reranker import Reranker
-from engine.talkmemory import recalled, remember
-from engine.utterance import Utterance
 
 HISTORY_TOKENS = 256
 Bounds = Mapping[str, tuple[int, int]]  # characters [start, end) of each document

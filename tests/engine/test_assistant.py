@@ -13,6 +13,7 @@ from engine import talkmemory
 from engine.answering.prompt import NOT_TOLD, Turn
 from engine.answering.scope import Scope
 from engine.answering.structure import structure_answer
+from engine.answering.talkmemory import remember
 from engine.assistant import Assistant
 from engine.errors import Failure
 from engine.library import Library
@@ -23,7 +24,6 @@ from engine.retrieval.memory import Memory
 from engine.sampling import Sampling
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
-from engine.talkmemory import remember
 from ingest.document import Chapter, Document
 from ingest.errors import BadInput
 from ingest.parse import parse

@@ -5,7 +5,6 @@ from tests.test_house import MODULES, named_modules
 # each a folder, or a module beside them, from which a way of imports leads back to it
 KNOTS = [
     {"aside", "cast"},
-    {"answering", "talkmemory", "utterance"},
     {"evaluation", "training"},
     {"marks", "shelf"},
 ]

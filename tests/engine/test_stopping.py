@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.answering.answer import Answer
+from engine.answering.utterance import Utterance
 from engine.sampling import Sampling
 from engine.stopping import GivenUp, stopped_by
-from engine.utterance import Utterance
 
 
 class Setting(nn.Module):

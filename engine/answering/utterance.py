@@ -10,6 +10,7 @@ from engine.answering.answer import Answer, AnswerEvent, Citation
 from engine.answering.citing import cite, looked_at
 from engine.answering.passages import Chosen
 from engine.answering.prompt import Prompt, says_nothing_tells
+from engine.answering.talkmemory import TALK, Overflow
 from engine.answering.trace import Read, Recorder
 from engine.library import Library
 from engine.reader import Reader, Token
@@ -17,7 +18,6 @@ from engine.retrieval.memory import Memory, Stretch
 from engine.sampling import Sampling
 from engine.sidenet.sidenet import SideNet
 from engine.stopping import GivenUp, stopped_by
-from engine.talkmemory import TALK, Overflow
 
 
 class Utterance:
