@@ -79,9 +79,9 @@ def _set_words(words: _Letters, leaf: Leaf) -> Iterator[Span]:
 def _links(words: _Letters, book: pymupdf.Document, number: int, pages: Sequence[Page]) -> Iterator[Span]:
     try:
         page = book[number]
-        links = [one for one in page.get_links() if 0 <= one.get("page", -1) < len(pages)][:_MOST_LINKS]
+        links = [one for one in _inner_links(page) if 0 <= one[1] < len(pages)][:_MOST_LINKS]
         printed = _Print(page) if links else None
-        said = [(printed.inside(one["from"]), one["page"]) for one in links] if printed else []
+        said = [(printed.inside(place), target) for place, target in links] if printed else []
     except (*TROUBLE, TypeError, ValueError):
         return
     for shown, target in said:
@@ -90,6 +90,22 @@ def _links(words: _Letters, book: pymupdf.Document, number: int, pages: Sequence
         span = None if at is None else words.span("link", at, at + len(letters), pages[target].start)
         if span is not None:
             yield span
+
+
+def _inner_links(page: pymupdf.Page) -> Iterator[tuple[pymupdf.Rect, int]]:
+    """Yield the place of each link on a page and the page that it leads to.
+
+    The library's own list reads the whole page anew for each of its links.
+    """
+    mupdf, book = pymupdf.mupdf, page.parent.this
+    link = mupdf.fz_load_links(page.this)
+    while link.m_internal:
+        address = link.uri()
+        if address and not mupdf.fz_is_external_link(address):
+            location, _, _ = mupdf.fz_resolve_link(book, address)
+            place = pymupdf.Rect(mupdf.FzRect(link.rect()))
+            yield place, mupdf.fz_page_number_from_location(book, location)
+        link = link.next()
 
 
 class _Print:

@@ -280,6 +280,8 @@ def test_form_of_a_pdf(read):
     book[0].insert_link({"kind": pymupdf.LINK_GOTO, "from": place, "page": 1, "to": pymupdf.Point(0, 0)})
     out = {"kind": pymupdf.LINK_URI, "from": book[0].search_for("was")[0], "uri": "http://192.0.2.7/"}
     book[0].insert_link(out)
+    other = {"kind": pymupdf.LINK_GOTOR, "from": book[0].search_for("odd")[0], "file": "b.pdf", "page": 1}
+    book[0].insert_link(other | {"to": pymupdf.Point(0, 0)})
     document = read(book.tobytes(), "file.pdf")
     assert told(document) == [("italic", "very odd"), ("bold", "and"), ("link", "more")]
     (link,) = (one for one in document.spans if one.kind == "link")
