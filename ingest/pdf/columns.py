@@ -15,6 +15,8 @@ _PROSE_LINE = 40  # letters; a line as long belongs to the text itself
 _TURNED_LINE = 25  # letters in the middle line of turned text; shorter ones do not flow
 _USUAL_BANDS = 80  # on a page
 _WIDEST = 0.6  # of the width of all lines, has a column that begins higher than its neighbour
+_LEADER = " … "  # between the words of an entry and its pages
+_LETTER = 0.5  # of the size is as wide as one
 _LEAST_LINE = 14  # letters in the middle line of a column; shorter ones are cells of a table
 
 
@@ -24,7 +26,7 @@ def reading_order(lines: list[Line]) -> list[list[Line]]:
     if margin:
         return [*reading_order(lines), _rows(margin)]
     # without lines of some length there are no columns of text to look for, only tables
-    if sum(len(line.text) >= _LEAST_LINE for line in lines) < 2 * _LEAST_LINES or not _side_by_side(lines):
+    if sum(_length(line) >= _LEAST_LINE for line in lines) < 2 * _LEAST_LINES or not _side_by_side(lines):
         return [_rows(lines)] if lines else []
     return [_rows(group) for group in _order(lines, 0)]
 
@@ -175,12 +177,19 @@ def _divide(lines: list[Line], spans: list[tuple[float, float]]) -> list[list[Li
 
 
 def _is_text_column(lines: list[Line]) -> bool:
-    lengths = sorted(len(line.text) for line in lines)
+    lengths = sorted(map(_length, lines))
     return (
         len(lines) >= _LEAST_LINES
         and sum(lengths) >= _LEAST_LETTERS
         and lengths[len(lengths) // 2] >= _LEAST_LINE
     )
+
+
+def _length(line: Line) -> int:
+    """Count the letters of a line; an entry of an index is as long as the dots made it that stood in it."""
+    if _LEADER not in line.text:
+        return len(line.text)
+    return max(len(line.text), int((line.x1 - line.x0) / (_LETTER * max(1, line.size))))
 
 
 def _rows(lines: list[Line]) -> list[Line]:

@@ -113,7 +113,7 @@ def _is_mono(spans: list[dict]) -> bool:
 
 
 def _is_typewriter(span: dict) -> bool:
-    name = span["font"]
+    name = span.get("font", "")
     return bool(span["flags"] & _MONO and name != _RECOGNISED or _TYPEWRITER.search(name))
 
 

@@ -165,3 +165,20 @@ def test_what_is_broken_at_a_hyphen_is_put_together(before, after, joined):
 )
 def test_private_places_get_the_letters_that_are_meant(private, public):
     assert named(private) == public
+
+
+def test_an_index_with_leader_dots_is_read_column_by_column(read):
+    words = [["ale", "bay", "cod", "dam", "eel", "fen", "gar", "ham"], ["ice", "jar", "keg", "log", "mud"]]
+    columns = zip((40, 230), words, strict=True)
+    pieces = [
+        piece
+        for x, column in columns
+        for at, word in enumerate(column)
+        for piece in (
+            Piece(x, 80 + 14 * at, word, 10),
+            Piece(x + 25, 80 + 14 * at, ". " * 19, 10),
+            Piece(x + 150, 80 + 14 * at, str(at + 2), 10),
+        )
+    ]
+    text = read(typeset([pieces])).text
+    assert "|" not in text and text.index("ham") < text.index("ice")
