@@ -8,7 +8,7 @@ Spelled = tuple[dict, list[dict]]  # a line, and its letters
 
 
 def spell(page: pymupdf.Page, blocks: list[dict], flags: int) -> list[Spelled]:
-    """Pair each line with its letters; nothing where MuPDF cannot name them one by one."""
+    """Return each line with its letters; nothing where MuPDF cannot name them one by one."""
     try:
         same = page.get_text("rawdict", flags=flags)["blocks"]
     except TROUBLE:
