@@ -260,10 +260,10 @@ Store Sum Take Tell Train Try Turn Unpack Upload Use Wait Warn Weigh Widen Work 
 
 
 def riddles(source: str) -> list[str]:
-    """Find functions whose docstring begins with no verb in its base form."""
+    """Find functions whose docstring begins with no verb in its base form, each with that word."""
     functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, FUNCTIONS))
-    told = ((node.name, ast.get_docstring(node)) for node in functions)
-    return [name for name, text in told if text and re.split(r"\W", text)[0] not in VERBS.split()]
+    told = [(node.name, re.split(r"\W", ast.get_docstring(node) or "Tell")[0]) for node in functions]
+    return [f"{name}: {word}" for name, word in told if word not in VERBS.split()]
 
 
 def test_docstrings_of_functions_begin_with_a_verb():
@@ -289,7 +289,8 @@ class D:
     def _i(self):
         def j(): "Raises BadInput."
 """
-    assert sorted(riddles(source)) == ["__init__", "_c", "a", "e", "f", "h", "j"]
+    found = sorted(one.partition(":")[0] for one in riddles(source))
+    assert found == ["__init__", "_c", "a", "e", "f", "h", "j"]
 
 
 def tracked_files() -> list[Path]:
