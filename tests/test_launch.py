@@ -412,6 +412,7 @@ PLAIN = {
     "app.html.wording",
     "engine",
     "engine.arguments",
+    "engine.datafolder",
     "engine.errors",
     "engine.paths",
     "ingest.errors",
@@ -429,6 +430,7 @@ PLAIN_FILES = [
     "app/desk/wire.py",
     "app/html/wording.py",
     "engine/arguments.py",
+    "engine/datafolder.py",
     "engine/errors.py",
     "engine/paths.py",
 ]

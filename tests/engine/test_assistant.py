@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import talkmemory
+from engine.answering import talkmemory
 from engine.answering.prompt import NOT_TOLD, Turn
 from engine.answering.scope import Scope
 from engine.answering.structure import structure_answer
