@@ -4,14 +4,14 @@ Raised ones, which the element itself may say too, become <sup>; a floating firs
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import NamedTuple
 
 from ingest.initials import mark_initials
 from ingest.tree import local_name
 
-_RULE = re.compile(r"([^{}]{1,1000})\{([^{}]{0,2000})\}")
+_RULE = 2_000  # letters that are looked at of selectors, and of what they set
 _CLASS = re.compile(r"(?:^|[\s>+~])[a-z]{0,10}\.([\w-]{1,100})$")
 _SELECTORS = 100  # of one rule
 _LONGEST = 500_000  # letters of one sheet
@@ -45,16 +45,24 @@ class Classes(NamedTuple):
 def read_classes(sheet: str) -> Classes:
     """Return the classes that a style sheet sets so."""
     raised, floating, large = set[str](), set[str](), set[str]()
-    for rule in _RULE.finditer(_without_comments(sheet[:_LONGEST])):
-        high, floats = _RAISED.search(rule[2]), _FLOATING.search(rule[2])
+    for selectors, body in _rules(_without_comments(sheet[:_LONGEST])):
+        high, floats = _RAISED.search(body), _FLOATING.search(body)
         if not (high or floats):
             continue
-        matches = (_CLASS.search(selector.strip()) for selector in rule[1].split(",", _SELECTORS))
+        matches = (_CLASS.search(selector.strip()) for selector in selectors.split(",", _SELECTORS))
         named = [match[1] for match in matches if match]
         raised.update(named if high else ())
         floating.update(named if floats else ())
-        large.update(named if floats and _LARGE.search(rule[2]) else ())
+        large.update(named if floats and _LARGE.search(body) else ())
     return Classes(frozenset(raised), frozenset(floating), frozenset(large))
+
+
+def _rules(sheet: str) -> Iterator[tuple[str, str]]:
+    """Yield the selectors of each rule with what they set."""
+    for part in sheet.split("}")[:-1]:
+        before, brace, body = part.rpartition("{")
+        if brace:
+            yield before.rpartition("{")[2][-_RULE:], body[:_RULE]
 
 
 def _without_comments(sheet: str) -> str:
