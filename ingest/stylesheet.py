@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ingest.initials import mark_initials
 from ingest.tree import local_name
 
-_RULE = 2_000  # letters that are looked at of selectors, and of what they set
+_SELECTED, _SET = 1_000, 2_000  # letters of a rule's selectors, the last ones, and of what it may set
 _CLASS = re.compile(r"(?:^|[\s>+~])[a-z]{0,10}\.([\w-]{1,100})$")
 _SELECTORS = 100  # of one rule
 _LONGEST = 500_000  # letters of one sheet
@@ -61,8 +61,8 @@ def _rules(sheet: str) -> Iterator[tuple[str, str]]:
     """Yield the selectors of each rule with what they set."""
     for part in sheet.split("}")[:-1]:
         before, brace, body = part.rpartition("{")
-        if brace:
-            yield before.rpartition("{")[2][-_RULE:], body[:_RULE]
+        if brace and len(body) <= _SET:
+            yield before.rpartition("{")[2][-_SELECTED:], body
 
 
 def _without_comments(sheet: str) -> str:

@@ -98,6 +98,7 @@ def from_cast(question: Question, library: Library) -> Answer | None:
 def from_reading(question: Question, ranges: Bounds, library: Library) -> Answer:
     """Answer with what the reading layers find in the best passages of `ranges`."""
     asked = in_full(spelled(question, library), question.turns)
+    early = unmade(library, ranges)  # before it is read: a memory that is made meanwhile was not
     hits = find_passages(asked, library, ranges)[:READ]
     reranker = library.model.reranker if wants_one(question.words) else None
     reading = read(asked, library, hits, ranges, reranker)
@@ -115,7 +116,7 @@ def from_reading(question: Question, ranges: Bounds, library: Library) -> Answer
         answered=said.answered,
         span=said.spans[0].text if said.answered else None,
         confidence=score,
-        early=unmade(library, ranges),
+        early=early,
         trace=Trace((TokenReads(said.text, reads),), (), read_from) if hits else None,
         reading=reading,
     )

@@ -207,7 +207,7 @@ def _pieces(element) -> list:
     found = [element.text]
     for child in element:
         found += [child, child.tail]
-    return [piece for piece in found if piece is not None and len(piece) + (not isinstance(piece, str))]
+    return [piece for piece in found if piece is not None and piece != ""]
 
 
 def _kind(piece) -> str:

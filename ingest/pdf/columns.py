@@ -6,7 +6,7 @@ what spans the page (a title, a wide table) is read where it stands. Rows of a t
 
 from dataclasses import replace
 
-from ingest.pdf.line import Line
+from ingest.pdf.line import Line, overlap
 from ingest.raised import raised
 
 _LEAST_LINES = 3  # in each column
@@ -60,15 +60,9 @@ def _margin_notes(lines: list[Line]) -> tuple[list[Line], list[Line]]:
 
 def _side_by_side(lines: list[Line]) -> bool:
     for above, below in zip(lines, lines[1:], strict=False):
-        if _overlap(above, below) > 0.5 and (above.x1 <= below.x0 or below.x1 <= above.x0):
+        if overlap(above, below) > 0.5 and (above.x1 <= below.x0 or below.x1 <= above.x0):
             return True
     return False
-
-
-def _overlap(one: Line, other: Line) -> float:
-    """Return the share of the lower height in which two lines stand beside each other."""
-    shared = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return shared / max(0.1, min(one.height, other.height))
 
 
 def _order(lines: list[Line], depth: int) -> list[list[Line]]:
@@ -196,7 +190,7 @@ def _rows(lines: list[Line]) -> list[Line]:
     """Join pieces that share a baseline into one line, left to right."""
     rows: list[list[Line]] = []
     for line in sorted(lines, key=lambda line: (line.y0, line.x0)):
-        if rows and _overlap(rows[-1][0], line) > 0.6 and not _stacked(rows[-1], line):
+        if rows and overlap(rows[-1][0], line) > 0.6 and not _stacked(rows[-1], line):
             rows[-1].append(line)
         else:
             rows.append([line])

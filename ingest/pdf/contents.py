@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ingest.pdf.line import Line
+from ingest.pdf.line import Line, overlap
 
 _DOTS = re.compile(r"(?:[.·…_] ?){5,}")
 _LED = " …"  # closes a title whose dots stand in its line
@@ -54,8 +54,5 @@ def _entry(title: Line, dots: Line, number: Line | None) -> Line:
 
 def _meet(left: Line, right: Line) -> bool:
     """Tell whether one line ends where another begins, on its height."""
-    shared = min(left.y1, right.y1) - max(left.y0, right.y0)
     gap = right.x0 - left.x1
-    return shared > 0.5 * min(left.height, right.height) and -1 <= gap <= _FARTHEST * max(
-        left.size, right.size
-    )
+    return overlap(left, right) > 0.5 and -1 <= gap <= _FARTHEST * max(left.size, right.size)

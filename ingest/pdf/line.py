@@ -61,6 +61,12 @@ class Line:
         return unread > len(self.text) / 2 and not _READ_WORD.search(self.text)
 
 
+def overlap(one: Line, other: Line) -> float:
+    """Return the share of the lower height in which two lines stand beside each other."""
+    shared = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return shared / max(0.1, min(one.height, other.height))
+
+
 def read_line(line: dict) -> Line | None:
     """Read one entry of MuPDF's dictionary of a page as a Line; None where it is blank."""
     spans = [span for span in line["spans"] if span["text"]]

@@ -71,10 +71,8 @@ class Styles:
             level = named_level(name)
             if level is None:
                 level = _outline_level(properties)
-            based_on, is_code = (
-                value(element.find("{*}basedOn")),
-                _CODE.fullmatch(name.casefold()) is not None,
-            )
+            based_on = value(element.find("{*}basedOn"))
+            is_code = _CODE.fullmatch(name.casefold()) is not None
             self._styles[identity] = Style(based_on, level, list_of(properties), is_code)
             if value(element, "default") in ("1", "true") and value(element, "type") == "paragraph":
                 self._default = identity
