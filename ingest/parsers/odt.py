@@ -12,7 +12,7 @@ from ingest.manuscript import Manuscript
 from ingest.odf import Text, read_lists, read_raised, read_titles
 from ingest.parsers.html import write_blocks
 from ingest.source import Source
-from ingest.tree import local_name
+from ingest.tree import every_word, local_name
 from ingest.xmlparts import read_xml, value
 
 NAME = "odt"
@@ -22,7 +22,12 @@ _FLAT = b"office:mimetype"
 _WHAT = "OpenDocument text"
 _SUFFIXES = (".odt", ".ott")
 # what is in the text part and never on a page
-_NO_WORDS = frozenset(["binary-data", "change-info", "index-title-template", "event-listeners", "script"])
+_NO_WORDS = (
+    *("{*}binary-data", "{*}change-info", "{*}index-title-template", "{*}event-listeners", "{*}script"),
+    *("{*}table-of-content-source", "{*}alphabetical-index-source", "{*}bibliography-source"),
+    *("{*}illustration-index-source", "{*}table-index-source", "{*}object-index-source"),
+    "{*}user-index-source",
+)
 
 
 def accepts(source: Source) -> bool:
@@ -45,7 +50,8 @@ def parse(source: Source) -> Document:
     found = text.blocks(body)
     if not found:
         raise BadInput("there is no text in this OpenDocument file (pictures only?): choose another copy")
-    manuscript.expect(_every_word(body), "comments, deleted text and the fields of forms")
+    etree.strip_elements(body, *_NO_WORDS, with_tail=False)
+    manuscript.expect(every_word(body), "comments, deleted text and the fields of forms")
     title = write_blocks(found, manuscript)
     return manuscript.document(
         title=_about(meta, "title") or title or source.stem,
@@ -53,20 +59,6 @@ def parse(source: Source) -> Document:
         language=_about(meta, "language"),
         format=NAME,
     )
-
-
-def _every_word(body) -> str:
-    """Gather what a reader would see, and what is left out of it: no pictures in letters, no templates."""
-    parts = []
-    walk = etree.iterwalk(body, events=("start", "end", "comment", "pi"))
-    for event, item in walk:
-        if event == "start" and (local_name(item) in _NO_WORDS or local_name(item).endswith("-source")):
-            walk.skip_subtree()
-        elif event == "start":
-            parts.append(item.text or "")
-        elif item is not body:
-            parts.append(item.tail or "")
-    return "".join(parts)
 
 
 def _formulas(source: Source) -> Callable[[etree._Element], str]:
