@@ -83,8 +83,8 @@ def widened(text: str, start: int, end: int, low: int, high: int) -> tuple[int, 
     return before[0][0] if before else start, after[-1][1] if after else end
 
 
-def batched(windows: Sequence[Window], tokens: int = 4096) -> Iterable[list[Window]]:
-    """Yield windows of similar length together, up to so many tokens."""
+def batched(windows: Sequence[Window], tokens: int = 1536) -> Iterable[list[Window]]:
+    """Yield windows of similar length together, up to so many tokens: of more a third is filling."""
     part: list[Window] = []
     for one in sorted(windows, key=lambda one: len(one.states)):
         if part and (len(part) + 1) * len(one.states) > tokens:

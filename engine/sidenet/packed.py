@@ -86,7 +86,12 @@ class InFour(nn.Module):
     Stands in for `nn.Linear` (bias) and for `nn.Embedding` (rows).
     """
 
-    pairs = torch.tensor([(byte & 15, byte >> 4) for byte in range(256)]) - 8  # the two numbers of a byte
+    # the two numbers of each byte, looked up as one of twice the bits: in a quarter of the time of a pair
+    pairs = torch.tensor([(byte & 15, byte >> 4) for byte in range(256)], dtype=torch.float32) - 8
+    as_one = {
+        torch.float32: pairs.view(torch.int64)[:, 0],
+        torch.bfloat16: pairs.bfloat16().view(torch.int32)[:, 0],
+    }
 
     def __init__(self, numbers: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
@@ -96,8 +101,9 @@ class InFour(nn.Module):
         """Return some rows (…, columns), in bfloat16 where products are taken in it, else in float32."""
         dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else torch.float32
         numbers, scale = self.numbers[rows], self.scale[rows].to(dtype)
-        whole = F.embedding(numbers.int(), self.pairs.to(dtype)).flatten(-2)
-        return (whole.unflatten(-1, (-1, GROUP)) * scale[..., None]).flatten(-2)
+        found = self.as_one[dtype].index_select(0, numbers.flatten().int())
+        whole = found.view(dtype).view(*scale.shape, GROUP)
+        return whole.mul_(scale[..., None]).flatten(-2)
 
 
 class LinearInFour(InFour):

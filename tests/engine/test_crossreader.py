@@ -112,6 +112,10 @@ class TestPacking:
         assert (back - exact).square().mean() < 0.012 * exact.square().mean()
         rows = InFour(kept["a"], kept["a.scale"]).matrix(torch.tensor([[3, 1]]))
         torch.testing.assert_close(rows, back[None, [3, 1]])
+        with torch.autocast("cpu", torch.bfloat16):
+            half = InFour(kept["a"], kept["a.scale"]).matrix()
+        assert half.dtype == torch.bfloat16
+        torch.testing.assert_close(half.float(), back, rtol=0.01, atol=0)
 
     def test_what_does_not_divide_is_kept(self):
         odd, nought = torch.randn(3, 65), torch.zeros(2, 64)

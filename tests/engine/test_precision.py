@@ -78,6 +78,21 @@ def test_a_model_too_large_is_not_loaded(tiny_folder, tmp_path, monkeypatch):
         load_backbone(Paths(tmp_path), str(tiny_folder))
 
 
+@pytest.mark.parametrize(
+    ("has_it", "seconds", "expected"), [(True, 0.25, True), (True, 2.0, False), (False, 0.25, False)]
+)
+def test_products_are_taken_in_bfloat16_where_they_are_quicker(monkeypatch, has_it, seconds, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_it)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    took = {torch.float32: 1.0, torch.bfloat16: seconds}
+    monkeypatch.setattr(packs, "product_seconds", took.__getitem__)
+    assert packs.multiplies_bfloat16.__wrapped__() is expected
+
+
+def test_a_product_is_timed():
+    assert 0 < packs.product_seconds(torch.float32) < 60
+
+
 @needs_kernels
 @pytest.mark.parametrize("rows", [1, 3, 40])
 @pytest.mark.parametrize(
