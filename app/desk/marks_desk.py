@@ -26,9 +26,9 @@ def exported(marks: Sequence[Mark], form: str, base: str = "") -> bytes:
     if not marks:
         raise BadInput("there are no notes to export yet; mark something first")
     if form == "epub":
-        from app.desk.marks_epub import written  # EbookLib is needed for this alone
+        from app.desk.epubs import of_marks  # EbookLib is needed for this alone
 
-        return written(marks)
+        return of_marks(marks)
     text = export.as_json(marks) if form == "json" else export.markdown(marks, base)
     return text.encode("utf-8", "replace")
 

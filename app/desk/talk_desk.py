@@ -3,8 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
+from app.desk import uploads
 from app.desk.reading_desk import ReadingDesk
 from app.desk.scope import scope
 from app.desk.speaking import Speaker, Speech, waiting_words
@@ -19,6 +21,7 @@ from engine.shelf.talks import Message
 from engine.shelf.transcript import transcript
 from ingest.errors import BadInput
 
+FORMS = {"markdown": "md", "epub": "epub"}  # of a talk that is exported, with the endings of their files
 BETTERED = " bettered"  # behind a talk's id: the key under which its early answers are made anew
 
 
@@ -178,8 +181,8 @@ class TalkDesk:
             return titles if len(titles) > 1 else titles | {"": ""}
         return {view.document: ""}
 
-    def exported(self, view: View) -> str:
-        """Write the talk in view as Markdown, with quotes and places."""
+    def exported(self, view: View, form: str = "markdown") -> Path:
+        """Write the talk in view into a file to be downloaded, in a form out of `FORMS`, with its quotes."""
         if not view.talk:
             raise BadInput("there is no talk to export yet; ask something first")
         talk = self.shelf.talks.get(view.talk)
@@ -189,7 +192,15 @@ class TalkDesk:
             titles = {one.id: one.title for one in self.shelf.entries()}
             messages = [replace(one, citations=[cited | {"title": titles.get(cited["document"], "")}
                                                 for cited in one.citations]) for one in messages]  # fmt: skip
-        return transcript(talk, messages, entry.title if entry else "", entry.author if entry else "")
+        named = (entry.title, entry.author) if entry else ("", "")
+        path = uploads.outgoing(f"talk.{FORMS[form]}")
+        if form == "epub":
+            from app.desk.epubs import of_talk  # EbookLib is needed for this alone
+
+            path.write_bytes(of_talk(talk, messages, *named))
+        else:
+            path.write_text(transcript(talk, messages, *named), "utf-8", "replace")
+        return path
 
     # asking
 

@@ -18,6 +18,15 @@ SCRIPT = (ASSETS / "page.js").read_text(encoding="utf-8")
 PANE: dict[str, Any] = {"js_on_load": SCRIPT, "apply_default_css": False, "padding": False}
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 QUICK: dict[str, Any] = {**HIDDEN, "concurrency_limit": None}  # waits for no other event
+# the browser saves a file that was made for it at once
+SAVE = """(file) => {
+  const made = [file].flat()[0];
+  if (!made?.url) return;
+  const link = document.createElement('a');
+  link.href = made.url;
+  link.download = made.orig_name || '';
+  link.click();
+}"""
 
 
 @dataclass

@@ -7,19 +7,10 @@ import gradio as gr
 from app.desk.desk import Desk
 from app.desk.state import View
 from app.html import markup
-from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
+from app.tabs.frame import PANE, QUICK, SAVE, Frame, event_values, told, visit_of
 from app.tabs.read_tab import LEADS, ReadTab
 
 FORMS = [("Markdown", "markdown"), ("To bring back (JSON)", "json"), ("EPUB", "epub")]
-# the browser saves what was made at once; below, it can be had again
-SAVE = """(file) => {
-  const made = [file].flat()[0];
-  if (!made?.url) return;
-  const link = document.createElement('a');
-  link.href = made.url;
-  link.download = made.orig_name || '';
-  link.click();
-}"""
 
 
 class MarksTab:

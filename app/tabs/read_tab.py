@@ -13,7 +13,7 @@ from app.desk.state import BOUNDS, View
 from app.desk.visit import Visit
 from app.html import contents_html, look_html, markup
 from app.tabs.about_pane import AboutPane
-from app.tabs.frame import HIDDEN, PANE, QUICK, Frame, event_values, told, visit_of
+from app.tabs.frame import HIDDEN, PANE, QUICK, SAVE, Frame, event_values, told, visit_of
 from app.tabs.frame import SCRIPT as PANE_SCRIPT
 from app.tabs.mark_bar import MarkBar
 from engine.paths import ASSETS
@@ -29,13 +29,6 @@ LEADS = {
     "jump": ("start", "start", ""),
 }  # fmt: skip
 BETTER_SECONDS = 3.0  # from one look at an early answer to the next
-SAVE = """(text) => {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }));
-  link.download = 'talk.md';
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}"""
 # [what was taken out of the question's field, what comes in its place]: what was typed since then stays
 PUT = """(put) => {
   const field = document.querySelector('#lm-question textarea');
@@ -117,8 +110,9 @@ class ReadTab:
             self.ask = gr.Button("Ask", variant="primary", size="md", min_width=70, scale=0)
             self.stop = gr.Button("Stop", size="md", min_width=70, scale=0, elem_id="lm-stop")
             self.export = gr.Button("Export", size="md", min_width=70, scale=0, elem_id="lm-export")
-        # a DownloadButton would give what its *last* click made: the browser saves the text itself
-        self.exported = gr.Textbox(label="The talk as Markdown", visible="hidden")
+            self.epub = gr.Button("EPUB", size="md", min_width=60, scale=0, elem_id="lm-export-epub")
+        # a DownloadButton would give what its *last* click made: the browser saves it by itself
+        self.exported = gr.File(label="The talk", visible="hidden")
         self.put = gr.Textbox(label="What comes into the field", visible="hidden")
         # answers shown that were given before the book had its memory, and when to see what became of them
         self.early = gr.State(())
@@ -214,8 +208,9 @@ class ReadTab:
         typed = {**QUICK, "trigger_mode": "always_last"}
         search = [self.query.submit, self.query.change]
         gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
-        made = self.export.click(self.on_export, [frame.view], [self.exported], **QUICK)
-        made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
+        for button, form in ((self.export, "markdown"), (self.epub, "epub")):
+            made = button.click(self.exporting(form), [frame.view], [self.exported], **QUICK)
+            made.success(None, [self.exported], None, js=SAVE, api_visibility="private")
         asking = gr.on(
             [self.ask.click, self.question.submit], self.on_ask, [frame.view, self.question],
             [*scene, self.put], **QUICK,
@@ -336,10 +331,14 @@ class ReadTab:
         """Show another talk."""
         return self.talk(view, visit) | self.left(before, view)
 
-    def on_export(self, view: View, request: gr.Request) -> str:
-        """Write the talk as Markdown."""
-        with told():
-            return visit_of(self.desk, request).talking.exported(view)
+    def exporting(self, form: str) -> Callable[[View, gr.Request], str]:
+        """Return what writes the talk into a file."""
+
+        def on_export(view: View, request: gr.Request) -> str:
+            with told():
+                return str(visit_of(self.desk, request).talking.exported(view, form))
+
+        return on_export
 
     def on_ask(self, view: View, question: str, request: gr.Request) -> dict:
         """Begin an answer."""

@@ -19,11 +19,8 @@ SPEAKERS = {"user": "Question", "assistant": "Answer", "system": "Note"}
 
 def transcript(talk: Talk, messages: Sequence[Message], title: str = "", author: str = "") -> str:
     """Write a talk about the document `title` (empty: about the whole shelf) as Markdown."""
-    about = f"about *{literal(title)}*" if title else "about all books"
-    if title and author:
-        about += f" by {literal(author)}"
-    day = datetime.fromtimestamp(talk.created, UTC).strftime("%Y-%m-%d")
-    parts = [f"# {literal(talk.title) or 'Talk'}", f"A talk {about}, {day}."]
+    shown, by = f"*{literal(title)}*" if title else "", literal(author)
+    parts = [f"# {literal(talk.title) or 'Talk'}", about(talk, shown, by)]
     for message in messages:
         parts.append(f"## {SPEAKERS[message.role]}")
         parts.append(literal(message.text.strip()))
@@ -33,12 +30,23 @@ def transcript(talk: Talk, messages: Sequence[Message], title: str = "", author:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def about(talk: Talk, title: str, author: str) -> str:
+    """Tell what a talk is about, and its day."""
+    book = f"{title} by {author}" if title and author else title or "all books"
+    return f"A talk about {book}, {datetime.fromtimestamp(talk.created, UTC).strftime('%Y-%m-%d')}."
+
+
 def quote(citation: Mapping[str, Any]) -> str:
     """Write one citation as a block quote with its place (and its book, where `title` says which)."""
     lines = literal(str(citation.get("text", "")).strip()).split("\n")
-    where = ", ".join(str(citation[name]) for name in ("title", "place") if citation.get(name))
-    ending = [">", f"> — {literal(where)}"] if where else []
+    place = where(citation)
+    ending = [">", f"> — {literal(place)}"] if place else []
     return "\n".join([f"> {line}".rstrip() for line in lines] + ending)
+
+
+def where(citation: Mapping[str, Any]) -> str:
+    """Name the place of a citation, and its book, where `title` says which."""
+    return ", ".join(str(citation[name]) for name in ("title", "place") if citation.get(name))
 
 
 def literal(text: str) -> str:

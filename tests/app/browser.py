@@ -388,11 +388,11 @@ def fresh_talk(page) -> None:
     new_talk(page)
 
 
-def download(page) -> Path:
+def download(page, button: str = "Export") -> Path:
     """The talk as the page exports it."""
     to_tab(page, "Read")
     with page.expect_download() as begun:
-        page.get_by_role("button", name="Export").click()
+        page.get_by_role("button", name=button, exact=True).click()
     return Path(begun.value.path())
 
 

@@ -8,7 +8,7 @@ import pytest
 from ebooklib import epub
 
 from app.command_line import commands
-from app.desk.marks_epub import written
+from app.desk.epubs import of_marks
 from engine.marks.mark import Mark
 from engine.paths import Paths
 from engine.shelf.shelf import Shelf
@@ -100,7 +100,7 @@ def test_an_epub_of_notes_holds_no_markup_of_a_book():
     hostile = "<script>bad()</script> & “words”"
     marks = [Mark("ab12cd34ef56", "note", 0, 5, hostile, title=hostile, note=hostile, place="page 3"),
              Mark("cd34ef56ab12", "highlight", 0, 5, "fine", title="Other")]  # fmt: skip
-    book = epub.read_epub(io.BytesIO(written(marks)))
+    book = epub.read_epub(io.BytesIO(of_marks(marks)))
     pages = [item.get_content().decode() for item in book.get_items_of_type(ebooklib.ITEM_DOCUMENT)]
     first = next(page for page in pages if "page 3" in page)
     assert first.count("&lt;script&gt;bad()&lt;/script&gt; &amp; “words”") >= 2

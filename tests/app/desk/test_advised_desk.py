@@ -86,7 +86,7 @@ class Readers:
         view = self.ann.talking.ask(view, question)
         speech = self.desk.speaker.current(view.talk)
         assert speech.end.wait(60) and not speech.error
-        return self.ann.talking.exported(view)
+        return self.ann.talking.exported(view).read_text()
 
     def made(self, name: str, *labels: str) -> DemonstrationLibrary:
         """A library of one text for each of these labels."""

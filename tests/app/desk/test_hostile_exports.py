@@ -12,10 +12,11 @@ import pytest
 from lxml import etree, html
 from markdown_it import MarkdownIt
 
+from app.desk.epubs import of_talk
 from app.desk.marks_desk import exported
 from engine.marks import export
 from engine.marks.mark import Mark
-from engine.shelf.talks import Talk
+from engine.shelf.talks import Message, Talk
 from engine.shelf.transcript import transcript
 from ingest.parse import parse
 from tests.app.made import message
@@ -47,11 +48,11 @@ def marks(words: str) -> list[Mark]:
     return [one, replace(one, lost=True, id="00" * 8)]
 
 
-def talk(words: str) -> str:
+def talk(words: str) -> tuple[Talk, list[Message], str, str]:
     """A talk in which everybody says these words, about a book that is called so."""
     cited = {"text": words, "place": words, "title": words}
     said = [message("user", words), message("assistant", words, [cited])]
-    return transcript(Talk("t", None, words, words, {}, 0.0, 0.0), said, words, words)
+    return Talk("t", None, words, words, {}, 0.0, 0.0), said, words, words
 
 
 def check(page: etree._Element) -> None:
@@ -62,12 +63,13 @@ def check(page: etree._Element) -> None:
         for key, value in element.attrib.items():
             key = etree.QName(key).localname
             assert key in SAFE, (name, key, value)
-            assert key != "href" or value.startswith((BASE, "style.css", "book-", "nav.xhtml")), value
+            assert key != "href" or value.startswith((BASE, "style.css", "chapter-", "nav.xhtml")), value
     assert WORDS in "".join(page.itertext())
 
 
 @pytest.mark.parametrize("words", EVIL, ids=range(len(EVIL)))
-@pytest.mark.parametrize("written", [lambda words: export.markdown(marks(words), BASE), talk])
+@pytest.mark.parametrize("written", [lambda words: export.markdown(marks(words), BASE),
+                                     lambda words: transcript(*talk(words))])  # fmt: skip
 @pytest.mark.parametrize("flavour", ["commonmark", "gfm-like"])
 def test_markdown_that_a_viewer_renders_has_no_markup_but_ours(words, written, flavour):
     viewer = MarkdownIt(flavour, {"html": True, "linkify": False})
@@ -75,8 +77,10 @@ def test_markdown_that_a_viewer_renders_has_no_markup_but_ours(words, written, f
 
 
 @pytest.mark.parametrize("words", EVIL, ids=range(len(EVIL)))
-def test_an_epub_of_notes_is_sound_and_has_no_markup_but_ours(tmp_path, words):
-    content = exported(marks(words), "epub")
+@pytest.mark.parametrize("written", [lambda words: exported(marks(words), "epub"),
+                                     lambda words: of_talk(*talk(words))])  # fmt: skip
+def test_an_epub_is_sound_and_has_no_markup_but_ours(tmp_path, words, written):
+    content = written(words)
     strict = etree.XMLParser(resolve_entities=False, no_network=True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         pages = [name for name in archive.namelist() if name.endswith(".xhtml")]
@@ -84,8 +88,8 @@ def test_an_epub_of_notes_is_sound_and_has_no_markup_but_ours(tmp_path, words):
             tree = etree.fromstring(archive.read(name), strict)  # readers refuse what is not well formed
             if name in pages:
                 check(tree)
-    (tmp_path / "notes.epub").write_bytes(content)
-    assert WORDS in parse(tmp_path / "notes.epub").text
+    (tmp_path / "written.epub").write_bytes(content)
+    assert WORDS in parse(tmp_path / "written.epub").text
 
 
 @pytest.mark.parametrize("words", EVIL, ids=range(len(EVIL)))

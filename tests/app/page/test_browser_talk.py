@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from ingest.parse import parse
 from tests.app.browser import (
     BOOK,
     FACTS,
@@ -39,7 +40,7 @@ def visible(page, name: str):
     return page.get_by_role("button", name=name, exact=True).locator("visible=true")
 
 
-def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_taken_along(reader):
+def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_taken_along(reader, tmp_path):
     from playwright.sync_api import expect
 
     fresh_talk(reader)
@@ -74,6 +75,9 @@ def test_a_citation_leads_to_its_very_sentence_and_a_talk_can_be_changed_and_tak
     expect(questions).to_have_count(2)
     told = download(reader).read_text(encoding="utf-8").replace("\\", "")
     assert QUESTIONS[1] in told and f"> {FACTS[1]}" in told and "Chapter 1" in told and BOOK in told
+    as_book = download(reader, "EPUB").rename(tmp_path / "talk.epub")
+    told = parse(as_book).text
+    assert QUESTIONS[1] in told and FACTS[1] in told and "Chapter 1" in told and BOOK in told
     questions.last.get_by_role("button", name="Take back").click()
     expect(answers(reader)).to_have_count(1)
     expect(box).to_have_value(QUESTIONS[2])
