@@ -10,6 +10,7 @@ from pathlib import Path
 from ebooklib import epub
 
 from app.html import markup
+from app.html.markup import Html
 from engine.marks.export import by_book
 from engine.marks.mark import Mark
 from engine.shelf.talks import Message, Talk
@@ -81,12 +82,12 @@ def said(talk: Talk, messages: Sequence[Message], title: str, author: str) -> st
     return markup.joined(parts)
 
 
-def quoted(words: str, place: str, kind: str | None = None) -> list[str]:
+def quoted(words: str, place: str, kind: str | None = None) -> list[Html]:
     """Write a book's own words, and under them their place."""
     quote = markup.tag("blockquote", *lines(words), class_=kind)
     return [quote, markup.tag("p", place, class_="place")]
 
 
-def lines(words: str) -> list[str]:
+def lines(words: str) -> list[Html]:
     """Write each line as a paragraph: verse keeps its lines."""
     return [markup.tag("p", " ".join(line.split())) for line in words.splitlines() if line.strip()]

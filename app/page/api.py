@@ -53,15 +53,28 @@ def saying() -> Iterator[None]:
 
 def declare(desk: Desk) -> None:
     """Register the public events in the Blocks under construction."""
-    shelf = desk.shelf
+    api = PublicApi(desk)
+    for name, function in {
+        "add": api.add_document, "shelf": api.list_shelf, "job": api.job, "control_job": api.control_job,
+        "ask": api.ask, "continue": api.continue_text, "search": api.search, "read": api.read,
+        "remove": api.remove_document, "rename": api.rename_document,
+    }.items():  # fmt: skip
+        publish(name, function)
 
-    def named(document: str, visit: Visit) -> str | None:
+
+class PublicApi:
+    """The public events, each a method; `named` and `spoken` serve them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def named(self, document: str, visit: Visit) -> str | None:
         """Find the id of a document of the shelf; the engine would take a file's name for one to add."""
         with saying():
             return visit.shelf.find(document).id if document else None
 
     def add_document(
-        request: gr.Request, file: gr.FileData, password: str = "", encoding: str = "", ocr: str = ""
+        self, request: gr.Request, file: gr.FileData, password: str = "", encoding: str = "", ocr: str = ""
     ) -> dict[str, Any]:
         """Put a file on the shelf and begin to encode it; answers at once with its id and state.
 
@@ -78,16 +91,16 @@ def declare(desk: Desk) -> None:
             path = Path(file["path"] if isinstance(file, dict) else file.path)
             inside(path)
             try:
-                entry = visit_of(desk, request).add(path, password, encoding, ocr.strip())
+                entry = visit_of(self.desk, request).add(path, password, encoding, ocr.strip())
             finally:
                 discard(path)
             return records.entry(entry)
 
-    def list_shelf(request: gr.Request) -> list[dict[str, Any]]:
+    def list_shelf(self, request: gr.Request) -> list[dict[str, Any]]:
         """List all documents of the shelf: id, title, author, tokens, bank_bytes, state."""
-        return [records.entry(entry) for entry in visit_of(desk, request).shelf.entries()]
+        return [records.entry(entry) for entry in visit_of(self.desk, request).shelf.entries()]
 
-    def job(request: gr.Request, document: str) -> dict[str, Any]:
+    def job(self, request: gr.Request, document: str) -> dict[str, Any]:
         """Return the newest job: state, stage, percentage, tokens_per_second, seconds_left, message.
 
         Of a book that another account added: how far it is, without id and message.
@@ -96,13 +109,13 @@ def declare(desk: Desk) -> None:
             document: its id, an unambiguous start of that, or its title
         """
         with saying():
-            visit = visit_of(desk, request)
+            visit = visit_of(self.desk, request)
             entry = visit.shelf.find(document)
             latest = visit.job_of(entry)
             names = ("id", "state", "stage", "percentage", "tokens_per_second", "seconds_left", "message")
             return {"document": entry.id} | {name: getattr(latest, name, None) for name in names}
 
-    def control_job(request: gr.Request, job_id: int, action: JobAction) -> dict[str, Any]:
+    def control_job(self, request: gr.Request, job_id: int, action: JobAction) -> dict[str, Any]:
         """Pause, cancel or resume a job of one's own.
 
         Parameters:
@@ -112,11 +125,11 @@ def declare(desk: Desk) -> None:
         with saying():
             if action not in ("pause", "cancel", "resume"):
                 raise BadInput('the action is "pause", "cancel" or "resume"')
-            visit_of(desk, request).act(action, job_id)
-            return {"id": job_id, "state": shelf.jobs.get(job_id).state}
+            visit_of(self.desk, request).act(action, job_id)
+            return {"id": job_id, "state": self.desk.shelf.jobs.get(job_id).state}
 
     def ask(
-        request: gr.Request, document: str, question: str, until: str = "", within: str = ""
+        self, request: gr.Request, document: str, question: str, until: str = "", within: str = ""
     ) -> Iterator[dict[str, Any]]:
         """Ask a document, or the whole shelf, a question.
 
@@ -128,17 +141,18 @@ def declare(desk: Desk) -> None:
             until: read nothing after this place: "page 12", "45%"; "read": as far as you have read
             within: read this chapter only, by its title or number; empty: all
         """
-        visit = visit_of(desk, request)
-        identifier = named(document, visit)
+        visit = visit_of(self.desk, request)
+        identifier = self.named(document, visit)
 
         def start(stop: Event) -> Iterator[AnswerEvent]:
             return visit.assistant.ask(
                 identifier, question, until=until or None, within=within or None, stop=stop
             )
 
-        yield from spoken(start, question, visit)
+        yield from self.spoken(start, question, visit)
 
     def continue_text(
+        self,
         request: gr.Request,
         document: str = "",
         at: str = "",
@@ -155,10 +169,10 @@ def declare(desk: Desk) -> None:
             tokens: how many to write at most
             memory: whether the document's memory is read; false: the language model alone
         """
-        visit = visit_of(desk, request)
+        visit = visit_of(self.desk, request)
         with saying():
             visit.check_tokens(tokens)
-        identifier = named(document, visit)
+        identifier = self.named(document, visit)
 
         def start(stop: Event) -> Iterator[AnswerEvent]:
             return visit.assistant.continue_(
@@ -170,9 +184,9 @@ def declare(desk: Desk) -> None:
                 stop=stop,
             )
 
-        yield from spoken(start, prompt, visit)
+        yield from self.spoken(start, prompt, visit)
 
-    def search(document: str, query: str, limit: int = 20) -> list[dict[str, Any]]:
+    def search(self, document: str, query: str, limit: int = 20) -> list[dict[str, Any]]:
         """Find passages of a document, or of all, that hold all words of a query; in reading order.
 
         Parameters:
@@ -181,21 +195,21 @@ def declare(desk: Desk) -> None:
             limit: how many passages at most, up to 200
         """
         with saying():
-            where = shelf.find(document).id if document else None
-            hits = shelf.fulltext.search(query, where, limit=max(1, min(limit, 200)))
+            where = self.desk.shelf.find(document).id if document else None
+            hits = self.desk.shelf.fulltext.search(query, where, limit=max(1, min(limit, 200)))
             return [
                 {
                     "document": hit.document,
                     "start": hit.start,
                     "end": hit.end,
                     "text": hit.text,
-                    "place": str(desk.books.document(hit.document).place(hit.start, hit.end)),
+                    "place": str(self.desk.books.document(hit.document).place(hit.start, hit.end)),
                     "score": hit.score,
                 }
                 for hit in hits
             ]
 
-    def read(document: str, start: int = 0, characters: int = 4000) -> dict[str, Any]:
+    def read(self, document: str, start: int = 0, characters: int = 4000) -> dict[str, Any]:
         """Read the text of a document from a character on, with its place.
 
         Parameters:
@@ -204,7 +218,7 @@ def declare(desk: Desk) -> None:
             characters: how many, up to 20,000
         """
         with saying():
-            whole = desk.books.document(shelf.find(document).id)
+            whole = self.desk.books.document(self.desk.shelf.find(document).id)
             start = max(0, start)
             end = min(len(whole.text), start + max(0, min(characters, 20_000)))
             return {
@@ -215,7 +229,7 @@ def declare(desk: Desk) -> None:
                 "characters": len(whole.text),
             }
 
-    def remove_document(request: gr.Request, document: str) -> dict[str, Any]:
+    def remove_document(self, request: gr.Request, document: str) -> dict[str, Any]:
         """Delete a document with its memory, full text and talks; says how many bytes that freed.
 
         Where another account has added the same file, it stays for that one.
@@ -224,12 +238,12 @@ def declare(desk: Desk) -> None:
             document: its id, an unambiguous start of that, or its title
         """
         with saying():
-            desk.changeable()
-            visit = visit_of(desk, request)
+            self.desk.changeable()
+            visit = visit_of(self.desk, request)
             _, freed = visit.remove(visit.shelf.find(document).id)
             return {"removed": document, "freed_bytes": freed}
 
-    def rename_document(request: gr.Request, document: str, title: str) -> dict[str, Any]:
+    def rename_document(self, request: gr.Request, document: str, title: str) -> dict[str, Any]:
         """Give a document another title.
 
         Parameters:
@@ -237,31 +251,24 @@ def declare(desk: Desk) -> None:
             title: what it is called from now on
         """
         with saying():
-            desk.changeable()
-            visit = visit_of(desk, request)
+            self.desk.changeable()
+            visit = visit_of(self.desk, request)
             return records.entry(visit.rename(visit.shelf.find(document).id, title))
 
-    def spoken(start: Start, question: str, visit: Visit) -> Iterator[dict[str, Any]]:
+    def spoken(self, start: Start, question: str, visit: Visit) -> Iterator[dict[str, Any]]:
         """Yield what is said so far, and again as it grows; ended where the caller has gone."""
         key = f"interface {time.monotonic_ns()}"
         with saying():
             speech = visit.speaker.say(key, question, start)
             try:
-                for one in desk.speaker.follow(speech):
+                for one in self.desk.speaker.follow(speech):
                     if one.pieces and not one.ended:
                         yield {"answer": one.text}
             finally:
                 # nobody looks any more, or it has ended
-                desk.speaker.stop(key)
+                self.desk.speaker.stop(key)
             if speech.error:
                 raise Failure(speech.error)
             if speech.answer is None:
                 raise Failure("the answer ended too early; ask again")
             yield records.answer(speech.answer)
-
-    for name, function in {
-        "add": add_document, "shelf": list_shelf, "job": job, "control_job": control_job, "ask": ask,
-        "continue": continue_text, "search": search, "read": read, "remove": remove_document,
-        "rename": rename_document,
-    }.items():  # fmt: skip
-        publish(name, function)
