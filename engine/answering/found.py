@@ -16,13 +16,21 @@ ARTICLES = frozenset(("a", "an", "the"))
 
 @dataclass(frozen=True)
 class Span:
-    """Words of a document, `text` = its characters [start, end), and the probability that they answer."""
+    """Words of a document, `text` = its characters [start, end), and the probability that they answer.
+
+    rank: of the passage that they stand in among those found, 0 the first.
+    """
 
     document: str
     start: int
     end: int
     text: str
     probability: float
+    rank: int = 0
+
+    def weighed(self, rho: float) -> float:
+        """Return the probability by the passage's rank as well."""
+        return self.probability * (1 + self.rank) ** -rho
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,22 @@ class Found:
     def text(self) -> str:
         """Return the words as they stand at the best place."""
         return self.spans[0].text
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What each reader found, before it is weighed: spans with their words.
+
+    by_layers: of the reading layers. by_text: of the cross-reader, None where there is none.
+    """
+
+    by_layers: tuple[Span, ...] = ()
+    by_text: tuple[Span, ...] | None = None
+
+    def answers(self, rho: float, share: float) -> tuple[Found, ...]:
+        """Return the answers with their scores, best first. share: σ."""
+        answers = joined(self.by_layers, rho)
+        return answers if self.by_text is None else agreed(answers, joined(self.by_text, rho), share)
 
 
 def same_words(text: str) -> tuple[str, ...]:
@@ -66,13 +90,14 @@ def trimmed(span: Span) -> Span:
     return replace(span, start=span.start + lead, end=span.start + lead + len(kept), text=kept)
 
 
-def joined(spans: Iterable[Span]) -> tuple[Found, ...]:
+def joined(spans: Iterable[Span], rho: float) -> tuple[Found, ...]:
     """Return the answers that spans give, best first: places with the same words are one answer.
 
     Windows overlap: a place that was read twice counts once, with the higher probability.
     """
     places: dict[tuple[str, int, int], Span] = {}
-    for one in spans:
+    for span in spans:
+        one = replace(span, probability=span.weighed(rho))
         key = one.document, one.start, one.end
         if (
             one.text

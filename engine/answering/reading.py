@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.answering.found import Found, Span, agreed, joined, said
+from engine.answering.found import Findings, Found, Span, said
 from engine.answering.passages import Ranges
-from engine.answering.reranking import reranked
+from engine.answering.reranking import likelihoods, reranked
 from engine.answering.windows import Window, batched, source_of, states_of, window
 from engine.backbone.packs import multiplies_bfloat16
 from engine.library import Library
@@ -32,10 +32,16 @@ QUESTION_TOKENS = 128
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read for a question. answers: best first. kind: probabilities of a span, yes and no."""
+    """What was read for a question.
 
-    answers: tuple[Found, ...]
-    kind: tuple[float, ...]
+    answers: best first. kind: probabilities of a span, yes and no. findings: what `answers` were weighed
+    from. chances: of the first of them by the reranker, where one is installed.
+    """
+
+    answers: tuple[Found, ...] = ()
+    kind: tuple[float, ...] = (1.0, 0.0, 0.0)
+    findings: Findings = Findings()
+    chances: tuple[float, ...] = ()
 
     @property
     def scores(self) -> tuple[float, float]:
@@ -61,25 +67,26 @@ def read(
     )
     windows = [one for one in every if one is not None]
     if not windows:
-        return Reading((), (1.0, 0.0, 0.0))
+        return Reading()
     asked = states_of(backbone, layers.block, question_tokens(backbone, question)[:QUESTION_TOKENS])
     texts = {name: source.text for name, source in sources.items()}
     parts = list(batched(windows))
     of_parts = [read_windows(layers, asked, part) for part in parts]
     windows = [one for part in parts for one in part]
     found = [spans for of_windows, _ in of_parts for spans in of_windows]
-    answers = joined(said((one for spans in found for one in spans), texts, question))
+    by_layers = tuple(said((one for spans in found for one in spans), texts, question))
+    rank, share, by_text = layers.calibration.rank, 0.0, None
     if (cross := library.model.crossreader) is not None:
-        again = worth_reading_again(windows, found)
-        spans = [
-            one
-            for part in batched(again)
-            for one in read_texts(cross, question, part, texts, layers.calibration.rank)
-        ]
-        answers = agreed(answers, joined(said(spans, texts, question)), cross.config.share)
+        again = worth_reading_again(windows, found, rank)
+        spans = [one for part in batched(again) for one in read_texts(cross, question, part, texts)]
+        by_text, share = tuple(said(spans, texts, question)), cross.config.share
+    findings = Findings(by_layers, by_text)
+    answers, chances = findings.answers(rank, share), tuple[float, ...]()
     if reranker is not None:
-        answers = reranked(reranker, question, answers, windows, texts)
-    return Reading(answers, tuple(torch.cat([kind for _, kind in of_parts]).mean(0).tolist()))
+        chances = likelihoods(reranker, question, answers, windows, texts)
+        answers = reranked(answers, chances, reranker.config.share)
+    kind = torch.cat([kind for _, kind in of_parts]).mean(0)
+    return Reading(answers, tuple(kind.tolist()), findings, chances)
 
 
 @torch.inference_mode()
@@ -92,25 +99,27 @@ def read_windows(
     found = []
     for row, one in enumerate(windows):
         start, end = (logits[row, : len(one.states)] for logits in (scores.start, scores.end))
-        found.append(spans_of(one, one.spans, start, end, scores.null[row], layers.calibration.rank))
+        found.append(spans_of(one, one.spans, start, end, scores.null[row]))
     return found, scores.kind.softmax(-1)
 
 
-def worth_reading_again(windows: Sequence[Window], found: Sequence[Sequence[Span]]) -> list[Window]:
+def worth_reading_again(
+    windows: Sequence[Window], found: Sequence[Sequence[Span]], rho: float
+) -> list[Window]:
     """Return the windows that the cross-reader is to read, `READ_AGAIN` at most.
 
     They are those found first and those with the likeliest answers, by turns: of 134 questions about eight
     books the best answer of eight windows is right for 68, of twelve for 67.
     """
     ranked_first = sorted(range(len(windows)), key=lambda at: windows[at].rank)
-    likely = sorted(ranked_first, key=lambda at: -max(span.probability for span in found[at]))
+    likely = sorted(ranked_first, key=lambda at: -max(span.weighed(rho) for span in found[at]))
     turns = dict.fromkeys(at for pair in zip(likely, ranked_first, strict=True) for at in pair)
     return [windows[at] for at in list(turns)[:READ_AGAIN]]
 
 
 @torch.inference_mode()
 def read_texts(
-    cross: CrossReader, question: str, windows: Sequence[Window], texts: Mapping[str, str], rank: float
+    cross: CrossReader, question: str, windows: Sequence[Window], texts: Mapping[str, str]
 ) -> list[Span]:
     """Return the most probable spans of each window by the cross-reader, without their text."""
     starts = [int(one.spans[0][0]) for one in windows]
@@ -121,24 +130,20 @@ def read_texts(
         read = cross.read(question, passages)
     found = []
     for one, start, scores in zip(windows, starts, read, strict=True):
-        found += spans_of(one, scores.spans + start, scores.start, scores.end, scores.null, rank)
+        found += spans_of(one, scores.spans + start, scores.start, scores.end, scores.null)
     return found
 
 
-def spans_of(
-    window: Window, places: np.ndarray, start: Tensor, end: Tensor, null: Tensor, rank: float
-) -> list[Span]:
+def spans_of(window: Window, places: np.ndarray, start: Tensor, end: Tensor, null: Tensor) -> list[Span]:
     """Return the most probable spans of a window, without their text.
 
-    places: (tokens, 2) characters. start, end: (tokens,) logits. null: (2,) logits of "does not tell". rank:
-    the calibration's ρ.
+    places: (tokens, 2) characters. start, end: (tokens,) logits. null: (2,) logits of "does not tell".
     """
-    weight = (1 + window.rank) ** -rank
     starts, ends = (
         torch.cat((logits, null[side : side + 1])).log_softmax(0)[:-1]
         for side, logits in enumerate((start, end))
     )
     return [
-        Span(window.document, int(places[first][0]), int(places[last][1]), "", chance * weight)
+        Span(window.document, int(places[first][0]), int(places[last][1]), "", chance, window.rank)
         for first, last, chance in best_spans(starts, ends)
     ]

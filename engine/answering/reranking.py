@@ -21,27 +21,31 @@ INSTRUCTION = (
 )
 
 
-def reranked(
+def likelihoods(
     reranker: Reranker,
     question: str,
     answers: Sequence[Found],
     windows: Sequence[Window],
     texts: Mapping[str, str],
-) -> tuple[Found, ...]:
-    """Return the best answers with their joint scores, best first.
+) -> tuple[float, ...]:
+    """Return P(answer | read) of the first `WEIGHED` answers.
 
     windows: those found, of which the reranker reads the ones that the answers stand in.
     """
-    best = answers[:WEIGHED]
+    best, tokenizer = answers[:WEIGHED], reranker.backbone.tokenizer
     if not best:
         return ()
-    tokenizer, share = reranker.backbone.tokenizer, reranker.config.share
     side_by_side = together(best, windows, reranker.config.passages)
     prompt = prompt_ids(tokenizer, question, [passage(one, texts) for one in side_by_side])
-    chances = reranker.log_likelihoods(prompt, [answer_ids(tokenizer, one.text) for one in best])
+    found = reranker.log_likelihoods(prompt, [answer_ids(tokenizer, one.text) for one in best])
+    return tuple(math.exp(one) for one in found)
+
+
+def reranked(answers: Sequence[Found], chances: Sequence[float], share: float) -> tuple[Found, ...]:
+    """Return the answers that have chances with their joint scores, best first. share: τ."""
     weighed = [
-        replace(one, score=joint(one.score, math.exp(chance), share))
-        for one, chance in zip(best, chances, strict=True)
+        replace(one, score=joint(one.score, chance, share))
+        for one, chance in zip(answers, chances, strict=False)
     ]
     return tuple(sorted(weighed, key=lambda one: -one.score))
 

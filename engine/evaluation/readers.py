@@ -3,7 +3,8 @@
 Right: one of the accepted words stands in the answer. Wrong: another answer. Refused: nothing sure was found.
 A citation is right where an accepted word stands in the cited passage. Rows with whole `answers` in place of
 words to `accept` (LiteraryQA, NarrativeQA) are right from half of the words on, and have an F1 of words.
-`--fit` fits the checkpoint's calibration to these questions: choose on some books, report on others.
+`--fit` fits to these questions what the checkpoint has beside its weights (`fitting.py`): choose on some
+books, report on others.
 """
 
 import argparse
@@ -12,43 +13,40 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from engine.answering.reading import Reading
 from engine.arguments import natural
 from engine.assistant import Assistant
 from engine.backbone.load import load_backbone
 from engine.errors import Failure
+from engine.evaluation import fitting
 from engine.evaluation.haystackshelf import shelf_folder
 from engine.evaluation.squadscore import f1
 from engine.library import Library
 from engine.paths import Paths
 from engine.report import table, tell
 from engine.sidenet.checkpoint import checkpoint_for
-from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
-from engine.sidenet.reranker import keep_config
 from engine.training.questions import read_rows
 from ingest.errors import BadInput
 
 HALF = 0.5  # F1 of words
 LONGEST = 30  # words of an answer that may count as right
-WRONG = 0.15  # share of the answerable questions that may be answered wrongly, which the threshold is set by
-REFUSED = 0.9  # share of the others that must be refused
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One question and what came of it.
+    """One question and what came of it. by_words: whether `accept` are words, not whole answers.
 
     shown_right: whether an accepted word stands in what is cited, or in the closest places where nothing is
-    answered. f1: of what was said, 0 where nothing was; best_f1: of the best answer. score, second: of the
-    two best answers, whether said or not; 0 where contents or cast told without reading.
+    answered. f1: of what was said, 0 where nothing was; best_f1: of the best answer. reading: with the scores
+    of the two best answers, whether said or not; empty where contents or cast told without reading.
     """
 
     book: str
     question: str
     accept: tuple[str, ...]
+    by_words: bool
     answerable: bool
     answer: str
     answered: bool
@@ -60,9 +58,19 @@ class Asked:
     f1: float
     best_f1: float
     confidence: float
-    score: float
-    second: float
+    reading: Reading
     seconds: float
+
+    def takes(self, text: str) -> bool:
+        """Tell whether a text answers the question."""
+        return is_right(text, {"accept" if self.by_words else "answers": self.accept})
+
+    def record(self) -> dict[str, Any]:
+        """Return what the results tell of it."""
+        score, second = self.reading.scores
+        rest = asdict(replace(self, reading=Reading()))
+        del rest["reading"]
+        return rest | {"score": score, "second": second}
 
 
 def holds(text: str, accepted: Sequence[str]) -> bool:
@@ -82,13 +90,14 @@ def ask(assistant: Assistant, document: str, row: dict) -> Asked:
     answer = [event.answer for event in events if event.answer is not None][-1]
     seconds = time.perf_counter() - began
     accepted = tuple(row["accept"] if "accept" in row else row["answers"])
-    found = answer.reading or Reading((), ())
+    found = answer.reading or Reading()
     best = found.answers[0].text if found.answers else answer.text
     whole = answer.text if "accept" in row else answer.span or answer.text
     said = whole if answer.answered and len(whole.split()) <= LONGEST else ""
     cited = answer.citations if answer.answered else ()
     return Asked(
-        row["book"], row["question"], accepted, row.get("answerable", True), answer.text, answer.answered,
+        row["book"], row["question"], accepted, "accept" in row, row.get("answerable", True),
+        answer.text, answer.answered,
         right=is_right(said, row),
         best_right=is_right(best, row),
         f1=f1(said, accepted),
@@ -96,8 +105,7 @@ def ask(assistant: Assistant, document: str, row: dict) -> Asked:
         cited=bool(cited), cited_right=bool(cited) and holds(cited[0].text, accepted),
         shown_right=any(holds(one.text, accepted) for one in (*answer.citations, *answer.looked)),
         confidence=answer.confidence or 0.0,
-        score=found.scores[0],
-        second=found.scores[1],
+        reading=found,
         seconds=seconds,
     )  # fmt: skip
 
@@ -123,47 +131,6 @@ def summary(asked: Sequence[Asked]) -> dict[str, float]:
         "an accepted word in the places shown": sum(one.shown_right for one in tells) / max(1, len(tells)),
         "seconds": sum(one.seconds for one in asked) / max(1, len(asked)),
     }
-
-
-def fitted(asked: Sequence[Asked], before: Calibration) -> Calibration:
-    """Fit the calibration to questions asked: logistic regression over those that were read for, then the
-    threshold that keeps both wrong answers and invented ones within bounds, and right ones ahead.
-
-    before: the one they were asked with; its weight of ranks is in the scores, and stays as it is.
-    """
-    read = [one for one in asked if one.score > 0]
-    features = torch.tensor([[1.0, logit(one.score), logit(ahead(one.score, one.second))] for one in read])
-    right = torch.tensor([float(one.best_right and one.answerable) for one in read])
-    weights = torch.zeros(3, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=200)
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        value = torch.nn.functional.binary_cross_entropy_with_logits(features @ weights, right)
-        value = value + 0.01 * weights[1:].square().sum()
-        value.backward()
-        return value
-
-    optimiser.step(loss)
-    offset, slope, margin = (round(value, 4) for value in weights.tolist())
-    calibration = replace(before, offset=offset, slope=slope, margin=margin)
-    return replace(calibration, least=threshold(asked, calibration))
-
-
-def threshold(asked: Sequence[Asked], calibration: Calibration) -> float:
-    """Return the confidence that leaves most right answers over wrong ones, within `WRONG` and `REFUSED`."""
-    tells = sum(one.answerable for one in asked)
-    silent = len(asked) - tells
-    sure = {id(one): calibration.confidence(one.score, one.second) for one in asked}
-    best, found = -1, 0.95
-    for least in (step / 100 for step in range(5, 96)):
-        said = [one for one in asked if sure[id(one)] >= least]
-        right = sum(one.answerable and one.best_right for one in said)
-        wrong = sum(one.answerable and not one.best_right for one in said)
-        invented = sum(not one.answerable for one in said)
-        if wrong <= WRONG * tells and invented <= (1 - REFUSED) * silent and right - wrong > best:
-            best, found = right - wrong, least
-    return found
 
 
 def markdown(name: str, values: dict[str, float], asked: Sequence[Asked]) -> str:
@@ -211,16 +178,10 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{len(asked)} of {len(rows)}: {row['question']} — {asked[-1].answer}", flush=True)
         if arguments.fit:
             folder = arguments.sidenet or checkpoint_for(backbone)
-            if folder is None or library.model.reader is None:
+            if folder is None:
                 raise Failure("there are no reading layers to calibrate; train some with train-reader")
-            if (reranker := library.model.reranker) is None:
-                made = fitted(asked, library.model.reader.calibration)
-                keep_calibration(folder, made)
-            else:
-                made = fitted(asked, reranker.config.calibration)
-                keep_config(folder, replace(reranker.config, calibration=made))
-            print(f"calibration kept in {folder}: {made}")
+            fitting.keep(asked, library.model, folder)
     values = summary(asked)
-    results = {"summary": values, "questions": [asdict(one) for one in asked]}
+    results = {"summary": values, "questions": [one.record() for one in asked]}
     tell(arguments.out, "readers", markdown(arguments.questions.stem, values, asked), results)
     return 0

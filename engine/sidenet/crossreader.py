@@ -166,6 +166,12 @@ def save_crossreader(reader: CrossReader, folder: Path, scales: Mapping[str, Ten
         (folder / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(reader.config), indent=2) + "\n")
 
 
+def keep_share(folder: Path, share: float) -> None:
+    """Write how much a checkpoint's cross-reader counts in a joint score."""
+    facts = json.loads((folder / CONFIG_FILE).read_text()) | {"share": share}
+    (folder / CONFIG_FILE).write_text(json.dumps(facts, indent=2) + "\n")
+
+
 def load_crossreader(folder: Path, to_learn: bool = False) -> CrossReader | None:
     """Read the cross-reader of a checkpoint's folder, None where it has none.
 

@@ -128,7 +128,7 @@ class TestChoosing:
         monkeypatch.setattr(reading, "READ_AGAIN", 4)
         windows = [Window("b", rank, np.zeros((1, 2)), torch.zeros(1, 2)) for rank in (2, 0, 3, 1, 4)]
         found = [[Span("b", 0, 1, "", chance)] for chance in (0.1, 0.2, 0.9, 0.3, 0.8)]
-        assert [one.rank for one in worth_reading_again(windows, found)] == [3, 0, 4, 1]
+        assert [one.rank for one in worth_reading_again(windows, found, 0.0)] == [3, 0, 4, 1]
 
 
 NAMES = ("tansy", "farrow", "quill", "marlow")

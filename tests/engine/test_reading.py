@@ -160,15 +160,20 @@ class TestSpans:
 
     def test_places_with_the_same_words_add_up_and_a_place_counts_once(self):
         places = (10, "the Goose", 0.3), (10, "the Goose", 0.2), (90, "goose", 0.25), (50, "hen", 0.5)
-        found = joined([span(*one) for one in places])
+        found = joined([span(*one) for one in places], 0.4)
         assert [(one.text, pytest.approx(one.score)) for one in found] == [("the Goose", 0.55), ("hen", 0.5)]
+
+    def test_a_passage_counts_by_its_place_among_those_found(self):
+        late = replace(span(50, "hen", 0.5), rank=3)
+        assert [one.score for one in joined([late], 0.5)] == [0.25]
+        assert [one.score for one in joined([late], 0.0)] == [0.5]
 
     def test_an_answer_says_more_than_the_question(self):
         assert repeats("the Goose", "Who kept a grey goose?")
         assert not repeats("old Tansy", "Who kept a grey goose?")
 
     def test_no_answer_runs_over_the_end_of_a_paragraph(self):
-        assert joined([span(0, "again.\n\nOld Tansy", 0.9)]) == ()
+        assert joined([span(0, "again.\n\nOld Tansy", 0.9)], 0.4) == ()
 
     @pytest.mark.parametrize(
         ("text", "kept"),

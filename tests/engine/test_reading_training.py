@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from engine.backbone.load import load_backbone
-from engine.evaluation import readers
-from engine.evaluation.readers import Asked
 from engine.paths import Paths
-from engine.sidenet.reading import Calibration, ReadingLayers, load_reader, save_reader
+from engine.sidenet.reading import ReadingLayers, load_reader, save_reader
 from engine.training import reading
 from engine.training.answers import Exercise, exercise_of, exercises, similar_span
 from engine.training.madeanswers import made_rows
@@ -238,72 +236,6 @@ def test_a_reader_grows_by_layers_that_begin_quietly(backbone, answers, tmp_path
     assert (after - before).norm() < (other - before).norm()
     with pytest.raises(BadInput, match="--layers 1"):
         reading.starting_layers(backbone, reading.ReadingSettings(block=2, layers=2), tmp_path)
-
-
-def asked(score: float, right: bool, answerable: bool = True) -> Asked:
-    shares = (float(right), float(right), 0.5, score, score / 4, 0.1)
-    return Asked("b", "q", ("x",), answerable, "x", True, right, right, True, right, right, *shares)
-
-
-class TestReaders:
-    def test_counts(self):
-        values = readers.summary([asked(0.9, True), asked(0.2, False), asked(0.1, False, answerable=False)])
-        assert (values["answerable"], values["right"], values["wrong"], values["refused"]) == (2, 0.5, 0.5, 0)
-        assert (values["unanswerable"], values["unanswerable refused"], values["citations right"]) == (
-            1,
-            0,
-            0.5,
-        )
-        assert values["an accepted word in the places shown"] == 0.5
-
-    @pytest.mark.parametrize(
-        ("text", "accepted", "held"),
-        [
-            ("“Mr. Hawk”", ["hawk"], True),
-            ("tarts", ["tart"], True),
-            ("start", ["tart"], False),
-            ("", ["x"], False),
-        ],
-    )
-    def test_an_accepted_word_begins_a_word(self, text, accepted, held):
-        assert readers.holds(text, accepted) == held
-
-    def test_a_whole_answer_is_right_from_half_of_its_words_on(self):
-        row = {"answers": ["the grey goose of Tansy", "a goose"]}
-        assert readers.is_right("goose", row) and readers.is_right("grey goose", row)
-        assert not readers.is_right("a hen and a goose that were grey", row) and not readers.is_right("", row)
-
-    def test_the_calibration_orders_and_its_threshold_keeps_the_bounds(self):
-        found = [asked(0.5 + n / 60, True) for n in range(20)] + [
-            asked(0.02 + n / 90, False) for n in range(20)
-        ]
-        found += [asked(0.03 + n / 90, False, answerable=False) for n in range(10)]
-        before = Calibration(offset=9.0, rank=0.7, least=0.99, least_told=0.2)
-        calibration = readers.fitted(found, before)
-        assert (calibration.rank, calibration.least_told) == (0.7, 0.2)  # of which nothing was asked
-        sure = [calibration.confidence(one.score, one.second) for one in found]
-        assert min(sure[:20]) > max(sure[20:])
-        said = [one for one, chance in zip(found, sure, strict=True) if chance >= calibration.least]
-        assert sum(not one.best_right and one.answerable for one in said) <= readers.WRONG * 40
-        assert sum(not one.answerable for one in said) <= 1
-
-    def test_command(self, backbone, tmp_path, monkeypatch):
-        layers = ReadingLayers(backbone, 2, 2).eval()
-        layers.calibration = Calibration(least=0.0)
-        monkeypatch.setattr(readers, "load_backbone", lambda *_: backbone)
-        monkeypatch.setattr("engine.model.reader_for", lambda *_: layers)
-        (tmp_path / "geese.txt").write_text("Old Tansy kept a grey goose at the mill. " * 30)
-        rows = [
-            {"book": "geese.txt", "question": "Who kept a goose?", "accept": ["Tansy"], "answerable": True},
-            {"book": "geese.txt", "question": "Which bus came?", "accept": [], "answerable": False},
-            {"book": "geese.txt", "question": "What did Tansy keep?", "answers": ["a grey goose", "geese"]},
-        ]
-        (tmp_path / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)))
-        words = ("--questions", tmp_path / "questions.jsonl", "--books", tmp_path, "--out", tmp_path)
-        assert readers.run(parsed(readers, *words)) == 0
-        result = json.loads((tmp_path / "readers.json").read_text())
-        assert [one["question"] for one in result["questions"]] == [row["question"] for row in rows]
-        assert "| answerable | 2 |" in (tmp_path / "readers.md").read_text()
 
 
 @pytest.mark.parametrize("spans", [((90, 92), (10, 11)), ((0, 3),), ((199, 199),), ()])

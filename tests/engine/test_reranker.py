@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.answering.found import Found, Span
-from engine.answering.reranking import answer_ids, prompt_ids, reranked, together
+from engine.answering.reranking import answer_ids, likelihoods, prompt_ids, reranked, together
 from engine.answering.windows import Window
 from engine.backbone import parts
 from engine.backbone.backbone import Backbone
@@ -108,14 +108,15 @@ class Sure:
 class TestReranked:
     def test_scores_are_joint_and_the_likelier_answer_comes_first(self, backbone):
         found = (answer("Hobbs", 0.4), answer("Humphrey", 0.3))
-        best, second = reranked(Sure(backbone, "Humphrey"), "Who?", found, WINDOWS, {"b": TEXT})
+        chances = likelihoods(Sure(backbone, "Humphrey"), "Who?", found, WINDOWS, {"b": TEXT})
+        best, second = reranked(found, chances, 0.5)
         assert (best.text, second.text) == ("Humphrey", "Hobbs")
         assert best.score == pytest.approx(joint(0.3, 0.8, 0.5))
         assert best.spans == found[1].spans
 
     def test_the_passages_that_hold_the_answers_are_read_in_the_order_of_the_book(self, backbone):
         sure = Sure(backbone, "Hobbs")
-        reranked(sure, "Who?", (answer("Hobbs", 0.4), answer("Tansy", 0.3)), WINDOWS, {"b": TEXT})
+        likelihoods(sure, "Who?", (answer("Hobbs", 0.4), answer("Tansy", 0.3)), WINDOWS, {"b": TEXT})
         assert "[1] Tansy kept a goose.\n\n[2] The miller was called Hobbs." in sure.shown
         assert "Humphrey" not in sure.shown
 
@@ -124,7 +125,8 @@ class TestReranked:
         assert together([answer("Tansy", 0.4)], WINDOWS, 9) == WINDOWS
 
     def test_nothing_found_stays_nothing(self, backbone):
-        assert reranked(Sure(backbone, ""), "Who?", (), WINDOWS, {"b": TEXT}) == ()
+        assert likelihoods(Sure(backbone, ""), "Who?", (), WINDOWS, {"b": TEXT}) == ()
+        assert reranked((), (), 0.5) == ()
 
 
 class TestParts:
