@@ -51,17 +51,13 @@ def chosen() -> Path | None:
     return Path(words) if words else None
 
 
-def choose(words: str, present: Path) -> Path:
-    """Keep the data folder of the next start, and return it; no words: the platform's. Raises BadInput.
+def checked(words: str, present: Path) -> Path:
+    """Return the folder that is named, made where it is missing; no words: the platform's. Raises BadInput.
 
     present: the data folder of this start, into which another one must not go.
     """
-    from engine.whole import write_whole
-
-    note = user_data_folder() / CHOSEN
     folder = Path(words.strip()).expanduser() if words.strip() else user_data_folder()
     if folder == user_data_folder():
-        note.unlink(missing_ok=True)
         return folder
     if not folder.is_absolute():
         raise BadInput(f"'{words[:80]}' is no whole path: give one that begins at the top, such as {present}")
@@ -73,11 +69,28 @@ def choose(words: str, present: Path) -> Path:
         others = next(folder.iterdir(), None) is not None and not (folder / SHELF).exists()
         if not os.access(folder, os.W_OK):
             raise PermissionError("it cannot be written")
-        if others:
-            raise BadInput(f"{folder} holds other things: choose an empty folder, or one that keeps books")
-        note.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(note, f"{folder}\n")
     except OSError as error:
-        what = error.strerror or str(error)
-        raise BadInput(f"{folder} cannot be the data folder ({what}): choose another one") from error
+        raise _refused(folder, error) from error
+    if others:
+        raise BadInput(f"{folder} holds other things: choose an empty folder, or one that keeps books")
     return folder
+
+
+def keep(folder: Path) -> None:
+    """Write which data folder is used from the next start on. Raises BadInput."""
+    from engine.whole import write_whole
+
+    note = user_data_folder() / CHOSEN
+    try:
+        if folder == user_data_folder():
+            note.unlink(missing_ok=True)
+        else:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(note, f"{folder}\n")
+    except OSError as error:
+        raise _refused(folder, error) from error
+
+
+def _refused(folder: Path, error: OSError) -> BadInput:
+    what = error.strerror or str(error)
+    return BadInput(f"{folder} cannot be the data folder ({what}): choose another one")

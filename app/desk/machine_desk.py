@@ -1,4 +1,4 @@
-"""Machine desk: which model, device, precision and threads a reader may choose, and what was chosen."""
+"""Machine desk: which model, device, numbers, threads and data folder one may choose, and what was chosen."""
 
 import contextlib
 import os
@@ -65,34 +65,36 @@ class MachineDesk:
         except BadInput:
             return {}
 
-    def choose(self, values: dict[str, str]) -> bool:
-        """Keep what is to be used from the next start on; tells whether the model is another.
+    def choose(self, values: dict[str, str], folder: str) -> tuple[bool, Path | None]:
+        """Keep what is to be used from the next start on, all of it or nothing.
 
-        Raises BadInput for what is no such thing, or cannot run here.
+        folder: where books are from then on, "" for the usual one. Returns whether the model is another, and
+        the data folder where that is another than today. Raises BadInput for what is no such thing, or cannot
+        run here, and see `datafolder.checked`.
         """
         self.changeable()
         wanted = preferences.checked(values)
         placed(wanted.get("device", "auto"), wanted.get("precision", "auto"))
-        before = self.chosen().get("model")
+        present, before = self.desk.shelf.paths.home, self.chosen()
+        home = None if folder.strip() == self.folder else datafolder.checked(folder, present)
         preferences.keep(self.path, wanted)
-        return wanted.get("model") != before
+        try:
+            if home is not None:
+                datafolder.keep(home)
+        except BadInput:
+            preferences.keep(self.path, before)
+            raise
+        return wanted.get("model") != before.get("model"), None if home == present.resolve() else home
 
     @property
     def folder(self) -> str:
         """Return the data folder that was chosen for the next start, "" for the usual one."""
         return str(datafolder.chosen() or "")
 
-    def choose_folder(self, words: str) -> Path | None:
-        """Keep where books are from the next start on; returns it where it is another than today.
-
-        Raises BadInput, see `datafolder.choose`.
-        """
-        self.changeable()
-        if words.strip() == self.folder:
-            return None
-        present = self.desk.shelf.paths.home
-        folder = datafolder.choose(words, present)
-        return None if folder == present.resolve() else folder
+    @property
+    def is_folder_named(self) -> bool:
+        """Tell whether this start was given its data folder, which goes before what is chosen."""
+        return bool(os.environ.get(datafolder.HOME_VARIABLE))
 
     def devices(self) -> list[str]:
         """List the devices that are here."""

@@ -1,7 +1,5 @@
 """Machine form: model, device, precision, threads and data folder, chosen for the next start and kept."""
 
-import os
-
 import gradio as gr
 
 from app.desk.desk import Desk
@@ -80,11 +78,11 @@ class MachineForm:
         """Keep what was chosen."""
         values = {"model": model, "device": device, "precision": precision, "threads": threads}
         with told():
-            is_other = self.desk.choose({name: str(words or "") for name, words in values.items()})
-            moved = self.desk.choose_folder(str(folder or ""))
+            kept = {name: str(words or "") for name, words in values.items()}
+            is_other, moved = self.desk.choose(kept, str(folder or ""))
         words = KEPT + (ANEW if is_other else "")
         if moved is not None:
-            words += MOVED.format(folder=moved) + (NAMED if os.environ.get(HOME_VARIABLE) else "")
+            words += MOVED.format(folder=moved) + (NAMED if self.desk.is_folder_named else "")
         if self.desk.overruled:
             others = " and ".join(self.desk.overruled)
             words += (

@@ -217,7 +217,8 @@ def kept_in(folder: Path, words: str, *, lost: bool = False, without: str = "") 
         changed.delenv(datafolder.HOME_VARIABLE, raising=False)
         (folder / "full").mkdir(exist_ok=True)
         (folder / "full" / "letters.txt").write_text("others")
-        wanted = datafolder.choose(words, folder / "usual" / "books")
+        wanted = datafolder.checked(words, folder / "usual" / "books")
+        datafolder.keep(wanted)
         if lost:
             wanted.rmdir()
         if without:

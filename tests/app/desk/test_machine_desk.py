@@ -17,6 +17,7 @@ from app.tabs.adapt_form import AdaptForm
 from app.tabs.machine_form import MachineForm, known_html
 from app.tabs.settings_tab import fetching_html
 from engine.backbone.known import KNOWN
+from engine.datafolder import CHOSEN, user_data_folder
 from engine.model import Model
 from engine.paths import Paths
 from engine.training import adapt
@@ -100,14 +101,14 @@ WRONG = {"device": "cuda:99", "precision": "int2", "threads": "none", "model": "
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_not_there_is_refused(tmp_path, name):
     with pytest.raises(BadInput):
-        MachineDesk(desk(tmp_path)).choose({name: WRONG[name]})
+        MachineDesk(desk(tmp_path)).choose({name: WRONG[name]}, "")
     assert not Paths(tmp_path).settings.exists()
 
 
 @pytest.mark.parametrize("more", [{"read_only": True}, {"accounts": object()}])
 def test_a_page_of_several_readers_chooses_nothing(tmp_path, more):
     with pytest.raises(BadInput, match="by the command line alone"):
-        MachineDesk(desk(tmp_path, **more)).choose({"threads": "1"})
+        MachineDesk(desk(tmp_path, **more)).choose({"threads": "1"}, "")
 
 
 def test_known_models_are_told_with_what_they_take(tmp_path):
@@ -223,12 +224,16 @@ class TestAdapting:
         assert parser.parse_args(["--model", "m", "--books", "b", "--hours", "2.5"]).hours == 2.5
 
 
-def test_another_data_folder_is_chosen_for_the_next_start(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "platform"))
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "platform"))
-    monkeypatch.setenv("HOME", str(tmp_path / "platform"))
+@pytest.fixture
+def usual(tmp_path, monkeypatch):
+    """The data folder of a start that names none."""
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "platform"))
     monkeypatch.delenv("LONGMEM_HOME", raising=False)
-    usual = Paths.default().home
+    return Paths.default().home
+
+
+def test_another_data_folder_is_chosen_for_the_next_start(tmp_path, monkeypatch, usual):
     with gr.Blocks():
         form = MachineForm(desk(usual))
     chosen = ("auto", "auto", "auto", "")
@@ -254,4 +259,20 @@ def test_another_data_folder_is_chosen_for_the_next_start(tmp_path, monkeypatch)
     ):
         with pytest.raises(gr.Error, match=words):
             form.on_save(*chosen, folder)
+    assert Paths.default().home == usual
+
+
+def test_settings_are_kept_all_or_none(tmp_path, usual):
+    machine = MachineDesk(desk(usual))
+    machine.choose({"threads": "2"}, "")
+    with pytest.raises(BadInput, match="whole path"):
+        machine.choose({"threads": "3"}, "books")
+    with pytest.raises(BadInput, match="precision"):
+        machine.choose({"precision": "int2"}, str(tmp_path / "disk"))
+    assert not (tmp_path / "disk").exists()
+    (user_data_folder() / CHOSEN).mkdir(parents=True)  # where the choice would be written
+    for folder in (str(tmp_path / "disk"), str(user_data_folder())):
+        with pytest.raises(BadInput, match="cannot be the data folder"):
+            machine.choose({"threads": "3"}, folder)
+    assert machine.chosen() == {"threads": "2"}
     assert Paths.default().home == usual
