@@ -93,6 +93,24 @@ def keeping(entry: Entry, is_shared: bool = False) -> Html:
                          class_="lm-danger", aria_label=f"{label}: {entry.title}")  # fmt: skip
 
 
+def added(fresh: Sequence[str], known: Sequence[str]) -> Html:
+    """Say in one line, which goes away by itself, what was put on the shelf and what was there.
+
+    fresh, known: titles.
+    """
+    said = []
+    if fresh:
+        whose = "its card tells how far it is" if len(fresh) == 1 else "the cards tell how far they are"
+        said.append(f"{_counted(fresh, 'was', 'were')} added: {whose}.")
+    if known:
+        said.append(f"{_counted(known, 'is', 'are')} on the shelf already.")
+    return markup.tag("p", " ".join(said), class_="lm-passing", role="status") if said else markup.NOTHING
+
+
+def _counted(titles: Sequence[str], one: str, more: str) -> str:
+    return f"“{titles[0]}” {one}" if len(titles) == 1 else f"{len(titles)} books {more}"
+
+
 def damaged(found: Iterable[tuple[str, str]]) -> Html:
     """Write what was found damaged, by title, and could not be mended."""
     lines = (f"“{title}” is not as it was written: {what}. Add its file again." for title, what in found)

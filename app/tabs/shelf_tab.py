@@ -12,7 +12,7 @@ from app.desk import uploads
 from app.desk.desk import Desk
 from app.desk.state import View
 from app.desk.visit import Visit
-from app.html import markup, shelf_tools, wording
+from app.html import markup, shelf_html, shelf_tools, wording
 from app.tabs.frame import PANE, QUICK, Frame, event_values, told, visit_of
 from app.tabs.frame import SCRIPT as PANE_SCRIPT
 from app.tabs.read_tab import ReadTab
@@ -71,8 +71,10 @@ class ShelfTab:
     def on_upload(
         self, files: list[str] | None, password: str, encoding: str, ocr: str, view: View, request: gr.Request
     ) -> dict:
-        """Put files on the shelf and say of each what became of it; one that is there already is opened."""
-        said: list[str] = []
+        """Put files on the shelf and say what became of them; one that is there already is opened."""
+        fresh: list[str] = []
+        known: list[str] = []
+        wrong: list[str] = []
         there: list[str] = []
         visit = visit_of(self.desk, request)
         on_shelf = {entry.id for entry in visit.shelf.entries()}
@@ -83,17 +85,12 @@ class ShelfTab:
                     entry = visit.add(book, password, encoding, (ocr or "").strip())
                     uploads.discard(book)
                     there += [entry.id] if entry.state == "ready" else []
-                    known = entry.id in on_shelf
-                    title = entry.title or entry.source_name
-                    said.append(
-                        f"“{title}” "
-                        + ("is on the shelf already." if known else "has a card that tells how far it is.")
-                    )
+                    (known if entry.id in on_shelf else fresh).append(entry.title or entry.source_name)
             except (BadInput, Failure) as error:
-                said.append(f"{path.name}: {wording.plain(str(error))}")
+                wrong.append(f"{path.name}: {wording.plain(str(error))}")
             finally:
                 uploads.discard(path)
-        lines = [markup.tag("p", line, role="status") for line in said]
+        lines = [shelf_html.added(fresh, known), *(markup.tag("p", one, role="status") for one in wrong)]
         shown = {self.upload: None, self.password: "", self.encoding: "", self.ocr: ""}
         shown[self.notice] = markup.joined(lines)
         if len(files or []) == 1 and there:

@@ -220,6 +220,17 @@ def test_an_empty_shelf_says_what_to_do():
     assert "button" not in tags(shelf_html.cards([], read_only=True))
 
 
+@pytest.mark.parametrize(("fresh", "known", "words"), [
+    (["A"], [], "“A” was added: its card tells how far it is."),
+    (["A", "B"], ["C"], "2 books were added: the cards tell how far they are. “C” is on the shelf already."),
+    ([], ["C", "D"], "2 books are on the shelf already."),
+])  # fmt: skip
+def test_what_was_added_is_said_in_one_line(fresh, known, words):
+    assert shelf_html.added(fresh, known).count("<p") == 1
+    assert f">{words}<" in shelf_html.added(fresh, known)
+    assert shelf_html.added([], []) == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(3, "just now"), (600, "10 minutes ago"), (7200, "2 hours ago"), (10**6, "1970")]
 )

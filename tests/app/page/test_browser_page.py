@@ -491,3 +491,15 @@ def test_a_collection_that_was_chosen_is_shown_after_a_refresh(page, novel, serv
             shown.select_option("tag By the sea")
     sync_api.expect(shown).to_have_value("tag By the sea")
     served.desk.shelf.tag(identifier, "")
+
+
+def test_what_was_added_is_told_until_it_was_seen(page, tmp_path):
+    paths = [tmp_path / f"{name}.md" for name in ("ebb", "flood")]
+    for path in paths:
+        path.write_text(f"# The {path.stem}\n\nThe {path.stem} came at night.\n")
+    page.set_input_files("#lm-upload input[type=file]", paths)
+    told = page.locator("#lm-notice p")
+    told.get_by_text("2 books were added").wait_for()
+    assert told.count() == 1
+    told.evaluate("one => one.getAnimations()[0].finish()")
+    told.wait_for(state="hidden")
