@@ -34,18 +34,19 @@ class MachineForm:
         head = markup.tag("section", markup.tag("h2", "For the next start"), class_="lm-setting")
         gr.HTML(head, apply_default_css=False, padding=False)
         self.known = gr.HTML(apply_default_css=False, padding=False, elem_id="lm-known-models")
-        with gr.Row(visible=may_change):
+        with gr.Row(visible=may_change, elem_classes="lm-machine"):
             models = [COMES_ALONG, *((one.name, one.name) for one in KNOWN)]
             self.model = gr.Dropdown(
-                models, value="auto", allow_custom_value=True, min_width=260,
+                models, value="auto", allow_custom_value=True, min_width=340,
                 label="Model: one of these, a folder, a GGUF file or a name at Hugging Face",
             )  # fmt: skip
-            self.device = gr.Dropdown(["auto"], value="auto", label="Device", min_width=230)
-            self.precision = gr.Dropdown(["auto"], value="auto", label="Exactness of numbers", min_width=230)
-            self.threads = gr.Textbox(label="Processor threads (empty: all)", max_lines=1, min_width=160)
             self.folder = gr.Textbox(
-                label="Folder in which books are kept (empty: the usual one)", max_lines=1, min_width=260
+                label="Folder in which books are kept (empty: the usual one)", max_lines=1, min_width=340
             )
+        with gr.Row(visible=may_change, elem_classes="lm-machine"):
+            self.device = gr.Dropdown(["auto"], value="auto", label="Device", min_width=200)
+            self.precision = gr.Dropdown(["auto"], value="auto", label="Exactness of numbers", min_width=200)
+            self.threads = gr.Textbox(label="Processor threads (empty: all)", max_lines=1, min_width=200)
         self.inputs = [self.model, self.device, self.precision, self.threads, self.folder]
         with gr.Row(elem_classes="lm-tools", visible=may_change):
             self.save = gr.Button("Keep these", variant="primary", size="md", min_width=120, scale=0)
