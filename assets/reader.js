@@ -108,8 +108,12 @@ const fetched = async (number) => {
   const made = document.createElement("template");
   made.innerHTML = await answer.text();
   // a page that asks one to sign in is none
-  return [...made.content.children].find((one) => one.matches(".lm-sheet")) || null;
+  const sheet = [...made.content.children].find((one) => one.matches(".lm-sheet")) || null;
+  sheet?.querySelector(`${BLOCK}[data-start="${frameOf()?.dataset.cursor}"]`)?.classList.add("lm-cursor");
+  return sheet;
 };
+// a leaf may have been put back while it was fetched
+const isThere = (sheet) => sheets().some((one) => one.dataset.leaf === sheet.dataset.leaf);
 const fill = async () => {
   const frame = frameOf();
   if (fetching || !inSight()) return;
@@ -122,7 +126,7 @@ const fill = async () => {
   let sheet = null;
   try {
     sheet = await fetched(Number(below ? last.dataset.leaf : first.dataset.leaf) + (below ? 1 : -1));
-    if (sheet && frame === frameOf()) {
+    if (sheet && frame === frameOf() && !isThere(sheet)) {
       if (below) last.after(sheet);
       else first.before(sheet);
       restore();
@@ -140,7 +144,7 @@ const remember = () => {
 };
 const putBack = () => {
   const fresh = sheets()[0];
-  const around = others.filter((one) => one.dataset.leaf !== fresh.dataset.leaf && !one.isConnected);
+  const around = others.filter((one) => !isThere(one));
   around.forEach((one) => {
     if (Number(one.dataset.leaf) < Number(fresh.dataset.leaf)) fresh.before(one);
     else leafOf().append(one);

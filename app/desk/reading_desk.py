@@ -133,12 +133,15 @@ class ReadingDesk:
         document = self.books.document(view.document)
         article = markup.tag("article", self.sheet_html(view), class_="lm-leaf",
                              lang=document.language or None, tabindex="0")  # fmt: skip
+        marks = self.shelf.marks.of(entry.id)
+        # what is chosen or marked on a leaf beside this one draws the book anew too
+        marked = f"{len(marks)} {max((one.changed for one in marks), default=0)}"
         # a swipe to the right turns back in the book; the browser would leave the page for the one before
         return markup.tag(
             "div", article, class_="lm-frame", style="touch-action: pan-y pinch-zoom",
             data_document=entry.id, data_at=view.at, data_led=view.led,
             data_read=max(entry.position, min(view.at, document.body_start)), data_size=len(document.text),
-            data_leaves=len(self.books.starts(entry.id)),
+            data_leaves=len(self.books.starts(entry.id)), data_cursor=view.cursor, data_marked=marked,
         )  # fmt: skip
 
     def sheet_html(self, view: View) -> str:

@@ -76,6 +76,22 @@ def test_words_are_marked_listed_opened_and_taken_away(reader):
     reader.wait_for_selector("#lm-notes >> text=No notes yet")
 
 
+def test_what_is_chosen_and_marked_on_the_next_leaf_is_seen_there(reader):
+    open_book(reader)
+    to_chapter(reader, 2)
+    paragraph = reader.locator(".lm-sheet", has_text=FACTS[3]).locator("p", has_text=FACTS[3])
+    paragraph.dispatch_event("click")
+    reader.locator(".lm-cursor", has_text=FACTS[3]).wait_for()
+    marks = reader.locator(".lm-leaf mark.lm-mark")
+    for number, words in enumerate(("the granary", "blacksmith Gareth"), 1):
+        select(reader, words).locator("[data-colour=rose]").click()
+        becomes(marks.count, number)
+    for number in (1, 0):
+        marks.first.dispatch_event("click")
+        reader.locator("#lm-bar [data-action=unmark]").click()
+        becomes(marks.count, number)
+
+
 def test_every_place_has_an_address_and_back_leads_to_the_one_before(reader):
     open_book(reader)
     opened = reader.evaluate("location.hash")
