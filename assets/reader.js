@@ -17,7 +17,11 @@ let resting = 0;
 const frameOf = () => element.querySelector(".lm-frame");
 const leafOf = () => element.querySelector(".lm-leaf");
 const sheets = () => [...element.querySelectorAll(".lm-sheet")];
-const inSight = () => element.isConnected && element.offsetParent !== null && frameOf();
+// between the server's drawing it anew and ours putting it in its place, what is in the window says nothing
+let settled = "";
+const leavesNow = () => sheets().map((one) => one.dataset.leaf).join(" ");
+const isSettled = () => frameOf() && leavesNow() === settled;
+const inSight = () => element.isConnected && element.offsetParent !== null && isSettled();
 const bench = () => document.querySelector("#lm-bench");
 const foot = () => document.querySelector("#lm-foot");
 const edge = () => Math.max(0, bench().getBoundingClientRect().bottom);
@@ -112,8 +116,6 @@ const fetched = async (number) => {
   sheet?.querySelector(`${BLOCK}[data-start="${frameOf()?.dataset.cursor}"]`)?.classList.add("lm-cursor");
   return sheet;
 };
-// a leaf may have been put back while it was fetched
-const isThere = (sheet) => sheets().some((one) => one.dataset.leaf === sheet.dataset.leaf);
 const fill = async () => {
   const frame = frameOf();
   if (fetching || !inSight()) return;
@@ -122,13 +124,16 @@ const fill = async () => {
   const over = first.getBoundingClientRect().top > -window.innerHeight * AHEAD;
   const below = under && Number(last.dataset.leaf) + 1 < Number(frame.dataset.leaves);
   if (!below && !(over && Number(first.dataset.leaf) > 0)) return;
+  const [before, beside] = [led, (below ? last : first).dataset.leaf];
   fetching = true;
   let sheet = null;
   try {
-    sheet = await fetched(Number(below ? last.dataset.leaf : first.dataset.leaf) + (below ? 1 : -1));
-    if (sheet && frame === frameOf() && !isThere(sheet)) {
-      if (below) last.after(sheet);
-      else first.before(sheet);
+    sheet = await fetched(Number(beside) + (below ? 1 : -1));
+    // the book may have been drawn anew meanwhile, and this leaf been put back
+    if (sheet && before === led && isSettled() && !numbered(sheet.dataset.leaf)) {
+      if (below) numbered(beside)?.after(sheet);
+      else numbered(beside)?.before(sheet);
+      remember();
       restore();
     }
   } finally {
@@ -137,22 +142,27 @@ const fill = async () => {
   if (sheet) fill();
 };
 
-// a pane that is drawn anew holds one leaf: those around it are put back, then fetched with what is new on them
+// a pane that is drawn anew holds one leaf: those around it are put back, then fetched with what is new on
+// them. The page changes what is there into what is new, so that copies are kept
 let others = [];
+const numbered = (leaf) => sheets().find((one) => one.dataset.leaf === leaf);
 const remember = () => {
-  others = sheets();
+  settled = leavesNow();
+  others = sheets().map((one) => one.cloneNode(true));
 };
 const putBack = () => {
   const fresh = sheets()[0];
-  const around = others.filter((one) => !isThere(one));
+  const around = others.filter((one) => !numbered(one.dataset.leaf));
   around.forEach((one) => {
     if (Number(one.dataset.leaf) < Number(fresh.dataset.leaf)) fresh.before(one);
     else leafOf().append(one);
   });
   around.forEach(async (one) => {
-    const again = await fetched(one.dataset.leaf);
-    if (again && one.isConnected) one.replaceWith(again);
-    remember();
+    const { leaf } = one.dataset;
+    const again = await fetched(leaf);
+    if (!again || !one.isConnected || one.dataset.leaf !== leaf || !isSettled()) return;
+    one.replaceWith(again);
+    others = others.map((known) => (known.dataset.leaf === leaf ? again.cloneNode(true) : known));
   });
 };
 
@@ -160,8 +170,9 @@ const drawn = () => {
   const frame = frameOf();
   if (!frame) return;
   const key = `${frame.dataset.document} ${frame.dataset.led}`;
+  if (key === led) putBack();
+  remember();
   if (key === led) {
-    putBack();
     restore();
   } else {
     const first = led === null;
@@ -183,7 +194,6 @@ const drawn = () => {
     restore();
     inContents(at);
   }
-  remember();
   fill();
 };
 watch("value", () => requestAnimationFrame(drawn));
@@ -203,7 +213,7 @@ const scrolled = () => {
   fit();
   if (!inSight() || Date.now() < aimed) return;
   keep();
-  fill().then(remember);
+  fill();
   clearTimeout(resting);
   resting = setTimeout(() => inSight() && tell(), REST);
 };
@@ -212,15 +222,22 @@ window.addEventListener("scroll", scrolled, { passive: true });
   window.addEventListener(name, () => { aimed = 0; }, { passive: true, capture: true });
 });
 
+// the last character in the window, which one may say that one has read to
+const under = () => {
+  const blocks = [...element.querySelectorAll(BLOCK)];
+  return characterAt(lowest() - 4) ?? Number(blocks[blocks.length - 1].dataset.end);
+};
+window.lmUnder = () => (inSight() && element.querySelector(BLOCK) ? String(under()) : "");
+
 // what stood on the screen long enough was read, where all before it was
 setInterval(() => {
   if (!inSight() || document.hidden || !hold || !frameOf().dataset.size) return;
   const frame = frameOf();
   const position = Number(frame.dataset.read);
   const top = characterAt(edge() + 4);
-  const under = characterAt(lowest() - 4);
-  const end = under === null ? Number(frame.dataset.size) : under;
-  if (top === null || top > position + SKIPPED * Number(frame.dataset.size) || end <= position) {
+  if (top === null) return;
+  const end = under();
+  if (top > position + SKIPPED * Number(frame.dataset.size) || end <= position) {
     dwelt = 0;
     return;
   }

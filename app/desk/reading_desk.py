@@ -85,10 +85,15 @@ class ReadingDesk:
             mine.read_to(view.document, min(read, size))
         view.line.at = at
 
-    def read_to(self, view: View) -> View:
-        """Set the reading position to the end of the chosen paragraph, or of the leaf."""
+    def read_to(self, view: View, under: int = 0) -> View:
+        """Set the reading position to the end of the chosen paragraph, or of what is seen.
+
+        under: the character at the foot of the window; 0 where that is not known, and the leaf's end counts.
+        """
+        leaf = self.books.leaf(view)
+        seen = max(view.at, min(under, len(self.books.document(view.document).text))) if under else leaf.end
         at = self.books.paragraph_end(view)
-        self.shelf.read_to(view.document, self.books.leaf(view).end if at is None else at)
+        self.shelf.read_to(view.document, seen if at is None else at)
         return replace(view, cursor=None)
 
     def jumped(self, view: View, identifier: str, start: int, end: int, mark: str) -> View:

@@ -29,6 +29,8 @@ LEADS = {
     "jump": ("start", "start", ""),
 }  # fmt: skip
 BETTER_SECONDS = 3.0  # from one look at an early answer to the next
+# how far the window shows the book
+UNDER = "(view, _) => [view, window.lmUnder?.() ?? '']"
 # [what was taken out of the question's field, what comes in its place]: what was typed since then stays
 PUT = """(put) => {
   const field = document.querySelector('#lm-question textarea');
@@ -85,6 +87,7 @@ class ReadTab:
             self.read_to = gr.Button("I have read to here", size="sm", min_width=130)
             self.bookmark = gr.Button("Bookmark", size="sm", min_width=90, visible=not self.desk.read_only)
             self.back = gr.Button("Back to where I was", size="sm", min_width=130, visible=False)
+        self.under = gr.Textbox(label="How far the window shows the book", visible="hidden")
         self.bar = MarkBar(self.desk)
 
     def _talk(self) -> None:
@@ -197,14 +200,12 @@ class ReadTab:
         self.bookmark.click(self.on_bookmark, [frame.view], [self.leaf], **QUICK)
         self.bar.wire(frame.view, self.question, self.leaf)
         self.about.wire(self.on_leaf, scene)
-        buttons = {"read_to": self.read_to, "back": self.back}
         self.leaf.input(
             self.on_scrolled, [frame.view], [self.place], **QUICK | {"trigger_mode": "always_last"}
         )
-        clicks = {action: button.click(self.moved(action), [frame.view], scene, **QUICK)
-                  for action, button in buttons.items()}  # fmt: skip
+        self.read_to.click(self.on_read_to, [frame.view, self.under], scene, js=UNDER, **QUICK)
         # back may be into another book and its talk
-        self.show_answer(clicks["back"])
+        self.show_answer(self.back.click(self.on_back, [frame.view], scene, **QUICK))
         typed = {**QUICK, "trigger_mode": "always_last"}
         search = [self.query.submit, self.query.change]
         gr.on(search, self.on_search, [frame.view, self.query], [self.hits], **typed)
@@ -230,13 +231,13 @@ class ReadTab:
         bettered = [self.history, self.map, self.early, self.timer]
         self.timer.tick(self.on_better, [frame.view, self.early], bettered, **QUICK)
 
-    def moved(self, action: str) -> Callable[[View, gr.Request], dict]:
-        """Make the event of one of the buttons below the leaf."""
+    def on_read_to(self, view: View, under: str, request: gr.Request) -> dict:
+        """Take what the window shows as read, or the book up to the paragraph that was chosen."""
+        return self.move(view, "read_to", {"under": under}, visit_of(self.desk, request))
 
-        def event(view: View, request: gr.Request) -> dict:
-            return self.move(view, action, {}, visit_of(self.desk, request))
-
-        return event
+    def on_back(self, view: View, request: gr.Request) -> dict:
+        """Go back to where the reader was led away."""
+        return self.move(view, "back", {}, visit_of(self.desk, request))
 
     def on_leaf(self, view: View, event: gr.EventData, request: gr.Request) -> dict:
         """Do what was clicked in the book, in its strip, or among the words found."""
@@ -274,7 +275,7 @@ class ReadTab:
             document = str(values.get("document") or view.document)
             return visit.reading.jumped(view, document, int(values[first]), int(values[last]), mark)
         steps = {
-            "read_to": lambda: visit.reading.read_to(view),
+            "read_to": lambda: visit.reading.read_to(view, int(values["under"] or 0)),
             "back": lambda: visit.reading.returned(view),
             "address": lambda: replace(
                 visit.reading.jumped(view, str(values["document"]), int(values["at"]), 0, ""),

@@ -316,6 +316,31 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     sync_api.expect(page.locator(".lm-leaf mark.found")).to_be_in_viewport()
 
 
+LEAVES = "() => [...document.querySelectorAll('.lm-sheet')].map(one => one.dataset.leaf)"
+
+
+def test_the_line_one_reads_stays_and_no_leaf_stands_twice_when_the_book_is_drawn_anew(page, novel, served):
+    upload(page, novel)
+    identifier = served.desk.shelf.entries()[0].id
+    served.desk.shelf.read_to(identifier, 0)
+    open_book(page)
+    page.get_by_label("Go to", exact=True).fill("Chapter 3, paragraph 4")
+    page.keyboard.press("Enter")
+    sync_api.expect(page.locator("#lm-place")).to_contain_text("Chapter 3")
+    page.wait_for_function(f"({LEAVES})().length > 1")
+    line = page.evaluate(TOP)
+    page.get_by_role("button", name="I have read to here").click()
+    page.locator(".lm-readto").wait_for()
+    until(lambda: len(page.evaluate(LEAVES)) > 1)
+    assert page.evaluate(TOP) == line
+    shown = page.evaluate(LEAVES)
+    assert shown == sorted(set(shown), key=int)
+    # what the window shows counts as read, not what is left of its leaf
+    seen = page.evaluate("Number(window.lmUnder())")
+    assert abs(served.desk.shelf.get(identifier).position - seen) < 200
+    served.desk.shelf.read_to(identifier, 0)
+
+
 def test_who_comes_back_after_a_pause_is_offered_the_story_so_far(page, novel, served, monkeypatch):
     upload(page, novel)
     open_book(page)
