@@ -19,10 +19,11 @@ def hits_html(query: str, found: Found, place_of: Callable[[Hit], str], everywhe
         where = "any of your books" if everywhere else "this book"
         words = f"“{query.strip()}” does not stand in {where}."
         return markup.tag("p", words, class_="lm-empty") + markup.tag("p", other)
-    words = f"the first {len(hits)} of {total}" if total > len(hits) else str(total)
-    words += f" {'place' if total == 1 else 'places'}"
+    words = f"{total} {'place' if total == 1 else 'places'}"
+    if total > len(hits):
+        words += f", the first {len(hits)} of them here"
     if found.query != query:
-        words = f"Nothing has “{query.strip()}”; “{found.query.strip()}” has {words}"
+        words = f"Nothing has “{query.strip()}”; “{found.query.strip()}” stands in {words}"
     facts = markup.tag("p", words, class_="lm-facts", role="status")
     steps = [markup.button("← Previous", "step", by=-1), markup.button("Next →", "step", by=1)]
     head = markup.tag("div", facts, *steps, other, class_="lm-row lm-small")

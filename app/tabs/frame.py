@@ -58,4 +58,5 @@ def told() -> Iterator[None]:
         raise gr.Error(words, title="That does not work", print_exception=False) from error
     except (KeyError, TypeError, ValueError) as error:
         # a message that our script would not send
-        raise gr.Error("The page sent something that does not fit; load it again.") from error
+        words = "The page sent something that does not fit; load it again."
+        raise gr.Error(words, title="That does not work") from error

@@ -143,6 +143,20 @@ def test_hostile_text_adds_no_tag_anywhere():
     assert tags(listed) == {"p", "h3", "h4", "span", "ul", "li", "div", "button", "aside"}
     assert tags(contents_html.drawer(hostile)) == {"details", "summary", "ol", "li", "button"}
     assert "script" not in tags(search_hits.hits_html(HOSTILE, Found(HOSTILE, [], 0), str))
+
+
+@pytest.mark.parametrize(
+    ("query", "total", "said"),
+    [
+        ("goose", 1, "1 place"),
+        ("goose", 161, "161 places, the first 1 of them here"),
+        ("gose", 161, "Nothing has “gose”; “goose” stands in 161 places, the first 1 of them here"),
+    ],
+)
+def test_a_search_says_how_much_it_found(query, total, said):
+    hit = Hit("b", 0, 0, 5, 0.0, "goose", ((0, 5),))
+    shown = search_hits.hits_html(query, Found("goose", [hit], total), lambda _: "Chapter I")
+    assert f">{said}</p>" in shown
     cards = shelf_html.cards([(entry(title=HOSTILE, author=HOSTILE), job(state="failed", message=HOSTILE))])
     assert tags(cards) == {"ul", "li", "h3", "p", "div", "span", "button"}
     citation = {"document": HOSTILE, "text": HOSTILE, "start": 1, "end": 2, "place": HOSTILE, "score": 1.0}
