@@ -6,25 +6,13 @@ import pymupdf
 
 from ingest.album import find_album
 from ingest.errors import BadInput
-from ingest.limits import Limits
+from ingest.pdf.objects import check_objects, highest_object, without_endless_table
 from ingest.pdf.trouble import TROUBLE
 from ingest.source import Source
 
 # what a protection calls itself in the file -> its name
 _SCHEMES = ((b"EBX_HANDLER", "Adobe ADEPT"), (b"FOPN_f", "FileOpen"), (b"Adobe.PubSec", "a certificate"))
-_OBJECT = re.compile(
-    rb"(\d{6,20})\s{1,4}\d{1,5}\s{1,4}\Z"
-)  # what stands before "obj", where it is a high number
 _NUMBER = re.compile(r"-?\d*\.?\d+")
-_REACH = 40  # bytes
-
-
-def check_objects(count: int, limits: Limits) -> None:
-    """Raise BadInput for more objects than a PDF may have."""
-    if count > limits.objects:
-        raise BadInput(
-            f"the PDF has too many parts ({count:,}; the limit is {limits.objects:,}): split the file"
-        )
 
 
 def _refuse_protected(source: Source) -> None:
@@ -36,16 +24,6 @@ def _refuse_protected(source: Source) -> None:
             )
 
 
-def _highest_object(data: bytes) -> int:
-    """Return the highest number that an object has: a repair makes room for every one up to it."""
-    highest, at = 0, data.find(b"obj")
-    while at >= 0:
-        if found := _OBJECT.search(data[max(0, at - _REACH) : at]):
-            highest = max(highest, int(found[1]))
-        at = data.find(b"obj", at + 1)
-    return highest
-
-
 def open_book(source: Source) -> pymupdf.Document:
     """Open a PDF, or an album as one of its pages without what they show, which `open_page` draws.
 
@@ -55,9 +33,9 @@ def open_book(source: Source) -> pymupdf.Document:
     pymupdf.TOOLS.mupdf_display_warnings(False)
     if album := find_album(source):
         return _drawn(album.sizes())
-    check_objects(_highest_object(source.data), source.limits)
+    check_objects(highest_object(source.data), source.limits)
     try:
-        book = pymupdf.open(stream=source.data, filetype="pdf")
+        book = pymupdf.open(stream=without_endless_table(source.data), filetype="pdf")
         if book.needs_pass:
             _refuse_protected(source)
             if source.password is None:

@@ -7,7 +7,7 @@ import pymupdf
 from ingest.errors import BadInput
 from ingest.limits import Limits, check_letters
 from ingest.manuscript import Manuscript, count_letters
-from ingest.pdf.book import check_objects, load_page
+from ingest.pdf.book import load_page
 from ingest.pdf.damage import (
     FEW_LETTERS,
     has_cut_fields,
@@ -18,6 +18,7 @@ from ingest.pdf.damage import (
 )
 from ingest.pdf.leaf import Leaf, read_leaf
 from ingest.pdf.line import UNREAD
+from ingest.pdf.objects import check_objects
 from ingest.pdf.recognised import Recognition
 from ingest.pdf.trouble import TROUBLE
 from ingest.recognition.sheet import Sheet

@@ -9,6 +9,7 @@ import pytest
 from ingest.errors import BadInput
 from ingest.limits import Limits
 from ingest.pdf.line import read_line
+from ingest.pdf.objects import without_endless_table
 from ingest.position import find_position
 from tests.ingest.build import Piece, printed, typeset
 
@@ -606,9 +607,29 @@ def test_unbroken_letters_cost_what_they_are(read):
     assert document.text.count("x") == 100_000
 
 
-def test_a_file_that_names_an_object_beyond_all_others_is_refused_before_it_is_repaired(read):
+@pytest.mark.parametrize(
+    "named",
+    [
+        b"3112314 0 ",
+        b"+03112314 61794932050726 ",
+        b"3112314\0%a remark\r0 % and one\n",
+        b"3112314" + b" " * 99 + b"-1\r",
+    ],
+    ids=["plain", "generation", "remarks", "white"],
+)
+def test_a_file_that_names_an_object_beyond_all_others_is_refused_before_it_is_repaired(read, named):
     with pytest.raises(BadInput, match=r"too many parts \(3,112,314; the limit is 2,000,000\): split"):
-        read(b"%PDF-1.7\n3112314 0 obj\n<</Type/Catalog>>\nendobj\n")
+        read(b"%PDF-1.7\n" + named + b"obj\n<</Type/Catalog>>\nendobj\n")
+
+
+def test_a_table_of_objects_is_read_as_it_is_or_not_at_all():
+    sound = typeset([block(60)])
+    assert without_endless_table(sound) is sound
+    for between in (b"0 0 " * 400, b"0 0\n0 0 " + b"0 0 " * 400):
+        endless = sound.replace(b"xref\n", b"xref\n" + between, 1)
+        assert b"startxref" in endless and b"startxref" not in without_endless_table(endless)
+    on_one_line = re.sub(rb"xref\n(\d+ \d+)\n", rb"xref\n\1 ", sound, count=1)
+    assert without_endless_table(on_one_line) is on_one_line
 
 
 # --- pages that are cropped to nothing ---
