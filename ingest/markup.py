@@ -376,18 +376,16 @@ class _Walk:
         self.shaping.end(row, len(self.gathered))
 
     def _flush(self) -> None:
-        if not self.gathered:
-            self.shaping.over()
-            return
-        text = "".join(self.gathered)
-        self.shaping.gathered(self.gathered)
-        self.gathered = []
-        if not self.preformatted and "\n" in text:
-            # an empty line inside a block is made of line breaks and means a new paragraph
-            *before, text = _EMPTY_LINE.split(text.strip())
-            for part in before:
-                self._emit(part)
-        self._emit(text)
+        pieces, self.gathered = self.gathered, []
+        text = "".join(pieces)
+        if text.strip(" \n\t"):
+            self.shaping.gathered(pieces)
+            if not self.preformatted and "\n" in text:
+                # an empty line inside a block is made of line breaks and means a new paragraph
+                *before, text = _EMPTY_LINE.split(text.strip())
+                for part in before:
+                    self._emit(part)
+            self._emit(text)
         self.shaping.over()
 
     def _emit(self, text: str) -> None:

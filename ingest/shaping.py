@@ -32,6 +32,8 @@ _BY_STYLE = (
 _NOTES = frozenset(["footnote", "endnote", "rearnote", "doc-footnote", "doc-endnote"])
 _LONGEST_ADDRESS = 2000
 _DEEPEST = 50  # forms of one kind in one another
+# what is open where a paragraph ends is said of the next again: so often, and once more each so many letters
+_MOST_REPEATS, _LETTERS_EACH = 30_000, 20
 
 
 def forms_of(element) -> list[str]:
@@ -79,6 +81,8 @@ class Shaping:
         self._waiting: list[tuple[int, str, str]] = []  # pictures for the next block
         self._letters: list[int] = [0]  # before each piece of what is being emitted
         self._done = 0  # letters of it that were
+        self._repeats = 0
+        self._allowed: float = _MOST_REPEATS
         self._key = 0
 
     def begin(self, element, at: int, kinds: list[str], value: int = 0, target: str = "") -> None:
@@ -125,7 +129,9 @@ class Shaping:
                 inside.append((one, max(begin, first), min(end, last)))
             if end >= last:
                 going_on.append(one)
-        self._parts.extendleft(reversed(going_on))
+        self._repeats += len(going_on)
+        self._allowed += letters / _LETTERS_EACH
+        self._parts.extendleft(reversed(going_on[:1] if self._repeats > self._allowed else going_on))
         pictures, self._waiting = self._waiting, []
         while self._pictures and self._letters[self._pictures[0][0]] <= last:
             pictures.append(self._pictures.popleft())
@@ -147,6 +153,10 @@ class Shaping:
 
     def over(self) -> None:
         """Forget what ended; what is open goes on with what is gathered next, and pictures wait for it."""
+        if self._repeats > self._allowed:  # from here on, only the outermost goes on
+            for one in self._open[1:]:
+                self._depth[one.kind] -= 1
+            del self._open[1:]
         for one in self._open:
             one.first = 0
         self._parts = deque(self._open)
