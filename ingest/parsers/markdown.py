@@ -6,6 +6,7 @@ Footnotes ("[^1]", and "[^1]: …" as a paragraph) are written as those of HTML 
 import html
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
@@ -33,6 +34,10 @@ _DEEPEST_BLOCKS, _DEEPEST_WORDS = 60, 12
 _SIGN = re.compile(r"[!-/:-@\[-`{-~\n]")
 _BETWEEN_SIGNS = re.compile(r"(?<=[!-/:-@\[-`{-~])\n{2,}(?=[!-/:-@\[-`{-~])")
 _MOST_SIGNS = 20_000
+# the library goes through an address letter by letter, copying what it has; one that is defined once may be
+# meant by thousands of links, so many letters of addresses and titles are in a text beyond its own
+_LONG_ADDRESS, _MOST_ADDRESSES = 2_000, 1_000_000
+_ADDRESS_SIGNS = ";/?:@&=+$,-_.!~*'()#%"  # which stay as they are
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _NOTE = re.compile(r" {0,3}\[\^([^\[\]\s]{1,80})\]:[ \t]*(.*)")
 _REFERENCE = re.compile(r"\[\^([^\[\]\s]{1,80})\]")
@@ -79,13 +84,24 @@ def parse(source: Source) -> Document:
     )
 
 
+class _Markdown(MarkdownIt):
+    """Writes long addresses at once."""
+
+    def normalizeLink(self, url: str) -> str:  # noqa: N802  the library's name
+        """Write an address with every letter that is none of ASCII as "%C3%A9"."""
+        if len(url) > _LONG_ADDRESS:
+            return quote(url, _ADDRESS_SIGNS, errors="replace")
+        return super().normalizeLink(url)
+
+
 def _rendered(text: str, rules: str) -> str:
     """Write Markdown as HTML. rules: "commonmark", or "zero" for paragraphs alone."""
-    markdown = MarkdownIt(rules, {"html": True, "maxNesting": _DEEPEST_BLOCKS})
+    markdown = _Markdown(rules, {"html": True, "maxNesting": _DEEPEST_BLOCKS})
     if rules == "zero":
         return markdown.render(_BETWEEN_SIGNS.sub("\n", text))
     markdown.enable(["table", "strikethrough"])
     markdown.core.ruler.before("inline", "shallow", _shallow)
+    markdown.core.ruler.after("inline", "lean", _lean)
     markdown.inline.ruler.before("link", "note", _reference)
     notes: dict[str, int] = {}
     return markdown.render("\n".join(_with_notes(text, notes)), {"notes": notes})
@@ -128,6 +144,16 @@ def _reference(state: StateInline, silent: bool) -> bool:
 
 def _shallow(state: StateCore) -> None:
     state.md.options["maxNesting"] = _DEEPEST_WORDS
+
+
+def _lean(state: StateCore) -> None:
+    """Let links be words where the addresses of those before take far more room than the text."""
+    left = _MOST_ADDRESSES + len(state.src)
+    for token in state.tokens:
+        for part in token.children or ():
+            left -= sum(len(str(value)) for value in part.attrs.values())
+            if left < 0:
+                part.attrs = {}
 
 
 def _fields(front_matter: str) -> dict[str, str]:

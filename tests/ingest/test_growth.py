@@ -3,9 +3,11 @@
 import time
 
 import pytest
+from markdown_it import MarkdownIt
 
 from ingest.parse import parse
-from tests.ingest.build import docx, epub, page
+from ingest.parsers.markdown import _Markdown
+from tests.ingest.build import Piece, docx, epub, page, typeset
 
 FEW, MANY = 300, 2_400
 STEEP = 30  # times the work for eight times the number; in proportion it is 8 at most, with the square 64
@@ -58,6 +60,13 @@ REPEATED = {
         ".eml",
         lambda count: b"From: a\nSubject: " + b"=?utf-8?q?a?= " * count + b"\n\nx",
     ),
+    "words on the line of a table's section": (
+        ".pdf",
+        lambda count: (
+            # the second line is what a longest line leaves of the first one, over and over
+            typeset([[Piece(10, 100, "words")]]).replace(b"\n0000000000 ", b"\n" + b"0 0 " * 40 * count, 1)
+        ),
+    ),
     "quotes in one another": (".html", lambda count: b"<blockquote>" * (count // 2) + b"<p>word" * count),
 }
 
@@ -87,3 +96,38 @@ def test_markdown_that_is_little_but_signs_is_read_as_plain_text(tmp_path, sign)
     assert any("read as plain text" in warning for warning in document.warnings)
     path.write_text(f"# One\n\nA ferry *came*.\n\n{sign * 300}")
     assert "A ferry came." in parse(path).text
+
+
+OPEN = {
+    "forms of letters": '<div class="italic bold smallcaps">' * 50,
+    "links that blocks part": '<a href="#x">back<div>' * 50,
+    "forms of blocks": "<blockquote>" * 50 + "<ul><li>" * 50 + '<div class="verse">' * 50,
+}
+
+
+@pytest.mark.parametrize("opened", OPEN.values(), ids=OPEN)
+def test_what_is_open_over_thousands_of_paragraphs_is_not_said_of_each(tmp_path, opened):
+    path = tmp_path / "hostile.html"
+    path.write_text(f"<body id=x>{opened}" + "<p>A" * 10_000)
+    document = parse(path)
+    assert len(document.paragraphs) >= 10_000
+    assert len(document.spans) < 60_000
+    path.write_text(f"<body id=x>{opened}" + "<p>A" * 100)
+    document = parse(path)
+    for at in (len(document.text) - 1, len(document.text) - 100):
+        assert sum(span.start <= at < span.end for span in document.spans) >= 50
+
+
+def test_links_to_one_long_address_take_the_room_of_some(tmp_path):
+    path = tmp_path / "hostile.md"
+    path.write_text("# One\n\n[x]: /" + "é" * 2_000 + "\n\n" + "[x] " * 15_000)
+    assert parse(path).text.count("x") == 15_000
+
+
+@pytest.mark.parametrize(
+    "address", ["/" + "é" * 3_000, "/a%20b?c=(d)&e=" + "~" * 3_000, "#" + "Überschrift-" * 300]
+)
+def test_a_long_address_is_written_as_a_short_one_is_without_going_through_its_letters(monkeypatch, address):
+    written = MarkdownIt().normalizeLink(address)
+    monkeypatch.delattr("mdurl.encode")
+    assert _Markdown().normalizeLink(address) == written
