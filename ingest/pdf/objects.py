@@ -10,6 +10,10 @@ _WHITE = b"\0\t\n\f\r "
 _OBJECT = re.compile(rb"(?<![0-9.+-])\+?(\d{1,400})[\0\t\n\f\r ]{1,400}[+-]?\d{1,400}[\0\t\n\f\r ]{1,400}\Z")
 _REMARK = re.compile(rb"%[^\r\n]{0,1000}")
 _NEAR, _FAR = 40, 1000  # bytes before "obj": of nearly every one, and of one with remarks or much white
+_LIST, _REACH = b"/XRef", 1000  # a table that is a stream, and the bytes around its name that tell of it
+_PROMISED = re.compile(
+    rb"/Size[\0\t\n\f\r ]{1,20}(\d{1,20})|/Index[\0\t\n\f\r ]{0,20}\[([\d\0\t\n\f\r ]{1,2000})"
+)
 _TABLE = re.compile(rb"xref(?<!startxref)[\0-\x20]{0,1000}(?=\d)")
 _SECTION = re.compile(rb"\d[^ \r\n]*+(?: (\d{0,10})[^ \r\n]*+)?([^\r\n]*+)(\r\n?|\n)")
 _ENTRY = 20  # bytes; some writers leave one out
@@ -27,8 +31,8 @@ def check_objects(count: int, limits: Limits) -> None:
 
 
 def highest_object(data: bytes) -> int:
-    """Return the highest number that an object has: a repair makes room for every one up to it."""
-    highest, at = 0, data.find(b"obj")
+    """Return the highest number that an object has, or is to have: room is made for every one up to it."""
+    highest, at = _promised(data), data.find(b"obj")
     while at >= 0:
         if at and data[at - 1] in _WHITE:
             near = data[max(0, at - _NEAR) : at]
@@ -37,6 +41,18 @@ def highest_object(data: bytes) -> int:
                 found = _OBJECT.search(_REMARK.sub(b"", data[max(0, at - _FAR) : at]))
             highest = max(highest, int(found[1]) if found else 0)
         at = data.find(b"obj", at + 1)
+    return highest
+
+
+def _promised(data: bytes) -> int:
+    """Return the highest number in what tables that are streams say of themselves."""
+    highest, at = 0, data.find(_LIST)
+    while at >= 0:
+        for size, index in _PROMISED.findall(data, max(0, at - _REACH), at + _REACH):
+            numbers = [int(number) for number in index.replace(b"\0", b" ").split()]
+            ends = [first + count for first, count in zip(numbers[::2], numbers[1::2], strict=False)]
+            highest = max(highest, int(size or 0), *ends, 0)
+        at = data.find(_LIST, at + 1)
     return highest
 
 

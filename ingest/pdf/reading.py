@@ -21,6 +21,7 @@ from ingest.pdf.line import UNREAD
 from ingest.pdf.objects import check_objects
 from ingest.pdf.recognised import Recognition
 from ingest.pdf.trouble import TROUBLE
+from ingest.pdf.weight import Scales
 from ingest.recognition.sheet import Sheet
 
 _LEAST_LETTERS = 15  # a page with fewer shows a number or a stamp, not text
@@ -38,6 +39,10 @@ _WORDS = {
     "damaged": (
         "is damaged; part of its text may be missing: get another copy",
         "are damaged; part of their text may be missing: get another copy",
+    ),
+    "heavy": (
+        "unpacks to far more than a page and was left out: print it to a new PDF",
+        "unpack to far more than pages and were left out: print them to a new PDF",
     ),
     "outside": (
         "has text outside of what it shows, which was left out",
@@ -71,8 +76,9 @@ def read_leaves(
     count = _count_pages(book, limits)
     gaps = has_lost_pages(book)
     recognition = Recognition(sheets or {})
+    scales = Scales(book, len(book.stream or b""))
     for number in range(count):
-        leaf, found = _read_page(book, number, gaps)
+        leaf, found = _read_page(book, number, gaps, scales)
         if (recognised := recognition.leaf(number, leaf.height)) is not None:
             leaf, found = recognised, ["recognised"]
         leaves.append(leaf)
@@ -93,7 +99,9 @@ def read_leaves(
 def find_unread(book: pymupdf.Document, limits: Limits) -> list[int]:
     """List the pages, from 0 on, that show something of which no letters, or none with a name, tell."""
     gaps = has_lost_pages(book)
-    pages = ((number, *_read_page(book, number, gaps)) for number in range(_count_pages(book, limits)))
+    scales = Scales(book, len(book.stream or b""))
+    count = _count_pages(book, limits)
+    pages = ((number, *_read_page(book, number, gaps, scales)) for number in range(count))
     return [
         number
         for number, leaf, faults in pages
@@ -111,11 +119,14 @@ def _count_pages(book: pymupdf.Document, limits: Limits) -> int:
     return pages
 
 
-def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, list[str]]:
+def _read_page(book: pymupdf.Document, number: int, gaps: bool, scales: Scales) -> tuple[Leaf, list[str]]:
     """Return (lines, what is wrong with the page)."""
     pymupdf.TOOLS.mupdf_warnings(reset=1)  # what was said before is about another page
     try:
         page = load_page(book, number)
+        heavy, costly = scales.weigh(page)
+        if heavy:
+            return Leaf(), ["heavy"]
         leaf = read_leaf(page)
         cut = has_cut_fields(page, leaf)
     except TROUBLE:
@@ -127,7 +138,7 @@ def _read_page(book: pymupdf.Document, number: int, gaps: bool) -> tuple[Leaf, l
         pictured = bool(page.get_images())
         if has_text_outside(page, leaf):
             faults.append("outside")
-        shown = "" if pictured else ink(page)
+        shown = "" if pictured else "some" if costly else ink(page)
     except TROUBLE:
         return leaf, faults  # what cannot be looked at is not told of
     if shown == "full":
@@ -168,7 +179,7 @@ def _refuse_scans(leaves: list[Leaf], faults: dict[str, list[int]], manuscript: 
 def _refuse_empty(faults: dict[str, list[int]]) -> None:
     if faults["recognised"]:
         raise BadInput("text recognition (OCR) found no words here: choose a sharper copy")
-    if faults["damaged"] or faults["gone"]:
+    if faults["damaged"] or faults["gone"] or faults["heavy"]:
         raise BadInput("there is no text in this PDF, its pages are damaged: get another copy")
     if faults["inked"]:
         raise BadInput(
