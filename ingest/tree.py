@@ -63,6 +63,7 @@ BLOCKS = frozenset(
 PAGE_BREAKS = frozenset(["pagebreak", "doc-pagebreak"])
 _CONTROLS = frozenset(["button", "input", "select", "textarea"])
 _FORM_LETTERS = 200  # more of them are not labels
+_FORMS_AROUND = 2  # which no browser allows; for each one, all that it holds is looked at
 _SIGN_PARTS = 4  # elements in a raised sign; pieces of text before it that are looked at
 # what makers of manuals set behind a heading, for its address to be copied; Font Awesome has a chain at F0C1
 _PERMALINK_SIGNS = frozenset(["¶", "#", "§", "🔗", "⚓", "∞", "\uf0c1", "\uf0c6"])
@@ -285,6 +286,8 @@ def plain_text(element, without: Collection[str] = ()) -> str:
 
 def is_controls(form) -> bool:
     """Tell whether a form is made of its controls and their labels; one around a whole page is not."""
+    if next(islice(form.iterancestors("{*}form"), _FORMS_AROUND, None), None) is not None:
+        return False
     text = plain_text(form)
     return (
         len(text) <= _FORM_LETTERS

@@ -67,6 +67,7 @@ REPEATED = {
             typeset([[Piece(10, 100, "words")]]).replace(b"\n0000000000 ", b"\n" + b"0 0 " * 40 * count, 1)
         ),
     ),
+    "forms in one another": (".html", lambda count: b"<form><b>" * (count // 20) + b"<i>word</i> " * count),
     "quotes in one another": (".html", lambda count: b"<blockquote>" * (count // 2) + b"<p>word" * count),
 }
 
