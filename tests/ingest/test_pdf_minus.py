@@ -47,6 +47,12 @@ def test_a_sign_without_width_is_no_minus_sign(read):
     assert "0.9393 is" in read(nameless("60 230 480 50 re f", wide=0)).text
 
 
+def test_a_sign_as_large_as_a_page_is_not_drawn(read, monkeypatch):
+    whole = pymupdf.Page.get_pixmap
+    monkeypatch.setattr(pymupdf.Page, "get_pixmap", lambda page, clip=None, **how: clip or whole(page, **how))
+    assert "\ufffd" in read(nameless("60 230 480 50 re f").replace(b"/T 12 Tf", b"/T 200 Tf")).text
+
+
 def test_letters_that_cannot_be_named_one_by_one_are_read_together(monkeypatch):
     page = pymupdf.open("pdf", nameless("60 230 480 50 re f"))[0]
     whole = pymupdf.Page.get_text
