@@ -25,6 +25,7 @@ SAMPLE_ROWS = 100
 MOST_COLUMNS = 500
 TABLE_LIMITS = Limits(file_bytes=100_000_000, characters=100_000_000)
 PASTED = "what was pasted"
+_SHARED = 10_000  # cells that are kept once, however often they come
 _WORKBOOK = b"PK\x03\x04"
 _SEPARATOR = re.compile(r"\"?sep=([^\s\w\"]|\t)\"?[ ;,\t]*(?:\r\n|\r|\n)", re.IGNORECASE)
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
@@ -42,8 +43,10 @@ class Table:
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """Write everything as JSON; `from_json` gives an equal table back."""
-        return json.dumps(vars(self))
+        """Write everything as JSON, row by row; `from_json` gives an equal table back."""
+        other = {name: value for name, value in vars(self).items() if name != "rows"}
+        rows = (part for row in self.rows for part in (json.dumps(row), ", "))
+        return "".join([json.dumps(other)[:-1], ', "rows": [', *list(rows)[:-1], "]}"])
 
     @classmethod
     def from_json(cls, line: str) -> "Table":
@@ -288,7 +291,14 @@ def _parquet(data: bytes) -> Table:
             "a Parquet file that is damaged or holds what cannot be read: save it as CSV"
         ) from error
     columns = _distinct([str(name) for name in frame.columns])
-    rows = _rows([_cell(cell) for cell in row] for row in frame.itertuples(index=False, name=None))
+    known: dict[str, str] = {}  # a small file of many cells has the same ones again and again
+    rows = _rows(
+        [
+            known.setdefault(cell, cell) if len(known) < _SHARED else known.get(cell, cell)
+            for cell in map(_cell, row)
+        ]
+        for row in frame.itertuples(index=False, name=None)
+    )
     return Table("", columns, rows, tuple(range(1, len(rows) + 1)))
 
 

@@ -35,6 +35,12 @@ RIGHT = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("rows", [(), (("a", "b"),), (('"rows": null', "ü"), ("", "\\\n"))], ids=len)
+def test_a_table_comes_back_from_its_json(rows):
+    table = Table("n", ("x", '"rows": []'), rows, tuple(range(1, len(rows) + 1)), ("warned",))
+    assert Table.from_json(table.to_json()) == table
+
+
 @pytest.mark.parametrize(("name", "data", "columns", "rows", "numbers"), RIGHT, ids=[row[0] for row in RIGHT])
 def test_a_table_is_read(tmp_path, name, data, columns, rows, numbers):
     (tmp_path / name).write_bytes(data)
@@ -132,6 +138,19 @@ def test_spellings_are_joined_in_one_column_only():
     joined = join_spellings(table, "label", [("refund", "Refund")])
     assert joined.rows == (("Refund", "refund"), ("ab", "refund"), ("cd", "ship"))
     assert joined.numbers == table.numbers
+
+
+def test_cells_of_a_parquet_file_that_say_the_same_are_one(tmp_path):
+    fastparquet = pytest.importorskip("fastparquet", reason="fastparquet is not installed")
+    import pandas
+
+    path = tmp_path / "same.parquet"
+    fastparquet.write(
+        str(path), pandas.DataFrame({"text": ["a ferry", "a boat"] * 500, "n": [12_345] * 1_000})
+    )
+    table = read_table(path)
+    assert table.rows[0] == ("a ferry", "12345") and table.rows[999] == ("a boat", "12345")
+    assert len({id(cell) for row in table.rows for cell in row}) == 3
 
 
 def test_parquet(tmp_path):
