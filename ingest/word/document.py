@@ -1,5 +1,6 @@
 """A Word document as blocks, with the documents of other formats that it was put together from."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from lxml import etree
@@ -26,6 +27,7 @@ _WRITTEN = etree.XPath("//*[local-name()='t'][not(ancestor::*[local-name()='Fall
 _EMBEDDED = ("package", "oleObject")  # a workbook, a presentation, another document
 _NAMED, _LONGEST_NAME = 5, 60  # of them in a warning, and letters of each
 _DEEPEST = 3  # documents in documents in documents
+_MOST_TIMES = 10  # that one of them is read
 
 
 def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -> list[Block]:
@@ -37,13 +39,23 @@ def read_blocks(package: Package, warn: Callable[[str], None], depth: int = 0) -
         raise _unreadable(*((main, "cannot be read") if main in package.archive else (named, "is missing")))
     styles = Styles(package.xml(beside(package, "styles")))
     parts = {kind: package.xml(beside(package, f"{kind}s")) for kind in ("footnote", "endnote")}
+    met: Counter[str] = Counter()
+
+    def chunk(relation: str) -> list[Block]:
+        name = package.target(main, relation)
+        met[name] += 1
+        if met[name] > _MOST_TIMES:
+            warn(f"a part of the document ({name}) comes again and again: {_MOST_TIMES} times it was read")
+            return []
+        return _chunk(package, name, warn, depth + 1)
+
     body = Body(
         styles,
         Numbering(package.xml(beside(package, "numbering")), styles),
         read_notes(parts),
         package.limits,
         part=lambda relation: package.xml(package.target(main, relation)),
-        chunk=lambda relation: _chunk(package, package.target(main, relation), warn, depth + 1),
+        chunk=chunk,
     )
     found = body.blocks(root)
     if not found and main in package.damaged:

@@ -293,6 +293,14 @@ CASES = (
         | {"word/chunk.docx": docx(p("Within."))},
     ),
     Case(
+        "a part in HTML that comes again and again",
+        f'<w:altChunk {R} r:id="r5"/>' * 2_000,
+        "\n\n".join(["Again."] * 10),
+        extra=relations("word/document.xml", ("r5", "aFChunk", "chunk.htm"))
+        | {"word/chunk.htm": "<html><body><p>Again.</p></body></html>"},
+        warning="comes again and again: 10 times it was read",
+    ),
+    Case(
         "a part that is not there",
         p("Cover.") + f'<w:altChunk {R} r:id="r6"/>', "Cover.", warning="could not be read",
     ),
