@@ -73,6 +73,7 @@ _PERMALINK = re.compile(
     re.IGNORECASE,
 )
 _HEADING_NAMES = frozenset(f"h{level}" for level in range(1, 7))
+_MARKED = SKIP | {"sup", ""}  # whose words are not theirs as they stand
 _NO_TYPES: frozenset[str] = frozenset()
 
 
@@ -261,6 +262,8 @@ def every_word(root) -> str:
 
 def plain_text(element, without: Collection[str] = ()) -> str:
     """Gather all text below an element on one line, without what is never shown and elements named so."""
+    if not len(element) and not element.attrib and local_name(element) not in _MARKED:  # such as most cells
+        return " ".join(clean(element.text or "").split())
     parts = []
     walk = etree.iterwalk(element, events=("start", "end", "comment", "pi"))
     for event, item in walk:

@@ -16,7 +16,7 @@ from ingest.charset import decode
 from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.form import attach_footnotes
-from ingest.manuscript import Manuscript
+from ingest.manuscript import Manuscript, count_letters
 from ingest.markup import blocks
 from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.parsers.text import refuse_binary
@@ -63,7 +63,7 @@ def parse(source: Source) -> Document:
         fields = _fields(match[1])
         text = text[match.end() :]
     signs = len(_SIGN.findall(text))
-    is_noise = signs > _MOST_SIGNS and 2 * signs > len(text)
+    is_noise = signs > _MOST_SIGNS and (2 * signs > len(text) or 2 * signs > 3 * count_letters(text))
     markup = _rendered(text, "zero" if is_noise else "commonmark")
     root = parse_markup(f"<html><body>{markup}</body></html>", limits=source.limits)
     manuscript = Manuscript(source.limits, Gallery(source.pictures))

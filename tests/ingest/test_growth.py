@@ -88,12 +88,12 @@ def test_reading_takes_time_in_step_with_what_is_repeated(tmp_path, ending, made
     assert min(grown) <= STEEP, grown
 
 
-@pytest.mark.parametrize("sign", ["|\n", ">*\n", "[", "$\n", "[\n\n"])
+@pytest.mark.parametrize("sign", ["|\n", ">*\n", "[", "$\n", "[\n\n", "| 1 \n"])
 def test_markdown_that_is_little_but_signs_is_read_as_plain_text(tmp_path, sign):
     path = tmp_path / "hostile.md"
     path.write_text(f"# One\n\nA ferry *came*.\n\n{sign * 30_000}")
     document = parse(path)
-    assert "A ferry *came*." in document.text and sign.strip() * 3 in document.text.replace(" ", "")
+    assert "A ferry *came*." in document.text and "".join(sign.split()) * 3 in document.text.replace(" ", "")
     assert any("read as plain text" in warning for warning in document.warnings)
     path.write_text(f"# One\n\nA ferry *came*.\n\n{sign * 300}")
     assert "A ferry came." in parse(path).text
@@ -121,8 +121,8 @@ def test_what_is_open_over_thousands_of_paragraphs_is_not_said_of_each(tmp_path,
 
 def test_links_to_one_long_address_take_the_room_of_some(tmp_path):
     path = tmp_path / "hostile.md"
-    path.write_text("# One\n\n[x]: /" + "é" * 2_000 + "\n\n" + "[x] " * 15_000)
-    assert parse(path).text.count("x") == 15_000
+    path.write_text("# One\n\n[x]: /" + "é" * 2_000 + "\n\n" + "[x] word " * 15_000)
+    assert parse(path).text.count("x word") == 15_000
 
 
 @pytest.mark.parametrize(
