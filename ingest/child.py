@@ -11,6 +11,7 @@ and where that was seen, or nothing.
 
 import contextlib
 import faulthandler
+import gc
 import json
 import os
 import select
@@ -45,12 +46,19 @@ def main() -> None:
     reply = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     readers = _readers()
+    collect_seldom()
     if line := sys.stdin.buffer.readline():  # nothing: the parent needs no reader any more
         request = json.loads(line)
         _end_with_parent()
         _limit(request.pop("memory"), request.pop("seconds"))
         _answer(reply, readers[request.pop("what")], request)
     os._exit(0)
+
+
+def collect_seldom() -> None:
+    """Look for circles of objects seldom, and among what is read only: a tree of pages has hardly any."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _readers() -> dict[str, Callable[..., str]]:

@@ -6,7 +6,6 @@ The seed and the number of a file make the same one again.
 """
 
 import argparse
-import gc
 import os
 import random
 import sys
@@ -113,8 +112,9 @@ def read_many(forms: list[str], arguments: argparse.Namespace) -> dict[str, list
 def read_some(seed: int, form: str, numbers: Iterable[int]) -> list[Outcome]:
     """Make and read some files, here: `ingest` is all that this process should have imported."""
     from ingest import parse, passages, tables  # noqa: F401  before the process is copied
+    from ingest.child import collect_seldom
 
-    gc.freeze()  # else each copy goes through all that was imported, and has its memory copied for that
+    collect_seldom()  # else each copy goes through all that was imported, and has its memory copied for that
     with tempfile.TemporaryDirectory(prefix="longmem-bench-") as scratch:
         return [_read_one(seed, form, number, Path(scratch)) for number in numbers]
 
