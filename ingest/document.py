@@ -17,10 +17,11 @@ from operator import attrgetter
 from ingest.errors import BadInput
 from ingest.form import Picture, Span
 from ingest.headings import is_number_only, read_heading, short_name
+from ingest.limits import Limits, check_paragraphs
 
-MOST_PARAGRAPHS = 500_000  # a long novel has ten thousand
 JSON_VERSION = 2
 _READ = (1, JSON_VERSION)  # the first one knew of no form
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,12 +344,6 @@ def split_paragraphs(text: str) -> tuple[tuple[int, int], ...]:
         if stripped:
             start = at + block.index(stripped[0]) if block[0] == "\n" else at
             spans.append((start, start + len(stripped)))
-        check_paragraphs(len(spans))
+        check_paragraphs(len(spans), _LIMITS)
         at += len(block) + 2
     return tuple(spans)
-
-
-def check_paragraphs(count: int) -> None:
-    """Raise BadInput for more paragraphs than a document may have."""
-    if count > MOST_PARAGRAPHS:
-        raise BadInput(f"the text has more than {MOST_PARAGRAPHS:,} paragraphs: split the file")

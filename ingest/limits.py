@@ -1,8 +1,11 @@
 """How much a file may ask of the machine before it is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.errors import BadInput
+
+# a file may have so many paragraphs, and one more for so many bytes: packed, thousands of them take a few
+_FEW_PARAGRAPHS, _BYTES_OF_ONE = 30_000, 4
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,7 @@ class Limits:
     entry_bytes: int = 20_000_000  # one document inside the archive
     pages: int = 20_000
     characters: int = 50_000_000  # of clean text
+    paragraphs: int = 500_000  # a long novel has ten thousand
     objects: int = 2_000_000  # of a PDF
     nodes: int = 1_200_000  # elements and attributes of one XML part: a tree takes 130 bytes for each
     nesting: int = 50  # tables in tables, groups in groups
@@ -27,6 +31,10 @@ class Limits:
     most_memory: int = 2_000_000_000
     seconds: float = 30.0  # of a processor
     seconds_per_megabyte: float = 5.0
+
+    def of_size(self, size: int) -> "Limits":
+        """Return the limits on a file of `size` bytes, packed as it may be."""
+        return replace(self, paragraphs=min(self.paragraphs, _FEW_PARAGRAPHS + size // _BYTES_OF_ONE))
 
     def memory(self, size: int) -> int:
         """Return the bytes of memory that reading a file of `size` bytes may take."""
@@ -52,6 +60,12 @@ def check_letters(letters: int, limits: Limits) -> None:
     """Raise BadInput for more letters than a document may have."""
     if letters > limits.characters:
         raise BadInput(f"the text is too long (more than {limits.characters:,} characters): split the file")
+
+
+def check_paragraphs(count: int, limits: Limits) -> None:
+    """Raise BadInput for more paragraphs than a document may have."""
+    if count > limits.paragraphs:
+        raise BadInput(f"the text has more than {limits.paragraphs:,} paragraphs: split the file")
 
 
 def check_nesting(what: str, depth: int, limits: Limits) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from ingest.cleaning import flow, layout, one_line
-from ingest.document import Chapter, Document, Page, check_paragraphs
+from ingest.document import Chapter, Document, Page
 from ingest.errors import BadInput
 from ingest.form import Binding, Block, Picture
-from ingest.limits import Limits, check_letters
+from ingest.limits import Limits, check_letters, check_paragraphs
 from ingest.pictures import Gallery
 
 BREAK = "\n\n"
@@ -58,7 +58,7 @@ class Manuscript:
         self._parts.append(text)
         self._size = start + len(text)
         self._paragraphs.append((start, self._size))
-        check_paragraphs(len(self._paragraphs))
+        check_paragraphs(len(self._paragraphs), self.limits)
         for offset, label in breaks:
             self._printed_page(label, min(start + offset, self._size))
         check_letters(self._size, self.limits)

@@ -16,7 +16,7 @@ from ingest.form import Block
 from ingest.formulas import Formulas
 from ingest.frames import fill_frames
 from ingest.initials import floating_initial, joined, pictured_initial
-from ingest.limits import Limits, check_letters
+from ingest.limits import Limits, check_letters, check_paragraphs
 from ingest.printed import MARK, letter_offsets, mark_pages, page_label, without_marks
 from ingest.shaping import Shaping, forms_of
 from ingest.stylesheet import Classes, mark_styled
@@ -415,6 +415,7 @@ class _Walk:
         self._begin_pages(block, letter_offsets(block.text, [count and count + lead for count in counts]))
         self.prefix = ""
         self.found.append(block)
+        check_paragraphs(len(self.found), self.book.limits)
 
     def _shape(self, block: Block, lead: int) -> None:
         """Give a block its form, and the pictures that waited for it."""

@@ -9,7 +9,7 @@ from lxml import etree
 from ingest.counting import letter_numeral, roman_numeral
 from ingest.datatable import LAYOUT_CELL
 from ingest.form import Block
-from ingest.limits import Limits, check_letters, check_nesting
+from ingest.limits import Limits, check_letters, check_nesting, check_paragraphs
 from ingest.raised import raised_behind
 from ingest.tree import local_name
 from ingest.xmlparts import value
@@ -161,7 +161,7 @@ class Text:
         self._hanging: list[tuple[str, object]] = []
         self._notes = 0
         self._depth = 0
-        self._letters = 0
+        self._letters = self._paragraphs = 0
         self._in_row = False  # what hangs on cells follows their table
 
     def blocks(self, container) -> list[Block]:
@@ -188,7 +188,9 @@ class Text:
     def _written(self, text: str, level: int = 0) -> list[Block]:
         """Read a paragraph, and what hangs on it."""
         self._letters += len(text)
+        self._paragraphs += 1
         check_letters(self._letters, self.limits)
+        check_paragraphs(self._paragraphs, self.limits)
         found = [Block(text, level)] if text else []
         if self._in_row:
             return found

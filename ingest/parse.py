@@ -84,6 +84,7 @@ def parse(
         pictures=pictures,
         sheets=sheets,
     )
+    source = replace(source, limits=source.limits.of_size(len(source.data)))  # in it, more is packed
     with named(one_line(source.name)):
         if album := find_album(source):
             return _recognised(album)

@@ -13,7 +13,7 @@ from ingest.cleaning import clean, flow, layout
 from ingest.datatable import LAYOUT_CELL
 from ingest.errors import BadInput
 from ingest.form import Block, Piece
-from ingest.limits import Limits, check_letters, check_nesting
+from ingest.limits import Limits, check_letters, check_nesting, check_paragraphs
 from ingest.raised import raised_behind
 from ingest.shaping import Shaping
 from ingest.symbols import symbol
@@ -84,7 +84,7 @@ class Body:
         self._anchors: list[str] = []  # bookmarks that wait for their paragraph
         self._pictures: list[tuple[int, str, str]] = []  # that wait for the next one
         self._depth = 0
-        self._letters = 0
+        self._letters = self._written = 0
 
     def blocks(self, container) -> list[Block]:
         """Read the blocks of an element that holds paragraphs and tables, wrapped in whatever."""
@@ -137,7 +137,9 @@ class Body:
 
     def _counted(self, found: list[Block]) -> list[Block]:
         self._letters += sum(len(block.text) for block in found)
+        self._written += len(found)
         check_letters(self._letters, self.limits)
+        check_paragraphs(self._written, self.limits)
         return found
 
     def _paragraph(self, element) -> list[Block]:

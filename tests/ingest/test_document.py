@@ -195,8 +195,9 @@ def test_paragraphs_are_found_at_blank_lines():
 
 
 def test_paragraphs_are_bounded(monkeypatch):
-    monkeypatch.setattr("ingest.document.MOST_PARAGRAPHS", 2)
-    manuscript = Manuscript(Limits())
+    limits = Limits(paragraphs=2)
+    monkeypatch.setattr("ingest.document._LIMITS", limits)
+    manuscript = Manuscript(limits)
     for word in ("One.", "Two."):
         manuscript.paragraph(word)
     with pytest.raises(BadInput, match="more than 2 paragraphs: split the file"):

@@ -1,10 +1,13 @@
 """What a stranger's file repeats costs in step with its number: growth decides, not seconds."""
 
+import random
 import time
 
 import pytest
 from markdown_it import MarkdownIt
 
+from ingest.errors import BadInput
+from ingest.limits import Limits
 from ingest.parse import parse
 from ingest.parsers.markdown import _Markdown
 from tests.ingest.build import Piece, docx, epub, page, typeset
@@ -132,3 +135,29 @@ def test_a_long_address_is_written_as_a_short_one_is_without_going_through_its_l
     written = MarkdownIt().normalizeLink(address)
     monkeypatch.delattr("mdurl.encode")
     assert _Markdown().normalizeLink(address) == written
+
+
+def few_letters(times: int) -> str:
+    """Letters that do not shrink to nothing where they are packed."""
+    return "".join(random.Random(1).choices("abcdefghij", k=times))
+
+
+PACKED = {
+    "Word": (
+        ".docx",
+        lambda words: docx("".join(f"<w:p><w:r><w:t>{word}</w:t></w:r></w:p>" for word in words)),
+    ),
+    "EPUB": (".epub", lambda words: epub({"a.xhtml": page("".join(f"<p>{word}</p>" for word in words))})),
+}
+
+
+@pytest.mark.parametrize(("ending", "made"), PACKED.values(), ids=PACKED)
+def test_a_packed_file_of_far_more_paragraphs_than_its_size_may_hold_is_refused(tmp_path, ending, made):
+    path = tmp_path / f"hostile{ending}"
+    path.write_bytes(made(few_letters(60_000)))
+    most = Limits().of_size(path.stat().st_size).paragraphs
+    assert 30_000 < most < 50_000
+    with pytest.raises(BadInput, match=f"more than {most:,} paragraphs: split the file"):
+        parse(path)
+    path.write_bytes(made(few_letters(20_000)))
+    assert len(parse(path).paragraphs) == 20_000
