@@ -17,7 +17,7 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.form import attach_footnotes
 from ingest.manuscript import Manuscript, count_letters
-from ingest.markup import blocks
+from ingest.markup import Book, blocks
 from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.parsers.text import refuse_binary
 from ingest.pictures import Gallery
@@ -73,7 +73,8 @@ def parse(source: Source) -> Document:
         manuscript.warn(warning)
     if root is not None:
         manuscript.expect(every_word(root), LEFT_OUT)
-    title = "" if root is None else write_blocks(attach_footnotes(blocks(root)), manuscript)
+    found = [] if root is None else attach_footnotes(blocks(root, book=Book(source.limits)))
+    title = write_blocks(found, manuscript)
     if not manuscript.letters:
         raise BadInput("there is no text in this Markdown file: choose another copy")
     return manuscript.document(

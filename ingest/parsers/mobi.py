@@ -7,7 +7,7 @@ from ingest.document import Document
 from ingest.errors import BadInput
 from ingest.form import Block
 from ingest.manuscript import Manuscript
-from ingest.markup import blocks
+from ingest.markup import Book, blocks
 from ingest.palm import is_palm, read_palm
 from ingest.parsers.html import LEFT_OUT, write_blocks
 from ingest.source import Source
@@ -35,7 +35,7 @@ def parse(source: Source) -> Document:
     contents = _contents(book.markup)
     markup = _with_anchors(book.markup, [place for place, _ in contents])
     root = parse_markup(markup.decode(book.encoding, errors="replace"), limits=source.limits)
-    found = [] if root is None else blocks(root)
+    found = [] if root is None else blocks(root, book=Book(source.limits))
     if not found:
         raise BadInput("there is no text in this Kindle book (pictures only?): choose another copy")
     if not any(block.level for block in found):

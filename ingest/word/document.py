@@ -9,7 +9,7 @@ from ingest.charset import decode
 from ingest.cleaning import one_line
 from ingest.errors import BadInput
 from ingest.form import Block
-from ingest.markup import blocks
+from ingest.markup import Book, blocks
 from ingest.message import Part
 from ingest.opc import Package
 from ingest.parsers.mhtml import Page, pages_of
@@ -125,4 +125,4 @@ def _blocks_of(source: Source, warn: Callable[[str], None], depth: int) -> list[
         return [Block(paragraph.text) for paragraph in reflow(decode(source.data)[0])]
     page = next(pages_of(Part.whole(source.data).walk()), Page(source.data))
     root, _ = page.tree(source)
-    return [] if root is None else blocks(root)
+    return [] if root is None else blocks(root, book=Book(source.limits))
