@@ -40,6 +40,11 @@ _DAMAGED = (
 )
 # file that a protection leaves in a book -> what stands in it, in small letters, and the name of the scheme
 # what begins a further entry of the contents, and is no word of the entry that it stands in
+_LISTS = {
+    "landmarks": {"landmarks"},
+    "pages": {"page-list", "doc-pagelist"},
+    "contents": {"toc", "doc-toc"},
+}
 _LISTED, _POINTS = ("ol", "ul", "li"), ("navpoint", "pagetarget")
 _SCHEMES = (
     ("META-INF/license.lcpl", b"{", "Readium LCP"),
@@ -283,15 +288,20 @@ def _read_navigation(archive: Archive, book: Publication) -> None:
         return
     itself = book.navigation or ""
     base = posixpath.dirname(itself)
+    read: dict[str, set] = {kind: set() for kind in _LISTS}
     for nav in root.iter("{*}nav"):
         types = semantic_types(nav)
-        if "landmarks" in types:
+        kind = next((kind for kind, names in _LISTS.items() if types & names), None)
+        if kind is None or not read[kind].isdisjoint(nav.iterancestors("{*}nav")):
+            continue  # what stands in another of its kind was read with that
+        read[kind].add(nav)
+        if kind == "landmarks":
             for link in nav.iter("{*}a"):
                 note_kind(book, resolve(base, link.get("href", ""))[0], semantic_types(link))
-        elif types & {"page-list", "doc-pagelist"}:
+        elif kind == "pages":
             for link in nav.iter("{*}a"):
                 _note_page(archive, book, base, link.get("href", ""), plain_text(link, ("a",)))
-        elif types & {"toc", "doc-toc"} and not book.entries:
+        elif not book.entries:
             book.entries = _titled(_list_entries(nav, base, itself))
 
 

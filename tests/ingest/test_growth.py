@@ -25,6 +25,13 @@ def contents_of_lost_parts(count: int) -> bytes:
     return epub({}, nav=f"<ol>{links}</ol>", extra=extra)
 
 
+def lists_of_pages(count: int) -> bytes:
+    """An EPUB whose lists of printed pages stand in one another."""
+    lists = '<nav epub:type="page-list">' * (count // 12)
+    nav = page(f"<body>{lists}{'<a href=d.xhtml#x>7</a> ' * count}")
+    return epub({"d.xhtml": page("<body><p>word</p></body>")}, nav="", extra={"OPS/nav.xhtml": nav.encode()})
+
+
 def chain_of_styles(count: int) -> bytes:
     """A Word document whose every paragraph has a style that is based on all others."""
     space = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -37,6 +44,7 @@ def chain_of_styles(count: int) -> bytes:
 
 
 REPEATED = {
+    "lists of pages in one another": (".epub", lists_of_pages),
     "parts that only the contents name": (".epub", contents_of_lost_parts),
     "styles based on one another": (".docx", chain_of_styles),
     "pictures in one paragraph": (
