@@ -61,10 +61,15 @@ class Scales:
         self._names: dict[int, int] = {}  # by font
 
     def weigh(self, page: pymupdf.Page) -> tuple[bool, bool]:
-        """Tell whether a page is too heavy to be read, or else to be drawn. Raises what `TROUBLE` names.
+        """Tell whether a page is too heavy to be read, or else to be drawn; what is not weighed is neither.
 
         What is read counts for the pages behind it.
         """
+        with suppress(*TROUBLE):
+            return self._weighed(page)
+        return False, False
+
+    def _weighed(self, page: pymupdf.Page) -> tuple[bool, bool]:
         whole: dict[int, tuple[int, int, bool]] = {}
         size = letters = 0
         costly = False
@@ -98,6 +103,7 @@ class Scales:
         remarks = Counter(xref for xref, kind, _ in page.annot_xrefs() if kind != _LINK)
         for xref, times in remarks.items():
             looks[self._reference(xref, "AP/N")] += times
+        looks.pop(0, None)  # one that looks like nothing, or otherwise in each of its states
         return looks
 
     def _reference(self, xref: int, path: str) -> int:

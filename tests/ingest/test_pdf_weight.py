@@ -101,7 +101,17 @@ def test_such_a_page_among_others_is_named(read):
     assert any("page 2 of the PDF unpacks to far more than a page" in one for one in document.warnings)
 
 
+REMARK = b"<</Type/Annot/Subtype/%s/Rect[50 690 90 710]%s>>"
+REMARKS = {  # that look like nothing, otherwise in each state, like what is no stream, like what is not there
+    "a caret": REMARK % (b"Caret", b""),
+    "a box to tick": REMARK % (b"Widget/FT/Btn/T(a)", b"/AP<</N<</On 16 0 R/Off 16 0 R>>>>/AS/On"),
+    "no stream": REMARK % (b"Stamp", b"/AP<</N 4 0 R>>"),
+    "no object": REMARK % (b"Stamp", b"/AP<</N 999999 0 R>>"),
+}
 LIGHT = {
+    name: pdf(WORDS, page=b"/Contents 5 0 R/Annots[20 0 R]", others={20: one} | chain(b"", FORM, b"%d"))
+    for name, one in REMARKS.items()
+} | {
     "a form drawn often": pdf(
         WORDS + b"/X Do " * 500, DRAWS_FORM % 10, others={10: stream(b"n " * 99, FORM % b"")}
     ),
