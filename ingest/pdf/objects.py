@@ -48,7 +48,9 @@ def _promised(data: bytes) -> int:
     """Return the highest number in what tables that are streams say of themselves."""
     highest, at = 0, data.find(_LIST)
     while at >= 0:
-        for size, index in _PROMISED.findall(data, max(0, at - _REACH), at + _REACH):
+        before, after = max(0, at - _REACH), at + _REACH
+        begin, end = data.rfind(b"obj", before, at), data.find(b"stream", at, after)
+        for size, index in _PROMISED.findall(data, max(before, begin), end if end >= 0 else after):
             numbers = [int(number) for number in index.replace(b"\0", b" ").split()]
             ends = [first + count for first, count in zip(numbers[::2], numbers[1::2], strict=False)]
             highest = max(highest, int(size or 0), *ends, 0)

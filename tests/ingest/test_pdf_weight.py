@@ -145,3 +145,9 @@ def test_a_page_without_letters_is_only_drawn_where_that_is_soon_done(read, step
 def test_a_table_that_promises_too_many_objects_is_not_made_room_for(read, said):
     with pytest.raises(BadInput, match=r"too many parts \(6,000,000; the limit is 2,000,000\): split"):
         read(pdf(WORDS, others={9: stream(bytes(99), b"/Type/XRef/W[1 1 1]" + said)}))
+
+
+def test_the_size_of_what_is_attached_is_no_number_of_objects(read):
+    attached = stream(b"A letter.", b"/Type/EmbeddedFile/Params<</Size 6000000>>")
+    table = stream(bytes(99), b"/Type/XRef/W[1 1 1]/Size 9")
+    assert read(pdf(WORDS, others={8: attached, 9: table, 10: attached})).text.startswith("The lamp")
