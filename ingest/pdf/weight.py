@@ -14,7 +14,7 @@ import pymupdf
 from ingest.pdf.trouble import TROUBLE
 
 # bytes and letters of all pages: so many, and these more for each byte of the file
-_MOST_BYTES, _BYTES_EACH = 10_000_000, 100
+_MOST_BYTES, _BYTES_EACH = 10_000_000, 200
 _MOST_LETTERS, _LETTERS_EACH = 400_000, 10  # tables and logs pack well
 _DEEPEST = 100  # drawings in one another
 _MOST_PIXELS = 20_000_000  # of a picture that stands among what a page draws
