@@ -58,5 +58,5 @@ def told() -> Iterator[None]:
         raise gr.Error(words, title="That does not work", print_exception=False) from error
     except (KeyError, TypeError, ValueError) as error:
         # a message that our script would not send
-        words = "The page sent something that does not fit; load it again."
-        raise gr.Error(words, title="That does not work") from error
+        odd = "The page sent something that does not fit; load it again."
+        raise gr.Error(odd, title="That does not work") from error
