@@ -34,6 +34,10 @@ _DEEPEST_BLOCKS, _DEEPEST_WORDS = 60, 12
 _SIGN = re.compile(r"[!-/:-@\[-`{-~\n]")
 _BETWEEN_SIGNS = re.compile(r"(?<=[!-/:-@\[-`{-~])\n{2,}(?=[!-/:-@\[-`{-~])")
 _MOST_SIGNS = 20_000
+# nor is a text one whose lines nearly all begin a heading, a quotation, an item or a row
+_BEGINNING = re.compile(r"^[ \t>]{0,12}(?:#{1,6}|[-*+|>]|\d{1,9}[.)]|```|~~~)", re.MULTILINE)
+_LINE = re.compile(r"[^\n]{2,}")
+_MOST_BEGINNINGS = 15_000
 # the library goes through an address letter by letter, copying what it has; one that is defined once may be
 # meant by thousands of links, so many letters of addresses and titles are in a text beyond its own
 _LONG_ADDRESS, _MOST_ADDRESSES = 2_000, 1_000_000
@@ -62,13 +66,14 @@ def parse(source: Source) -> Document:
     if match:
         fields = _fields(match[1])
         text = text[match.end() :]
-    signs = len(_SIGN.findall(text))
-    is_noise = signs > _MOST_SIGNS and (2 * signs > len(text) or 2 * signs > 3 * count_letters(text))
+    is_noise = _is_noise(text)
     markup = _rendered(text, "zero" if is_noise else "commonmark")
     root = parse_markup(f"<html><body>{markup}</body></html>", limits=source.limits)
     manuscript = Manuscript(source.limits, Gallery(source.pictures))
     if is_noise:
-        manuscript.warn("most of this file is signs, not words: it is read as plain text, without its form")
+        manuscript.warn(
+            "this file is little but signs, headings or items: it is read as plain text, without its form"
+        )
     if warning:
         manuscript.warn(warning)
     if root is not None:
@@ -83,6 +88,16 @@ def parse(source: Source) -> Document:
         language=fields.get("lang") or fields.get("language", ""),
         format=NAME,
     )
+
+
+def _is_noise(text: str) -> bool:
+    signs = len(_SIGN.findall(text))
+    if signs <= _MOST_SIGNS:
+        return False
+    if 2 * signs > len(text) or 2 * signs > 3 * count_letters(text):
+        return True
+    beginnings = len(_BEGINNING.findall(text))
+    return beginnings > _MOST_BEGINNINGS and 5 * beginnings > 4 * len(_LINE.findall(text))
 
 
 class _Markdown(MarkdownIt):

@@ -99,7 +99,9 @@ def test_reading_takes_time_in_step_with_what_is_repeated(tmp_path, ending, made
     assert min(grown) <= STEEP, grown
 
 
-@pytest.mark.parametrize("sign", ["|\n", ">*\n", "[", "$\n", "[\n\n", "| 1 \n"])
+@pytest.mark.parametrize(
+    "sign", ["|\n", ">*\n", "[", "$\n", "[\n\n", "| 1 \n", "## Two boats\n", "12. oars\n"]
+)
 def test_markdown_that_is_little_but_signs_is_read_as_plain_text(tmp_path, sign):
     path = tmp_path / "hostile.md"
     path.write_text(f"# One\n\nA ferry *came*.\n\n{sign * 30_000}")
