@@ -81,7 +81,8 @@ def read(
         spans = [one for part in batched(again) for one in read_texts(cross, question, part, texts)]
         by_text, share = tuple(said(spans, texts, question)), cross.config.share
     findings = Findings(by_layers, by_text)
-    answers, chances = findings.answers(rank, share), tuple[float, ...]()
+    answers = findings.answers(rank, share)
+    chances: tuple[float, ...] = ()
     if reranker is not None:
         chances = likelihoods(reranker, question, answers, windows, texts)
         answers = reranked(answers, chances, reranker.config.share)
