@@ -38,14 +38,15 @@ _DAMAGED = (
     "the package file of this EPUB is damaged: its parts were read in the order of its contents; "
     "get another copy if it reads wrong"
 )
-# file that a protection leaves in a book -> what stands in it, in small letters, and the name of the scheme
-# what begins a further entry of the contents, and is no word of the entry that it stands in
+# lists of a navigation document -> the types that name them
 _LISTS = {
     "landmarks": {"landmarks"},
     "pages": {"page-list", "doc-pagelist"},
     "contents": {"toc", "doc-toc"},
 }
+# what begins a further entry of the contents, and is no word of the entry that it stands in
 _LISTED, _POINTS = ("ol", "ul", "li"), ("navpoint", "pagetarget")
+# file that a protection leaves in a book -> what stands in it, in small letters, and the name of the scheme
 _SCHEMES = (
     ("META-INF/license.lcpl", b"{", "Readium LCP"),
     ("META-INF/sinf.xml", b"<", "Apple FairPlay"),

@@ -24,27 +24,29 @@ p.place { font-size: .85em; margin: 0; } p.note { margin: .4em 0 0; }"""
 
 def of_marks(marks: Sequence[Mark]) -> bytes:
     """Return the EPUB file of some marks, which are in the order of their books."""
-    chapters = [(book.title or "A book", marked(book, group)) for book, group in by_book(marks)]
+    chapters = [
+        (markup.legible(book.title) or "A book", marked(book, group)) for book, group in by_book(marks)
+    ]
     return written("longmem-notes", "Notes", chapters)
 
 
 def of_talk(talk: Talk, messages: Sequence[Message], title: str = "", author: str = "") -> bytes:
     """Return the EPUB file of a talk about the document `title` (empty: about the whole shelf)."""
-    name = talk.title or "Talk"
+    name = markup.legible(talk.title) or "Talk"
     return written(f"longmem-talk-{talk.id}", name, [(name, said(talk, messages, title, author))])
 
 
 def written(identifier: str, title: str, chapters: Sequence[tuple[str, str]]) -> bytes:
-    """Return an EPUB file of chapters: (title, body as HTML)."""
+    """Return an EPUB file of chapters: (title, body as HTML). Titles hold only what XML may."""
     book = epub.EpubBook()
     book.set_identifier(identifier)
-    book.set_title(markup.legible(title))
+    book.set_title(title)
     book.set_language("en")
     style = epub.EpubItem("style", "style.css", "text/css", STYLE)
     book.add_item(style)
     pages = []
     for number, (name, body) in enumerate(chapters, 1):
-        page = epub.EpubHtml(title=markup.legible(name), file_name=f"chapter-{number}.xhtml", lang="en")
+        page = epub.EpubHtml(title=name, file_name=f"chapter-{number}.xhtml", lang="en")
         page.content = body
         page.add_item(style)
         book.add_item(page)
@@ -67,7 +69,7 @@ def marked(book: Mark, marks: Sequence[Mark]) -> str:
     for mark in marks:
         lost = "; not found in this edition" if mark.lost else ""
         parts += quoted(mark.quote, f"{mark.place}{lost}", mark.colour or mark.kind)
-        parts += [markup.tag("p", line, class_="note") for line in mark.note.splitlines() if line]
+        parts += lines(mark.note, "note")
     return markup.joined(parts)
 
 
@@ -88,6 +90,8 @@ def quoted(words: str, place: str, kind: str | None = None) -> list[Html]:
     return [quote, markup.tag("p", place, class_="place")]
 
 
-def lines(words: str) -> list[Html]:
+def lines(words: str, kind: str | None = None) -> list[Html]:
     """Write each line as a paragraph: verse keeps its lines."""
-    return [markup.tag("p", " ".join(line.split())) for line in words.splitlines() if line.strip()]
+    return [
+        markup.tag("p", " ".join(line.split()), class_=kind) for line in words.splitlines() if line.strip()
+    ]

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from app.desk.books import Books
@@ -11,6 +12,7 @@ from app.html import cast_html, leaves, marks_html, markup, search_hits, shelf_h
 from engine.assistant import Assistant
 from engine.cast.story import story_so_far
 from engine.form import lacks_form, renew_form
+from engine.marks.mark import Mark
 from engine.shelf.entry import Entry
 from engine.shelf.fulltext import Hit
 from ingest.errors import BadInput
@@ -136,9 +138,9 @@ class ReadingDesk:
         if entry is None:
             return markup.tag("p", "No book is open. Choose one on the shelf.", class_="lm-empty")
         document = self.books.document(view.document)
-        article = markup.tag("article", self.sheet_html(view), class_="lm-leaf",
-                             lang=document.language or None, tabindex="0")  # fmt: skip
         marks = self.shelf.marks.of(entry.id)
+        article = markup.tag("article", self._sheet(view, entry, marks), class_="lm-leaf",
+                             lang=document.language or None, tabindex="0")  # fmt: skip
         # what is chosen or marked on a leaf beside this one draws the book anew too
         marked = f"{len(marks)} {max((one.changed for one in marks), default=0)}"
         # a swipe to the right turns back in the book; the browser would leave the page for the one before
@@ -152,9 +154,11 @@ class ReadingDesk:
     def sheet_html(self, view: View) -> str:
         """Write the leaf in view without its frame; the other leaves are fetched as one scrolls."""
         entry = self.shelf.get(view.document)
+        return self._sheet(view, entry, self.shelf.marks.of(entry.id))
+
+    def _sheet(self, view: View, entry: Entry, of_book: Sequence[Mark]) -> str:
         document, leaf = self.books.document(entry.id), self.books.leaf(view)
-        marks = [one for one in self.shelf.marks.of(entry.id)
-                 if not one.lost and one.start < leaf.end and one.end >= leaf.start]  # fmt: skip
+        marks = [one for one in of_book if not one.lost and one.start < leaf.end and one.end >= leaf.start]
         spans = tuple(
             (one.start, one.end, f"lm-mark lm-{one.colour}") for one in marks if one.end > one.start
         )

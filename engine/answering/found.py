@@ -136,6 +136,12 @@ def agreed(one: Sequence[Found], other: Sequence[Found], share: float) -> tuple[
     return ranked(answers)
 
 
+def best_scores(answers: Sequence[Found]) -> tuple[float, float]:
+    """Return the scores of the best answer and of the second, 0 for one that is not there."""
+    best, second = (*(one.score for one in answers[:2]), 0.0, 0.0)[:2]
+    return best, second
+
+
 def ranked(answers: Iterable[tuple[list[Span], float]]) -> tuple[Found, ...]:
     """Return answers with their scores, best first, and so the places of each."""
     found = (Found(tuple(sorted(spans, key=lambda one: -one.probability)), score) for spans, score in answers)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.answering.found import Findings, Found, Span, said
+from engine.answering.found import Findings, Found, Span, best_scores, said
 from engine.answering.passages import Ranges
 from engine.answering.reranking import likelihoods, reranked
 from engine.answering.windows import Window, batched, source_of, states_of, window
@@ -46,8 +46,7 @@ class Reading:
     @property
     def scores(self) -> tuple[float, float]:
         """Return the scores of the best answer and of the second, 0 for one that is not there."""
-        best, second = (*(one.score for one in self.answers[:2]), 0.0, 0.0)[:2]
-        return best, second
+        return best_scores(self.answers)
 
 
 def read(

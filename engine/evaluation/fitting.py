@@ -13,7 +13,7 @@ from typing import Protocol
 
 import torch
 
-from engine.answering.found import Found
+from engine.answering.found import Found, best_scores
 from engine.answering.reading import Reading
 from engine.answering.reranking import reranked
 from engine.errors import Failure
@@ -55,8 +55,8 @@ class Scored:
     @classmethod
     def of(cls, question: Question, answers: Sequence[Found]) -> "Scored":
         """Take the first two of a question's answers."""
-        score, second = (*(one.score for one in answers[:2]), 0.0, 0.0)[:2]
-        return cls(question.answerable, bool(answers) and question.takes(answers[0].text), score, second)
+        right = bool(answers) and question.takes(answers[0].text)
+        return cls(question.answerable, right, *best_scores(answers))
 
 
 def keep(asked: Sequence[Question], model: Model, folder: Path) -> None:
@@ -95,8 +95,8 @@ def best(
     def distance(weights: tuple[float, ...]) -> float:
         return sum(abs(one - other) for one, other in zip(weights, before, strict=True))
 
-    if len(read(*before)) < FEWEST:
-        choices = (before,)
+    if len(scored := read(*before)) < FEWEST:
+        return before, scored
     every = ((weights, read(*weights)) for weights in sorted(choices, key=distance))
     return max(every, key=lambda one: sum(scored.right for scored in one[1] if scored.answerable))
 

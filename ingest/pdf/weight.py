@@ -141,14 +141,14 @@ class Scales:
                 pixels = _pixels(data)
                 made.costly = pixels > _MOST_PIXELS
                 made.size += pixels // 10
-                calls = set(_CALLED.findall(data))
+                calls = _CALLED.findall(data)
                 if calls:
                     self._add_calls(made, data, calls, xref if own else page)
             self._known[key] = made
         return self._known[key]
 
-    def _add_calls(self, made: _Drawing, data: bytes, calls: set[tuple[bytes, bytes]], owner: int) -> None:
-        meant = {call: self._meant(owner, *call) for call in calls}
+    def _add_calls(self, made: _Drawing, data: bytes, calls: list[tuple[bytes, bytes]], owner: int) -> None:
+        meant = {call: self._meant(owner, *call) for call in set(calls)}
         forms = {name: xref for (name, how), xref in meant.items() if how == b"Do" and xref}
         masks = {name: xref for (name, how), xref in meant.items() if how == b"gs" and xref}
         tiles = {name: xref for (name, how), xref in meant.items() if how in (b"scn", b"SCN") and xref}
@@ -159,7 +159,7 @@ class Scales:
         if masks or tiles:
             made.drawn = _painted(data, forms, masks, tiles)
         elif forms:
-            made.drawn = Counter(forms[name] for name, how in _CALLED.findall(data) if name in forms)
+            made.drawn = Counter(forms[name] for name, _ in calls if name in forms)
 
     def _meant(self, owner: int, name: bytes, how: bytes) -> int:
         """Return the number of the stream that a name means; 0 for a picture, and where there is none."""
