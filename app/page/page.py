@@ -85,9 +85,12 @@ COLOURS = {
 SWITCH_LIGHT = """() => {
   const dark = document.body.classList.toggle('dark');
   localStorage.setItem('longmem-dark', dark ? '1' : '0');
-  window.dispatchEvent(new Event('lm-look'));
 }"""
 START = """() => {
+  // whoever turns it dark, the reader, the system or we: what is shown as chosen follows
+  new MutationObserver(() => window.dispatchEvent(new Event('lm-look')))
+    .observe(document.body, { attributeFilter: ['class'] });
+  window.dispatchEvent(new Event('lm-look'));
   const kept = localStorage.getItem('longmem-dark');
   if (kept !== null) document.body.classList.toggle('dark', kept === '1');
   document.documentElement.lang = 'en';
