@@ -10,11 +10,16 @@ sync_api = pytest.importorskip("playwright.sync_api")
 TITLE = "The Lighthouse of Amber Bay"
 FIRST, OTHER = "How many chapters are there?", "What is chapter 3 called?"
 SECOND = "What is chapter 2 called?"
-# types into the field after Ask was pressed, before the server has heard of the question
+# types into the field after Ask was pressed, before the server has heard of the question; other requests
+# of the page, such as what follows a book's opening, carry the field's words too and are let by
 TYPE_AT_ASKING = """([question, words, anew]) => {
     const [real, field] = [window.fetch, document.querySelector('#lm-question textarea')];
+    const { components, dependencies } = window.gradio_config;
+    const { id } = components.find((one) => one.props.elem_id === 'lm-question');
+    const asks = dependencies.find((one) => one.targets.some(([of, what]) => of === id && what === 'submit'));
     window.fetch = (...asked) => {
-        if (String(asked[1]?.body).includes(question)) {
+        const body = String(asked[1]?.body);
+        if (body.includes(question) && JSON.parse(body).fn_index === asks.id) {
             window.fetch = real;
             field.value = anew ? words : field.value + words;
             field.dispatchEvent(new Event('input', { bubbles: true }));
