@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.desk.reading_desk import ReadingDesk
 from tests.app.browser import ANSWERED, becomes, choose, until, visiting
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -223,7 +224,11 @@ def test_an_answer_is_copied_where_the_browser_gives_no_clipboard(page, novel, t
         sync_api.expect(field).to_have_value("First1 second third")
 
 
-def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(page, novel, served, slow_answers):
+def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(
+    page, novel, served, slow_answers, monkeypatch
+):
+    # what stands on the screen long enough counts as read, which on a busy machine came amid the steps below
+    monkeypatch.setattr(ReadingDesk, "scrolled", lambda *_: None)
     upload(page, novel)
     open_book(page)
     page.get_by_label("Go to", exact=True).fill("Chapter 1")  # "This chapter" needs one that begins before
@@ -236,10 +241,7 @@ def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(page, nove
     page.get_by_label("Your question").fill("Who?")
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_selector("text=you have not read anything yet")
-    served.desk.shelf.read_to(identifier, 0)  # it was long enough on the screen
     page.get_by_role("button", name="I have read to here").click()
-    sync_api.expect(page.locator("#lm-place")).not_to_contain_text("read 0 %")
-    # The line may never have shown the 0 % that was set behind the page's back, and hides nothing then.
     position = until(lambda: served.desk.shelf.get(identifier).position)
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_selector(".lm-live >> text=word1")
