@@ -104,10 +104,20 @@ def get(url: str, **options: object):
 
 
 def becomes(seen: Callable[[], object], wanted: object) -> None:
-    """Wait until `seen()` gives what is wanted; where it never does, the failure shows what it gave."""
+    """Wait until `seen()` gives what is wanted; where it never does, the failure shows what it gave last.
+
+    It is not asked again after that: what an event before shows late may take its place for a moment.
+    """
+    given: object = None
+
+    def is_so() -> bool:
+        nonlocal given
+        given = seen()
+        return given == wanted
+
     with contextlib.suppress(AssertionError):
-        until(lambda: seen() == wanted)
-    assert seen() == wanted
+        until(is_so)
+    assert given == wanted, f"{given!r} for {wanted!r}"
 
 
 def a_free_port() -> int:
