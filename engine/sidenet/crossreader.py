@@ -13,6 +13,7 @@ found anew, both ways, and errs elsewhere. An answer that both find is worth mor
 import dataclasses
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +165,18 @@ def save_crossreader(reader: CrossReader, folder: Path, scales: Mapping[str, Ten
         save_file(tensors, file)
         reader.tokenizer.save(str(folder / TOKENIZER_FILE))
         (folder / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(reader.config), indent=2) + "\n")
+
+
+def copy_crossreader(folder: Path, to: Path) -> None:
+    """Copy a checkpoint's cross-reader beside another backbone's: it reads text, whoever wrote the bank.
+
+    Raises
+    ------
+    FileNotFoundError
+        `folder` holds none.
+    """
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE):
+        shutil.copy(folder / name, to)
 
 
 def keep_share(folder: Path, share: float) -> None:

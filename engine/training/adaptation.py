@@ -14,11 +14,12 @@ from pathlib import Path
 from types import ModuleType
 
 from engine.backbone.backbone import Backbone
-from engine.backbone.load import load_backbone
+from engine.backbone.load import DEFAULT_NAME, load_backbone
 from engine.evaluation import perplexity, readers
-from engine.paths import Paths
+from engine.paths import SIDENETS, Paths
 from engine.sidenet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, save_sidenet
 from engine.sidenet.config import SideNetConfig
+from engine.sidenet.crossreader import copy_crossreader
 from engine.sidenet.reading import READER_CONFIG, READER_FILE
 from engine.sidenet.sidenet import SideNet
 from engine.training import averagedrun, lexicon, madeanswers, reading, search, train
@@ -28,6 +29,7 @@ from engine.training.curves import read_log
 from engine.training.questions import read_rows
 from ingest.errors import BadInput
 
+SHIPPED = SIDENETS / DEFAULT_NAME  # checkpoint
 DEPTH, SIDE_LAYERS = 30, 15  # of the default backbone
 SEARCH_BLOCK, MEMORY_BLOCK, MEMORY_LAYERS, READER_LAYERS = 4, 7, (4, 10), 8
 TRIED = 3  # steps that are timed
@@ -158,7 +160,10 @@ class Adaptation:
         self.call(reading, *self.reader_words(count, self.reader, max(1, min(50, count // 4))))
 
     def put_together(self, steps: dict[str, int]) -> None:
-        """Make one checkpoint of the parts, whose banks keep the states that the reading layers read."""
+        """Make one checkpoint of the parts, whose banks keep the states that the reading layers read.
+
+        The cross-reader, which no backbone is needed for, is the one that comes along.
+        """
         self.checkpoint.mkdir(exist_ok=True)
         trained = self.words if self.words.is_dir() else self.memory
         config = SideNetConfig.from_json((trained / CONFIG_FILE).read_text())
@@ -167,6 +172,7 @@ class Adaptation:
         shutil.copy(trained / WEIGHTS_FILE, self.checkpoint)
         for name in (READER_FILE, READER_CONFIG):
             shutil.copy(self.reader / name, self.checkpoint)
+        copy_crossreader(SHIPPED, self.checkpoint)
 
     def calibrate(self, steps: dict[str, int]) -> None:
         """Fit the calibration to half of the questions about the books held out."""

@@ -8,6 +8,7 @@ import pytest
 from engine.backbone.load import load_backbone
 from engine.paths import Paths
 from engine.sidenet.checkpoint import checkpoint_for, reader_for, sidenet_for
+from engine.sidenet.crossreader import load_crossreader
 from engine.training import adapt, adaptation
 from ingest.errors import BadInput
 from tests.engine.commands import parsed
@@ -78,6 +79,7 @@ def test_a_backbone_is_adapted_goes_on_after_a_kill_and_its_checkpoint_is_found(
     assert found is not None and found.parent == home / "home" / "sidenet"
     sidenet, reader = sidenet_for(backbone), reader_for(backbone)
     assert sidenet.search is not None and sidenet.reads_memory and reader is not None
+    assert load_crossreader(found).config.width == 768, "the one that comes along"
     assert sidenet.config.state_block == reader.block == 1
     assert not sidenet.config.lexicon  # the book held out is too short to fit how far its words tell
     assert sidenet.config.memory_layers == (1, 2) and sidenet.config.memory_block == 1
