@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.desk.reading_desk import ReadingDesk
-from tests.app.browser import ANSWERED, becomes, choose, until, visiting
+from tests.app.browser import ANSWERED, becomes, choose, press_open, to_tab, until, visiting
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -35,8 +35,7 @@ def upload(page, path: Path, ready: bool = True) -> None:
 
 
 def open_book(page, title: str = "") -> None:
-    page.get_by_role("tab", name="Shelf").click()
-    page.locator(".lm-card", has_text=title).locator("[data-action=open]").first.click()
+    press_open(page, page.locator(".lm-card", has_text=title).first)
     # the tab is chosen by the answer that brings the book
     page.wait_for_selector("[role=tab][aria-selected=true] >> text=Read")
     page.wait_for_selector(".lm-leaf")
@@ -97,7 +96,7 @@ def test_an_encoding_is_for_one_text_and_may_be_mended(page, served, tmp_path):
     sync_api.expect(field).to_have_value("")
     open_book(page, "latin")
     page.locator(".lm-leaf", has_text="Amélie sat in the café").wait_for()
-    page.get_by_role("tab", name="Shelf").click()
+    to_tab(page, "Shelf")
     page.set_input_files("input[type=file]", str(plain))
     page.wait_for_selector(".lm-card[data-state=ready] >> text=plain", state="attached")
     open_book(page, "plain")
@@ -119,7 +118,7 @@ def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
     page.wait_for_selector(".lm-live >> text=word")
 
     with visiting(chromium, served.url) as other:
-        other.get_by_role("tab", name="Shelf").click()
+        to_tab(other, "Shelf")
         open_book(other)
         other.keyboard.press("n")
         other.get_by_role("button", name="New talk").click()
@@ -273,7 +272,7 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     shelf, identifier = served.desk.shelf, served.desk.shelf.entries()[0].id
     shelf.read_to(identifier, 0)
     shelf.left_at(identifier, 0)
-    page.get_by_role("tab", name="Shelf").click()
+    to_tab(page, "Shelf")
     open_book(page)
     page.locator(".lm-leaf").focus()
     leaves = page.locator(".lm-sheet")
@@ -307,7 +306,7 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
 
     # what stands on the screen long enough was read
     shelf.read_to(identifier, place)
-    page.get_by_role("tab", name="Shelf").click()
+    to_tab(page, "Shelf")
     open_book(page)
     until(lambda: shelf.get(identifier).position > place)
     page.locator(".lm-leaf").focus()
@@ -456,7 +455,7 @@ def test_a_memory_that_cannot_be_used_is_encoded_anew_by_one_button(page, novel,
     values["identity"]["backbone"] = "another"  # which is not made anew unasked
     manifest.write_text(json.dumps(values))
     open_book(page)
-    page.get_by_role("tab", name="Shelf").click()
+    to_tab(page, "Shelf")
     page.wait_for_selector("text=Its memory cannot be used")
     page.click("[data-action=renew]")
     sync_api.expect(page.locator("[data-action=renew]")).to_have_count(0)
@@ -466,7 +465,7 @@ def test_a_memory_that_cannot_be_used_is_encoded_anew_by_one_button(page, novel,
 
 def test_the_same_file_again_opens_what_is_there(page, novel):
     upload(page, novel)
-    page.get_by_role("tab", name="Shelf").click()
+    to_tab(page, "Shelf")
     page.wait_for_selector(".lm-card")
     sync_api.expect(page.locator(".lm-leaf")).to_be_hidden()
     upload(page, novel)
@@ -490,7 +489,7 @@ def test_what_one_presses_stays_in_the_window_while_the_book_goes_through_it(pag
 def test_writing_on_with_memory_beside_without(page, novel):
     upload(page, novel)
     open_book(page)
-    page.get_by_role("tab", name="Write on").click()
+    to_tab(page, "Write on")
     choose(page, "At its end")
     page.get_by_role("button", name="Write on").click()
     notes = page.locator(".lm-footnote", has_text="tokens of memory")
@@ -499,7 +498,7 @@ def test_writing_on_with_memory_beside_without(page, novel):
     sync_api.expect(notes.nth(0)).not_to_contain_text("· 0 tokens of memory")
     before = page.locator(".lm-written").all_inner_texts()
     page.reload()
-    page.get_by_role("tab", name="Write on").click()
+    to_tab(page, "Write on")
     sync_api.expect(notes).to_have_count(2)
     becomes(page.locator(".lm-written").all_inner_texts, before)
 
@@ -512,7 +511,7 @@ def test_a_collection_that_was_chosen_is_shown_after_a_refresh(page, novel, serv
     for _ in range(2):
         page.reload()
         page.wait_for_selector(".lm-card", state="attached")
-        page.get_by_role("tab", name="Shelf").click()
+        to_tab(page, "Shelf")
         shown.locator("option", has_text="Tag: By the sea").wait_for(state="attached")
         if shown.input_value() == "all":
             shown.select_option("tag By the sea")
