@@ -1,7 +1,6 @@
 """`python launch.py test`: pytest over the project."""
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,9 @@ from ingest.errors import BadInput
 NARROWING = {"-k", "-m", "--lf", "--last-failed", "--deselect", "--ignore", "--co", "--collect-only", "--sw",
              "--stepwise", "--pyargs", "--version", "--markers"}  # fmt: skip
 QUICK = ["-m", "not slow"]
-# a worker per core and one more, as a third of a worker's time is waiting for a browser or a program; each
-# with whole files: fixtures of a file are made once. In the files' own order, so that the longest do not
-# come last
-WORKERS = [f"--numprocesses={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile", "--no-loadscope-reorder"]
+# a worker per core, each with whole files: fixtures of a file are made once. In the files' own order, so
+# that the longest, which wait for a browser, do not come last. A third worker on two cores gains nothing
+WORKERS = ["--numprocesses=logical", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder"]
 WITH_VALUE = {"-k", "-m", "-n", "-p", "-o", "-c", "-W", "-r", "--deselect", "--ignore", "--durations",
               "--maxfail"}  # fmt: skip
 
