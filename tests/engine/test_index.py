@@ -22,6 +22,15 @@ SHAPES = [  # chunks, key heads, query heads, dim, queries, k
 RANGES = [(0, None), (3, 40), (137, 4999), (10, 11), (5, 5), (0, 10**9), (9, 3)]
 
 
+@pytest.fixture(params=[*usable_kinds(), "few"])
+def kind(request, monkeypatch) -> str:
+    """Each kind of index; that which rounds also where so few chunks are rounded as well."""
+    if request.param == "few":
+        return usable_kinds()[-1]
+    monkeypatch.setattr(rounded, "FEW", 0)
+    return request.param
+
+
 def keys_of(chunks: int, heads: int, dim: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((chunks, heads, dim)).astype(np.float16)
 
@@ -49,7 +58,6 @@ def ids_of(
     return every[..., lo:hi].topk(k).indices + lo
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("limits", RANGES, ids=str)
 def test_finds_the_k_largest_products_in_range(kind, shape, limits):
@@ -71,7 +79,6 @@ def test_finds_the_k_largest_products_in_range(kind, shape, limits):
         assert len(set(row[known].tolist())) == known.sum()
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_all_kinds_name_the_same_chunks(kind, dtype):
     keys, queries = keys_of(20_000, 3, 64).astype(dtype), queries_of(4, 9, 64)
@@ -83,14 +90,12 @@ def test_all_kinds_name_the_same_chunks(kind, dtype):
     assert torch.equal(ids[apart], usual_ids[apart])
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("shape", [(0, 2, 8), (0, 8)])
 def test_empty_index_finds_nothing(kind, shape):
     ids, scores = make_index(np.empty(shape, np.float16), kind).search(torch.randn(3, 4, 8), 5)
     assert ids.shape == (3, 4, 5) and (ids == -1).all() and (scores == float("-inf")).all()
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 def test_keys_without_heads_serve_every_query_head(kind):
     keys, queries = keys_of(300, 1, 16), queries_of(2, 3, 16)
     ids, _ = make_index(keys[:, 0], kind).search(queries, 4)
@@ -98,7 +103,6 @@ def test_keys_without_heads_serve_every_query_head(kind):
     assert torch.equal(ids, again)
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 def test_rows_outside_the_range_are_never_read(kind):
     """A single read of a poisoned row would make its score NaN, which sorts first."""
     keys, queries = keys_of(9000, 2, 16), queries_of(3, 4, 16)
@@ -108,7 +112,6 @@ def test_rows_outside_the_range_are_never_read(kind):
     assert torch.equal(ids, clean[0]) and torch.equal(scores, clean[1])
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 def test_results_do_not_depend_on_block_sizes(kind, monkeypatch):
     keys, queries = keys_of(6000, 3, 16), queries_of(70, 9, 16)
     ids, _ = make_index(keys, kind).search(queries, 16)
@@ -137,8 +140,9 @@ NEEDS_VNNI = pytest.mark.skipif("rounded" not in usable_kinds(), reason="this pr
 
 @NEEDS_VNNI
 @pytest.mark.parametrize("outlier", [1.0, 60.0, 3000.0])
-def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier):
+def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier, monkeypatch):
     """Near-equal keys, an outlier that coarsens all rounding, and chunks beyond the range first seen."""
+    monkeypatch.setattr(rounded, "FEW", 0)
     keys = keys_of(6000, 2, 16) * np.float16(0.02) + np.float16(0.5)
     keys[17] *= np.float16(outlier)
     keys[5000:] *= np.float16(4)
@@ -152,7 +156,8 @@ def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier):
 
 @NEEDS_VNNI
 @pytest.mark.parametrize("first", [1, 5, 200])
-def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first):
+def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first, monkeypatch):
+    monkeypatch.setattr(rounded, "FEW", 0)
     keys, queries = keys_of(20_000, 2, 64), queries_of(2, 4, 64)
 
     def candidates(*ranges: tuple[int, int | None]) -> int:
@@ -169,7 +174,8 @@ def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first):
 
 
 @NEEDS_VNNI
-def test_rounded_takes_a_byte_for_a_number():
+def test_rounded_takes_a_byte_for_a_number(monkeypatch):
+    monkeypatch.setattr(rounded, "FEW", 0)
     keys = keys_of(3000, 3, 64)
     index = make_index(keys, "rounded")
     index.search(queries_of(1, 9, 64), 16, 1000, 2000)
@@ -207,7 +213,6 @@ def test_best_keeps_the_largest_over_blocks():
     assert torch.equal(best.scores, wanted.values) and torch.equal(best.ids - 50, wanted.indices)
 
 
-@pytest.mark.parametrize("kind", usable_kinds())
 @pytest.mark.parametrize("bad", [torch.randn(2, 4, 9), torch.randn(2, 3, 8), torch.randn(2, 8)])
 def test_queries_of_another_shape_are_refused(kind, bad):
     with pytest.raises(BadInput, match="queries are"):
