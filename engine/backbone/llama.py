@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from engine.backbone.grouped import grouped_attention
 from engine.backbone.rows import is_plain
 
 if TYPE_CHECKING:
@@ -167,25 +168,13 @@ class Attention(nn.Module):
         query, key = turned(query, turn), turned(key, turn)
         if cache is not None:
             key, value = cache.update(key, value, self.index)
-        is_first = mask is None and query.shape[2] > 1
-        if mask is not None and self.heads > self.kv_heads:
-            found = self._masked(query, key, value, mask)
+        if mask is not None:
+            found = grouped_attention(query, key, value, mask)
         else:
             found = F.scaled_dot_product_attention(
-                query, key, value, mask, is_causal=is_first, enable_gqa=self.heads > self.kv_heads
+                query, key, value, is_causal=query.shape[2] > 1, enable_gqa=self.heads > self.kv_heads
             )
         return self.o_proj(found.transpose(1, 2).flatten(2))
-
-    def _masked(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-        """Attend where several heads read the same keys, and a mask (time, held + time) says which.
-
-        The fast kernels take a mask, or fewer heads of keys, and not both. So the heads that share keys stand
-        one behind another, as further rows of one: the keys are not copied for each.
-        """
-        groups, rows = self.heads // self.kv_heads, query.shape[2]
-        stacked = query.unflatten(1, (self.kv_heads, groups)).flatten(2, 3)
-        found = F.scaled_dot_product_attention(stacked, key, value, mask.repeat(groups, 1))
-        return found.unflatten(2, (groups, rows)).flatten(1, 2)
 
 
 def turned(x: Tensor, turn: Turn) -> Tensor:

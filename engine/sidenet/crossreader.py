@@ -82,10 +82,8 @@ class EncoderLayer(nn.Module):
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        # written out as in the reading layers, over rows as short
-        scores = (query @ key.transpose(-1, -2)).float() / query.shape[-1] ** 0.5
-        mass = (scores + bias).softmax(-1).to(value.dtype)
-        y = self.attention_norm(x + self.output((mass @ value).transpose(1, 2).flatten(2)))
+        found = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
+        y = self.attention_norm(x + self.output(found.transpose(1, 2).flatten(2)))
         return self.norm(y + self.fall(F.gelu(self.rise(y))))
 
 
