@@ -42,7 +42,7 @@ SMALL, LARGE = 4_000, 64_000  # letters
 ROUNDS = 3  # in each of which a pattern must be steep: a machine that is busy only looks so at times
 SLOW = 0.0005  # processor seconds: a pattern that grows with the square needs more for SMALL letters, by far
 STEEP = 64  # times the work for sixteen times the letters; in proportion it is 16, with the square 256
-PATIENCE = 2  # processor seconds until a single look is taken for endless
+PATIENCE = 1  # processor seconds until a single look is taken for endless
 METHODS = frozenset(
     ["match", "fullmatch", "search"]
 )  # what looks for all places looks for the next one each time

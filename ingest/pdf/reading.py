@@ -179,8 +179,10 @@ def _refuse_scans(leaves: list[Leaf], faults: dict[str, list[int]], manuscript: 
 def _refuse_empty(faults: dict[str, list[int]]) -> None:
     if faults["recognised"]:
         raise BadInput("text recognition (OCR) found no words here: choose a sharper copy")
-    if faults["damaged"] or faults["gone"] or faults["heavy"]:
+    if faults["damaged"] or faults["gone"]:
         raise BadInput("there is no text in this PDF, its pages are damaged: get another copy")
+    if faults["heavy"]:
+        raise BadInput("the pages of this PDF unpack to far more than pages: print it to a new PDF")
     if faults["inked"]:
         raise BadInput(
             "there is no text in this PDF, what it shows is drawn: let text recognition (OCR) read it (--ocr)"
