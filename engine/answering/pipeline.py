@@ -26,7 +26,7 @@ from engine.answering.talkmemory import recalled, remember
 from engine.answering.telling import telling
 from engine.answering.trace import Read, TokenReads, Trace
 from engine.answering.utterance import Utterance
-from engine.answering.wording import quoted, wants_one, worded
+from engine.answering.wording import asks_yes_or_no, quoted, wants_one, worded
 from engine.cast.kept import kept_cast
 from engine.cast.person import Cast
 from engine.errors import Failure
@@ -106,11 +106,13 @@ def from_reading(question: Question, ranges: Bounds, library: Library) -> Answer
     score = round(said.confidence, 3)
     read_from = tuple(Read(hit.document, hit.start, hit.end, hit.score) for hit in hits)
     reads = tuple(Read(one.document, one.start, one.end, one.probability) for one in said.spans)
-    places = () if said.answered else nearest(hits, reading)
+    # no word of the book is a yes or a no: its places are those found, and nothing in them is marked
+    likely = () if asks_yes_or_no(question.words) else reading.answers
+    places = () if said.answered else nearest(hits, likely)
     return Answer(
         said.text,
         citations=cite_spans(said.spans, library.document, lambda name: ranges[name][0], score),
-        looked=looked_at(places, library.document, reading.answers) if places else (),
+        looked=looked_at(places, library.document, likely) if places else (),
         memory_tokens=question.scope.tokens(library),
         passages=read_from,
         answered=said.answered,

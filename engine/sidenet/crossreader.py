@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
+from engine.backbone.grouped import attend_to_few
 from engine.sidenet.packed import kept_in_four, packed_in_four, unpacked
 from engine.whole import whole
 from ingest.errors import BadInput
@@ -82,7 +83,7 @@ class EncoderLayer(nn.Module):
             part(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        found = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
+        found = attend_to_few(query, key, value, bias)
         y = self.attention_norm(x + self.output(found.transpose(1, 2).flatten(2)))
         return self.norm(y + self.fall(F.gelu(self.rise(y))))
 

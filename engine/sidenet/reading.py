@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.backbone.backbone import Backbone
-from engine.backbone.grouped import grouped_attention
+from engine.backbone.grouped import attend_to_few, grouped_attention
 from engine.sidenet.attention import rotate
 from engine.sidenet.block import CopiedBlock
 from engine.sidenet.packed import packed, unpacked
@@ -119,15 +119,16 @@ class ReadingLayer(CopiedBlock):
         super().__init__(backbone, block)
         self.requires_grad_(True)
 
-    def forward(self, x: Tensor, cos_sin: tuple[Tensor, Tensor] | None, mask: Tensor) -> Tensor:
-        """Return `X_{i+1}` (rows, time, width) of `X_i`; mask (rows, 1, 1, time) is True at tokens."""
-        attended = self._attention(self.attention_norm(x), cos_sin, mask)
+    def forward(self, x: Tensor, cos_sin: tuple[Tensor, Tensor] | None, bias: Tensor) -> Tensor:
+        """Return `X_{i+1}` (rows, time, width) of `X_i`; bias (rows, 1, 1, time): −inf at no token."""
+        attended = self._attention(self.attention_norm(x), cos_sin, bias)
         return x + attended + self.mlp(self.mlp_norm(x if self.parallel else x + attended))
 
-    def _attention(self, normed: Tensor, cos_sin: tuple[Tensor, Tensor] | None, mask: Tensor) -> Tensor:
+    def _attention(self, normed: Tensor, cos_sin: tuple[Tensor, Tensor] | None, bias: Tensor) -> Tensor:
         query, key, value = (one.transpose(1, 2) for one in self.project(normed))
         query, key = (rotate(one, cos_sin).to(value.dtype) for one in (query, key))
-        return self.output(grouped_attention(query, key, value, mask).transpose(1, 2).flatten(2))
+        found = grouped_attention(query, key, value, bias, attend_to_few)
+        return self.output(found.transpose(1, 2).flatten(2))
 
 
 class ReadingLayers(nn.Module):
@@ -158,8 +159,9 @@ class ReadingLayers(nn.Module):
         at = torch.arange(x.shape[1])
         inside, of_question = at < ends[:, None], at < asked[:, None]
         cos_sin = self.rotary(0, x.shape[1], x.device)
+        bias = torch.zeros(inside.shape).masked_fill(~inside, -math.inf)[:, None, None].to(x.device)
         for layer in self.layers:
-            x = layer(x, cos_sin, inside.to(x.device)[:, None, None])
+            x = layer(x, cos_sin, bias)
         normed = self.norm(x)
         share = (of_question / asked[:, None]).to(normed)
         mean = (share[:, None] @ normed)[:, 0]

@@ -335,8 +335,14 @@ class TestAsking:
     def test_the_closest_places_are_those_found_and_those_read_by_turns(self):
         hits = [Hit("a", n, 10 * n, 10 * n + 9, 0.0, "", ()) for n in range(5)]
         answers = [Found((Span("a", at, at + 2, "it", 0.1),), 0.1) for at in (41, 43, 1, 21, 500)]
-        assert [one.index for one in nearest(hits, Reading(tuple(answers), ()))] == [0, 4, 1, 2, 3]
-        assert nearest(hits, Reading((), ())) == hits
+        assert [one.index for one in nearest(hits, answers)] == [0, 4, 1, 2, 3]
+        assert nearest(hits, ()) == hits
+
+    def test_no_word_is_marked_where_yes_or_no_is_wanted(self, assistant, tmp_path):
+        document = add(assistant, tmp_path, TEXT)
+        *_, last = assistant.ask(document, "Was the grey goose called Tansy?", least=1.01)
+        assert last.answer.text == NOT_SURE and last.answer.looked
+        assert all(one.words is None for one in last.answer.looked)
 
     def test_states_of_a_bank_read_as_freshly_encoded_ones_do(self, assistant, tmp_path, monkeypatch):
         document = add(assistant, tmp_path, TEXT[:400])
