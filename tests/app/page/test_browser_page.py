@@ -118,7 +118,6 @@ def test_streaming_survives_a_refresh_stops_and_others_wait_their_turn(
     page.wait_for_selector(".lm-live >> text=word")
 
     with visiting(chromium, served.url) as other:
-        to_tab(other, "Shelf")
         open_book(other)
         other.keyboard.press("n")
         other.get_by_role("button", name="New talk").click()
@@ -241,6 +240,8 @@ def test_an_answer_is_bounded_by_the_reading_position_and_the_chapter(
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_selector("text=you have not read anything yet")
     page.get_by_role("button", name="I have read to here").click()
+    sync_api.expect(page.locator("#lm-place")).not_to_contain_text("read 0 %")
+    # The line may never have shown the 0 % that was set behind the page's back, and hides nothing then.
     position = until(lambda: served.desk.shelf.get(identifier).position)
     page.get_by_role("button", name="Ask", exact=True).click()
     page.wait_for_selector(".lm-live >> text=word1")
@@ -272,7 +273,6 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
     shelf, identifier = served.desk.shelf, served.desk.shelf.entries()[0].id
     shelf.read_to(identifier, 0)
     shelf.left_at(identifier, 0)
-    to_tab(page, "Shelf")
     open_book(page)
     page.locator(".lm-leaf").focus()
     leaves = page.locator(".lm-sheet")
@@ -306,7 +306,6 @@ def test_the_book_scrolls_on_through_the_window_and_its_line_is_remembered(page,
 
     # what stands on the screen long enough was read
     shelf.read_to(identifier, place)
-    to_tab(page, "Shelf")
     open_book(page)
     until(lambda: shelf.get(identifier).position > place)
     page.locator(".lm-leaf").focus()
