@@ -92,7 +92,7 @@ def _yes_or_no(reading: Reading, best: Found, calibration: Calibration) -> Wordi
     """Say yes or no, with the place that tells; the share of the two is what the layers give them."""
     _, yes, no = reading.kind
     chance = max(yes, no) / max(1e-9, yes + no)
-    confidence = chance * min(1.0, best.score + yes + no) if best.score >= calibration.least_told else 0.0
+    confidence = chance * min(1.0, best.score + yes + no)
     if confidence < calibration.least:
         return Wording(NOT_SURE, (), confidence)
     return Wording("Yes." if yes > no else "No.", places(best)[:1], confidence)

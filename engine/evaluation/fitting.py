@@ -18,7 +18,7 @@ from engine.answering.reading import Reading
 from engine.answering.reranking import reranked
 from engine.errors import Failure
 from engine.model import Model
-from engine.sidenet.crossreader import keep_share
+from engine.sidenet.crossreader import keep_cross_config
 from engine.sidenet.reading import Calibration, ahead, keep_calibration, logit
 from engine.sidenet.reranker import keep_config
 
@@ -79,7 +79,8 @@ def keep(asked: Sequence[Question], model: Model, folder: Path) -> None:
         made = fitted(scored, replace(layers.calibration, rank=rank))
         keep_calibration(folder, made)
         if cross is not None:
-            keep_share(folder, share)
+            alone = fitted_alone(read, cross.config.alone)
+            keep_cross_config(folder, replace(cross.config, share=share, alone=alone))
     else:
         (share,), scored = best(read_again, product(STEPS), (reranker.config.share,))
         made = fitted(scored, reranker.config.calibration)
@@ -124,6 +125,12 @@ def fitted(scored: Sequence[Scored], before: Calibration) -> Calibration:
     offset, slope, margin = (round(value, 4) for value in weights.tolist())
     calibration = replace(before, offset=offset, slope=slope, margin=margin)
     return replace(calibration, least=threshold(scored, calibration))
+
+
+def fitted_alone(read: Callable[..., list[Scored]], before: Calibration) -> Calibration:
+    """Fit the calibration of the cross-reader by itself, for backbones whose layers have learned little."""
+    (rank, _), scored = best(read, product(STEPS, (1.0,)), (before.rank, 1.0))
+    return fitted(scored, replace(before, rank=rank))
 
 
 def threshold(scored: Sequence[Scored], calibration: Calibration) -> float:

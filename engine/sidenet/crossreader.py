@@ -27,7 +27,8 @@ from torch import Tensor, nn
 
 from engine.backbone.grouped import attend_to_few
 from engine.sidenet.packed import kept_in_four, packed_in_four, unpacked
-from engine.whole import whole
+from engine.sidenet.reading import Calibration
+from engine.whole import whole, write_whole
 from ingest.errors import BadInput
 
 WEIGHTS_FILE, CONFIG_FILE, TOKENIZER_FILE = "crossreader.safetensors", "crossreader.json", "crosstokens.json"
@@ -40,7 +41,8 @@ STEP = 32  # lengths of rows: PyTorch keeps 1 MB for each that it meets
 class CrossConfig:
     """The encoder's shape: layers, width and inner width, heads, tokens known, most tokens of a row.
 
-    share: how much of a joint score is the cross-reader's, 0 to 1.
+    share: how much of a joint score is the cross-reader's, 0 to 1. alone: the calibration of its own scores,
+    for where it answers by itself.
     """
 
     layers: int
@@ -50,6 +52,13 @@ class CrossConfig:
     vocabulary: int
     longest: int = 384
     share: float = 0.8
+    alone: Calibration = dataclasses.field(default_factory=Calibration)
+
+    @classmethod
+    def from_json(cls, text: str) -> "CrossConfig":
+        """Read what a checkpoint's file says."""
+        facts = json.loads(text)
+        return cls(**facts | {"alone": Calibration.of(facts.get("alone", {}))})
 
 
 @dataclass(frozen=True)
@@ -166,22 +175,26 @@ def save_crossreader(reader: CrossReader, folder: Path, scales: Mapping[str, Ten
         (folder / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(reader.config), indent=2) + "\n")
 
 
-def copy_crossreader(folder: Path, to: Path) -> None:
+def copy_crossreader(folder: Path, to: Path) -> CrossConfig:
     """Copy a checkpoint's cross-reader beside another backbone's: it reads text, whoever wrote the bank.
+
+    There it answers alone. Returns its configuration.
 
     Raises
     ------
     FileNotFoundError
         `folder` holds none.
     """
-    for name in (WEIGHTS_FILE, TOKENIZER_FILE, CONFIG_FILE):
+    for name in (WEIGHTS_FILE, TOKENIZER_FILE):
         shutil.copy(folder / name, to)
+    config = CrossConfig.from_json((folder / CONFIG_FILE).read_text())
+    return keep_cross_config(to, dataclasses.replace(config, share=1.0))
 
 
-def keep_share(folder: Path, share: float) -> None:
-    """Write how much a checkpoint's cross-reader counts in a joint score."""
-    facts = json.loads((folder / CONFIG_FILE).read_text()) | {"share": share}
-    (folder / CONFIG_FILE).write_text(json.dumps(facts, indent=2) + "\n")
+def keep_cross_config(folder: Path, config: CrossConfig) -> CrossConfig:
+    """Write the configuration of a checkpoint's cross-reader, and return it."""
+    write_whole(folder / CONFIG_FILE, json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    return config
 
 
 def load_crossreader(folder: Path, to_learn: bool = False) -> CrossReader | None:
@@ -197,7 +210,7 @@ def load_crossreader(folder: Path, to_learn: bool = False) -> CrossReader | None
     if not (folder / CONFIG_FILE).is_file():
         return None
     try:
-        config = CrossConfig(**json.loads((folder / CONFIG_FILE).read_text()))
+        config = CrossConfig.from_json((folder / CONFIG_FILE).read_text())
         with torch.device("meta"):
             reader = CrossReader(config, Tokenizer.from_file(str(folder / TOKENIZER_FILE)))
         weights = load_file(folder / WEIGHTS_FILE)

@@ -14,7 +14,7 @@ import copy
 import dataclasses
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Calibration:
     confidence = σ(offset + slope · logit(score) + margin · logit(score / (score + second)))
 
     rank: a passage counts by its place r = 0, 1 … among those found, as (1 + r)^−rank. least: below which
-    confidence nothing is answered. least_told: score below which yes or no is not said.
+    confidence nothing is answered.
     """
 
     offset: float = 0.0
@@ -81,7 +81,11 @@ class Calibration:
     margin: float = 0.0
     rank: float = 0.4
     least: float = 0.3
-    least_told: float = 0.05
+
+    @classmethod
+    def of(cls, facts: Mapping[str, float]) -> "Calibration":
+        """Read what a checkpoint's file says; a number that is no longer used is passed over."""
+        return cls(**{one.name: facts[one.name] for one in dataclasses.fields(cls) if one.name in facts})
 
     def confidence(self, score: float, second: float) -> float:
         """Return the probability (0 to 1) that the best answer is right, given its score and the second's."""
@@ -215,7 +219,7 @@ def load_reader(folder: Path, backbone: Backbone) -> ReadingLayers:
             )
         layers = ReadingLayers(backbone, facts["block"], facts["layers"])
         layers.load_state_dict(unpacked(load_file(folder / READER_FILE)))
-        layers.calibration = Calibration(**facts.get("calibration", {}))
+        layers.calibration = Calibration.of(facts.get("calibration", {}))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         if isinstance(error, BadInput):
             raise

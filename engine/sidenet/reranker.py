@@ -66,7 +66,7 @@ def rerank_config(folder: Path) -> RerankConfig | None:
         return None
     try:
         facts = json.loads(file.read_text())
-        facts |= {"wheels": tuple(facts["wheels"]), "calibration": Calibration(**facts["calibration"])}
+        facts |= {"wheels": tuple(facts["wheels"]), "calibration": Calibration.of(facts["calibration"])}
         return RerankConfig(**facts)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{file} is damaged ({error}); download the checkpoint again") from error

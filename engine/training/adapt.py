@@ -1,11 +1,11 @@
 """`adapt`: give another backbone all that the default one has, by the commands that train each part.
 
-    books -> made questions -> search map -> memory layers, words -> reading layers -> calibration -> card
+    books -> made questions -> search map -> memory layers, words -> reading layers -> measures -> card
 
-Every fifth book is held out: the calibration is fitted to questions about them, and what the card tells was
-measured on others about them. How many steps a part learns is set once, by how long a few of them take here,
-so that all fits into `--hours`. What is done has its mark: after a kill the same command goes on, a trainer
-where it saved last. The checkpoint is found by whoever loads the backbone, as those that come along are.
+Every fifth book is held out: what the card tells was measured on questions about them. How many steps a part
+learns is set once, by how long a few of them take here, so that all fits into `--hours`. What is done has its
+mark: after a kill the same command goes on, a trainer where it saved last. The checkpoint is found by whoever
+loads the backbone, as those that come along are.
 """
 
 import argparse
@@ -56,7 +56,6 @@ STAGES: dict[str, Callable[[Adaptation, dict[str, int]], None]] = {
     "words": Adaptation.fit_words,
     "reader": Adaptation.train_reader,
     "checkpoint": Adaptation.put_together,
-    "calibration": Adaptation.calibrate,
     "measures": Adaptation.measure,
     "card": Adaptation.write_card,
 }
@@ -67,7 +66,6 @@ WORDS = {
     "words": "the words of books at large",
     "reader": "the reading layers",
     "checkpoint": "the checkpoint",
-    "calibration": "the calibration",
     "measures": "what it is worth",
     "card": "the card",
 }

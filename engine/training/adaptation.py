@@ -20,7 +20,7 @@ from engine.paths import SIDENETS, Paths
 from engine.sidenet.checkpoint import CONFIG_FILE, WEIGHTS_FILE, save_sidenet
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.crossreader import copy_crossreader
-from engine.sidenet.reading import READER_CONFIG, READER_FILE
+from engine.sidenet.reading import READER_CONFIG, READER_FILE, keep_calibration
 from engine.sidenet.sidenet import SideNet
 from engine.training import averagedrun, lexicon, madeanswers, reading, search, train
 from engine.training.books import book_files
@@ -34,7 +34,7 @@ DEPTH, SIDE_LAYERS = 30, 15  # of the default backbone
 SEARCH_BLOCK, MEMORY_BLOCK, MEMORY_LAYERS, READER_LAYERS = 4, 7, (4, 10), 8
 TRIED = 3  # steps that are timed
 OF_EACH = 60  # questions made of a book
-ASKED, FEWEST = 40, 8  # questions that the calibration is fitted to, and as many that are measured on
+ASKED, FEWEST = 40, 8  # questions that are measured on
 FOREIGN = 3  # for so many of them one about another book, which has to be refused
 DONE_FILE, PLAN_FILE = "done.json", "plan.json"
 
@@ -162,7 +162,8 @@ class Adaptation:
     def put_together(self, steps: dict[str, int]) -> None:
         """Make one checkpoint of the parts, whose banks keep the states that the reading layers read.
 
-        The cross-reader, which no backbone is needed for, is the one that comes along.
+        The cross-reader, which no backbone is needed for, is the one that comes along. It answers, as sure as
+        readers' questions have shown it to be; the layers choose what it reads.
         """
         self.checkpoint.mkdir(exist_ok=True)
         trained = self.words if self.words.is_dir() else self.memory
@@ -172,15 +173,11 @@ class Adaptation:
         shutil.copy(trained / WEIGHTS_FILE, self.checkpoint)
         for name in (READER_FILE, READER_CONFIG):
             shutil.copy(self.reader / name, self.checkpoint)
-        copy_crossreader(SHIPPED, self.checkpoint)
-
-    def calibrate(self, steps: dict[str, int]) -> None:
-        """Fit the calibration to half of the questions about the books held out."""
-        self.ask("fit", "--fit")
+        keep_calibration(self.checkpoint, copy_crossreader(SHIPPED, self.checkpoint).alone)
 
     def measure(self, steps: dict[str, int]) -> None:
-        """Ask the other half, and score how well memory goes on with the text."""
-        self.ask("told")
+        """Ask about the books held out, and score how well memory goes on with their text."""
+        self.ask()
         with contextlib.suppress(BadInput):  # books too short for two pages
             self.call(
                 perplexity, "--books", self.held, "--out", self.folder, "--sidenet", self.checkpoint,
@@ -188,43 +185,40 @@ class Adaptation:
                 "--every", 2,
             )  # fmt: skip
 
-    def ask(self, half: str, *words: str) -> None:
+    def ask(self) -> None:
         """Ask questions about the books held out as the page does; one in four is about another book."""
-        questions = self.folder / f"{half}.jsonl"
-        if not questions.is_file():
-            for name, rows in zip(("fit", "told"), self.asked(), strict=True):
-                text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-                (self.folder / f"{name}.jsonl").write_text(text, encoding="utf8")
+        questions = self.folder / "questions.jsonl"
+        rows = (json.dumps(row, ensure_ascii=False) + "\n" for row in self.asked())
+        questions.write_text("".join(rows), encoding="utf8")
         self.call(
             readers, "--questions", questions, "--books", self.held, "--shelf", self.folder / "shelf",
-            "--sidenet", self.checkpoint, "--out", self.folder / half, *words,
+            "--sidenet", self.checkpoint, "--out", self.folder,
         )  # fmt: skip
 
-    def asked(self) -> tuple[list[dict], list[dict]]:
-        """Make two halves of questions about the books held out. Raises BadInput where there are too few."""
+    def asked(self) -> list[dict]:
+        """Make questions about the books held out. Raises BadInput where none can be made."""
         count = min(ASKED, max(FEWEST, round(ASKED * self.arguments.hours)))
         rows: list[dict] = []
         for file in book_files(self.held):
             book = file.relative_to(self.held).as_posix()
             document = self.arguments.parse_file(file)
-            for row in madeanswers.made_rows(document, book, 2 * count):
+            for row in madeanswers.made_rows(document, book, count):
                 rows.append({"book": book, "question": row["question"], "accept": row["answers"]})
         random.Random(0).shuffle(rows)
-        rows = rows[: 2 * count]
-        if len(rows) < 2:
-            raise BadInput("too few questions can be made of the books held out: name more with --books")
+        rows = rows[:count]
+        if not rows:
+            raise BadInput("no question can be made of the books held out: name more with --books")
         others = [row["question"] for row in read_rows(self.made)] or ["Who is Zebulon Quartermain?"]
-        foreign = [
+        return rows + [
             {"book": row["book"], "question": others[at % len(others)], "accept": [], "answerable": False}
             for at, row in enumerate(rows[::FOREIGN])
         ]
-        return rows[::2] + foreign[::2], rows[1::2] + foreign[1::2]
 
     def write_card(self, steps: dict[str, int]) -> None:
         """Write what was done and measured beside the checkpoint, with the questions it was measured on."""
         done = json.loads((self.folder / DONE_FILE).read_text())
         plan = json.loads((self.folder / PLAN_FILE).read_text())
-        shutil.copy(self.folder / "told.jsonl", self.checkpoint / "questions.jsonl")
+        shutil.copy(self.folder / "questions.jsonl", self.checkpoint)
         text = card(self.name, self.folder, plan, done, len(book_files(self.learned)))
         (self.checkpoint / "README.md").write_text(text, encoding="utf8")
 

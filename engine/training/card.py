@@ -21,7 +21,7 @@ TOLD = {
 def card(name: str, folder: Path, plan: dict, done: dict[str, float], books: int) -> str:
     """Write the card as Markdown. folder: of the run. done: seconds of every stage."""
     steps = [(part, f"{count:,}", f"{done.get(part, 0) / 60:.0f}") for part, count in plan["steps"].items()]
-    found = json.loads((folder / "told" / "readers.json").read_text())["summary"]
+    found = json.loads((folder / "readers.json").read_text())["summary"]
     told = [(words, f"{found[what]:.3g}") for what, words in TOLD.items() if what in found]
     measured = folder / "perplexity.md"
     rest = measured.read_text(encoding="utf8") if measured.is_file() else TOO_SHORT
@@ -38,8 +38,7 @@ def card(name: str, folder: Path, plan: dict, done: dict[str, float], books: int
         "## Questions",
         "",
         f"{found['answerable']:.0f} questions made by rule about books held out, {found['unanswerable']:.0f} "
-        "about another book, to none of which the calibration was fitted (`questions.jsonl`), asked as the "
-        "page asks:",
+        "about another book (`questions.jsonl`), asked as the page asks:",
         "",
         table(("what", "share:"), told),
         "",

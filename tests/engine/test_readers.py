@@ -14,6 +14,7 @@ from engine.errors import Failure
 from engine.evaluation import fitting, readers
 from engine.evaluation.readers import Asked
 from engine.paths import Paths
+from engine.sidenet.crossreader import CrossConfig
 from engine.sidenet.reading import Calibration, ReadingLayers, load_reader, save_reader
 from tests.engine.commands import parsed
 
@@ -70,9 +71,9 @@ class TestReaders:
         ]
         found += [asked(0.03 + n / 90, False, answerable=False) for n in range(10)]
         scored = [fitting.Scored.of(one, one.reading.answers) for one in found]
-        before = Calibration(offset=9.0, rank=0.7, least=0.99, least_told=0.2)
+        before = Calibration(offset=9.0, rank=0.7, least=0.99)
         calibration = fitting.fitted(scored, before)
-        assert (calibration.rank, calibration.least_told) == (0.7, 0.2)  # of which nothing was asked
+        assert calibration.rank == 0.7  # of which nothing was asked
         sure = [calibration.confidence(one.score, one.second) for one in scored]
         assert min(sure[:20]) > max(sure[20:])
         said = [one for one, chance in zip(scored, sure, strict=True) if chance >= calibration.least]
@@ -93,6 +94,22 @@ class TestReaders:
         taken, scored = fitting.best(at, product((0.4,), fitting.STEPS), (0.4, 0.2))
         assert taken == (0.4, share)
         assert all(one.right for one in scored) == (share == 0.5)
+
+    def test_the_cross_reader_alone_has_a_calibration_of_its_own(self, backbone, tmp_path):
+        save_reader(ReadingLayers(backbone, 2, 2), backbone, tmp_path)
+        layers = load_reader(tmp_path, backbone)
+        sure, unsure = (replace(SPAN, probability=chance) for chance in (0.9, 0.1))
+        model = SimpleNamespace(
+            reader=layers, reranker=None, crossreader=SimpleNamespace(config=CrossConfig(1, 1, 1, 1, 1))
+        )
+        by_text = [Reading(findings=Findings((unsure,), (one,))) for one in (sure, unsure)]
+        told = [
+            replace(asked(0.5, right), reading=one) for right, one in zip((True, False), by_text, strict=True)
+        ]
+        fitting.keep(told, model, tmp_path)
+        kept = CrossConfig.from_json((tmp_path / "crossreader.json").read_text())
+        assert kept.share == 0.8 and kept.alone != Calibration()
+        assert kept.alone.confidence(0.9, 0) > 0.5 > kept.alone.confidence(0.1, 0)
 
     def test_what_fits_is_kept(self, backbone, tmp_path):
         layers = ReadingLayers(backbone, 2, 2).eval()
