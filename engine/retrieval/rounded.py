@@ -19,7 +19,8 @@ from engine.retrieval.index import Best, Held, by_key_head, by_query, clipped, p
 LARGEST = 127
 CANDIDATES = 128  # scored exactly at first; four times as many where the bound asks for more
 ROWS_AT_ONCE = 1 << 14
-FEW = 4096  # so many chunks take less time by the keys themselves, at one query as at hundreds
+FEW = 8_192  # so many chunks take less time by the keys themselves,
+MANY, FEW_FOR_MANY = 16, 24_576  # and so many where the queries of a key head are many
 QUERIES_AT_ONCE = 16  # products of more rows at once are slower by the row
 SCORES = 1 << 24  # held at a time: 64 MB
 SLACK = 1e-5  # of the bound and of a score, for what float32 itself rounds
@@ -58,6 +59,11 @@ class Rounding:
         return bool((self.error > CUT_OFF * self.centre.shape[1] ** 0.5).any())
 
 
+def are_few(chunks: int, queries: int) -> bool:
+    """Tell whether rounding keys would take longer than it saves. queries: of one key head."""
+    return chunks <= (FEW if queries < MANY else FEW_FOR_MANY)
+
+
 class RoundedIndex:
     """Bytes held as (kv_heads, chunks, dim); a chunk is read when a range that holds it is first searched."""
 
@@ -77,7 +83,7 @@ class RoundedIndex:
         lo, hi = clipped(lo, hi, self.chunks)
         at_once = max(1, SCORES // max(1, self.heads * (hi - lo)))
         best = self._best_of_few
-        if hi - lo > FEW:
+        if not are_few(hi - lo, grouped.shape[1]):
             self._held.need(lo, hi)
             at_once, best = min(QUERIES_AT_ONCE, at_once), self._best
         found = [best(part, k, lo, hi) for part in grouped.split(at_once, dim=1)]

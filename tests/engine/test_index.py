@@ -27,7 +27,7 @@ def kind(request, monkeypatch) -> str:
     """Each kind of index; that which rounds also where so few chunks are rounded as well."""
     if request.param == "few":
         return usable_kinds()[-1]
-    monkeypatch.setattr(rounded, "FEW", 0)
+    monkeypatch.setattr(rounded, "are_few", lambda chunks, _: not chunks)
     return request.param
 
 
@@ -142,7 +142,7 @@ NEEDS_VNNI = pytest.mark.skipif("rounded" not in usable_kinds(), reason="this pr
 @pytest.mark.parametrize("outlier", [1.0, 60.0, 3000.0])
 def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier, monkeypatch):
     """Near-equal keys, an outlier that coarsens all rounding, and chunks beyond the range first seen."""
-    monkeypatch.setattr(rounded, "FEW", 0)
+    monkeypatch.setattr(rounded, "are_few", lambda chunks, _: not chunks)
     keys = keys_of(6000, 2, 16) * np.float16(0.02) + np.float16(0.5)
     keys[17] *= np.float16(outlier)
     keys[5000:] *= np.float16(4)
@@ -157,7 +157,7 @@ def test_what_rounding_hides_is_looked_for_until_the_result_is_proven(outlier, m
 @NEEDS_VNNI
 @pytest.mark.parametrize("first", [1, 5, 200])
 def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first, monkeypatch):
-    monkeypatch.setattr(rounded, "FEW", 0)
+    monkeypatch.setattr(rounded, "are_few", lambda chunks, _: not chunks)
     keys, queries = keys_of(20_000, 2, 64), queries_of(2, 4, 64)
 
     def candidates(*ranges: tuple[int, int | None]) -> int:
@@ -175,7 +175,7 @@ def test_a_narrow_first_range_does_not_spoil_the_rounding_of_the_whole(first, mo
 
 @NEEDS_VNNI
 def test_rounded_takes_a_byte_for_a_number(monkeypatch):
-    monkeypatch.setattr(rounded, "FEW", 0)
+    monkeypatch.setattr(rounded, "are_few", lambda chunks, _: not chunks)
     keys = keys_of(3000, 3, 64)
     index = make_index(keys, "rounded")
     index.search(queries_of(1, 9, 64), 16, 1000, 2000)
