@@ -97,7 +97,6 @@ def build_parser(chosen: str | None = None) -> Parser:
     add_json(as_json)
     model = Parser(add_help=False)
     add_model_arguments(model.add_argument_group("model"))
-    sampling = sampling_arguments()
 
     parser = Parser(
         prog=PROGRAM,
@@ -113,6 +112,17 @@ def build_parser(chosen: str | None = None) -> Parser:
         made.set_defaults(function=function)
         return made
 
+    declare_adding(command, as_json, model)
+    declare_answers(command, as_json, model, sampling_arguments())
+    declare_keeping(command, as_json)
+    reading.declare(command, DOCUMENT_HELP, as_json)
+    declare_delegates(command, chosen)
+    declare_upkeep(command, as_json)
+    return parser
+
+
+def declare_adding(command: Callable[..., Parser], as_json: Parser, model: Parser) -> None:
+    """Add the commands that fill and list the shelf."""
     add = command("add", add_documents, "parse and encode files; goes on where it stopped", as_json, model)
     add.add_argument(
         "files", nargs="+", metavar="FILE", help="a file, a folder, a Calibre library, or a feed of files"
@@ -142,6 +152,9 @@ def build_parser(chosen: str | None = None) -> Parser:
 
     command("shelf", list_shelf, "list the documents", as_json)
 
+
+def declare_answers(command: Callable[..., Parser], as_json: Parser, model: Parser, sampling: Parser) -> None:
+    """Add the commands that ask a document and go on with it."""
     ask = command("ask", ask_document, "ask a document a question", as_json, model, sampling)
     ask.add_argument("document", nargs="?", metavar="DOC", help=DOCUMENT_HELP)
     ask.add_argument("--all", action="store_true", help="ask all books at once, instead of DOC")
@@ -163,6 +176,9 @@ def build_parser(chosen: str | None = None) -> Parser:
     go_on.add_argument("--tokens", type=positive, default=200, metavar="N", help="how many (default: 200)")
     go_on.add_argument("--no-memory", action="store_true", help="by the backbone alone, for comparison")
 
+
+def declare_keeping(command: Callable[..., Parser], as_json: Parser) -> None:
+    """Add the commands that remove, keep and bring back documents."""
     remove = command("remove", remove_document, "delete a document and all that was made of it", as_json)
     remove.add_argument("document", metavar="DOC", help="an id, an unambiguous start of one, or a title")
     remove.add_argument("--keep-notes", action="store_true", help="keep highlights, notes and bookmarks")
@@ -178,8 +194,9 @@ def build_parser(chosen: str | None = None) -> Parser:
     )
     restored.add_argument("file", type=Path, metavar="FILE", help="what backup wrote")
 
-    reading.declare(command, DOCUMENT_HELP, as_json)
 
+def declare_delegates(command: Callable[..., Parser], chosen: str | None) -> None:
+    """Add the commands of `DELEGATES`; only the chosen one has its arguments."""
     for name, delegate in DELEGATES.items():
         made = command(name, None, delegate.help)
         if name == chosen:
@@ -188,13 +205,15 @@ def build_parser(chosen: str | None = None) -> Parser:
             add_device_arguments_below(made)
             made.set_defaults(function=module.run, parse_file=parse_book, read_table=parse_table)
 
+
+def declare_upkeep(command: Callable[..., Parser], as_json: Parser) -> None:
+    """Add the commands that look after the program."""
     test = command("test", run_tests.run, "run the tests; arguments are pytest's")
     test.add_argument("pytest", nargs="*", metavar="PYTEST ARGUMENTS")
     doctor = command("doctor", run_doctor, "what is installed, which model, disk, self-test", as_json)
     doctor.add_argument("--repair", action="store_true", help="mend what is damaged; every book stays")
     doctor.add_argument("--verify", action="store_true", help="read every book and memory against its sums")
     add_device_arguments(doctor)
-    return parser
 
 
 def parse_book(file: Path) -> "Document":
