@@ -64,14 +64,16 @@ def queue(shelf: Shelf, tmp_path: Path, content: str) -> Job:
 
 
 def worker(shelf: Shelf, job: Job, steps: Path, total: int, seconds: float) -> subprocess.Popen:
+    """One that has begun. What it dies of, it prints as well: a test that waits for its words shows it."""
     command = [sys.executable, "-c", WORKER, shelf.paths.home, job.id, steps, total, seconds]
     process = subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"PYTHONPATH": str(PROJECT)},
     )
-    assert process.stdout.readline() == "ready\n"
+    assert (said := process.stdout.readline()) == "ready\n", said + process.stdout.read()
     return process
 
 
@@ -324,7 +326,8 @@ def test_another_process_cancels(shelf, job, tmp_path):
 def test_a_killed_worker_leaves_a_job_that_goes_on(shelf, job, tmp_path):
     steps = tmp_path / "steps"
     process = worker(shelf, job, steps, total=10**6, seconds=0.01)
-    wait_for(lambda: shelf.jobs.get(job.id).done)
+    wait_for(lambda: shelf.jobs.get(job.id).done or process.poll() is not None)
+    assert process.poll() is None, process.stdout.read()
     assert shelf.jobs.recover() == [], "alive"
     process.kill()
     process.wait()
@@ -333,7 +336,8 @@ def test_a_killed_worker_leaves_a_job_that_goes_on(shelf, job, tmp_path):
     assert recovered.state == "queued" and "goes on from where it stopped" in recovered.message
     assert shelf.get(job.document).state == "waiting" and shelf.jobs.recover() == []
     done = len(steps.read_text().split())
-    assert worker(shelf, job, steps, done + 3, 0).communicate(timeout=20)[0].startswith("done ")
+    said = worker(shelf, job, steps, done + 3, 0).communicate(timeout=20)[0]
+    assert said.startswith("done "), said
     assert steps.read_text().split() == [str(number) for number in range(done + 3)]
 
 
