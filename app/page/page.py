@@ -18,7 +18,10 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # after every event Gradio would make statistics of all events with pandas, for a page that is not there
 os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
 
-import gradio as gr  # noqa: E402
+from app.page.stubless import without_stubs  # noqa: E402
+
+with without_stubs():
+    import gradio as gr
 from gradio import processing_utils, route_utils, routes, state_holder  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
