@@ -1,6 +1,7 @@
 """`python launch.py test`: pytest over the project."""
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not (PROJECT / "tests").is_dir():
         raise BadInput("an installed copy has no tests; run them in the project's own folder")
     command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments.pytest, Path.cwd())]
-    return subprocess.call(command, cwd=PROJECT)
+    # hundreds of processes import the same files: what the first has compiled is kept for the others
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.call(command, cwd=PROJECT, env=environment)
 
 
 def pytest_arguments(words: list[str], here: Path) -> list[str]:
