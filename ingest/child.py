@@ -20,6 +20,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, BinaryIO
 
 from ingest.errors import BadInput
@@ -46,6 +47,8 @@ def main() -> None:
     reply = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     readers = _readers()
+    if not _is_asked():
+        _load_the_rest()
     collect_seldom()
     if line := sys.stdin.buffer.readline():  # nothing: the parent needs no reader any more
         request = json.loads(line)
@@ -62,20 +65,43 @@ def collect_seldom() -> None:
 
 
 def _readers() -> dict[str, Callable[..., str]]:
-    """List what can be asked for, importing what most files need while nobody waits for it."""
+    """List what can be asked for."""
     from ingest import parse, tables, unpacking
-    from ingest.pdf import facsimile
-    from ingest.recognition import page
 
     return {
         "document": lambda limits, **given: parse.parse(**given, limits=Limits(**limits)).to_json(),
-        "page": facsimile.draw_page,
-        "unread": page.unread_pages,
-        "recognise": page.recognise_page,
+        "page": lambda **given: _facsimile().draw_page(**given),
+        "unread": lambda **given: _recognition().unread_pages(**given),
+        "recognise": lambda **given: _recognition().recognise_page(**given),
         "books": unpacking.unpack,
         "table": lambda **given: tables.read_table(**given).to_json(),
         "pasted": lambda **given: tables.pasted_table(**given).to_json(),
     }
+
+
+def _facsimile() -> ModuleType:
+    from ingest.pdf import facsimile
+
+    return facsimile
+
+
+def _recognition() -> ModuleType:
+    from ingest.recognition import page
+
+    return page
+
+
+def _is_asked() -> bool:
+    """Tell whether somebody waits for this process already: it is no spare one."""
+    return sys.platform != "win32" and bool(select.select([0], [], [], 0)[0])
+
+
+def _load_the_rest() -> None:
+    """Import, while nobody waits, what PDFs are read with: PyMuPDF takes as long as all the rest."""
+    from ingest.pdf import document  # noqa: F401
+
+    _facsimile()
+    _recognition()
 
 
 def _answer(reply: BinaryIO, read: Callable[..., str], given: dict[str, Any]) -> None:
