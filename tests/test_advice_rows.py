@@ -20,6 +20,7 @@ VERBS = (
     "select|go"
 )
 ADVICE = re.compile(rf"[:;] (?:first )?(?:{VERBS})\b|\b(?:choose|give|try) (?:another|one)\b")
+ERRORS = ("BadInput", "Failure")
 SAID = "…"  # stands for what a line says of the case in hand
 # words of the lines whose advice is followed, as the tables have them
 FOLLOWED = [
@@ -82,11 +83,13 @@ def advising() -> Iterator[tuple[str, str]]:
     """Each line that gives advice, with the file that it stands in."""
     for folder in ("app", "engine", "ingest"):
         for file in sorted((PROJECT / folder).rglob("*.py")):
-            name = file.relative_to(PROJECT).as_posix()
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if not isinstance(node, ast.Call) or not node.args or FOR_DEVELOPERS.match(name):
+            name, source = file.relative_to(PROJECT).as_posix(), file.read_text(encoding="utf-8")
+            if FOR_DEVELOPERS.match(name) or not any(f"{error}(" in source for error in ERRORS):
+                continue
+            for node in ast.walk(ast.parse(source)):
+                if not isinstance(node, ast.Call) or not node.args:
                     continue
-                if getattr(node.func, "id", getattr(node.func, "attr", "")) in ("BadInput", "Failure"):
+                if getattr(node.func, "id", getattr(node.func, "attr", "")) in ERRORS:
                     line = text_of(node.args[0])
                     if ADVICE.search(line):
                         yield name, line

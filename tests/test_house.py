@@ -1,6 +1,7 @@
 """The house rules that a machine can hold: directions of imports, style, words and sizes."""
 
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -53,7 +54,8 @@ FORBIDDEN = {
 }
 
 
-def imports(source: str, package: str) -> set[str]:
+@functools.cache
+def imports(source: str, package: str) -> frozenset[str]:
     """Full names of the modules a source imports, wherever in it; `from a import b` gives a and a.b."""
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -66,13 +68,15 @@ def imports(source: str, package: str) -> set[str]:
             found.update(f"{module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             found.update(one.value for one in node.args[:1] if isinstance(one, ast.Constant))
-    return found
+    return frozenset(found)
 
 
-def dotted(source: str) -> set[str]:
+@functools.cache
+def dotted(source: str) -> frozenset[str]:
     """Strings of a source that look like modules: what it may import later."""
     strings = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    return {one for one in strings if isinstance(one, str) and re.fullmatch(r"[a-z_]+(\.\w+)+\.?", one)}
+    named = re.compile(r"[a-z_]+(\.\w+)+\.?")
+    return frozenset(one for one in strings if isinstance(one, str) and named.fullmatch(one))
 
 
 def wrong_imports(package: str, source: str, inside: str) -> set[str]:
@@ -205,7 +209,8 @@ def test_what_writes_html_looks_at_nothing_else():
 def test_no_modules_import_each_other_in_a_circle(package):
     """Wherever in a module it is imported: at its top, in a function, or for types only."""
     ours = {name: path for name, path in MODULES.items() if name.startswith(f"{package}.")}
-    arrows = {name: named_modules(path.read_text(encoding="utf-8"), name) for name, path in ours.items()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in ours.items()}
+    arrows = {name: named_modules(text, name.rpartition(".")[0]) for name, text in texts.items()}
     assert circles(arrows) == []
 
 
