@@ -9,13 +9,11 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from contextlib import suppress
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -29,7 +27,7 @@ from engine.catalogue.keeper import Keeper
 from engine.catalogue.vectors import book_vectors
 from engine.errors import Failure
 from engine.filling import bank_identity, bank_layout, encode_text
-from engine.intake import How, Intake, Parser, Recogniser, options_of
+from engine.intake import How, Parser, Recogniser, options_of
 from engine.locks import holding
 from engine.making import shared
 from engine.model import Model
@@ -37,18 +35,14 @@ from engine.paths import PROGRAM, Paths
 from engine.retrieval.memory import SearchableBank, Stretch
 from engine.room import require_room
 from engine.shelf.entry import Entry
-from engine.shelf.fulltext import index_folder
 from engine.shelf.jobs import Job, Listener
 from engine.shelf.report import Report, Stopped
-from engine.shelf.shelf import DamagedText, Shelf
 from engine.sums import folder_bytes
-from ingest.document import JSON_VERSION, Document
+from engine.texts import Texts
+from ingest.document import Document
 from ingest.errors import BadInput
-from ingest.passages import Passage, passages
 
-OPEN_DOCUMENTS = 32
 CHARACTERS_PER_TOKEN = 5  # at most, for an estimate that refuses nothing which has room
-Opened = TypeVar("Opened")
 
 
 def fault_words(error: Exception) -> str:
@@ -63,7 +57,7 @@ def is_outdated(error: Exception) -> bool:
     return isinstance(error, BankMismatch) and error.field in ("format", "state_block", "values")
 
 
-class Library:
+class Library(Texts):
     """The documents of one data folder, their banks, and the model that made them."""
 
     def __init__(
@@ -75,28 +69,16 @@ class Library:
         threads: int | None = None,
         recognise: Recogniser | None = None,
     ) -> None:
-        self.paths = paths
-        self.shelf = Shelf(paths)
-        self.shelf.fulltext.remake = self.index
+        self.store = Store.named(paths.fetched)
+        super().__init__(paths, parse if self.store is None else shared(parse, self.store), recognise)
         # whether a damaged memory is made anew unasked; a page for reading only changes nothing
         self.renews = True
-        self.store = Store.named(paths.fetched)
-        parse = parse if self.store is None else shared(parse, self.store)
-        self.intake = Intake(self.shelf, paths, parse, recognise)
         self.model = Model(paths, model, Path(sidenet) if sidenet else None, threads)
         self.keeper = Keeper(self.shelf, lambda: self.model, self.bank, self.passages)
-        self._documents: OrderedDict[str, tuple[float, Document]] = OrderedDict()
-        self._passages: OrderedDict[str, tuple[float, list[Passage]]] = OrderedDict()
         self._banks: OrderedDict[str, tuple[float, SearchableBank]] = OrderedDict()
         self._faults: dict[str, str] = {}
         # reading a text waits for no bank, nor for the model, which has a lock of its own
-        self._lock, self._banks_lock = threading.RLock(), threading.RLock()
-
-    def of(self, owner: str) -> "Library":
-        """Return the same library as another reader sees it, see `Shelf.of`."""
-        theirs = copy(self)
-        theirs.shelf = self.shelf.of(owner)
-        return theirs
+        self._banks_lock = threading.RLock()
 
     # documents
 
@@ -178,22 +160,15 @@ class Library:
             self.index(job.document)
         raise Stopped("queued")
 
-    def index(self, identifier: str) -> None:
-        """Make the full-text index of a document that was parsed."""
-        aside.done(index_folder, self.paths.document(identifier))
-
     def find(self, words: str) -> Entry:
-        """Find the document that a person means: an id, the start of one, a title, or a file (added)."""
+        """Find the document that a person means, see `Texts.find`; a file that is not there is added."""
         # unlike those of pathlib, these take a name that is too long, or the home of nobody, for no file
         path = Path(os.path.expanduser(words))
-        try:
-            return self.shelf.find(words)
-        except BadInput:
-            if os.path.isfile(path):
-                return self.add(path)
-            if path.suffix and ("/" in words or "\\" in words):
-                raise BadInput(f"{words}: there is no such file, and no such document on the shelf") from None
-            raise
+        if os.path.isfile(path):
+            with suppress(BadInput):
+                return self.shelf.find(words)
+            return self.add(path)
+        return super().find(words)
 
     def remove(self, words: str, keep_marks: bool = False) -> int:
         """Delete a document and all that was made from it, see `Shelf.remove`; returns the bytes freed."""
@@ -203,17 +178,6 @@ class Library:
         self.keeper.drop(identifier)
         self._faults.pop(identifier, None)
         return freed
-
-    def document(self, identifier: str) -> Document:
-        """Return the parsed document, kept open for a while."""
-        return self._opened(self._lock, self._documents, identifier, self._read)
-
-    def passages(self, identifier: str) -> list[Passage]:
-        """Return the passages of a document, in order, kept open for a while."""
-        indexed = self.shelf.fulltext.passages
-        return self._opened(
-            self._lock, self._passages, identifier, lambda one: indexed(one) or passages(self.document(one))
-        )
 
     def bank(self, identifier: str) -> SearchableBank:
         """Return the open bank of a document that is ready.
@@ -320,26 +284,6 @@ class Library:
 
     # inside
 
-    def _opened(
-        self,
-        lock: threading.RLock,
-        kept: "OrderedDict[str, tuple[float, Opened]]",
-        identifier: str,
-        open_it: Callable[[str], Opened],
-    ) -> Opened:
-        """Return what is open of a document; the least recently used is let go beyond `OPEN_DOCUMENTS`.
-
-        Another process may remove the document and add it again: what was open before that is let go too.
-        """
-        created = self.shelf.get(identifier).created
-        with lock:
-            if identifier not in kept or kept[identifier][0] != created:
-                kept[identifier] = created, open_it(identifier)
-                while len(kept) > OPEN_DOCUMENTS:
-                    kept.popitem(last=False)
-            kept.move_to_end(identifier)
-            return kept[identifier][1]
-
     def _layout(self, identifier: str) -> BankLayout:
         """Return how the bank of a document is laid out for the model in use."""
         dtype = self.shelf.get(identifier).settings.get("dtype")
@@ -377,30 +321,6 @@ class Library:
             self.keep(job.document, self.intake.read_for(job, report))
         report("parse", 1, 1)
         return self.document(job.document)
-
-    def _read(self, identifier: str) -> Document:
-        """Read the text of a document; a damaged one is parsed anew from the file that was kept."""
-        try:
-            return self.shelf.document(identifier)
-        except DamagedText as damage:
-            try:
-                self.shelf.check_source(identifier)
-                document = self.intake.read(identifier)
-            except (BadInput, Failure) as error:
-                raise Failure(f"{damage}; the file that was kept does not help ({error})") from error
-            with suppress(Failure):  # on a full disk it can be read all the same
-                self.keep(identifier, document)
-                self._passages.pop(identifier, None)
-                self.index(identifier)
-            return document
-
-    def keep(self, identifier: str, document: Document) -> None:
-        """Store what was parsed."""
-        entry = self.shelf.store(identifier, document)
-        self.shelf.marks.settle(identifier, document)
-        with self._lock:  # to read it back would hold up the page while millions of letters are decoded
-            self._documents[identifier] = entry.created, document
-        self.shelf.configure(identifier, warnings=list(document.warnings) or None, form=JSON_VERSION)
 
     def _is_damage(self, identifier: str, error: Exception) -> bool:
         """Say whether a bank is lost or not what was written, rather than made for another model."""

@@ -38,6 +38,7 @@ from app.command_line.opening import (
     own_environment,
     sampling,
     stay_local,
+    texts,
     wait_asleep,
 )
 from app.command_line.sending import done, model_settings
@@ -326,7 +327,7 @@ def add_documents(arguments: argparse.Namespace) -> int:
 
 def list_shelf(arguments: argparse.Namespace) -> int:
     """Print the documents."""
-    (found,) = done("shelf", arguments, lambda: assistant(arguments), {})
+    (found,) = done("shelf", arguments, lambda: texts(arguments), {})
     if arguments.json:
         printing.print_json(found, arguments.results)
     elif found["documents"]:

@@ -17,6 +17,7 @@ from ingest.errors import BadInput
 if TYPE_CHECKING:
     from engine.assistant import Assistant
     from engine.making import Maker
+    from engine.texts import Texts
 
 # what is tried, trained or measured is as its own command line says, not as a reader likes it
 NOT_READING = {
@@ -111,6 +112,19 @@ def assistant(arguments: argparse.Namespace, prefix: str = "") -> "Assistant":
     options["model"] = options["model"] or named_model([])
     options["threads"] = options["threads"] or preferences.named_threads()
     return Assistant(Library(data_folder(), parse_file, recognise=recognise, **options))
+
+
+def texts(arguments: argparse.Namespace, document: str | None = None) -> "Texts":
+    """Return the user's books without model and memories; with both where a file is named: that is added."""
+    if document is not None and os.path.isfile(os.path.expanduser(document)):
+        return assistant(arguments).library
+    from engine.texts import Texts
+    from ingest.apart import parse as parse_file
+    from ingest.apart import recognise
+
+    found = Texts(data_folder(), parse_file, recognise)
+    found.shelf.sweep()
+    return found
 
 
 def maker(arguments: argparse.Namespace) -> "Maker":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.command_line import printing
 from app.command_line.arguments import Parser, words
-from app.command_line.opening import assistant
+from app.command_line.opening import texts
 from app.command_line.sending import done
 from app.html.wording import plain
 from engine.arguments import positive
@@ -49,7 +49,7 @@ def declare(command: Callable[..., Parser], document: str, *parents: Parser) -> 
 def search_books(arguments: argparse.Namespace) -> int:
     """Print the passages that hold all words, in reading order; a letter may be wrong."""
     given = {name: getattr(arguments, name) for name in ("document", "words", "limit")}
-    (found,) = done("search", arguments, lambda: assistant(arguments), given)
+    (found,) = done("search", arguments, lambda: texts(arguments, arguments.document), given)
     if arguments.json:
         printing.print_json(found, arguments.results)
         return 0
@@ -67,7 +67,7 @@ def search_books(arguments: argparse.Namespace) -> int:
 def read_book(arguments: argparse.Namespace) -> int:
     """Print a document, or the leaf of it that a place stands on."""
     given = {name: getattr(arguments, name) for name in ("document", "at", "html")}
-    (found,) = done("read", arguments, lambda: assistant(arguments), given)
+    (found,) = done("read", arguments, lambda: texts(arguments, arguments.document), given)
     if arguments.html:
         print(found["html"])
     elif arguments.json:
@@ -82,7 +82,7 @@ def list_notes(arguments: argparse.Namespace) -> int:
     from app.desk import marks_desk
     from ingest.position import find_start
 
-    library = assistant(arguments).library
+    library = texts(arguments, arguments.document)
     entry = library.find(arguments.document) if arguments.document else None
     if arguments.source:
         taken, there = marks_desk.imported(library, _content(arguments.source))
@@ -113,7 +113,7 @@ def export_notes(arguments: argparse.Namespace) -> int:
     """Write marks into a new file, or print them."""
     from app.desk import marks_desk
 
-    library = assistant(arguments).library
+    library = texts(arguments, arguments.document)
     book = library.find(arguments.document).id if arguments.document else None
     endings = {f".{ending}": form for form, ending in marks_desk.ENDINGS.items()}
     suffix = arguments.output.suffix.lower() if arguments.output else ""

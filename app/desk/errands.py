@@ -1,8 +1,8 @@
 """Errands: what a command has done in its own process, or by the page that runs on the same data folder.
 
-Each takes the assistant and plain values and yields plain dictionaries, so that both go through a socket as
-they are. Only the standard library is loaded before one is done. `SPOKEN` are those that need the model,
-which speaks for one at a time.
+Each takes plain values and yields plain dictionaries, so that both go through a socket as they are. Only the
+standard library is loaded before one is done. `SPOKEN` are those that need the model, which speaks for one at
+a time: they take the assistant, the others the library or its texts alone (`engine.texts`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -54,16 +54,15 @@ def go_on(
     )
 
 
-def shelf(assistant: Any, stop: Event | None) -> Iterator[dict]:
+def shelf(library: Any, stop: Event | None) -> Iterator[dict]:
     """Yield the documents."""
-    yield {"documents": [records.entry(entry) for entry in assistant.shelf.entries()]}
+    yield {"documents": [records.entry(entry) for entry in library.shelf.entries()]}
 
 
 def search(
-    assistant: Any, stop: Event | None, *, document: str | None, words: str, limit: int
+    library: Any, stop: Event | None, *, document: str | None, words: str, limit: int
 ) -> Iterator[dict]:
     """Yield what was looked for, how many places have it, and the first of them; a letter may be wrong."""
-    library = assistant.library
     where = library.find(document).id if document else None
     found = library.shelf.fulltext.search_forgiving(words, where, limit=limit)
     titles = {entry.id: entry.title for entry in library.shelf.entries()}
@@ -75,13 +74,12 @@ def search(
     yield {"query": found.query, "total": found.total, "hits": rows}
 
 
-def read(assistant: Any, stop: Event | None, *, document: str, at: str | None, html: bool) -> Iterator[dict]:
+def read(library: Any, stop: Event | None, *, document: str, at: str | None, html: bool) -> Iterator[dict]:
     """Yield the text of a document, or of the leaf that a place stands on; or that as a page of HTML."""
     from app.html import leaves
     from engine.paths import ASSETS
     from ingest.position import find_start
 
-    library = assistant.library
     entry = library.find(document)
     text = library.document(entry.id)
     start, end = 0, len(text.text)

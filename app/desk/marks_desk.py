@@ -8,10 +8,10 @@ from app.desk import uploads
 from app.desk.reading_desk import ReadingDesk
 from app.desk.state import View
 from app.html import marks_html
-from engine.library import Library
 from engine.marks import export
 from engine.marks.mark import Mark
 from engine.shelf.titles import folded
+from engine.texts import Texts
 from ingest.document import Document
 from ingest.editions import Edition, Quote
 from ingest.errors import BadInput
@@ -33,7 +33,7 @@ def exported(marks: Sequence[Mark], form: str, base: str = "") -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def imported(library: Library, content: bytes) -> tuple[int, int]:
+def imported(library: Texts, content: bytes) -> tuple[int, int]:
     """Read marks that were exported as JSON; returns how many came, and how many were there already.
 
     A mark of a book that is not on the shelf goes to one of the same title and author, else it waits.

@@ -89,7 +89,7 @@ class Counter:
             return None
         if name in SPOKEN:
             return self._spoken(name, given, line)
-        return wire.reported(partial(ERRANDS[name], self.desk.assistant, None, **given))
+        return wire.reported(partial(ERRANDS[name], self.desk.assistant.library, None, **given))
 
     def _spoken(self, name: str, given: dict, line: wire.Line) -> Iterator[dict]:
         """Have it said as the page's own answers are; where the command hangs up, it ends within a token."""

@@ -211,7 +211,7 @@ def test_of_all_books_only_what_an_account_has_read_is_found(library):
 
 
 def test_what_is_open_does_not_grow_with_the_shelf(library, monkeypatch):
-    monkeypatch.setattr("engine.library.OPEN_DOCUMENTS", 2)
+    monkeypatch.setattr("engine.texts.OPEN_DOCUMENTS", 2)
     again = Library(library.paths, parse)
     again.model = library.model
     books = [entry.id for entry in again.shelf.entries()]

@@ -48,7 +48,7 @@ def test_what_was_made_is_taken_over_and_not_made_again(maker, tmp_path, monkeyp
     monkeypatch.setattr("engine.making.encode_text", never)
     replaced = Maker(maker.paths, maker.model, never, maker.store)
     replaced.make(ORDER)
-    works = "library.encode_text", "library.index_folder", "cast.kept.make_cast", "library.book_vectors"
+    works = "library.encode_text", "texts.index_folder", "cast.kept.make_cast", "library.book_vectors"
     for work in works:
         monkeypatch.setattr(f"engine.{work}", never)
     (tmp_path / "lamp.md").write_bytes(ORDER.content)

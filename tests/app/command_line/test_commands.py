@@ -87,6 +87,7 @@ def fake(monkeypatch, tmp_path) -> FakeAssistant:
     made = FakeAssistant()
     monkeypatch.setenv("LONGMEM_HOME", str(tmp_path))  # where no page runs
     monkeypatch.setattr(commands, "assistant", lambda arguments: made)
+    monkeypatch.setattr(commands, "texts", lambda arguments: made)
     monkeypatch.setattr(commands, "stay_local", lambda model: None)
     return made
 
@@ -468,6 +469,22 @@ def test_the_test_command_runs_pytest_from_anywhere(tmp_path):
     )
     assert found.returncode == 1
     assert "1 failed" in found.stdout
+
+
+def test_what_needs_no_model_starts_without_its_libraries(tmp_path):
+    script = (
+        "import sys; from app.command_line import commands\n"
+        "codes = [commands.main(argv) for argv in (['shelf'], ['search', 'x'], ['read', 'nothing'])]\n"
+        "print(codes, {'torch', 'transformers', 'gradio', 'faiss', 'pymupdf'} & sys.modules.keys())"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        env={**os.environ, "LONGMEM_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout == "[0, 0, 2] set()\n", found.stderr
 
 
 def test_a_closed_pipe_is_no_traceback(tmp_path):

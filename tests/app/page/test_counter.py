@@ -82,7 +82,8 @@ def test_a_command_says_the_same_whoever_does_it(argv, at_port, desk, named, cap
     monkeypatch.setattr(commands, "assistant", lambda arguments: desk.assistant)
     alone = said(argv, capsys)
     monkeypatch.setattr(commands, "assistant", never)
-    monkeypatch.setattr("app.command_line.reading.assistant", never)
+    monkeypatch.setattr(commands, "texts", never)
+    monkeypatch.setattr("app.command_line.reading.texts", never)
     if at_port:
         monkeypatch.setattr(wire, "LONGEST_PATH", 0)
     with counter(desk, named):
