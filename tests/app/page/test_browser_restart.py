@@ -103,7 +103,8 @@ def test_a_first_start_and_a_novel_that_goes_on_by_itself_wherever_it_was_interr
         past(page, again)
         # the same file once more is no second book
         upload(page, NOVEL, TITLE, ready=False)
-        page.get_by_text("is on the shelf already").wait_for()
+        page.get_by_text("is on the shelf already").wait_for(state="attached")
+        page.locator(".lm-leaf").wait_for()  # it opens, as one that is ready does
         becomes(page.locator(".lm-card").count, 1)
         to_tab(page, "Shelf")
         press(page, "cancel")
