@@ -1,9 +1,9 @@
 """Processes: several processes of this machine.
 
 A process that dies takes its thing with it and breaks the pool, so the pool is made anew and what was not
-done is given out again; a thing that was in hand at `MOST_DEATHS` deaths is reported and left. What a worker
-has finished for itself (a segment of a bank) is not done again. Workers end with the process that started
-them, in whatever way that ends.
+done is given out again, what was in hand one after another; a thing by itself under which processes die
+`MOST_DEATHS` times is reported and left. What a worker has finished for itself (a segment of a bank) is not
+done again. Workers end with the process that started them, in whatever way that ends.
 """
 
 import multiprocessing
@@ -27,13 +27,15 @@ class Processes(Executor[Thing, Done]):
     def each(self, things: Iterable[Thing]) -> Iterator[tuple[Thing, Done | Exception]]:
         """Yield every thing with what became of it, in the order in which they are done."""
         left = dict(enumerate(things))
-        deaths = dict.fromkeys(left, 0)
+        deaths: dict[int, int] = {}
         while left:
             # what was in hand when a process died, one after another: so it is known under which it dies
-            suspects = {one: left[one] for one in left if deaths[one]}
-            for number, done in self._round(suspects or left, 1 if suspects else self.number):
+            suspects = {one: left[one] for one in left if one in deaths}
+            workers = 1 if suspects else self.number
+            for number, done in self._round(suspects or left, workers):
                 if isinstance(done, BrokenProcessPool):
-                    deaths[number] += 1
+                    # of several in hand most did nothing
+                    deaths[number] = deaths.get(number, 0) + (workers == 1)
                     if deaths[number] < MOST_DEATHS:
                         continue
                     done = Died(DIED)
@@ -49,15 +51,15 @@ class Processes(Executor[Thing, Done]):
             waiting = list(left.items())
             running: dict[Future, int] = {}
             while waiting or running:
-                in_hand = [*running.values(), *(which for which, _ in waiting[:1])]
                 try:
                     while waiting and len(running) < number:
                         running[pool.submit(self.work, waiting[0][1])] = waiting[0][0]
                         waiting.pop(0)
-                    in_hand = list(running.values())
                     done = next(as_completed(running))
                     outcome = _outcome(done)
                 except BrokenProcessPool as error:
+                    # a pool that breaks before it is given anything breaks under what it would be given
+                    in_hand = list(running.values()) or [waiting[0][0]]
                     yield from ((which, error) for which in in_hand)
                     return
                 yield running.pop(done), outcome

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -140,3 +141,24 @@ def test_a_worker_that_works_elsewhere_finds_the_models_folder(model, tmp_path, 
     given = adding.sendable(SimpleNamespace(model=model, results=object(), threads=1))
     assert (given.threads, given.results) == (1, None)
     assert given.model == (str(tmp_path / "model") if model == "model" else model)
+
+
+def beside(thing: int) -> int:
+    """End with a process that ends (3), once by oneself, and count the third time (5)."""
+    folder = Path(os.environ["ADDING_MARK"])
+    begun = len(list(folder.iterdir()))
+    if thing == 5:
+        (folder / str(begun)).touch()
+        time.sleep(60 if begun == 0 else 0)
+    while thing == 3 and not list(folder.iterdir()):
+        time.sleep(0.05)
+    if thing == 3 or begun == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return thing * thing
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+def test_a_death_beside_another_thing_is_not_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv("ADDING_MARK", str(tmp_path))
+    done = dict(Processes(beside, prepare, (), 2).each([3, 5]))
+    assert isinstance(done[3], Died) and done[5] == 25
