@@ -176,7 +176,7 @@ def card(
             confirm = f"Make the memory of “{title}” again? The text, talks and your place stay."
             buttons.append(markup.button("Encode anew", "renew", document=entry.id, confirm=confirm,
                                          aria_label=f"Encode anew: {title}"))  # fmt: skip
-    if ready or entry.characters:
+    if entry.is_readable:
         label = "Open" if ready else "Read meanwhile"
         buttons.insert(0, markup.button(label, "open", document=entry.id, class_="lm-primary",
                                         aria_label=f"{label}: {title}"))  # fmt: skip

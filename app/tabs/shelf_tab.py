@@ -84,7 +84,7 @@ class ShelfTab:
                 for book in self.desk.unpacked(uploads.inside(path)):
                     entry = visit.add(book, password, encoding, (ocr or "").strip())
                     uploads.discard(book)
-                    there += [entry.id] if entry.state == "ready" or entry.characters else []
+                    there += [entry.id] if entry.is_readable else []
                     (known if entry.id in on_shelf else fresh).append(entry.title or entry.source_name)
             except (BadInput, Failure) as error:
                 wrong.append(f"{path.name}: {wording.plain(str(error))}")

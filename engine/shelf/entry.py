@@ -35,6 +35,11 @@ class Entry:
         return may_change(owner, self.settings.get("owner", ""))
 
     @property
+    def is_readable(self) -> bool:
+        """Tell whether its text can be read, with its memory or before that is made."""
+        return self.state == "ready" or self.characters > 0
+
+    @property
     def holders(self) -> list[str]:
         """Return the accounts that it is kept for, see `engine.shelf.holders`."""
         return holders(self.settings)

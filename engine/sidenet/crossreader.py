@@ -172,7 +172,7 @@ def save_crossreader(reader: CrossReader, folder: Path, scales: Mapping[str, Ten
     with whole(folder / WEIGHTS_FILE) as file:
         save_file(tensors, file)
         reader.tokenizer.save(str(folder / TOKENIZER_FILE))
-        (folder / CONFIG_FILE).write_text(json.dumps(dataclasses.asdict(reader.config), indent=2) + "\n")
+        keep_cross_config(folder, reader.config)
 
 
 def copy_crossreader(folder: Path, to: Path) -> CrossConfig:

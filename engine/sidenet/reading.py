@@ -84,8 +84,8 @@ class Calibration:
 
     @classmethod
     def of(cls, facts: Mapping[str, float]) -> "Calibration":
-        """Read what a checkpoint's file says; a number that is no longer used is passed over."""
-        return cls(**{one.name: facts[one.name] for one in dataclasses.fields(cls) if one.name in facts})
+        """Read what a checkpoint's file says; a number that earlier ones had is passed over."""
+        return cls(**{name: value for name, value in facts.items() if name != "least_told"})
 
     def confidence(self, score: float, second: float) -> float:
         """Return the probability (0 to 1) that the best answer is right, given its score and the second's."""

@@ -95,6 +95,11 @@ class TestReaders:
         assert taken == (0.4, share)
         assert all(one.right for one in scored) == (share == 0.5)
 
+    def test_a_number_of_earlier_checkpoints_is_passed_over_and_no_other(self):
+        assert Calibration.of({"least": 0.4, "least_told": 0.05}) == Calibration(least=0.4)
+        with pytest.raises(TypeError):
+            Calibration.of({"sharpness": 1.0})
+
     def test_the_cross_reader_alone_has_a_calibration_of_its_own(self, backbone, tmp_path):
         save_reader(ReadingLayers(backbone, 2, 2), backbone, tmp_path)
         layers = load_reader(tmp_path, backbone)
