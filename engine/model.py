@@ -23,6 +23,7 @@ from engine.sidenet.crossreader import CrossReader, load_crossreader
 from engine.sidenet.reading import ReadingLayers
 from engine.sidenet.reranker import Reranker, rerank_config
 from engine.sidenet.sidenet import SideNet
+from engine.threads import Crew
 
 Part = TypeVar("Part")
 
@@ -48,6 +49,7 @@ class Model:
         self._lock = RLock()
         if threads:
             torch.set_num_threads(threads)
+        self.threads = torch.get_num_threads()
 
     def take(self, **parts: Backbone | SideNet | ReadingLayers | CrossReader | Reranker | None) -> None:
         """Use these parts (backbone, sidenet, reader, crossreader, reranker) in place of loading them."""
@@ -57,7 +59,7 @@ class Model:
     @property
     def backbone(self) -> Backbone:
         """Return the frozen language model."""
-        return self._part("backbone", lambda: load_backbone(self._paths, self.name))
+        return self._part("backbone", self._load_backbone)
 
     @property
     def sidenet(self) -> SideNet:
@@ -89,10 +91,11 @@ class Model:
         """Tell whether its backbone is there, so that asking of it takes no time."""
         return "backbone" in self._parts
 
-    @property
-    def threads(self) -> int:
-        """Return how many processor threads it may use."""
-        return torch.get_num_threads()
+    def _load_backbone(self) -> Backbone:
+        backbone = load_backbone(self._paths, self.name)
+        if backbone.device.type == "cpu":
+            backbone.crew = Crew(self.threads)
+        return backbone
 
     def _load_crossreader(self) -> CrossReader | None:
         return load_crossreader(self.checkpoint) if self.checkpoint is not None else None

@@ -31,6 +31,7 @@ from engine.backbone.llama import Llama
 from engine.backbone.packs import SixteenBits
 from engine.backbone.placement import Placement
 from engine.backbone.rows import MOST_ROWS, FewRows, Packs, is_plain
+from engine.threads import Crew
 
 if TYPE_CHECKING:  # three seconds that the page does not wait for: see `load`
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -57,8 +58,11 @@ class Backbone:
     """A frozen causal language model and its tokenizer; threads may encode side by side.
 
     placement: where it runs and why. packs: gives its matrices in few bits, for few rows at a time; with
-    them the head, too, is read in half its bytes.
+    them the head, too, is read in half its bytes. crew: chooses how many threads take it, while it works; None
+    keeps their number, as training has to: the last bits of a sum depend on it.
     """
+
+    crew: Crew | None = None
 
     def __init__(
         self,
@@ -191,6 +195,8 @@ class Backbone:
         hidden: which `H_j` to return (0 … blocks), all by default. memory_blocks: whose keys and values to
         return. With a cache all blocks run, so that it stays whole; without, only those that are needed.
         """
+        if self.crew is not None:
+            self.crew.gather(ids.numel())
         wanted = set(range(self.blocks + 1) if hidden is None else hidden) | set(memory_blocks)
         depth = self.blocks if cache is not None else max(wanted, default=0)
         few = self._few_rows() if cache is not None and self._are_few(ids, cache) else None

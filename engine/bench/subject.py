@@ -30,6 +30,7 @@ from engine.retrieval.memory import Memory, SearchableBank, Stretch
 from engine.sidenet.attention import Retrieved
 from engine.sidenet.config import SideNetConfig
 from engine.sidenet.sidenet import SideNet
+from engine.threads import Crew
 
 LAMP = (
     "# The Lamp\n\nOld Tobias kept the lamp of the northern lighthouse for forty years. "
@@ -57,7 +58,9 @@ def home_with_backbone(scratch: Path) -> Path:
 def default_backbone(arguments: argparse.Namespace) -> Backbone:
     """Load the model that comes along, on as many threads as the command says."""
     torch.set_num_threads(arguments.threads)
-    return load_backbone(Paths.default())
+    backbone = load_backbone(Paths.default())
+    backbone.crew = Crew(arguments.threads)
+    return backbone
 
 
 def active_sidenet(backbone: Backbone) -> SideNet:

@@ -248,18 +248,20 @@ def test_device_and_precision_hold_for_every_model_of_the_process(argv, monkeypa
     assert (os.environ[DEVICE_VARIABLE], os.environ[PRECISION_VARIABLE]) == ("cpu", "bfloat16")
 
 
-def test_threads_that_wait_sleep_and_pytorch_is_not_yet_loaded_then():
+def test_threads_that_wait_sleep_soon_and_pytorch_is_not_yet_loaded_then():
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
     code = (
         "import os, sys; from app.command_line import commands\n"
-        "said = lambda argv: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules) or exit()\n"
+        "said = lambda argv: print(*map(os.environ.get, names), 'torch' in sys.modules) or exit()\n"
+        f"names = {names}\n"
         "commands.parse = said\n"
         "commands.longmem()"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=PROJECT
     )
-    assert done.stdout.split() == ["PASSIVE", "False"], done.stderr
+    assert done.stdout.split() == ["PASSIVE", opening.SPINS, "False"], done.stderr
 
 
 def test_ask_prints_the_answer_its_places_and_nothing_that_steers_a_terminal(fake, capsys):
