@@ -80,7 +80,8 @@ def wait_asleep() -> None:
     """Let threads that wait for work fall asleep, but not at once.
 
     Awake for long they take the processor from whatever runs beside; asleep after each product, two of them
-    were woken on one core, where they took as long as one. OpenMP reads it when PyTorch is loaded: call it before.
+    were woken on one core, where they took as long as one. OpenMP reads it when PyTorch is loaded, so this
+    comes before.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -58,8 +58,8 @@ class Backbone:
     """A frozen causal language model and its tokenizer; threads may encode side by side.
 
     placement: where it runs and why. packs: gives its matrices in few bits, for few rows at a time; with
-    them the head, too, is read in half its bytes. crew: chooses how many threads take it, while it works; None
-    keeps their number, as training has to: the last bits of a sum depend on it.
+    them the head, too, is read in half its bytes. crew: chooses how many threads take it, while it works;
+    None keeps their number, as training has to: the last bits of a sum depend on it.
     """
 
     crew: Crew | None = None
