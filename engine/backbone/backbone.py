@@ -28,7 +28,7 @@ from engine.backbone.families import Projections, family_of, part, per_head
 from engine.backbone.fingerprint import fingerprint_of, sampled_positions
 from engine.backbone.growing import Cache, GrowingCache
 from engine.backbone.llama import Llama
-from engine.backbone.packs import SixteenBits
+from engine.backbone.packs import Head
 from engine.backbone.placement import Placement
 from engine.backbone.rows import MOST_ROWS, FewRows, Packs, is_plain
 from engine.threads import Crew
@@ -58,8 +58,8 @@ class Backbone:
     """A frozen causal language model and its tokenizer; threads may encode side by side.
 
     placement: where it runs and why. packs: gives its matrices in few bits, for few rows at a time; with
-    them the head, too, is read in half its bytes. crew: chooses how many threads take it, while it works;
-    None keeps their number, as training has to: the last bits of a sum depend on it.
+    them the head, too, is read in a quarter of its bytes. crew: chooses how many threads take it, while it
+    works; None keeps their number, as training has to: the last bits of a sum depend on it.
     """
 
     crew: Crew | None = None
@@ -149,12 +149,12 @@ class Backbone:
         """Compute the logits (…, vocabulary) of normed last states (…, width)."""
         rows = normed.numel() // self.width
         if self._packs is not None and rows <= MOST_ROWS and torch.is_inference_mode_enabled():
-            return self._small_head.times(normed)
+            return self._small_head.times(normed.view(rows, -1)).view(*normed.shape[:-1], -1)
         return self.model.get_output_embeddings()(normed)
 
     @cached_property
-    def _small_head(self) -> SixteenBits:
-        return SixteenBits(self.head_weight.to(torch.float16))
+    def _small_head(self) -> Head:
+        return Head.of(self.head_weight)
 
     def _few_rows(self) -> FewRows | None:
         """Return what writes token by token, made once; None where the model is built otherwise."""

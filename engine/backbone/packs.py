@@ -16,6 +16,7 @@ from torch import Tensor
 GROUP = 32
 ROWS = 16  # the kernel's unit
 PROBE_ROWS, PROBE, PROBES = 256, 768, 5  # of the product that is timed, and how many times
+LIKELIEST = 64  # words that are scored exactly
 MANY = 32  # rows from which a matrix of eight bits is unpacked first: of 600 in a quarter of the time
 
 
@@ -150,6 +151,28 @@ class SixteenBits:
     def times(self, rows: Tensor) -> Tensor:
         """Return rows (n, in) times the matrix, (n, out), in the dtype that the rows have."""
         return F.linear(rows.to(torch.float16), self.packed).to(rows.dtype)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The map to the vocabulary in eight bits, whose likeliest words are scored again by the whole matrix.
+
+    rough: its eight bits, whose product is good to a hundredth. whole: the matrix (vocabulary, in) itself.
+    """
+
+    rough: EightBits
+    whole: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor) -> "Head":
+        """Round a matrix (vocabulary, in), and keep it."""
+        return cls(EightBits.of(weight), weight)
+
+    def times(self, rows: Tensor) -> Tensor:
+        """Return the logits (n, vocabulary) of rows (n, in), in the dtype that the rows have."""
+        logits = self.rough.times(rows)
+        likeliest = logits.topk(min(LIKELIEST, logits.shape[-1]), sorted=False).indices
+        return logits.scatter_(-1, likeliest, (self.whole[likeliest] @ rows[..., None])[..., 0])
 
 
 Matrix = FourBits | EightBits | SixteenBits

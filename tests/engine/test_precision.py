@@ -14,7 +14,7 @@ from engine.backbone.ggufs import _READERS, GgufFile, few_bits
 from engine.backbone.growing import ROOM, GrowingLayer
 from engine.backbone.load import load_backbone
 from engine.backbone.packing import PackedLinear, dense_of
-from engine.backbone.packs import Codes, EightBits, FourBits, SixteenBits
+from engine.backbone.packs import LIKELIEST, Codes, EightBits, FourBits, Head, SixteenBits
 from engine.backbone.placement import placed, require_memory
 from engine.paths import Paths
 from engine.sidenet.config import SideNetConfig
@@ -110,6 +110,18 @@ def test_packed_products_are_near(made, least, rows):
     assert distance(matrix.times(x), x @ weight.T) < least
     assert distance(matrix.times(x), x @ dense_of(matrix).T) < 0.01
     assert distance(dense_of(matrix), weight) < least
+
+
+@needs_kernels
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_head_of_eight_bits_scores_its_likeliest_words_by_the_whole_matrix(rows):
+    torch.manual_seed(0)
+    weight, x = torch.randn(1024, 128), torch.randn(rows, 128)
+    exact, found = x @ weight.T, Head.of(weight).times(x)
+    assert distance(found, exact) < 0.012
+    likeliest = exact.topk(LIKELIEST // 2).indices
+    torch.testing.assert_close(found.gather(-1, likeliest), exact.gather(-1, likeliest))
+    assert not torch.equal(found, exact)  # the rest is rounded
 
 
 @pytest.mark.parametrize("kind", _READERS)
