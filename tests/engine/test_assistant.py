@@ -495,7 +495,7 @@ def test_threads_that_need_the_model_at_once_load_it_once(tiny_folder, tmp_path,
     def slow(*_):
         loads.append(1)
         time.sleep(0.1)
-        return object()
+        return type("Loaded", (), {"device": torch.device("cpu")})()
 
     monkeypatch.setattr("engine.model.load_backbone", slow)
     model = Model(Paths(tmp_path))
