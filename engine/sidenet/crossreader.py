@@ -97,6 +97,11 @@ class EncoderLayer(nn.Module):
         return self.norm(y + self.fall(F.gelu(self.rise(y))))
 
 
+def unfilled(rows: int, width: int) -> nn.Embedding:
+    """Make a table without numbers: filling one on no device makes PyTorch import its compiler, a second."""
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
+
+
 class CrossReader(nn.Module):
     """The encoder with its two heads, and the tokenizer it was trained with."""
 
@@ -105,9 +110,9 @@ class CrossReader(nn.Module):
         self.config, self.tokenizer = config, tokenizer
         tokenizer.no_padding()
         tokenizer.enable_truncation(config.longest, strategy="longest_first")
-        self.tokens = nn.Embedding(config.vocabulary, config.width)
-        self.places = nn.Embedding(config.longest + FIRST_PLACE, config.width)
-        self.distances = nn.Embedding(BUCKETS, config.heads)
+        self.tokens = unfilled(config.vocabulary, config.width)
+        self.places = unfilled(config.longest + FIRST_PLACE, config.width)
+        self.distances = unfilled(BUCKETS, config.heads)
         self.norm = nn.LayerNorm(config.width)
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.layers))
         self.span = nn.Linear(config.width, 2)

@@ -47,7 +47,10 @@ def spelling() -> Tokenizer:
 @pytest.fixture
 def reader() -> CrossReader:
     torch.manual_seed(3)
-    return CrossReader(CONFIG, spelling()).eval()
+    reader = CrossReader(CONFIG, spelling()).eval()
+    for table in (reader.tokens, reader.places, reader.distances):
+        torch.nn.init.normal_(table.weight)
+    return reader
 
 
 class TestReading:
