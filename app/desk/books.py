@@ -1,11 +1,13 @@
 """Books: what the page keeps of the open documents, the same for every reader: leaves, and who is who."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 
 from app.desk.state import View
 from app.html import leaves
-from engine.cast.kept import kept_cast
+from engine.cast.kept import kept_cast, made_cast
 from engine.cast.person import Cast
 from engine.library import Library
 from ingest.document import Document
@@ -49,14 +51,25 @@ class Books:
         return next((end for start, end in paragraphs if start <= view.cursor < end), None)
 
     def cast(self, identifier: str) -> Cast:
-        """Return who is who in a document."""
+        """Return who is who in a document; where it is not made yet it is made, which takes seconds."""
+        known = self._cast(identifier, kept_cast)
+        assert known is not None
+        return known
+
+    def made_cast(self, identifier: str) -> Cast | None:
+        """Return who is who in a document at once; None where it is not made yet."""
+        return self._cast(identifier, made_cast)
+
+    def _cast(self, identifier: str, read: Callable[[Path, Document], Cast | None]) -> Cast | None:
         document = self.document(identifier)
         with self._lock:
             known = self._casts.get(identifier)
-        if known is None or known.size != len(document.text):
-            known = kept_cast(self.library.paths.cast(identifier), document)
+        if known is not None and known.size == len(document.text):
+            return known
+        if (made := read(self.library.paths.cast(identifier), document)) is None:
+            return None
         with self._lock:
-            self._casts[identifier] = known
+            self._casts[identifier] = made
             while len(self._casts) > KEPT_CASTS:
                 self._casts.popitem(last=False)
-        return known
+        return made

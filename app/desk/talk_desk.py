@@ -16,6 +16,7 @@ from engine.answering.answer import AnswerEvent
 from engine.answering.early import can_better
 from engine.answering.suggestions import FURTHER, further, suggestions
 from engine.answering.trace import Read, Trace
+from engine.cast.person import Cast
 from engine.errors import Failure
 from engine.shelf.talks import Message
 from engine.shelf.transcript import transcript
@@ -86,12 +87,15 @@ class TalkDesk:
         return talk_html.conversation(shown, self.titles(view), waiting, traced, read, offered)
 
     def suggested(self, view: View, messages: Sequence[Message]) -> list[str]:
-        """List questions to begin or to go on with, from what the reader may see of the open book."""
+        """List questions to begin or to go on with, from what the reader may see of the open book.
+
+        Before who is who in it is known, they are about its chapters: its first words do not wait for more.
+        """
         entry = self.reading.entry(view)
         if view.is_shelf or entry is None:
             return []
         end = entry.position if view.bound == "read" else None
-        document, cast = self.books.document(entry.id), self.books.cast(entry.id)
+        document, cast = self.books.document(entry.id), self.books.made_cast(entry.id) or Cast(())
         if not messages:
             return suggestions(document, cast, end)
         if messages[-1].role != "assistant":
@@ -241,6 +245,12 @@ class TalkDesk:
         if not questions:
             raise BadInput("there is no question to ask again")
         return self.ask(replace(view, editing=questions[-1].position), questions[-1].text)
+
+    def awaited(self, view: View) -> tuple[object, ...]:
+        """Name what the talk in view will show of itself: early answers anew, and whom to ask about."""
+        entry = self.reading.entry(view)
+        is_unknown = entry is not None and not view.is_shelf and self.books.made_cast(entry.id) is None
+        return (*self.early(view), *(["cast"] if is_unknown else []))
 
     def early(self, view: View) -> list[int]:
         """List the answers of the talk in view that were given before their book had its memory."""

@@ -57,7 +57,7 @@ class ReadTab:
         self.scene_outputs = [
             frame.view, frame.kept, self.title, self.contents, self.query, self.hits, self.leaf, self.place,
             self.back, self.talks, self.history, self.live, self.edited, self.question, self.bound, self.map,
-            self.early, self.timer, self.about.pane,
+            self.awaited, self.timer, self.about.pane,
         ]  # fmt: skip
         # by session, a mark of the newest `follow`, which the ones before it give way to
         self._following: dict[str | None, object] = {}
@@ -118,7 +118,7 @@ class ReadTab:
         self.exported = gr.File(label="The talk", visible="hidden")
         self.put = gr.Textbox(label="What comes into the field", visible="hidden")
         # answers shown that were given before the book had its memory, and when to see what became of them
-        self.early = gr.State(())
+        self.awaited = gr.State(())
         self.timer = gr.Timer(BETTER_SECONDS, active=False)
 
     # what is shown
@@ -171,12 +171,12 @@ class ReadTab:
 
     def said(self, view: View, visit: Visit) -> dict:
         """Show what was said, and whether some of it is to be looked at again."""
-        early = tuple(visit.talking.early(view))
+        awaited = visit.talking.awaited(view)
         return {
             self.history: visit.talking.conversation(view),
             self.map: visit.talking.strip(view),
-            self.early: early,
-            self.timer: gr.Timer(active=bool(early)),
+            self.awaited: awaited,
+            self.timer: gr.Timer(active=bool(awaited)),
         }
 
     def talk_list(self, view: View, visit: Visit) -> dict:
@@ -228,8 +228,8 @@ class ReadTab:
         ):
             self.show_answer(begun)
         self.stop.click(self.on_stop, [frame.view], None, queue=False, **HIDDEN)
-        bettered = [self.history, self.map, self.early, self.timer]
-        self.timer.tick(self.on_better, [frame.view, self.early], bettered, **QUICK)
+        bettered = [self.history, self.map, self.awaited, self.timer]
+        self.timer.tick(self.on_better, [frame.view, self.awaited], bettered, **QUICK)
 
     def on_read_to(self, view: View, under: str, request: gr.Request) -> dict:
         """Take what the window shows as read, or the book up to the paragraph that was chosen."""
@@ -420,14 +420,14 @@ class ReadTab:
         back = "" if typing else visit.talking.given_back(view)
         return shown | {self.put: json.dumps(["", back]) if back else ""}
 
-    def on_better(self, view: View, shown: tuple[int, ...], request: gr.Request) -> dict:
-        """Have what was answered early answered anew once that can be done, and show it when it was."""
+    def on_better(self, view: View, shown: tuple[object, ...], request: gr.Request) -> dict:
+        """Have what was answered early answered anew once that can be done; show it, or whom to ask about."""
         visit = visit_of(self.desk, request)
-        if tuple(visit.talking.early(view)) != tuple(shown):
+        if visit.talking.awaited(view) != tuple(shown):
             return self.said(view, visit)
         with told():
             visit.talking.better(view)
-        return {self.early: shown}
+        return {self.awaited: shown}
 
     def on_stop(self, view: View, request: gr.Request) -> None:
         """End the answer under way in the talk in view."""

@@ -12,12 +12,19 @@ from engine.whole import write_whole
 from ingest.document import Document
 
 
-def kept_cast(path: Path, document: Document) -> Cast:
-    """Return who is who in a document, out of the file where it is kept; that is written where it is not."""
+def made_cast(path: Path, document: Document) -> Cast | None:
+    """Return who is who in a document, out of the file where it is kept; None where it is not made yet."""
     with suppress(OSError, UnicodeDecodeError):
         cast = Cast.from_json(path.read_text(encoding="utf-8"))
         if cast is not None and cast.size == len(document.text):
             return cast
+    return None
+
+
+def kept_cast(path: Path, document: Document) -> Cast:
+    """Return who is who in a document; where it is not made yet it is made, which takes seconds, and kept."""
+    if (made := made_cast(path, document)) is not None:
+        return made
     cast = aside.done(make_cast, document)
     with suppress(OSError):  # it is made again when it is asked for
         write_whole(path, cast.to_json())

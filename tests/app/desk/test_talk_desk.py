@@ -223,3 +223,20 @@ def test_scrolling_undoes_nothing_that_happens_meanwhile(told):
     away = visit.reading.jumped(view, two, 7, 9, "cited")
     assert (view.at, away.at, away.back) == (40, 7, (one, 40))
     assert visit.reading.returned(away).at == 40
+
+
+def test_a_book_opens_before_who_is_who_in_it_is_known(told, tmp_path):
+    """What is offered to ask is then about its chapters; the page looks again until there is more."""
+    part = "Ukridge was a tall man who kept chickens by the sea. “Well,” said Ukridge. Ukridge laughed. "
+    path = tmp_path / "chickens.md"
+    path.write_text("".join(f"# Chapter {number}\n\n{part * 20}\n\n" for number in (1, 2)), encoding="utf-8")
+    desk, talking = told.desk, told.visit.talking
+    entry = desk.assistant.library.add(path)
+    view = told.visit.reading.open(entry.id).with_talk("")
+    desk.shelf.paths.cast(entry.id).unlink()
+    shown = talking.conversation(view)
+    assert "How many chapters are there?" in shown and "Who is" not in shown
+    assert talking.awaited(view) == ("cast",)
+    desk.books.cast(entry.id)
+    assert "Who is Ukridge?" in talking.conversation(view) and talking.awaited(view) == ()
+    told.visit.remove(entry.id)
