@@ -1,6 +1,7 @@
 """Arguments: the parser, and the options that several commands take. Standard library only."""
 
 import argparse
+from pathlib import Path
 from typing import Any, NoReturn
 
 from engine import arguments as numbers
@@ -15,6 +16,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, **options)
+        self.register("type", Path, lambda given: Path(file_name(given)))  # for whatever says `type=Path`
 
     def error(self, message: str) -> NoReturn:
         """End the process with the line and exit code 2."""
@@ -27,6 +29,13 @@ def words(given: str) -> str:
         raise argparse.ArgumentTypeError("it is empty; give some words")
     if any("\ud800" <= character <= "\udfff" for character in given):
         raise argparse.ArgumentTypeError("it holds bytes that are no text here; type it anew")
+    return given
+
+
+def file_name(given: str) -> str:
+    """Make an argparse type: a file's or folder's name. An empty one would be the folder one stands in."""
+    if not given.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a file or a folder")
     return given
 
 

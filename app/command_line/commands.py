@@ -25,6 +25,7 @@ from app.command_line.arguments import (
     add_device_arguments_below,
     add_json,
     add_model_arguments,
+    file_name,
     page_arguments,
     sampling_arguments,
     words,
@@ -126,7 +127,11 @@ def declare_adding(command: Callable[..., Parser], as_json: Parser, model: Parse
     """Add the commands that fill and list the shelf."""
     add = command("add", add_documents, "parse and encode files; goes on where it stopped", as_json, model)
     add.add_argument(
-        "files", nargs="+", metavar="FILE", help="a file, a folder, a Calibre library, or a feed of files"
+        "files",
+        nargs="+",
+        type=file_name,
+        metavar="FILE",
+        help="a file, a folder, a Calibre library, or a feed of files",
     )
     add.add_argument("--watch", action="store_true", help="go on adding what comes into them, until Ctrl-C")
     add.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")

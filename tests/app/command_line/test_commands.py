@@ -158,6 +158,10 @@ REFUSED = [
     (["bench", "bank", "--tokens", "0"], "whole number from 1"),
     (["ask", "Emma", "who?", "--until", ""], "--until: it is empty"),
     (["ask", "Emma", "who?", "--within", " "], "--within: it is empty"),
+    (["add", "novel.epub", ""], "FILE: it is empty; name a file or a folder"),
+    (["backup", ""], "it is empty; name a file or a folder"),
+    (["export", "--output", " "], "--output: it is empty; name a file or a folder"),
+    (["evaluate", "readers", "--questions", "q.jsonl", "--books", ""], "--books: it is empty"),
     (["ask", "Emma", "who \udcff?"], "bytes that are no text"),
     (["continue", "--prompt", "b\udcff"], "bytes that are no text"),
 ]
