@@ -117,7 +117,7 @@ class ReadTab:
         # a DownloadButton would give what its *last* click made: the browser saves it by itself
         self.exported = gr.File(label="The talk", visible="hidden")
         self.put = gr.Textbox(label="What comes into the field", visible="hidden")
-        # answers shown that were given before the book had its memory, and when to see what became of them
+        # what the talk will show of itself, see `TalkDesk.awaited`, and when to see whether it can
         self.awaited = gr.State(())
         self.timer = gr.Timer(BETTER_SECONDS, active=False)
 

@@ -149,7 +149,7 @@ class Backbone:
         """Compute the logits (…, vocabulary) of normed last states (…, width)."""
         rows = normed.numel() // self.width
         if self._packs is not None and rows <= MOST_ROWS and torch.is_inference_mode_enabled():
-            return self._small_head.times(normed.view(rows, -1)).view(*normed.shape[:-1], -1)
+            return self._small_head.times(normed.reshape(rows, -1)).view(*normed.shape[:-1], -1)
         return self.model.get_output_embeddings()(normed)
 
     @cached_property

@@ -69,7 +69,8 @@ def bare_seconds(backbone: Backbone, ids: list[int], count: int) -> tuple[float,
 
 def generate(backbone: Backbone, ids: list[int], tokens: int) -> float:
     """Return the seconds that `transformers` takes to read the prompt and generate `tokens`."""
-    torch.set_num_threads(backbone.crew.most if backbone.crew else 1)  # ours may have chosen fewer
+    assert backbone.crew is not None
+    torch.set_num_threads(backbone.crew.most)  # ours may have chosen fewer
     began = time.perf_counter()
     backbone.in_transformers.generate(
         torch.tensor([ids]), max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False
