@@ -1,7 +1,6 @@
 """Books: what the page keeps of the open documents, the same for every reader: leaves, and who is who."""
 
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
@@ -52,24 +51,27 @@ class Books:
 
     def cast(self, identifier: str) -> Cast:
         """Return who is who in a document; where it is not made yet it is made, which takes seconds."""
-        known = self._cast(identifier, kept_cast)
-        assert known is not None
-        return known
+        if (known := self.made_cast(identifier)) is not None:
+            return known
+        return self._remember(identifier, kept_cast(*self._kept(identifier)))
 
     def made_cast(self, identifier: str) -> Cast | None:
         """Return who is who in a document at once; None where it is not made yet."""
-        return self._cast(identifier, made_cast)
-
-    def _cast(self, identifier: str, read: Callable[[Path, Document], Cast | None]) -> Cast | None:
-        document = self.document(identifier)
+        path, document = self._kept(identifier)
         with self._lock:
             known = self._casts.get(identifier)
         if known is not None and known.size == len(document.text):
             return known
-        if (made := read(self.library.paths.cast(identifier), document)) is None:
-            return None
+        made = made_cast(path, document)
+        return None if made is None else self._remember(identifier, made)
+
+    def _kept(self, identifier: str) -> tuple[Path, Document]:
+        """Return where the cast of a document is kept, and the document."""
+        return self.library.paths.cast(identifier), self.document(identifier)
+
+    def _remember(self, identifier: str, cast: Cast) -> Cast:
         with self._lock:
-            self._casts[identifier] = made
+            self._casts[identifier] = cast
             while len(self._casts) > KEPT_CASTS:
                 self._casts.popitem(last=False)
-        return made
+        return cast
